@@ -1,0 +1,10 @@
+"""Formula and data -> `Design`: the only part of neuralstat that reads users' tables.
+
+`design` evaluates a formula, `from_arrays` takes arrays; both give a `Design` whose `encode` turns new data into
+inputs of the network. A `Spec` is what a saved model keeps of it.
+"""
+
+from neuralstat.formula.build import Design, design, from_arrays
+from neuralstat.formula.spec import Column, NewData, Scaling, Spec
+
+__all__ = ["Column", "Design", "NewData", "Scaling", "Spec", "design", "from_arrays"]

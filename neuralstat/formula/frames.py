@@ -1,0 +1,247 @@
+"""Users' tables: anything tabular -> DataFrame, columns of any dtype -> plain ones, vectors aligned to rows."""
+
+import difflib
+import numbers
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import ArgumentError, DataError
+
+_ACCEPTED = "a pandas, polars or arrow table, a dict of 1-d arrays, or a record array"
+
+
+def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
+    """Convert a table of any supported kind to a DataFrame with string column names.
+
+    Parameters
+    ----------
+    data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of 1-d arrays, record array, xarray.Dataset
+        Only eager tables; a Dataset needs 1-d variables along one dimension.
+    argument : str
+        Name used in messages.
+
+    Returns
+    -------
+    DataFrame
+        Not copied where `data` is one already and its column names are strings.
+
+    Raises
+    ------
+    ArgumentError
+        If `data` is not a table.
+    DataError
+        If columns have different lengths or more than one dimension, or column names are not unique.
+    """
+    if isinstance(data, pd.DataFrame):
+        frame = data
+    elif isinstance(data, Mapping) and not hasattr(data, "data_vars"):
+        frame = _from_mapping(data, argument)
+    elif isinstance(data, np.ndarray) and data.dtype.names:
+        frame = pd.DataFrame.from_records(data)
+    elif hasattr(data, "data_vars") and hasattr(data, "to_dataframe"):
+        if len(data.sizes) != 1:
+            raise DataError(
+                f"{argument}: the Dataset has dimensions {tuple(data.sizes)}; only variables along one common "
+                "dimension can be covariates."
+            )
+        frame = data.to_dataframe()
+    else:
+        frame = _from_narwhals(data, argument)
+    return _string_columns(frame, argument)
+
+
+def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
+    import narwhals
+
+    try:
+        table = narwhals.from_native(data)
+    except TypeError:
+        raise ArgumentError(f"{argument} must be {_ACCEPTED}, not {type(data).__name__}.") from None
+    if isinstance(table, narwhals.LazyFrame):
+        raise ArgumentError(f"{argument} is a lazy table ({type(data).__name__}); call collect() on it first.")
+    return table.to_pandas()
+
+
+def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
+    columns: dict[Any, Any] = {}
+    lengths: dict[Any, int] = {}
+    index: pd.Index | None = None
+    for name, values in data.items():
+        if isinstance(values, pd.Series):
+            if index is not None and not index.equals(values.index):
+                raise DataError(f"{argument}: the Series in the dict have different indexes ({name!r} differs).")
+            index = values.index
+            columns[name] = values.reset_index(drop=True)
+        elif isinstance(values, pd.Categorical | pd.api.extensions.ExtensionArray):
+            columns[name] = values
+        elif np.ndim(values) == 0:
+            columns[name] = [values]
+        else:
+            columns[name] = values if isinstance(values, list | tuple | range) else np.asarray(values)
+            if np.ndim(columns[name]) != 1:
+                raise DataError(
+                    f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension cannot be "
+                    "used here, only 1-d arrays of one length."
+                )
+        lengths[name] = len(columns[name])
+    n = max(lengths.values(), default=0)
+    if any(length not in (n, 1) for length in lengths.values()) or (
+        n > 1 and any(lengths[k] == 1 and np.ndim(data[k]) != 0 for k in lengths)
+    ):
+        raise DataError(f"{argument}: columns have different lengths: {lengths}.")
+    columns = {k: (list(v) * n if lengths[k] == 1 < n else v) for k, v in columns.items()}
+    frame = pd.DataFrame(columns)
+    if index is not None and len(index) == n:
+        frame.index = index
+    return frame
+
+
+def _string_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(f"{argument} has several levels of column names; flatten them to strings first.")
+    if all(isinstance(c, str) for c in frame.columns):
+        return frame
+    renamed = frame.set_axis([str(c) for c in frame.columns], axis=1)
+    if renamed.columns.nunique() < frame.columns.nunique():
+        raise DataError(f"{argument}: column names are not unique once written as text: {list(frame.columns)}.")
+    return renamed
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """Make the end of a message: a near miss among the known names, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(map(repr, known[:30])) + (", ..." if len(known) > 30 else "")
+    return (f"Did you mean {near[0]!r}? " if near else "") + f"Columns: {listed or 'none'}."
+
+
+def take(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Select a column by name; `DataError` where the name occurs twice."""
+    values = frame[name]
+    if isinstance(values, pd.DataFrame):
+        raise DataError(f"column {name!r} occurs {values.shape[1]} times in the data; names must be unique.")
+    return values
+
+
+def plain(values: pd.Series, name: str) -> pd.Series:
+    """Convert a column without missing values to bool, int64, float64, str objects or a plain categorical.
+
+    Small and unsigned integers would wrap around in arithmetic, nullable and arrow-backed columns are not
+    understood by numpy functions, and string dtypes would enter a model matrix raw: after this, none is left.
+
+    Raises
+    ------
+    DataError
+        For dates, durations, complex numbers and mixtures, naming the column.
+    """
+    dtype = values.dtype
+    if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
+        values = values.astype("category")
+        dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _plain_categorical(values, name)
+    kind = getattr(dtype, "kind", "O")
+    if kind == "b":
+        return pd.Series(values.to_numpy(dtype=bool), name=name)
+    if kind in "iu":
+        return pd.Series(values.to_numpy(dtype=np.float64 if dtype.itemsize == 8 and kind == "u" else np.int64), name=name)
+    if kind == "f":
+        return pd.Series(values.to_numpy(dtype=np.float64), name=name)
+    if kind in "mMc" or "timestamp" in str(dtype) or "date" in str(dtype) or "duration" in str(dtype):
+        raise DataError(
+            f"column {name!r} has dtype {dtype}, which cannot enter a model; convert it to a number first "
+            "(for instance days since a date)."
+        )
+    return _plain_objects(values, name)
+
+
+def _plain_categorical(values: pd.Series, name: str) -> pd.Series:
+    categorical = values.cat.remove_unused_categories().array
+    levels = [_python(level) for level in categorical.categories]
+    dtype = pd.CategoricalDtype(pd.Index(levels, dtype=object) if _textual(levels) else levels, categorical.ordered)
+    return pd.Series(pd.Categorical.from_codes(categorical.codes, dtype=dtype), name=name)
+
+
+def _plain_objects(values: pd.Series, name: str) -> pd.Series:
+    items = [_python(v) for v in values]
+    if _textual(items):
+        return pd.Series(items, dtype=object, name=name)
+    if all(isinstance(v, bool) for v in items):
+        return pd.Series(items, dtype=bool, name=name)
+    if all(isinstance(v, numbers.Real) or type(v).__name__ == "Decimal" for v in items):
+        return pd.Series([float(v) for v in items], dtype=np.float64, name=name)
+    kinds = ", ".join(sorted({type(v).__name__ for v in items}))
+    raise DataError(f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can be used.")
+
+
+def _python(value: Any) -> Any:
+    if isinstance(value, np.str_):
+        return str(value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _textual(values: Iterable[Any]) -> bool:
+    return all(isinstance(v, str) for v in values)
+
+
+def is_factor(values: pd.Series) -> bool:
+    """Tell whether a plain column is a factor: strings or categories."""
+    return values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype)
+
+
+def finite(values: pd.Series, name: str) -> None:
+    """Raise `DataError` where a plain numeric column holds infinities."""
+    if values.dtype.kind == "f" and not np.isfinite(values.to_numpy()).all():
+        count = int((~np.isfinite(values.to_numpy())).sum())
+        raise DataError(f"column {name!r} is infinite in {count} row(s); remove or recode them.")
+
+
+def vector(values: Any, frame: pd.DataFrame, argument: str, *, columns_allowed: bool = True) -> np.ndarray:
+    """Turn `weights` or `offset` (column name, array or Series) into floats of the data's full length.
+
+    Returns
+    -------
+    ndarray
+        Shape (N,), or (N, K) where a two-dimensional array was given; NaN where missing.
+
+    Raises
+    ------
+    DataError
+        If the column does not exist, is not numeric, or lengths or index labels differ.
+    """
+    n = len(frame)
+    if isinstance(values, str):
+        if not columns_allowed or values not in frame.columns:
+            raise DataError(f"{argument}: the data have no column {values!r}. {closest(values, frame.columns)}")
+        values = take(frame, values)
+    elif isinstance(values, pd.Series | pd.DataFrame):
+        values = _align(values, frame.index, argument)
+    try:
+        if isinstance(values, pd.Series):
+            array = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{argument} must be numeric, not {getattr(values, 'dtype', type(values).__name__)}.") from None
+    if array.ndim not in (1, 2) or len(array) != n:
+        raise DataError(f"{argument} has shape {array.shape}, but the data have {n} rows.")
+    return array
+
+
+def _align(values: Any, index: pd.Index, argument: str) -> Any:
+    if values.index.equals(index):
+        return values
+    if values.index.is_unique and index.is_unique and len(index.difference(values.index)) == 0:
+        return values.reindex(index)
+    raise DataError(
+        f"{argument}: its index labels are not those of the data; give a Series indexed as the data, or an array."
+    )
+
+
+def check_choice(value: Any, choices: Collection[Any], argument: str) -> None:
+    """Raise `ArgumentError` unless `value` is one of `choices`."""
+    if not any(value is c or (isinstance(value, str) and value == c) for c in choices):
+        raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, choices))}, not {value!r}.")

@@ -1,0 +1,330 @@
+"""Right-hand side -> model matrix, through formulaic; its state as plain data, and back.
+
+This module imports formulaic and is imported only where a formula is evaluated.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula, ModelSpec, SimpleFormula
+from formulaic.errors import DataMismatchWarning, FactorEvaluationError
+from formulaic.materializers import PandasMaterializer
+from formulaic.materializers.base import EncodedTermStructure
+from formulaic.materializers.types import EvaluatedFactor, ScopedFactor, ScopedTerm
+from formulaic.parser.types import Factor, Term
+from formulaic.utils.layered_mapping import LayeredMapping
+from formulaic.utils.stateful_transforms import stateful_eval
+from interface_meta import override
+
+from neuralstat.errors import ArgumentError, DataError, NeuralStatError
+from neuralstat.formula import expressions
+
+
+@dataclass(frozen=True)
+class TermState:
+    """One term of the right-hand side, as plain data.
+
+    Attributes
+    ----------
+    factors : tuple of (expression, evaluation method)
+        The method is formulaic's: ``"lookup"``, ``"python"`` or ``"literal"``.
+    scoped : tuple of (tuple of (expression, reduced), scale)
+        Which factors are coded with one level less, for every part of the term.
+    columns : tuple of str
+        Model-matrix columns that the term makes.
+    """
+
+    factors: tuple[tuple[str, str], ...]
+    scoped: tuple[tuple[tuple[tuple[str, bool], ...], float], ...]
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The term as text, ``a:log(b)``."""
+        return ":".join(expressions.display(expr) for expr, _ in self.factors)
+
+    @property
+    def is_intercept(self) -> bool:
+        """Whether the term is the constant 1, which makes no column of x."""
+        return all(method == "literal" for _, method in self.factors)
+
+
+@dataclass(frozen=True)
+class MatrixState:
+    """All that is needed to build the same columns from new data.
+
+    Attributes
+    ----------
+    terms : tuple of TermState
+    transforms : dict
+        State of stateful transforms (knots, centres, ...), by expression.
+    levels : dict of str to (kind, list of levels or None)
+        For every factor expression formulaic's kind and, for categorical ones, the levels.
+    """
+
+    terms: tuple[TermState, ...]
+    transforms: dict[str, Any]
+    levels: dict[str, tuple[str, list[Any] | None]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where the names of expressions come from, besides the data.
+
+    Attributes
+    ----------
+    context : mapping
+        The user's own names; they go before the functions provided.
+    constants : tuple of str
+        Names of `context` that a stored model may read.
+    trusted : bool
+        False for a model read from a file: only harmless expressions are evaluated.
+    """
+
+    context: Mapping[str, Any]
+    constants: tuple[str, ...] = ()
+    trusted: bool = True
+
+
+class Materializer(PandasMaterializer):
+    """formulaic's, with quoted names, unseen levels and foreign formulas handled as neuralstat wants."""
+
+    REGISTER_NAME = "neuralstat"
+    REGISTER_INPUTS: Sequence[str] = ()
+    REGISTER_OUTPUTS: Sequence[str] = ("numpy",)
+    REGISTER_PRECEDENCE = -1.0
+
+    @classmethod
+    @override
+    def SUPPORTS_INPUT(cls, data: Any) -> bool:
+        """Never offer this class for other people's data."""
+        return False
+
+    @override
+    def _init(self) -> None:
+        self.scope = self.params.pop("scope")
+        self.context = LayeredMapping(self.scope.context, expressions.functions())
+
+    @override
+    def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
+        if not self.scope.trusted:
+            expressions.check_harmless(expr, tuple(self.data.columns), self.scope.constants)
+        tree_names = expressions.names(expr)  # also refuses what Python cannot read
+        code, aliases = expressions.dequote(expr)
+        clashes = [a for a, name in aliases.items() if a != name and a in self.data.columns]
+        if clashes:
+            raise DataError(f"column {clashes[0]!r} has a reserved name; rename it.")
+        missing = [n for n in aliases.values() if n in tree_names and n not in self.layered_context]
+        if missing:
+            raise DataError(f"formula: `{expr}` needs {missing[0]!r}, which the data do not have.")
+        quoted = {a: self.layered_context[n] for a, n in aliases.items() if a != n}
+        env = LayeredMapping(quoted, self.layered_context)
+        with np.errstate(all="ignore"):  # non-finite results are looked for, and named, afterwards
+            return stateful_eval(code, env, {expr: metadata}, spec.transform_state, spec), set()
+
+    @override
+    def _encode_evaled_factor(
+        self, factor: EvaluatedFactor, spec: ModelSpec, drop_rows: Sequence[int], reduced_rank: bool = False
+    ) -> dict[str, Any]:
+        categorical = factor.metadata.kind is Factor.Kind.CATEGORICAL
+        known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
+        if categorical and known is not None:
+            _check_levels(factor, known)
+            return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataMismatchWarning)  # an error of ours follows
+            encoded = super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
+        known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
+        if categorical and known is not None:
+            _check_levels(factor, known)
+        return encoded
+
+    @override
+    def _combine_columns(
+        self, cols: Sequence[tuple[str, Any]], spec: ModelSpec, drop_rows: Sequence[int]
+    ) -> np.ndarray:
+        matrix = np.empty((len(cols), self.nrows))
+        for row, (name, values) in zip(matrix, cols, strict=True):
+            try:
+                row[:] = np.asarray(values, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"formula: `{expressions.display(name)}` does not give one number per row "
+                    f"(dtype {np.asarray(values).dtype}, shape {np.shape(values)})."
+                ) from None
+        return matrix.T
+
+
+def _check_levels(factor: EvaluatedFactor, known: Iterable[Any]) -> None:
+    """Raise where a factor has levels that were not there when the model was fitted."""
+    values = getattr(factor.values, "__wrapped__", factor.values)
+    known = list(known)
+    unseen = [level for level in pd.unique(pd.Series(values)) if level not in known]
+    if unseen:
+        columns = [n for n in _columns_of(factor.factor) if n.isidentifier() or n == factor.expr]
+        column = factor.expr if factor.factor.eval_method is Factor.EvalMethod.LOOKUP else columns[-1]
+        within = "" if column == factor.expr else f" (in `{expressions.display(factor.expr)}`)"
+        raise DataError(
+            f"column {column!r}{within}: level(s) {', '.join(map(repr, unseen[:10]))} "
+            f"not among the model's levels {', '.join(map(repr, known[:20]))}{', ...' if len(known) > 20 else ''}."
+        )
+
+
+def _columns_of(factor: Factor) -> tuple[str, ...]:
+    if factor.eval_method is Factor.EvalMethod.LOOKUP:
+        return (factor.expr,)
+    if factor.eval_method is Factor.EvalMethod.LITERAL:
+        return ()
+    return expressions.names(factor.expr)
+
+
+def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
+    """Parse a right-hand side into formulaic's terms; ``.`` stands for `columns`.
+
+    Raises
+    ------
+    ArgumentError
+        If formulaic cannot read it, or reads several parts.
+    """
+    try:
+        formula = Formula(text, _context={"__formulaic_variables_available__": list(columns)})
+    except Exception as error:  # formulaic lets several kinds of exception through for malformed text
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArgumentError(f"formula: the right-hand side {text!r} cannot be read ({reason}).") from error
+    if not isinstance(formula, SimpleFormula):
+        raise ArgumentError(f"formula: the right-hand side {text!r} has several parts; `|` is not supported.")
+    return list(formula)
+
+
+def lookup_terms(names: Iterable[str]) -> list[Term]:
+    """Make terms, with an intercept, from plain column names."""
+    one = Term([Factor("1", eval_method="literal")])
+    return [one, *(Term([Factor(name, eval_method="lookup")]) for name in names)]
+
+
+def term_columns(terms: Iterable[Term]) -> tuple[str, ...]:
+    """Names that the terms read, in order of appearance (functions included)."""
+    return tuple(dict.fromkeys(name for term in terms for f in term.factors for name in _columns_of(f)))
+
+
+def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, MatrixState]:
+    """Build the model matrix of new terms.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    frame : DataFrame
+        Plain columns without missing values, default index.
+    scope : Scope
+
+    Returns
+    -------
+    matrix : ndarray, shape (D, n)
+        Without the intercept.
+    state : MatrixState
+    """
+    spec = ModelSpec(SimpleFormula(list(terms), _ordering="none"), output="numpy", na_action="ignore")
+    matrix, fitted = _materialize(spec, frame, scope)
+    state = MatrixState(
+        terms=tuple(_term_state(s) for s in fitted.structure or ()),
+        transforms=fitted.transform_state,
+        levels={expr: _levels(expr, *state) for expr, state in fitted.encoder_state.items()},
+    )
+    return matrix[_slope_rows(state)], state
+
+
+def apply_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> np.ndarray:
+    """Build the same columns, shape (D, m), from new data."""
+    if not state.terms:
+        return np.empty((0, len(frame)))
+    structure = [_structure(term) for term in state.terms]
+    spec = ModelSpec(
+        SimpleFormula([s.term for s in structure], _ordering="none"),
+        output="numpy",
+        na_action="ignore",
+        structure=structure,
+        transform_state=copy.deepcopy(state.transforms),
+        encoder_state={
+            expr: (Factor.Kind(kind), {} if levels is None else {"categories": list(levels)})
+            for expr, (kind, levels) in state.levels.items()
+        },
+    )
+    matrix, _ = _materialize(spec, frame, scope)
+    return matrix[_slope_rows(state)]
+
+
+def evaluate(expr: str, frame: pd.DataFrame, scope: Scope, transforms: dict[str, Any]) -> Any:
+    """Evaluate one expression; `transforms` is the state of its transforms, filled on the first call."""
+    materializer = Materializer(frame, scope=scope)
+    spec = ModelSpec(SimpleFormula([]), output="numpy", na_action="ignore", transform_state=transforms)
+    return _translate(lambda: materializer._evaluate(expr, None, spec)[0], expr)
+
+
+def _materialize(spec: ModelSpec, frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, ModelSpec]:
+    if not list(spec.formula):
+        return np.empty((0, len(frame))), spec
+    materializer = Materializer(frame, scope=scope)
+    result = _translate(lambda: materializer.get_model_matrix(spec), "")
+    return np.ascontiguousarray(np.asarray(result).T), result.model_spec
+
+
+def _translate(compute: Any, expr: str) -> Any:
+    """Run `compute`; turn what goes wrong inside a user's expression into a `DataError` that names it."""
+    try:
+        return compute()
+    except NeuralStatError:
+        raise
+    except FactorEvaluationError as error:
+        if isinstance(error.__cause__, NeuralStatError):
+            raise error.__cause__ from None
+        raise DataError(f"formula: {error}{_hint(str(error))}") from error
+    except Exception as error:
+        where = f" `{expr}`" if expr else ""
+        raise DataError(f"formula{where}: {type(error).__name__}: {error}{_hint(str(error))}") from error
+
+
+def _hint(text: str) -> str:
+    return " (bs() takes extrapolation='clip', 'na', 'zero' or 'extend')" if "upper bound" in text else ""
+
+
+def _slope_rows(state: MatrixState) -> list[int]:
+    flags = [term.is_intercept for term in state.terms for _ in term.columns]
+    return [row for row, intercept in enumerate(flags) if not intercept]
+
+
+def _term_state(structure: EncodedTermStructure) -> TermState:
+    return TermState(
+        factors=tuple((f.expr, f.eval_method.value) for f in structure.term.factors),
+        scoped=tuple(
+            (tuple((f.factor.expr, bool(f.reduced)) for f in scoped.factors), float(scoped.scale))
+            for scoped in structure.scoped_terms
+        ),
+        columns=tuple(structure.columns),
+    )
+
+
+def _structure(state: TermState) -> EncodedTermStructure:
+    factors = {expr: Factor(expr, eval_method=method) for expr, method in state.factors}
+    empty: Any = None  # values are filled in by formulaic
+    scoped = [
+        ScopedTerm([ScopedFactor(EvaluatedFactor(factors[e], empty), reduced) for e, reduced in parts], scale)
+        for parts, scale in state.scoped
+    ]
+    return EncodedTermStructure(Term(factors.values()), scoped, list(state.columns))
+
+
+def _levels(expr: str, kind: Factor.Kind, state: dict[str, Any]) -> tuple[str, list[Any] | None]:
+    unknown = set(state) - {"categories", "contrasts"}
+    if unknown:
+        raise DataError(f"formula: `{expr}` makes several factors at once, which is not supported.")
+    categories = state.get("categories")
+    return kind.value, None if categories is None else [_python(level) for level in categories]
+
+
+def _python(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,125 @@
+"""Split a formula into responses, covariates and offsets; text only, nothing is evaluated."""
+
+import ast
+import re
+from dataclasses import dataclass
+
+from neuralstat.errors import ArgumentError
+from neuralstat.formula import expressions
+
+_TOKEN = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(==|!=|<=|>=|\*\*|.)""", re.DOTALL)
+_OPEN, _CLOSE = "([{", ")]}"
+
+
+@dataclass(frozen=True)
+class ResponseTerm:
+    """One term of the left-hand side.
+
+    Attributes
+    ----------
+    label : str
+        As written, without outer parentheses, braces or backticks.
+    expr : str
+        The expression to evaluate (names in backticks where Python needs it).
+    method : str
+        ``"lookup"`` for a column, ``"python"`` for an expression.
+    """
+
+    label: str
+    expr: str
+    method: str
+
+
+def _top_level(text: str) -> list[tuple[int, str]]:
+    """Tokens outside brackets and quotes, with their positions; `ArgumentError` for unbalanced brackets."""
+    found: list[tuple[int, str]] = []
+    stack: list[str] = []
+    for match in _TOKEN.finditer(text):
+        token = match.group(0)
+        if match.group(1) is None and token in _OPEN:
+            stack.append(_CLOSE[_OPEN.index(token)])
+        elif match.group(1) is None and token in _CLOSE:
+            if not stack or stack.pop() != token:
+                raise ArgumentError(f"formula: unbalanced {token!r} at position {match.start() + 1} of {text!r}.")
+        elif not stack:
+            found.append((match.start(), token))
+    if stack:
+        raise ArgumentError(f"formula: {text!r} ends before {stack[-1]!r}.")
+    return found
+
+
+def split_sides(formula: str) -> tuple[str, str]:
+    """Split ``"left ~ right"``; both must be there.
+
+    Raises
+    ------
+    ArgumentError
+        If `formula` is no string, or has not exactly one ``~`` with text on both sides.
+    """
+    if not isinstance(formula, str):
+        raise ArgumentError(f"formula must be a string such as 'y ~ x', not {type(formula).__name__}.")
+    tildes = [position for position, token in _top_level(formula) if token == "~"]
+    if len(tildes) != 1:
+        raise ArgumentError(f"formula must have one '~' between response and covariates, got {formula!r}.")
+    left, right = formula[: tildes[0]].strip(), formula[tildes[0] + 1 :].strip()
+    if not left or not right:
+        side = "response before" if not left else "covariates after"
+        raise ArgumentError(f"formula {formula!r} has no {side} '~' (write 1 for no covariates).")
+    return left, right
+
+
+def parse_responses(left: str, columns: tuple[str, ...]) -> tuple[ResponseTerm, ...]:
+    """Split the left-hand side at its top-level ``+``; repeated terms are used once.
+
+    As in R, a comparison binds looser than ``+``: with one outside parentheses, the whole side is one response.
+
+    Raises
+    ------
+    ArgumentError
+        If a term is empty, or the terms are joined by another operator.
+    """
+    tokens = [(p, t) for p, t in _top_level(left) if not t.isspace()]
+    if any(t in ("==", "!=", "<=", ">=", "<", ">") for _, t in tokens):
+        pieces = [left]
+    else:
+        wrong = [t for _, t in tokens if t in ("-", "*", "**", "/", ":", "^", "|", "&", ",", "=", "%", "@")]
+        # operators that belong to a plain call such as log(y) stand inside its brackets
+        if wrong:
+            raise ArgumentError(
+                f"formula: {wrong[0]!r} on the left-hand side {left!r}: responses are joined by '+'; "
+                "put an expression into braces or I(), as in {y / n}."
+            )
+        cuts = [-1, *(p for p, t in tokens if t == "+"), len(left)]
+        pieces = [left[a + 1 : b].strip() for a, b in zip(cuts, cuts[1:])]
+    terms = [_response(piece, columns, left) for piece in pieces]
+    return tuple({term.label: term for term in terms}.values())
+
+
+def _response(piece: str, columns: tuple[str, ...], left: str) -> ResponseTerm:
+    text = piece.strip()
+    while text and text[0] in "({" and _closes_at_end(text):
+        text = text[1:-1].strip()
+    if not text:
+        raise ArgumentError(f"formula: the left-hand side {left!r} has an empty term.")
+    if text[0] == "`" and text.find("`", 1) == len(text) - 1:
+        return ResponseTerm(text[1:-1], text[1:-1], "lookup")
+    if text in columns:
+        return ResponseTerm(text, text, "lookup")
+    expr = expressions.quote_dotted(text, columns)
+    tree, _ = expressions.parse(expr)
+    call = tree.body
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "cbind":
+        raise ArgumentError(f"formula: write several responses as 'y1 + y2 ~ ...', not {text!r}.")
+    method = "lookup" if isinstance(tree.body, ast.Name) and text == expr else "python"
+    return ResponseTerm(text, expr, method)
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the bracket that opens `text` closes at its very end."""
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        if match.group(1) is None:
+            depth += (match.group(0) in _OPEN) - (match.group(0) in _CLOSE)
+            if depth == 0:
+                return match.end() == len(text)
+    return False

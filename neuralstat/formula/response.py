@@ -1,0 +1,157 @@
+"""Left-hand side -> outputs: numbers, 0/1 columns, or one output per level of a factor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import ArgumentError, DataError
+from neuralstat.formula import frames
+from neuralstat.formula.parse import ResponseTerm
+
+#: What an error function or family may demand of the responses: name -> (test of values, words).
+NEEDS = {
+    "binary": (lambda y: np.isin(y, (0.0, 1.0)), "0 or 1"),
+    "unit": (lambda y: (y >= 0) & (y <= 1), "between 0 and 1"),
+    "count": (lambda y: (y >= 0) & (y == np.floor(y)), "whole numbers from 0"),
+    "nonnegative": (lambda y: y >= 0, "not negative"),
+    "positive": (lambda y: y > 0, "greater than 0"),
+}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Responses as numbers.
+
+    Attributes
+    ----------
+    y : ndarray, shape (K, n)
+        NaN where an expression gave no number.
+    names : tuple of str
+    kinds : tuple of str
+        Per output ``"numeric"``, ``"boolean"`` or ``"factor"``.
+    classes : tuple or None
+        Levels where the response is one factor.
+    """
+
+    y: np.ndarray
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    classes: tuple[Any, ...] | None
+
+
+def outputs(
+    terms: tuple[ResponseTerm, ...], values: list[Any], n: int, factor_outputs: str, label: str
+) -> Outputs:
+    """Turn evaluated response terms into outputs.
+
+    Parameters
+    ----------
+    terms : tuple of ResponseTerm
+    values : list
+        What each term evaluates to, for the n rows used.
+    n : int
+    factor_outputs : {"all", "binary"}
+        One output per level, or one for a two-level factor (1 for the second level).
+    label : str
+        The whole left-hand side.
+
+    Raises
+    ------
+    DataError
+        If a factor stands beside other responses, has one level, or has not two where ``"binary"`` is asked;
+        if an expression gives something else than one number per row.
+    """
+    columns = [as_series(value, term.label, n) for term, value in zip(terms, values, strict=True)]
+    factors = [term.label for term, column in zip(terms, columns, strict=True) if frames.is_factor(column)]
+    if factors and len(terms) > 1:
+        raise DataError(
+            f"response {factors[0]!r} is a factor and cannot stand beside other responses; "
+            f"write it alone, or as comparisons such as ({factors[0]} == 'level')."
+        )
+    if factors:
+        return _factor_outputs(columns[0], factor_outputs, label)
+    return Outputs(
+        y=np.ascontiguousarray([column.to_numpy(dtype=np.float64) for column in columns]),
+        names=tuple(term.label for term in terms),
+        kinds=tuple("boolean" if column.dtype == bool else "numeric" for column in columns),
+        classes=None,
+    )
+
+
+def indicator(column: pd.Series, classes: tuple[Any, ...], binary: bool, label: str) -> np.ndarray:
+    """Code a factor as 0/1 rows, shape (K, n): one per class, or one for the second of two.
+
+    Raises
+    ------
+    DataError
+        For a level that is none of `classes`.
+    """
+    values = column.astype(object).to_numpy()
+    unseen = [level for level in pd.unique(values) if level not in classes]
+    if unseen:
+        raise DataError(
+            f"response {label!r}: level(s) {', '.join(map(repr, unseen[:10]))} not among the model's classes "
+            f"{', '.join(map(repr, classes))}."
+        )
+    rows = np.array([[v == level for v in values] for level in classes], dtype=np.float64).reshape(len(classes), -1)
+    return rows[1:] if binary else rows
+
+
+def _factor_outputs(column: pd.Series, factor_outputs: str, label: str) -> Outputs:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        observed = set(column.cat.remove_unused_categories().cat.categories)
+        classes = tuple(level for level in column.cat.categories if level in observed)
+    else:
+        classes = tuple(sorted(pd.unique(column)))
+    if len(classes) < 2:
+        raise DataError(f"response {label!r} has only the level {classes[0]!r} in the rows used; two are needed.")
+    binary = factor_outputs == "binary"
+    if binary and len(classes) > 2:
+        raise DataError(
+            f"response {label!r} has {len(classes)} levels ({', '.join(map(repr, classes[:10]))}); a binary "
+            "response has two: use family='multinomial', or a comparison such as "
+            f"{label} == {classes[0]!r}."
+        )
+    y = indicator(column, classes, binary, label)
+    names = (label,) if binary else tuple(str(level) for level in classes)
+    return Outputs(np.ascontiguousarray(y), names, ("factor",) * len(names), classes)
+
+
+def as_series(value: Any, label: str, n: int) -> pd.Series:
+    """Give a plain column from whatever an expression returned."""
+    metadata = getattr(value, "__formulaic_metadata__", None)
+    value = getattr(value, "__wrapped__", value)
+    if isinstance(value, pd.DataFrame) or np.ndim(value) != 1 or len(value) != n:
+        raise DataError(f"response {label!r} has shape {np.shape(value)}; one value per row ({n}) is needed.")
+    series = pd.Series(value).reset_index(drop=True)
+    if metadata is not None and metadata.kind.value == "categorical" and not frames.is_factor(series):
+        series = series.astype("category")
+    if series.isna().any() and not frames.is_factor(series):
+        return pd.Series(series.to_numpy(dtype=np.float64, na_value=np.nan))  # made by the expression; found later
+    return frames.plain(series, label)
+
+
+def check_needs(y: np.ndarray, labels: tuple[str, ...], needs: str | None) -> None:
+    """Raise `DataError` where a response does not have the values that the error function needs.
+
+    Parameters
+    ----------
+    y : ndarray, shape (K, n)
+    labels : tuple of str
+    needs : str or None
+        A key of `NEEDS`.
+    """
+    if needs is None:
+        return
+    if needs not in NEEDS:
+        raise ArgumentError(f"err_needs must be None or one of {', '.join(map(repr, NEEDS))}, not {needs!r}.")
+    test, words = NEEDS[needs]
+    for row, label in zip(y, labels, strict=True):
+        wrong = row[~test(row)]
+        if wrong.size:
+            raise DataError(
+                f"response {label!r} must be {words} for this error function or family; "
+                f"{wrong.size} value(s) are not, the first is {wrong[0]:g}."
+            )
