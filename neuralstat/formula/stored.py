@@ -1,0 +1,239 @@
+"""`Spec` as JSON text: plain data only, read back without evaluating anything."""
+
+import ast
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from neuralstat.errors import ArgumentError, FileFormatError
+from neuralstat.formula import expressions
+from neuralstat.formula.parse import ResponseTerm
+from neuralstat.formula.serial import decode, encode
+from neuralstat.formula.spec import Column, Scaling, Spec
+
+FORMAT = "neuralstat-formula-1"
+
+_METHODS = ("lookup", "python", "literal")
+_KINDS = ("numerical", "categorical", "constant", "unknown")
+_COLUMN_KINDS = ("numeric", "boolean", "string", "category")
+
+
+def to_json(spec: Spec) -> str:
+    """Write a specification as JSON text.
+
+    Raises
+    ------
+    ArgumentError
+        If the formula uses a function of the caller or an expression that a stored model may not have, or if
+        levels are of a kind that cannot be written (dates, intervals).
+    """
+    constants = _constants(spec)
+    _check_expressions(spec, constants)
+    plain = {
+        "formula": spec.formula,
+        "response": spec.response,
+        "responses": [(r.label, r.expr, r.method) for r in spec.responses],
+        "y_names": spec.y_names,
+        "y_kinds": spec.y_kinds,
+        "classes": spec.classes,
+        "matrix_terms": [(t.factors, t.scoped, t.columns) for t in spec.matrix.terms],
+        "matrix_transforms": spec.matrix.transforms,
+        "matrix_levels": spec.matrix.levels,
+        "x_names": spec.x_names,
+        "terms": spec.terms,
+        "covariates": spec.covariates,
+        "offset_columns": spec.offset_columns,
+        "response_columns": spec.response_columns,
+        "columns": {name: dataclasses.astuple(c) for name, c in spec.columns.items()},
+        "response_kinds": {name: dataclasses.astuple(c) for name, c in spec.response_kinds.items()},
+        "offset_terms": spec.offset_terms,
+        "offset_argument": spec.offset_argument,
+        "offset_kind": spec.offset_kind,
+        "weights_argument": spec.weights_argument,
+        "transforms": spec.transforms,
+        "scaling": None if spec.scaling is None else dataclasses.asdict(spec.scaling),
+        "constants": constants,
+    }
+    entries = {key: encode(value, f"the formula's {key}") for key, value in plain.items()}
+    return json.dumps({"format": FORMAT, **entries}, allow_nan=False)
+
+
+def from_json(text: str) -> Spec:
+    """Read what `to_json` wrote.
+
+    Nothing in the text is evaluated; expressions are parsed and refused unless they are harmless (see
+    `neuralstat.formula.expressions.check_harmless`), and checked once more each time they are used.
+
+    Raises
+    ------
+    FileFormatError
+        If the text is not a stored formula, is damaged, or holds an expression that may not be evaluated.
+    """
+    try:
+        raw = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"the stored formula is not JSON ({error}).") from None
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise FileFormatError(f"the stored formula does not have the format {FORMAT!r}.")
+    try:
+        spec = _rebuild({key: decode(value) for key, value in raw.items() if key != "format"})
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"the stored formula is damaged ({type(error).__name__}: {error}).") from None
+    try:
+        _check_expressions(spec, dict(spec.context))
+    except ArgumentError as error:
+        raise FileFormatError(str(error)) from None
+    return spec
+
+
+def _rebuild(plain: dict[str, Any]) -> Spec:
+    from neuralstat.formula.matrix import MatrixState, TermState
+
+    levels = _typed(plain["matrix_levels"], dict)
+    terms = tuple(
+        TermState(
+            factors=tuple((_typed(e, str), _among(m, _METHODS)) for e, m in factors),
+            scoped=tuple(
+                (tuple((_typed(e, str), _typed(r, bool)) for e, r in parts), float(scale)) for parts, scale in scoped
+            ),
+            columns=_strings(columns),
+        )
+        for factors, scoped, columns in plain["matrix_terms"]
+    )
+    matrix = MatrixState(
+        terms=terms,
+        transforms=_typed(plain["matrix_transforms"], dict),
+        levels={_typed(e, str): (_among(k, _KINDS), _optional(v, list)) for e, (k, v) in levels.items()},
+    )
+    constants = _typed(plain["constants"], dict)
+    spec = Spec(
+        formula=_optional(plain["formula"], str),
+        response=_typed(plain["response"], str),
+        responses=tuple(
+            ResponseTerm(_typed(a, str), _typed(b, str), _among(c, _METHODS)) for a, b, c in plain["responses"]
+        ),
+        y_names=_strings(plain["y_names"]),
+        y_kinds=_strings(plain["y_kinds"]),
+        classes=_optional(plain["classes"], tuple),
+        matrix=matrix,
+        x_names=_strings(plain["x_names"]),
+        terms={_typed(k, str): tuple(_typed(i, int) for i in v) for k, v in plain["terms"].items()},
+        covariates=_strings(plain["covariates"]),
+        offset_columns=_strings(plain["offset_columns"]),
+        response_columns=_strings(plain["response_columns"]),
+        columns=_columns(plain["columns"]),
+        response_kinds=_columns(plain["response_kinds"]),
+        offset_terms=_strings(plain["offset_terms"]),
+        offset_argument=_optional(plain["offset_argument"], str),
+        offset_kind=_among(plain["offset_kind"], ("none", "column", "array")),
+        weights_argument=_optional(plain["weights_argument"], str),
+        transforms={_typed(k, str): _typed(v, dict) for k, v in plain["transforms"].items()},
+        scaling=None if plain["scaling"] is None else Scaling(**plain["scaling"]),
+        constants=_strings(tuple(constants)),
+        context=constants,
+        trusted=False,
+    )
+    _check_shapes(spec)
+    return spec
+
+
+def _check_shapes(spec: Spec) -> None:
+    """Check that the parts agree with each other, so that no later step meets a surprise."""
+    n_x = sum(len(t.columns) for t in spec.matrix.terms if not t.is_intercept)
+    rows = sorted(row for part in spec.terms.values() for row in part)
+    missing = {*spec.covariates, *spec.offset_columns} - set(spec.columns)
+    missing |= set(spec.response_columns) - set(spec.response_kinds)
+    factors = {e for t in spec.matrix.terms for e, _ in t.factors}
+    scoped = {e for t in spec.matrix.terms for parts, _ in t.scoped for e, _ in parts}
+    if n_x != len(spec.x_names) or rows != list(range(n_x)) or len(spec.y_names) != len(spec.y_kinds):
+        raise FileFormatError("the stored formula names other columns than its terms make.")
+    if missing or not scoped <= factors:
+        raise FileFormatError(f"the stored formula does not describe {sorted(missing or scoped - factors)}.")
+    if not spec.responses or (spec.classes is None) != (spec.y_kinds != ("factor",) * len(spec.y_kinds)):
+        raise FileFormatError("the stored formula's response is damaged.")
+    if spec.scaling is not None:
+        sizes = {"x_mean": n_x, "x_sd": n_x, "y_mean": len(spec.y_names), "y_sd": len(spec.y_names)}
+        for name, size in sizes.items():
+            values = getattr(spec.scaling, name)
+            if not isinstance(values, np.ndarray) or values.shape != (size,) or values.dtype != np.float64:
+                raise FileFormatError(f"the stored formula's scaling has a damaged {name}.")
+
+
+def _expressions(spec: Spec) -> Iterator[str]:
+    """All texts that are evaluated as Python."""
+    for term in spec.matrix.terms:
+        yield from (expr for expr, method in term.factors if method == "python")
+    yield from spec.offset_terms
+    yield from (r.expr for r in spec.responses if r.method == "python")
+
+
+def _check_expressions(spec: Spec, constants: dict[str, Any]) -> None:
+    for names in ((*spec.covariates, *spec.offset_columns, *spec.response_columns),):
+        for expr in _expressions(spec):
+            expressions.check_harmless(expr, names, tuple(constants))
+    for term in spec.matrix.terms:
+        for expr, method in term.factors:
+            if method == "literal":
+                _check_literal(expr)
+
+
+def _check_literal(expr: str) -> None:
+    """Literals are the numbers that scale a term."""
+    try:
+        value = ast.literal_eval(expr) if len(expr) <= 40 else None
+    except (ValueError, SyntaxError):
+        value = None
+    if not isinstance(value, int | float):
+        raise FileFormatError(f"the stored formula has the literal {expr[:40]!r}, which is no number.")
+
+
+def _constants(spec: Spec) -> dict[str, Any]:
+    """Values from the caller's context that expressions read; functions are refused by name."""
+    data = {*spec.columns, *spec.response_kinds}
+    used = dict.fromkeys(name for expr in _expressions(spec) for name in expressions.names(expr))
+    lookups = dict.fromkeys(e for t in spec.matrix.terms for e, method in t.factors if method == "lookup")
+    constants: dict[str, Any] = {}
+    for name in (*used, *lookups):
+        if name in data or name not in spec.context:
+            continue
+        value = spec.context[name]
+        if callable(value):
+            raise ArgumentError(
+                f"the formula uses {name!r}, a function of yours, which a saved model cannot hold; use functions that "
+                "neuralstat provides, or compute the column before the fit."
+            )
+        encode(value, f"{name!r}, which the formula reads,")
+        constants[name] = value
+    return constants
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise FileFormatError(f"the stored formula holds {value!r:.60} where {kind.__name__} was expected.")
+    return value
+
+
+def _optional(value: Any, kind: type) -> Any:
+    return None if value is None else _typed(value, kind)
+
+
+def _among(value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise FileFormatError(f"the stored formula holds {value!r:.60} where one of {choices} was expected.")
+    return value
+
+
+def _strings(values: Any) -> tuple[str, ...]:
+    return tuple(_typed(v, str) for v in values)
+
+
+def _columns(plain: Any) -> dict[str, Column]:
+    return {
+        _typed(name, str): Column(_among(kind, _COLUMN_KINDS), _typed(levels, tuple), _typed(ordered, bool))
+        for name, (kind, levels, ordered) in _typed(plain, dict).items()
+    }
