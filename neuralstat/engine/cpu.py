@@ -1,0 +1,306 @@
+"""The CPU's drivers: outputs, gradients and training of a stack of networks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..layers.codes import N_OUT, OFFSET, TARGET
+from ..losses import CE_R, loss_rows
+from ..optimizers.rprop import update
+from ..penalties import penalise
+from .compile import entry, jit
+from .kernels import backward, forward
+
+BLOCK = 256  # observations per pass: fixed, so that sums do not depend on threads
+
+RUNNING, CONVERGED, STEPMAX, NONFINITE, INTERRUPTED, STALLED = range(6)
+
+
+class Net(NamedTuple):
+    """A network as kernels see it."""
+
+    table: np.ndarray  # (layers, COLUMNS) int64
+    constants: np.ndarray  # (layers,) parameter of each activation
+    width: int  # rows of the buffers
+    loss: int  # code of the loss
+    loss_parameter: float
+    loss_address: int
+    penalty: np.ndarray  # (P or 0, penalties.COLUMNS)
+    layered: Any  # None or 0: are there other layers than dense ones?
+    custom: Any  # None or 0: are there users' functions?
+    rare: Any  # None or 0: are there activations or losses outside COMMON?
+
+
+class Data(NamedTuple):
+    """Observations as kernels see them; the first axis of all but x is the network's, or has length 1."""
+
+    x: np.ndarray  # (D, n)
+    y: np.ndarray  # (B or 1, K, n)
+    weight: np.ndarray  # (B or 1, n), or (1, 0) for none
+    offset: np.ndarray  # (K, n), or (K, 0) for none
+    rows: np.ndarray  # (B or 1, m) int64 observations that each network sees, or (1, 0) for all of them
+    count: np.ndarray  # (B or 1,) int64: how many of `rows` are used, or (0,) for all of them
+
+
+class Work(NamedTuple):
+    """Buffers of one running thread."""
+
+    value: np.ndarray  # (width, block)
+    slope: np.ndarray
+    delta: np.ndarray
+    target: np.ndarray  # (K, block)
+    case: np.ndarray  # (block,)
+
+
+@jit
+def workspace(net: Any, data: Any, theta: Any) -> Any:
+    """Fresh buffers in the kind of number of `theta`."""
+    outputs = data.y.shape[1]
+    value = np.zeros((net.width, BLOCK), theta.dtype)
+    slope = np.zeros((net.width, BLOCK), theta.dtype)
+    delta = np.zeros((net.width, BLOCK), theta.dtype)
+    return Work(value, slope, delta, np.zeros((outputs, BLOCK), data.y.dtype), np.ones(BLOCK, data.y.dtype))
+
+
+@jit
+def n_seen(data: Any, b: int) -> int:
+    """How many observations network b sees."""
+    if data.rows.shape[1] == 0:
+        return data.x.shape[1]
+    if data.count.size == 0:
+        return data.rows.shape[1]
+    return data.count[b % data.count.size]
+
+
+@jit
+def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
+    """Inputs, offsets, responses and case weights of a block into the buffers."""
+    known = net.table[net.table.shape[0] - 1, OFFSET]
+    rows = data.rows[b % data.rows.shape[0]]
+    y = data.y[b % data.y.shape[0]]
+    weight = data.weight[b % data.weight.shape[0]]
+    for d in range(data.x.shape[0]):
+        if rows.size == 0:
+            for i in range(m):
+                work.value[d, i] = data.x[d, start + i]
+        else:
+            for i in range(m):
+                work.value[d, i] = data.x[d, rows[start + i]]
+    if known >= 0:
+        for k in range(data.offset.shape[0]):
+            for i in range(m):
+                work.value[known + k, i] = data.offset[k, rows[start + i] if rows.size > 0 else start + i]
+    for k in range(y.shape[0]):
+        if rows.size == 0:
+            for i in range(m):
+                work.target[k, i] = y[k, start + i]
+        else:
+            for i in range(m):
+                work.target[k, i] = y[k, rows[start + i]]
+    if weight.size > 0:
+        if rows.size == 0:
+            for i in range(m):
+                work.case[i] = weight[start + i]
+        else:
+            for i in range(m):
+                work.case[i] = weight[rows[start + i]]
+
+
+@jit
+def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, work: Any, grad: Any,
+               gathered: bool) -> Any:
+    """Loss of network b over its observations first .. last; d loss / d theta is added to `grad`.
+
+    Parameters
+    ----------
+    gathered : bool
+        True where the one block of observations already lies in `work`.
+
+    Returns
+    -------
+    number
+        Sum of the loss, without penalty. Blocks are added in order, observations within a block by vector lanes.
+    """
+    end = net.table.shape[0] - 1
+    out = net.table[end, TARGET]
+    total = theta[0] * 0
+    for start in range(first, last, BLOCK):
+        m = min(BLOCK, last - start)
+        if not gathered:
+            gather(net, data, work, b, start, m)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+                None)
+        total += loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case,
+                           work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare)
+        backward(net.table, theta, work.value, work.slope, work.delta, grad, m, net.loss == CE_R, False, net.layered)
+    return total
+
+
+@jit
+def largest_free(grad: Any, free: Any) -> Any:
+    """Largest absolute element of the gradient over the free weights; NaN where any is NaN."""
+    largest = 0.0
+    for j in range(grad.size):
+        if free[j]:
+            size = abs(grad[j])
+            if not size <= largest:
+                largest = size
+                if size != size:
+                    return largest
+    return largest
+
+
+@entry
+def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int, grad: Any) -> Any:
+    """Loss of network b over its observations first .. last, without penalty; `grad` (P,) is overwritten."""
+    work = workspace(net, data, theta)
+    grad[:] = 0
+    return accumulate(net, data, theta, b, first, last, work, grad, False)
+
+
+@entry
+def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, threshold: float, stepmax: int,
+                      theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any,
+                      status: Any, trace: Any, recorded: Any, stride: Any, b: int, budget: int) -> None:
+    """Up to `budget` steps of one of R's algorithms for network b; call again to go on.
+
+    Stops when the largest absolute partial derivative over the free weights is at most `threshold`
+    (CONVERGED), at step `stepmax` (STEPMAX; the first evaluation is step 1, as R counts), or when a derivative is
+    not finite (NONFINITE). Interrupting between calls changes nothing: all state is in the arguments.
+
+    Parameters
+    ----------
+    settings : (SETTINGS,) array
+        See `optimizers.rprop`.
+    theta, before, rate : (B, P) arrays
+        Weights and the optimizer's memory; row b is updated.
+    free : (B or 1, P) bool array
+        Weights that move.
+    steps, status : (B,) int64 arrays; loss, reached : (B,) arrays
+        Updated.
+    trace : (B, T) array; recorded, stride : (B,) int64 arrays
+        Error at steps 1, 1 + stride, ...; when a row is full every second entry is dropped.
+    """
+    work = workspace(net, data, theta)
+    n = n_seen(data, b)
+    w = theta[b]
+    movable = free[b % free.shape[0]]
+    grad = np.empty_like(w)
+    single = n <= BLOCK
+    if single:
+        gather(net, data, work, b, 0, n)
+    done = 0
+    while done < budget and status[b] == RUNNING:
+        grad[:] = 0
+        error = accumulate(net, data, w, b, 0, n, work, grad, single)
+        error += penalise(net.penalty, w, grad)
+        steps[b] += 1
+        done += 1
+        reached[b] = largest_free(grad, movable)
+        loss[b] = error
+        record(trace, recorded, stride, steps, error, b)
+        if not reached[b] < np.inf:
+            status[b] = NONFINITE
+        elif reached[b] <= threshold:
+            status[b] = CONVERGED
+        elif steps[b] >= stepmax:
+            status[b] = STEPMAX
+        else:
+            update(algorithm, w, grad, movable, before[b], rate[b], settings)
+
+
+@jit
+def record(trace: Any, recorded: Any, stride: Any, steps: Any, error: Any, b: int) -> None:
+    """Keep the error of this step if its turn has come; thin the record out when it is full."""
+    if (steps[b] - 1) % stride[b] != 0:
+        return
+    if recorded[b] == trace.shape[1]:
+        for k in range(trace.shape[1] // 2):
+            trace[b, k] = trace[b, 2 * k]
+        recorded[b] = trace.shape[1] // 2
+        stride[b] *= 2
+        if (steps[b] - 1) % stride[b] != 0:
+            return
+    trace[b, recorded[b]] = error
+    recorded[b] += 1
+
+
+@entry
+def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
+    """Values of every unit of one network at every observation, into `units` (width, n)."""
+    work = workspace(net, data, theta)
+    for start in range(0, data.x.shape[1], BLOCK):
+        m = min(BLOCK, data.x.shape[1] - start)
+        gather(net, data, work, 0, start, m)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+                None)
+        for u in range(units.shape[0]):
+            for i in range(m):
+                units[u, start + i] = work.value[u, i]
+
+
+@entry
+def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
+    """Outputs of a stack of networks, theta (B, P), into `out` (B, K, n)."""
+    work = workspace(net, data, theta)
+    first = net.table[net.table.shape[0] - 1, TARGET]
+    for b in range(theta.shape[0]):
+        for start in range(0, data.x.shape[1], BLOCK):
+            m = min(BLOCK, data.x.shape[1] - start)
+            gather(net, data, work, b, start, m)
+            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+                None)
+            for k in range(out.shape[1]):
+                for i in range(m):
+                    out[b, k, start + i] = work.value[first + k, i]
+
+
+@entry
+def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
+    """d output_k / d x_d of one network at every observation, into `slopes` (K, D, n)."""
+    work = workspace(net, data, theta)
+    end = net.table.shape[0] - 1
+    first = net.table[end, TARGET]
+    grad = np.zeros_like(theta)
+    for start in range(0, data.x.shape[1], BLOCK):
+        m = min(BLOCK, data.x.shape[1] - start)
+        gather(net, data, work, 0, start, m)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+                None)
+        for k in range(slopes.shape[0]):
+            for o in range(slopes.shape[0]):
+                for i in range(m):
+                    work.delta[first + o, i] = 1 if o == k else 0
+            backward(net.table, theta, work.value, work.slope, work.delta, grad, m, False, True, net.layered)
+            for d in range(slopes.shape[1]):
+                for i in range(m):
+                    slopes[k, d, start + i] = work.delta[d, i]
+
+
+@entry
+def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
+    """d output_k / d theta_p of one network at every observation, into `jacobian` (K, n, P)."""
+    work = workspace(net, data, theta)
+    end = net.table.shape[0] - 1
+    first = net.table[end, TARGET]
+    for r in range(data.x.shape[1]):
+        gather(net, data, work, 0, r, 1)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, 1, 1, net.layered, net.custom, net.rare,
+                None)
+        for k in range(jacobian.shape[0]):
+            for o in range(jacobian.shape[0]):
+                work.delta[first + o, 0] = 1 if o == k else 0
+            jacobian[k, r, :] = 0
+            backward(net.table, theta, work.value, work.slope, work.delta, jacobian[k, r], 1, False, False,
+                     net.layered)
+
+
+@entry
+def loss_scores(net: Any, data: Any, theta: Any, scores: Any) -> None:
+    """d loss_i / d theta_p of one network, into `scores` (n, P)."""
+    work = workspace(net, data, theta)
+    for r in range(data.x.shape[1]):
+        scores[r, :] = 0
+        accumulate(net, data, theta, 0, r, r + 1, work, scores[r], False)

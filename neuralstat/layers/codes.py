@@ -1,0 +1,28 @@
+"""Columns and op codes of the layer table: all that kernels see of a network.
+
+A table has one row per layer, int64. Units of all layers are rows of one buffer ``value (width, block)``;
+a layer reads the rows ``[SOURCE, SOURCE + N_IN)`` and writes ``[TARGET, TARGET + N_OUT)``. Its weights start at
+``PARAM`` of the flat vector: unit by unit, bias first.
+"""
+
+OP = 0  # what the layer does: DENSE, CONV2D, LSTM, ...
+PARAM = 1  # first weight in the flat vector
+SOURCE = 2  # first row that is read
+N_IN = 3  # number of rows that are read
+TARGET = 4  # first row that is written
+N_OUT = 5  # number of rows that are written
+ACT = 6  # code of the activation
+ADDRESS = 7  # address of a user's compiled activation, else 0
+SCRATCH = 8  # first of the layer's private rows (gates of an LSTM)
+# Geometry. Images are (row, column, channel), sequences (time, feature), the last index running fastest.
+ROWS, COLS, CHANNELS = 9, 10, 11
+OUT_ROWS, OUT_COLS, FILTERS = 12, 13, 14
+KERNEL_ROWS, KERNEL_COLS = 15, 16
+STRIDE_ROWS, STRIDE_COLS = 17, 18
+PAD_ROWS, PAD_COLS = 19, 20
+DILATION_ROWS, DILATION_COLS = 21, 22
+TIMES, FEATURES, UNITS, SEQUENCES = ROWS, CHANNELS, FILTERS, STRIDE_ROWS  # a recurrent layer's names for them
+OFFSET = 23  # first row of known parts of the linear predictor, added before the activation; -1 for none
+COLUMNS = 24
+
+DENSE, CONV2D, LSTM = 1, 2, 3

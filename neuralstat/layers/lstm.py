@@ -1,0 +1,143 @@
+"""Long short-term memory layer (Hochreiter & Schmidhuber 1997, Neural Computation 9:1735), as in Keras.
+
+At time t, with gates i, f, c, o in this order::
+
+    i = s(W_i x + U_i h + b_i)    f = s(W_f x + U_f h + b_f)    g = tanh(W_c x + U_c h + b_c)
+    C_t = f C_(t-1) + i g         o = s(W_o x + U_o h + b_o)    h_t = o tanh(C_t)
+
+Weights, gate by gate and unit by unit: bias, W (features), U (units). Scratch rows, time by time: i, f, g, o, C,
+tanh(C), each of U units. The target holds h of every time, or of the last.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..activations import logistic, tanh
+from ..engine.compile import jit
+from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TARGET, TIMES, UNITS
+
+GATES = 6  # scratch rows per unit and time
+# h of every time but the last is kept after the gates when only the last is the output
+
+
+@jit
+def _hidden_row(row: Any, t: int) -> int:
+    """First row that holds h at time t."""
+    if row[SEQUENCES] != 0:
+        return row[TARGET] + t * row[UNITS]
+    if t == row[TIMES] - 1:
+        return row[TARGET]
+    return row[SCRATCH] + row[TIMES] * GATES * row[UNITS] + t * row[UNITS]
+
+
+@jit
+def lstm_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
+    """All times of the layer; see `dense_forward` for the arguments. Scratch rows are written, too."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit = 1 + features + units
+    for t in range(row[TIMES]):
+        x = row[SOURCE] + t * features
+        gate = row[SCRATCH] + t * GATES * units
+        before = gate - GATES * units
+        h_before = _hidden_row(row, t - 1)
+        h = _hidden_row(row, t)
+        for u in range(4 * units):
+            w = row[PARAM] + u * per_unit
+            for i in range(lane, m, lanes):
+                z = theta[w]
+                for j in range(features):
+                    z += theta[w + 1 + j] * value[x + j, i]
+                if t > 0:
+                    for j in range(units):
+                        z += theta[w + 1 + features + j] * value[h_before + j, i]
+                if u < 2 * units or u >= 3 * units:
+                    a, _ = logistic(z, 0.0)
+                else:
+                    a, _ = tanh(z, 0.0)
+                value[gate + u, i] = a
+        for u in range(units):
+            for i in range(lane, m, lanes):
+                cell = value[gate + u, i] * value[gate + 2 * units + u, i]
+                if t > 0:
+                    cell += value[gate + units + u, i] * value[before + 4 * units + u, i]
+                squashed, _ = tanh(cell, 0.0)
+                value[gate + 4 * units + u, i] = cell
+                value[gate + 5 * units + u, i] = squashed
+                value[h + u, i] = value[gate + 3 * units + u, i] * squashed
+
+
+@jit
+def lstm_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
+    """Through time: fills `delta` of the gates (d loss / d z) in the scratch rows, and of the source rows.
+
+    Destroys the target rows of `delta`, which hold d loss / d h.
+    """
+    units, features = row[UNITS], row[FEATURES]
+    per_unit = 1 + features + units
+    for s in range(row[SOURCE], row[SOURCE] + row[TIMES] * features):
+        for i in range(lane, m, lanes):
+            delta[s, i] = 0
+    for t in range(row[TIMES] - 1):
+        if row[SEQUENCES] == 0:
+            h = _hidden_row(row, t)
+            for u in range(units):
+                for i in range(lane, m, lanes):
+                    delta[h + u, i] = 0
+    for t in range(row[TIMES] - 1, -1, -1):
+        x = row[SOURCE] + t * features
+        gate = row[SCRATCH] + t * GATES * units
+        before, after = gate - GATES * units, gate + GATES * units
+        h_before = _hidden_row(row, t - 1)
+        h = _hidden_row(row, t)
+        for u in range(units):
+            for i in range(lane, m, lanes):
+                gi, gf = value[gate + u, i], value[gate + units + u, i]
+                gc, go = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
+                squashed = value[gate + 5 * units + u, i]
+                dh = delta[h + u, i]
+                dcell = dh * go * (1 - squashed * squashed)
+                if t < row[TIMES] - 1:  # what flowed back through the forget gate of the next time
+                    dcell += delta[after + 4 * units + u, i]
+                old = value[gate + 4 * units + u, i] * 0
+                if t > 0:
+                    old = value[before + 4 * units + u, i]
+                delta[gate + u, i] = dcell * gc * gi * (1 - gi)
+                delta[gate + units + u, i] = dcell * old * gf * (1 - gf)
+                delta[gate + 2 * units + u, i] = dcell * gi * (1 - gc * gc)
+                delta[gate + 3 * units + u, i] = dh * squashed * go * (1 - go)
+                delta[gate + 4 * units + u, i] = dcell * gf
+        for u in range(4 * units):
+            w = row[PARAM] + u * per_unit
+            for i in range(lane, m, lanes):
+                d = delta[gate + u, i]
+                for j in range(features):
+                    delta[x + j, i] += theta[w + 1 + j] * d
+                if t > 0:
+                    for j in range(units):
+                        delta[h_before + j, i] += theta[w + 1 + features + j] * d
+
+
+@jit
+def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
+    """Add d loss / d weights, after `lstm_backward`; the lanes share the weights."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit = 1 + features + units
+    for p in range(lane, 4 * units * per_unit, lanes):
+        u = p // per_unit
+        q = p - u * per_unit - 1
+        total = grad[row[PARAM] + p]
+        for t in range(row[TIMES]):
+            d = row[SCRATCH] + t * GATES * units + u
+            if q < 0:
+                for i in range(m):
+                    total += delta[d, i]
+            elif q < features:
+                s = row[SOURCE] + t * features + q
+                for i in range(m):
+                    total += delta[d, i] * value[s, i]
+            elif t > 0:
+                s = _hidden_row(row, t - 1) + q - features
+                for i in range(m):
+                    total += delta[d, i] * value[s, i]
+        grad[row[PARAM] + p] = total

@@ -1,0 +1,302 @@
+"""Network: layers become a table and one flat parameter vector.
+
+The flat order of the weights is R's ``unlist(weights)``: layer by layer, unit by unit, bias first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .activations import ACTIVATIONS, ALIASES, activation_values
+from .activations import COMMON as COMMON_ACTIVATIONS
+from .activations import CUSTOM as CUSTOM_ACTIVATION
+from .engine.cpu import Net
+from .errors import ArgumentError
+from .layers import Dense, codes
+from .losses import COMMON as COMMON_LOSSES
+from .losses import CUSTOM as CUSTOM_LOSS
+from .losses import LOSSES
+
+
+@dataclass(frozen=True)
+class ActivationSpec:
+    """An activation with its parameter, or a user's compiled one."""
+
+    name: str
+    code: int
+    parameter: float = 0.0
+    address: int = 0
+    custom: Any = None
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        """The activation of an array of any shape (softmax: over the first axis)."""
+        z = np.array(z, dtype=np.float64)
+        flat = np.ascontiguousarray(z.reshape(z.shape[0] if z.ndim else 1, -1))
+        activation_values(self.code, self.parameter, self.address, flat, np.empty_like(flat))
+        return flat.reshape(z.shape)
+
+
+def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
+    """Turn what a user gave into an `ActivationSpec`.
+
+    Parameters
+    ----------
+    given : str, Activation, ActivationSpec, callable or None
+        A name of `ACTIVATIONS` or of their aliases; a `neuralstat.Activation`; a Python function; None for the
+        identity.
+    argument : str
+        Name of the argument, for the message.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none of these.
+    """
+    if given is None:
+        given = "identity"
+    if isinstance(given, ActivationSpec):
+        return given
+    if isinstance(given, str):
+        name = ALIASES.get(given, given)
+        if name not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ArgumentError(f"{argument}: unknown activation function {given!r}. Known: {known}; or a function.")
+        kind = ACTIVATIONS[name]
+        return ActivationSpec(name, kind.code, kind.parameter)
+    from .custom import Activation
+
+    if isinstance(given, Callable) and not isinstance(given, Activation):  # type: ignore[arg-type]
+        given = Activation(given)
+    if not isinstance(given, Activation):
+        raise ArgumentError(f"{argument} must be a name, an Activation or a function, got {given!r}.")
+    return ActivationSpec(given.name, CUSTOM_ACTIVATION, 0.0, given.address, given)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: a loss, and the function that turns the last layer's units into predictions.
+
+    Attributes
+    ----------
+    name : str
+        Entry of `LOSSES`, or of a user's function.
+    loss, parameter, address : int, float, int
+        What kernels are told.
+    output : ActivationSpec
+        Activation of the output layer as the user sees it (the inverse link of a family).
+    of_predictor : bool
+        True: kernels see the linear predictor, and `output` is applied afterwards.
+    custom : Loss or None
+    """
+
+    name: str
+    loss: int
+    output: ActivationSpec
+    of_predictor: bool = False
+    parameter: float = 0.0
+    address: int = 0
+    custom: Any = None
+
+    @property
+    def inside(self) -> ActivationSpec:
+        """Activation of the output layer inside kernels."""
+        return resolve_activation("identity") if self.of_predictor else self.output
+
+
+def objective(name: str, output: ActivationSpec) -> Objective:
+    """The objective of an entry of `LOSSES` with an output activation."""
+    kind = LOSSES[name]
+    return Objective(name, kind.code, output, kind.of_predictor)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A feed-forward chain of layers, without its weights.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        Hidden layers and the output layer (Dense with identity; its activation comes from `objective`).
+    input_shape : tuple of int
+        Of one observation.
+    objective : Objective
+    input_names, output_names : sequence of str
+        Names of the D inputs and K outputs.
+    offset : bool
+        Whether a known part of the linear predictor is added.
+    """
+
+    layers: tuple[Any, ...]
+    input_shape: tuple[int, ...]
+    objective: Objective
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    offset: bool = False
+    _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rows, constants, shapes, slices = [], [], [], []
+        shape = tuple(self.input_shape)
+        source, n_in = 0, math.prod(shape)
+        width, n_params = n_in, 0
+        last = len(self.layers) - 1
+        for k, layer in enumerate(self.layers):
+            place = layer.place(shape)
+            if place.op is not None:
+                spec = resolve_activation(layer.activation) if k < last else self.objective.inside
+                row = np.zeros(codes.COLUMNS, np.int64)
+                n_out = math.prod(place.shape)
+                row[codes.OP], row[codes.PARAM] = place.op, n_params
+                row[codes.SOURCE], row[codes.N_IN] = source, n_in
+                row[codes.TARGET], row[codes.N_OUT] = width, n_out
+                row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
+                row[codes.SCRATCH], row[codes.OFFSET] = width + n_out, -1
+                for column, value in place.fields.items():
+                    row[column] = value
+                rows.append(row)
+                constants.append(spec.parameter)
+                shapes.append((place.per_unit, place.units))
+                slices.append(slice(n_params, n_params + place.n_params))
+                source, n_in = width, n_out
+                width += n_out + place.n_scratch
+                n_params += place.n_params
+            shape = place.shape
+        if self.offset:
+            rows[-1][codes.OFFSET] = width
+            width += rows[-1][codes.N_OUT]
+        self._built.update(
+            table=np.array(rows), constants=np.array(constants, dtype=np.float64), shapes=tuple(shapes),
+            slices=tuple(slices), n_params=n_params, width=int(width),
+        )  # fmt: skip
+
+    @property
+    def table(self) -> np.ndarray:
+        """(layers, COLUMNS) int64, what kernels see."""
+        return self._built["table"]
+
+    @property
+    def n_params(self) -> int:
+        """P, the length of the flat vector."""
+        return self._built["n_params"]
+
+    @property
+    def width(self) -> int:
+        """Rows of the buffers."""
+        return self._built["width"]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shape of each layer's weight matrix, (1 + inputs per unit, units)."""
+        return self._built["shapes"]
+
+    @property
+    def n_outputs(self) -> int:
+        """K."""
+        return len(self.output_names)
+
+    @property
+    def dense(self) -> bool:
+        """Whether all layers are dense."""
+        return bool(np.all(self.table[:, codes.OP] == codes.DENSE))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units per hidden layer of a dense network."""
+        return tuple(int(n) for n in self.table[:-1, codes.N_OUT])
+
+    @property
+    def topology(self) -> str:
+        """Units per layer, as "1-10-5-15-1"."""
+        return "-".join(str(n) for n in (math.prod(self.input_shape), *self.table[:, codes.N_OUT]))
+
+    def net(self, penalty: np.ndarray | None = None) -> Net:
+        """The network as kernels see it, with the penalty's coefficients (P, 4)."""
+        from .penalties import COLUMNS
+
+        table, objective = self.table, self.objective
+        custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
+        coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
+        return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
+                   objective.address, coefficients, None if self.dense else 0, 0 if custom else None,
+                   0 if self._rare else None)  # fmt: skip
+
+    @property
+    def _rare(self) -> bool:
+        """Whether kernels outside the common set are needed."""
+        common = {ACTIVATIONS[name].code for name in COMMON_ACTIVATIONS} | {CUSTOM_ACTIVATION}
+        losses = {LOSSES[name].code for name in COMMON_LOSSES} | {CUSTOM_LOSS}
+        return self.objective.loss not in losses or not set(self.table[:, codes.ACT].tolist()) <= common
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """R's name of every weight, in flat order: "Intercept.to.1layhid1", "x.to.1layhid1", ..."""
+        names: list[str] = []
+        sources = list(self.input_names)
+        last = len(self.shapes) - 1
+        for k, (per_unit, units) in enumerate(self.shapes):
+            targets = list(self.output_names) if k == last else [f"{k + 1}layhid{u + 1}" for u in range(units)]
+            if per_unit == len(sources) + 1:
+                inputs = sources
+            else:
+                inputs = [f"w{j + 1}" for j in range(per_unit - 1)]
+            names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *inputs)]
+            sources = targets if self.table[k, codes.OP] == codes.DENSE else [
+                f"{k + 1}lay{u + 1}" for u in range(self.table[k, codes.N_OUT])]  # fmt: skip
+        return tuple(names)
+
+    @cached_property
+    def is_bias(self) -> np.ndarray:
+        """(P,) bool."""
+        flags = np.zeros(self.n_params, bool)
+        for part, (per_unit, _) in zip(self._built["slices"], self.shapes, strict=True):
+            flags[part][::per_unit] = True
+        return flags
+
+    def matrices(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Split a flat vector (P,) into matrices (1 + inputs, units), bias first."""
+        return [
+            np.asarray(theta)[part].reshape(units, per_unit).T.copy()
+            for part, (per_unit, units) in zip(self._built["slices"], self.shapes, strict=True)
+        ]
+
+    def flatten(self, matrices: Sequence[np.ndarray], argument: str = "startweights") -> np.ndarray:
+        """Join matrices as `matrices` gives them into a flat vector (P,).
+
+        Raises
+        ------
+        ArgumentError
+            Where number or shapes do not fit.
+        """
+        if len(matrices) != len(self.shapes):
+            raise ArgumentError(
+                f"{argument}: {len(matrices)} weight matrices given, the network has {len(self.shapes)}."
+            )
+        parts = []
+        for k, (matrix, shape) in enumerate(zip(matrices, self.shapes, strict=True)):
+            array = np.asarray(matrix, dtype=np.float64)
+            if array.shape != shape:
+                raise ArgumentError(f"{argument}: matrix {k + 1} has shape {array.shape}, expected {shape}.")
+            parts.append(array.T.ravel())
+        return np.concatenate(parts)
+
+
+def dense_network(
+    n_inputs: int,
+    hidden: Sequence[int],
+    activations: Sequence[ActivationSpec],
+    goal: Objective,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    offset: bool = False,
+) -> Network:
+    """A chain of dense layers: `hidden` units each with its activation, then the outputs."""
+    layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
+    return Network(
+        (*layers, Dense(len(output_names))), (n_inputs,), goal, tuple(input_names), tuple(output_names), offset
+    )

@@ -1,0 +1,275 @@
+"""Train a stack of networks: compiled steps in chunks, over threads, with progress and a clean Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .engine import cpu
+from .network import Network
+from .optimizers import rprop
+
+TRACE = 512  # most entries of an error record
+CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
+
+STATUS = {
+    cpu.RUNNING: "running",
+    cpu.CONVERGED: "converged",
+    cpu.STEPMAX: "stepmax reached",
+    cpu.NONFINITE: "gradient not finite",
+    cpu.INTERRUPTED: "interrupted",
+    cpu.STALLED: "no further descent possible",
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training returns, for a stack of B networks.
+
+    Attributes
+    ----------
+    theta, start : (B, P) arrays
+        Weights at the end and at the start.
+    free : (B or 1, P) bool array
+        Weights that were trained.
+    loss : (B,) array
+        Error, with the penalty.
+    reached : (B,) array
+        Largest absolute partial derivative over the free weights.
+    steps, status : (B,) int arrays
+        Gradient evaluations; see `STATUS`.
+    trace : list of (steps, errors)
+        Error record of each network.
+    seconds : float
+    """
+
+    theta: np.ndarray
+    start: np.ndarray
+    free: np.ndarray
+    loss: np.ndarray
+    reached: np.ndarray
+    steps: np.ndarray
+    status: np.ndarray
+    trace: list[tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    seconds: float = 0.0
+
+    @property
+    def converged(self) -> np.ndarray:
+        """(B,) bool."""
+        return self.status == cpu.CONVERGED
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """Settings of R's algorithms.
+
+    Attributes
+    ----------
+    name : str
+        One of "rprop+", "rprop-", "sag", "slr", "backprop".
+    learningrate : float
+        Of "backprop".
+    limit, factor : (float, float)
+        Least and largest rate; what a rate is multiplied by after, and without, a change of sign.
+    """
+
+    name: str = "rprop+"
+    learningrate: float = np.nan
+    limit: tuple[float, float] = (1e-10, 0.1)
+    factor: tuple[float, float] = (0.5, 1.2)
+
+    def settings(self, dtype: Any = np.float64) -> np.ndarray:
+        """What kernels see."""
+        return np.array([self.learningrate, *self.limit, *self.factor], dtype=dtype)
+
+
+def make_data(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+    count: np.ndarray | None = None,
+    dtype: Any = np.float64,
+) -> cpu.Data:
+    """Arrays as kernels want them: contiguous, of one kind of number, with the network's axis first.
+
+    Parameters
+    ----------
+    x : (D, n) array
+    y : (K, n) or (B, K, n) array
+    weights : (n,) or (B, n) array, optional
+    offset : (K, n) array, optional
+    rows : (m,) or (B, m) int array, optional
+    count : (B,) int array, optional
+    """
+
+    def ready(a: Any, dims: int) -> np.ndarray:
+        a = np.ascontiguousarray(a, dtype=dtype)
+        return a if a.ndim == dims else a[np.newaxis]
+
+    y = ready(y, 3)
+    return cpu.Data(
+        np.ascontiguousarray(x, dtype=dtype),
+        y,
+        np.zeros((1, 0), dtype) if weights is None else ready(weights, 2),
+        np.zeros((y.shape[1], 0), dtype) if offset is None else np.ascontiguousarray(offset, dtype=dtype),
+        np.zeros((1, 0), np.int64) if rows is None else np.atleast_2d(np.ascontiguousarray(rows, np.int64)),
+        np.zeros(0, np.int64) if count is None else np.ascontiguousarray(count, np.int64),
+    )
+
+
+def threads(n_jobs: int | None) -> int:
+    """Number of threads: None and -1 are all cores."""
+    if n_jobs is None or n_jobs == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(n_jobs))
+
+
+class _Stack:
+    """State of a running stack; all of it is in arrays that the compiled steps update."""
+
+    def __init__(self, start: np.ndarray, free: np.ndarray) -> None:
+        b, _ = start.shape
+        self.theta = np.array(start, order="C")
+        self.free = np.atleast_2d(np.ascontiguousarray(free))
+        self.before = np.zeros_like(self.theta)
+        self.rate = np.full_like(self.theta, rprop.INITIAL_RATE)
+        self.steps = np.zeros(b, np.int64)
+        self.status = np.zeros(b, np.int64)
+        self.loss = np.full(b, np.nan, self.theta.dtype)
+        self.reached = np.full(b, np.nan, self.theta.dtype)
+        self.trace = np.zeros((b, TRACE), self.theta.dtype)
+        self.recorded = np.zeros(b, np.int64)
+        self.stride = np.ones(b, np.int64)
+
+    def traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Error records, each ended by the last step's error."""
+        out = []
+        for b in range(self.steps.size):
+            at = 1 + np.arange(self.recorded[b]) * self.stride[b]
+            errors = self.trace[b, : self.recorded[b]].astype(float)
+            if at.size and at[-1] != self.steps[b]:
+                at, errors = np.append(at, self.steps[b]), np.append(errors, float(self.loss[b]))
+            out.append((at, errors))
+        return out
+
+
+def train(
+    network: Network,
+    data: cpu.Data,
+    start: np.ndarray,
+    free: np.ndarray,
+    algorithm: Algorithm,
+    *,
+    threshold: float = 0.01,
+    stepmax: int = 100_000,
+    penalty: np.ndarray | None = None,
+    n_jobs: int | None = None,
+    watch: Callable[[_Stack], None] | None = None,
+    chunk: int | None = None,
+) -> Fit:
+    """Train every network of a stack until it converges.
+
+    Parameters
+    ----------
+    network : Network
+    data : Data
+        From `make_data`.
+    start : (B, P) array
+    free : (P,) or (B, P) bool array
+    algorithm : Algorithm
+    threshold, stepmax : float, int
+        R's stopping rule: largest absolute partial derivative, most steps.
+    penalty : (P, 4) array, optional
+        From `Penalty.coefficients`.
+    n_jobs : int, optional
+        Threads; the result does not depend on them.
+    watch : callable, optional
+        Called about ten times a second with the running stack.
+    chunk : int, optional
+        Steps per compiled call; measured where not given.
+
+    Returns
+    -------
+    Fit
+        After Ctrl-C too: what there is, with status "interrupted" where a network was still running.
+    """
+    began = time.perf_counter()
+    net = network.net(penalty)
+    dtype = data.x.dtype
+    stack = _Stack(np.asarray(start, dtype=dtype), free)
+    settings = algorithm.settings(dtype)
+    code = rprop.CODES[algorithm.name]
+    stop = threading.Event()
+
+    def steps(b: int, budget: int) -> None:
+        cpu.train_first_order(
+            net, data, code, settings, float(threshold), int(stepmax), stack.theta, stack.free, stack.before,
+            stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded,
+            stack.stride, b, budget,
+        )  # fmt: skip
+
+    def run(b: int) -> None:
+        budget = chunk or 50
+        while stack.status[b] == cpu.RUNNING and not stop.is_set():
+            before = time.perf_counter()
+            steps(b, budget)
+            if chunk is None:
+                spent = max(time.perf_counter() - before, 1e-6)
+                budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
+
+    _fan_out(run, stack, threads(n_jobs), stop, watch)
+    stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
+    if algorithm.name == "backprop":  # the step that overflowed is taken back
+        lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
+        stack.theta[lost] = np.where(stack.free[lost % stack.free.shape[0]] if stack.free.shape[0] > 1
+                                     else stack.free, stack.before[lost], stack.theta[lost])  # fmt: skip
+    return Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
+               stack.status, stack.traces(), time.perf_counter() - began)  # fmt: skip
+
+
+def _fan_out(
+    run: Callable[[int], None], stack: _Stack, n_threads: int, stop: threading.Event, watch: Callable[[_Stack], None] | None
+) -> None:
+    """Run all networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
+    b = stack.steps.size
+    if b == 0:
+        return
+    first = threading.Event()  # the first network compiles; the others wait, so that it is done once
+
+    def task(k: int) -> None:
+        if k > 0:
+            first.wait()
+        try:
+            run(k)
+        finally:
+            first.set()
+
+    with ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
+        futures = [pool.submit(task, k) for k in range(b)]
+        try:
+            for future in futures:
+                while True:
+                    try:
+                        future.result(timeout=0.1)
+                        break
+                    except TimeoutError:
+                        if watch is not None:
+                            watch(stack)
+            if watch is not None:
+                watch(stack)
+        except KeyboardInterrupt:
+            stop.set()
+            for future in futures:
+                future.cancel()
+        except BaseException:
+            stop.set()
+            raise
