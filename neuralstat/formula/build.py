@@ -197,7 +197,9 @@ def design(
     columns = tuple(frame.columns)
     responses = parse_responses(left, columns)
     terms, offsets = _right_side(right, responses, columns, options)
-    return _build(_Request(formula, left, responses, terms, offsets, frame, frame, dict(context or {})), options)
+    return _build(
+        _Request(formula, left, responses, terms, offsets, frame, frame, dict(context or {})), options
+    )
 
 
 def from_arrays(
@@ -236,7 +238,9 @@ def from_arrays(
     options = _Options(weights, offset, missing, standardize, scale_response, err_needs, factor_outputs)
     for name, value in (("weights", weights), ("offset", offset)):
         if isinstance(value, str):
-            raise ArgumentError(f"{name} must be an array where the model is given as arrays, not the name {value!r}.")
+            raise ArgumentError(
+                f"{name} must be an array where the model is given as arrays, not the name {value!r}."
+            )
     y_frame = _array_frame(endog, "endog", "y")
     x_frame = _array_frame(exog, "exog", "x")
     if len(y_frame) != len(x_frame):
@@ -265,7 +269,9 @@ def from_arrays(
 def _array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
     """Give an array, Series or table as a DataFrame with names."""
     if isinstance(values, pd.Series):
-        frame = values.to_frame(letter + ("1" if letter == "x" else "") if values.name is None else str(values.name))
+        frame = values.to_frame(
+            letter + ("1" if letter == "x" else "") if values.name is None else str(values.name)
+        )
     elif isinstance(values, np.ndarray | list | tuple | pd.api.extensions.ExtensionArray | pd.Index):
         array = values if isinstance(values, pd.api.extensions.ExtensionArray) else np.asarray(values)
         if array.ndim not in (1, 2):
@@ -316,14 +322,18 @@ def _reads(term: ResponseTerm) -> tuple[str, ...]:
     return (term.expr,) if term.method == "lookup" else expressions.names(term.expr)
 
 
-def _used_columns(names: Sequence[str], frame: pd.DataFrame, context: Mapping[str, Any], where: str) -> tuple[str, ...]:
+def _used_columns(
+    names: Sequence[str], frame: pd.DataFrame, context: Mapping[str, Any], where: str
+) -> tuple[str, ...]:
     """Keep the names that are columns; raise for those that are nothing."""
     from formulaic.transforms import TRANSFORMS
 
     known = {*context, *TRANSFORMS, *expressions.functions(), *vars(__import__("builtins"))}
     for name in names:
         if name not in frame.columns and name not in known:
-            raise DataError(f"{where}: the data have no column {name!r}. {frames.closest(name, frame.columns)}")
+            raise DataError(
+                f"{where}: the data have no column {name!r}. {frames.closest(name, frame.columns)}"
+            )
     return tuple(dict.fromkeys(name for name in names if name in frame.columns))
 
 
@@ -475,7 +485,12 @@ def _clean(frame: pd.DataFrame, columns: Sequence[str], rows: np.ndarray) -> pd.
 
 
 def _numbers(
-    x: np.ndarray, x_names: tuple[str, ...], out: Any, offset: np.ndarray | None, options: _Options, silent: bool
+    x: np.ndarray,
+    x_names: tuple[str, ...],
+    out: Any,
+    offset: np.ndarray | None,
+    options: _Options,
+    silent: bool,
 ) -> np.ndarray:
     """Positions of the rows where every expression gave a number."""
     parts = [(x, x_names), (out.y, out.names)]
@@ -510,7 +525,9 @@ def _check_weights(weights: np.ndarray) -> np.ndarray:
     if not np.isfinite(weights).all():
         raise DataError(f"weights must be finite; {int((~np.isfinite(weights)).sum())} are not.")
     if (weights < 0).any():
-        raise DataError(f"weights must not be negative; {int((weights < 0).sum())} are, the least is {weights.min():g}.")
+        raise DataError(
+            f"weights must not be negative; {int((weights < 0).sum())} are, the least is {weights.min():g}."
+        )
     if not (weights > 0).any():
         raise DataError("weights are all zero.")
     return np.ascontiguousarray(weights)
@@ -518,7 +535,11 @@ def _check_weights(weights: np.ndarray) -> np.ndarray:
 
 def _warn_lost_levels(request: _Request, out: Any, y_frame: pd.DataFrame, rows: np.ndarray) -> None:
     """Warn where a level of the response occurs in the data, but only in rows that were dropped."""
-    if out.classes is None or request.responses[0].method != "lookup" or request.responses[0].expr not in y_frame:
+    if (
+        out.classes is None
+        or request.responses[0].method != "lookup"
+        or request.responses[0].expr not in y_frame
+    ):
         return
     column = y_frame[request.responses[0].expr]
     lost = [level for level in column.dropna().unique() if level not in out.classes]
@@ -547,7 +568,9 @@ def _scaling(
     return Scaling(x_mean, x_sd, y_mean, y_sd)
 
 
-def _moments(rows: np.ndarray, weights: np.ndarray | None, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _moments(
+    rows: np.ndarray, weights: np.ndarray | None, names: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and standard deviation of each row; with equal weights the usual ones (n - 1)."""
     w = np.ones(rows.shape[1]) if weights is None else weights
     used = int((w > 0).sum())

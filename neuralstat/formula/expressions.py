@@ -15,16 +15,12 @@ import numpy as np
 
 from neuralstat.errors import ArgumentError
 
-_ELEMENTWISE = (
-    "abs sqrt cbrt square exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan arctan2 sinh cosh "
-    "tanh arcsinh arccosh arctanh sign floor ceil rint round minimum maximum power where clip hypot isin"
-).split()
+_ELEMENTWISE = ["abs", "sqrt", "cbrt", "square", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sign", "floor", "ceil", "rint", "round", "minimum", "maximum", "power", "where", "clip", "hypot", "isin"]
 _CONSTANTS = ("pi", "e")
 
 # Transforms of formulaic that remember something of the data they were fitted to, or that mark factors.
 TRANSFORMS = frozenset(
-    "poly bs cr cs cc scale center standardize lag C I Q hashed exp10 "
-    "Treatment Poly Sum Helmert Diff".split()
+    ["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "lag", "C", "I", "Q", "hashed", "exp10", "Treatment", "Poly", "Sum", "Helmert", "Diff"]
 )
 CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "custom"])
 STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "Q"])
@@ -97,10 +93,14 @@ def parse(expr: str) -> tuple[ast.Expression, dict[str, str]]:
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ArgumentError(f"formula: `{expr}` is not an expression that Python can read ({error}).") from None
+        raise ArgumentError(
+            f"formula: `{expr}` is not an expression that Python can read ({error})."
+        ) from None
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
-            raise ArgumentError(f"formula: `{expr}` uses ^, which is no power inside an expression; write ** instead.")
+            raise ArgumentError(
+                f"formula: `{expr}` uses ^, which is no power inside an expression; write ** instead."
+            )
     return tree, aliases
 
 
@@ -223,7 +223,9 @@ def _check_attribute(node: ast.Attribute, scope: _Scope) -> None:
     base = node.value.id if isinstance(node.value, ast.Name) else ""
     known = {"np": {*functions(), *_CONSTANTS}, "contr": CONTRASTS}.get(base, frozenset())
     if scope.is_data(base) or base in scope.aliases or node.attr not in known:
-        raise scope.refuse(node, "is an attribute; only np.<elementwise function> and contr.<contrast> are allowed")
+        raise scope.refuse(
+            node, "is an attribute; only np.<elementwise function> and contr.<contrast> are allowed"
+        )
 
 
 def _check_call(node: ast.Call, scope: _Scope) -> None:

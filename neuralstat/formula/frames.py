@@ -61,7 +61,9 @@ def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
     except TypeError:
         raise ArgumentError(f"{argument} must be {_ACCEPTED}, not {type(data).__name__}.") from None
     if isinstance(table, narwhals.LazyFrame):
-        raise ArgumentError(f"{argument} is a lazy table ({type(data).__name__}); call collect() on it first.")
+        raise ArgumentError(
+            f"{argument} is a lazy table ({type(data).__name__}); call collect() on it first."
+        )
     return table.to_pandas()
 
 
@@ -72,7 +74,9 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     for name, values in data.items():
         if isinstance(values, pd.Series):
             if index is not None and not index.equals(values.index):
-                raise DataError(f"{argument}: the Series in the dict have different indexes ({name!r} differs).")
+                raise DataError(
+                    f"{argument}: the Series in the dict have different indexes ({name!r} differs)."
+                )
             index = values.index
             columns[name] = values.reset_index(drop=True)
         elif isinstance(values, pd.Categorical | pd.api.extensions.ExtensionArray):
@@ -106,7 +110,9 @@ def _string_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
         return frame
     renamed = frame.set_axis([str(c) for c in frame.columns], axis=1)
     if renamed.columns.nunique() < frame.columns.nunique():
-        raise DataError(f"{argument}: column names are not unique once written as text: {list(frame.columns)}.")
+        raise DataError(
+            f"{argument}: column names are not unique once written as text: {list(frame.columns)}."
+        )
     return renamed
 
 
@@ -147,7 +153,9 @@ def plain(values: pd.Series, name: str) -> pd.Series:
     if kind == "b":
         return pd.Series(values.to_numpy(dtype=bool), name=name)
     if kind in "iu":
-        return pd.Series(values.to_numpy(dtype=np.float64 if dtype.itemsize == 8 and kind == "u" else np.int64), name=name)
+        return pd.Series(
+            values.to_numpy(dtype=np.float64 if dtype.itemsize == 8 and kind == "u" else np.int64), name=name
+        )
     if kind == "f":
         return pd.Series(values.to_numpy(dtype=np.float64), name=name)
     if kind in "mMc" or "timestamp" in str(dtype) or "date" in str(dtype) or "duration" in str(dtype):
@@ -161,7 +169,9 @@ def plain(values: pd.Series, name: str) -> pd.Series:
 def _plain_categorical(values: pd.Series, name: str) -> pd.Series:
     categorical = values.cat.remove_unused_categories().array
     levels = [_python(level) for level in categorical.categories]
-    dtype = pd.CategoricalDtype(pd.Index(levels, dtype=object) if _textual(levels) else levels, categorical.ordered)
+    dtype = pd.CategoricalDtype(
+        pd.Index(levels, dtype=object) if _textual(levels) else levels, categorical.ordered
+    )
     return pd.Series(pd.Categorical.from_codes(categorical.codes, dtype=dtype), name=name)
 
 
@@ -174,7 +184,9 @@ def _plain_objects(values: pd.Series, name: str) -> pd.Series:
     if all(isinstance(v, numbers.Real) or type(v).__name__ == "Decimal" for v in items):
         return pd.Series([float(v) for v in items], dtype=np.float64, name=name)
     kinds = ", ".join(sorted({type(v).__name__ for v in items}))
-    raise DataError(f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can be used.")
+    raise DataError(
+        f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can be used."
+    )
 
 
 def _python(value: Any) -> Any:
@@ -215,7 +227,9 @@ def vector(values: Any, frame: pd.DataFrame, argument: str, *, columns_allowed: 
     n = len(frame)
     if isinstance(values, str):
         if not columns_allowed or values not in frame.columns:
-            raise DataError(f"{argument}: the data have no column {values!r}. {closest(values, frame.columns)}")
+            raise DataError(
+                f"{argument}: the data have no column {values!r}. {closest(values, frame.columns)}"
+            )
         values = take(frame, values)
     elif isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, frame.index, argument)
@@ -225,7 +239,9 @@ def vector(values: Any, frame: pd.DataFrame, argument: str, *, columns_allowed: 
         else:
             array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"{argument} must be numeric, not {getattr(values, 'dtype', type(values).__name__)}.") from None
+        raise DataError(
+            f"{argument} must be numeric, not {getattr(values, 'dtype', type(values).__name__)}."
+        ) from None
     if array.ndim not in (1, 2) or len(array) != n:
         raise DataError(f"{argument} has shape {array.shape}, but the data have {n} rows.")
     return array

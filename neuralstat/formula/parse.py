@@ -40,7 +40,9 @@ def _top_level(text: str) -> list[tuple[int, str]]:
             stack.append(_CLOSE[_OPEN.index(token)])
         elif match.group(1) is None and token in _CLOSE:
             if not stack or stack.pop() != token:
-                raise ArgumentError(f"formula: unbalanced {token!r} at position {match.start() + 1} of {text!r}.")
+                raise ArgumentError(
+                    f"formula: unbalanced {token!r} at position {match.start() + 1} of {text!r}."
+                )
         elif not stack:
             found.append((match.start(), token))
     if stack:

@@ -95,7 +95,9 @@ def indicator(column: pd.Series, classes: tuple[Any, ...], binary: bool, label: 
             f"response {label!r}: level(s) {', '.join(map(repr, unseen[:10]))} not among the model's classes "
             f"{', '.join(map(repr, classes))}."
         )
-    rows = np.array([[v == level for v in values] for level in classes], dtype=np.float64).reshape(len(classes), -1)
+    rows = np.array([[v == level for v in values] for level in classes], dtype=np.float64).reshape(
+        len(classes), -1
+    )
     return rows[1:] if binary else rows
 
 
@@ -106,7 +108,9 @@ def _factor_outputs(column: pd.Series, factor_outputs: str, label: str) -> Outpu
     else:
         classes = tuple(sorted(pd.unique(column)))
     if len(classes) < 2:
-        raise DataError(f"response {label!r} has only the level {classes[0]!r} in the rows used; two are needed.")
+        raise DataError(
+            f"response {label!r} has only the level {classes[0]!r} in the rows used; two are needed."
+        )
     binary = factor_outputs == "binary"
     if binary and len(classes) > 2:
         raise DataError(
@@ -129,7 +133,9 @@ def as_series(value: Any, label: str, n: int) -> pd.Series:
     if metadata is not None and metadata.kind.value == "categorical" and not frames.is_factor(series):
         series = series.astype("category")
     if series.isna().any() and not frames.is_factor(series):
-        return pd.Series(series.to_numpy(dtype=np.float64, na_value=np.nan))  # made by the expression; found later
+        return pd.Series(
+            series.to_numpy(dtype=np.float64, na_value=np.nan)
+        )  # made by the expression; found later
     return frames.plain(series, label)
 
 

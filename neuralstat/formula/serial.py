@@ -26,7 +26,11 @@ def encode(value: Any, what: str = "value") -> Any:
     if isinstance(value, dict):
         return {"dict": [[encode(k, what), encode(v, what)] for k, v in value.items()]}
     if isinstance(value, np.ndarray) and value.dtype.name in _DTYPES:
-        return {"array": value.dtype.name, "shape": list(value.shape), "data": encode(value.ravel().tolist(), what)}
+        return {
+            "array": value.dtype.name,
+            "shape": list(value.shape),
+            "data": encode(value.ravel().tolist(), what),
+        }
     raise ArgumentError(
         f"{what} holds {type(value).__name__}, which cannot be saved; only numbers, strings, lists and arrays can."
     )
@@ -64,7 +68,9 @@ def _decode_dict(pairs: list[Any], depth: int) -> dict[Any, Any]:
         try:
             result[key] = decode(pair[1], depth + 1)
         except TypeError:
-            raise FileFormatError("the stored formula holds a mapping with a key that cannot be one.") from None
+            raise FileFormatError(
+                "the stored formula holds a mapping with a key that cannot be one."
+            ) from None
     return result
 
 

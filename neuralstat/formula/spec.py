@@ -62,7 +62,9 @@ class Column:
         """Make a plain column of new data like the fitted one; `DataError` where its kind differs."""
         if self.kind in ("numeric", "boolean"):
             if frames.is_factor(values):
-                raise DataError(f"column {name!r} was {self.kind} in the fitted data and holds strings or categories now.")
+                raise DataError(
+                    f"column {name!r} was {self.kind} in the fitted data and holds strings or categories now."
+                )
             return values
         items = values.astype(object)
         if self.kind == "string":
@@ -258,7 +260,11 @@ class Spec:
     # -- the steps of encoding -----------------------------------------------------------------------------
 
     def _frame(self, data: Any) -> pd.DataFrame:
-        if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not getattr(data, "dtype", None).__class__.__name__.startswith("Void"):
+        if (
+            self.formula is None
+            and isinstance(data, np.ndarray | list | tuple)
+            and not getattr(data, "dtype", None).__class__.__name__.startswith("Void")
+        ):
             array = np.asarray(data)
             if array.ndim == 1 and len(self.covariates) == 1:
                 array = array[:, None]
@@ -274,12 +280,18 @@ class Spec:
         if offset is None and self.offset_kind == "none":
             return None
         if self.offset_kind == "none":
-            raise ArgumentError("offset: the model was fitted without the argument offset, so new data cannot have one.")
+            raise ArgumentError(
+                "offset: the model was fitted without the argument offset, so new data cannot have one."
+            )
         if offset is None and self.offset_kind == "array":
-            raise DataError("offset: the model was fitted with an offset array; give offset= for the new rows too.")
+            raise DataError(
+                "offset: the model was fitted with an offset array; give offset= for the new rows too."
+            )
         return frames.vector(self.offset_argument if offset is None else offset, frame, "offset")
 
-    def _select(self, frame: pd.DataFrame, needed: tuple[str, ...], kinds: Mapping[str, Column]) -> pd.DataFrame:
+    def _select(
+        self, frame: pd.DataFrame, needed: tuple[str, ...], kinds: Mapping[str, Column]
+    ) -> pd.DataFrame:
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
@@ -359,7 +371,9 @@ def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
     if infinite.any():
         row = int(np.argmax(infinite))
         count = int(np.isinf(rows[row]).sum())
-        raise DataError(f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode these rows.")
+        raise DataError(
+            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode these rows."
+        )
 
 
 def uses_lag(matrix: "MatrixState") -> bool:
@@ -367,7 +381,10 @@ def uses_lag(matrix: "MatrixState") -> bool:
     from neuralstat.formula import expressions
 
     return any(
-        "lag" in expressions.names(expr) for t in matrix.terms for expr, method in t.factors if method == "python"
+        "lag" in expressions.names(expr)
+        for t in matrix.terms
+        for expr, method in t.factors
+        if method == "python"
     )
 
 

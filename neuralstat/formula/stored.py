@@ -3,7 +3,7 @@
 import ast
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,8 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         TermState(
             factors=tuple((_typed(e, str), _among(m, _METHODS)) for e, m in factors),
             scoped=tuple(
-                (tuple((_typed(e, str), _typed(r, bool)) for e, r in parts), float(scale)) for parts, scale in scoped
+                (tuple((_typed(e, str), _typed(r, bool)) for e, r in parts), float(scale))
+                for parts, scale in scoped
             ),
             columns=_strings(columns),
         )
@@ -115,7 +116,8 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         formula=_optional(plain["formula"], str),
         response=_typed(plain["response"], str),
         responses=tuple(
-            ResponseTerm(_typed(a, str), _typed(b, str), _among(c, _METHODS)) for a, b, c in plain["responses"]
+            ResponseTerm(_typed(a, str), _typed(b, str), _among(c, _METHODS))
+            for a, b, c in plain["responses"]
         ),
         y_names=_strings(plain["y_names"]),
         y_kinds=_strings(plain["y_kinds"]),

@@ -1,0 +1,385 @@
+"""Regression functions for tests and studies, and data drawn from them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import ArgumentError, DataError
+
+RandomState = int | np.random.SeedSequence | np.random.Generator | None
+
+# Donoho and Johnstone (1994), Table 1: positions and heights of the jumps and peaks, widths of the peaks.
+_DJ_AT = np.array([0.10, 0.13, 0.15, 0.23, 0.25, 0.40, 0.44, 0.65, 0.76, 0.78, 0.81])
+_BLOCKS_HEIGHT = np.array([4.0, -5, 3, -4, 5, -4.2, 2.1, 4.3, -3.1, 2.1, -4.2])
+_BUMPS_HEIGHT = np.array([4.0, 5, 3, 4, 5, 4.2, 2.1, 4.3, 3.1, 5.1, 4.2])
+_BUMPS_WIDTH = np.array([0.005, 0.005, 0.006, 0.01, 0.01, 0.03, 0.01, 0.01, 0.005, 0.008, 0.005])
+
+
+def _doppler(x: np.ndarray) -> np.ndarray:
+    return np.sin(1 / x)
+
+
+def _blocks(x: np.ndarray) -> np.ndarray:
+    return (1 + np.sign(x[:, None] - _DJ_AT)) / 2 @ _BLOCKS_HEIGHT
+
+
+def _bumps(x: np.ndarray) -> np.ndarray:
+    return (1 + np.abs((x[:, None] - _DJ_AT) / _BUMPS_WIDTH)) ** -4.0 @ _BUMPS_HEIGHT
+
+
+def _heavisine(x: np.ndarray) -> np.ndarray:
+    return 4 * np.sin(4 * np.pi * x) - np.sign(x - 0.3) - np.sign(0.72 - x)
+
+
+def _doppler_dj(x: np.ndarray) -> np.ndarray:
+    return np.sqrt(x * (1 - x)) * np.sin(2 * np.pi * 1.05 / (x + 0.05))
+
+
+def _step(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 0.5, 0.0, 1.0)
+
+
+def _sine(x: np.ndarray) -> np.ndarray:
+    return np.sin(2 * np.pi * x)
+
+
+def _friedman1(x: np.ndarray) -> np.ndarray:
+    return 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+
+
+def _friedman2(x: np.ndarray) -> np.ndarray:
+    return np.sqrt(x[:, 0] ** 2 + (x[:, 1] * x[:, 2] - 1 / (x[:, 1] * x[:, 3])) ** 2)
+
+
+def _friedman3(x: np.ndarray) -> np.ndarray:
+    return np.arctan((x[:, 1] * x[:, 2] - 1 / (x[:, 1] * x[:, 3])) / x[:, 0])
+
+
+def _xor(x: np.ndarray) -> np.ndarray:
+    return ((x[:, 0] > 0.5) != (x[:, 1] > 0.5)).astype(float)
+
+
+def _two_spirals(x: np.ndarray) -> np.ndarray:
+    """1 where the nearest arm at the point's angle is that of class 1: sin(angle - radius of the arm) < 0."""
+    angle = np.arctan2(x[:, 1], x[:, 0])
+    turn = np.hypot(x[:, 0], x[:, 1]) * _SPIRAL_TURNS
+    return (np.cos(angle - turn) < 0).astype(float)
+
+
+#: An arm winds by `_SPIRAL_TURNS` radians from the centre to radius 1 (three full turns).
+_SPIRAL_TURNS = 6 * np.pi
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A regression function: call it with covariates, get the mean of the response.
+
+    Attributes
+    ----------
+    name : str
+    columns : tuple of str
+        Covariates in order.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """Evaluate the regression function.
+
+        Parameters
+        ----------
+        x : DataFrame, or array of shape (n,) or (n, number of columns)
+            A DataFrame is read by column names.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        """
+        if isinstance(x, pd.DataFrame):
+            missing = [c for c in self.columns if c not in x.columns]
+            if missing:
+                raise DataError(
+                    f"truth({self.name!r}) needs the columns {self.columns}; {missing} are missing."
+                )
+            values = x.loc[:, list(self.columns)].to_numpy(dtype=np.float64)
+        else:
+            values = np.asarray(x, dtype=np.float64)
+        d = len(self.columns)
+        if values.ndim < 2 and d == 1:
+            values = values.reshape(-1, 1)
+        if values.ndim != 2 or values.shape[1] < d or (values.shape[1] > d and self.name != "friedman1"):
+            raise DataError(
+                f"truth({self.name!r}) needs {d} column(s) {self.columns}, not shape {np.shape(x)}."
+            )
+        return self.function(values[:, 0] if d == 1 else values)
+
+
+def _names(d: int) -> tuple[str, ...]:
+    return tuple(f"x{j + 1}" for j in range(d))
+
+
+TRUTHS: dict[str, Truth] = {
+    name: Truth(name, columns, function)
+    for name, columns, function in (
+        ("doppler", ("x",), _doppler),
+        ("blocks", ("x",), _blocks),
+        ("bumps", ("x",), _bumps),
+        ("heavisine", ("x",), _heavisine),
+        ("doppler_dj", ("x",), _doppler_dj),
+        ("step", ("x",), _step),
+        ("sine", ("x",), _sine),
+        ("friedman1", _names(5), _friedman1),
+        ("friedman2", _names(4), _friedman2),
+        ("friedman3", _names(4), _friedman3),
+        ("xor", _names(2), _xor),
+        ("two_spirals", _names(2), _two_spirals),
+    )
+}
+
+
+def truth(name: str) -> Truth:
+    """Give the regression function of a generator.
+
+    Parameters
+    ----------
+    name : str
+        Name of a generator in this package, such as ``"doppler"``.
+
+    Returns
+    -------
+    Truth
+        Callable with a DataFrame or array of covariates; gives E(y | x), for the two-class sets the class
+        that data without noise have.
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown name.
+    """
+    if not isinstance(name, str) or name not in TRUTHS:
+        raise ArgumentError(f"truth must be one of {', '.join(map(repr, TRUTHS))}, not {name!r}.")
+    return TRUTHS[name]
+
+
+def _checked(n: int, noise: float, random_state: RandomState) -> np.random.Generator:
+    """Check the arguments that all generators share; return the generator of random numbers."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ArgumentError(f"n must be a whole number from 1, not {n!r}.")
+    if isinstance(noise, bool) or not isinstance(noise, int | float | np.number) or not 0 <= noise < np.inf:
+        raise ArgumentError(f"noise must be a finite number from 0, not {noise!r}.")
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"random_state must be None, an int from 0, a SeedSequence or a Generator, not {random_state!r}."
+        ) from None
+
+
+def _curve(name: str, x: np.ndarray, noise: float, rng: np.random.Generator) -> pd.DataFrame:
+    return pd.DataFrame({"x": x, "y": TRUTHS[name](x) + noise * rng.standard_normal(len(x))})
+
+
+def doppler(
+    n: int = 200,
+    noise: float = 0.1,
+    random_state: RandomState = None,
+    low: float = 0.05,
+    high: float = 1.0,
+) -> pd.DataFrame:
+    """Draw y = sin(1/x) + noise * N(0, 1) on an even grid.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    noise : float
+        Standard deviation of the noise.
+    random_state : None, int, SeedSequence or Generator
+    low, high : float
+        Ends of the grid, 0 < low < high.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x``, ``y``.
+    """
+    rng = _checked(n, noise, random_state)
+    if not 0 < low < high < np.inf:
+        raise ArgumentError(f"low and high must satisfy 0 < low < high, not low={low!r}, high={high!r}.")
+    return _curve("doppler", np.linspace(low, high, n), noise, rng)
+
+
+def _donoho_johnstone(name: str, n: int, noise: float, random_state: RandomState) -> pd.DataFrame:
+    """Draw on Donoho and Johnstone's design, i/n for i = 1, ..., n."""
+    rng = _checked(n, noise, random_state)
+    return _curve(name, np.arange(1, n + 1) / n, noise, rng)
+
+
+def blocks(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Donoho and Johnstone's Blocks: a piecewise constant function with eleven jumps, at i/n.
+
+    Parameters
+    ----------
+    n, noise, random_state
+        As in `doppler`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x``, ``y``.
+
+    References
+    ----------
+    Donoho, D. L. and Johnstone, I. M. (1994). Ideal spatial adaptation by wavelet shrinkage. Biometrika 81,
+    425-455, Table 1 and Figure 1. The paper rescales the functions so that their standard deviation is 7 times
+    the noise; here they are as in Table 1.
+    """
+    return _donoho_johnstone("blocks", n, noise, random_state)
+
+
+def bumps(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Donoho and Johnstone's Bumps: eleven peaks of different width, at i/n; see `blocks`."""
+    return _donoho_johnstone("bumps", n, noise, random_state)
+
+
+def heavisine(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Donoho and Johnstone's HeaviSine: a sinusoid with two jumps, at i/n; see `blocks`."""
+    return _donoho_johnstone("heavisine", n, noise, random_state)
+
+
+def doppler_dj(n: int = 2048, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Donoho and Johnstone's Doppler, sqrt(x (1 - x)) sin(2.1 pi / (x + 0.05)), at i/n; see `blocks`."""
+    return _donoho_johnstone("doppler_dj", n, noise, random_state)
+
+
+def step(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw a step from 0 to 1 at x = 0.5, on an even grid over [0, 1].
+
+    Parameters and columns are those of `doppler`.
+    """
+    rng = _checked(n, noise, random_state)
+    return _curve("step", np.linspace(0, 1, n), noise, rng)
+
+
+def sine(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw one period of a sine, sin(2 pi x), on an even grid over [0, 1].
+
+    Parameters and columns are those of `doppler`.
+    """
+    rng = _checked(n, noise, random_state)
+    return _curve("sine", np.linspace(0, 1, n), noise, rng)
+
+
+def _table(name: str, x: np.ndarray, noise: float, rng: np.random.Generator) -> pd.DataFrame:
+    frame = pd.DataFrame(x, columns=list(_names(x.shape[1])))
+    return frame.assign(y=TRUTHS[name](frame) + noise * rng.standard_normal(len(x)))
+
+
+def friedman1(n: int = 200, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Friedman's first problem: ten uniform covariates, of which five matter.
+
+    y = 10 sin(pi x1 x2) + 20 (x3 - 1/2)^2 + 10 x4 + 5 x5 + noise.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x1`` to ``x10``, ``y``.
+
+    References
+    ----------
+    Friedman, J. H. (1991). Multivariate adaptive regression splines. Annals of Statistics 19, 1-67.
+    """
+    rng = _checked(n, noise, random_state)
+    return _table("friedman1", rng.uniform(size=(n, 10)), noise, rng)
+
+
+def _circuit(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Resistance, angular frequency, inductance and capacitance of Friedman's circuit."""
+    low = np.array([0.0, 40 * np.pi, 0.0, 1.0])
+    high = np.array([100.0, 560 * np.pi, 1.0, 11.0])
+    return rng.uniform(low, high, size=(n, 4))
+
+
+def friedman2(n: int = 200, noise: float = 125.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Friedman's second problem: the impedance of an alternating current circuit.
+
+    y = sqrt(x1^2 + (x2 x3 - 1/(x2 x4))^2) + noise. The default noise gives about three to one signal to noise.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x1`` to ``x4``, ``y``.
+
+    References
+    ----------
+    Friedman (1991), as in `friedman1`. As is usual (and as in scikit-learn), x4 is used as if its
+    unit made 1/(x2 x4) comparable with x2 x3.
+    """
+    rng = _checked(n, noise, random_state)
+    return _table("friedman2", _circuit(n, rng), noise, rng)
+
+
+def friedman3(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw Friedman's third problem: the phase angle of the circuit of `friedman2`.
+
+    y = arctan((x2 x3 - 1/(x2 x4)) / x1) + noise; columns ``x1`` to ``x4``, ``y``.
+    """
+    rng = _checked(n, noise, random_state)
+    return _table("friedman3", _circuit(n, rng), noise, rng)
+
+
+def xor(n: int = 4, noise: float = 0.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Give exclusive or: the four corners of the unit square, repeated until there are n rows.
+
+    Parameters
+    ----------
+    n : int
+    noise : float
+        Standard deviation of normal noise added to the covariates; the response stays 0 or 1.
+    random_state : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x1``, ``x2`` and the 0/1 response ``y``.
+    """
+    rng = _checked(n, noise, random_state)
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    x = np.resize(corners, (n, 2))
+    frame = pd.DataFrame(x + noise * rng.standard_normal(x.shape), columns=["x1", "x2"])
+    return frame.assign(y=TRUTHS["xor"](x))
+
+
+def two_spirals(n: int = 200, noise: float = 0.0, random_state: RandomState = None) -> pd.DataFrame:
+    """Draw two classes on arms of a spiral that wind three times around each other.
+
+    Parameters
+    ----------
+    n : int
+        Rows, half of them (rounded up) of class 0.
+    noise : float
+        Standard deviation of normal noise added to the coordinates (the arms end at radius 1).
+    random_state : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    DataFrame
+        Columns ``x1``, ``x2`` and the 0/1 response ``y``.
+
+    References
+    ----------
+    Lang, K. J. and Witbrock, M. J. (1989). Learning to tell two spirals apart. Proceedings of the 1988
+    Connectionist Models Summer School, 52-59.
+    """
+    rng = _checked(n, noise, random_state)
+    label = np.arange(n) % 2
+    radius = np.sqrt(np.linspace(0.02, 1.0, n))  # points lie evenly along an arm
+    angle = radius * _SPIRAL_TURNS + np.pi * label
+    x = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    frame = pd.DataFrame(x + noise * rng.standard_normal(x.shape), columns=["x1", "x2"])
+    return frame.assign(y=label.astype(float))

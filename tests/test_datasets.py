@@ -1,0 +1,156 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import neuralstat.datasets as datasets
+from neuralstat.errors import ArgumentError, DataError
+
+GENERATORS = sorted(datasets.generators.TRUTHS)
+CLASSES = ("xor", "two_spirals")
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_data_without_noise_are_the_truth(name):
+    data = getattr(datasets, name)(n=37, noise=0, random_state=1)
+    assert len(data) == 37
+    np.testing.assert_array_equal(data["y"], datasets.truth(name)(data))
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_random_state_decides_everything(name):
+    draw = getattr(datasets, name)
+    pd.testing.assert_frame_equal(draw(20, 0.5, 3), draw(20, 0.5, np.random.default_rng(3)))
+    assert not draw(20, 0.5, 3).equals(draw(20, 0.5, 4))
+
+
+@pytest.mark.parametrize("name", [g for g in GENERATORS if g not in CLASSES])
+def test_noise_is_the_standard_deviation(name):
+    data = getattr(datasets, name)(n=20_000, noise=2.5, random_state=5)
+    noise = data["y"] - datasets.truth(name)(data)
+    assert abs(noise.std() - 2.5) < 0.06
+    assert abs(noise.mean()) < 0.08
+
+
+@pytest.mark.parametrize("name", [g for g in GENERATORS if g not in CLASSES])
+def test_truth_takes_arrays_as_well(name):
+    data = getattr(datasets, name)(n=11, random_state=1)
+    f = datasets.truth(name)
+    x = data[list(f.columns)]
+    np.testing.assert_array_equal(f(x.to_numpy()), f(data))
+    np.testing.assert_array_equal(f(x.iloc[:, ::-1]), f(data))
+
+
+def test_doppler_is_the_lecture_example():
+    data = datasets.doppler(n=200, noise=0.1, random_state=1)
+    np.testing.assert_array_equal(data["x"], np.linspace(0.05, 1.0, 200))
+    noise = np.random.default_rng(1).standard_normal(200)
+    np.testing.assert_allclose(data["y"], np.sin(1 / data["x"]) + 0.1 * noise, rtol=1e-15)
+
+
+def test_donoho_johnstone_values_by_hand():
+    assert datasets.truth("blocks")([0.0, 0.11, 0.14, 0.99]) == pytest.approx(
+        [0.0, 4.0, -1.0, 0.0], abs=1e-12
+    )
+    # at a peak its own height, plus the tails of the others
+    peak = datasets.truth("bumps")([0.40])[0]
+    assert 4.2 < peak < 4.21
+    x = 0.6
+    assert datasets.truth("heavisine")([x])[0] == pytest.approx(4 * np.sin(4 * np.pi * x) - 1 - 1)
+    assert datasets.truth("doppler_dj")([0.5])[0] == pytest.approx(0.5 * np.sin(2.1 * np.pi / 0.55))
+
+
+def test_friedman_agrees_with_scikit_learn():
+    make = pytest.importorskip("sklearn.datasets")
+    for k in (1, 2, 3):
+        x, y = getattr(make, f"make_friedman{k}")(50, random_state=0)
+        f = datasets.truth(f"friedman{k}")
+        np.testing.assert_allclose(f(x[:, : len(f.columns)]), y, rtol=1e-12)
+    data = datasets.friedman1(n=5000, random_state=2)
+    assert list(data) == [*(f"x{j}" for j in range(1, 11)), "y"]
+    circuit = datasets.friedman2(n=5000, random_state=2)
+    assert circuit["x2"].between(40 * np.pi, 560 * np.pi).all() and circuit["x4"].between(1, 11).all()
+
+
+def test_xor_has_the_four_corners():
+    data = datasets.xor()
+    assert data.to_numpy().tolist() == [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
+    assert len(datasets.xor(n=10, noise=0.1, random_state=1)) == 10
+
+
+def test_spirals_are_two_balanced_classes_not_linearly_separable():
+    data = datasets.two_spirals(n=400)
+    assert data["y"].mean() == 0.5
+    x = np.column_stack([np.ones(400), data[["x1", "x2"]]])
+    fitted = x @ np.linalg.lstsq(x, data["y"], rcond=None)[0]
+    assert np.mean((fitted > 0.5) == data["y"]) < 0.65
+
+
+def test_infert_is_r_s():
+    data = datasets.infert()
+    assert list(data) == [
+        "education", "age", "parity", "induced", "case", "spontaneous", "stratum", "pooled.stratum",
+    ]  # fmt: skip
+    assert len(data) == 248 and data["case"].sum() == 83
+    assert list(data["education"].cat.categories) == ["0-5yrs", "6-11yrs", "12+ yrs"]
+    assert data["education"].value_counts().to_dict() == {"0-5yrs": 12, "6-11yrs": 120, "12+ yrs": 116}
+    # column means of R's data
+    means = {
+        "age": 31.50403,
+        "parity": 2.092742,
+        "induced": 0.5725806,
+        "spontaneous": 0.5766129,
+        "stratum": 41.87097,
+    }
+    for name, mean in means.items():
+        assert data[name].mean() == pytest.approx(mean, abs=1e-5)
+    assert data.iloc[4].tolist() == ["6-11yrs", 35, 3, 1, 1, 1, 5, 32]
+    assert data.groupby("stratum").size().drop(74).eq(3).all()
+    matched = data.groupby("stratum")[["education", "age", "parity"]].nunique()
+    assert (matched == 1).all(axis=None)
+    assert data["pooled.stratum"].nunique() == 63
+
+
+def test_iris_is_r_s():
+    data = datasets.iris()
+    assert list(data) == ["Sepal.Length", "Sepal.Width", "Petal.Length", "Petal.Width", "Species"]
+    assert list(data["Species"].cat.categories) == ["setosa", "versicolor", "virginica"]
+    assert data.groupby("Species", observed=True).size().tolist() == [50, 50, 50]
+    # R's rows 35 and 38, which differ in the UCI copy
+    assert data.iloc[34, :4].tolist() == [4.9, 3.1, 1.5, 0.2]
+    assert data.iloc[37, :4].tolist() == [4.9, 3.6, 1.4, 0.1]
+    assert data.iloc[:, :4].mean().tolist() == pytest.approx([5.843333, 3.057333, 3.758, 1.199333], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"n": 0}, "n must"),
+        ({"n": 2.0}, "n must"),
+        ({"n": True}, "n must"),
+        ({"noise": -1}, "noise must"),
+        ({"noise": float("nan")}, "noise must"),
+        ({"noise": "a"}, "noise must"),
+        ({"random_state": -3}, "random_state must"),
+        ({"random_state": "a"}, "random_state must"),
+        ({"low": 0.0}, "low and high"),
+        ({"low": 2.0}, "low and high"),
+    ],
+)
+def test_arguments_are_checked(arguments, word):
+    with pytest.raises(ArgumentError, match=word):
+        datasets.doppler(**arguments)
+
+
+@pytest.mark.parametrize("name", ["blocks", "bumps", "heavisine", "doppler_dj"])
+def test_n_is_checked_before_the_grid(name):
+    with pytest.raises(ArgumentError, match="n must"):
+        getattr(datasets, name)(n="a")
+
+
+def test_truth_checks_name_and_columns():
+    with pytest.raises(ArgumentError, match="'dopler'"):
+        datasets.truth("dopler")
+    with pytest.raises(DataError, match="x2"):
+        datasets.truth("xor")(pd.DataFrame({"x1": [1.0]}))
+    with pytest.raises(DataError, match="shape"):
+        datasets.truth("xor")(np.ones(3))
