@@ -1,0 +1,172 @@
+"""The network as a diagram, from inputs on the left to outputs on the right, as R's ``plot.nn`` draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuralstat.errors import ArgumentError
+from neuralstat.plots import diagram_draw as draw
+from neuralstat.plots import style
+from neuralstat.plots.diagram_check import check_colors, check_fixed, check_weights, information_line
+from neuralstat.plots.diagram_edges import Edges, LabelPositions, PlacedEdges, collect, label_positions
+from neuralstat.plots.diagram_layout import Layout, arrange, count_slots, shown_units
+from neuralstat.plots.diagram_legend import legend as legend_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# With more units in a layer, or more edges between two, numbers along the edges are not tried by default.
+LABELLED_UNITS, LABELLED_EDGES = 6, 30
+
+
+def plot_network(
+    weights: Sequence[Any],
+    x_names: Sequence[str],
+    y_names: Sequence[str],
+    *,
+    error: float | None = None,
+    steps: int | None = None,
+    fixed: Sequence[Any] | None = None,
+    show_weights: bool | None = None,
+    show_bias: bool = True,
+    information: bool = True,
+    legend: bool | None = None,
+    fontsize: float | None = None,
+    max_units: int = 32,
+    colors: tuple[Any, Any] = (style.POSITIVE, style.NEGATIVE),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a dense network: a node per unit, an edge per weight with sign as colour and size as width.
+
+    Parameters
+    ----------
+    weights : sequence of array-like, shapes (1 + n_in, n_out)
+        One matrix per layer, the bias in the first row. NaN marks an absent weight, for which no edge is
+        drawn.
+    x_names, y_names : sequence of str
+        Names of the inputs and of the outputs.
+    error, steps : float, int, optional
+        Written below the diagram when ``information`` is true.
+    fixed : sequence of array-like of bool, optional
+        Masks shaped like ``weights``: weights held constant, drawn dashed.
+    show_weights : bool, optional
+        Write the weights along the edges. By default this is done where they can be read: in small networks
+        for which places can be found such that no label lies on another label or on a node.
+    show_bias : bool
+        Draw the bias nodes (the blue circles) and their weights.
+    information : bool
+        Write error and steps below the diagram.
+    legend : bool, optional
+        Explain colours and widths below the diagram. By default this is done where the weights are not
+        written along the edges or where some are fixed.
+    fontsize : float, optional
+        Size of the names in points (11 unless given); they become smaller where there is no room.
+    max_units : int
+        A layer with more units is abbreviated: its first and last units with an ellipsis between them.
+    colors : pair of matplotlib colours
+        For positive and for negative weights.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure of suitable size unless given. Its axis lines are switched off.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn on. Data coordinates are inches.
+
+    Raises
+    ------
+    ArgumentError
+        When shapes, names or types do not fit together, or a weight is infinite.
+    """
+    matrices = check_weights(weights)
+    masks = check_fixed(fixed, matrices)
+    sizes = [matrices[0].shape[0] - 1] + [w.shape[1] for w in matrices]
+    x_names = style.names("x_names", x_names, sizes[0], f"weights[0] has {sizes[0]} inputs")
+    y_names = style.names("y_names", y_names, sizes[-1], f"the last of weights has {sizes[-1]} outputs")
+    if fontsize is not None and not 0 < fontsize < np.inf:
+        raise ArgumentError(f"fontsize must be a positive number of points, not {fontsize!r}")
+    if isinstance(max_units, bool) or not isinstance(max_units, int | np.integer) or max_units < 2:
+        raise ArgumentError(f"max_units must be an integer of at least 2, not {max_units!r}")
+    palette = check_colors(colors)
+    line = information_line(error, steps) if information else ""
+
+    shown = [shown_units(n, max_units) for n in sizes]
+    edges = collect(matrices, masks, shown, show_bias)
+    extent = None if ax is None else _extent(ax)
+    small = _is_small(edges, count_slots(shown, sizes))
+
+    def compose(labelled: bool) -> _Picture:
+        explain = (not labelled or bool(edges.fixed.any())) if legend is None else legend
+        captions = not labelled or max(sizes) > LABELLED_UNITS
+        plan = arrange(
+            sizes,
+            shown,
+            (x_names, y_names),
+            extent,
+            labelled=labelled,
+            bias=bool((edges.source < 0).any()),
+            rows=int(captions) + int(explain) + int(bool(line)),
+            fontsize=11.0 if fontsize is None else float(fontsize),
+        )
+        return _Picture(plan, edges.at(plan), captions, explain, line)
+
+    positions = None
+    if show_weights or (show_weights is None and small):
+        picture = compose(labelled=True)
+        positions = label_positions(picture.edges, picture.plan, 9.0 if fontsize is None else 0.82 * fontsize)
+        if positions.clashes and not show_weights:
+            positions = None
+    if positions is None:
+        picture = compose(labelled=False)
+    ax = style.target_axes(ax, (picture.plan.width, picture.plan.height))
+    _draw(ax, picture, sizes, positions, palette)
+    return ax
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A plan with its edges and what is written below it."""
+
+    plan: Layout
+    edges: PlacedEdges
+    captions: bool
+    explain: bool
+    line: str
+
+
+def _draw(
+    ax: Axes, picture: _Picture, sizes: list[int], positions: LabelPositions | None, palette: tuple[Any, Any]
+) -> None:
+    plan, edges = picture.plan, picture.edges
+    draw.prepare(ax, plan)
+    draw.edges(ax, plan, edges, palette, dense=positions is None)
+    draw.nodes(ax, plan, edges)
+    draw.names(ax, plan)
+    if positions is not None:
+        draw.labels(ax, edges, positions, palette)
+    row = int(picture.explain) + int(bool(picture.line))
+    if picture.captions:
+        draw.captions(ax, plan, sizes, row)
+    if picture.explain:
+        legend_line(ax, plan, edges, palette, row - 1, widths=positions is None)
+    if picture.line:
+        draw.information(ax, plan, picture.line)
+
+
+def _is_small(edges: Edges, slots: list[int]) -> bool:
+    counts = np.bincount(edges.layer) if edges.layer.size else np.zeros(1)
+    return max(slots) <= LABELLED_UNITS and int(counts.max()) <= LABELLED_EDGES
+
+
+def _extent(ax: Any) -> tuple[float, float]:
+    """Size of given axes in inches, after the layout of their figure (else done when it is drawn)."""
+    style.target_axes(ax, (1, 1)).set_axis_off()
+    engine = ax.figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(ax.figure.figure)
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi, box.height / ax.figure.dpi

@@ -1,0 +1,67 @@
+"""Generalized weights against a covariate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuralstat.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def gwplot(covariate: Any, values: Any, *, name: str, response: str, ax: Axes | None = None) -> Axes:
+    """Plot the generalized weights of one covariate for one response, a point per observation.
+
+    Equal weights for all observations mean a linear effect, weights near 0 none.
+
+    Parameters
+    ----------
+    covariate, values : array-like, shape (n,)
+        The covariate and its generalized weights. Pairs that are not finite are left out, and a note in the
+        plot says how many.
+    name, response : str
+        Names of the covariate and the response.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        When lengths or types do not fit together.
+
+    References
+    ----------
+    Intrator, O. and Intrator, N. (2001). Interpreting neural-network results: a simulation study.
+    Computational Statistics & Data Analysis 37, 373-393.
+    """
+    covariate = style.vector("covariate", covariate)
+    values = style.vector("values", values, size=covariate.size, like="covariate")
+    style.text("name", name)
+    style.text("response", response)
+    ax = style.target_axes(ax, (6.0, 4.2))
+    style.tidy(ax)
+    finite = np.isfinite(covariate) & np.isfinite(values)
+    ax.axhline(0, color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1.5)
+    ax.scatter(
+        covariate[finite],
+        values[finite],
+        color=style.BLUE,
+        linewidths=0,
+        zorder=2,
+        gid="generalized weights",
+        **style.point_style(covariate.size),
+    )
+    ax.set_xlabel(name, parse_math=False)
+    ax.set_ylabel("generalized weight")
+    ax.set_title(f"Response: {response}", fontsize=11, color=style.INK, loc="left", parse_math=False)
+    left_out = int(np.count_nonzero(~finite))
+    if left_out:
+        style.note(ax, f"{left_out} of {finite.size} not finite, left out")
+    return ax

@@ -1,0 +1,144 @@
+"""The errors that the repetitions ended at, and which of them are the same optimum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuralstat.errors import ArgumentError
+from neuralstat.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LABELLED = 12  # optima that get their count written beside them
+
+
+def plot_restarts(
+    errors: Any, converged: Any = None, *, optima: Any = None, tolerance: float = 1e-3, ax: Axes | None = None
+) -> Axes:
+    """Plot the errors of the repetitions in increasing order, distinct optima marked by steps with counts.
+
+    Parameters
+    ----------
+    errors : array-like, shape (B,)
+        Error of every repetition; those not finite are left out with a note.
+    converged : array-like of bool, shape (B,), optional
+        Whether each repetition reached the threshold; all did unless given. The others are drawn hollow and
+        are at no optimum.
+    optima : array-like of int, shape (B,), optional
+        Number of the optimum of each repetition. Without it, converged repetitions are at the same optimum
+        where neighbouring errors differ by at most ``tolerance`` times the larger.
+    tolerance : float
+        See ``optima``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        When lengths or types do not fit together, or no error is finite.
+    """
+    errors = style.vector("errors", errors)
+    done = style.flags("converged", converged, errors.size, "error")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:
+        raise ArgumentError(f"tolerance must be a number in [0, 1), not {tolerance!r}")
+    groups = None if optima is None else style.vector("optima", optima, size=errors.size, like="errors")
+    finite = np.isfinite(errors)
+    if not finite.any():
+        raise ArgumentError("errors has no finite value")
+    order = np.flatnonzero(finite)[np.argsort(errors[finite], kind="stable")]
+    errors, done = errors[order], done[order]
+    groups = _neighbours(errors, done, tolerance) if groups is None else groups[order]
+
+    from matplotlib.ticker import MaxNLocator
+
+    ax = style.target_axes(ax, (6.6, 4.2))
+    style.tidy(ax)
+    rank = np.arange(1, errors.size + 1)
+    found = _optima(errors, done, groups)
+    for k, members in enumerate(found):
+        color = style.BLUE if k == 0 else style.SKY
+        _mark(
+            ax,
+            rank[members],
+            errors[members],
+            color,
+            best=k == 0,
+            write=len(found) <= LABELLED,
+            total=errors.size,
+        )
+    if (~done).any():
+        ax.plot(
+            rank[~done],
+            errors[~done],
+            "o",
+            color=style.ORANGE,
+            markerfacecolor="white",
+            markersize=6,
+            zorder=4,
+            label=f"not converged ({np.count_nonzero(~done)})",
+        )
+    if errors[0] > 0 and errors[-1] / errors[0] > 30:
+        ax.set_yscale("log")
+    ax.margins(y=0.14)
+    ax.set_xlim(0.3, errors.size + 0.7)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.set_xlabel("repetition, ordered by error")
+    ax.set_ylabel("error")
+    ax.set_title(_title(found, int(done.sum())), fontsize=11, color=style.INK, loc="left")
+    if (~done).any():
+        ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9, loc="upper left")
+    if not finite.all():
+        style.note(ax, f"{np.count_nonzero(~finite)} of {finite.size} not finite, left out")
+    return ax
+
+
+def _neighbours(errors: np.ndarray, done: np.ndarray, tolerance: float) -> np.ndarray:
+    """Give ordered errors the numbers of their optima: a new one begins where the converged errors jump."""
+    groups = np.full(errors.size, -1.0)
+    ended = errors[done]
+    jumps = np.diff(ended) > tolerance * np.maximum(np.abs(ended[1:]), np.abs(ended[:-1]))
+    groups[done] = np.concatenate([[0], np.cumsum(jumps)])[: ended.size]
+    return groups
+
+
+def _optima(errors: np.ndarray, done: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
+    """Positions of the members of every optimum, in order of their least error."""
+    members = [np.flatnonzero(done & (groups == g)) for g in np.unique(groups[done])]
+    return sorted(members, key=lambda m: float(errors[m].min()))
+
+
+def _mark(
+    ax: Axes, rank: np.ndarray, errors: np.ndarray, color: str, *, best: bool, write: bool, total: int
+) -> None:
+    level = float(errors.min())
+    ax.hlines(level, rank[0] - 0.4, rank[-1] + 0.4, color=color, linewidth=5, alpha=0.3, zorder=2)
+    ax.plot(rank, errors, "o", color=color, markersize=6, zorder=3, label="_optimum", gid="optimum")
+    if write or best:
+        ax.annotate(
+            f"{style.number(level)}" + (f"  \N{MULTIPLICATION SIGN}{rank.size}" if rank.size > 1 else ""),
+            (float(rank.mean()), level),
+            xytext=(0, -9),
+            textcoords="offset points",
+            va="top",
+            ha="left" if rank[-1] < 0.06 * total else "center",
+            fontsize=8.5,
+            color=style.INK,
+            path_effects=style.halo(),
+            zorder=5,
+            gid="optimum label",
+        )
+
+
+def _title(found: list[np.ndarray], converged: int) -> str:
+    if not found:
+        return "No repetition converged"
+    optima = f"{len(found)} distinct {'optimum' if len(found) == 1 else 'optima'}"
+    seen = "once" if found[0].size == 1 else f"{found[0].size} times"
+    return f"{optima}; the best seen {seen} in {converged} converged"
