@@ -4,7 +4,8 @@
 inputs of the network. A `Spec` is what a saved model keeps of it.
 """
 
-from neuralstat.formula.build import Design, design, from_arrays
-from neuralstat.formula.spec import Column, NewData, Scaling, Spec
+from neuralstat.formula.build import design, from_arrays
+from neuralstat.formula.parts import Column, Design, NewData, Scaling
+from neuralstat.formula.spec import Spec
 
 __all__ = ["Column", "Design", "NewData", "Scaling", "Spec", "design", "from_arrays"]

@@ -7,7 +7,7 @@ not: `check_harmless` lets only arithmetic on columns and calls of a fixed list 
 import ast
 import functools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,69 @@ import numpy as np
 
 from neuralstat.errors import ArgumentError
 
-_ELEMENTWISE = ["abs", "sqrt", "cbrt", "square", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sign", "floor", "ceil", "rint", "round", "minimum", "maximum", "power", "where", "clip", "hypot", "isin"]
+_ELEMENTWISE = [
+    "abs",
+    "sqrt",
+    "cbrt",
+    "square",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arctan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "sign",
+    "floor",
+    "ceil",
+    "rint",
+    "round",
+    "minimum",
+    "maximum",
+    "power",
+    "where",
+    "clip",
+    "hypot",
+    "isin",
+]
 _CONSTANTS = ("pi", "e")
 
 # Transforms of formulaic that remember something of the data they were fitted to, or that mark factors.
 TRANSFORMS = frozenset(
-    ["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "lag", "C", "I", "Q", "hashed", "exp10", "Treatment", "Poly", "Sum", "Helmert", "Diff"]
+    [
+        "poly",
+        "bs",
+        "cr",
+        "cs",
+        "cc",
+        "scale",
+        "center",
+        "standardize",
+        "lag",
+        "C",
+        "I",
+        "Q",
+        "hashed",
+        "exp10",
+        "Treatment",
+        "Poly",
+        "Sum",
+        "Helmert",
+        "Diff",
+    ]
 )
 CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "custom"])
 STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "Q"])
@@ -105,18 +162,52 @@ def parse(expr: str) -> tuple[ast.Expression, dict[str, str]]:
 
 
 def names(expr: str) -> tuple[str, ...]:
-    """Give the variables that an expression reads, in order of appearance (functions included)."""
+    """Give the variables that an expression reads, in order of appearance.
+
+    What stands before a bracket is a function and not listed, even where a column has the same name.
+    """
     tree, aliases = parse(expr)
-    found = dict.fromkeys(_walk_names(tree, aliases))
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    own = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and id(node) not in functions and node.id not in own:
+            found[aliases.get(node.id, node.id)] = None
+        elif _is_call_of(node, ("Q",)) and node.args and isinstance(node.args[0], ast.Constant):  # type: ignore[attr-defined]
+            found[str(node.args[0].value)] = None  # type: ignore[attr-defined]
     return tuple(found)
 
 
-def _walk_names(tree: ast.AST, aliases: Mapping[str, str]) -> Iterator[str]:
+def called(expr: str) -> tuple[str, ...]:
+    """Give the plain names of the functions that an expression calls."""
+    tree, _ = parse(expr)
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return tuple(dict.fromkeys(f.id for f in calls if isinstance(f, ast.Name)))
+
+
+def compiled(expr: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Rewrite an expression so that Python can evaluate it among columns of any name.
+
+    Returns
+    -------
+    code : str
+        Without backticks; functions are called by names of their own, so that a column ``C`` does not hide ``C()``.
+    aliases : dict of str to str
+        Identifier in `code` -> name of a variable that was quoted.
+    functions : dict of str to str
+        Identifier in `code` -> name of a function.
+    """
+    tree, aliases = parse(expr)
+    functions: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            yield aliases.get(node.id, node.id)
-        elif _is_call_of(node, ("Q",)) and node.args and isinstance(node.args[0], ast.Constant):  # type: ignore[attr-defined]
-            yield str(node.args[0].value)  # type: ignore[attr-defined]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            alias = f"_f_{node.func.id}"
+            functions[alias] = node.func.id
+            node.func.id = alias
+    return ast.unparse(tree), aliases, functions
 
 
 def _is_call_of(node: ast.AST, functions: Collection[str]) -> bool:

@@ -69,7 +69,6 @@ def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
 
 def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     columns: dict[Any, Any] = {}
-    lengths: dict[Any, int] = {}
     index: pd.Index | None = None
     for name, values in data.items():
         if isinstance(values, pd.Series):
@@ -78,29 +77,22 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
                     f"{argument}: the Series in the dict have different indexes ({name!r} differs)."
                 )
             index = values.index
-            columns[name] = values.reset_index(drop=True)
-        elif isinstance(values, pd.Categorical | pd.api.extensions.ExtensionArray):
-            columns[name] = values
-        elif np.ndim(values) == 0:
-            columns[name] = [values]
-        else:
-            columns[name] = values if isinstance(values, list | tuple | range) else np.asarray(values)
-            if np.ndim(columns[name]) != 1:
-                raise DataError(
-                    f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension cannot be "
-                    "used here, only 1-d arrays of one length."
-                )
-        lengths[name] = len(columns[name])
-    n = max(lengths.values(), default=0)
-    if any(length not in (n, 1) for length in lengths.values()) or (
-        n > 1 and any(lengths[k] == 1 and np.ndim(data[k]) != 0 for k in lengths)
-    ):
+            values = values.reset_index(drop=True)
+        elif not isinstance(values, pd.api.extensions.ExtensionArray | list | tuple | str):
+            values = np.asarray(values)
+        if np.ndim(values) > 1:
+            raise DataError(
+                f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension cannot "
+                "be used here, only 1-d arrays of one length."
+            )
+        columns[name] = values
+    lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) == 1}
+    if len(set(lengths.values())) > 1:
         raise DataError(f"{argument}: columns have different lengths: {lengths}.")
-    columns = {k: (list(v) * n if lengths[k] == 1 < n else v) for k, v in columns.items()}
-    frame = pd.DataFrame(columns)
-    if index is not None and len(index) == n:
-        frame.index = index
-    return frame
+    n = next(iter(lengths.values()), 1 if columns else 0)
+    single = {name: pd.Series([values] * n) for name, values in columns.items() if name not in lengths}
+    frame = pd.DataFrame({**columns, **{k: v.infer_objects() for k, v in single.items()}}, index=range(n))
+    return frame if index is None else frame.set_axis(index, axis=0)
 
 
 def _string_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
@@ -116,12 +108,16 @@ def _string_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
     return renamed
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """Make the end of a message: a near miss among the known names, or all of them."""
-    known = list(known)
+def no_column(name: str, frame: pd.DataFrame) -> str:
+    """Say that a column is not there, with a near miss or the columns that are."""
+    known = list(frame.columns)
     near = difflib.get_close_matches(name, known, n=1)
     listed = ", ".join(map(repr, known[:30])) + (", ..." if len(known) > 30 else "")
-    return (f"Did you mean {near[0]!r}? " if near else "") + f"Columns: {listed or 'none'}."
+    return (
+        f"the data have no column {name!r}. "
+        + (f"Did you mean {near[0]!r}? " if near else "")
+        + (f"Columns: {listed or 'none'}.")
+    )
 
 
 def take(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -199,6 +195,20 @@ def _textual(values: Iterable[Any]) -> bool:
     return all(isinstance(v, str) for v in values)
 
 
+def missing(values: pd.Series) -> np.ndarray:
+    """Mark missing values, shape (N,): also NaN inside nullable and arrow columns, which pandas tells from NA."""
+    gaps = values.isna().to_numpy()
+    if pd.api.types.is_extension_array_dtype(values.dtype) and pd.api.types.is_float_dtype(values.dtype):
+        gaps = gaps | np.isnan(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    return gaps
+
+
+def any_missing(frame: pd.DataFrame) -> np.ndarray:
+    """Mark rows that miss a value in some column, shape (N,)."""
+    columns = [missing(frame[name]) for name in frame]
+    return np.logical_or.reduce([np.zeros(len(frame), dtype=bool), *columns])
+
+
 def is_factor(values: pd.Series) -> bool:
     """Tell whether a plain column is a factor: strings or categories."""
     return values.dtype == object or isinstance(values.dtype, pd.CategoricalDtype)
@@ -211,7 +221,7 @@ def finite(values: pd.Series, name: str) -> None:
         raise DataError(f"column {name!r} is infinite in {count} row(s); remove or recode them.")
 
 
-def vector(values: Any, frame: pd.DataFrame, argument: str, *, columns_allowed: bool = True) -> np.ndarray:
+def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     """Turn `weights` or `offset` (column name, array or Series) into floats of the data's full length.
 
     Returns
@@ -224,26 +234,32 @@ def vector(values: Any, frame: pd.DataFrame, argument: str, *, columns_allowed: 
     DataError
         If the column does not exist, is not numeric, or lengths or index labels differ.
     """
-    n = len(frame)
     if isinstance(values, str):
-        if not columns_allowed or values not in frame.columns:
-            raise DataError(
-                f"{argument}: the data have no column {values!r}. {closest(values, frame.columns)}"
-            )
+        if values not in frame.columns:
+            raise DataError(f"{argument}: {no_column(values, frame)}")
         values = take(frame, values)
     elif isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, frame.index, argument)
-    try:
-        if isinstance(values, pd.Series):
-            array = pd.to_numeric(values, errors="raise").to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{argument} must be numeric, not {getattr(values, 'dtype', type(values).__name__)}."
-        ) from None
-    if array.ndim not in (1, 2) or len(array) != n:
-        raise DataError(f"{argument} has shape {array.shape}, but the data have {n} rows.")
+    if not isinstance(values, pd.Series):
+        values = np.asarray(values)
+        if values.ndim == 1 and values.dtype.kind not in "biuf":
+            values = pd.Series(values)
+    array = _numbers(values, argument) if isinstance(values, pd.Series) else values
+    if array.ndim not in (1, 2) or len(array) != len(frame):
+        raise DataError(f"{argument} has shape {array.shape}, but the data have {len(frame)} rows.")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{argument} must be numeric, not {array.dtype}.")
+    return array.astype(np.float64)
+
+
+def _numbers(values: pd.Series, argument: str) -> np.ndarray:
+    """Floats of a column that may miss some, shape (N,)."""
+    gaps = missing(values)
+    known = plain(values[~gaps].reset_index(drop=True), argument)
+    if is_factor(known) and len(known):
+        raise DataError(f"{argument} must be numeric, not {values.dtype}.")
+    array = np.full(len(values), np.nan)
+    array[~gaps] = known.to_numpy(dtype=np.float64) if len(known) else []
     return array
 
 

@@ -3,6 +3,7 @@
 This module imports formulaic and is imported only where a formula is evaluated.
 """
 
+import builtins
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from formulaic.materializers import PandasMaterializer
 from formulaic.materializers.base import EncodedTermStructure
 from formulaic.materializers.types import EvaluatedFactor, ScopedFactor, ScopedTerm
 from formulaic.parser.types import Factor, Term
+from formulaic.transforms import TRANSFORMS
 from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
@@ -114,18 +116,27 @@ class Materializer(PandasMaterializer):
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
         if not self.scope.trusted:
             expressions.check_harmless(expr, tuple(self.data.columns), self.scope.constants)
-        tree_names = expressions.names(expr)  # also refuses what Python cannot read
-        code, aliases = expressions.dequote(expr)
-        clashes = [a for a, name in aliases.items() if a != name and a in self.data.columns]
-        if clashes:
-            raise DataError(f"column {clashes[0]!r} has a reserved name; rename it.")
-        missing = [n for n in aliases.values() if n in tree_names and n not in self.layered_context]
-        if missing:
-            raise DataError(f"formula: `{expr}` needs {missing[0]!r}, which the data do not have.")
-        quoted = {a: self.layered_context[n] for a, n in aliases.items() if a != n}
-        env = LayeredMapping(quoted, self.layered_context)
+        code, aliases, functions = expressions.compiled(expr)
+        env = LayeredMapping(
+            {alias: self._variable(name, expr) for alias, name in aliases.items() if alias != name},
+            {alias: self._function(name, expr) for alias, name in functions.items()},
+            self.layered_context,
+        )
         with np.errstate(all="ignore"):  # non-finite results are looked for, and named, afterwards
             return stateful_eval(code, env, {expr: metadata}, spec.transform_state, spec), set()
+
+    def _variable(self, name: str, expr: str) -> Any:
+        if name not in self.layered_context:
+            raise DataError(f"formula: `{expr}` needs {name!r}, which the data do not have.")
+        return self.layered_context[name]
+
+    def _function(self, name: str, expr: str) -> Any:
+        for layer in (self.scope.context, expressions.functions(), TRANSFORMS):
+            if callable(layer.get(name)):
+                return layer[name]
+        if self.scope.trusted and callable(getattr(builtins, name, None)):
+            return getattr(builtins, name)
+        raise DataError(f"formula: `{expr}` calls {name!r}, which is not a known function.")
 
     @override
     def _encode_evaled_factor(
@@ -134,15 +145,32 @@ class Materializer(PandasMaterializer):
         categorical = factor.metadata.kind is Factor.Kind.CATEGORICAL
         known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
         if categorical and known is not None:
-            _check_levels(factor, known)
+            self._check_levels(factor, known)
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataMismatchWarning)  # an error of ours follows
             encoded = super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
         if categorical and known is not None:
-            _check_levels(factor, known)
+            self._check_levels(factor, known)
         return encoded
+
+    def _check_levels(self, factor: EvaluatedFactor, known: Sequence[Any]) -> None:
+        """Raise where a factor has levels that were not there when the model was fitted."""
+        values = getattr(factor.values, "__wrapped__", factor.values)
+        unseen = [level for level in pd.unique(pd.Series(values)) if level not in set(known)]
+        if not unseen:
+            return
+        text = expressions.display(factor.expr)
+        if factor.factor.eval_method is Factor.EvalMethod.LOOKUP:
+            where = f"column {text!r}"
+        else:
+            columns = [name for name in expressions.names(factor.expr) if name in self.data.columns]
+            where = f"column {', '.join(map(repr, columns))}, in `{text}`"
+        listed = ", ".join(map(repr, known[:20])) + (", ..." if len(known) > 20 else "")
+        raise DataError(
+            f"{where}: level(s) {', '.join(map(repr, unseen[:10]))} not among the model's levels {listed}."
+        )
 
     @override
     def _combine_columns(
@@ -158,29 +186,6 @@ class Materializer(PandasMaterializer):
                     f"(dtype {np.asarray(values).dtype}, shape {np.shape(values)})."
                 ) from None
         return matrix.T
-
-
-def _check_levels(factor: EvaluatedFactor, known: Iterable[Any]) -> None:
-    """Raise where a factor has levels that were not there when the model was fitted."""
-    values = getattr(factor.values, "__wrapped__", factor.values)
-    known = list(known)
-    unseen = [level for level in pd.unique(pd.Series(values)) if level not in known]
-    if unseen:
-        columns = [n for n in _columns_of(factor.factor) if n.isidentifier() or n == factor.expr]
-        column = factor.expr if factor.factor.eval_method is Factor.EvalMethod.LOOKUP else columns[-1]
-        within = "" if column == factor.expr else f" (in `{expressions.display(factor.expr)}`)"
-        raise DataError(
-            f"column {column!r}{within}: level(s) {', '.join(map(repr, unseen[:10]))} "
-            f"not among the model's levels {', '.join(map(repr, known[:20]))}{', ...' if len(known) > 20 else ''}."
-        )
-
-
-def _columns_of(factor: Factor) -> tuple[str, ...]:
-    if factor.eval_method is Factor.EvalMethod.LOOKUP:
-        return (factor.expr,)
-    if factor.eval_method is Factor.EvalMethod.LITERAL:
-        return ()
-    return expressions.names(factor.expr)
 
 
 def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
@@ -207,9 +212,10 @@ def lookup_terms(names: Iterable[str]) -> list[Term]:
     return [one, *(Term([Factor(name, eval_method="lookup")]) for name in names)]
 
 
-def term_columns(terms: Iterable[Term]) -> tuple[str, ...]:
-    """Names that the terms read, in order of appearance (functions included)."""
-    return tuple(dict.fromkeys(name for term in terms for f in term.factors for name in _columns_of(f)))
+def term_expressions(terms: Iterable[Term]) -> list[tuple[str, str]]:
+    """Give the texts that terms are made of, each with ``"lookup"`` or ``"python"``, in order of appearance."""
+    factors = [(f.expr, f.eval_method.value) for term in terms for f in term.factors]
+    return [(expr, method) for expr, method in dict.fromkeys(factors) if method != "literal"]
 
 
 def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, MatrixState]:

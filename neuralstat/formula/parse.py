@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from neuralstat.errors import ArgumentError
 from neuralstat.formula import expressions
@@ -92,7 +93,7 @@ def parse_responses(left: str, columns: tuple[str, ...]) -> tuple[ResponseTerm, 
                 "put an expression into braces or I(), as in {y / n}."
             )
         cuts = [-1, *(p for p, t in tokens if t == "+"), len(left)]
-        pieces = [left[a + 1 : b].strip() for a, b in zip(cuts, cuts[1:])]
+        pieces = [left[a + 1 : b].strip() for a, b in pairwise(cuts)]
     terms = [_response(piece, columns, left) for piece in pieces]
     return tuple({term.label: term for term in terms}.values())
 

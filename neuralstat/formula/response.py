@@ -20,7 +20,7 @@ NEEDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """Responses as numbers.
 
@@ -95,9 +95,9 @@ def indicator(column: pd.Series, classes: tuple[Any, ...], binary: bool, label: 
             f"response {label!r}: level(s) {', '.join(map(repr, unseen[:10]))} not among the model's classes "
             f"{', '.join(map(repr, classes))}."
         )
-    rows = np.array([[v == level for v in values] for level in classes], dtype=np.float64).reshape(
-        len(classes), -1
-    )
+    codes = pd.Categorical(values, categories=list(classes)).codes
+    rows = np.zeros((len(classes), len(values)))
+    rows[codes, np.arange(len(values))] = 1.0
     return rows[1:] if binary else rows
 
 
@@ -124,7 +124,7 @@ def _factor_outputs(column: pd.Series, factor_outputs: str, label: str) -> Outpu
 
 
 def as_series(value: Any, label: str, n: int) -> pd.Series:
-    """Give a plain column from whatever an expression returned."""
+    """Give a plain column from whatever a response expression returned for n rows."""
     metadata = getattr(value, "__formulaic_metadata__", None)
     value = getattr(value, "__wrapped__", value)
     if isinstance(value, pd.DataFrame) or np.ndim(value) != 1 or len(value) != n:

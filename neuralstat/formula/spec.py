@@ -1,5 +1,6 @@
 """What a fitted formula remembers: enough to turn new data into the same inputs, as plain data."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -8,95 +9,16 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
-from neuralstat.formula import frames
+from neuralstat.formula import frames, rows
 from neuralstat.formula.parse import ResponseTerm
+from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import indicator
 
 if TYPE_CHECKING:
     from neuralstat.formula.matrix import MatrixState, Scope
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Centres and scales of the internal units: internal = (original - mean) / sd.
-
-    Attributes
-    ----------
-    x_mean, x_sd : ndarray, shape (D,)
-    y_mean, y_sd : ndarray, shape (K,)
-        0 and 1 unless the response is numeric and scaling it was asked for.
-    """
-
-    x_mean: np.ndarray
-    x_sd: np.ndarray
-    y_mean: np.ndarray
-    y_sd: np.ndarray
-
-
-@dataclass(frozen=True)
-class Column:
-    """A raw column as it was at the fit: its kind and, for factors, the levels seen.
-
-    Attributes
-    ----------
-    kind : {"numeric", "boolean", "string", "category"}
-    levels : tuple
-        Empty unless the column is a factor.
-    ordered : bool
-    """
-
-    kind: str
-    levels: tuple[Any, ...] = ()
-    ordered: bool = False
-
-    @classmethod
-    def of(cls, values: pd.Series) -> "Column":
-        """Describe a plain column."""
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            return cls("category", tuple(values.cat.categories.tolist()), bool(values.cat.ordered))
-        if values.dtype == object:
-            return cls("string", tuple(sorted(pd.unique(values))))
-        return cls("boolean" if values.dtype == bool else "numeric")
-
-    def conform(self, values: pd.Series, name: str) -> pd.Series:
-        """Make a plain column of new data like the fitted one; `DataError` where its kind differs."""
-        if self.kind in ("numeric", "boolean"):
-            if frames.is_factor(values):
-                raise DataError(
-                    f"column {name!r} was {self.kind} in the fitted data and holds strings or categories now."
-                )
-            return values
-        items = values.astype(object)
-        if self.kind == "string":
-            return items
-        unseen = [level for level in pd.unique(items) if level not in self.levels]
-        # unseen levels are kept here: whether they matter depends on the term that uses the column
-        return pd.Series(pd.Categorical(items, [*self.levels, *unseen], ordered=self.ordered), name=name)
-
-
-@dataclass(frozen=True)
-class NewData:
-    """Inputs made from new data.
-
-    Attributes
-    ----------
-    x : ndarray, shape (D, m)
-        Internal units; NaN in rows that are not complete.
-    index : Index
-        Labels of the m rows.
-    offset : ndarray, shape (K, m), or None
-        Internal units.
-    complete : ndarray of bool, shape (m,)
-        Rows without missing values.
-    """
-
-    x: np.ndarray
-    index: pd.Index
-    offset: np.ndarray | None
-    complete: np.ndarray
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spec:
     """Everything needed to encode new data as the data of the fit were encoded.
 
@@ -211,19 +133,19 @@ class Spec:
         frame = self._frame(data)
         argument = self._offset_argument(offset, frame)
         needed = tuple(dict.fromkeys((*self.covariates, *self.offset_columns)))
-        raw = self._select(frame, needed, self.columns)
-        complete = ~raw.isna().to_numpy().any(axis=1)
+        raw = self._select(frame, needed)
+        complete = ~frames.any_missing(raw)
         if argument is not None:
             complete &= ~np.isnan(argument.reshape(len(frame), -1)).any(axis=1)
-        rows = np.flatnonzero(complete)
-        clean = self._conform(raw.iloc[rows], self.columns)
+        used = np.flatnonzero(complete)
+        clean = self._conform(raw.iloc[used], self.columns)
 
         x = np.full((len(self.x_names), len(frame)), np.nan)
         total = np.full((self.n_outputs, len(frame)), np.nan) if self.has_offset else None
-        if rows.size:
-            x[:, rows] = self._inputs(clean, complete)
+        if used.size:
+            x[:, used] = self._inputs(clean, complete)
             if total is not None:
-                total[:, rows] = self._offset(clean, None if argument is None else argument[rows])
+                total[:, used] = self._offset(clean, None if argument is None else argument[used])
         complete &= ~np.isnan(x).any(axis=0)
         if total is not None:
             complete &= ~np.isnan(total).any(axis=0)
@@ -242,14 +164,14 @@ class Spec:
         from neuralstat.formula.matrix import evaluate
 
         frame = frames.as_frame(data)
-        raw = self._select(frame, self.response_columns, self.response_kinds)
-        complete = ~raw.isna().to_numpy().any(axis=1)
-        rows = np.flatnonzero(complete)
+        raw = self._select(frame, self.response_columns)
+        complete = ~frames.any_missing(raw)
+        used = np.flatnonzero(complete)
         y = np.full((self.n_outputs, len(frame)), np.nan)
-        if rows.size:
-            clean = self._conform(raw.iloc[rows], self.response_kinds)
+        if used.size:
+            clean = self._conform(raw.iloc[used], self.response_kinds)
             values = [self._response(term, clean, evaluate) for term in self.responses]
-            y[:, rows] = self._code_response(values)
+            y[:, used] = self._code_response(values)
         return y, complete & ~np.isnan(y).any(axis=0)
 
     @property
@@ -260,11 +182,7 @@ class Spec:
     # -- the steps of encoding -----------------------------------------------------------------------------
 
     def _frame(self, data: Any) -> pd.DataFrame:
-        if (
-            self.formula is None
-            and isinstance(data, np.ndarray | list | tuple)
-            and not getattr(data, "dtype", None).__class__.__name__.startswith("Void")
-        ):
+        if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not _has_fields(data):
             array = np.asarray(data)
             if array.ndim == 1 and len(self.covariates) == 1:
                 array = array[:, None]
@@ -289,9 +207,7 @@ class Spec:
             )
         return frames.vector(self.offset_argument if offset is None else offset, frame, "offset")
 
-    def _select(
-        self, frame: pd.DataFrame, needed: tuple[str, ...], kinds: Mapping[str, Column]
-    ) -> pd.DataFrame:
+    def _select(self, frame: pd.DataFrame, needed: tuple[str, ...]) -> pd.DataFrame:
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
@@ -309,11 +225,11 @@ class Spec:
         from neuralstat.formula.matrix import apply_matrix
 
         if not complete.all():
-            refuse_gaps(self.matrix, clean)
+            rows.refuse_gaps(self.matrix)
         x = apply_matrix(self.matrix, clean, self.scope())
-        refuse_infinite(x, self.x_names)
+        rows.refuse_infinite(x, self.x_names)
         if self.scaling is not None:
-            x = (x - self.scaling.x_mean[:, None]) / self.scaling.x_sd[:, None]
+            x = self.scaling.x_internal(x)
         return x
 
     def _offset(self, clean: pd.DataFrame, argument: np.ndarray | None) -> np.ndarray:
@@ -322,17 +238,19 @@ class Spec:
         total = np.zeros((self.n_outputs, len(clean)))
         for expr in self.offset_terms:
             state = self.transforms.get(expr, {})
-            total += offset_values(evaluate(expr, clean, self.scope(), dict(state)), expr, len(clean))
+            total += rows.offset_values(
+                evaluate(expr, clean, self.scope(), copy.deepcopy(state)), expr, len(clean)
+            )
         if argument is not None:
-            total += broadcast_offset(argument, self.n_outputs)
-        refuse_infinite(total, tuple("offset" for _ in total))
+            total += rows.broadcast_offset(argument, self.n_outputs)
+        rows.refuse_infinite(total, tuple("offset" for _ in total))
         return total if self.scaling is None else total / self.scaling.y_sd[:, None]
 
     def _response(self, term: ResponseTerm, clean: pd.DataFrame, evaluate: Any) -> Any:
-        if term.method == "lookup" and term.expr in clean.columns:
+        if term.method == "lookup":
             return clean[term.expr]
-        expr = term.expr if term.method == "python" else f"`{term.expr}`"
-        return evaluate(expr, clean, self.scope(), dict(self.transforms.get(expr, {})))
+        expr = term.expr
+        return evaluate(expr, clean, self.scope(), copy.deepcopy(self.transforms.get(expr, {})))
 
     def _code_response(self, values: list[Any]) -> np.ndarray:
         if self.classes is not None:
@@ -343,52 +261,10 @@ class Spec:
         else:
             y = np.array([np.asarray(v, dtype=np.float64) for v in values])
         if self.scaling is not None:
-            y = (y - self.scaling.y_mean[:, None]) / self.scaling.y_sd[:, None]
+            y = self.scaling.y_internal(y)
         return y
 
 
-def offset_values(values: Any, expr: str, n: int) -> np.ndarray:
-    """Check that an ``offset()`` term gives one number per row, shape (n,)."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"offset({expr}) is not numeric.") from None
-    if array.ndim > 1 or (array.ndim == 1 and len(array) != n):
-        raise DataError(f"offset({expr}) has shape {array.shape}; one number per row ({n}) is needed.")
-    return np.broadcast_to(array, (n,))
-
-
-def broadcast_offset(argument: np.ndarray, n_outputs: int) -> np.ndarray:
-    """Give the offset argument, (n,) or (n, K), as (K, n) or (1, n)."""
-    if argument.ndim == 2 and argument.shape[1] not in (1, n_outputs):
-        raise DataError(f"offset has {argument.shape[1]} columns; the model has {n_outputs} output(s).")
-    return argument[None, :] if argument.ndim == 1 else argument.T
-
-
-def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise `DataError` naming the first row of a (D, n) matrix that is infinite somewhere."""
-    infinite = np.isinf(rows).any(axis=1)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        count = int(np.isinf(rows[row]).sum())
-        raise DataError(
-            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode these rows."
-        )
-
-
-def uses_lag(matrix: "MatrixState") -> bool:
-    """Whether some term shifts rows."""
-    from neuralstat.formula import expressions
-
-    return any(
-        "lag" in expressions.names(expr)
-        for t in matrix.terms
-        for expr, method in t.factors
-        if method == "python"
-    )
-
-
-def refuse_gaps(matrix: "MatrixState", clean: pd.DataFrame) -> None:
-    """Raise `DataError` where rows were dropped and a term shifts rows, since it would reach across the gaps."""
-    if uses_lag(matrix) and "lag" not in clean.columns:
-        raise DataError("lag() needs rows without gaps: remove or fill the rows with missing values first.")
+def _has_fields(data: Any) -> bool:
+    """Whether an array has named fields, and so is a table."""
+    return isinstance(data, np.ndarray) and data.dtype.names is not None

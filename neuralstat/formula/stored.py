@@ -11,8 +11,9 @@ import numpy as np
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.formula import expressions
 from neuralstat.formula.parse import ResponseTerm
+from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
-from neuralstat.formula.spec import Column, Scaling, Spec
+from neuralstat.formula.spec import Spec
 
 FORMAT = "neuralstat-formula-1"
 
@@ -175,9 +176,9 @@ def _expressions(spec: Spec) -> Iterator[str]:
 
 
 def _check_expressions(spec: Spec, constants: dict[str, Any]) -> None:
-    for names in ((*spec.covariates, *spec.offset_columns, *spec.response_columns),):
-        for expr in _expressions(spec):
-            expressions.check_harmless(expr, names, tuple(constants))
+    columns = (*spec.covariates, *spec.offset_columns, *spec.response_columns)
+    for expr in _expressions(spec):
+        expressions.check_harmless(expr, columns, tuple(constants))
     for term in spec.matrix.terms:
         for expr, method in term.factors:
             if method == "literal":
@@ -197,11 +198,10 @@ def _check_literal(expr: str) -> None:
 def _constants(spec: Spec) -> dict[str, Any]:
     """Values from the caller's context that expressions read; functions are refused by name."""
     data = {*spec.columns, *spec.response_kinds}
-    used = dict.fromkeys(name for expr in _expressions(spec) for name in expressions.names(expr))
-    lookups = dict.fromkeys(e for t in spec.matrix.terms for e, method in t.factors if method == "lookup")
+    used = [n for expr in _expressions(spec) for n in (*expressions.called(expr), *expressions.names(expr))]
     constants: dict[str, Any] = {}
-    for name in (*used, *lookups):
-        if name in data or name not in spec.context:
+    for name in dict.fromkeys(used):
+        if name not in spec.context or (name in data and not callable(spec.context[name])):
             continue
         value = spec.context[name]
         if callable(value):

@@ -1,0 +1,173 @@
+"""The pieces that formulas give and take: designs, encoded new data, scalings, kinds of columns."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import DataError
+from neuralstat.formula import frames
+
+if TYPE_CHECKING:
+    from neuralstat.formula.spec import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Centres and scales of the internal units: internal = (original - mean) / sd.
+
+    Attributes
+    ----------
+    x_mean, x_sd : ndarray, shape (D,)
+    y_mean, y_sd : ndarray, shape (K,)
+        0 and 1 unless the response is numeric and scaling it was asked for.
+    """
+
+    x_mean: np.ndarray
+    x_sd: np.ndarray
+    y_mean: np.ndarray
+    y_sd: np.ndarray
+
+    def x_internal(self, x: np.ndarray) -> np.ndarray:
+        """Scale covariates, shape (D, n)."""
+        return (x - self.x_mean[:, None]) / self.x_sd[:, None]
+
+    def y_internal(self, y: np.ndarray) -> np.ndarray:
+        """Scale responses, shape (K, n)."""
+        return (y - self.y_mean[:, None]) / self.y_sd[:, None]
+
+    def y_original(self, y: np.ndarray) -> np.ndarray:
+        """Bring responses, shape (..., K, n), back to original units."""
+        return y * self.y_sd[:, None] + self.y_mean[:, None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A raw column as it was at the fit: its kind and, for factors, the levels seen.
+
+    Attributes
+    ----------
+    kind : {"numeric", "boolean", "string", "category"}
+    levels : tuple
+        Empty unless the column is a factor.
+    ordered : bool
+    """
+
+    kind: str
+    levels: tuple[Any, ...] = ()
+    ordered: bool = False
+
+    @classmethod
+    def of(cls, values: pd.Series) -> "Column":
+        """Describe a plain column."""
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            return cls("category", tuple(values.cat.categories.tolist()), bool(values.cat.ordered))
+        if values.dtype == object:
+            return cls("string", tuple(sorted(pd.unique(values))))
+        return cls("boolean" if values.dtype == bool else "numeric")
+
+    def conform(self, values: pd.Series, name: str) -> pd.Series:
+        """Make a plain column of new data like the fitted one; `DataError` where its kind differs."""
+        if self.kind in ("numeric", "boolean"):
+            if frames.is_factor(values):
+                raise DataError(
+                    f"column {name!r} was {self.kind} in the fitted data and holds strings or categories now."
+                )
+            return values
+        items = values.astype(object)
+        if self.kind == "string":
+            return items
+        unseen = [level for level in pd.unique(items) if level not in self.levels]
+        # unseen levels are kept here: whether they matter depends on the term that uses the column
+        return pd.Series(pd.Categorical(items, [*self.levels, *unseen], ordered=self.ordered), name=name)
+
+
+@dataclass(frozen=True, eq=False)
+class NewData:
+    """Inputs made from new data.
+
+    Attributes
+    ----------
+    x : ndarray, shape (D, m)
+        Internal units; NaN in rows that are not complete.
+    index : Index
+        Labels of the m rows.
+    offset : ndarray, shape (K, m), or None
+        Internal units.
+    complete : ndarray of bool, shape (m,)
+        Rows without missing values.
+    """
+
+    x: np.ndarray
+    index: pd.Index
+    offset: np.ndarray | None
+    complete: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The data of a fit as numbers, with what is needed to encode more data alike.
+
+    n observations used of N, D columns of the model matrix without intercept, K outputs.
+
+    Attributes
+    ----------
+    x : ndarray, shape (D, n)
+        Covariates, one row per model-matrix column, in internal (scaled) units; C order.
+    y : ndarray, shape (K, n)
+        Responses in internal units; C order.
+    x_names : tuple of str
+        The D columns.
+    y_names : tuple of str
+        The K outputs; for a factor response with one output per level, the levels.
+    terms : dict of str to tuple of int
+        Right-hand-side term -> rows of `x` (a factor with c columns has c rows).
+    classes : tuple or None
+        Levels, where the response is one factor.
+    response : str
+        Text of the left-hand side.
+    weights : ndarray, shape (n,), or None
+        Case weights.
+    offset : ndarray, shape (K, n), or None
+        Known part of the linear predictor, in internal units.
+    index, full_index : Index
+        Labels of the n rows used, and of all N rows.
+    kept : ndarray of bool, shape (N,)
+        Which rows are used.
+    scaling : Scaling or None
+        None where `standardize` is False.
+    spec : Spec
+    frame : DataFrame
+        Raw columns, n rows: the covariates, then columns that only offsets read. `encode(frame)` gives `x` again
+        (with `offset=` where an array was given).
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    x_names: tuple[str, ...]
+    y_names: tuple[str, ...]
+    terms: dict[str, tuple[int, ...]]
+    classes: tuple[Any, ...] | None
+    response: str
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    index: pd.Index
+    full_index: pd.Index
+    kept: np.ndarray
+    scaling: Scaling | None
+    spec: "Spec"
+    frame: pd.DataFrame
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """Raw columns that the covariate terms read."""
+        return self.spec.covariates
+
+    def encode(self, data: Any, *, offset: Any = None) -> NewData:
+        """Turn new data into inputs; see `Spec.encode`."""
+        return self.spec.encode(data, offset=offset)
+
+    def encode_response(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluate the left-hand side on new data; see `Spec.encode_response`."""
+        return self.spec.encode_response(data)

@@ -1,0 +1,169 @@
+"""Rows and values of a design: which rows are complete, what is refused, offsets and weights."""
+
+import builtins
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import DataError, DataWarning
+from neuralstat.formula import expressions, frames
+
+if TYPE_CHECKING:
+    from neuralstat.formula.matrix import MatrixState
+
+
+def columns_read(
+    texts: Iterable[tuple[str, str]], frame: pd.DataFrame, context: Mapping[str, Any], where: str
+) -> tuple[str, ...]:
+    """Columns that parts of a formula read, in order; `DataError` for names that are nothing.
+
+    Parameters
+    ----------
+    texts : iterable of (text, method)
+        With ``"lookup"`` the text must be a column; with ``"python"`` it is an expression, whose names may also
+        be those of `context` and of functions that are provided.
+    frame : DataFrame
+    context : mapping
+    where : str
+        Part of the formula, for messages.
+    """
+    from formulaic.transforms import TRANSFORMS
+
+    provided = {*TRANSFORMS, *expressions.functions(), "int", "float", "bool", "str"}
+    found: dict[str, None] = {}
+    for text, method in texts:
+        for name in (text,) if method == "lookup" else expressions.names(text):
+            if name in frame.columns:
+                found[name] = None
+            elif method == "lookup" or (name not in context and name not in provided):
+                more = " Only functions and constants can come from the context." if name in context else ""
+                raise DataError(f"{where}: {frames.no_column(name, frame)}{more}")
+        for name in () if method == "lookup" else expressions.called(text):
+            if name not in context and name not in provided and not hasattr(builtins, name):
+                raise DataError(f"{where}: `{text}` calls {name!r}, which is not a known function.")
+    return tuple(found)
+
+
+def complete_rows(gaps: dict[str, np.ndarray], n: int, missing: str) -> np.ndarray:
+    """Mark the rows without missing values, shape (N,); raise where `missing` says so or none is left.
+
+    `gaps` tells for each variable which rows miss it.
+    """
+    counts = {name: int(gap.sum()) for name, gap in gaps.items() if gap.any()}
+    listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
+    if counts and missing == "raise":
+        raise DataError(f"missing values in {listed}; remove or fill them, or use missing='drop'.")
+    kept = ~np.logical_or.reduce([np.zeros(n, dtype=bool), *gaps.values()])
+    if not kept.any():
+        reason = f"every row misses a value: {listed}" if counts else "the data have no rows"
+        raise DataError(f"no rows to fit: {reason}.")
+    return kept
+
+
+def clean(frame: pd.DataFrame, columns: Sequence[str], positions: np.ndarray) -> pd.DataFrame:
+    """Give the columns, plain and finite, for some rows; the index is 0, 1, ..."""
+    plain = {}
+    for name in columns:
+        plain[name] = frames.plain(frames.take(frame, name).iloc[positions], name)
+        frames.finite(plain[name], name)
+    return pd.DataFrame(plain, index=pd.RangeIndex(len(positions)))
+
+
+def numeric_rows(
+    parts: Iterable[tuple[np.ndarray | None, tuple[str, ...] | None]], *, missing: str, silent: bool
+) -> np.ndarray:
+    """Positions of the rows where every expression gave a number.
+
+    Parameters
+    ----------
+    parts : iterable of (values of shape (k, n) or None, names of the k rows or None for the offset)
+    missing : {"drop", "raise"}
+    silent : bool
+        Do not warn about dropped rows, as where a lag leaves the first ones empty.
+    """
+    named = [(v, names or ("offset",) * len(v)) for v, names in parts if v is not None]
+    bad = np.logical_or.reduce([np.isnan(values).any(axis=0) for values, _ in named])
+    if not bad.any():
+        return np.arange(len(bad))
+    culprits = dict.fromkeys(
+        n for values, names in named for n, row in zip(names, values) if np.isnan(row).any()
+    )
+    text = (
+        f"{', '.join(map(repr, culprits))} is not a number in {int(bad.sum())} row(s) without missing values"
+    )
+    if missing == "raise":
+        raise DataError(f"{text}, as log(-1) would be.")
+    if bad.all():
+        raise DataError(f"no rows to fit: {text}.")
+    if not silent:
+        warnings.warn(f"{text}, as log(-1) would be; these rows are dropped.", DataWarning, stacklevel=4)
+    return np.flatnonzero(~bad)
+
+
+def refuse_single_levels(matrix: "MatrixState") -> None:
+    """Raise `DataError` for a factor with one level."""
+    for term in matrix.terms:
+        for expr, _ in term.factors:
+            levels = matrix.levels.get(expr, ("", None))[1]
+            if levels is not None and len(levels) < 2:
+                raise DataError(
+                    f"factor {expressions.display(expr)!r} has only the level {levels[0]!r} in the rows used; "
+                    "a covariate needs two."
+                )
+
+
+def check_weights(weights: np.ndarray) -> np.ndarray:
+    """Give the weights of the rows used; `DataError` where one is negative or infinite, or all are zero."""
+    if not np.isfinite(weights).all():
+        raise DataError(f"weights must be finite; {int((~np.isfinite(weights)).sum())} are not.")
+    if (weights < 0).any():
+        raise DataError(
+            f"weights must not be negative; {int((weights < 0).sum())} are, the least is {weights.min():g}."
+        )
+    if not (weights > 0).any():
+        raise DataError("weights are all zero.")
+    return np.ascontiguousarray(weights)
+
+
+def offset_values(values: Any, expr: str, n: int) -> np.ndarray:
+    """Check that an ``offset()`` term gives one number per row, shape (n,)."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"offset({expr}) is not numeric.") from None
+    if array.ndim > 1 or (array.ndim == 1 and len(array) != n):
+        raise DataError(f"offset({expr}) has shape {array.shape}; one number per row ({n}) is needed.")
+    return np.broadcast_to(array, (n,))
+
+
+def broadcast_offset(argument: np.ndarray, n_outputs: int) -> np.ndarray:
+    """Give the offset argument, (n,) or (n, K), as (K, n) or (1, n)."""
+    if argument.ndim == 2 and argument.shape[1] not in (1, n_outputs):
+        raise DataError(f"offset has {argument.shape[1]} columns; the model has {n_outputs} output(s).")
+    return argument[None, :] if argument.ndim == 1 else argument.T
+
+
+def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise `DataError` naming the first row of a (D, n) matrix that is infinite somewhere."""
+    infinite = np.isinf(rows).any(axis=1)
+    if infinite.any():
+        row = int(np.argmax(infinite))
+        count = int(np.isinf(rows[row]).sum())
+        raise DataError(
+            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode these rows."
+        )
+
+
+def uses_lag(matrix: "MatrixState") -> bool:
+    """Whether some term shifts rows."""
+    evaluated = [expr for term in matrix.terms for expr, method in term.factors if method == "python"]
+    return any("lag" in expressions.called(expr) for expr in evaluated)
+
+
+def refuse_gaps(matrix: "MatrixState") -> None:
+    """Raise `DataError` where rows were dropped and a term shifts rows, since it would reach across the gaps."""
+    if uses_lag(matrix):
+        raise DataError("lag() needs rows without gaps: remove or fill the rows with missing values first.")

@@ -1,0 +1,52 @@
+"""Centring and scaling inside the model."""
+
+import warnings
+
+import numpy as np
+
+from neuralstat.errors import DataWarning
+from neuralstat.formula.parts import Scaling
+
+
+def fit_scaling(
+    x: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None,
+    x_names: tuple[str, ...],
+    y_names: tuple[str, ...],
+    scaled: np.ndarray,
+) -> Scaling:
+    """Find centres and scales.
+
+    Parameters
+    ----------
+    x : ndarray, shape (D, n)
+    y : ndarray, shape (K, n)
+    weights : ndarray, shape (n,), or None
+    x_names, y_names : tuple of str
+    scaled : ndarray of bool, shape (K,)
+        Responses to scale; the others get mean 0 and sd 1.
+    """
+    x_mean, x_sd = _moments(x, weights, x_names)
+    y_mean, y_sd = np.zeros(len(y)), np.ones(len(y))
+    if scaled.any():
+        names = tuple(name for name, s in zip(y_names, scaled) if s)
+        y_mean[scaled], y_sd[scaled] = _moments(y[scaled], weights, names)
+    return Scaling(x_mean, x_sd, y_mean, y_sd)
+
+
+def _moments(
+    rows: np.ndarray, weights: np.ndarray | None, names: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of each row; with equal weights the usual ones (n - 1)."""
+    w = np.ones(rows.shape[1]) if weights is None else weights
+    used = int((w > 0).sum())
+    mean = rows @ w / w.sum()
+    # no variation is judged on the numbers themselves: a rounded mean would leave a tiny spread
+    constant = np.array([np.ptp(row[w > 0]) == 0 for row in rows], dtype=bool)
+    square = ((rows - mean[:, None]) ** 2) @ w / w.sum() * used / max(used - 1, 1)
+    sd = np.where(constant, 1.0, np.sqrt(square))
+    if constant.any():
+        listed = ", ".join(repr(n) for n, c in zip(names, constant) if c)
+        warnings.warn(f"constant column(s), centred but not scaled: {listed}.", DataWarning, stacklevel=6)
+    return mean, sd
