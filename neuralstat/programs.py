@@ -25,7 +25,7 @@ from neuralstat.errors import FileFormatError
 #: operation -> (least, most) number of operands, for those written with an operator
 OPERATORS = {"+": (2, None), "*": (2, None), "-": (1, 1), "/": (2, 2), "**": (2, 2)}
 RESULTS = ("value", "slope", "curvature")
-_MAX_NODES, _MAX_DEPTH = 20_000, 60
+_MAX_NODES, _MAX_DEPTH = 20_000, 80
 
 Tree = float | int | str | tuple
 Triple = tuple[float, float, float]
@@ -74,7 +74,9 @@ class Program:
             For anything but the listed operations on known names and finite numbers.
         """
         if not isinstance(stored, dict) or set(stored) != {"arguments", "steps", "results"}:
-            raise FileFormatError("a stored function must be an object with 'arguments', 'steps' and 'results'")
+            raise FileFormatError(
+                "a stored function must be an object with 'arguments', 'steps' and 'results'"
+            )
         if not all(isinstance(part, list) for part in stored.values()) or len(stored["results"]) != 3:
             raise FileFormatError("a stored function must consist of lists, with three results")
         reader = _Reader()
@@ -130,7 +132,9 @@ class _Reader:
         else:
             raise FileFormatError(f"a stored function uses the unknown operation {operation!r:.80}")
         if len(operands) < least or (most is not None and len(operands) > most):
-            raise FileFormatError(f"operation {operation!r} of a stored function has {len(operands)} operands")
+            raise FileFormatError(
+                f"operation {operation!r} of a stored function has {len(operands)} operands"
+            )
         return (operation, *(self.read(operand, depth + 1) for operand in operands))
 
 
