@@ -41,6 +41,13 @@ class ActivationSpec:
         activation_values(self.code, self.parameter, self.address, flat, np.empty_like(flat))
         return flat.reshape(z.shape)
 
+    def slopes(self, z: np.ndarray) -> np.ndarray:
+        """The derivative at an array (not softmax, whose units are coupled)."""
+        flat = np.array(z, dtype=np.float64).reshape(1, -1)
+        slope = np.empty_like(flat)
+        activation_values(self.code, self.parameter, self.address, flat, slope)
+        return slope.reshape(np.shape(z))
+
 
 def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
     """Turn what a user gave into an `ActivationSpec`.
@@ -107,6 +114,17 @@ class Objective:
     def inside(self) -> ActivationSpec:
         """Activation of the output layer inside kernels."""
         return resolve_activation("identity") if self.of_predictor else self.output
+
+    def response(self, raw: np.ndarray) -> np.ndarray:
+        """Predictions (K, n) from what kernels give."""
+        return self.output.values(raw) if self.of_predictor else raw
+
+    def output_slopes(self, raw: np.ndarray, d: np.ndarray) -> np.ndarray:
+        """d prediction / d x (K, D, n) from the linear predictor (K, n) and its slopes (K, D, n)."""
+        if self.output.name == "softmax":
+            p = self.output.values(raw)
+            return p[:, None, :] * (d - np.sum(p[:, None, :] * d, axis=0, keepdims=True))
+        return self.output.slopes(raw)[:, None, :] * d
 
 
 def objective(name: str, output: ActivationSpec) -> Objective:

@@ -236,8 +236,8 @@ def blocks(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) 
     References
     ----------
     Donoho, D. L. and Johnstone, I. M. (1994). Ideal spatial adaptation by wavelet shrinkage. Biometrika 81,
-    425-455, Table 1 and Figure 1. The paper rescales the functions so that their standard deviation is 7 times
-    the noise; here they are as in Table 1.
+    425-455, Table 1 and Figure 1. The paper rescales the functions so that their standard deviation is 7
+    times the noise; here they are as in Table 1.
     """
     return _donoho_johnstone("blocks", n, noise, random_state)
 
@@ -308,7 +308,8 @@ def _circuit(n: int, rng: np.random.Generator) -> np.ndarray:
 def friedman2(n: int = 200, noise: float = 125.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Friedman's second problem: the impedance of an alternating current circuit.
 
-    y = sqrt(x1^2 + (x2 x3 - 1/(x2 x4))^2) + noise. The default noise gives about three to one signal to noise.
+    y = sqrt(x1^2 + (x2 x3 - 1/(x2 x4))^2) + noise. The default noise gives about three to one signal to
+    noise.
 
     Returns
     -------

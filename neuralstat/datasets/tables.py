@@ -21,8 +21,8 @@ def infert() -> pd.DataFrame:
 
     References
     ----------
-    Trichopoulos, D. et al. (1976). Induced abortion and secondary infertility. British Journal of Obstetrics and
-    Gynaecology 83, 645-650.
+    Trichopoulos, D. et al. (1976). Induced abortion and secondary infertility. British Journal of Obstetrics
+    and Gynaecology 83, 645-650.
     """
     frame = _read("infert.csv")
     frame["education"] = pd.Categorical(frame["education"], ["0-5yrs", "6-11yrs", "12+ yrs"])
@@ -35,13 +35,14 @@ def iris() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        150 rows: Sepal.Length, Sepal.Width, Petal.Length, Petal.Width, Species (categorical: setosa, versicolor,
-        virginica).
+        150 rows: Sepal.Length, Sepal.Width, Petal.Length, Petal.Width, Species (categorical: setosa,
+        versicolor, virginica).
 
     References
     ----------
-    Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7, 179-188.
-    Anderson, E. (1935). The irises of the Gaspe Peninsula. Bulletin of the American Iris Society 59, 2-5.
+    Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7,
+    179-188. Anderson, E. (1935). The irises of the Gaspe Peninsula. Bulletin of the American Iris Society
+    59, 2-5.
     """
     frame = _read("iris.csv")
     frame["Species"] = pd.Categorical(frame["Species"], ["setosa", "versicolor", "virginica"])

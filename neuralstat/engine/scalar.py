@@ -192,7 +192,7 @@ else:
 
     @numba.njit(error_model="numpy")
     def _exp_complex(z: complex) -> complex:
-        e = math.exp(z.real)
+        e = math.exp(min(z.real, 350.0))  # so that 1 / (1 + e)^2 does not overflow
         return complex(e, z.imag * e)
 
     @numba.njit(error_model="numpy")

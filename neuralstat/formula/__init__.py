@@ -1,7 +1,7 @@
 """Formula and data -> `Design`: the only part of neuralstat that reads users' tables.
 
-`design` evaluates a formula, `from_arrays` takes arrays; both give a `Design` whose `encode` turns new data into
-inputs of the network. A `Spec` is what a saved model keeps of it.
+`design` evaluates a formula, `from_arrays` takes arrays; both give a `Design` whose `encode` turns new data
+into inputs of the network. A `Spec` is what a saved model keeps of it.
 """
 
 from neuralstat.formula.build import design, from_arrays

@@ -31,12 +31,12 @@ def design(
 ) -> Design:
     """Evaluate a formula on data.
 
-    The right-hand side is formulaic's (``a*b``, ``poly(x, 2)``, ``bs(x, df=4)``, ``C(g, contr.sum)``, ``{x / z}``,
-    ``.`` for all columns that neither the left-hand side nor `weights` nor an offset uses); the intercept makes no
-    column, since biases belong to the layers, and only decides how factors are coded. ``offset(expr)`` terms add
-    up. The left-hand side may have several responses joined by ``+`` (a repeated one counts once), expressions,
-    comparisons as R writes them (``y == "a" ~ x``), or one factor: strings or categories, one 0/1 output per level
-    that occurs, in category order, or sorted for strings.
+    The right-hand side is formulaic's (``a*b``, ``poly(x, 2)``, ``bs(x, df=4)``, ``C(g, contr.sum)``, ``{x /
+    z}``, ``.`` for all columns that neither the left-hand side nor `weights` nor an offset uses); the
+    intercept makes no column, since biases belong to the layers, and only decides how factors are coded.
+    ``offset(expr)`` terms add up. The left-hand side may have several responses joined by ``+`` (a repeated
+    one counts once), expressions, comparisons as R writes them (``y == "a" ~ x``), or one factor: strings or
+    categories, one 0/1 output per level that occurs, in category order, or sorted for strings.
 
     Parameters
     ----------
@@ -50,16 +50,18 @@ def design(
     missing : {"drop", "raise"}
         What to do with rows that miss a value in any variable used, the weights or the offset.
     standardize : bool
-        Centre and scale every column of x, dummy columns too, by its (weighted) mean and standard deviation with
-        n - 1. A constant column keeps its scale, with a `DataWarning`.
+        Centre and scale every column of x, dummy columns too, by its (weighted) mean and standard deviation
+        with n - 1. A constant column keeps its scale, with a `DataWarning`.
     scale_response : bool
-        With `standardize`: centre and scale numeric responses (not factors, booleans and comparisons) as well.
+        With `standardize`: centre and scale numeric responses (not factors, booleans and comparisons) as
+        well.
     err_needs : {None, "binary", "unit", "count", "nonnegative", "positive"}
         What the error function or family needs the responses to be.
     factor_outputs : {"all", "binary"}
         One output per level of a factor response, or one output that is 1 for the second of two levels.
     context : mapping, optional
-        Further names for the formula (functions, knots). A model that uses functions from here cannot be saved.
+        Further names for the formula (functions, knots). A model that uses functions from here cannot be
+        saved.
 
     Returns
     -------
@@ -70,14 +72,14 @@ def design(
     ArgumentError
         If an argument or the formula's text is not usable.
     DataError
-        If the data do not fit: missing columns, unusable dtypes, infinite values, no rows left, a factor with one
-        level, bad weights.
+        If the data do not fit: missing columns, unusable dtypes, infinite values, no rows left, a factor
+        with one level, bad weights.
 
     Warns
     -----
     DataWarning
-        For constant columns with `standardize`, for rows dropped because an expression gave no number there, and
-        for response levels all of whose rows were dropped.
+        For constant columns with `standardize`, for rows dropped because an expression gave no number there,
+        and for response levels all of whose rows were dropped.
     """
     options = Options(weights, offset, missing, standardize, scale_response, err_needs, factor_outputs)
     return _build(formula_request(formula, data, options, context), options)
@@ -136,7 +138,7 @@ class _Inputs:
 
 @dataclass(frozen=True, eq=False)
 class _Values:
-    """What the expressions give for these rows: x (D, n), outputs, offset (K, n) or None, states of transforms."""
+    """What expressions give for these rows: x (D, n), outputs, offset (K, n) or None, states of transforms."""
 
     x: np.ndarray
     x_names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Users' tables: anything tabular -> DataFrame, columns of any dtype -> plain ones, vectors aligned to rows."""
+"""Users' tables: anything tabular -> DataFrame, any dtype -> plain columns, vectors aligned to rows."""
 
 import difflib
 import numbers
@@ -44,8 +44,8 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     elif hasattr(data, "data_vars") and hasattr(data, "to_dataframe"):
         if len(data.sizes) != 1:
             raise DataError(
-                f"{argument}: the Dataset has dimensions {tuple(data.sizes)}; only variables along one common "
-                "dimension can be covariates."
+                f"{argument}: the Dataset has dimensions {tuple(data.sizes)}; only variables along "
+                "one common dimension can be covariates."
             )
         frame = data.to_dataframe()
     else:
@@ -82,8 +82,8 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
             values = np.asarray(values)
         if np.ndim(values) > 1:
             raise DataError(
-                f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension cannot "
-                "be used here, only 1-d arrays of one length."
+                f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension "
+                "cannot be used here, only 1-d arrays of one length."
             )
         columns[name] = values
     lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) == 1}
@@ -181,7 +181,8 @@ def _plain_objects(values: pd.Series, name: str) -> pd.Series:
         return pd.Series([float(v) for v in items], dtype=np.float64, name=name)
     kinds = ", ".join(sorted({type(v).__name__ for v in items}))
     raise DataError(
-        f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can be used."
+        f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can "
+        "be used."
     )
 
 
@@ -196,7 +197,7 @@ def _textual(values: Iterable[Any]) -> bool:
 
 
 def missing(values: pd.Series) -> np.ndarray:
-    """Mark missing values, shape (N,): also NaN inside nullable and arrow columns, which pandas tells from NA."""
+    """Mark missing values, shape (N,): also NaN in nullable and arrow columns, which pandas tells from NA."""
     gaps = values.isna().to_numpy()
     if pd.api.types.is_extension_array_dtype(values.dtype) and pd.api.types.is_float_dtype(values.dtype):
         gaps = gaps | np.isnan(values.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -269,7 +270,8 @@ def _align(values: Any, index: pd.Index, argument: str) -> Any:
     if values.index.is_unique and index.is_unique and len(index.difference(values.index)) == 0:
         return values.reindex(index)
     raise DataError(
-        f"{argument}: its index labels are not those of the data; give a Series indexed as the data, or an array."
+        f"{argument}: its index labels are not those of the data; give a Series indexed as the data, "
+        "or an array."
     )
 
 

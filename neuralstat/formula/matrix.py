@@ -25,6 +25,7 @@ from interface_meta import override
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import expressions
+from neuralstat.formula.harmless import check_harmless
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Materializer(PandasMaterializer):
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
         if not self.scope.trusted:
-            expressions.check_harmless(expr, tuple(self.data.columns), self.scope.constants)
+            check_harmless(expr, tuple(self.data.columns), self.scope.constants)
         code, aliases, functions = expressions.compiled(expr)
         env = LayeredMapping(
             {alias: self._variable(name, expr) for alias, name in aliases.items() if alias != name},
@@ -213,7 +214,7 @@ def lookup_terms(names: Iterable[str]) -> list[Term]:
 
 
 def term_expressions(terms: Iterable[Term]) -> list[tuple[str, str]]:
-    """Give the texts that terms are made of, each with ``"lookup"`` or ``"python"``, in order of appearance."""
+    """Give the texts that terms are made of, with ``"lookup"`` or ``"python"``, in order of appearance."""
     factors = [(f.expr, f.eval_method.value) for term in terms for f in term.factors]
     return [(expr, method) for expr, method in dict.fromkeys(factors) if method != "literal"]
 

@@ -74,7 +74,8 @@ def split_sides(formula: str) -> tuple[str, str]:
 def parse_responses(left: str, columns: tuple[str, ...]) -> tuple[ResponseTerm, ...]:
     """Split the left-hand side at its top-level ``+``; repeated terms are used once.
 
-    As in R, a comparison binds looser than ``+``: with one outside parentheses, the whole side is one response.
+    As in R, a comparison binds looser than ``+``: with one outside parentheses, the whole side is one
+    response.
 
     Raises
     ------

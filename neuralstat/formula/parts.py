@@ -139,8 +139,8 @@ class Design:
         None where `standardize` is False.
     spec : Spec
     frame : DataFrame
-        Raw columns, n rows: the covariates, then columns that only offsets read. `encode(frame)` gives `x` again
-        (with `offset=` where an array was given).
+        Raw columns, n rows: the covariates, then columns that only offsets read. `encode(frame)` gives `x`
+        again (with `offset=` where an array was given).
     """
 
     x: np.ndarray

@@ -23,8 +23,8 @@ def columns_read(
     Parameters
     ----------
     texts : iterable of (text, method)
-        With ``"lookup"`` the text must be a column; with ``"python"`` it is an expression, whose names may also
-        be those of `context` and of functions that are provided.
+        With ``"lookup"`` the text must be a column; with ``"python"`` it is an expression, whose names may
+        also be those of `context` and of functions that are provided.
     frame : DataFrame
     context : mapping
     where : str
@@ -110,8 +110,8 @@ def refuse_single_levels(matrix: "MatrixState") -> None:
             levels = matrix.levels.get(expr, ("", None))[1]
             if levels is not None and len(levels) < 2:
                 raise DataError(
-                    f"factor {expressions.display(expr)!r} has only the level {levels[0]!r} in the rows used; "
-                    "a covariate needs two."
+                    f"factor {expressions.display(expr)!r} has only the level {levels[0]!r} in the rows "
+                    "used; a covariate needs two."
                 )
 
 
@@ -153,7 +153,8 @@ def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
         row = int(np.argmax(infinite))
         count = int(np.isinf(rows[row]).sum())
         raise DataError(
-            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode these rows."
+            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode "
+            "these rows."
         )
 
 
@@ -164,6 +165,6 @@ def uses_lag(matrix: "MatrixState") -> bool:
 
 
 def refuse_gaps(matrix: "MatrixState") -> None:
-    """Raise `DataError` where rows were dropped and a term shifts rows, since it would reach across the gaps."""
+    """Raise `DataError` where a term shifts rows and some were dropped: it would reach across the gaps."""
     if uses_lag(matrix):
         raise DataError("lag() needs rows without gaps: remove or fill the rows with missing values first.")

@@ -32,7 +32,8 @@ def encode(value: Any, what: str = "value") -> Any:
             "data": encode(value.ravel().tolist(), what),
         }
     raise ArgumentError(
-        f"{what} holds {type(value).__name__}, which cannot be saved; only numbers, strings, lists and arrays can."
+        f"{what} holds {type(value).__name__}, which cannot be saved; only numbers, strings, lists and "
+        "arrays can."
     )
 
 

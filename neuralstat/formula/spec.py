@@ -117,8 +117,8 @@ class Spec:
         ----------
         data : table, or array of shape (m, columns) for a model made from arrays
         offset : array of length m or column name, optional
-            Replaces the `offset` argument of the fit (not the ``offset()`` terms of the formula). Needed where
-            the fit was given an array.
+            Replaces the `offset` argument of the fit (not the ``offset()`` terms of the formula). Needed
+            where the fit was given an array.
 
         Returns
         -------
@@ -127,8 +127,8 @@ class Spec:
         Raises
         ------
         DataError
-            If a column is missing or of another kind, a level was not there at the fit, a value is infinite, or
-            the offset is needed and not given.
+            If a column is missing or of another kind, a level was not there at the fit, a value is infinite,
+            or the offset is needed and not given.
         """
         frame = self._frame(data)
         argument = self._offset_argument(offset, frame)
@@ -211,7 +211,8 @@ class Spec:
         missing = [name for name in needed if name not in frame.columns]
         if missing:
             raise DataError(
-                f"data have no column {', '.join(map(repr, missing))}; the model needs {', '.join(map(repr, needed))}."
+                f"data have no column {', '.join(map(repr, missing))}; "
+                f"the model needs {', '.join(map(repr, needed))}."
             )
         return pd.DataFrame({name: frames.take(frame, name) for name in needed}, index=frame.index)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.formula import expressions
+from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
@@ -66,7 +67,7 @@ def from_json(text: str) -> Spec:
     """Read what `to_json` wrote.
 
     Nothing in the text is evaluated; expressions are parsed and refused unless they are harmless (see
-    `neuralstat.formula.expressions.check_harmless`), and checked once more each time they are used.
+    `neuralstat.formula.harmless.check_harmless`), and checked once more each time they are used.
 
     Raises
     ------
@@ -178,7 +179,7 @@ def _expressions(spec: Spec) -> Iterator[str]:
 def _check_expressions(spec: Spec, constants: dict[str, Any]) -> None:
     columns = (*spec.covariates, *spec.offset_columns, *spec.response_columns)
     for expr in _expressions(spec):
-        expressions.check_harmless(expr, columns, tuple(constants))
+        check_harmless(expr, columns, tuple(constants))
     for term in spec.matrix.terms:
         for expr, method in term.factors:
             if method == "literal":
@@ -206,8 +207,8 @@ def _constants(spec: Spec) -> dict[str, Any]:
         value = spec.context[name]
         if callable(value):
             raise ArgumentError(
-                f"the formula uses {name!r}, a function of yours, which a saved model cannot hold; use functions that "
-                "neuralstat provides, or compute the column before the fit."
+                f"the formula uses {name!r}, a function of yours, which a saved model cannot hold; use "
+                "functions that neuralstat provides, or compute the column before the fit."
             )
         encode(value, f"{name!r}, which the formula reads,")
         constants[name] = value

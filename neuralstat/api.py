@@ -1,0 +1,348 @@
+"""`neuralnet` and `NeuralNet`: check the arguments, compose design and network, train, return results."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ArgumentError, ConvergenceWarning
+from .exclude import fixed_weights
+from .families import needs, resolve_objective
+from .network import ActivationSpec, Network, dense_network, resolve_activation
+from .settings import Settings
+from .start import seed_sequence, start_weights
+from .train import Algorithm, Fit, make_data, train
+
+if TYPE_CHECKING:
+    from .formula import Design
+    from .results import NeuralNetResults
+
+_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family")
+
+
+class NeuralNet:
+    """A neural network model: data and arguments, not yet fitted.
+
+    Parameters
+    ----------
+    endog : array of shape (n,) or (n, K), Series or DataFrame
+        Responses, or one factor.
+    exog : array of shape (n, D), Series or DataFrame
+        Covariates, without a column of ones: biases belong to the layers.
+    **settings
+        Arguments of `neuralnet` but formula and data.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is unknown or not usable.
+    DataError
+        Where the data do not fit.
+
+    See Also
+    --------
+    neuralnet : the same in one call, and what the arguments mean.
+    """
+
+    def __init__(self, endog: Any, exog: Any, **settings: Any) -> None:
+        self._source = ("arrays", endog, exog, None)
+        self.formula: str | None = None
+        self.settings = _settings(Settings(), settings)
+        self.design = self._make_design(self.settings)
+
+    @classmethod
+    def from_formula(
+        cls, formula: str, data: Any, *, context: Mapping[str, Any] | None = None, **settings: Any
+    ) -> NeuralNet:
+        """A model from a formula; see `neuralnet`."""
+        model = cls.__new__(cls)
+        model._source = ("formula", formula, data, context)
+        model.formula = formula
+        model.settings = _settings(Settings(), settings)
+        model.design = model._make_design(model.settings)
+        return model
+
+    def _make_design(self, settings: Settings) -> Design:
+        from . import formula
+
+        kind, first, second, context = self._source
+        options: dict[str, Any] = {
+            "weights": settings.weights,
+            "offset": settings.offset,
+            "missing": settings.missing,
+            "standardize": settings.standardize,
+            "scale_response": settings.standardize and _gaussian(settings),
+            "err_needs": needs(settings.err_fct, settings.family),
+            "factor_outputs": "binary" if settings.family == "binomial" else "all",
+        }
+        if kind == "arrays":
+            return formula.from_arrays(first, second, **options)
+        return formula.design(first, second, context=context, **options)
+
+    def network(self, settings: Settings | None = None) -> Network:
+        """The network of these settings (default: the model's), without weights."""
+        settings = self.settings if settings is None else settings
+        return build_network(self.design, settings)
+
+    def fit(self, **settings: Any) -> NeuralNetResults:
+        """Train all repetitions.
+
+        Parameters
+        ----------
+        **settings
+            Arguments of `neuralnet` that replace the model's.
+
+        Returns
+        -------
+        NeuralNetResults
+
+        Warns
+        -----
+        ConvergenceWarning
+            Where a repetition did not reach the threshold; it is kept, and flagged.
+        """
+        from .results import NeuralNetResults
+
+        merged = _settings(self.settings, settings)
+        design = self.design
+        if any(getattr(merged, name) is not getattr(self.settings, name) for name in _DESIGN):
+            design = self._make_design(merged)
+        network = build_network(design, merged)
+        seeds = seed_sequence(merged.random_state)
+        fit = run(design, network, merged, seeds)
+        results = NeuralNetResults(self.formula, design, network, merged, fit, seeds)
+        warn_unconverged(results)
+        return results
+
+
+def _settings(base: Settings, given: Mapping[str, Any]) -> Settings:
+    unknown = [name for name in given if name not in Settings.names()]
+    if unknown:
+        import difflib
+
+        close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
+        hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
+        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
+    return replace(base, **given)
+
+
+def _gaussian(settings: Settings) -> bool:
+    """Whether the response may be centred and scaled: squared error of a linear output."""
+    if settings.family is not None:
+        return settings.family == "gaussian"
+    return settings.err_fct == "sse" and settings.linear_output
+
+
+def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
+    n = len(settings.hidden)
+    given = settings.act_fct
+    if isinstance(given, list | tuple):
+        if len(given) != n:
+            raise ArgumentError(f"act_fct has {len(given)} entries, but there are {n} hidden layers.")
+        return [resolve_activation(a) for a in given]
+    return [resolve_activation(given)] * n
+
+
+def build_network(design: Design, settings: Settings) -> Network:
+    """The network that settings ask for on a design."""
+    if settings.layers is not None:
+        raise ArgumentError("layers: this version builds dense networks only; use hidden= and act_fct=.")
+    activations = _hidden_activations(settings)
+    first = activations[0] if activations else resolve_activation(
+        settings.act_fct[0] if isinstance(settings.act_fct, list | tuple) and settings.act_fct else
+        "logistic" if isinstance(settings.act_fct, list | tuple) else settings.act_fct)  # fmt: skip
+    goal = resolve_objective(
+        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family, first, settings.compat
+    )
+    return dense_network(
+        design.x.shape[0], settings.hidden, activations, goal, design.x_names, design.y_names,
+        offset=design.offset is not None,
+    )  # fmt: skip
+
+
+def run(design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence) -> Fit:
+    """Train all repetitions of a model."""
+    free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+    internal = None
+    if design.scaling is not None:
+        from .scaling import scaled_constants, to_internal
+
+        constants = scaled_constants(network, design.scaling, free, constants)
+        internal = functools.partial(to_internal, network, design.scaling)
+    start = start_weights(
+        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal
+    )
+    dtype = np.dtype(settings.dtype)
+    data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
+    algorithm = Algorithm(
+        settings.algorithm,
+        np.nan if settings.learningrate is None else settings.learningrate,
+        settings.learningrate_limit,
+        settings.learningrate_factor,
+    )
+    penalty = None if settings.penalty is None else settings.penalty.coefficients(network.is_bias)
+    from .progress import Lifesign
+
+    with Lifesign(settings, network) as lifesign:
+        fit = train(
+            network, data, start, free, algorithm,
+            threshold=settings.threshold, stepmax=settings.stepmax, penalty=penalty, n_jobs=settings.n_jobs,
+            watch=lifesign.watch, chunk=lifesign.chunk,
+        )  # fmt: skip
+        lifesign.finish(fit)
+    return fit
+
+
+def warn_unconverged(results: NeuralNetResults) -> None:
+    """Say in R's words which repetitions did not converge, and where the gradient is largest."""
+    reps = results.reps
+    lost = reps[~reps["converged"]]
+    if lost.empty:
+        return
+    worst = lost.iloc[0]
+    reasons = ", ".join(sorted(set(lost["status"])))
+    warnings.warn(
+        f"Algorithm did not converge in {len(lost)} of {len(reps)} repetition(s) within the stepmax. "
+        f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
+        f"{worst['largest_gradient']}, threshold {results.settings.threshold:g}.) The weights reached are kept.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+
+
+def neuralnet(
+    formula: str,
+    data: Any,
+    *,
+    hidden: Any = 1,
+    layers: Any = None,
+    act_fct: Any = "logistic",
+    output_act_fct: Any = "logistic",
+    linear_output: bool = True,
+    err_fct: Any = "sse",
+    family: Any = None,
+    exclude: Any = None,
+    constant_weights: Any = None,
+    algorithm: Any = "rprop+",
+    threshold: float = 0.01,
+    stepmax: int = 100_000,
+    rep: int = 1,
+    startweights: Any = None,
+    learningrate: float | None = None,
+    learningrate_limit: Any = (1e-10, 0.1),
+    learningrate_factor: Any = (0.5, 1.2),
+    penalty: Any = None,
+    weights: Any = None,
+    offset: Any = None,
+    standardize: bool = False,
+    missing: str = "drop",
+    likelihood: bool = False,
+    lifesign: str = "none",
+    lifesign_step: int = 1000,
+    progress: bool = False,
+    device: str = "cpu",
+    dtype: str = "float64",
+    n_jobs: int | None = None,
+    compat: str | None = None,
+    random_state: Any = None,
+    context: Mapping[str, Any] | None = None,
+) -> NeuralNetResults:
+    """Fit a neural network to a formula.
+
+    Arguments that R's ``neuralnet`` has keep R's name (dots as underscores), default and meaning.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"``, ``"log(y) ~ poly(x, 2) + C(g)*z"``, ``"y ~ ."``, ``"y1 + y2 ~ x"`` (several outputs), a factor
+        response (one output per level), ``"y == 'a' ~ x"``; ``offset(e)`` on the right.
+    data : table
+        pandas, polars or arrow table, or dict of arrays; n observations.
+    hidden : int or sequence of int
+        Units per hidden layer; 0 or () for none (then the model is a generalised linear model).
+    act_fct : str, Activation, callable, or a sequence of them
+        Hidden activation, or one per layer. A Python function of plain arithmetic and exp, log, tanh, ... is
+        differentiated for you.
+    output_act_fct, linear_output : str, Activation or callable; bool
+        The output activation is used only when ``linear_output=False``.
+    err_fct : {"sse", "ce"}, Loss or callable
+        Sum of half squared errors, cross entropy, or ``err(x, y)`` of output x and response y.
+    family : {"gaussian", "binomial", "multinomial"}, optional
+        The statistical way to say err_fct and output link; then `err_fct` and `linear_output` are not used.
+    exclude, constant_weights : optional
+        Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
+    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop"}
+    threshold, stepmax : float, int
+        Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
+        `stepmax` steps (the first evaluation is step 1).
+    rep : int
+        Repetitions from random starts; trained together.
+    startweights : optional
+        See `neuralstat.start.start_weights`.
+    learningrate : float, optional
+        Of "backprop".
+    learningrate_limit, learningrate_factor : (min, max), (minus, plus)
+        Limits of the step sizes, and their factors after and without a change of sign.
+    penalty : Penalty, optional
+        ``decay(lam)``, ``elimination(lam)``, ``l1(lam)``, ``elastic_net(l1, l2)``, and sums of them.
+    weights, offset : str or array, optional
+        Case weights; known part of the linear predictor.
+    standardize : bool
+        Centre and scale covariates (and a gaussian response) inside the model; everything is reported in original
+        units, weights too.
+    missing : {"drop", "raise"}
+        Rows with missing values are kept out of the fit (NaN in `fittedvalues`), or are an error.
+    likelihood : bool
+        Adds R's ``aic`` and ``bic`` rows to `result_matrix`.
+    lifesign, lifesign_step : {"none", "minimal", "full"}, int
+        What is printed during the fit, as in R.
+    progress : bool
+        Show a progress bar with steps, error and gradient.
+    device : str
+        "cpu".
+    dtype : {"float64", "float32"}
+        Kind of number in training.
+    n_jobs : int, optional
+        Threads over repetitions; the result does not depend on them.
+    compat : {"R"}, optional
+        R's behaviour also where it is a mistake; see ``docs/parity.md``.
+    random_state : int, SeedSequence, Generator, optional
+        Each repetition has its own stream.
+    context : mapping, optional
+        Further names for the formula.
+
+    Returns
+    -------
+    NeuralNetResults
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable.
+    DataError
+        Where the data do not fit the formula or the model.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where a repetition did not reach the threshold; its weights are kept, and flagged.
+
+    References
+    ----------
+    Guenther & Fritsch (2010), neuralnet: Training of Neural Networks, The R Journal 2(1):30-38.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=3, threshold=0.1, random_state=1)
+    >>> fit.converged
+    True
+    """
+    arguments = {k: v for k, v in locals().items() if k not in ("formula", "data", "context")}
+    return NeuralNet.from_formula(formula, data, context=context, **arguments).fit()

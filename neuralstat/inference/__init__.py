@@ -1,0 +1,1 @@
+"""Inference: scores, Jacobians, Hessians, covariance of the weights, intervals."""

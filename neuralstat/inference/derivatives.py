@@ -1,0 +1,106 @@
+"""Derivatives of a fitted network: gradient, scores, Jacobian, exact Hessian, slopes in the covariates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..engine import cpu
+from ..network import Network
+from ..penalties import DECAY, ELIMINATION, SCALE
+from ..train import make_data
+
+STEP = 1e-30  # of the complex step: its square vanishes beside every number
+
+
+def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
+    """Gradient (P,) of the error of one network, with the penalty's."""
+    net = network.net()
+    grad = np.empty(network.n_params)
+    cpu.loss_gradient(net, data, np.ascontiguousarray(theta), 0, 0, cpu.n_seen.py_func(data, 0), grad)
+    if penalty is not None:
+        from ..penalties import penalise
+
+        penalise.py_func(penalty, theta, grad)
+    return grad
+
+
+def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
+    """Error of one network, without penalty."""
+    grad = np.empty(network.n_params)
+    n = cpu.n_seen.py_func(data, 0)
+    return float(cpu.loss_gradient(network.net(), data, np.ascontiguousarray(theta), 0, 0, n, grad))
+
+
+def scores(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    """d error_i / d theta, shape (n, P)."""
+    out = np.empty((data.x.shape[1], network.n_params))
+    cpu.loss_scores(network.net(), data, np.ascontiguousarray(theta), out)
+    return out
+
+
+def jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    """d output_k / d theta at every observation, shape (K, n, P); of the linear predictor where the loss is."""
+    out = np.empty((network.n_outputs, data.x.shape[1], network.n_params))
+    cpu.output_jacobian(network.net(), data, np.ascontiguousarray(theta), out)
+    return out
+
+
+def hessian(
+    network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None
+) -> np.ndarray:
+    """Exact Hessian (P, P) of the error of one network, with the penalty's.
+
+    Column j is the imaginary part of the gradient at ``theta + i h e_j``, divided by h (complex step: no
+    subtraction, hence exact to rounding, at any depth and for every layer).
+    """
+    net = network.net()
+    p = network.n_params
+    columns = np.empty((p, p))
+    grad = np.empty(p, np.complex128)
+    n = cpu.n_seen.py_func(data, 0)
+    for j in range(p):
+        moved = np.array(theta, np.complex128)
+        moved[j] += 1j * STEP
+        cpu.loss_gradient(net, data, moved, 0, 0, n, grad)
+        columns[:, j] = grad.imag / STEP
+    columns = (columns + columns.T) / 2
+    if penalty is not None:
+        columns[np.diag_indices(p)] += penalty_curvature(penalty, theta)
+    return columns
+
+
+def penalty_curvature(penalty: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Second derivatives (P,) of the smooth part of a penalty."""
+    u2 = (theta / penalty[:, SCALE]) ** 2
+    bend = penalty[:, ELIMINATION] / penalty[:, SCALE] ** 2 * (1 - 3 * u2) / (1 + u2) ** 3
+    return penalty[:, DECAY] + bend
+
+
+def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
+    k, n = network.n_outputs, x.shape[1]
+    out = np.empty((k, x.shape[0], n))
+    cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), np.ascontiguousarray(theta), out)
+    return out
+
+
+def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """Values of every unit, inputs first, shape (width, n)."""
+    n = x.shape[1]
+    out = np.empty((network.width, n))
+    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
+    cpu.unit_values(network.net(), data, np.ascontiguousarray(theta), out)
+    return out
+
+
+def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """What the last layer gives for a stack theta (B, P), shape (B, K, n).
+
+    The linear predictor where the loss is of it, else the output activation's values.
+    """
+    theta = np.ascontiguousarray(np.atleast_2d(theta))
+    n = x.shape[1]
+    out = np.empty((theta.shape[0], network.n_outputs, n))
+    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
+    cpu.output_values(network.net(), data, theta, out)
+    return out

@@ -1,0 +1,172 @@
+"""Arguments of a fit: their defaults, and the checks at the door."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+from .optimizers.rprop import CODES
+from .penalties import Penalty
+
+# Other spellings of arguments, as users of other packages know them.
+ALGORITHMS = tuple(CODES)
+RATE_ALGORITHMS = ("backprop",)
+
+
+def check_int(value: Any, name: str, least: int) -> int:
+    """A whole number at or above `least`, else an ArgumentError that names the argument."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if isinstance(value, float) and value.is_integer():
+        whole, value = True, int(value)
+    if not whole or value < least:
+        raise ArgumentError(f"{name} must be a whole number >= {least}, got {value!r}.")
+    return int(value)
+
+
+def check_number(value: Any, name: str, *, positive: bool = False) -> float:
+    """A finite number >= 0 (or > 0), else an ArgumentError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise ArgumentError(f"{name} must be a number, got {value!r}.")
+    number = float(value)
+    if math.isnan(number) or number < 0 or (positive and number == 0):
+        raise ArgumentError(f"{name} must be {'> 0' if positive else '>= 0'}, got {value!r}.")
+    return number
+
+
+def check_choice(value: Any, name: str, choices: Sequence[Any]) -> Any:
+    """One of `choices`, else an ArgumentError that lists them."""
+    if not any(value is c or value == c for c in choices):
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    return value
+
+
+def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, float]:
+    """Two positive numbers; a mapping with the keys `first` and `second` is taken, too."""
+    if isinstance(value, dict):
+        if set(value) != {first, second}:
+            raise ArgumentError(f"{name} must have the keys {first!r} and {second!r}, got {sorted(map(str, value))}.")
+        value = (value[first], value[second])
+    try:
+        pair = tuple(value)
+    except TypeError:
+        pair = ()
+    if len(pair) != 2:
+        raise ArgumentError(f"{name} must consist of two numbers ({first}, {second}), got {value!r}.")
+    return check_number(pair[0], f"{name}[0]", positive=True), check_number(pair[1], f"{name}[1]", positive=True)
+
+
+def check_hidden(hidden: Any) -> tuple[int, ...]:
+    """Units per hidden layer as a tuple; 0 and () are no hidden layer."""
+    if isinstance(hidden, int | float | np.number) and not isinstance(hidden, bool):
+        hidden = (hidden,)
+    if isinstance(hidden, str) or not isinstance(hidden, Sequence | np.ndarray):
+        raise ArgumentError(f"hidden must be a whole number or a sequence of them, got {hidden!r}.")
+    units = tuple(check_int(h, "hidden", 0) for h in hidden)
+    if units == (0,):
+        return ()
+    if 0 in units:
+        raise ArgumentError(
+            f"hidden contains a 0: {units}. Every hidden layer needs a unit; hidden=0 alone means no hidden layer."
+        )
+    return units
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All arguments of a fit but formula and data; see `neuralstat.neuralnet` for their meaning.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable; the message names it.
+    """
+
+    hidden: Any = 1
+    layers: Any = None
+    act_fct: Any = "logistic"
+    output_act_fct: Any = "logistic"
+    linear_output: bool = True
+    err_fct: Any = "sse"
+    family: Any = None
+    exclude: Any = None
+    constant_weights: Any = None
+    algorithm: Any = "rprop+"
+    threshold: float = 0.01
+    stepmax: int = 100_000
+    rep: int = 1
+    startweights: Any = None
+    learningrate: float | None = None
+    learningrate_limit: Any = (1e-10, 0.1)
+    learningrate_factor: Any = (0.5, 1.2)
+    penalty: Any = None
+    weights: Any = None
+    offset: Any = None
+    standardize: bool = False
+    missing: str = "drop"
+    likelihood: bool = False
+    lifesign: str = "none"
+    lifesign_step: int = 1000
+    progress: bool = False
+    device: str = "cpu"
+    dtype: str = "float64"
+    n_jobs: int | None = None
+    compat: str | None = None
+    random_state: Any = None
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        put("hidden", check_hidden(self.hidden))
+        put("threshold", check_number(self.threshold, "threshold"))
+        put("stepmax", check_int(self.stepmax, "stepmax", 1))
+        put("rep", check_int(self.rep, "rep", 1))
+        put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
+        check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
+        check_choice(self.missing, "missing", ("drop", "raise"))
+        check_choice(self.compat, "compat", (None, "R"))
+        for name in ("linear_output", "standardize", "likelihood", "progress"):
+            check_choice(getattr(self, name), name, (True, False))
+        if str(self.dtype) not in ("float64", "float32"):
+            raise ArgumentError(f"dtype must be 'float64' or 'float32', got {self.dtype!r}.")
+        put("dtype", str(self.dtype))
+        if self.n_jobs is not None and self.n_jobs != -1:
+            put("n_jobs", check_int(self.n_jobs, "n_jobs", 1))
+        if self.penalty is not None and not isinstance(self.penalty, Penalty):
+            raise ArgumentError(
+                f"penalty must be made by decay(), elimination(), l1() or elastic_net(), got {self.penalty!r}."
+            )
+        self._check_algorithm(put)
+        self._check_device()
+
+    def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
+        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
+            raise ArgumentError(
+                f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}."
+            )
+        limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
+        put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
+        factor = (0.5, 1.2) if self.learningrate_factor is None else self.learningrate_factor
+        put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
+        if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:
+            raise ArgumentError(f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0.")
+        if self.learningrate is not None:
+            put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
+
+    def _check_device(self) -> None:
+        if not isinstance(self.device, str) or self.device.split(":")[0] not in ("cpu", "cuda"):
+            raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {self.device!r}.")
+        if self.device != "cpu":
+            raise ArgumentError(
+                f"device={self.device!r}: this version trains on the CPU only. Use device='cpu'."
+            )
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of the arguments."""
+        return tuple(f.name for f in fields(cls))

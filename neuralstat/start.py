@@ -1,0 +1,137 @@
+"""Start weights: random ones by repetition, or the user's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, DataWarning
+from .network import Network
+
+
+def seed_sequence(random_state: Any) -> np.random.SeedSequence:
+    """A SeedSequence of an int, a SeedSequence, a Generator, or (None) of the system's entropy.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+    """
+    if isinstance(random_state, np.random.SeedSequence):
+        return random_state
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(0, 2**63, size=2).tolist())
+    if random_state is None:
+        return np.random.SeedSequence()
+    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and random_state >= 0:
+        return np.random.SeedSequence(int(random_state))
+    if isinstance(random_state, Sequence) and all(isinstance(s, int | np.integer) and s >= 0 for s in random_state):
+        return np.random.SeedSequence([int(s) for s in random_state])
+    raise ArgumentError(
+        f"random_state must be None, an int >= 0, a SeedSequence or a Generator, got {random_state!r}."
+    )
+
+
+def children(seeds: np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:
+    """The first n children of `seeds`, the same at every call (unlike `SeedSequence.spawn`)."""
+    return [
+        np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, k), pool_size=seeds.pool_size)
+        for k in range(n)
+    ]
+
+
+def start_weights(
+    network: Network,
+    rep: int,
+    seeds: np.random.SeedSequence,
+    free: np.ndarray,
+    constants: np.ndarray,
+    startweights: Any = None,
+    compat: str | None = None,
+    internal: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Start weights of all repetitions.
+
+    Random ones are standard normal as R's, repetition r drawing from the r-th child of `seeds`; so the start of a
+    repetition depends neither on their number nor on threads.
+
+    Parameters
+    ----------
+    network : Network
+    rep : int
+        B, number of repetitions.
+    seeds : SeedSequence
+    free, constants : (P,) arrays
+        From `fixed_weights`.
+    startweights : sequence, optional
+        Flat numbers in R's order without the weights held out, for the first repetitions (the others start at
+        random); or with them, P numbers per repetition; or an array (rep, P); or matrices per repetition.
+    compat : {None, "R"}
+        "R" ignores surplus numbers without a word.
+    internal : callable, optional
+        Turns weights (1, P) in original units into the model's internal units (standardised models).
+
+    Returns
+    -------
+    (B, P) array
+
+    Raises
+    ------
+    ArgumentError
+        Where the numbers do not fit the network.
+    """
+    theta = np.stack([np.random.default_rng(s).standard_normal(network.n_params) for s in children(seeds, rep)])
+    if startweights is not None:
+        given = _given(network, startweights, int(free.sum()), rep, compat)
+        for r, row in enumerate(given[:rep]):
+            full = np.where(np.isnan(row) & ~free, 0.0, row) if row.size == network.n_params else constants.copy()
+            if row.size != network.n_params:
+                full[free] = row
+            theta[r] = full if internal is None else internal(full[np.newaxis])[0]
+        if not np.all(np.isfinite(theta[:, free])):
+            raise ArgumentError("startweights must be finite numbers.")
+    theta[:, ~free] = constants[~free]
+    return theta
+
+
+def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: str | None) -> list[np.ndarray]:
+    """One vector per repetition given: P numbers or, without the weights held out, n_free."""
+    items = startweights if isinstance(startweights, np.ndarray) else list(startweights)
+    if len(items) == 0:
+        raise ArgumentError("startweights is empty.")
+    first = items[0]
+    if np.ndim(first) == 2:  # matrices of one repetition
+        return [network.flatten(items)]
+    if not np.isscalar(first) and not isinstance(first, np.ndarray) and np.ndim(first[0]) == 2:
+        return [network.flatten(matrices) for matrices in items]
+    if np.ndim(first) == 1:
+        rows = [np.asarray(row, dtype=np.float64) for row in items]
+        for row in rows:
+            if row.size not in (n_free, network.n_params):
+                raise ArgumentError(
+                    f"startweights: a repetition has {row.size} numbers; {_expected(n_free, network.n_params)}."
+                )
+        return rows
+    try:
+        flat = np.asarray(items, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise ArgumentError("startweights must be numbers, or lists of weight matrices.") from error
+    for size in (n_free, network.n_params):
+        if flat.size in (size, size * rep):
+            return list(flat.reshape(-1, size))
+    if flat.size < n_free or (flat.size % n_free and flat.size < n_free * rep):
+        raise ArgumentError(f"startweights has {flat.size} numbers; {_expected(n_free, network.n_params)}.")
+    used = min(flat.size // n_free, rep)
+    if flat.size > used * n_free and compat != "R":
+        warnings.warn(
+            f"startweights has {flat.size} numbers, of which the first {used * n_free} are used.", DataWarning, stacklevel=5
+        )
+    return list(flat[: used * n_free].reshape(used, n_free))
+
+
+def _expected(n_free: int, n_params: int) -> str:
+    more = f" (or {n_params} with those held out)" if n_free != n_params else ""
+    return f"the network needs {n_free} per repetition{more}"
