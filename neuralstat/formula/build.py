@@ -138,7 +138,7 @@ class _Inputs:
 
 @dataclass(frozen=True, eq=False)
 class _Values:
-    """What expressions give for these rows: x (D, n), outputs, offset (K, n) or None, states of transforms."""
+    """What expressions give for these rows: x (D, n), outputs, offset (K, n) or None, transform states."""
 
     x: np.ndarray
     x_names: tuple[str, ...]

@@ -36,7 +36,7 @@ _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 
 @functools.cache
 def functions() -> dict[str, Any]:
-    """Give the functions that formulas know besides formulaic's own: numpy's elementwise ones by plain name."""
+    """Give the functions on offer besides formulaic's own: numpy's elementwise ones by plain name."""
     return {name: getattr(np, name) for name in ELEMENTWISE}
 
 
@@ -70,7 +70,7 @@ def dequote(expr: str) -> tuple[str, dict[str, str]]:
 
 
 def quote_dotted(text: str, columns: Collection[str]) -> str:
-    """Put dotted names of columns (``Petal.Length``) into backticks, since Python reads them as attributes."""
+    """Put dotted column names (``Petal.Length``) into backticks, since Python reads them as attributes."""
     dotted = [c for c in columns if "." in c and "`" not in c and re.fullmatch(r"[^\W\d][\w.]*", c)]
     if not dotted:
         return text
