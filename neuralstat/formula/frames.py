@@ -80,6 +80,7 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
             values = values.reset_index(drop=True)
         elif not isinstance(values, pd.api.extensions.ExtensionArray | list | tuple | str):
             values = np.asarray(values)
+            values = values.item() if values.ndim == 0 else values
         if np.ndim(values) > 1:
             raise DataError(
                 f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension "

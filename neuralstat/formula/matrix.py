@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec, SimpleFormula
-from formulaic.errors import DataMismatchWarning, FactorEvaluationError
+from formulaic.errors import FactorEvaluationError
 from formulaic.materializers import PandasMaterializer
 from formulaic.materializers.base import EncodedTermStructure
 from formulaic.materializers.types import EvaluatedFactor, ScopedFactor, ScopedTerm
@@ -149,7 +149,7 @@ class Materializer(PandasMaterializer):
             self._check_levels(factor, known)
             return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataMismatchWarning)  # an error of ours follows
+            warnings.simplefilter("ignore")  # formulaic and pandas warn of unknown levels: our error follows
             encoded = super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
         known = spec.encoder_state.get(factor.expr, (None, {}))[1].get("categories")
         if categorical and known is not None:
@@ -159,7 +159,7 @@ class Materializer(PandasMaterializer):
     def _check_levels(self, factor: EvaluatedFactor, known: Sequence[Any]) -> None:
         """Raise where a factor has levels that were not there when the model was fitted."""
         values = getattr(factor.values, "__wrapped__", factor.values)
-        unseen = [level for level in pd.unique(pd.Series(values)) if level not in set(known)]
+        unseen = [_python(level) for level in pd.unique(pd.Series(values)) if level not in set(known)]
         if not unseen:
             return
         text = expressions.display(factor.expr)
@@ -209,7 +209,7 @@ def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
 
 def lookup_terms(names: Iterable[str]) -> list[Term]:
     """Make terms, with an intercept, from plain column names."""
-    one = Term([Factor("1", eval_method="literal")])
+    one = Term([Factor("1.00", eval_method="literal")])  # not "1", which may be the name of a column
     return [one, *(Term([Factor(name, eval_method="lookup")]) for name in names)]
 
 

@@ -1,5 +1,6 @@
 """What is asked for: a formula or arrays, split into parts that can be evaluated."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import pandas as pd
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
 from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
+
+_DOT = re.compile(r"(?<![\w.`])\.(?![\w.`])")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ def _right_side(
     from neuralstat.formula.matrix import parse_terms
 
     text = expressions.quote_dotted(right, columns)
+    if "1" in columns and ("`1`" in text or _DOT.search(text)):
+        raise DataError("column '1' cannot be told from the intercept in a formula; rename it.")
     used = {c for r in responses for c in reads(r)}
     used |= {a for a in (options.weights, options.offset) if isinstance(a, str)}
     # offsets are looked for first, so that their columns can be kept out of the dot
