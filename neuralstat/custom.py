@@ -1,8 +1,8 @@
 """Users' own activation and error functions, with their derivatives worked out.
 
-The derivative is found by running the function on symbols and differentiating (R's neuralnet uses ``Deriv`` for
-the same purpose), in a form that does not overflow where the textbook formula would. What is kept is a small
-program of known operations, not the function: so these objects can be pickled, saved as JSON and compared.
+The derivative is found by running the function on symbols and differentiating (R's neuralnet uses ``Deriv``
+for the same purpose), in a form that does not overflow where the textbook formula would. What is kept is a
+small program of known operations, not the function: so these objects can be pickled, saved and compared.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from neuralstat import programs
+from neuralstat.engine.call import UNCOMPILED
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.programs import Extra, Program, Triple
 
@@ -93,8 +94,8 @@ class _Custom:
         """
         if self._extra:
             raise ArgumentError(
-                f"{self._kind} {self.name!r} cannot be saved: it contains a Python function that is not an expression "
-                "of arithmetic and elementary functions"
+                f"{self._kind} {self.name!r} cannot be saved: it contains a Python function that is not an "
+                "expression of arithmetic and elementary functions"
             )
         return {"kind": self._kind, "name": self.name, **self.program.to_json()}
 
@@ -183,8 +184,8 @@ class Loss(_Custom):
     Raises
     ------
     ArgumentError
-        If a derivative is needed and cannot be worked out, or if the arguments' names contradict their positions
-        (such as ``f(y_true, y_pred)``).
+        If a derivative is needed and cannot be worked out, or if the arguments' names contradict their
+        positions (such as ``f(y_true, y_pred)``).
 
     Examples
     --------
@@ -228,8 +229,8 @@ def _match(key: str, function: Any, arguments: tuple[str, ...]) -> tuple[str, ..
             return ("y", "x")
         if (first, second) != ("x", "y") and (first in _CONTRADICTING[0] or second in _CONTRADICTING[1]):
             raise ArgumentError(
-                f"{key} has the arguments ({first}, {second}), but the output comes first and the response second: "
-                "name them x (output) and y (response), in any order"
+                f"{key} has the arguments ({first}, {second}), but the output comes first and the response "
+                "second: name them x (output) and y (response), in any order"
             )
     return arguments
 
@@ -264,8 +265,8 @@ def _build(
         second = derived
     elif any(name == "user_slope" for name, _ in extra):
         raise ArgumentError(
-            f"the derivative of slope cannot be worked out: give it too, ns.{kind}(f, slope, curvature=...), or write "
-            "slope with arithmetic, comparisons, np.where and functions such as exp, log, tanh"
+            f"the derivative of slope cannot be worked out: give it too, ns.{kind}(f, slope, curvature=...), "
+            "or write slope with arithmetic, comparisons, np.where and functions such as exp, log, tanh"
         )
     else:
         second = symbolic.slope_of(first, variable)
@@ -276,7 +277,7 @@ def _opaque(kind: str, key: str, function: Any, count: int) -> Callable[..., flo
     """Check that a function that could not be traced can at least be compiled, and gives a number."""
     function = getattr(function, "py_func", function)
     try:
-        compiled = function if numba.config.DISABLE_JIT else numba.njit(error_model="numpy")(function)
+        compiled = function if UNCOMPILED else numba.njit(error_model="numpy")(function)
         result = compiled(*(0.5,) * count)
         ok = isinstance(result, (float, int, np.floating, np.integer)) and not isinstance(result, bool)
     except Exception as error:  # the user's function and numba's compiler may raise anything

@@ -9,7 +9,7 @@ that a file says.
 from __future__ import annotations
 
 import keyword
-import math
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from neuralstat.engine.call import PYTHON_FUNCTIONS
+from neuralstat.engine.call import PYTHON_FUNCTIONS, UNCOMPILED
 from neuralstat.engine.elementary import FUNCTIONS
 from neuralstat.errors import FileFormatError
 
@@ -119,7 +119,7 @@ class _Reader:
                 raise FileFormatError(f"a stored function uses the undefined name {tree!r:.80}")
             return tree
         if isinstance(tree, (int, float)) and not isinstance(tree, bool):
-            if not (abs(tree) <= 1.8e308 and math.isfinite(tree)):
+            if not (abs(tree) <= sys.float_info.max):
                 raise FileFormatError(f"a stored function contains the number {tree!r:.80}")
             return tree
         if not isinstance(tree, list) or not tree or not isinstance(tree[0], str):
@@ -191,13 +191,14 @@ def address(program: Program, extra: Extra = ()) -> int:
     Returns
     -------
     int
-        Address of ``void f(double z, double* out)`` or ``void f(double x, double y, double* out)``; with numba's
-        JIT switched off a made-up number, under which `engine.call.PYTHON_FUNCTIONS` has the function.
+        Address of ``void f(double z, double* out)`` or ``void f(double x, double y, double* out)``;
+        with numba's JIT switched off a made-up number, under which `engine.call.PYTHON_FUNCTIONS`
+        has the function.
     """
     key = (program, extra)
     with _LOCK:
         if key not in _ADDRESSES:
-            if numba.config.DISABLE_JIT:
+            if UNCOMPILED:
                 made_up = len(PYTHON_FUNCTIONS) + 1
                 PYTHON_FUNCTIONS[made_up] = python_function(program, extra)
                 _ADDRESSES[key] = (made_up, None)

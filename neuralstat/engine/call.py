@@ -14,6 +14,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+#: Whether numba's JIT was switched off (NUMBA_DISABLE_JIT=1) when this module was imported.
+UNCOMPILED: bool = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 #: Stand-ins for compiled functions where numba's JIT is switched off: made-up address -> Python function
 #: that returns (value, slope, curvature).
 PYTHON_FUNCTIONS: dict[int, Callable[..., tuple[float, float, float]]] = {}
@@ -55,6 +57,6 @@ def _python_loss(address: int, x: float, y: float) -> tuple[float, float, float]
 
 # An intrinsic cannot be called from plain Python, so uncompiled kernels get plain functions of the same name.
 #: ``call_activation(address, z) -> (value, slope, curvature)`` of the activation at `address`.
-call_activation = _python_activation if numba.config.DISABLE_JIT else intrinsic(_compiled_activation)
+call_activation = _python_activation if UNCOMPILED else intrinsic(_compiled_activation)
 #: ``call_loss(address, x, y) -> (value, slope, curvature)``, derivatives with respect to the output x.
-call_loss = _python_loss if numba.config.DISABLE_JIT else intrinsic(_compiled_loss)
+call_loss = _python_loss if UNCOMPILED else intrinsic(_compiled_loss)

@@ -48,7 +48,7 @@ def expit(u: float) -> float:
 
 
 def logistic_density(u: float) -> float:
-    """Derivative of the logistic function, e / (1 + e)^2 with e = exp(-|u|)."""
+    """Density of the logistic distribution, e / (1 + e)^2 with e = exp(-|u|)."""
     e = np.exp(-np.abs(u))
     return e / ((1.0 + e) * (1.0 + e))
 
@@ -125,7 +125,10 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
             "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "floor", "ceil", "absolute",
         )
     },
-    **{f.__name__: (1, f) for f in (erf, erfc, lgamma, sign, expit, logistic_density, softplus, logcosh, sech2)},
+    **{
+        f.__name__: (1, f)
+        for f in (erf, erfc, lgamma, sign, expit, logistic_density, softplus, logcosh, sech2)
+    },
     **{
         f.__name__: (2, f)
         for f in (logaddexp, maximum, minimum, greater, greater_equal, equal, not_equal)

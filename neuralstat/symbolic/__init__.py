@@ -1,8 +1,8 @@
 """Derivatives of users' own activation and error functions, by sympy.
 
 ``trace`` runs a Python function on symbols, ``differentiate`` gives its first two derivatives, and
-``compile_scalar`` a C function of all three. Importing this package imports sympy, so that is done only when a
-custom function is used.
+``compile_scalar`` a C function of all three. Importing this package imports sympy, so that is done only when
+a custom function is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Choice among equivalent expressions by their rounding error at sample points.
 
-Which of two algebraically equal forms cancels, and which overflows, is hard to see from the formula and easy to
-measure: each form runs in float64, and the reference is computed by mpmath with 60 digits.
+Which of two algebraically equal forms cancels, and which overflows, is hard to see from the formula and easy
+to measure: each form runs in float64, and the reference is computed by mpmath with 60 digits.
 """
 
 from __future__ import annotations
@@ -58,12 +58,15 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "+": lambda *terms: mpmath.fsum(terms), "*": lambda *factors: mpmath.fprod(factors),
     "-": lambda u: -u, "/": lambda u, v: u / v, "**": _power,
     "exp": _exp, "log": mpmath.log, "log1p": lambda u: mpmath.log(1 + u), "expm1": lambda u: _exp(u) - 1,
-    "sqrt": mpmath.sqrt, "sin": _bounded(mpmath.sin), "cos": _bounded(mpmath.cos), "tan": _bounded(mpmath.tan),
+    "sqrt": mpmath.sqrt,
+    "sin": _bounded(mpmath.sin), "cos": _bounded(mpmath.cos), "tan": _bounded(mpmath.tan),
     "sinh": lambda u: (_exp(u) - _exp(-u)) / 2, "cosh": _cosh, "tanh": _bounded(mpmath.tanh, 1e5),
     "arcsin": mpmath.asin, "arccos": mpmath.acos, "arctan": mpmath.atan,
     "arcsinh": mpmath.asinh, "arccosh": mpmath.acosh, "arctanh": mpmath.atanh, "floor": mpmath.floor,
-    "ceil": mpmath.ceil, "absolute": abs, "erf": _bounded(mpmath.erf, 1e4), "erfc": _bounded(mpmath.erfc, 1e4),
-    "lgamma": _bounded(lambda u: mpmath.log(abs(mpmath.gamma(u))), 1e4), "expit": lambda u: 1 / (1 + _exp(-u)),
+    "ceil": mpmath.ceil, "absolute": abs, "erf": _bounded(mpmath.erf, 1e4),
+    "erfc": _bounded(mpmath.erfc, 1e4),
+    "lgamma": _bounded(lambda u: mpmath.log(abs(mpmath.gamma(u))), 1e4),
+    "expit": lambda u: 1 / (1 + _exp(-u)),
     "logistic_density": lambda u: 1 / _cosh(u / 2) ** 2 / 4, "softplus": lambda u: mpmath.log(1 + _exp(u)),
     "logcosh": lambda u: mpmath.log(_cosh(u)), "sech2": lambda u: 1 / _cosh(u) ** 2, "sign": mpmath.sign,
     "logaddexp": lambda u, v: mpmath.log(_exp(u) + _exp(v)), "maximum": max, "minimum": min,
@@ -126,7 +129,7 @@ def most_accurate(forms: list[sympy.Expr]) -> sympy.Expr:
 def _error(
     form: sympy.Expr, names: tuple[str, ...], known: list[tuple[tuple[float, ...], Any]]
 ) -> tuple[int, int]:
-    """Points where a form is not finite, and lost digits summed over the points, beyond the last three bits."""
+    """Points where a form is not finite; lost digits (but for the last one) summed over the points."""
     function = python_function(program((form,) * 3, names))
     failures, lost = 0, 0.0
     for point, truth in known:

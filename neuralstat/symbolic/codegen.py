@@ -40,7 +40,7 @@ def tree(u: Expr) -> Tree:
 
 
 def _negative(u: Expr) -> bool:
-    """Sums start with a positive term where there is one."""
+    """Sort key by which sums start with a positive term where there is one."""
     return bool(u.could_extract_minus_sign())
 
 

@@ -1,8 +1,9 @@
 """Real elementary functions as sympy expressions, and their derivatives.
 
-sympy's own exp, log, sin, ... are used where they exist. The others are opaque functions of real numbers, for
-which sympy's complex or distributional versions (``Abs``, ``Heaviside``, ``DiracDelta``) would get in the way:
-conditions are 0/1 functions with derivative 0, and ``where(c, a, b)`` has the derivative ``where(c, a', b')``.
+sympy's own exp, log, sin, ... are used where they exist. The others are opaque functions of real numbers,
+for which sympy's complex or distributional versions (``Abs``, ``Heaviside``, ``DiracDelta``) would get in the
+way: conditions are 0/1 functions with derivative 0, and ``where(c, a, b)`` has the derivative
+``where(c, a', b')``.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ sign = _Foldable.named("sign")
 floor = _Foldable.named("floor")
 ceil = _Foldable.named("ceil")
 lgamma = RealFunction.named("lgamma")
+erfc = RealFunction.named("erfc")  # sympy turns its own erfc(-u) into 2 - erfc(u), which cancels
 expit = RealFunction.named("expit")
 logistic_density = RealFunction.named("logistic_density")
 softplus = RealFunction.named("softplus")
@@ -138,7 +140,7 @@ SYMPY_NAMES: dict[Any, str] = {
     sympy.exp: "exp", sympy.log: "log", sympy.sin: "sin", sympy.cos: "cos", sympy.tan: "tan",
     sympy.sinh: "sinh", sympy.cosh: "cosh", sympy.tanh: "tanh", sympy.asin: "arcsin", sympy.acos: "arccos",
     sympy.atan: "arctan", sympy.asinh: "arcsinh", sympy.acosh: "arccosh", sympy.atanh: "arctanh",
-    sympy.erf: "erf", sympy.erfc: "erfc", sympy.Abs: "absolute",
+    sympy.erf: "erf", sympy.Abs: "absolute",
 }  # fmt: skip
 
 
@@ -180,7 +182,7 @@ _UNARY = {
 
 
 def derivative(expression: Expr, variable: sympy.Symbol) -> Expr:
-    """Derivative with respect to one symbol.
+    """Differentiate with respect to one symbol.
 
     Conventions at kinks: |u|' = sign(u), 0 at 0; comparisons, sign, floor and ceil have derivative 0; where
     the two arguments of maximum or minimum tie, the second one counts (a number, if there is one).

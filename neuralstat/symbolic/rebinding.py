@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from neuralstat.symbolic.tracing import RULES, NotTraceable, Tracer, apply
+from neuralstat.symbolic.rules import RULES
+from neuralstat.symbolic.tracing import NotTraceable, Tracer, apply
 
 #: builtins that ask for numbers or truth values and have a symbolic version
 _BUILTINS = {abs: "abs", max: "max", min: "min", float: "float", pow: "pow", bool: "bool"}
@@ -67,10 +68,9 @@ class Rebinder:
             return self.function(inner)
         if isinstance(value, types.FunctionType) and not _is_library(value):
             return self.function(value)
-        if not isinstance(value, (types.ModuleType, np.ufunc)) and isinstance(
-            getattr(type(value), "__call__", None), types.FunctionType
-        ):
-            return types.MethodType(self.function(type(value).__call__), value)
+        call = vars(type(value)).get("__call__")  # an object of a user's class that can be called
+        if isinstance(call, types.FunctionType) and not _is_library(call):
+            return types.MethodType(self.function(call), value)
         return value
 
     def function(self, function: types.FunctionType) -> types.FunctionType:

@@ -78,7 +78,7 @@ def _log(u: Expr) -> Expr:
 
 
 def _add(u: Expr) -> Expr:
-    """exp(v) - 1, 1 - expit(v), exp(v) +- exp(-v), anywhere in a sum."""
+    """exp(v) - 1, 1 - expit(v), 1 +- erf(v), exp(v) +- exp(-v), anywhere in a sum."""
     terms = dict(t.as_coeff_Mul()[::-1] for t in u.args)
     constant = terms.get(sympy.S.One, sympy.S.Zero)
     for rest, c in terms.items():
@@ -86,6 +86,9 @@ def _add(u: Expr) -> Expr:
             return _again(u - c * rest - constant + c * op.expm1(rest.args[0]))
         if constant == -c and isinstance(rest, op.expit):
             return _again(u - c * rest - constant - c * op.expit(-rest.args[0]))
+        if constant in (c, -c) and isinstance(rest, sympy.erf):
+            v = rest.args[0]
+            return _again(u - c * rest - constant + constant * op.erfc(v if constant == -c else -v))
         if isinstance(rest, exp):
             mirror = exp(-rest.args[0])
             other = terms.get(mirror)
@@ -202,6 +205,8 @@ def _masked(u: Expr, transform: Callable[[Expr], Expr]) -> Expr:
             return v.func(*map(mask, v.args))
         if v.is_Number or v.is_Symbol:
             return v
+        if v.is_Pow and v.exp.is_Rational and v.exp.q == 2 and v.exp.p != 1:
+            return mask(sympy.sqrt(v.base)) ** v.exp.p
         return masks.setdefault(v, sympy.Dummy(real=True))
 
     masked = transform(mask(u))
