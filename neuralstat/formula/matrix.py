@@ -262,6 +262,8 @@ def apply_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> np.nd
         },
     )
     matrix, _ = _materialize(spec, frame, scope)
+    if len(matrix) != sum(len(term.columns) for term in state.terms):
+        raise DataError(f"formula: the terms make {len(matrix)} columns, other than at the fit.")
     return matrix[_slope_rows(state)]
 
 

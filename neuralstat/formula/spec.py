@@ -179,7 +179,7 @@ class Spec:
         """Whether the linear predictor has a known part."""
         return bool(self.offset_terms) or self.offset_kind != "none"
 
-    # -- the steps of encoding -----------------------------------------------------------------------------
+    # -- the steps of encoding --------------------
 
     def _frame(self, data: Any) -> pd.DataFrame:
         if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not _has_fields(data):

@@ -111,7 +111,10 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
     matrix = MatrixState(
         terms=terms,
         transforms=_typed(plain["matrix_transforms"], dict),
-        levels={_typed(e, str): (_among(k, _KINDS), _optional(v, list)) for e, (k, v) in levels.items()},
+        levels={
+            _typed(e, str): (_among(k, _KINDS), None if v is None else list(_levels(_typed(v, list))))
+            for e, (k, v) in levels.items()
+        },
     )
     constants = _typed(plain["constants"], dict)
     spec = Spec(
@@ -123,7 +126,7 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         ),
         y_names=_strings(plain["y_names"]),
         y_kinds=_strings(plain["y_kinds"]),
-        classes=_optional(plain["classes"], tuple),
+        classes=None if plain["classes"] is None else _levels(_typed(plain["classes"], tuple)),
         matrix=matrix,
         x_names=_strings(plain["x_names"]),
         terms={_typed(k, str): tuple(_typed(i, int) for i in v) for k, v in plain["terms"].items()},
@@ -152,12 +155,15 @@ def _check_shapes(spec: Spec) -> None:
     rows = sorted(row for part in spec.terms.values() for row in part)
     missing = {*spec.covariates, *spec.offset_columns} - set(spec.columns)
     missing |= set(spec.response_columns) - set(spec.response_kinds)
-    factors = {e for t in spec.matrix.terms for e, _ in t.factors}
-    scoped = {e for t in spec.matrix.terms for parts, _ in t.scoped for e, _ in parts}
+    looked_up = {e for t in spec.matrix.terms for e, method in t.factors if method == "lookup"}
+    missing |= looked_up - set(spec.covariates)
+    missing |= {r.expr for r in spec.responses if r.method == "lookup"} - set(spec.response_columns)
+    for term in spec.matrix.terms:
+        missing |= {e for parts, _ in term.scoped for e, _ in parts} - {e for e, _ in term.factors}
     if n_x != len(spec.x_names) or rows != list(range(n_x)) or len(spec.y_names) != len(spec.y_kinds):
         raise FileFormatError("the stored formula names other columns than its terms make.")
-    if missing or not scoped <= factors:
-        raise FileFormatError(f"the stored formula does not describe {sorted(missing or scoped - factors)}.")
+    if missing:
+        raise FileFormatError(f"the stored formula does not describe {sorted(missing)}.")
     if not spec.responses or (spec.classes is None) != (spec.y_kinds != ("factor",) * len(spec.y_kinds)):
         raise FileFormatError("the stored formula's response is damaged.")
     if spec.scaling is not None:
@@ -166,6 +172,8 @@ def _check_shapes(spec: Spec) -> None:
             values = getattr(spec.scaling, name)
             if not isinstance(values, np.ndarray) or values.shape != (size,) or values.dtype != np.float64:
                 raise FileFormatError(f"the stored formula's scaling has a damaged {name}.")
+            if not np.isfinite(values).all() or (name.endswith("sd") and (values <= 0).any()):
+                raise FileFormatError(f"the stored formula's scaling has an impossible {name}.")
 
 
 def _expressions(spec: Spec) -> Iterator[str]:
@@ -231,12 +239,21 @@ def _among(value: Any, choices: tuple[str, ...]) -> str:
     return value
 
 
+def _levels(values: Any) -> tuple[Any, ...]:
+    """Levels are strings, numbers or booleans, each once."""
+    if not all(isinstance(v, str | int | float) and v == v for v in values) or len(set(values)) < len(values):
+        raise FileFormatError("the stored formula has levels that cannot be levels.")
+    return tuple(values)
+
+
 def _strings(values: Any) -> tuple[str, ...]:
     return tuple(_typed(v, str) for v in values)
 
 
 def _columns(plain: Any) -> dict[str, Column]:
     return {
-        _typed(name, str): Column(_among(kind, _COLUMN_KINDS), _typed(levels, tuple), _typed(ordered, bool))
+        _typed(name, str): Column(
+            _among(kind, _COLUMN_KINDS), _levels(_typed(levels, tuple)), _typed(ordered, bool)
+        )
         for name, (kind, levels, ordered) in _typed(plain, dict).items()
     }
