@@ -104,5 +104,5 @@ def _power(base: Expr, exponent: Expr) -> Tree:
     if exponent.is_Integer and exponent <= 64:
         return ("**", tree(base), int(exponent))
     if exponent.is_Rational and exponent.q == 2 and exponent.p < 8:
-        return ("*", ("**", tree(base), int(exponent.p // 2)), ("sqrt", tree(base)))
+        return ("*", _power(base, sympy.Integer(exponent.p // 2)), ("sqrt", tree(base)))
     return ("**", tree(base), tree(exponent))

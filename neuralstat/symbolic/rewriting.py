@@ -86,6 +86,8 @@ def _add(u: Expr) -> Expr:
             return _again(u - c * rest - constant + c * op.expm1(rest.args[0]))
         if constant == -c and isinstance(rest, op.expit):
             return _again(u - c * rest - constant - c * op.expit(-rest.args[0]))
+        if constant == -c / 2 and isinstance(rest, op.expit):
+            return _again(u - c * rest - constant + c * tanh(rest.args[0] / 2) / 2)
         if constant in (c, -c) and isinstance(rest, sympy.erf):
             v = rest.args[0]
             return _again(u - c * rest - constant + constant * op.erfc(v if constant == -c else -v))
@@ -130,9 +132,12 @@ def _mul(u: Expr) -> Expr:
         return u
     powers = dict(factor.as_base_exp() for factor in u.args if not isinstance(factor, exp))
     for base, n in powers.items():
-        if isinstance(base, sinh) and n == 1 and powers.get(cosh(base.args[0])) == -1:
+        if isinstance(base, sinh) and n.is_Integer and n.is_positive:
             v = base.args[0]
-            return _again(u * cosh(v) / sinh(v) * tanh(v))
+            below = -powers.get(cosh(v), sympy.S.Zero)
+            if below.is_Integer and below.is_positive:
+                j = min(n, below)
+                return _again(u * cosh(v) ** j / sinh(v) ** j * tanh(v) ** j)
         if isinstance(base, op.expm1) and n == 1 and powers.get(op.expit(-base.args[0])) == 1:
             w = base.args[0]
             return _again(u / base / op.expit(-w) * tanh(w / 2))
@@ -214,5 +219,7 @@ def _masked(u: Expr, transform: Callable[[Expr], Expr]) -> Expr:
 
 
 def _one_fraction(u: Expr) -> Expr:
+    if any(p.base.is_Add and p.exp.is_Integer and abs(p.exp) > 8 for p in u.atoms(Pow)):
+        return u  # multiplied out it would have too many terms
     numerator, denominator = sympy.fraction(sympy.together(u))
     return u if denominator.is_number else sympy.expand(numerator) / denominator
