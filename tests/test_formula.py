@@ -209,6 +209,9 @@ def test_factor_responses(data):
     assert d.classes == d.y_names == ("c", "a", "b") and d.spec.y_kinds == ("factor",) * 3
     np.testing.assert_array_equal(d.y, [data["g"] == level for level in "cab"])
     assert design("g ~ x", data.assign(g=data["g"].astype(str))).classes == ("a", "b", "c")
+    by_text = design("g ~ x", data, class_order="sorted")
+    assert by_text.classes == ("a", "b", "c")
+    np.testing.assert_array_equal(by_text.y, d.y[[1, 2, 0]])
     two = design("s ~ x", data)
     assert two.y_names == ("no", "yes") and two.y.shape[0] == 2
     binary = design("s ~ x", data, factor_outputs="binary")
@@ -300,6 +303,7 @@ def test_no_rows_left(data):
         design("y ~ x", data.iloc[:0])
     d = design("y ~ x + g", data)
     assert d.encode(data.iloc[:0]).x.shape == (3, 0)
+    assert not d.encode({"x": [None, None], "g": ["a", "b"]}).complete.any()
     nothing = d.encode(data.assign(x=np.nan))
     assert not nothing.complete.any() and np.isnan(nothing.x).all()
 
@@ -590,7 +594,7 @@ def test_constant_columns_keep_their_scale(data):
     "bad",
     [
         {"missing": "omit"}, {"standardize": 1}, {"standardize": "yes"}, {"scale_response": None},
-        {"factor_outputs": "both"}, {"err_needs": "ones"}, {"context": [1]},
+        {"factor_outputs": "both"}, {"class_order": None}, {"err_needs": "ones"}, {"context": [1]},
     ],
 )  # fmt: skip
 def test_arguments_are_checked(data, bad):

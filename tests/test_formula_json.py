@@ -247,9 +247,9 @@ def test_harmful_expressions_are_refused(expr):
 @pytest.mark.parametrize(
     "expr",
     ["x", "x + 1", "log(x)", "np.log(x)", "poly(x, 2)", "bs(x, df=4, knots=[1, 2.5])", "C(x, contr.sum)",
-     "C(x, contr.treatment(base='b'))", "C(x, Sum)", "{'a': [1, 2]}", "x == 'it\\'s'", "I(x**2)", "x**-0.5", "2**x",
-     "(x > 1) & (x < 2) | ~(x == 3)", "scale(x, center=True)", "`x`", "-x // 2 % 3", "Q('x')",
-      "where(x > 0, x, 0)",      "np.pi * x", "minimum(x, 3)", "(x + 1)**2", "at + x"],
+     "C(x, contr.treatment(base='b'))", "C(x, Sum)", "{'a': [1, 2]}", "x == 'it\\'s'", "I(x**2)", "x**-0.5",
+     "2**x", "(x > 1) & (x < 2) | ~(x == 3)", "scale(x, center=True)", "`x`", "-x // 2 % 3", "Q('x')",
+     "where(x > 0, x, 0)", "np.pi * x", "minimum(x, 3)", "(x + 1)**2", "at + x"],
 )  # fmt: skip
 def test_harmless_expressions_pass(expr):
     check_harmless(expr, ["x"], ["at"])

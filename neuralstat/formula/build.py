@@ -27,6 +27,7 @@ def design(
     scale_response: bool = False,
     err_needs: str | None = None,
     factor_outputs: str = "all",
+    class_order: str = "categories",
     context: Mapping[str, Any] | None = None,
 ) -> Design:
     """Evaluate a formula on data.
@@ -59,6 +60,8 @@ def design(
         What the error function or family needs the responses to be.
     factor_outputs : {"all", "binary"}
         One output per level of a factor response, or one output that is 1 for the second of two levels.
+    class_order : {"categories", "sorted"}
+        Order of the levels of a Categorical response: its own, or sorted by text as R's neuralnet does.
     context : mapping, optional
         Further names for the formula (functions, knots). A model that uses functions from here cannot be
         saved.
@@ -81,7 +84,9 @@ def design(
         For constant columns with `standardize`, for rows dropped because an expression gave no number there,
         and for response levels all of whose rows were dropped.
     """
-    options = Options(weights, offset, missing, standardize, scale_response, err_needs, factor_outputs)
+    options = Options(
+        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
+    )
     return _build(formula_request(formula, data, options, context), options)
 
 
@@ -96,6 +101,7 @@ def from_arrays(
     scale_response: bool = False,
     err_needs: str | None = None,
     factor_outputs: str = "all",
+    class_order: str = "categories",
 ) -> Design:
     """Make a design from a response and a matrix of covariates, without a formula.
 
@@ -105,7 +111,7 @@ def from_arrays(
         Numbers, or one factor (strings, Categorical).
     exog : array of shape (N, D) or (N,), Series, DataFrame
         One column per covariate; factor columns of a DataFrame are coded as in a formula.
-    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs
+    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
         As in `design`, where `weights` and `offset` are arrays.
 
     Returns
@@ -118,7 +124,9 @@ def from_arrays(
     ArgumentError, DataError
         As `design`; also where lengths or index labels of `endog` and `exog` differ.
     """
-    options = Options(weights, offset, missing, standardize, scale_response, err_needs, factor_outputs)
+    options = Options(
+        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
+    )
     return _build(array_request(endog, exog, options), options)
 
 
@@ -236,7 +244,9 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
         return evaluate(expr, frame, scope, transforms.setdefault(expr, {}))
 
     left = [inputs.y[r.expr] if r.method == "lookup" else value(r.expr, inputs.y) for r in request.responses]
-    out = response.outputs(request.responses, left, n, options.factor_outputs, request.response)
+    out = response.outputs(
+        request.responses, left, n, options.factor_outputs, options.class_order, request.response
+    )
     x, matrix = fit_matrix(request.terms, inputs.x, scope)
     x_names = tuple(expressions.display(c) for t in matrix.terms if not t.is_intercept for c in t.columns)
     if n < len(request.x_frame):

@@ -1,8 +1,7 @@
 """Users' tables: anything tabular -> DataFrame, any dtype -> plain columns, vectors aligned to rows."""
 
 import difflib
-import numbers
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -167,20 +166,23 @@ def _plain_categorical(values: pd.Series, name: str) -> pd.Series:
     categorical = values.cat.remove_unused_categories().array
     levels = [_python(level) for level in categorical.categories]
     dtype = pd.CategoricalDtype(
-        pd.Index(levels, dtype=object) if _textual(levels) else levels, categorical.ordered
+        pd.Index(levels, dtype=object) if all(isinstance(v, str) for v in levels) else levels,
+        categorical.ordered,
     )
     return pd.Series(pd.Categorical.from_codes(categorical.codes, dtype=dtype), name=name)
 
 
 def _plain_objects(values: pd.Series, name: str) -> pd.Series:
-    items = [_python(v) for v in values]
-    if _textual(items):
-        return pd.Series(items, dtype=object, name=name)
-    if all(isinstance(v, bool) for v in items):
-        return pd.Series(items, dtype=bool, name=name)
-    if all(isinstance(v, numbers.Real) or type(v).__name__ == "Decimal" for v in items):
-        return pd.Series([float(v) for v in items], dtype=np.float64, name=name)
-    kinds = ", ".join(sorted({type(v).__name__ for v in items}))
+    kind = pd.api.types.infer_dtype(values, skipna=False)
+    if kind in ("string", "empty"):
+        return pd.Series(values.to_numpy(dtype=object), dtype=object, name=name)
+    if kind == "boolean":
+        return pd.Series(values.to_numpy(dtype=bool), name=name)
+    if kind == "integer" and values.abs().max() < 2**63:
+        return pd.Series(values.to_numpy(dtype=np.int64), name=name)
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return pd.Series([float(v) for v in values], dtype=np.float64, name=name)
+    kinds = ", ".join(sorted({type(v).__name__ for v in values}))
     raise DataError(
         f"column {name!r} has dtype {values.dtype} and holds {kinds}; only numbers, booleans or strings can "
         "be used."
@@ -191,10 +193,6 @@ def _python(value: Any) -> Any:
     if isinstance(value, np.str_):
         return str(value)
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _textual(values: Iterable[Any]) -> bool:
-    return all(isinstance(v, str) for v in values)
 
 
 def missing(values: pd.Series) -> np.ndarray:

@@ -40,12 +40,14 @@ class Options:
     scale_response: bool
     err_needs: str | None
     factor_outputs: str
+    class_order: str
 
     def __post_init__(self) -> None:
         frames.check_choice(self.missing, ("drop", "raise"), "missing")
         frames.check_choice(self.standardize, (True, False), "standardize")
         frames.check_choice(self.scale_response, (True, False), "scale_response")
         frames.check_choice(self.factor_outputs, ("all", "binary"), "factor_outputs")
+        frames.check_choice(self.class_order, ("categories", "sorted"), "class_order")
         frames.check_choice(self.err_needs, (None, *response.NEEDS), "err_needs")
 
 

@@ -42,7 +42,12 @@ class Outputs:
 
 
 def outputs(
-    terms: tuple[ResponseTerm, ...], values: list[Any], n: int, factor_outputs: str, label: str
+    terms: tuple[ResponseTerm, ...],
+    values: list[Any],
+    n: int,
+    factor_outputs: str,
+    class_order: str,
+    label: str,
 ) -> Outputs:
     """Turn evaluated response terms into outputs.
 
@@ -54,6 +59,8 @@ def outputs(
     n : int
     factor_outputs : {"all", "binary"}
         One output per level, or one for a two-level factor (1 for the second level).
+    class_order : {"categories", "sorted"}
+        Order of the levels of a Categorical: its own, or that of the levels' text.
     label : str
         The whole left-hand side.
 
@@ -71,7 +78,7 @@ def outputs(
             f"write it alone, or as comparisons such as ({factors[0]} == 'level')."
         )
     if factors:
-        return _factor_outputs(columns[0], factor_outputs, label)
+        return _factor_outputs(columns[0], factor_outputs, class_order, label)
     return Outputs(
         y=np.ascontiguousarray([column.to_numpy(dtype=np.float64) for column in columns]),
         names=tuple(term.label for term in terms),
@@ -101,12 +108,14 @@ def indicator(column: pd.Series, classes: tuple[Any, ...], binary: bool, label: 
     return rows[1:] if binary else rows
 
 
-def _factor_outputs(column: pd.Series, factor_outputs: str, label: str) -> Outputs:
+def _factor_outputs(column: pd.Series, factor_outputs: str, class_order: str, label: str) -> Outputs:
     if isinstance(column.dtype, pd.CategoricalDtype):
         observed = set(column.cat.remove_unused_categories().cat.categories)
         classes = tuple(level for level in column.cat.categories if level in observed)
     else:
         classes = tuple(sorted(pd.unique(column)))
+    if class_order == "sorted":
+        classes = tuple(sorted(classes, key=str))
     if len(classes) < 2:
         raise DataError(
             f"response {label!r} has only the level {classes[0]!r} in the rows used; two are needed."

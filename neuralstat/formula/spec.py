@@ -138,11 +138,11 @@ class Spec:
         if argument is not None:
             complete &= ~np.isnan(argument.reshape(len(frame), -1)).any(axis=1)
         used = np.flatnonzero(complete)
-        clean = self._conform(raw.iloc[used], self.columns)
 
         x = np.full((len(self.x_names), len(frame)), np.nan)
         total = np.full((self.n_outputs, len(frame)), np.nan) if self.has_offset else None
         if used.size:
+            clean = self._conform(raw.iloc[used], self.columns)
             x[:, used] = self._inputs(clean, complete)
             if total is not None:
                 total[:, used] = self._offset(clean, None if argument is None else argument[used])
