@@ -82,6 +82,10 @@ class NeuralNet:
         }
         if kind == "arrays":
             return formula.from_arrays(first, second, **options)
+        if settings.compat == "R":
+            from .rcompat import string_classes
+
+            second = string_classes(first, second)
         return formula.design(first, second, context=context, **options)
 
     def network(self, settings: Settings | None = None) -> Network:

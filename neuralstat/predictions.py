@@ -106,6 +106,10 @@ class PredictionMixin:
                 off = np.zeros((design.offset.shape[0], design.kept.size))
                 off[:, design.kept] = design.offset
             return x, off, design.full_index, design.kept
+        if self.settings.compat == "R":
+            from .rcompat import by_position
+
+            new = by_position(new, design.x_names, design.frame.columns)
         encoded = design.encode(new, offset=offset)
         return encoded.x, encoded.offset, encoded.index, encoded.complete
 
@@ -256,24 +260,31 @@ class PredictionMixin:
         -------
         dict
             ``"rep1"``, ``"rep2"``, ...: a row per distinct covariate row, covariates and outputs; ``"data"``: the
-            same with the mean of the responses. Rows are sorted by the last covariate first, as in R.
+            same with the mean of the responses. Rows are sorted by the last covariate first, as in R. With
+            ``compat="R"`` these means are R's, which miss rows.
         """
         design = self.design
         x = design.x
         if design.scaling is not None:
             x = x * design.scaling.x_sd[:, np.newaxis] + design.scaling.x_mean[:, np.newaxis]
-        covariates = pd.DataFrame(x.T, columns=list(design.x_names))
         order = list(design.x_names)[::-1]
 
-        def table(values: np.ndarray) -> pd.DataFrame:
+        def table(values: np.ndarray, x: np.ndarray = x) -> pd.DataFrame:
             frame = pd.DataFrame(values.T, columns=list(design.y_names))
             if not order:
                 return frame.mean().to_frame().T
-            joined = pd.concat([covariates, frame], axis=1)
+            joined = pd.concat([pd.DataFrame(x.T, columns=list(design.x_names)), frame], axis=1)
             means = joined.groupby(order, sort=True, dropna=False)[list(design.y_names)].mean()
             return means.reset_index()[[*design.x_names, *design.y_names]]
 
         values = self._response(self._raw(design.x, design.offset, range(self.fit.theta.shape[0])))
         tables = {f"rep{b + 1}": table(v) for b, v in enumerate(values)}
-        tables["data"] = table(self._observed().to_numpy().reshape(design.kept.size, -1)[design.kept].T)
+        observed = self._observed().to_numpy().reshape(design.kept.size, -1)[design.kept].T
+        if self.settings.compat == "R" and order:
+            from .rcompat import r_group_means
+
+            distinct = pd.DataFrame(x.T).drop_duplicates().to_numpy().T
+            tables["data"] = table(r_group_means(x, observed), distinct)
+        else:
+            tables["data"] = table(observed)
         return tables

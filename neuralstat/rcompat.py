@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from .errors import DataError
 from .inference import derivatives
 
 if TYPE_CHECKING:
@@ -33,3 +36,56 @@ def r_generalized_weights(d: np.ndarray, o: np.ndarray) -> np.ndarray:
     """(d output / d covariate) / (output (1 - output)), shape (K, D, n), for whatever outputs (Q12)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return d / (o * (1 - o))[:, np.newaxis, :]
+
+
+def r_group_means(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Responses (K, n) with R's means over equal covariate rows (Q11).
+
+    R keeps a list of the repeated rows and, when a group is averaged, takes the first entry off this list instead of
+    the group; so rows get lost for groups that come later.
+
+    Parameters
+    ----------
+    x : (D, n) array
+    y : (K, n) array
+
+    Raises
+    ------
+    DataError
+        Where R stops: with two or more covariates, when one entry of the list is left.
+    """
+    rows = [tuple(row) for row in x.T]
+    seen: dict[tuple[float, ...], int] = {}
+    repeated = [i for i, row in enumerate(rows) if seen.setdefault(row, i) != i]
+    y = y.astype(float).copy()
+    for row, first in seen.items():
+        if len(repeated) == 1 and x.shape[0] > 1:
+            raise DataError(
+                f"prediction: R stops here, one repeated covariate row {row} being left; fit with compat=None."
+            )
+        group = [first, *(i for i in repeated if rows[i] == row)]
+        if len(group) > 1:
+            y[:, group] = y[:, group].mean(axis=1, keepdims=True)
+            repeated = repeated[1:]
+    return y[:, list(seen.values())]
+
+
+def by_position(new: Any, names: Sequence[str], columns: Sequence[str]) -> Any:
+    """Rename the columns of new data by position, where there are as many as covariates (Q10).
+
+    Covariates are columns in R; where a term is something else (``log(x)``), columns keep their names.
+    """
+    if isinstance(new, pd.DataFrame) and new.shape[1] == len(names) and set(names) <= set(columns):
+        return new.set_axis(list(names), axis=1)
+    return new
+
+
+def string_classes(formula: str, data: Any) -> Any:
+    """Data whose factor response is of strings, so that outputs come in sorted order (Q14)."""
+    response = formula.partition("~")[0].strip() if isinstance(formula, str) else None
+    if not isinstance(data, pd.DataFrame) or response not in data.columns:
+        return data
+    column = data[response]
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return data
+    return data.assign(**{response: column.astype(object).where(column.isna(), column.astype(str))})

@@ -63,6 +63,8 @@ def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:
 def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> ConfidenceInterval:
     """Sandwich intervals of every weight of every repetition, for any number of layers.
 
+    With ``compat="R"`` as R computes them, see `rintervals`.
+
     Parameters
     ----------
     results : NeuralNetResults
@@ -85,8 +87,12 @@ def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> Confi
     """
     from scipy.special import ndtri
 
-    if not 0 < alpha < 1:
-        raise ArgumentError(f"alpha must lie between 0 and 1, got {alpha!r}.")
+    from .rintervals import has_intervals, r_confidence_interval
+
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number) or not 0 < alpha < 1:
+        raise ArgumentError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
+    if has_intervals(results):
+        return r_confidence_interval(results, float(alpha))
     network, free = results.network, results.fit.free[0]
     lower, upper, nic, ranks = [], [], [], []
     for b in range(results.nrep):

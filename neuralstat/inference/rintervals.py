@@ -1,0 +1,194 @@
+"""R's ``confidence.interval`` with its mistakes, for ``compat="R"`` (see docs/parity.md).
+
+What differs from `intervals`: the output layer uses the hidden activation where ``linear_output=False``; the term of
+the Hessian that couples an output weight with the weights into its hidden unit stands a row too early; the outer
+products of several outputs' gradients are added up; ``exclude`` matrices are read as positions; a weight held at 0
+leaves no interval at all. Worked out from R's results, against which the tests compare both matrices.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..activations import ACTIVATIONS
+from ..errors import ArgumentError, SingularHessianWarning
+from ..network import ActivationSpec
+from . import derivatives
+from .intervals import ConfidenceInterval, pseudo_inverse
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+Three = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def has_intervals(results: NeuralNetResults) -> bool:
+    """Whether the fit asks for R's arithmetic and is a model that R's package has."""
+    goal, settings, design = results.network.objective, results.settings, results.design
+    return (
+        settings.compat == "R"
+        and (goal.name in ("sse", "ce", "ce_r") or goal.custom is not None)
+        and not goal.of_predictor
+        and settings.penalty is None
+        and design.weights is None
+        and design.offset is None
+        and design.scaling is None
+    )
+
+
+def r_confidence_interval(results: NeuralNetResults, alpha: float) -> ConfidenceInterval:
+    """Intervals and NIC as R computes them.
+
+    Raises
+    ------
+    ArgumentError
+        For more than one hidden layer, where R stops, too.
+
+    Warns
+    -----
+    SingularHessianWarning
+        Where weights are held at 0: R then gives no interval and no NIC.
+    """
+    from scipy.special import ndtri
+
+    network = results.network
+    if len(network.hidden) > 1:
+        raise ArgumentError(
+            "confidence_interval: R's formulas end at one hidden layer, "
+            f"and this network has {len(network.hidden)}; fit it with compat=None."
+        )
+    used = _used(results)
+    lower, upper, nic, ranks = [], [], [], []
+    for b in range(results.nrep):
+        half = np.full(network.n_params, np.nan)
+        criterion, rank = np.nan, 0
+        if not _held_at_zero(results) and results.fit.converged[b]:
+            a, outer = r_information(results, b)
+            inverse, rank = pseudo_inverse(a)
+            variance = np.diag(inverse @ outer @ inverse) / results.nobs
+            criterion = results.errors[b] + float(np.trace(outer @ inverse))
+            if np.all(variance >= 0):
+                half[used] = ndtri(1 - alpha / 2) * np.sqrt(variance)
+        lower.append(network.matrices(results.theta[b] - half))
+        upper.append(network.matrices(results.theta[b] + half))
+        nic.append(criterion)
+        ranks.append(rank)
+    if _held_at_zero(results):
+        warnings.warn(
+            "R gives neither intervals nor NIC where a weight is held at 0; compat=None does.",
+            SingularHessianWarning,
+            stacklevel=4,
+        )
+    index = pd.RangeIndex(1, results.nrep + 1, name="rep")
+    return ConfidenceInterval(lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank"))
+
+
+def _held_at_zero(results: NeuralNetResults) -> bool:
+    return bool(np.any(~results.fit.free[0] & (results.theta[0] == 0)))
+
+
+def _used(results: NeuralNetResults) -> np.ndarray:
+    """(P,) which weights R's matrices have; it reads the numbers of an `exclude` matrix as positions."""
+    given = results.settings.exclude
+    array = np.asarray(given) if given is not None else np.empty(0)
+    if array.ndim != 2 or array.dtype.kind not in "iuf":
+        return results.fit.free[0].copy()
+    used = np.ones(results.network.n_params, bool)
+    positions = np.unique(array.astype(int))
+    used[positions[positions <= used.size] - 1] = False
+    return used
+
+
+def r_information(results: NeuralNetResults, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """R's A and B of repetition b (0-based): its Hessian and outer products of the error, per observation."""
+    network, design = results.network, results.design
+    goal = network.objective
+    matrices = network.matrices(results.fit.theta[b].astype(float))
+    n = results.nobs
+    inputs = np.vstack([np.ones((1, n)), design.x])
+    last, bent = inputs, None
+    hidden = _hidden_activation(results)
+    if len(matrices) == 2:
+        bent = activation_derivatives(hidden, matrices[0].T @ inputs)
+        last = np.vstack([np.ones((1, n)), bent[0]])
+    linear = goal.output.name == "identity" and goal.output.custom is None
+    output, slope, bend = activation_derivatives(goal.output if linear else hidden, matrices[-1].T @ last)
+    first, second = loss_derivatives(goal, output, design.y)
+    by_predictor, curvature = first * slope, second * slope**2 + first * bend
+    size = network.n_params
+    a, outer = np.zeros((size, size)), np.zeros((size, size))
+    begin = size - matrices[-1].size
+    for k in range(output.shape[0]):
+        own = slice(begin + k * last.shape[0], begin + (k + 1) * last.shape[0])
+        jacobian = np.zeros((size, n))
+        jacobian[own] = last
+        for v in range(0 if bent is None else bent[0].shape[0]):
+            jacobian[_unit(v, inputs)] = matrices[1][v + 1, k] * bent[1][v] * inputs  # type: ignore[index]
+        a += (jacobian * curvature[k]) @ jacobian.T
+        outer += (jacobian * by_predictor[k] ** 2) @ jacobian.T
+        if bent is not None:
+            _second_order(a, inputs, by_predictor[k], bent, matrices[1][:, k], own.start)
+    keep = np.ix_(_used(results), _used(results))
+    return a[keep] / n, outer[keep] / n
+
+
+def _unit(v: int, inputs: np.ndarray) -> slice:
+    """Places of the weights into hidden unit v."""
+    return slice(v * inputs.shape[0], (v + 1) * inputs.shape[0])
+
+
+def _second_order(
+    a: np.ndarray, inputs: np.ndarray, by_predictor: np.ndarray, bent: Three, weights: np.ndarray, begin: int
+) -> None:
+    """Add the terms with second derivatives of the network, the mixed ones where R has them."""
+    for v in range(bent[0].shape[0]):
+        unit = _unit(v, inputs)
+        a[unit, unit] += (inputs * (by_predictor * weights[v + 1] * bent[2][v])) @ inputs.T
+        mixed = inputs @ (by_predictor * bent[1][v])
+        row = begin + v  # the weight of unit v is at begin + v + 1; begin is the bias
+        a[row, unit] += mixed
+        a[unit, row] += mixed
+
+
+def _hidden_activation(results: NeuralNetResults) -> ActivationSpec:
+    """R's ``act.fct``: of the hidden layer, or what was given where there is none."""
+    from ..network import resolve_activation
+
+    given = results.settings.act_fct
+    if isinstance(given, list | tuple):
+        given = given[0] if given else "logistic"
+    return resolve_activation(given)
+
+
+def activation_derivatives(spec: ActivationSpec, z: np.ndarray) -> Three:
+    """Value, slope and curvature of an activation at an array."""
+    if spec.custom is not None:
+        return _three(spec.custom.python, z)
+    kernel = ACTIVATIONS[spec.name].kernel
+    plain = getattr(kernel, "py_func", kernel)
+
+    def triple(value: float) -> tuple[float, float, float]:
+        height, slope = plain(complex(value, derivatives.STEP), spec.parameter)
+        return height.real, slope.real, slope.imag / derivatives.STEP  # complex step
+
+    return _three(triple, z)
+
+
+def loss_derivatives(goal: Any, output: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivative of the error in the output."""
+    if goal.custom is not None:
+        return _three(goal.custom.python, output, y)[1:]
+    if goal.name == "sse":
+        return output - y, np.ones_like(output)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (1 - y) / (1 - output) - y / output, (1 - y) / (1 - output) ** 2 + y / output**2
+
+
+def _three(function: Any, *arguments: np.ndarray) -> Three:
+    rows = [function(*map(float, point)) for point in zip(*(a.ravel() for a in arguments), strict=True)]
+    columns = np.array(rows, dtype=float).reshape(-1, 3).T
+    return tuple(c.reshape(arguments[0].shape) for c in columns)  # type: ignore[return-value]
