@@ -60,10 +60,11 @@ class NeuralNetResults(PredictionMixin):
         self.fit = fit
         self.seeds = seeds
         self.device = settings.device
+        self.saved: dict[str, str] | None = None  # versions and date, where the fit was read from a file
 
     # what was fitted ---------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def call(self) -> str:
         """The call, with the arguments that differ from the defaults."""
         from .settings import Settings
@@ -77,7 +78,7 @@ class NeuralNetResults(PredictionMixin):
             elif name == "startweights" and value is not None:
                 shown.append("startweights=...")
             elif value is not usual and not _equal(value, usual):
-                shown.append(f"{name}={value}" if name == "penalty" else f"{name}={value!r}")
+                shown.append(f"{name}={_shown(value)}")
         first = "endog, exog" if self.formula is None else f"{self.formula!r}, data"
         return f"neuralnet({', '.join([first, *shown])})"
 
@@ -356,6 +357,11 @@ class NeuralNetResults(PredictionMixin):
         from .plots import plot_network
 
         b = self.which(rep)
+        if not np.isfinite(self.theta[b]).all():
+            raise ArgumentError(
+                f"repetition {b + 1} diverged ({STATUS[int(self.fit.status[b])]}): its weights are not finite and "
+                "cannot be drawn."
+            )
         fixed = self.network.matrices(~self.fit.free[0])
         return plot_network(
             self.weights[b], self.network.input_names, self.network.output_names, error=float(self.errors[b]),
@@ -372,6 +378,7 @@ class NeuralNetResults(PredictionMixin):
         """The errors of the repetitions in order, with distinct optima."""
         from .plots import plot_restarts
 
+        options.setdefault("optima", self.reps["optimum"].to_numpy())
         return plot_restarts(self.errors, list(self.fit.converged), ax=ax, **options)
 
     def gwplot(
@@ -424,6 +431,26 @@ def distinct(errors: np.ndarray, tolerance: float = _SAME) -> np.ndarray:
             last = errors[b]
         numbers[b] = number
     return numbers
+
+
+def _shown(value: Any) -> str:
+    """An argument as it is written in the call: functions by name, a Generator without its address."""
+    from .custom import Activation, Loss
+    from .penalties import Penalty
+
+    if isinstance(value, list | tuple):
+        ends = "[]" if isinstance(value, list) else "()" if len(value) != 1 else ("(", ",)")
+        return ends[0] + ", ".join(map(_shown, value)) + ends[1]
+    if isinstance(value, Penalty):
+        return str(value)
+    if isinstance(value, Activation | Loss):
+        return value.name
+    if isinstance(value, np.ndarray | np.random.Generator | np.random.SeedSequence):
+        return "..."
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    name = getattr(value, "__name__", None) if callable(value) else None
+    return repr(value) if name is None else "custom" if name == "<lambda>" else name
 
 
 def _equal(a: Any, b: Any) -> bool:

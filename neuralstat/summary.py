@@ -1,0 +1,251 @@
+"""Summary of a fit: text for the terminal, HTML for a notebook, LaTeX for a paper."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import tables
+from .tables import Pairs, Table
+
+if TYPE_CHECKING:
+    from .results import NeuralNetResults
+
+SHOWN = 10  # repetitions listed
+_CROSS_ENTROPY = ("ce", "ce_r", "ce_logit", "multinomial")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A summary; printing it gives text, a notebook shows HTML.
+
+    Attributes
+    ----------
+    title : str
+    call : str
+    header : Pairs
+    tables : sequence of Table
+    notes : sequence of str
+        What the reader must know, a sentence or two each.
+    """
+
+    title: str
+    call: str
+    header: Pairs
+    tables: Sequence[Table]
+    notes: Sequence[str]
+
+    def as_text(self) -> str:
+        """Text of lines of 80 characters."""
+        thick, thin = "=" * tables.WIDTH, "-" * tables.WIDTH
+        parts = [tables.wrap(self.title.center(tables.WIDTH).rstrip()) if len(self.title) > tables.WIDTH
+                 else self.title.center(tables.WIDTH).rstrip(), thick, self.header.text()]
+        for table in self.tables:
+            parts += [thin, table.text()]
+        parts += [thick, *map(tables.wrap, self.notes), tables.wrap(f"Call: {self.call}")]
+        return "\n".join(parts)
+
+    def as_html(self) -> str:
+        """A fragment of HTML."""
+        parts = [f"<h4>{html.escape(self.title)}</h4>", self.header.html(), *(t.html() for t in self.tables)]
+        parts += [f"<p>{html.escape(note)}</p>" for note in self.notes]
+        parts.append(f"<p><code>{html.escape(self.call)}</code></p>")
+        return f'<div class="neuralstat-summary">{"".join(parts)}</div>'
+
+    def as_latex(self) -> str:
+        """A fragment of LaTeX that needs the package booktabs."""
+        parts = [rf"\textbf{{{tables.escape(self.title)}}}", self.header.latex(), *(t.latex() for t in self.tables)]
+        parts += [tables.escape(note) for note in self.notes]
+        parts.append(rf"\texttt{{{tables.escape(self.call)}}}")
+        return "\n\n\\medskip\n\\noindent\n".join(parts) + "\n"
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def __repr__(self) -> str:
+        return self.as_text()
+
+    def _repr_html_(self) -> str:
+        return self.as_html()
+
+    def _repr_latex_(self) -> str:
+        return self.as_latex()
+
+
+def summary(results: NeuralNetResults) -> Summary:
+    """Summarise a fit.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+
+    Returns
+    -------
+    Summary
+    """
+    name = f"{results.design.response} by {results.network.topology}" if results.formula is None else results.formula
+    criteria = _criteria(results)
+    parts = [_repetitions(results), _goodness(results)]
+    if criteria:
+        parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
+    return Summary(f"Neural network: {name}", results.call, Pairs(_header(results)), parts, _notes(results))
+
+
+def _header(results: NeuralNetResults) -> list[tuple[str, str]]:
+    design, settings, network = results.design, results.settings, results.network
+    response = design.response if design.classes is None else f"{design.response} ({len(design.classes)} classes)"
+    held = network.n_params - results.k_params
+    return [
+        ("Response", response),
+        ("Topology", network.topology),
+        ("Activation", _activations(results)),
+        ("Output", network.objective.output.name),
+        ("Error", _error_name(results)),
+        ("Penalty", "none" if settings.penalty is None else str(settings.penalty)),
+        ("Standardized", "yes" if design.scaling is not None else "no"),
+        ("Observations", f"{results.nobs:,}"),
+        ("Rows dropped", f"{design.kept.size - results.nobs:,}"),
+        ("Weights trained", f"{results.k_params:,}"),
+        ("Weights held out", f"{held:,}"),
+        ("Algorithm", str(settings.algorithm)),
+        ("Threshold", f"{settings.threshold:g}"),
+        ("Repetitions", f"{results.nrep} ({int(results.fit.converged.sum())} converged)"),
+    ]
+
+
+def _activations(results: NeuralNetResults) -> str:
+    """Hidden activations, once where all layers have the same."""
+    from .network import resolve_activation
+
+    names = [resolve_activation(layer.activation).name for layer in results.network.layers[:-1]
+             if hasattr(layer, "activation")]  # fmt: skip
+    return ", ".join(names if len(set(names)) > 1 else names[:1]) or "none (no hidden layer)"
+
+
+def _error_name(results: NeuralNetResults) -> str:
+    settings, goal = results.settings, results.network.objective
+    if settings.family is not None:
+        return f"half deviance ({settings.family})"
+    known = {"sse": "sse", "ce": "ce", "ce_r": "ce (R's shortcut)", "ce_logit": "ce"}
+    return known.get(goal.name, goal.name)
+
+
+def _repetitions(results: NeuralNetResults) -> Table:
+    """The repetitions, the best first."""
+    reps = results.reps
+    order = reps.assign(last=~reps["converged"]).sort_values(["last", "error"], kind="stable").index[:SHOWN]
+    rows = [
+        (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}", f"{reps.at[r, 'steps']:,}",
+         "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
+        for r in order
+    ]  # fmt: skip
+    title = "Repetitions" if results.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {results.nrep}"
+    error = "error" if results.settings.penalty is None else "error + penalty"
+    return Table(title, ("repetition", error, "max |gradient|", "steps", "converged", "optimum"), rows)
+
+
+def _averaged(results: NeuralNetResults) -> tuple[np.ndarray, int]:
+    """Mean (n, K) of the fitted outputs over the converged repetitions (over all where none is), and their number."""
+    done = results.fit.converged
+    numbers = np.flatnonzero(done) if done.any() else np.arange(results.nrep)
+    return np.mean([results.net_result[b].to_numpy() for b in numbers], axis=0), numbers.size
+
+
+def _goodness(results: NeuralNetResults) -> Table:
+    """How close the averaged fit is to the data."""
+    design = results.design
+    mean, number = _averaged(results)
+    y = design.y.T if design.scaling is None else design.scaling.y_original(design.y).T
+    w = np.ones(y.shape[0]) if design.weights is None else design.weights
+    what = f"mean of {number} repetitions" if number > 1 else "one repetition"
+    if results.nrep > number or (number > 1 and results.converged):
+        what = what.replace("repetition", "converged repetition")
+    title = f"Fit to the data ({what})"
+    if design.classes is not None:
+        return Table(title, ("", ""), _class_rows(y, mean, w), left=1)
+    if results.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
+        return Table(title, ("response", "wrong", "misclassification rate"), _binary_rows(design.y_names, y, mean, w),
+                     left=1)  # fmt: skip
+    rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(design.y_names)]
+    return Table(title, ("response", "RSS", "root mean square", "R-squared"), rows, left=1)
+
+
+def _class_rows(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str]]:
+    if not np.isfinite(mean).all():
+        return [("Misclassification rate", "fit not finite")]
+    observed, fitted = (y[:, 0] > 0.5, mean[:, 0] > 0.5) if y.shape[1] == 1 else (y.argmax(axis=1), mean.argmax(axis=1))
+    wrong = observed != fitted
+    rate = np.average(wrong, weights=w)
+    return [("Misclassification rate", f"{rate:.4f} ({int(wrong.sum())} of {wrong.size} wrong)")]
+
+
+def _binary_rows(names: Sequence[str], y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str, str]]:
+    wrong = (y > 0.5) != (mean > 0.5)
+    return [
+        (name, f"{int(wrong[:, k].sum())} of {wrong.shape[0]}", f"{np.average(wrong[:, k], weights=w):.4f}")
+        if np.isfinite(mean[:, k]).all() else (name, "", "fit not finite")
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+
+
+def _numeric_row(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> tuple[str, str, str]:
+    """RSS, root of the mean squared residual and R^2, weighted as the fit was."""
+    if not np.isfinite(mean).all():
+        return "fit not finite", "", ""
+    rss = float(np.sum(w * (y - mean) ** 2))
+    total = float(np.sum(w * (y - np.average(y, weights=w)) ** 2))
+    share = f"{1 - rss / total:.4f}" if total > 0 else "constant response"
+    return f"{rss:.6g}", f"{np.sqrt(rss / w.sum()):.6g}", share
+
+
+def _criteria(results: NeuralNetResults) -> list[tuple[str, str]]:
+    """Rows (name with its degrees of freedom, value) of information criteria."""
+    rows = []
+    if results.settings.likelihood:
+        b = results.best - 1
+        rows.append(("R's aic (2 error + 2 p; p counts weights)", f"{results.r_criterion(2.0)[b]:.6g}"))
+        bic = results.r_criterion(np.log(results.nobs))[b]
+        rows.append(("R's bic (2 error + log(n) p; p counts weights)", f"{bic:.6g}"))
+    return rows
+
+
+def _notes(results: NeuralNetResults) -> list[str]:
+    """Sentences on convergence, optima and how to repeat the fit."""
+    reps, notes = results.reps, []
+    lost = reps[~reps["converged"]]
+    for status, group in lost.groupby("status", sort=True):
+        who = ", ".join(map(str, group.index[:SHOWN])) + (", ..." if len(group) > SHOWN else "")
+        notes.append(
+            f"WARNING: {len(group)} of {len(reps)} repetition(s) did not converge ({status}): {who}. The largest "
+            f"partial derivative is {group['reached_threshold'].max():.4g}, at "
+            f"{group['largest_gradient'][group['reached_threshold'].fillna(np.inf).idxmax()]}."
+        )
+    done = reps[reps["converged"]]
+    if len(done) > 1:
+        best = done["optimum"].min()
+        seen = int((done["optimum"] == best).sum())
+        if seen == 1:
+            notes.append(
+                f"WARNING: The best optimum was seen once in {len(reps)} repetitions: more repetitions may find a "
+                f"better one.{_near(np.sort(done['error']))}"
+            )
+        else:
+            notes.append(
+                f"The best optimum was seen {seen} times in {len(reps)} repetitions; {done['optimum'].nunique()} "
+                "distinct optima were found."
+            )
+    if results.settings.random_state is None and results.settings.startweights is None:
+        notes.append(f"To repeat this fit: random_state={results.seeds.entropy}.")
+    return notes
+
+
+def _near(errors: np.ndarray) -> str:
+    """A hint where the second best error is so near that the stopping rule may be all that differs."""
+    gap = (errors[1] - errors[0]) / abs(errors[0]) if errors[0] else np.inf
+    if not gap < 0.01:
+        return ""
+    return f" (The second best is {100 * gap:.2g}% above it: a smaller threshold tells whether it is another one.)"
