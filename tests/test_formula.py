@@ -460,6 +460,36 @@ def test_arrow_and_polars_tables():
         design("y ~ x", tables[-1].lazy())
 
 
+def test_order_of_levels_of_other_libraries():
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    sizes = polars.Series("size", ["mid", "low", "high", "low"], dtype=polars.Enum(["low", "mid", "high"]))
+    table = polars.DataFrame({"size": sizes, "x": [1.0, 2, 3, 4], "y": [1, 2, 3, 5]})
+    assert design("size ~ x", table).classes == ("low", "mid", "high")
+    d = design("y ~ size", table)
+    assert d.x_names == ("size[T.mid]", "size[T.high]")
+    np.testing.assert_array_equal(d.encode(table).x, d.x)
+
+
+def test_two_columns_of_one_name(data):
+    with pytest.raises(DataError, match=r"are called 'g\[T.a\]'"):
+        design("y ~ g + `g[T.a]`", data.assign(**{"g[T.a]": 1.0}))
+
+
+def test_odd_column_names(data):
+    names = {"it's": data["x"], "größe": data["z"], "a:b": data["x"], 'q"q': data["z"], "class": data["x"]}
+    frame = data.assign(**names)
+    formula = (
+        "y ~ log(`it's`) + scale(größe) + `a:b` + poly(`a:b`, 2) + scale(`q\"q`) + `class`:s"
+    )
+    d = design(formula, frame)
+    np.testing.assert_array_equal(d.encode(frame.iloc[4:8]).x, d.x[:, 4:8])
+    np.testing.assert_array_equal(type(d.spec).from_json(d.spec.to_json()).encode(frame).x, d.x)
+    np.testing.assert_array_equal(d.x[d.terms["log(`it's`)"][0]], np.log(data["x"]))
+    every = design("y ~ .", frame[["y", *names]])
+    np.testing.assert_array_equal(every.x, frame[[*names]].to_numpy().T)
+
+
 def test_one_dimensional_dataset():
     xr = pytest.importorskip("xarray")
     frame = pd.DataFrame({"y": [1.0, 2, 3], "x": [1.0, 4, 2]})

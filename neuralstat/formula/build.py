@@ -249,6 +249,11 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     )
     x, matrix = fit_matrix(request.terms, inputs.x, scope)
     x_names = tuple(expressions.display(c) for t in matrix.terms if not t.is_intercept for c in t.columns)
+    repeated = [name for name in dict.fromkeys(x_names) if x_names.count(name) > 1]
+    if repeated:
+        raise DataError(
+            f"formula: two columns of the model matrix are called {repeated[0]!r}; rename a column."
+        )
     if n < len(request.x_frame):
         rows.refuse_gaps(matrix)
     rows.refuse_single_levels(matrix)

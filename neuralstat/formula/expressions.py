@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import keyword
 import re
 from collections.abc import Collection
 from typing import Any
@@ -61,7 +62,7 @@ def dequote(expr: str) -> tuple[str, dict[str, str]]:
             return text
         name = text[1:-1]
         alias = name
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             alias = "_q_" + re.sub(r"\W", lambda c: f"_{ord(c.group(0)):x}_", name)
         aliases[alias] = name
         return f" {alias} "

@@ -102,12 +102,6 @@ class Materializer(PandasMaterializer):
     REGISTER_OUTPUTS: Sequence[str] = ("numpy",)
     REGISTER_PRECEDENCE = -1.0
 
-    @classmethod
-    @override
-    def SUPPORTS_INPUT(cls, data: Any) -> bool:
-        """Never offer this class for other people's data."""
-        return False
-
     @override
     def _init(self) -> None:
         self.scope = self.params.pop("scope")

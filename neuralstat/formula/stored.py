@@ -101,7 +101,7 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         TermState(
             factors=tuple((_typed(e, str), _among(m, _METHODS)) for e, m in factors),
             scoped=tuple(
-                (tuple((_typed(e, str), _typed(r, bool)) for e, r in parts), float(scale))
+                (tuple((_typed(e, str), _typed(r, bool)) for e, r in parts), _number(scale))
                 for parts, scale in scoped
             ),
             columns=_strings(columns),
@@ -227,6 +227,12 @@ def _typed(value: Any, kind: type) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise FileFormatError(f"the stored formula holds {value!r:.60} where {kind.__name__} was expected.")
     return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FileFormatError(f"the stored formula holds {value!r:.60} where a number was expected.")
+    return float(value)
 
 
 def _optional(value: Any, kind: type) -> Any:
