@@ -107,6 +107,15 @@ def test_stateful_transforms_keep_the_state_of_the_fit(data):
     np.testing.assert_array_equal(one.x, d.x[:, [5]])
 
 
+def test_terms_that_forget_the_data_are_warned_about(data):
+    for formula in ("y ~ z + {x - x.mean()}", "y ~ mean(x) + z", "y ~ {x / x.max()}:z"):
+        with pytest.warns(DataWarning, match=r"depend on all rows.*use scale\(\)") as caught:
+            d = design(formula, data, context={"mean": lambda v: v - np.mean(v)})
+        assert "'z'" not in str(caught[0].message)
+        assert not np.allclose(d.encode(data[:3]).x, d.x[:, :3])
+    design("y ~ {x.clip(1.2)} + double(z)", data, context={"double": lambda v: 2 * v})
+
+
 def test_dot_is_every_column_that_nothing_else_uses(data):
     assert tuple(design("y ~ .", data[["y", "x", "g", "z"]]).terms) == ("x", "g", "z")
     assert tuple(design("y + y2 ~ .", data[["x", "y", "z", "y2"]]).terms) == ("x", "z")
@@ -331,6 +340,8 @@ def test_infinities_are_refused_by_name(data):
         d.encode(pd.DataFrame({"x": [0.0]}))
     with pytest.raises(DataError, match="column 'x' is infinite"):
         d.encode(pd.DataFrame({"x": [-np.inf]}))
+    with pytest.raises(DataError, match=r"'log\(x\)' is infinite"):
+        design("log(x) ~ z", data).encode_response({"x": [0.0]})
 
 
 def test_expressions_that_give_no_number(data):
@@ -479,9 +490,7 @@ def test_two_columns_of_one_name(data):
 def test_odd_column_names(data):
     names = {"it's": data["x"], "größe": data["z"], "a:b": data["x"], 'q"q': data["z"], "class": data["x"]}
     frame = data.assign(**names)
-    formula = (
-        "y ~ log(`it's`) + scale(größe) + `a:b` + poly(`a:b`, 2) + scale(`q\"q`) + `class`:s"
-    )
+    formula = "y ~ log(`it's`) + scale(größe) + `a:b` + poly(`a:b`, 2) + scale(`q\"q`) + `class`:s"
     d = design(formula, frame)
     np.testing.assert_array_equal(d.encode(frame.iloc[4:8]).x, d.x[:, 4:8])
     np.testing.assert_array_equal(type(d.spec).from_json(d.spec.to_json()).encode(frame).x, d.x)

@@ -234,7 +234,7 @@ def _read(request: Request, options: Options) -> _Inputs:
 
 def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     """Evaluate both sides and the offsets; infinities are refused by name."""
-    from neuralstat.formula.matrix import Scope, evaluate, fit_matrix
+    from neuralstat.formula.matrix import Scope, evaluate, fit_matrix, unstable_terms
 
     scope = Scope(request.context)
     transforms: dict[str, dict[str, Any]] = {}
@@ -257,6 +257,7 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     if n < len(request.x_frame):
         rows.refuse_gaps(matrix)
     rows.refuse_single_levels(matrix)
+    rows.warn_unstable(unstable_terms(matrix, x, inputs.x, scope))
     offset = None
     if request.offsets or inputs.offset is not None:
         offset = np.zeros((len(out.names), n))

@@ -115,6 +115,17 @@ def refuse_single_levels(matrix: "MatrixState") -> None:
                 )
 
 
+def warn_unstable(terms: list[str]) -> None:
+    """Warn of terms whose values for a row change with the other rows, and keep no state for new data."""
+    if terms:
+        warnings.warn(
+            f"term(s) {', '.join(map(repr, terms))} depend on all rows together and will differ on new data; "
+            "use scale(), center(), poly(), bs() and the like, which remember the data of the fit.",
+            DataWarning,
+            stacklevel=5,
+        )
+
+
 def check_weights(weights: np.ndarray) -> np.ndarray:
     """Give the weights of the rows used; `DataError` where one is negative or infinite, or all are zero."""
     if not np.isfinite(weights).all():

@@ -261,6 +261,7 @@ class Spec:
             y = indicator(column, self.classes, len(self.y_names) == 1, self.response)
         else:
             y = np.array([np.asarray(v, dtype=np.float64) for v in values])
+            rows.refuse_infinite(y, self.y_names)
         if self.scaling is not None:
             y = self.scaling.y_internal(y)
         return y
