@@ -60,7 +60,7 @@ class Summary:
         """A fragment of LaTeX that needs the package booktabs."""
         parts = [rf"\textbf{{{tables.escape(self.title)}}}", self.header.latex(), *(t.latex() for t in self.tables)]
         parts += [tables.escape(note) for note in self.notes]
-        parts.append(rf"\texttt{{{tables.escape(self.call)}}}")
+        parts.append(rf"{{\raggedright\ttfamily {tables.escape(self.call)}\par}}")
         return "\n\n\\medskip\n\\noindent\n".join(parts) + "\n"
 
     def __str__(self) -> str:

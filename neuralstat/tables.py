@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 WIDTH = 80  # characters of a line of text
 
+_TABLE = '<table style="border-collapse:collapse;margin-bottom:1em">'
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -53,7 +54,7 @@ class Pairs:
                              zip(row, ("th", "td", "th", "td"), strict=True)) + "</tr>"
             for row in self._rows()
         )  # fmt: skip
-        return f"<table>{body}</table>"
+        return f"{_TABLE}{body}</table>"
 
     def latex(self) -> str:
         """A tabular of two columns, so that long values can be broken."""
@@ -101,8 +102,8 @@ class Table:
         body = "".join(
             "<tr>" + "".join(_cell(c, "td", s) for c, s in zip(row, sides, strict=True)) + "</tr>" for row in self.rows
         )
-        caption = f'<caption style="caption-side:top;text-align:left"><b>{html.escape(self.title)}</b></caption>'
-        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+        caption = f'<caption style="caption-side:top;text-align:left;white-space:nowrap;padding:0.4em"><b>{html.escape(self.title)}</b></caption>'
+        return f"{_TABLE}{caption}{head}<tbody>{body}</tbody></table>"
 
     def latex(self) -> str:
         """A tabular (package booktabs) under its title."""
@@ -136,4 +137,4 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def _cell(text: str, tag: str, side: str) -> str:
-    return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
+    return f'<{tag} style="text-align:{side};padding:2px 1.2em 2px 0.4em">{html.escape(text)}</{tag}>'
