@@ -17,6 +17,7 @@ import numpy as np
 
 from .engine.call import call_activation
 from .engine.compile import entry, jit
+from .engine.simd import elementwise, simd_logistic, simd_tanh
 from .engine.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
@@ -135,6 +136,25 @@ COMMON = {"identity", "logistic", "tanh", "relu"}  # always compiled; the others
 ALIASES = {"ReLu": "relu", "linear": "identity", "sigmoid": "logistic", "silu": "swish"}
 
 
+# logistic_rows, tanh_rows(value, slope, first, units, m): vector code for real numbers, loops otherwise.
+@jit(strict=True)
+def _logistic_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = logistic(value[u, i], 0.0)
+
+
+@jit(strict=True)
+def _tanh_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = tanh(value[u, i], 0.0)
+
+
+logistic_rows = elementwise(simd_logistic, _logistic_plain)
+tanh_rows = elementwise(simd_tanh, _tanh_plain)
+
+
 def _loop(kernel: Any) -> Any:
     """The loop over units and observations for one activation.
 
@@ -221,7 +241,7 @@ def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, unit
 
 @jit
 def activate(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int,
-             lane: int, m: int, lanes: int, custom: Any, rare: Any) -> None:
+             lane: int, m: int, lanes: int, custom: Any, rare: Any, gpu: Any) -> None:
     """Apply an activation to a layer's units in place.
 
     Parameters
@@ -238,13 +258,21 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
         None leaves users' functions out of what is compiled.
     rare : None or int
         None leaves out the activations that are not in `COMMON`.
+    gpu : None or int
+        None: one lane, m a multiple of `engine.simd.PAD`, and vector code for logistic and tanh.
     """
     if code == IDENTITY:
         _identity(p, value, slope, first, units, lane, m, lanes)
     elif code == LOGISTIC:
-        _logistic(p, value, slope, first, units, lane, m, lanes)
+        if gpu is None:
+            logistic_rows(value, slope, first, units, m)
+        else:
+            _logistic(p, value, slope, first, units, lane, m, lanes)
     elif code == TANH:
-        _tanh(p, value, slope, first, units, lane, m, lanes)
+        if gpu is None:
+            tanh_rows(value, slope, first, units, m)
+        else:
+            _tanh(p, value, slope, first, units, lane, m, lanes)
     elif code == RELU:
         _relu(p, value, slope, first, units, lane, m, lanes)
     elif code == CUSTOM:
@@ -257,7 +285,7 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
 @entry
 def activation_values(code: int, p: float, address: int, value: Any, slope: Any) -> None:
     """`activate` for Python: any activation, in place, on (units, n) arrays."""
-    activate(code, p, address, value, slope, 0, value.shape[0], 0, value.shape[1], 1, 0, 0)
+    activate(code, p, address, value, slope, 0, value.shape[0], 0, value.shape[1], 1, 0, 0, 0)
 
 
 def values(name: str, z: Any, parameter: float | None = None) -> np.ndarray:

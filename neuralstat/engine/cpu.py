@@ -12,6 +12,8 @@ from ..optimizers.rprop import update
 from ..penalties import penalise
 from .compile import entry, jit
 from .kernels import backward, forward
+from .scalar import from_bits, size_bits
+from .simd import PAD
 
 BLOCK = 256  # observations per pass: fixed, so that sums do not depend on threads
 
@@ -75,6 +77,12 @@ def n_seen(data: Any, b: int) -> int:
 
 
 @jit
+def padded(m: int) -> int:
+    """m rounded up to what the vector code takes."""
+    return (m + PAD - 1) // PAD * PAD
+
+
+@jit
 def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
     """Inputs, offsets, responses and case weights of a block into the buffers."""
     known = net.table[net.table.shape[0] - 1, OFFSET]
@@ -88,10 +96,14 @@ def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
         else:
             for i in range(m):
                 work.value[d, i] = data.x[d, rows[start + i]]
+        for i in range(m, padded(m)):  # padding repeats an observation
+            work.value[d, i] = work.value[d, m - 1]
     if known >= 0:
         for k in range(data.offset.shape[0]):
             for i in range(m):
                 work.value[known + k, i] = data.offset[k, rows[start + i] if rows.size > 0 else start + i]
+            for i in range(m, padded(m)):
+                work.value[known + k, i] = work.value[known + k, m - 1]
     for k in range(y.shape[0]):
         if rows.size == 0:
             for i in range(m):
@@ -106,6 +118,14 @@ def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
         else:
             for i in range(m):
                 work.case[i] = weight[rows[start + i]]
+
+
+@jit
+def clear_padding(delta: Any, first: int, n_rows: int, m: int) -> None:
+    """Zero `delta` of the padding, so that it adds nothing to any gradient."""
+    for k in range(first, first + n_rows):
+        for i in range(m, padded(m)):
+            delta[k, i] = 0
 
 
 @jit
@@ -130,26 +150,23 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
         m = min(BLOCK, last - start)
         if not gathered:
             gather(net, data, work, b, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
                 None)
         total += loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case,
                            work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare)
-        backward(net.table, theta, work.value, work.slope, work.delta, grad, m, net.loss == CE_R, False, net.layered)
+        clear_padding(work.delta, out, net.table[end, N_OUT], m)
+        backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False, net.layered)
     return total
 
 
 @jit
 def largest_free(grad: Any, free: Any) -> Any:
     """Largest absolute element of the gradient over the free weights; NaN where any is NaN."""
-    largest = 0.0
+    largest = size_bits(grad[0]) * 0
     for j in range(grad.size):
-        if free[j]:
-            size = abs(grad[j])
-            if not size <= largest:
-                largest = size
-                if size != size:
-                    return largest
-    return largest
+        bits = size_bits(grad[j])
+        largest = max(largest, bits if free[j] else bits * 0)
+    return from_bits(largest)
 
 
 @entry
@@ -234,7 +251,7 @@ def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
     for start in range(0, data.x.shape[1], BLOCK):
         m = min(BLOCK, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
                 None)
         for u in range(units.shape[0]):
             for i in range(m):
@@ -250,7 +267,7 @@ def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
         for start in range(0, data.x.shape[1], BLOCK):
             m = min(BLOCK, data.x.shape[1] - start)
             gather(net, data, work, b, start, m)
-            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
                 None)
             for k in range(out.shape[1]):
                 for i in range(m):
@@ -267,13 +284,14 @@ def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
     for start in range(0, data.x.shape[1], BLOCK):
         m = min(BLOCK, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, m, 1, net.layered, net.custom, net.rare,
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
                 None)
         for k in range(slopes.shape[0]):
             for o in range(slopes.shape[0]):
                 for i in range(m):
                     work.delta[first + o, i] = 1 if o == k else 0
-            backward(net.table, theta, work.value, work.slope, work.delta, grad, m, False, True, net.layered)
+            clear_padding(work.delta, first, slopes.shape[0], m)
+            backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), False, True, net.layered)
             for d in range(slopes.shape[1]):
                 for i in range(m):
                     slopes[k, d, start + i] = work.delta[d, i]
@@ -292,8 +310,10 @@ def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
         for k in range(jacobian.shape[0]):
             for o in range(jacobian.shape[0]):
                 work.delta[first + o, 0] = 1 if o == k else 0
+            clear_padding(work.delta, first, jacobian.shape[0], 1)
             jacobian[k, r, :] = 0
-            backward(net.table, theta, work.value, work.slope, work.delta, jacobian[k, r], 1, False, False,
+            backward(net.table, theta, work.value, work.slope, work.delta, jacobian[k, r], padded(1), False,
+                     False,
                      net.layered)
 
 

@@ -22,6 +22,7 @@ from ..layers.dense import (
 )
 from ..layers.lstm import lstm_backward, lstm_forward, lstm_gradient
 from .compile import jit
+from .simd import multiply_rows
 
 
 @jit
@@ -70,20 +71,24 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
                 for i in range(lane, m, lanes):
                     value[row[TARGET] + u, i] += value[row[OFFSET] + u, i]
         activate(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET], row[N_OUT], lane, m, lanes, custom,
-                 rare)
+                 rare, gpu)
 
 
 @jit
-def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
+def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int,
+                       gpu: Any) -> None:
     """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
     if row[OP] == LSTM:
         return
     if row[ACT] == SOFTMAX:
         softmax_backward(value, delta, row[TARGET], row[N_OUT], lane, m, lanes)
         return
-    for u in range(row[TARGET], row[TARGET] + row[N_OUT]):
-        for i in range(lane, m, lanes):
-            delta[u, i] *= slope[u, i]
+    if gpu is None:
+        multiply_rows(delta, slope, row[TARGET], row[N_OUT], m)
+    else:
+        for u in range(row[TARGET], row[TARGET] + row[N_OUT]):
+            for i in range(lane, m, lanes):
+                delta[u, i] *= slope[u, i]
 
 
 @jit
@@ -139,6 +144,6 @@ def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: A
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
         if k < table.shape[0] - 1 or not skip_last:
-            through_activation(row, value, slope, delta, 0, m, 1)
+            through_activation(row, value, slope, delta, 0, m, 1, None)
         row_backward(row, theta, value, delta, k > 0 or inputs, 0, m, 1, layered, None)
         row_gradient(row, value, delta, grad, 0, m, 1, layered, None)

@@ -37,6 +37,14 @@ if numba.config.DISABLE_JIT:  # the kernels then run as plain Python
         """Real part, for comparisons."""
         return z.real
 
+    def size_bits(z: Any) -> Any:
+        """A number that orders like |z|, NaN above infinity."""
+        return np.abs(np.float64(z)).view(np.int64)
+
+    def from_bits(bits: Any) -> Any:
+        """|z| of `size_bits`."""
+        return np.int64(bits).view(np.float64)
+
     def erf_(z: Any) -> Any:
         """Error function, with its complex step."""
         if isinstance(z, complex | np.complexfloating):
@@ -199,6 +207,16 @@ else:
     def _tanh_complex(z: complex) -> complex:
         t = math.tanh(z.real)
         return complex(t, z.imag * (1.0 - t * t))
+
+    @numba.njit(error_model="numpy")
+    def size_bits(z: float) -> int:
+        """An integer that orders like |z|, NaN above infinity: its bits without the sign."""
+        return _as_bits(abs(z))
+
+    @numba.njit(error_model="numpy")
+    def from_bits(bits: int) -> float:
+        """|z| of `size_bits`."""
+        return _as_float(bits)
 
     def exp_(z: Any) -> Any:
         """Exponential function (see the module)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.compile import jit
+from ..engine.simd import outer_rows, weighted_rows
 from .codes import N_IN, N_OUT, PARAM, SOURCE, TARGET
 
 
@@ -75,84 +76,24 @@ def dense_backward(row: Any, theta: Any, delta: Any, lane: int, m: int, lanes: i
                 delta[source + j, i] += theta[w] * delta[target + o, i]
 
 
-# The CPU's twins: four inputs per pass, so that a pass over contiguous observations does four products per
-# load and store of the sum. The order of sums is fixed: inputs in groups of four, then the rest.
+# The CPU's twins, on explicit vector code. They take m padded to a multiple of `engine.simd.PAD`.
 
 
 @jit
 def dense_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
-    """`dense_forward` for one lane, four inputs per pass."""
-    source, n_in, target, n_out = row[SOURCE], row[N_IN], row[TARGET], row[N_OUT]
-    whole = n_in - n_in % 4
-    for o in range(n_out):
-        w = row[PARAM] + o * (n_in + 1)
-        b = theta[w]
-        w += 1
-        t = target + o
-        for i in range(m):
-            value[t, i] = b
-        for j in range(0, whole, 4):
-            w0, w1, w2, w3 = theta[w + j], theta[w + j + 1], theta[w + j + 2], theta[w + j + 3]
-            s = source + j
-            for i in range(m):
-                value[t, i] += w0 * value[s, i] + w1 * value[s + 1, i] + w2 * value[s + 2, i] + w3 * value[s + 3, i]
-        for j in range(whole, n_in):
-            w0 = theta[w + j]
-            s = source + j
-            for i in range(m):
-                value[t, i] += w0 * value[s, i]
+    """`dense_forward` for one lane."""
+    weighted_rows(value, row[TARGET], row[N_OUT], theta, row[PARAM] + 1, row[N_IN] + 1, 1, 1, value, row[SOURCE],
+                  row[N_IN], m)
 
 
 @jit
 def dense_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
-    """`dense_gradient` for one lane, four inputs per pass."""
-    source, n_in, target, n_out = row[SOURCE], row[N_IN], row[TARGET], row[N_OUT]
-    whole = n_in - n_in % 4
-    for o in range(n_out):
-        w = row[PARAM] + o * (n_in + 1)
-        t = target + o
-        total = grad[w]
-        for i in range(m):
-            total += delta[t, i]
-        grad[w] = total
-        w += 1
-        for j in range(0, whole, 4):
-            s = source + j
-            g0, g1, g2, g3 = grad[w + j], grad[w + j + 1], grad[w + j + 2], grad[w + j + 3]
-            for i in range(m):
-                d = delta[t, i]
-                g0 += d * value[s, i]
-                g1 += d * value[s + 1, i]
-                g2 += d * value[s + 2, i]
-                g3 += d * value[s + 3, i]
-            grad[w + j], grad[w + j + 1], grad[w + j + 2], grad[w + j + 3] = g0, g1, g2, g3
-        for j in range(whole, n_in):
-            s = source + j
-            g0 = grad[w + j]
-            for i in range(m):
-                g0 += delta[t, i] * value[s, i]
-            grad[w + j] = g0
+    """`dense_gradient` for one lane."""
+    outer_rows(grad, row[PARAM] + 1, row[N_IN] + 1, delta, row[TARGET], row[N_OUT], value, row[SOURCE], row[N_IN], m)
 
 
 @jit
 def dense_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
-    """`dense_backward` for one lane, four units per pass."""
-    source, n_in, target, n_out = row[SOURCE], row[N_IN], row[TARGET], row[N_OUT]
-    step = n_in + 1
-    whole = n_out - n_out % 4
-    for j in range(n_in):
-        w = row[PARAM] + 1 + j
-        s = source + j
-        for i in range(m):
-            delta[s, i] = 0
-        for o in range(0, whole, 4):
-            v = w + o * step
-            w0, w1, w2, w3 = theta[v], theta[v + step], theta[v + 2 * step], theta[v + 3 * step]
-            t = target + o
-            for i in range(m):
-                delta[s, i] += w0 * delta[t, i] + w1 * delta[t + 1, i] + w2 * delta[t + 2, i] + w3 * delta[t + 3, i]
-        for o in range(whole, n_out):
-            w0 = theta[w + o * step]
-            t = target + o
-            for i in range(m):
-                delta[s, i] += w0 * delta[t, i]
+    """`dense_backward` for one lane."""
+    weighted_rows(delta, row[SOURCE], row[N_IN], theta, row[PARAM] + 1, 1, row[N_IN] + 1, 0, delta, row[TARGET],
+                  row[N_OUT], m)

@@ -44,20 +44,18 @@ def rprop_plus(theta: Any, grad: Any, free: Any, before: Any, rate: Any, setting
     settings : (SETTINGS,) array
         Limits and factors of the rates.
     """
-    for j in range(theta.size):
-        if not free[j]:
-            continue
+    least, most = settings[RATE_MIN], settings[RATE_MAX]
+    minus, plus = settings[MINUS], settings[PLUS]
+    for j in range(theta.size):  # without branches, so that it vectorises
         sign = _sign(grad[j])
         change = before[j] * sign
-        if change < 0:
-            theta[j] += before[j] * rate[j]
-            rate[j] = max(rate[j] * settings[MINUS], settings[RATE_MIN])
-            before[j] = 0
-        else:
-            if change > 0:
-                rate[j] = min(rate[j] * settings[PLUS], settings[RATE_MAX])
-            theta[j] -= sign * rate[j]
-            before[j] = sign
+        old = rate[j]
+        up, down = min(old * plus, most), max(old * minus, least)
+        new = down if change < 0 else (up if change > 0 else old)
+        step = -before[j] * old if change < 0 else sign * new
+        theta[j] -= step if free[j] else step * 0
+        rate[j] = new
+        before[j] = before[j] * 0 if change < 0 else sign
 
 
 @jit
