@@ -226,7 +226,19 @@ def train(
                 spent = max(time.perf_counter() - before, 1e-6)
                 budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
 
-    _fan_out(run, stack, threads(n_jobs), stop, watch)
+    workers = threads(n_jobs)
+    n = data.x.shape[1]
+    if n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0:
+        def step(b: int, error: float, grad: np.ndarray) -> None:
+            cpu.step_first_order(
+                net, code, settings, float(threshold), int(stepmax), error, grad, stack.theta, stack.free,
+                stack.before, stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace,
+                stack.recorded, stack.stride, b,
+            )  # fmt: skip
+
+        _share_observations(net, data, stack, step, workers, stop, watch)
+    else:
+        _fan_out(run, stack, workers, stop, watch)
     stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
     if algorithm.name == "backprop":  # the step that overflowed is taken back
         lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
@@ -234,6 +246,43 @@ def train(
                                      else stack.free, stack.before[lost], stack.theta[lost])  # fmt: skip
     return Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
                stack.status, stack.traces(), time.perf_counter() - began)  # fmt: skip
+
+
+def _share_observations(
+    net: cpu.Net, data: cpu.Data, stack: _Stack, step: Callable[[int, float, np.ndarray], None], workers: int,
+    stop: threading.Event, watch: Callable[[_Stack], None] | None,
+) -> None:  # fmt: skip
+    """One network after the other, its observations shared by all threads.
+
+    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same bits.
+    """
+    n = data.x.shape[1]
+    firsts = range(0, n, cpu.PARTITION)
+    dtype = stack.theta.dtype
+    parts = np.empty((len(firsts), stack.theta.shape[1]), dtype)
+    looked = time.perf_counter()
+
+    def partial(q: int, b: int) -> float:
+        first = firsts[q]
+        return cpu.loss_gradient(net, data, stack.theta[b], b, first, min(first + cpu.PARTITION, n), parts[q])
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            for b in range(stack.steps.size):
+                while stack.status[b] == cpu.RUNNING and not stop.is_set():
+                    errors = list(pool.map(partial, range(len(firsts)), [b] * len(firsts)))
+                    error, grad = dtype.type(0), np.zeros(parts.shape[1], dtype)
+                    for q, value in enumerate(errors):
+                        error += dtype.type(value)
+                        grad += parts[q]
+                    step(b, error, grad)
+                    if watch is not None and time.perf_counter() - looked > 0.1:
+                        looked = time.perf_counter()
+                        watch(stack)
+        except KeyboardInterrupt:
+            stop.set()
+    if watch is not None:
+        watch(stack)
 
 
 def _fan_out(

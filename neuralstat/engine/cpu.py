@@ -16,6 +16,7 @@ from .scalar import from_bits, size_bits
 from .simd import PAD
 
 BLOCK = 256  # observations per pass: fixed, so that sums do not depend on threads
+PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
 
 RUNNING, CONVERGED, STEPMAX, NONFINITE, INTERRUPTED, STALLED = range(6)
 
@@ -160,6 +161,29 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
 
 
 @jit
+def total_gradient(net: Any, data: Any, theta: Any, b: int, n: int, work: Any, grad: Any, part: Any,
+                   gathered: bool) -> Any:
+    """Loss and gradient of network b over its first n observations: partition by partition, added in order.
+
+    Parameters
+    ----------
+    grad, part : (P,) arrays
+        Overwritten; `part` is scratch.
+    """
+    if n <= PARTITION:
+        grad[:] = 0
+        return accumulate(net, data, theta, b, 0, n, work, grad, gathered)
+    total = theta[0] * 0
+    grad[:] = 0
+    for first in range(0, n, PARTITION):
+        part[:] = 0
+        total += accumulate(net, data, theta, b, first, min(first + PARTITION, n), work, part, False)
+        for j in range(grad.size):
+            grad[j] += part[j]
+    return total
+
+
+@jit
 def largest_free(grad: Any, free: Any) -> Any:
     """Largest absolute element of the gradient over the free weights; NaN where any is NaN."""
     largest = size_bits(grad[0]) * 0
@@ -175,6 +199,15 @@ def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int
     work = workspace(net, data, theta)
     grad[:] = 0
     return accumulate(net, data, theta, b, first, last, work, grad, False)
+
+
+@entry
+def step_first_order(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
+                     theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
+                     trace: Any, recorded: Any, stride: Any, b: int) -> None:
+    """One step of network b from its loss and gradient, which threads have summed; see `train_first_order`."""
+    take_step(net, algorithm, settings, threshold, stepmax, error, grad, theta, free, before, rate, steps, loss,
+              reached, status, trace, recorded, stride, b)
 
 
 @entry
@@ -203,29 +236,38 @@ def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, thresh
     work = workspace(net, data, theta)
     n = n_seen(data, b)
     w = theta[b]
-    movable = free[b % free.shape[0]]
     grad = np.empty_like(w)
+    part = np.empty_like(w)
     single = n <= BLOCK
     if single:
         gather(net, data, work, b, 0, n)
     done = 0
     while done < budget and status[b] == RUNNING:
-        grad[:] = 0
-        error = accumulate(net, data, w, b, 0, n, work, grad, single)
-        error += penalise(net.penalty, w, grad)
-        steps[b] += 1
+        error = total_gradient(net, data, w, b, n, work, grad, part, single)
+        take_step(net, algorithm, settings, threshold, stepmax, error, grad, theta, free, before, rate, steps,
+                  loss, reached, status, trace, recorded, stride, b)
         done += 1
-        reached[b] = largest_free(grad, movable)
-        loss[b] = error
-        record(trace, recorded, stride, steps, error, b)
-        if not reached[b] < np.inf:
-            status[b] = NONFINITE
-        elif reached[b] <= threshold:
-            status[b] = CONVERGED
-        elif steps[b] >= stepmax:
-            status[b] = STEPMAX
-        else:
-            update(algorithm, w, grad, movable, before[b], rate[b], settings)
+
+
+@jit
+def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
+              theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
+              trace: Any, recorded: Any, stride: Any, b: int) -> None:
+    """Penalty, stopping rule, and the algorithm's update of network b."""
+    movable = free[b % free.shape[0]]
+    error += penalise(net.penalty, theta[b], grad)
+    steps[b] += 1
+    reached[b] = largest_free(grad, movable)
+    loss[b] = error
+    record(trace, recorded, stride, steps, error, b)
+    if not reached[b] < np.inf:
+        status[b] = NONFINITE
+    elif reached[b] <= threshold:
+        status[b] = CONVERGED
+    elif steps[b] >= stepmax:
+        status[b] = STEPMAX
+    else:
+        update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
 
 
 @jit
