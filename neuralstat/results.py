@@ -254,8 +254,8 @@ class NeuralNetResults(PredictionMixin):
     def generalized_weights(self) -> list[pd.DataFrame]:
         """Per repetition the effect of each covariate at each row: (n, K * D), all covariates of output 1 first.
 
-        d g(output) / d covariate, in original units, where g is the link: log-odds slopes for logistic outputs under
-        a cross-entropy error, plain derivatives otherwise. With ``compat="R"``: R's definition,
+        d g(output) / d covariate, in original units, where g is the link: log-odds slopes under a cross-entropy
+        error (logistic outputs, and users' own), plain derivatives otherwise. With ``compat="R"``: R's definition,
         (d output / d covariate) / (output (1 - output)), whatever the output is.
         """
         return [self._effects(b, "R" if self.settings.compat == "R" else "link") for b in range(self.nrep)]
@@ -297,7 +297,8 @@ class NeuralNetResults(PredictionMixin):
             d = goal.output_slopes(raw, d)
         if scale == "R":
             return r_generalized_weights(d, goal.response(raw))
-        if scale == "link" and goal.name in ("ce", "ce_r") and goal.output.name == "logistic":
+        binomial = goal.output.name == "logistic" or goal.output.custom is not None
+        if scale == "link" and goal.name in ("ce", "ce_r") and binomial:
             o = goal.response(raw)
             return d / (o * (1 - o))[:, np.newaxis, :]
         return d

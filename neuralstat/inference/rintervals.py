@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..activations import ACTIVATIONS
-from ..errors import ArgumentError, SingularHessianWarning
+from ..errors import SingularHessianWarning
 from ..network import ActivationSpec
-from . import derivatives
 from .intervals import ConfidenceInterval, pseudo_inverse
 
 if TYPE_CHECKING:
@@ -25,14 +23,30 @@ if TYPE_CHECKING:
 
 Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
+# Second derivatives of R's activations from their value a and slope d.
+CURVATURES = {
+    "identity": lambda a, d: np.zeros_like(a),
+    "logistic": lambda a, d: d * (1 - 2 * a),
+    "tanh": lambda a, d: -2 * a * d,
+}
+
 
 def has_intervals(results: NeuralNetResults) -> bool:
-    """Whether the fit asks for R's arithmetic and is a model that R's package has."""
+    """Whether the fit asks for R's arithmetic and is a model for which R has intervals.
+
+    R stops for relu and for more than one hidden layer; families, penalties, case weights, offsets and standardised
+    models it does not have. It stops for ``err_fct="sse"``, too, but only over a scalar second derivative; what its
+    formulas give is taken there.
+    """
     goal, settings, design = results.network.objective, results.settings, results.design
+    if settings.compat != "R":
+        return False
+    activations = (_hidden_activation(results), goal.output)
     return (
-        settings.compat == "R"
-        and (goal.name in ("sse", "ce", "ce_r") or goal.custom is not None)
+        (goal.name in ("sse", "ce", "ce_r") or goal.custom is not None)
         and not goal.of_predictor
+        and len(results.network.hidden) <= 1
+        and all(spec.custom is not None or spec.name in CURVATURES for spec in activations)
         and settings.penalty is None
         and design.weights is None
         and design.offset is None
@@ -43,11 +57,6 @@ def has_intervals(results: NeuralNetResults) -> bool:
 def r_confidence_interval(results: NeuralNetResults, alpha: float) -> ConfidenceInterval:
     """Intervals and NIC as R computes them.
 
-    Raises
-    ------
-    ArgumentError
-        For more than one hidden layer, where R stops, too.
-
     Warns
     -----
     SingularHessianWarning
@@ -56,11 +65,6 @@ def r_confidence_interval(results: NeuralNetResults, alpha: float) -> Confidence
     from scipy.special import ndtri
 
     network = results.network
-    if len(network.hidden) > 1:
-        raise ArgumentError(
-            "confidence_interval: R's formulas end at one hidden layer, "
-            f"and this network has {len(network.hidden)}; fit it with compat=None."
-        )
     used = _used(results)
     lower, upper, nic, ranks = [], [], [], []
     for b in range(results.nrep):
@@ -168,14 +172,8 @@ def activation_derivatives(spec: ActivationSpec, z: np.ndarray) -> Three:
     """Value, slope and curvature of an activation at an array."""
     if spec.custom is not None:
         return _three(spec.custom.python, z)
-    kernel = ACTIVATIONS[spec.name].kernel
-    plain = getattr(kernel, "py_func", kernel)
-
-    def triple(value: float) -> tuple[float, float, float]:
-        height, slope = plain(complex(value, derivatives.STEP), spec.parameter)
-        return height.real, slope.real, slope.imag / derivatives.STEP  # complex step
-
-    return _three(triple, z)
+    value, slope = spec.values(z), spec.slopes(z)
+    return value, slope, CURVATURES[spec.name](value, slope)
 
 
 def loss_derivatives(goal: Any, output: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
