@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 THINNEST, THICKEST = 0.5, 3.4  # line widths in points
+DWARFS = 25.0  # weights this many times larger than the median are all drawn alike
 UNIT_FACE, BIAS_FACE = "#f1f4f6", "#dcecf8"
 DASHES = (0, (3.2, 1.8))
 
@@ -26,9 +27,24 @@ def prepare(ax: Axes, plan: Layout) -> None:
     ax.set_aspect("equal")
 
 
-def root_strength(value: Any, largest: float) -> np.ndarray:
+def full_size(value: np.ndarray) -> float:
+    """Size of the weights that are drawn thickest: the largest, or a round number where a few dwarf the rest."""
+    size = np.abs(value[value != 0])
+    if size.size == 0:
+        return 0.0
+    largest, usual = float(size.max()), DWARFS * float(np.median(size))
+    return largest if largest <= usual else round_down(usual)
+
+
+def round_down(value: float) -> float:
+    """1, 2 or 5 times a power of ten, at most `value`."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(power * (5 if value >= 5 * power else 2 if value >= 2 * power else 1))
+
+
+def root_strength(value: Any, full: float) -> np.ndarray:
     """Size of weights from 0 to 1: the root, since a few weights are often much larger than the rest."""
-    return np.sqrt(np.abs(value) / largest) if largest > 0 else np.zeros(np.shape(value))
+    return np.sqrt(np.minimum(np.abs(value) / full, 1.0)) if full > 0 else np.zeros(np.shape(value))
 
 
 def line_width(strength: Any, plan: Layout, dense: bool) -> Any:
@@ -55,13 +71,13 @@ def edges(ax: Axes, plan: Layout, placed: PlacedEdges, palette: tuple[Any, Any],
     """Draw an edge for every weight: fitted ones solid, fixed ones dashed, the largest on top."""
     from matplotlib.collections import LineCollection
 
-    largest = float(np.abs(placed.value).max()) if placed.value.size else 0.0
+    full = full_size(placed.value)
     order = np.argsort(np.abs(placed.value), kind="stable")
     for held, name in ((False, "weights"), (True, "fixed weights")):
         rows = order[placed.fixed[order] == held]
         if rows.size == 0:
             continue
-        strength = root_strength(placed.value[rows], largest)
+        strength = root_strength(placed.value[rows], full)
         lines = LineCollection(
             list(np.stack([placed.start[rows], placed.end[rows]], axis=1)),
             colors=_rgba(placed.value[rows], strength, palette, dense),

@@ -9,9 +9,11 @@ import numpy as np
 from neuralstat.plots import style
 from neuralstat.plots.diagram_draw import (
     DASHES,
+    full_size,
     line_opacity,
     line_width,
     root_strength,
+    round_down,
     row_height,
     row_size,
 )
@@ -24,10 +26,9 @@ if TYPE_CHECKING:
 STUB, SPACE, GAP = 0.28, 0.07, 0.22  # inches: sample line, between it and its text, between items
 
 
-def _landmarks(largest: float) -> list[float]:
+def _landmarks(full: float) -> list[float]:
     """Three round weights that span the scale of widths."""
-    top = 10.0 ** np.floor(np.log10(largest))
-    top *= 5 if largest >= 5 * top else 2 if largest >= 2 * top else 1
+    top = round_down(full)
     return [top / 100, top / 10, top]
 
 
@@ -40,17 +41,19 @@ def _items(
         items.append(("positive weight", {"color": palette[0], "linewidth": 2}))
     if (placed.value < 0).any():
         items.append(("negative weight", {"color": palette[1], "linewidth": 2}))
-    largest = float(np.abs(placed.value).max()) if placed.value.size else 0.0
-    if widths and largest > 0:
+    full = full_size(placed.value)
+    if widths and full > 0:
         items.append(("size:", {}))
-        for mark in _landmarks(largest):
-            strength = float(root_strength(mark, largest))
+        beyond = bool((np.abs(placed.value) > full).any())
+        for mark in _landmarks(full):
+            strength = float(root_strength(mark, full))
             look = {
                 "color": style.INK,
                 "linewidth": line_width(strength, plan, True),
                 "alpha": max(line_opacity(strength, True), 0.3),
             }
-            items.append((style.number(mark), look))
+            more = "\N{GREATER-THAN OR EQUAL TO} " if beyond and mark == full else ""
+            items.append((more + style.number(mark), look))
     if placed.fixed.any():
         items.append(("held constant", {"color": style.INK, "linewidth": 1.4, "linestyle": DASHES}))
     return items
