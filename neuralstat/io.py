@@ -162,7 +162,9 @@ def _check_version(document: dict[str, Any]) -> None:
     version, saved = document.get("version"), document.get("saved")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise FileFormatError(f"its version is {version!r:.40}, not a number from 1 to {VERSION}")
-    if not isinstance(saved, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in saved.items()):
+    if not isinstance(saved, dict) or not all(
+        isinstance(k, str) and isinstance(v, str) for k, v in saved.items()
+    ):
         raise FileFormatError("the record of how it was saved is damaged")
     if version > VERSION:
         raise FileFormatError(

@@ -16,7 +16,11 @@ from .errors import ArgumentError, FileFormatError
 _KINDS = "biuf"  # booleans and numbers of fixed size, little endian
 _MAX_DEPTH = 50
 _ZONE = re.compile(r"[A-Za-z0-9_+\-:]+(/[A-Za-z0-9_+\-]+){0,3}")
-_NULLABLE = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)} | {"Float32", "Float64", "boolean"}
+_NULLABLE = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)} | {
+    "Float32",
+    "Float64",
+    "boolean",
+}
 _STRINGS = ("str", "string")
 
 
@@ -42,11 +46,20 @@ def read_array(raw: bytes, name: str) -> np.ndarray:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
     except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
         raise FileFormatError(f"member {name!r} is not an array ({str(error)[:80]})") from None
-    if dtype.hasobject or dtype.kind not in _KINDS or dtype.itemsize > 8 or not (dtype.isnative or dtype.itemsize == 1):
-        raise FileFormatError(f"member {name!r} holds {str(dtype)[:40]}; only booleans and numbers are allowed")
+    if (
+        dtype.hasobject
+        or dtype.kind not in _KINDS
+        or dtype.itemsize > 8
+        or not (dtype.isnative or dtype.itemsize == 1)
+    ):
+        raise FileFormatError(
+            f"member {name!r} holds {str(dtype)[:40]}; only booleans and numbers are allowed"
+        )
     body = raw[buffer.tell() :]
     if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
-        raise FileFormatError(f"member {name!r} claims the shape {str(shape)[:60]}, which its bytes do not have")
+        raise FileFormatError(
+            f"member {name!r} claims the shape {str(shape)[:60]}, which its bytes do not have"
+        )
     array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()
     if dtype.kind == "b" and np.any(array.view(np.uint8) > 1):
         raise FileFormatError(f"member {name!r} holds bytes that are no booleans")
@@ -63,7 +76,9 @@ class Writer:
         """Put an array of numbers aside; `ArgumentError` for other arrays."""
         array = np.asarray(array)
         if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
-            raise ArgumentError(f"{name} holds {array.dtype}, which cannot be saved; only numbers and booleans can.")
+            raise ArgumentError(
+                f"{name} holds {array.dtype}, which cannot be saved; only numbers and booleans can."
+            )
         key = f"{name}.{len(self.arrays)}" if name in self.arrays else name
         self.arrays[key] = array.astype(array.dtype.newbyteorder("<"), copy=False)
         return {"array": key}
@@ -88,7 +103,9 @@ class Writer:
             if value.dtype.kind in "OU":
                 return self.value(value.tolist(), name)
             return self.array(value, name)
-        raise ArgumentError(f"{name} holds {type(value).__name__}, which cannot be saved; numbers and strings can.")
+        raise ArgumentError(
+            f"{name} holds {type(value).__name__}, which cannot be saved; numbers and strings can."
+        )
 
     def index(self, index: pd.Index, name: str) -> dict[str, Any]:
         """Encode an index with its names."""
@@ -123,7 +140,10 @@ class Writer:
             return {"kind": "number", "values": self.array(index.to_numpy(), name)}
         if index.dtype == object or str(index.dtype) in {*_NULLABLE, *_STRINGS}:
             missing = index.isna()
-            items = [None if gap and v is not None else self.value(v, name) for v, gap in zip(index, missing, strict=True)]
+            items = [
+                None if gap and v is not None else self.value(v, name)
+                for v, gap in zip(index, missing, strict=True)
+            ]
             if index.dtype == object:  # None and NaN are different labels
                 items = [self.value(v, name) for v in index]
             return {"kind": "objects", "dtype": str(index.dtype), "values": items}
@@ -140,7 +160,9 @@ class Reader:
         self.arrays = arrays
         self.unread = set(arrays)
 
-    def array(self, entry: Any, dtype: str | None = None, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
+    def array(
+        self, entry: Any, dtype: str | None = None, shape: tuple[int | None, ...] | None = None
+    ) -> np.ndarray:
         """The array that an entry names, of a dtype (a kind such as "f", or "<f8") and shape (None: any)."""
         key = entry.get("array") if isinstance(entry, dict) and set(entry) == {"array"} else None
         if not isinstance(key, str) or key not in self.arrays:
@@ -150,7 +172,8 @@ class Reader:
         if dtype is not None and dtype not in (array.dtype.kind, array.dtype.str):
             raise FileFormatError(f"array {key!r} holds {array.dtype}, not {dtype}")
         if shape is not None and (
-            len(shape) != array.ndim or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
+            len(shape) != array.ndim
+            or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
         ):
             raise FileFormatError(f"array {key!r} has shape {array.shape}, expected {shape}")
         return array
@@ -171,7 +194,11 @@ class Reader:
                 return float(content)
             if tag == "tuple" and isinstance(content, list):
                 return tuple(self.value(v, depth + 1) for v in content)
-            if tag == "dict" and isinstance(content, list) and all(isinstance(p, list) and len(p) == 2 for p in content):
+            if (
+                tag == "dict"
+                and isinstance(content, list)
+                and all(isinstance(p, list) and len(p) == 2 for p in content)
+            ):
                 return {self.value(k, depth + 1): self.value(v, depth + 1) for k, v in content}
         raise FileFormatError(f"it holds an unknown entry: {str(entry)[:80]}")
 
@@ -188,7 +215,9 @@ class Reader:
         except FileFormatError:
             raise
         except Exception as error:  # pandas raises many kinds for labels that make no sense
-            raise FileFormatError(f"it holds damaged labels ({type(error).__name__}: {str(error)[:80]})") from None
+            raise FileFormatError(
+                f"it holds damaged labels ({type(error).__name__}: {str(error)[:80]})"
+            ) from None
 
     def _multi(self, entry: dict[str, Any], depth: int) -> pd.MultiIndex:
         levels = [self.index(level, depth + 1) for level in entry["levels"]]
@@ -222,7 +251,9 @@ class Reader:
         return index
 
     def _period(self, entry: dict[str, Any], depth: int) -> pd.Index:
-        return pd.PeriodIndex.from_ordinals(self.array(entry["values"], "<i8", (None,)), freq=_text(entry["freq"]))
+        return pd.PeriodIndex.from_ordinals(
+            self.array(entry["values"], "<i8", (None,)), freq=_text(entry["freq"])
+        )
 
     def _category(self, entry: dict[str, Any], depth: int) -> pd.Index:
         categories = self.index(entry["categories"], depth + 1)

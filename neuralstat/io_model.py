@@ -102,7 +102,9 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         elif name == "penalty":
             packed[name] = None if value is None else [list(part) for part in value.parts]
         elif name == "random_state":  # the seeds are stored by themselves
-            packed[name] = int(value) if isinstance(value, int | np.integer) else None if value is None else "seeds"
+            packed[name] = (
+                int(value) if isinstance(value, int | np.integer) else None if value is None else "seeds"
+            )
         elif name in ("lifesign", "progress"):  # how the fit was watched is no part of it
             continue
         else:
@@ -176,8 +178,13 @@ def _unpack_penalty(entry: Any) -> Any:
 def _unpack_seeds(parts: dict[str, Any], reader: Reader) -> np.random.SeedSequence:
     section = _section(parts, "seeds", ("entropy", "spawn_key", "pool_size"))
     entropy, key, pool = reader.value(section["entropy"]), section["spawn_key"], section["pool_size"]
-    numbers = [*(entropy if isinstance(entropy, list | tuple) else [entropy]), *(key if isinstance(key, list) else [None])]
-    if any(isinstance(k, bool) or not isinstance(k, int) or k < 0 for k in numbers) or pool not in range(4, 65):
+    numbers = [
+        *(entropy if isinstance(entropy, list | tuple) else [entropy]),
+        *(key if isinstance(key, list) else [None]),
+    ]
+    if any(isinstance(k, bool) or not isinstance(k, int) or k < 0 for k in numbers) or pool not in range(
+        4, 65
+    ):
         raise FileFormatError("its seeds are damaged")
     return np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=pool)
 
@@ -238,7 +245,10 @@ def _unpack_frame(entry: Any, index: pd.Index, reader: Reader) -> pd.DataFrame:
     columns = {reader.value(name): reader.index(values) for name, values in entry}
     if any(len(values) != len(index) for values in columns.values()) or len(columns) != len(entry):
         raise FileFormatError("its covariates do not fit its rows")
-    frame = pd.DataFrame({name: pd.Series(values.array, index=index, dtype=values.dtype) for name, values in columns.items()}, index=index)
+    frame = pd.DataFrame(
+        {name: pd.Series(values.array, index=index, dtype=values.dtype) for name, values in columns.items()},
+        index=index,
+    )
     return frame
 
 
@@ -253,7 +263,9 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed["seconds"] = float(fit.seconds)
     packed["trace"] = {
         "lengths": writer.array(np.array([len(s) for s, _ in fit.trace], np.int64), "trace.lengths"),
-        "steps": writer.array(np.concatenate([s for s, _ in fit.trace] or [np.zeros(0, np.int64)]), "trace.steps"),
+        "steps": writer.array(
+            np.concatenate([s for s, _ in fit.trace] or [np.zeros(0, np.int64)]), "trace.steps"
+        ),
         "errors": writer.array(np.concatenate([e for _, e in fit.trace] or [np.zeros(0)]), "trace.errors"),
     }
     return packed

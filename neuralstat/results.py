@@ -72,6 +72,8 @@ class NeuralNetResults(PredictionMixin):
         default = Settings()
         shown = []
         for name in Settings.names():
+            if name in ("lifesign", "lifesign_step", "progress"):  # how the fit was watched is no part of it
+                continue
             value, usual = getattr(self.settings, name), getattr(default, name)
             if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
                 shown.append(f"{name}=...")

@@ -42,8 +42,13 @@ class Summary:
     def as_text(self) -> str:
         """Text of lines of 80 characters."""
         thick, thin = "=" * tables.WIDTH, "-" * tables.WIDTH
-        parts = [tables.wrap(self.title.center(tables.WIDTH).rstrip()) if len(self.title) > tables.WIDTH
-                 else self.title.center(tables.WIDTH).rstrip(), thick, self.header.text()]
+        parts = [
+            tables.wrap(self.title.center(tables.WIDTH).rstrip())
+            if len(self.title) > tables.WIDTH
+            else self.title.center(tables.WIDTH).rstrip(),
+            thick,
+            self.header.text(),
+        ]
         for table in self.tables:
             parts += [thin, table.text()]
         parts += [thick, *map(tables.wrap, self.notes), tables.wrap(f"Call: {self.call}")]
@@ -58,7 +63,11 @@ class Summary:
 
     def as_latex(self) -> str:
         """A fragment of LaTeX that needs the package booktabs."""
-        parts = [rf"\textbf{{{tables.escape(self.title)}}}", self.header.latex(), *(t.latex() for t in self.tables)]
+        parts = [
+            rf"\textbf{{{tables.escape(self.title)}}}",
+            self.header.latex(),
+            *(t.latex() for t in self.tables),
+        ]
         parts += [tables.escape(note) for note in self.notes]
         parts.append(rf"{{\raggedright\ttfamily {tables.escape(self.call)}\par}}")
         return "\n\n\\medskip\n\\noindent\n".join(parts) + "\n"
@@ -87,7 +96,11 @@ def summary(results: NeuralNetResults) -> Summary:
     -------
     Summary
     """
-    name = f"{results.design.response} by {results.network.topology}" if results.formula is None else results.formula
+    name = (
+        f"{results.design.response} by {results.network.topology}"
+        if results.formula is None
+        else results.formula
+    )
     criteria = _criteria(results)
     parts = [_repetitions(results), _goodness(results)]
     if criteria:
@@ -97,7 +110,9 @@ def summary(results: NeuralNetResults) -> Summary:
 
 def _header(results: NeuralNetResults) -> list[tuple[str, str]]:
     design, settings, network = results.design, results.settings, results.network
-    response = design.response if design.classes is None else f"{design.response} ({len(design.classes)} classes)"
+    response = (
+        design.response if design.classes is None else f"{design.response} ({len(design.classes)} classes)"
+    )
     held = network.n_params - results.k_params
     return [
         ("Response", response),
@@ -177,13 +192,17 @@ def _goodness(results: NeuralNetResults) -> Table:
 def _class_rows(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str]]:
     if not np.isfinite(mean).all():
         return [("Misclassification rate", "fit not finite")]
-    observed, fitted = (y[:, 0] > 0.5, mean[:, 0] > 0.5) if y.shape[1] == 1 else (y.argmax(axis=1), mean.argmax(axis=1))
+    observed, fitted = (
+        (y[:, 0] > 0.5, mean[:, 0] > 0.5) if y.shape[1] == 1 else (y.argmax(axis=1), mean.argmax(axis=1))
+    )
     wrong = observed != fitted
     rate = np.average(wrong, weights=w)
     return [("Misclassification rate", f"{rate:.4f} ({int(wrong.sum())} of {wrong.size} wrong)")]
 
 
-def _binary_rows(names: Sequence[str], y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str, str]]:
+def _binary_rows(
+    names: Sequence[str], y: np.ndarray, mean: np.ndarray, w: np.ndarray
+) -> list[tuple[str, str, str]]:
     wrong = (y > 0.5) != (mean > 0.5)
     return [
         (name, f"{int(wrong[:, k].sum())} of {wrong.shape[0]}", f"{np.average(wrong[:, k], weights=w):.4f}")

@@ -44,7 +44,9 @@ class Pairs:
             right = f"{other}:{also:>{column - len(other) - 1}}" if other else ""
             lines.append(f"{left}  {right}".rstrip())
         for label, value in long:
-            lines += textwrap.wrap(f"{label}: {value}", width, subsequent_indent="    ", break_on_hyphens=False)
+            lines += textwrap.wrap(
+                f"{label}: {value}", width, subsequent_indent="    ", break_on_hyphens=False
+            )
         return "\n".join(lines)
 
     def html(self) -> str:
@@ -59,7 +61,9 @@ class Pairs:
     def latex(self) -> str:
         """A tabular of two columns, so that long values can be broken."""
         rows = [rf"{escape(label)}: & {escape(value)} \\" for label, value in self.items]
-        return "\n".join([r"\begin{tabular}{lp{0.65\linewidth}}", r"\toprule", *rows, r"\bottomrule", r"\end{tabular}"])
+        return "\n".join(
+            [r"\begin{tabular}{lp{0.65\linewidth}}", r"\toprule", *rows, r"\bottomrule", r"\end{tabular}"]
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ class Table:
 
         def line(cells: Sequence[str]) -> str:
             return gap.join(
-                c.ljust(s) if k < self.left else c.rjust(s) for k, (c, s) in enumerate(zip(cells, sizes, strict=True))
+                c.ljust(s) if k < self.left else c.rjust(s)
+                for k, (c, s) in enumerate(zip(cells, sizes, strict=True))
             ).rstrip()
 
         head = [line(self.columns)] if any(self.columns) else []
@@ -100,7 +105,8 @@ class Table:
         head = "".join(_cell(c, "th", s) for c, s in zip(self.columns, sides, strict=True))
         head = f"<thead><tr>{head}</tr></thead>" if any(self.columns) else ""
         body = "".join(
-            "<tr>" + "".join(_cell(c, "td", s) for c, s in zip(row, sides, strict=True)) + "</tr>" for row in self.rows
+            "<tr>" + "".join(_cell(c, "td", s) for c, s in zip(row, sides, strict=True)) + "</tr>"
+            for row in self.rows
         )
         caption = f'<caption style="caption-side:top;text-align:left;white-space:nowrap;padding:0.4em"><b>{html.escape(self.title)}</b></caption>'
         return f"{_TABLE}{caption}{head}<tbody>{body}</tbody></table>"

@@ -49,7 +49,9 @@ def assert_same(a, b, new):
     rep = "mean" if a.fit.converged.any() else "best"
     for data_ in (None, new):
         left, right = a.predict(data_, rep=rep), b.predict(data_, rep=rep)
-        same = pd.testing.assert_series_equal if isinstance(left, pd.Series) else pd.testing.assert_frame_equal
+        same = (
+            pd.testing.assert_series_equal if isinstance(left, pd.Series) else pd.testing.assert_frame_equal
+        )
         same(left, right, check_exact=True)
     pd.testing.assert_frame_equal(a.generalized_weights[0], b.generalized_weights[0], check_exact=True)
     pd.testing.assert_frame_equal(a.design.frame, b.design.frame)
@@ -67,8 +69,14 @@ CASES = {
     "two outputs": ("y + z ~ x", {"standardize": True}),
     "R's ce": ("case ~ x + z", {"err_fct": "ce", "linear_output": False, "likelihood": True, "compat": "R"}),
     "binomial": ("case ~ x + offset(e)", {"family": "binomial", "weights": "e"}),
-    "excluded": ("y ~ x", {"exclude": ["x.to.1layhid1"], "constant_weights": [0.5], "penalty": ns.decay(0.01)}),
-    "rows": ("y ~ x", {"exclude": [[1, 2, 2], [2, 3, 1]], "penalty": ns.elimination(0.1) + ns.l1(0.01, biases=False)}),
+    "excluded": (
+        "y ~ x",
+        {"exclude": ["x.to.1layhid1"], "constant_weights": [0.5], "penalty": ns.decay(0.01)},
+    ),
+    "rows": (
+        "y ~ x",
+        {"exclude": [[1, 2, 2], [2, 3, 1]], "penalty": ns.elimination(0.1) + ns.l1(0.01, biases=False)},
+    ),
     "custom": ("y ~ x", {"act_fct": lambda x: x / (1 + abs(x)), "err_fct": lambda x, y: (y - x) ** 2 / 2}),
     "no hidden": ("y ~ x", {"hidden": 0}),
     "float32": ("y ~ x", {"dtype": "float32"}),
@@ -109,7 +117,9 @@ def test_arrays_model(tmp_path):
     frame = data()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = ns.NeuralNet(frame["y"].to_numpy(), frame[["x", "z"]].to_numpy(), stepmax=50, random_state=2).fit()
+        fit = ns.NeuralNet(
+            frame["y"].to_numpy(), frame[["x", "z"]].to_numpy(), stepmax=50, random_state=2
+        ).fit()
     fit.save(tmp_path / "fit.nst")
     new = np.ones((3, 2))
     again = ns.load(tmp_path / "fit.nst")
@@ -293,11 +303,18 @@ def test_members(saved, tmp_path):
     refused(tmp_path / "bad.nst", "same name")
 
 
-@pytest.mark.parametrize("name", ["theta", "start", "x", "y", "kept", "steps", "status", "free", "loss", "trace.steps"])
+@pytest.mark.parametrize(
+    "name", ["theta", "start", "x", "y", "kept", "steps", "status", "free", "loss", "trace.steps"]
+)
 def test_wrong_shapes_and_kinds(saved, tmp_path, name):
     parts = parts_of(saved)
     array = read_array(parts[f"{name}.npy"], name)
-    for wrong in (array[..., :-1], array[np.newaxis], array.astype(np.complex64), array.astype(np.int8) * 0 + 9):
+    for wrong in (
+        array[..., :-1],
+        array[np.newaxis],
+        array.astype(np.complex64),
+        array.astype(np.int8) * 0 + 9,
+    ):
         parts[f"{name}.npy"] = write_array(wrong)
         refused(rewrite(saved, parts, tmp_path / "bad.nst"))
 
@@ -346,7 +363,14 @@ def test_unexpected_types_everywhere(saved, tmp_path):
 
 def test_json_of_no_kind(saved, tmp_path):
     parts = parts_of(saved)
-    for raw in (b"[" * 100_000, b'{"format": NaN}', b"\xff\xfe", b"[1]", b"null", b'{"version": ' + b"9" * 5000 + b"}"):
+    for raw in (
+        b"[" * 100_000,
+        b'{"format": NaN}',
+        b"\xff\xfe",
+        b"[1]",
+        b"null",
+        b'{"version": ' + b"9" * 5000 + b"}",
+    ):
         refused(rewrite(saved, {**parts, "model.json": raw}, tmp_path / "bad.nst"))
 
 

@@ -155,7 +155,7 @@ def _against_observed(
         k = _output(results, response)
         return plot_observed_fitted(_observed(results)[k], mean[k], y_name=_label(results, k), ax=ax)
     y, size = design.y, len(design.classes)
-    seen, said = ((y[0] > 0.5, mean[0] > 0.5) if len(y) == 1 else (y.argmax(axis=0), mean.argmax(axis=0)))
+    seen, said = (y[0] > 0.5, mean[0] > 0.5) if len(y) == 1 else (y.argmax(axis=0), mean.argmax(axis=0))
     table = np.zeros((size, size), int)
     np.add.at(table, (seen.astype(int), said.astype(int)), 1)
     return plot_confusion(table, [str(c) for c in design.classes], y_name=design.response, ax=ax)
