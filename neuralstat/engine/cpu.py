@@ -61,9 +61,10 @@ class Work(NamedTuple):
 def workspace(net: Any, data: Any, theta: Any) -> Any:
     """Fresh buffers in the kind of number of `theta`."""
     outputs = data.y.shape[1]
-    value = np.zeros((net.width, BLOCK), theta.dtype)
-    slope = np.zeros((net.width, BLOCK), theta.dtype)
-    delta = np.zeros((net.width, BLOCK), theta.dtype)
+    length = BLOCK + 64 // theta.itemsize  # one cache line more, lest rows fall on the same cache sets
+    value = np.zeros((net.width, length), theta.dtype)
+    slope = np.zeros((net.width, length), theta.dtype)
+    delta = np.zeros((net.width, length), theta.dtype)
     return Work(value, slope, delta, np.zeros((outputs, BLOCK), data.y.dtype), np.ones(BLOCK, data.y.dtype))
 
 
