@@ -429,7 +429,7 @@ def distinct(errors: np.ndarray, tolerance: float = _SAME) -> np.ndarray:
     numbers = np.empty(errors.size, np.int64)
     number, last = 0, np.nan
     for b in order:
-        if not errors[b] - last <= tolerance * abs(last):
+        if not (np.isfinite(errors[b]) and errors[b] - last <= tolerance * abs(last)):
             number += 1
             last = errors[b]
         numbers[b] = number

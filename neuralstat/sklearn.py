@@ -1,0 +1,271 @@
+"""Estimators for scikit-learn: `NeuralNetRegressor` and `NeuralNetClassifier`.
+
+They work in pipelines, grid searches and cross-validation; what was fitted is a `NeuralNetResults` in ``results_``,
+with its summary, plots and diagnostics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .api import NeuralNet
+from .penalties import decay as weight_decay
+from .results import NeuralNetResults
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import (
+        _check_sample_weight,
+        check_is_fitted,
+        column_or_1d,
+        validate_data,
+    )
+except ImportError as error:
+    raise ImportError(
+        "neuralstat.sklearn needs scikit-learn 1.6 or newer: pip install 'neuralstat[sklearn]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from .formula import Design
+
+__all__ = ["NeuralNetClassifier", "NeuralNetRegressor"]
+
+_PARAMETERS = """
+    hidden : int or sequence of int
+        Units per hidden layer; 0 for none.
+    act_fct : str, Activation or callable, or a sequence of them
+        Hidden activation, or one per layer.
+    decay : float
+        Weight decay, ``decay / 2 * sum w^2`` is added to the error.
+    penalty : Penalty, optional
+        Another penalty instead of `decay`, such as ``neuralstat.l1(0.1)``.
+    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop"}
+    learningrate : float, optional
+        Of "backprop".
+    threshold : float
+        Stop where no partial derivative of the error is larger.
+    stepmax : int
+        At most so many steps.
+    rep : int
+        Repetitions from random starts; predictions are averaged over those that converged.
+    standardize : bool
+        Centre and scale covariates (and the response of a regression) inside the model.
+    n_jobs : int, optional
+        Threads over repetitions.
+    random_state : int, RandomState, Generator, SeedSequence, optional
+"""
+
+_ATTRIBUTES = """
+    results_ : NeuralNetResults
+        The fit.
+    n_features_in_ : int
+    feature_names_in_ : array of str
+        Where X was a DataFrame with string column names.
+    n_iter_ : int
+        Most steps that a repetition took.
+"""
+
+
+class _NeuralNetEstimator(BaseEstimator):
+    """What both estimators share."""
+
+    results_: NeuralNetResults
+    n_features_in_: int
+
+    def __init__(
+        self,
+        hidden: Any = 3,
+        *,
+        act_fct: Any = "logistic",
+        decay: float = 0.01,
+        penalty: Any = None,
+        algorithm: str = "rprop+",
+        learningrate: float | None = None,
+        threshold: float = 0.05,
+        stepmax: int = 10_000,
+        rep: int = 1,
+        standardize: bool = True,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden = hidden
+        self.act_fct = act_fct
+        self.decay = decay
+        self.penalty = penalty
+        self.algorithm = algorithm
+        self.learningrate = learningrate
+        self.threshold = threshold
+        self.stepmax = stepmax
+        self.rep = rep
+        self.standardize = standardize
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _train(self, endog: Any, x: np.ndarray, sample_weight: Any, family: str) -> None:
+        """Fit the model of checked data."""
+        weights = (
+            None
+            if sample_weight is None
+            else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        )
+        seeds = self.random_state
+        if isinstance(seeds, np.random.RandomState):
+            seeds = seeds.randint(0, 2**31 - 1, size=4).tolist()
+        model = NeuralNet(
+            endog,
+            self._frame(x),
+            hidden=self.hidden,
+            act_fct=self.act_fct,
+            penalty=weight_decay(self.decay) if self.penalty is None else self.penalty,
+            algorithm=self.algorithm,
+            learningrate=self.learningrate,
+            threshold=self.threshold,
+            stepmax=self.stepmax,
+            rep=self.rep,
+            standardize=self.standardize,
+            n_jobs=self.n_jobs,
+            random_state=seeds,
+            weights=weights,
+            family=family,
+        )
+        model.design = _population_scaling(model.design)
+        self.results_ = model.fit()
+        self.n_iter_ = int(self.results_.fit.steps.max())
+
+    def _frame(self, x: np.ndarray) -> pd.DataFrame:
+        """Covariates under their names, x1, x2, ... where they have none."""
+        names = getattr(self, "feature_names_in_", [f"x{j + 1}" for j in range(x.shape[1])])
+        return pd.DataFrame(x, columns=list(names))
+
+    def _mean(self, X: Any) -> np.ndarray:
+        """Predictions (m, K), averaged over the converged repetitions, over all where none converged."""
+        check_is_fitted(self)
+        x = validate_data(self, X, dtype=np.float64, reset=False)
+        table = self.results_.predict(self._frame(x), rep="all").to_numpy()
+        values = table.reshape(len(x), self.results_.nrep, -1)
+        done = self.results_.fit.converged
+        return values[:, done if done.any() else slice(None)].mean(axis=1)
+
+
+class NeuralNetRegressor(RegressorMixin, MultiOutputMixin, _NeuralNetEstimator):
+    __doc__ = f"""Neural network regression: least squares with a linear output.
+
+    Parameters
+    ----------{_PARAMETERS}
+    Attributes
+    ----------{_ATTRIBUTES}
+    Examples
+    --------
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from neuralstat.sklearn import NeuralNetRegressor
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
+    >>> scores = cross_val_score(NeuralNetRegressor(5, random_state=1), data[["x"]], data["y"])  # doctest: +SKIP
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralNetRegressor:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+        y : array-like of shape (n,) or (n, K)
+        sample_weight : array-like of shape (n,), optional
+            Case weights.
+
+        Returns
+        -------
+        self
+        """
+        x, y = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+        )
+        self._flat = y.ndim == 1
+        self._train(np.asarray(y, dtype=np.float64), x, sample_weight, "gaussian")
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the response, shape (m,) or (m, K) as `y` was."""
+        values = self._mean(X)
+        return values[:, 0] if self._flat else values
+
+
+class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
+    __doc__ = f"""Neural network classification: cross entropy with logistic or softmax outputs.
+
+    Parameters
+    ----------{_PARAMETERS}
+    Attributes
+    ----------
+    classes_ : array of shape (C,){_ATTRIBUTES}
+    Examples
+    --------
+    >>> from neuralstat.sklearn import NeuralNetClassifier
+    >>> import neuralstat as ns
+    >>> iris = ns.datasets.iris()
+    >>> model = NeuralNetClassifier(3, rep=5, random_state=1)
+    >>> model.fit(iris.drop(columns="Species"), iris["Species"]).score(...)  # doctest: +SKIP
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralNetClassifier:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+        y : array-like of shape (n,)
+            Labels of any kind.
+        sample_weight : array-like of shape (n,), optional
+            Case weights.
+
+        Returns
+        -------
+        self
+        """
+        x, y = validate_data(self, X, y, dtype=np.float64)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.classes_.size < 2:
+            raise ValueError(
+                f"y has one class, {self.classes_[0]!r}; a classifier needs at least two classes."
+            )
+        labels = pd.Series(pd.Categorical.from_codes(codes, [str(c) for c in self.classes_]), name="y")
+        self._train(labels, x, sample_weight, "binomial" if self.classes_.size == 2 else "multinomial")
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict the probability of each class, shape (m, C) in the order of `classes_`."""
+        values = self._mean(X)
+        return np.column_stack([1 - values[:, 0], values[:, 0]]) if self.classes_.size == 2 else values
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the most probable class."""
+        best = np.argmax(self.predict_proba(X), axis=1)
+        return self.classes_[best]
+
+
+def _population_scaling(design: Design) -> Design:
+    """Scale by standard deviations with divisor n, as scikit-learn's StandardScaler does, instead of n - 1.
+
+    Then a row of weight 2 counts as two rows exactly, which scikit-learn asks of ``sample_weight``.
+    """
+    if design.scaling is None:
+        return design
+    used = design.y.shape[1] if design.weights is None else int(np.count_nonzero(design.weights > 0))
+    factor = np.sqrt(max(used - 1, 1) / used)
+
+    def narrower(rows: np.ndarray, sd: np.ndarray, scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        factors = np.where(scaled, factor, 1.0)
+        return rows / factors[:, None], sd * factors
+
+    old = design.scaling
+    x, x_sd = narrower(design.x, old.x_sd, design.x.any(axis=1))
+    y, y_sd = narrower(design.y, old.y_sd, (old.y_sd != 1) | (old.y_mean != 0))
+    scaling = replace(old, x_sd=x_sd, y_sd=y_sd)
+    return replace(design, x=x, y=y, scaling=scaling, spec=replace(design.spec, scaling=scaling))
