@@ -255,6 +255,7 @@ def neuralnet(
     compat: str | None = None,
     random_state: Any = None,
     context: Mapping[str, Any] | None = None,
+    **unknown: Any,
 ) -> NeuralNetResults:
     """Fit a neural network to a formula.
 
@@ -319,6 +320,8 @@ def neuralnet(
         Each repetition has its own stream.
     context : mapping, optional
         Further names for the formula.
+    **unknown
+        Refused, with the name that may be meant (``err.fct``: `err_fct`).
 
     Returns
     -------
@@ -348,5 +351,5 @@ def neuralnet(
     >>> fit.converged
     True
     """
-    arguments = {k: v for k, v in locals().items() if k not in ("formula", "data", "context")}
-    return NeuralNet.from_formula(formula, data, context=context, **arguments).fit()
+    arguments = {k: v for k, v in locals().items() if k not in ("formula", "data", "context", "unknown")}
+    return NeuralNet.from_formula(formula, data, context=context, **{**unknown, **arguments}).fit()

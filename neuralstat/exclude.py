@@ -41,7 +41,7 @@ def fixed_weights(
     """
     free = np.ones(network.n_params, bool)
     constants = np.zeros(network.n_params)
-    values = [] if constant_weights is None else [float(v) for v in np.atleast_1d(constant_weights)]
+    values = _constants(constant_weights)
     if exclude is None:
         if values and compat != "R":
             raise ArgumentError("constant_weights is given without exclude: say which weights have these values.")
@@ -60,12 +60,23 @@ def fixed_weights(
     return free, constants
 
 
+def _constants(constant_weights: Any) -> list[float]:
+    if constant_weights is None:
+        return []
+    try:
+        return np.asarray(constant_weights, dtype=np.float64).reshape(-1).tolist()
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"constant_weights must be numbers, got {constant_weights!r}.") from error
+
+
 def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
     """0-based flat positions, in the order given, without repetitions."""
     if isinstance(exclude, str):
         exclude = [exclude]
     if hasattr(exclude, "columns"):
         exclude = exclude.to_numpy()
+    if not hasattr(exclude, "__iter__"):
+        raise ArgumentError(f"exclude must be rows, positions, names or masks in a list or array, got {exclude!r}.")
     items = list(exclude)
     if items and all(isinstance(e, str) for e in items):
         return _unique(_by_name(network, items))

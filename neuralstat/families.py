@@ -39,6 +39,8 @@ def resolve_objective(
     ArgumentError
         For unknown names, and for cross entropy of outputs that can leave (0, 1).
     """
+    if isinstance(output_act_fct, str) or not callable(output_act_fct):
+        resolve_activation(output_act_fct, "output_act_fct")  # checked even where it is not used
     if family is not None:
         if family not in FAMILIES:
             raise ArgumentError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {family!r}.")
@@ -54,7 +56,10 @@ def resolve_objective(
     from .custom import Loss
 
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
-        err_fct = Loss(err_fct)
+        try:
+            err_fct = Loss(err_fct)
+        except ArgumentError as error:
+            raise ArgumentError(f"err_fct: {error}") from error
     if not isinstance(err_fct, Loss):
         raise ArgumentError(f"err_fct must be 'sse', 'ce', a Loss or a function err(x, y), got {err_fct!r}.")
     return Objective(err_fct.name, CUSTOM, output, False, 0.0, err_fct.address, err_fct)

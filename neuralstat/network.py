@@ -79,7 +79,10 @@ def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
     from .custom import Activation
 
     if isinstance(given, Callable) and not isinstance(given, Activation):  # type: ignore[arg-type]
-        given = Activation(given)
+        try:
+            given = Activation(given)
+        except ArgumentError as error:
+            raise ArgumentError(f"{argument}: {error}") from error
     if not isinstance(given, Activation):
         raise ArgumentError(f"{argument} must be a name, an Activation or a function, got {given!r}.")
     return ActivationSpec(given.name, CUSTOM_ACTIVATION, 0.0, given.address, given)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ConvergenceWarning
+from .errors import ArgumentError, ConvergenceWarning, DataError
 from .inference import derivatives
 from .layers import codes
 
@@ -110,7 +110,12 @@ class PredictionMixin:
             from .rcompat import by_position
 
             new = by_position(new, design.x_names, design.frame.columns)
-        encoded = design.encode(new, offset=offset)
+        try:
+            encoded = design.encode(new, offset=offset)
+        except (ArgumentError, DataError) as error:
+            if str(error).startswith(("data must", "data has")):  # the argument's name here
+                raise type(error)(f"new{str(error)[4:]}") from error
+            raise
         return encoded.x, encoded.offset, encoded.index, encoded.complete
 
     def _numbers(self, rep: Any) -> list[int]:
@@ -189,6 +194,9 @@ class PredictionMixin:
             code = (mean[0] > 0.5).astype(int)
             levels = list(classes) if classes is not None else [0, 1]
         else:
+            y = self.design.y
+            if classes is None and not (np.isin(y, (0, 1)).all() and (y.sum(axis=0) == 1).all()):
+                raise ArgumentError("type='class' needs a factor response, or 0/1 responses of which one is 1 in each row.")
             code = np.argmax(np.where(np.isnan(mean), -np.inf, mean), axis=0)
             levels = list(classes) if classes is not None else list(self.design.y_names)
         code[~complete] = -1

@@ -14,6 +14,8 @@ from .inference import derivatives
 if TYPE_CHECKING:
     from .results import NeuralNetResults
 
+_TINY = 1e-300
+
 
 def r_error(results: NeuralNetResults, b: int) -> float:
     """The error as R sums it: terms that are NaN are left out where all outputs lie in [0, 1] (Q04, Q21)."""
@@ -33,7 +35,11 @@ def r_error(results: NeuralNetResults, b: int) -> float:
 
 
 def r_generalized_weights(d: np.ndarray, o: np.ndarray) -> np.ndarray:
-    """(d output / d covariate) / (output (1 - output)), shape (K, D, n), for whatever outputs (Q12)."""
+    """(d output / d covariate) / (output (1 - output)), shape (K, D, n), for whatever outputs (Q12).
+
+    NaN where an output is 0 or 1; compiled logistics end at exp(-708), where R's rounds to 0.
+    """
+    o, d = (np.where(np.abs(v) < _TINY, 0.0, v) for v in (o, d))
     with np.errstate(divide="ignore", invalid="ignore"):
         return d / (o * (1 - o))[:, np.newaxis, :]
 

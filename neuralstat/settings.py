@@ -151,6 +151,8 @@ class Settings:
             )
         limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
         put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
+        if self.learningrate_limit[0] > self.learningrate_limit[1]:
+            raise ArgumentError(f"learningrate_limit: min must not exceed max, got {self.learningrate_limit!r}.")
         factor = (0.5, 1.2) if self.learningrate_factor is None else self.learningrate_factor
         put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
         if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:

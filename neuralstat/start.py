@@ -99,26 +99,25 @@ def start_weights(
 
 def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: str | None) -> list[np.ndarray]:
     """One vector per repetition given: P numbers or, without the weights held out, n_free."""
+    if isinstance(startweights, str | bytes) or not hasattr(startweights, "__iter__"):
+        raise ArgumentError(f"startweights must be numbers, or lists of weight matrices, got {startweights!r}.")
     items = startweights if isinstance(startweights, np.ndarray) else list(startweights)
     if len(items) == 0:
         raise ArgumentError("startweights is empty.")
     first = items[0]
-    if np.ndim(first) == 2:  # matrices of one repetition
+    if _dims(first) == 2:  # matrices of one repetition
         return [network.flatten(items)]
-    if not np.isscalar(first) and not isinstance(first, np.ndarray) and np.ndim(first[0]) == 2:
-        return [network.flatten(matrices) for matrices in items]
-    if np.ndim(first) == 1:
-        rows = [np.asarray(row, dtype=np.float64) for row in items]
+    if _dims(first) > 2:
+        return [network.flatten(list(matrices)) for matrices in items]
+    if _dims(first) == 1:
+        rows = [_numbers(row) for row in items]
         for row in rows:
             if row.size not in (n_free, network.n_params):
                 raise ArgumentError(
                     f"startweights: a repetition has {row.size} numbers; {_expected(n_free, network.n_params)}."
                 )
         return rows
-    try:
-        flat = np.asarray(items, dtype=np.float64).ravel()
-    except (TypeError, ValueError) as error:
-        raise ArgumentError("startweights must be numbers, or lists of weight matrices.") from error
+    flat = _numbers(items).ravel()
     for size in (n_free, network.n_params):
         if flat.size in (size, size * rep):
             return list(flat.reshape(-1, size))
@@ -130,6 +129,23 @@ def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: s
             f"startweights has {flat.size} numbers, of which the first {used * n_free} are used.", DataWarning, stacklevel=5
         )
     return list(flat[: used * n_free].reshape(used, n_free))
+
+
+def _numbers(given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"startweights must be numbers, or lists of weight matrices, got {given!r:.80}.") from error
+
+
+def _dims(given: Any) -> int:
+    """Dimensions; of a list of matrices of several shapes 3."""
+    if isinstance(given, list | tuple) and len(given) and _dims(given[0]) == 2:
+        return 3
+    try:
+        return np.ndim(given)
+    except ValueError as error:  # rows of several lengths
+        raise ArgumentError("startweights: a matrix has rows of different lengths.") from error
 
 
 def _expected(n_free: int, n_params: int) -> str:
