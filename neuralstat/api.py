@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError, ConvergenceWarning
+from .errors import ArgumentError, ConvergenceWarning, caller
 from .exclude import fixed_weights
 from .families import needs, resolve_objective
 from .network import ActivationSpec, Network, dense_network, resolve_activation
@@ -215,7 +215,7 @@ def warn_unconverged(results: NeuralNetResults) -> None:
         f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
         f"{worst['largest_gradient']}, threshold {results.settings.threshold:g}.) The weights reached are kept.",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=caller(),
     )
 
 

@@ -1,6 +1,19 @@
 """Exceptions and warnings of neuralstat: one short tree, so that callers can catch by kind."""
 
 
+from __future__ import annotations
+
+import sys
+
+
+def caller() -> int:
+    """The `stacklevel` with which a warning points to the line outside this package that led to it."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 class NeuralStatError(Exception):
     """Base of all errors that neuralstat raises on purpose."""
 

@@ -300,7 +300,10 @@ class Network:
             )
         parts = []
         for k, (matrix, shape) in enumerate(zip(matrices, self.shapes, strict=True)):
-            array = np.asarray(matrix, dtype=np.float64)
+            try:
+                array = np.asarray(matrix, dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise ArgumentError(f"{argument}: matrix {k + 1} must be numbers, got {matrix!r:.80}.") from error
             if array.shape != shape:
                 raise ArgumentError(f"{argument}: matrix {k + 1} has shape {array.shape}, expected {shape}.")
             parts.append(array.T.ravel())

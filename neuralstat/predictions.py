@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .errors import ArgumentError, ConvergenceWarning, DataError
+from .errors import ArgumentError, ConvergenceWarning, DataError, caller
 from .inference import derivatives
 from .layers import codes
 
@@ -130,7 +130,7 @@ class PredictionMixin:
                     warnings.warn(
                         "No repetition converged: the prediction averages over all of them.",
                         ConvergenceWarning,
-                        stacklevel=3,
+                        stacklevel=caller(),
                     )
                 return everything
             return good.tolist()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, DataWarning
+from .errors import ArgumentError, DataWarning, caller
 from .network import Network
 
 
@@ -126,7 +126,9 @@ def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: s
     used = min(flat.size // n_free, rep)
     if flat.size > used * n_free and compat != "R":
         warnings.warn(
-            f"startweights has {flat.size} numbers, of which the first {used * n_free} are used.", DataWarning, stacklevel=5
+            f"startweights has {flat.size} numbers, of which the first {used * n_free} are used.",
+            DataWarning,
+            stacklevel=caller(),
         )
     return list(flat[: used * n_free].reshape(used, n_free))
 

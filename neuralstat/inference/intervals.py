@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, SingularHessianWarning
+from ..errors import ArgumentError, SingularHessianWarning, caller
 from . import derivatives
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> Confi
             f"{', '.join(str(ranks[b - 1]) for b in singular)} for {int(free.sum())} weights: some weights are not "
             "determined by the data, and their intervals come from a pseudo-inverse.",
             SingularHessianWarning,
-            stacklevel=3,
+            stacklevel=caller(),
         )
     index = pd.RangeIndex(1, results.nrep + 1, name="rep")
     return ConfidenceInterval(lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import SingularHessianWarning
+from ..errors import SingularHessianWarning, caller
 from ..network import ActivationSpec
 from .intervals import ConfidenceInterval, pseudo_inverse
 
@@ -85,7 +85,7 @@ def r_confidence_interval(results: NeuralNetResults, alpha: float) -> Confidence
         warnings.warn(
             "R gives neither intervals nor NIC where a weight is held at 0; compat=None does.",
             SingularHessianWarning,
-            stacklevel=4,
+            stacklevel=caller(),
         )
     index = pd.RangeIndex(1, results.nrep + 1, name="rep")
     return ConfidenceInterval(lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank"))
