@@ -1,4 +1,4 @@
-"""The command line: ``neuralstat fit | predict | demo | version``; here the arguments, in `cli_commands` the work."""
+"""The command line: ``neuralstat fit | predict | demo | version``. The work is done in `cli_commands`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ examples:
 
 formulas:
   y ~ x + z   y ~ .   log(y) ~ poly(x, 3) + C(group)   y1 + y2 ~ x   y ~ x + offset(log(exposure))
-  Put them in quotes, so that the shell leaves them alone. Names with dots or spaces: `Sepal.Length` in backticks
-  (and the formula in single quotes).
+  Put them in quotes, so that the shell leaves them alone. Names with dots or spaces: `Sepal.Length` in
+  backticks (and the formula in single quotes).
 """
 
 _PREDICT_EXAMPLES = """\
@@ -47,8 +47,8 @@ examples:
     neuralstat predict fit.nst new.csv --rep all
     neuralstat predict fit.nst new.csv --rep best --type class
 
-The columns that the formula needs are found by name, in any order; others are ignored. There is one line of output
-per line of data; where a value is missing, the prediction is empty.
+The columns that the formula needs are found by name, in any order; others are ignored. There is one line of
+output per line of data; where a value is missing, the prediction is empty.
 """
 
 _DEMO_EXAMPLES = """\
@@ -56,8 +56,8 @@ examples:
   neuralstat demo doppler
   neuralstat demo doppler --output-dir pictures --rep 10 --random-state 7
 
-doppler: y = sin(1/x) + N(0, 0.1^2) at 200 points, fitted by a network with hidden layers of 10, 5 and 15 units from
-several random starts. Writes the network as a diagram, and the fit with the truth, as PNG.
+doppler: y = sin(1/x) + N(0, 0.1^2) at 200 points, fitted by a network with hidden layers of 10, 5 and 15
+units from several random starts. Writes the network as a diagram, and the fit with the truth, as PNG.
 """
 
 
@@ -72,13 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 for an error, said in one line on stderr; 130 after Ctrl-C; 141 where the reader of the output left.
+        0; 1 for an error, in one line on stderr; 130 after Ctrl-C; 141 where the reader of the output left.
         Wrong usage ends the process with 2.
     """
     arguments = parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
             code = _run(arguments)
             sys.stdout.flush()
@@ -118,8 +118,8 @@ def parser() -> argparse.ArgumentParser:
     """All commands with their arguments."""
     top = argparse.ArgumentParser(
         prog="neuralstat",
-        description="Neural networks as statistical models: fit a formula to a table, look at the fit, predict.",
-        epilog="neuralstat COMMAND --help explains a command with examples. Start with: neuralstat demo doppler",
+        description="Neural networks as statistical models: fit a formula to a table, predict.",
+        epilog="neuralstat COMMAND --help explains, with examples. Start with: neuralstat demo doppler",
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _fit(commands)

@@ -42,8 +42,8 @@ def fit(arguments: Namespace) -> int:
         name: getattr(arguments, name)
         for name in (
             "hidden", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "constant_weights",
-            "algorithm", "threshold", "stepmax", "rep", "learningrate", "weights", "offset", "standardize", "missing",
-            "likelihood", "random_state", "n_jobs", "dtype", "compat",
+            "algorithm", "threshold", "stepmax", "rep", "learningrate", "weights", "offset", "standardize",
+            "missing", "likelihood", "random_state", "n_jobs", "dtype", "compat",
         )
     }  # fmt: skip
     for name in ("learningrate_limit", "learningrate_factor"):
@@ -112,7 +112,7 @@ def demo(arguments: Namespace) -> int:
 
 
 def report(results: NeuralNetResults) -> dict[str, Any]:
-    """The fit as JSON: call, sizes, repetitions and weights of the best; numbers that are not finite are null."""
+    """The fit as JSON: call, sizes, repetitions, weights of the best; numbers not finite are null."""
     reps = results.reps
     return _finite(
         {
@@ -142,7 +142,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-# tables ------------------------------------------------------------------------------------------------------
+# tables ------------------------------------------------------------------------------------------------
 
 
 def read_table(source: str, sep: str | None = None) -> pd.DataFrame:
@@ -196,7 +196,7 @@ def _frame(values: Any, results: NeuralNetResults) -> pd.DataFrame:
     return values
 
 
-# arguments and pictures --------------------------------------------------------------------------------------
+# arguments and pictures --------------------------------------------------------------------------------
 
 
 def _averaged(results: NeuralNetResults) -> str:

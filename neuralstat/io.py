@@ -1,7 +1,7 @@
 """Fits as files: one zip of plain arrays and JSON, from which nothing can be executed.
 
-The zip holds ``model.json`` and arrays in numpy's format (``np.load`` reads them), stored without compression, so
-that a file can never claim more memory than it has bytes. Reading checks every entry before it is used.
+The zip holds ``model.json`` and arrays in numpy's format (``np.load`` reads them), stored uncompressed,
+so that a file can never claim more memory than it has bytes. Reading checks every entry before it is used.
 """
 
 from __future__ import annotations
@@ -168,7 +168,8 @@ def _check_version(document: dict[str, Any]) -> None:
         raise FileFormatError("the record of how it was saved is damaged")
     if version > VERSION:
         raise FileFormatError(
-            f"it was saved by a newer neuralstat ({saved.get('neuralstat', 'unknown')!s:.20}, file version {version}); "
+            f"it was saved by a newer neuralstat ({saved.get('neuralstat', 'unknown')!s:.20}, file version "
+            f"{version}); "
             f"this is {__version__}, which reads file versions up to {VERSION}: upgrade neuralstat to read it"
         )
 

@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ class Writer:
         return {"array": key}
 
     def value(self, value: Any, name: str) -> Any:
-        """Encode numbers, strings, lists, tuples, dicts and arrays of them; `ArgumentError` for anything else."""
+        """Encode numbers, strings, lists, tuples, dicts and arrays; `ArgumentError` for anything else."""
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or isinstance(value, bool | int | str):
@@ -123,19 +123,20 @@ class Writer:
             return {"kind": "range", "start": index.start, "stop": index.stop, "step": index.step}
         if isinstance(index, pd.DatetimeIndex):
             zone = None if index.tz is None else str(index.tz)
-            return {"kind": "datetime", "values": self.array(index.asi8, name), "unit": index.unit, "zone": zone,
-                    "freq": index.freqstr}  # fmt: skip
+            return {"kind": "datetime", "values": self.array(index.asi8, name), "unit": index.unit,
+                    "zone": zone, "freq": index.freqstr}  # fmt: skip
         if isinstance(index, pd.TimedeltaIndex):
             return {"kind": "timedelta", "values": self.array(index.asi8, name), "unit": index.unit,
                     "freq": index.freqstr}  # fmt: skip
         if isinstance(index, pd.PeriodIndex):
             return {"kind": "period", "values": self.array(index.asi8, name), "freq": index.freqstr}
         if isinstance(index, pd.CategoricalIndex):
-            return {"kind": "category", "codes": self.array(index.codes, name), "ordered": bool(index.ordered),
+            return {"kind": "category", "codes": self.array(index.codes, name),
+                    "ordered": bool(index.ordered),
                     "categories": self.index(index.categories, f"{name}.categories")}  # fmt: skip
         if isinstance(index, pd.IntervalIndex):
-            return {"kind": "interval", "left": self.index(index.left, f"{name}.left"), "closed": index.closed,
-                    "right": self.index(index.right, f"{name}.right")}  # fmt: skip
+            return {"kind": "interval", "left": self.index(index.left, f"{name}.left"),
+                    "closed": index.closed, "right": self.index(index.right, f"{name}.right")}  # fmt: skip
         if isinstance(index.dtype, np.dtype) and index.dtype.kind in _KINDS:
             return {"kind": "number", "values": self.array(index.to_numpy(), name)}
         if index.dtype == object or str(index.dtype) in {*_NULLABLE, *_STRINGS}:
@@ -280,10 +281,10 @@ class Reader:
             raise FileFormatError(f"unknown kind of labels {entry['dtype']!r:.40}")
         return pd.Index(pd.array(items, dtype=entry["dtype"]))
 
-    _DECODERS: dict[Any, Callable[..., pd.Index]] = {
+    _DECODERS: ClassVar[dict[Any, Callable[..., pd.Index]]] = {
         "range": _range, "number": _number, "datetime": _datetime, "timedelta": _timedelta, "period": _period,
         "category": _category, "interval": _interval, "objects": _objects,
-    }  # fmt: skip  # noqa: RUF012
+    }  # fmt: skip
 
 
 def _check_codes(codes: np.ndarray, size: int) -> None:

@@ -90,7 +90,7 @@ def _section(parent: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[s
     return section
 
 
-# settings ----------------------------------------------------------------------------------------------------
+# settings ----------------------------------------------------------------------------------------------
 
 
 def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
@@ -170,7 +170,8 @@ def _unpack_penalty(entry: Any) -> Any:
         if kind not in ("decay", "elimination", "l1") or not isinstance(biases, bool):
             raise FileFormatError("its penalty is damaged")
         arguments = (strength, scale) if kind == "elimination" else (strength,)
-        part = penalties.PENALTIES[kind](*arguments, biases=biases)
+        make: Any = penalties.PENALTIES[kind]
+        part = make(*arguments, biases=biases)
         total = part if total is None else total + part
     return total
 
@@ -189,7 +190,7 @@ def _unpack_seeds(parts: dict[str, Any], reader: Reader) -> np.random.SeedSequen
     return np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=pool)
 
 
-# design ------------------------------------------------------------------------------------------------------
+# design ------------------------------------------------------------------------------------------------
 
 
 def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
@@ -252,7 +253,7 @@ def _unpack_frame(entry: Any, index: pd.Index, reader: Reader) -> pd.DataFrame:
     return frame
 
 
-# fit ---------------------------------------------------------------------------------------------------------
+# fit ---------------------------------------------------------------------------------------------------
 
 
 def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:

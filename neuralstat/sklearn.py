@@ -1,7 +1,7 @@
 """Estimators for scikit-learn: `NeuralNetRegressor` and `NeuralNetClassifier`.
 
-They work in pipelines, grid searches and cross-validation; what was fitted is a `NeuralNetResults` in ``results_``,
-with its summary, plots and diagnostics.
+They work in pipelines, grid searches and cross-validation; what was fitted is a `NeuralNetResults` in
+``results_``, with its summary, plots and diagnostics.
 """
 
 from __future__ import annotations
@@ -69,6 +69,14 @@ _ATTRIBUTES = """
     n_iter_ : int
         Most steps that a repetition took.
 """
+
+
+def _documented(kind: type) -> type:
+    """Fill in what the docstrings of both estimators share."""
+    if kind.__doc__:  # there is none under python -OO
+        kind.__doc__ = kind.__doc__.replace("{PARAMETERS}", _PARAMETERS.strip())
+        kind.__doc__ = kind.__doc__.replace("{ATTRIBUTES}", _ATTRIBUTES.strip())
+    return kind
 
 
 class _NeuralNetEstimator(BaseEstimator):
@@ -152,20 +160,26 @@ class _NeuralNetEstimator(BaseEstimator):
         return values[:, done if done.any() else slice(None)].mean(axis=1)
 
 
+@_documented
 class NeuralNetRegressor(RegressorMixin, MultiOutputMixin, _NeuralNetEstimator):
-    __doc__ = f"""Neural network regression: least squares with a linear output.
+    """Neural network regression: least squares with a linear output.
 
     Parameters
-    ----------{_PARAMETERS}
+    ----------
+    {PARAMETERS}
+
     Attributes
-    ----------{_ATTRIBUTES}
+    ----------
+    {ATTRIBUTES}
+
     Examples
     --------
     >>> from sklearn.model_selection import cross_val_score
     >>> from neuralstat.sklearn import NeuralNetRegressor
     >>> import neuralstat as ns
     >>> data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
-    >>> scores = cross_val_score(NeuralNetRegressor(5, random_state=1), data[["x"]], data["y"])  # doctest: +SKIP
+    >>> model = NeuralNetRegressor(5, random_state=1)
+    >>> scores = cross_val_score(model, data[["x"]], data["y"])  # doctest: +SKIP
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> NeuralNetRegressor:
@@ -195,14 +209,19 @@ class NeuralNetRegressor(RegressorMixin, MultiOutputMixin, _NeuralNetEstimator):
         return values[:, 0] if self._flat else values
 
 
+@_documented
 class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
-    __doc__ = f"""Neural network classification: cross entropy with logistic or softmax outputs.
+    """Neural network classification: cross entropy with logistic or softmax outputs.
 
     Parameters
-    ----------{_PARAMETERS}
+    ----------
+    {PARAMETERS}
+
     Attributes
     ----------
-    classes_ : array of shape (C,){_ATTRIBUTES}
+    classes_ : array of shape (C,)
+    {ATTRIBUTES}
+
     Examples
     --------
     >>> from neuralstat.sklearn import NeuralNetClassifier
@@ -265,7 +284,7 @@ def _population_scaling(design: Design) -> Design:
         return rows / factors[:, None], sd * factors
 
     old = design.scaling
-    x, x_sd = narrower(design.x, old.x_sd, design.x.any(axis=1))
-    y, y_sd = narrower(design.y, old.y_sd, (old.y_sd != 1) | (old.y_mean != 0))
+    x, x_sd = narrower(design.x, old.x_sd, np.any(design.x, axis=1))
+    y, y_sd = narrower(design.y, old.y_sd, np.asarray((old.y_sd != 1) | (old.y_mean != 0)))
     scaling = replace(old, x_sd=x_sd, y_sd=y_sd)
     return replace(design, x=x, y=y, scaling=scaling, spec=replace(design.spec, scaling=scaling))

@@ -154,8 +154,8 @@ def _repetitions(results: NeuralNetResults) -> Table:
     reps = results.reps
     order = reps.assign(last=~reps["converged"]).sort_values(["last", "error"], kind="stable").index[:SHOWN]
     rows = [
-        (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}", f"{reps.at[r, 'steps']:,}",
-         "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
+        (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}",
+         f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
         for r in order
     ]  # fmt: skip
     title = "Repetitions" if results.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {results.nrep}"
@@ -164,7 +164,7 @@ def _repetitions(results: NeuralNetResults) -> Table:
 
 
 def _averaged(results: NeuralNetResults) -> tuple[np.ndarray, int]:
-    """Mean (n, K) of the fitted outputs over the converged repetitions (over all where none is), and their number."""
+    """Mean (n, K) of the outputs over the converged repetitions (all where none is), and their number."""
     done = results.fit.converged
     numbers = np.flatnonzero(done) if done.any() else np.arange(results.nrep)
     return np.mean([results.net_result[b].to_numpy() for b in numbers], axis=0), numbers.size
@@ -183,8 +183,8 @@ def _goodness(results: NeuralNetResults) -> Table:
     if design.classes is not None:
         return Table(title, ("", ""), _class_rows(y, mean, w), left=1)
     if results.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
-        return Table(title, ("response", "wrong", "misclassification rate"), _binary_rows(design.y_names, y, mean, w),
-                     left=1)  # fmt: skip
+        columns = ("response", "wrong", "misclassification rate")
+        return Table(title, columns, _binary_rows(design.y_names, y, mean, w), left=1)
     rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(design.y_names)]
     return Table(title, ("response", "RSS", "root mean square", "R-squared"), rows, left=1)
 
@@ -239,8 +239,8 @@ def _notes(results: NeuralNetResults) -> list[str]:
     for status, group in lost.groupby("status", sort=True):
         who = ", ".join(map(str, group.index[:SHOWN])) + (", ..." if len(group) > SHOWN else "")
         notes.append(
-            f"WARNING: {len(group)} of {len(reps)} repetition(s) did not converge ({status}): {who}. The largest "
-            f"partial derivative is {group['reached_threshold'].max():.4g}, at "
+            f"WARNING: {len(group)} of {len(reps)} repetition(s) did not converge ({status}): {who}. The "
+            f"largest partial derivative is {group['reached_threshold'].max():.4g}, at "
             f"{group['largest_gradient'][group['reached_threshold'].fillna(np.inf).idxmax()]}."
         )
     done = reps[reps["converged"]]
@@ -249,13 +249,13 @@ def _notes(results: NeuralNetResults) -> list[str]:
         seen = int((done["optimum"] == best).sum())
         if seen == 1:
             notes.append(
-                f"WARNING: The best optimum was seen once in {len(reps)} repetitions: more repetitions may find a "
-                f"better one.{_near(np.sort(done['error']))}"
+                f"WARNING: The best optimum was seen once in {len(reps)} repetitions: more repetitions may "
+                f"find a better one.{_near(np.sort(done['error']))}"
             )
         else:
             notes.append(
-                f"The best optimum was seen {seen} times in {len(reps)} repetitions; {done['optimum'].nunique()} "
-                "distinct optima were found."
+                f"The best optimum was seen {seen} times in {len(reps)} repetitions; "
+                f"{done['optimum'].nunique()} distinct optima were found."
             )
     if results.settings.random_state is None and results.settings.startweights is None:
         notes.append(f"To repeat this fit: random_state={results.seeds.entropy}.")
@@ -267,4 +267,7 @@ def _near(errors: np.ndarray) -> str:
     gap = (errors[1] - errors[0]) / abs(errors[0]) if errors[0] else np.inf
     if not gap < 0.01:
         return ""
-    return f" (The second best is {100 * gap:.2g}% above it: a smaller threshold tells whether it is another one.)"
+    return (
+        f" (The second best is {100 * gap:.2g}% above it: a smaller threshold tells "
+        "whether it is another one.)"
+    )

@@ -108,7 +108,8 @@ class Table:
             "<tr>" + "".join(_cell(c, "td", s) for c, s in zip(row, sides, strict=True)) + "</tr>"
             for row in self.rows
         )
-        caption = f'<caption style="caption-side:top;text-align:left;white-space:nowrap;padding:0.4em"><b>{html.escape(self.title)}</b></caption>'
+        style = "caption-side:top;text-align:left;white-space:nowrap;padding:0.4em"
+        caption = f'<caption style="{style}"><b>{html.escape(self.title)}</b></caption>'
         return f"{_TABLE}{caption}{head}<tbody>{body}</tbody></table>"
 
     def latex(self) -> str:

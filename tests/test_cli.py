@@ -41,8 +41,8 @@ def png(path):
 
 
 def test_fit_prints_the_summary_and_writes_files(folder, capsys):
-    options = ["--rep", "2", "--plot", "fit.png", "--diagram", "net.png", "--plot-error", "err.png", "--save", "fit.nst",
-               "--predictions", "fitted.csv"]  # fmt: skip
+    options = ["--rep", "2", "--plot", "fit.png", "--diagram", "net.png", "--plot-error", "err.png", "--save",
+               "fit.nst", "--predictions", "fitted.csv"]  # fmt: skip
     assert main(["fit", "y ~ x", "data.csv", *FAST, *options]) == 0
     out, err = capsys.readouterr()
     fit = ns.neuralnet("y ~ x", pd.read_csv("data.csv"), hidden=2, threshold=0.1, random_state=1, rep=2)
@@ -72,7 +72,7 @@ def test_standard_input(folder, capsys, monkeypatch):
 def test_arguments_reach_the_fit(folder, capsys):
     options = """--act-fct tanh --decay 0.01 --elimination 0.02 --no-penalize-biases --weights w --standardize
         --missing raise --n-jobs 1 --likelihood --algorithm rprop- --learningrate-factor 0.4,1.3
-        --learningrate-limit 1e-9,0.2 --stepmax 500 --constant-weights 0.5 --json""".split()
+        --learningrate-limit 1e-9,0.2 --stepmax 500 --constant-weights 0.5 --json""".split()  # noqa: SIM905
     arguments = [
         "fit",
         "y ~ x",
@@ -89,8 +89,9 @@ def test_arguments_reach_the_fit(folder, capsys):
     report = json.loads(capsys.readouterr().out)
     assert report["call"] == (
         "neuralnet('y ~ x', data, hidden=(3, 2), act_fct='tanh', exclude=[[1, 2, 2], [2, 3, 1]], "
-        "constant_weights=[0.5], algorithm='rprop-', threshold=0.5, stepmax=500, learningrate_limit=(1e-09, 0.2), "
-        "learningrate_factor=(0.4, 1.3), penalty=decay(0.01, biases=False) + elimination(0.02, scale=1, biases=False), "
+        "constant_weights=[0.5], algorithm='rprop-', threshold=0.5, stepmax=500, "
+        "learningrate_limit=(1e-09, 0.2), learningrate_factor=(0.4, 1.3), "
+        "penalty=decay(0.01, biases=False) + elimination(0.02, scale=1, biases=False), "
         "weights='w', standardize=True, missing='raise', likelihood=True, n_jobs=1, random_state=4)"
     )
     assert report["weights_trained"] == 15 and report["topology"] == "1-3-2-1"
@@ -180,8 +181,8 @@ def test_errors_are_one_line(folder, capsys, arguments, message):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["fit"], ["fit", "y ~ x"], ["fit", "y ~ x", "d.csv", "--hidden", "a"], ["demo", "other"], ["nothing"],
-     ["predict", "f", "d", "--rep", "0"], ["predict", "f", "d", "--type", "units"]],
+    [[], ["fit"], ["fit", "y ~ x"], ["fit", "y ~ x", "d.csv", "--hidden", "a"], ["demo", "other"],
+     ["nothing"], ["predict", "f", "d", "--rep", "0"], ["predict", "f", "d", "--type", "units"]],
 )  # fmt: skip
 def test_usage(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -185,7 +185,7 @@ def test_plain_data_round_trip(value):
     assert again == value and repr(again) == repr(value)
 
 
-# damaged and hostile files ------------------------------------------------------------------------------------
+# damaged and hostile files -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -382,12 +382,12 @@ def test_hostile_formula_is_refused(saved, tmp_path):
     refused(with_model(saved, tmp_path, hostile))
 
 
-# where to save -----------------------------------------------------------------------------------------------
+# where to save -----------------------------------------------------------------------------------------
 
 
 def test_where(tmp_path):
     fit = fit_of("y ~ x", stepmax=20)
-    with pytest.raises(FileNotFoundError, match="there is no folder .*missing"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing"):
         fit.save(tmp_path / "missing" / "fit.nst")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         fit.save(tmp_path)

@@ -84,8 +84,8 @@ def test_observed_against_fitted(frame, formula):
 def test_classes(frame):
     fit = fitted("g ~ x", frame, family="multinomial")
     ax = fit.plot_fit()
-    counts = np.array([[int(t.get_text()) for t in ax.texts if t.get_gid() == f"count-{i}-{j}"][0]
-                       for i in range(3) for j in range(3)]).reshape(3, 3)  # fmt: skip
+    shown = {t.get_gid(): int(t.get_text()) for t in ax.texts}
+    counts = [[shown[f"count-{i}-{j}"] for j in range(3)] for i in range(3)]
     expected = pd.crosstab(frame["g"], fit.predict(type="class").astype(str))
     expected = expected.reindex(index=["high", "low", "mid"], columns=["high", "low", "mid"], fill_value=0)
     np.testing.assert_array_equal(counts, expected)
@@ -122,7 +122,7 @@ def test_diverged_fits_say_so(frame):
     object.__setattr__(fit.fit, "theta", theta)
     with pytest.raises(ArgumentError, match="all diverged"):
         fit.plot_fit()
-    with pytest.raises(ArgumentError, match="repetition 1 diverged.*cannot be drawn"):
+    with pytest.raises(ArgumentError, match=r"repetition 1 diverged.*cannot be drawn"):
         fit.plot(rep=1)
 
 

@@ -123,7 +123,7 @@ def test_nothing_converged_still_predicts(diabetes):
 
 def test_errors(diabetes):
     x, y = diabetes
-    with pytest.raises(ValueError, match="(?i)weights"):
+    with pytest.raises(ValueError, match=r"(?i)weights"):
         NeuralNetRegressor().fit(x, y, sample_weight=np.zeros(len(y)))
     with pytest.raises(ValueError, match="one class"):
         NeuralNetClassifier().fit(x, np.ones(len(y), int))

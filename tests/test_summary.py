@@ -44,9 +44,9 @@ def test_header(frame):
     assert text.splitlines()[0].strip() == "Neural network: y ~ x"
     assert max(map(len, text.splitlines())) <= 80
     assert values(text) == {
-        "Response": "y", "Topology": "1-3-2-1", "Activation": "tanh, logistic", "Output": "identity", "Error": "sse",
-        "Penalty": "decay(0.01)", "Standardized": "yes", "Observations": "58", "Rows dropped": "2",
-        "Weights trained": "16", "Weights held out": "1", "Algorithm": "rprop+", "Threshold": "0.1",
+        "Response": "y", "Topology": "1-3-2-1", "Activation": "tanh, logistic", "Output": "identity",
+        "Error": "sse", "Penalty": "decay(0.01)", "Standardized": "yes", "Observations": "58",
+        "Rows dropped": "2", "Weights trained": "16", "Weights held out": "1", "Algorithm": "rprop+", "Threshold": "0.1",
         "Repetitions": f"2 ({fit.fit.converged.sum()} converged)",
     }  # fmt: skip
     assert "error + penalty" in text

@@ -30,9 +30,9 @@ def plot_fit(
     """Draw data and fit.
 
     With one numeric covariate: the observations, the curve of every converged repetition (of all where none
-    converged) and their mean, on a grid over the covariate's range. With several covariates, or where an offset
-    shifts every observation: observed against fitted values. For a factor response: the confusion table, or with
-    ``response=`` the probability of that class.
+    converged) and their mean, on a grid over the covariate's range. With several covariates, or where an
+    offset shifts every observation: observed against fitted values. For a factor response: the confusion
+    table, or with ``response=`` the probability of that class.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def plot_fit(
     Raises
     ------
     ArgumentError
-        For an unknown `response`, where no repetition has finite weights, and for `band` and `truth` where there
-        is no grid.
+        For an unknown `response`, where no repetition has finite weights, and for `band` and `truth` where
+        there is no grid.
     """
     if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
         raise ArgumentError(f"points must be a whole number >= 2, got {points!r}.")
@@ -92,7 +92,7 @@ def plot_fit(
 
 
 def _averaged(results: NeuralNetResults) -> list[int]:
-    """Repetitions (from 0) that enter the mean: the converged; all with finite weights where none converged."""
+    """Repetitions (from 0) in the mean: the converged; all with finite weights where none converged."""
     finite = np.isfinite(results.fit.theta).all(axis=1)
     done = results.fit.converged & finite
     numbers = np.flatnonzero(done if done.any() else finite).tolist()
