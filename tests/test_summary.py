@@ -46,7 +46,8 @@ def test_header(frame):
     assert values(text) == {
         "Response": "y", "Topology": "1-3-2-1", "Activation": "tanh, logistic", "Output": "identity",
         "Error": "sse", "Penalty": "decay(0.01)", "Standardized": "yes", "Observations": "58",
-        "Rows dropped": "2", "Weights trained": "16", "Weights held out": "1", "Algorithm": "rprop+", "Threshold": "0.1",
+        "Rows dropped": "2",
+        "Weights trained": "16", "Weights held out": "1", "Algorithm": "rprop+", "Threshold": "0.1",
         "Repetitions": f"2 ({fit.fit.converged.sum()} converged)",
     }  # fmt: skip
     assert "error + penalty" in text
