@@ -21,7 +21,8 @@ def fixed_weights(
     network : Network
     exclude : None, array of shape (E, 3), sequence of int, sequence of str, or sequence of bool matrices
         R's rows (layer, input neuron, output neuron), 1-based with the bias as input neuron 1; R's 1-based
-        positions in the flat vector; names as in `result_matrix`; masks shaped like `weights`, True = held out.
+        positions in the flat vector; names as in `result_matrix`; masks shaped like `weights`, True = held
+        out.
     constant_weights : sequence of float, optional
         Values, in the order in which `exclude` names the weights (masks: in flat order); the rest is 0.
     compat : {None, "R"}
@@ -44,7 +45,9 @@ def fixed_weights(
     values = _constants(constant_weights)
     if exclude is None:
         if values and compat != "R":
-            raise ArgumentError("constant_weights is given without exclude: say which weights have these values.")
+            raise ArgumentError(
+                "constant_weights is given without exclude: say which weights have these values."
+            )
         return free, constants
     positions = _positions(network, exclude, compat)
     if not np.all(np.isfinite(values)):
@@ -76,7 +79,9 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
     if hasattr(exclude, "columns"):
         exclude = exclude.to_numpy()
     if not hasattr(exclude, "__iter__"):
-        raise ArgumentError(f"exclude must be rows, positions, names or masks in a list or array, got {exclude!r}.")
+        raise ArgumentError(
+            f"exclude must be rows, positions, names or masks in a list or array, got {exclude!r}."
+        )
     items = list(exclude)
     if items and all(isinstance(e, str) for e in items):
         return _unique(_by_name(network, items))
@@ -95,14 +100,16 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
         return np.flatnonzero(array).tolist()
     if array.size == 0 or array.dtype.kind not in "iuf" or array.ndim > 2 or np.any(array != np.round(array)):
         raise ArgumentError(
-            "exclude must be rows (layer, input neuron, output neuron), positions, names of weights, or boolean "
+            "exclude must be rows (layer, input neuron, output neuron), positions, names of weights, or bool "
             f"masks; got {exclude!r}."
         )
     array = array.astype(int)
     if array.ndim == 1:
         outside = array[(array < 1) | (array > network.n_params)]
         if outside.size:
-            raise ArgumentError(f"exclude: there is no weight {outside[0]}; positions go from 1 to {network.n_params}.")
+            raise ArgumentError(
+                f"exclude: there is no weight {outside[0]}; positions go from 1 to {network.n_params}."
+            )
         return _unique((array - 1).tolist())
     if array.shape[1] != 3:
         raise ArgumentError(
@@ -115,15 +122,19 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
 def _of_row(network: Network, row: Sequence[int]) -> int:
     layer, source, target = (int(v) for v in row)
     if not 1 <= layer <= len(network.shapes):
-        raise ArgumentError(f"exclude: row {tuple(row)} names layer {layer}; there are {len(network.shapes)}.")
+        raise ArgumentError(
+            f"exclude: row {tuple(row)} names layer {layer}; there are {len(network.shapes)}."
+        )
     per_unit, units = network.shapes[layer - 1]
     if not 1 <= source <= per_unit:
         raise ArgumentError(
-            f"exclude: row ({layer}, {source}, {target}): input neurons of layer {layer} go from 1 (bias) to {per_unit}."
+            f"exclude: row ({layer}, {source}, {target}): "
+            f"input neurons of layer {layer} go from 1 (bias) to {per_unit}."
         )
     if not 1 <= target <= units:
         raise ArgumentError(
-            f"exclude: row ({layer}, {source}, {target}): output neurons of layer {layer} go from 1 to {units}."
+            f"exclude: row ({layer}, {source}, {target}): "
+            f"output neurons of layer {layer} go from 1 to {units}."
         )
     before = sum(p * u for p, u in network.shapes[: layer - 1])
     return before + (target - 1) * per_unit + source - 1
@@ -134,7 +145,8 @@ def _by_name(network: Network, names: Sequence[str]) -> list[int]:
     for name in names:
         if name not in where:
             raise ArgumentError(
-                f"exclude: there is no weight {name!r}. Names are those of result_matrix, such as {network.names[0]!r}."
+                f"exclude: there is no weight {name!r}. "
+                f"Names are those of result_matrix, such as {network.names[0]!r}."
             )
     return [where[name] for name in names]
 

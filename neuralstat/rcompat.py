@@ -47,8 +47,8 @@ def r_generalized_weights(d: np.ndarray, o: np.ndarray) -> np.ndarray:
 def r_group_means(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Responses (K, n) with R's means over equal covariate rows (Q11).
 
-    R keeps a list of the repeated rows and, when a group is averaged, takes the first entry off this list instead of
-    the group; so rows get lost for groups that come later.
+    R keeps a list of the repeated rows and, when a group is averaged, takes the first entry off this list
+    instead of the group; so rows get lost for groups that come later.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def r_group_means(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     for row, first in seen.items():
         if len(repeated) == 1 and x.shape[0] > 1:
             raise DataError(
-                f"prediction: R stops here, one repeated covariate row {row} being left; fit with compat=None."
+                f"prediction: R stops where one repeated covariate row is left, {row}; fit with compat=None."
             )
         group = [first, *(i for i in repeated if rows[i] == row)]
         if len(group) > 1:

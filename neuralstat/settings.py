@@ -49,7 +49,9 @@ def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, f
     """Two positive numbers; a mapping with the keys `first` and `second` is taken, too."""
     if isinstance(value, dict):
         if set(value) != {first, second}:
-            raise ArgumentError(f"{name} must have the keys {first!r} and {second!r}, got {sorted(map(str, value))}.")
+            raise ArgumentError(
+                f"{name} must have the keys {first!r} and {second!r}, got {sorted(map(str, value))}."
+            )
         value = (value[first], value[second])
     try:
         pair = tuple(value)
@@ -57,7 +59,9 @@ def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, f
         pair = ()
     if len(pair) != 2:
         raise ArgumentError(f"{name} must consist of two numbers ({first}, {second}), got {value!r}.")
-    return check_number(pair[0], f"{name}[0]", positive=True), check_number(pair[1], f"{name}[1]", positive=True)
+    return check_number(pair[0], f"{name}[0]", positive=True), check_number(
+        pair[1], f"{name}[1]", positive=True
+    )
 
 
 def check_hidden(hidden: Any) -> tuple[int, ...]:
@@ -71,7 +75,8 @@ def check_hidden(hidden: Any) -> tuple[int, ...]:
         return ()
     if 0 in units:
         raise ArgumentError(
-            f"hidden contains a 0: {units}. Every hidden layer needs a unit; hidden=0 alone means no hidden layer."
+            f"hidden contains a 0: {units}. Every hidden layer needs a unit; "
+            "hidden=0 alone means no hidden layer."
         )
     return units
 
@@ -139,7 +144,8 @@ class Settings:
             put("n_jobs", check_int(self.n_jobs, "n_jobs", 1))
         if self.penalty is not None and not isinstance(self.penalty, Penalty):
             raise ArgumentError(
-                f"penalty must be made by decay(), elimination(), l1() or elastic_net(), got {self.penalty!r}."
+                "penalty must be made by decay(), elimination(), l1() or elastic_net(), "
+                f"got {self.penalty!r}."
             )
         self._check_algorithm(put)
         self._check_device()
@@ -152,11 +158,15 @@ class Settings:
         limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
         put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
         if self.learningrate_limit[0] > self.learningrate_limit[1]:
-            raise ArgumentError(f"learningrate_limit: min must not exceed max, got {self.learningrate_limit!r}.")
+            raise ArgumentError(
+                f"learningrate_limit: min must not exceed max, got {self.learningrate_limit!r}."
+            )
         factor = (0.5, 1.2) if self.learningrate_factor is None else self.learningrate_factor
         put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
         if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:
-            raise ArgumentError(f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0.")
+            raise ArgumentError(
+                f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0."
+            )
         if self.learningrate is not None:
             put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
 

@@ -26,9 +26,15 @@ def seed_sequence(random_state: Any) -> np.random.SeedSequence:
         return np.random.SeedSequence(random_state.integers(0, 2**63, size=2).tolist())
     if random_state is None:
         return np.random.SeedSequence()
-    if isinstance(random_state, int | np.integer) and not isinstance(random_state, bool) and random_state >= 0:
+    if (
+        isinstance(random_state, int | np.integer)
+        and not isinstance(random_state, bool)
+        and random_state >= 0
+    ):
         return np.random.SeedSequence(int(random_state))
-    if isinstance(random_state, Sequence) and all(isinstance(s, int | np.integer) and s >= 0 for s in random_state):
+    if isinstance(random_state, Sequence) and all(
+        isinstance(s, int | np.integer) and s >= 0 for s in random_state
+    ):
         return np.random.SeedSequence([int(s) for s in random_state])
     raise ArgumentError(
         f"random_state must be None, an int >= 0, a SeedSequence or a Generator, got {random_state!r}."
@@ -55,8 +61,8 @@ def start_weights(
 ) -> np.ndarray:
     """Start weights of all repetitions.
 
-    Random ones are standard normal as R's, repetition r drawing from the r-th child of `seeds`; so the start of a
-    repetition depends neither on their number nor on threads.
+    Random ones are standard normal as R's, repetition r drawing from the r-th child of `seeds`; so the start
+    of a repetition depends neither on their number nor on threads.
 
     Parameters
     ----------
@@ -83,11 +89,17 @@ def start_weights(
     ArgumentError
         Where the numbers do not fit the network.
     """
-    theta = np.stack([np.random.default_rng(s).standard_normal(network.n_params) for s in children(seeds, rep)])
+    theta = np.stack(
+        [np.random.default_rng(s).standard_normal(network.n_params) for s in children(seeds, rep)]
+    )
     if startweights is not None:
         given = _given(network, startweights, int(free.sum()), rep, compat)
         for r, row in enumerate(given[:rep]):
-            full = np.where(np.isnan(row) & ~free, 0.0, row) if row.size == network.n_params else constants.copy()
+            full = (
+                np.where(np.isnan(row) & ~free, 0.0, row)
+                if row.size == network.n_params
+                else constants.copy()
+            )
             if row.size != network.n_params:
                 full[free] = row
             theta[r] = full if internal is None else internal(full[np.newaxis])[0]
@@ -97,16 +109,20 @@ def start_weights(
     return theta
 
 
-def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: str | None) -> list[np.ndarray]:
+def _given(
+    network: Network, startweights: Any, n_free: int, rep: int, compat: str | None
+) -> list[np.ndarray]:
     """One vector per repetition given: P numbers or, without the weights held out, n_free."""
     if isinstance(startweights, str | bytes) or not hasattr(startweights, "__iter__"):
-        raise ArgumentError(f"startweights must be numbers, or lists of weight matrices, got {startweights!r}.")
+        raise ArgumentError(
+            f"startweights must be numbers, or lists of weight matrices, got {startweights!r}."
+        )
     items = startweights if isinstance(startweights, np.ndarray) else list(startweights)
     if len(items) == 0:
         raise ArgumentError("startweights is empty.")
     first = items[0]
     if _dims(first) == 2:  # matrices of one repetition
-        return [network.flatten(items)]
+        return [network.flatten(list(items))]
     if _dims(first) > 2:
         return [network.flatten(list(matrices)) for matrices in items]
     if _dims(first) == 1:
@@ -114,7 +130,8 @@ def _given(network: Network, startweights: Any, n_free: int, rep: int, compat: s
         for row in rows:
             if row.size not in (n_free, network.n_params):
                 raise ArgumentError(
-                    f"startweights: a repetition has {row.size} numbers; {_expected(n_free, network.n_params)}."
+                    f"startweights: a repetition has {row.size} numbers; "
+                    f"{_expected(n_free, network.n_params)}."
                 )
         return rows
     flat = _numbers(items).ravel()
@@ -137,7 +154,9 @@ def _numbers(given: Any) -> np.ndarray:
     try:
         return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"startweights must be numbers, or lists of weight matrices, got {given!r:.80}.") from error
+        raise ArgumentError(
+            f"startweights must be numbers, or lists of weight matrices, got {given!r:.80}."
+        ) from error
 
 
 def _dims(given: Any) -> int:

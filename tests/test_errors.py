@@ -49,12 +49,14 @@ ARGUMENTS = {
     "hidden": [("3", "'3'"), (-1, "-1"), (2.5, "2.5"), (None, "None"), ((2, 0), "(2, 0)"), ([[1]], "[1]"),
                (True, "True"), ((2, "a"), "'a'"), (NAN, "nan"), (INF, "inf")],
     "layers": [("dense", ""), (5, "")],
-    "act_fct": [("nope", "'nope'"), (5, "5"), (["logistic", "tanh"], "2 entries"), (two, "(a, b)"), (text, "text")],
+    "act_fct": [("nope", "'nope'"), (5, "5"), (["logistic", "tanh"], "2 entries"), (two, "(a, b)"),
+                (text, "text")],
     "output_act_fct": [("nope", "'nope'"), (5, "5")],
     "linear_output": [("yes", "'yes'"), (2, "2"), (None, "None")],
     "err_fct": [("mse", "'mse'"), (5, "5"), (one, "(a)"), (None, "None")],
     "family": [("bernoulli", "'bernoulli'"), (5, "5")],
-    "exclude": [([[9, 1, 1]], "layer 9"), ([[1, 9, 1]], "(1, 9, 1)"), ([[1, 1, 9]], "(1, 1, 9)"), ([[1, 2]], "2 columns"),
+    "exclude": [([[9, 1, 1]], "layer 9"), ([[1, 9, 1]], "(1, 9, 1)"), ([[1, 1, 9]], "(1, 1, 9)"),
+                ([[1, 2]], "2 columns"),
                 (["nope"], "'nope'"), ("nope", "'nope'"), ([99], "99"), ([0], "0"), ([-1], "-1"), (5, "5"),
                 ([1.5], "1.5"), ([NAN], "nan"), ([np.ones((2, 1), bool)], "1 weight matrices"),
                 ([1, 2, 3, 4], "all weights"), ([True, False], "2")],
@@ -63,15 +65,18 @@ ARGUMENTS = {
     "threshold": [(-1, "-1"), ("a", "'a'"), (None, "None"), (NAN, "nan"), (True, "True")],
     "stepmax": [(0, "0"), (-1, "-1"), (2.5, "2.5"), ("a", "'a'"), (None, "None")],
     "rep": [(0, "0"), (-1, "-1"), (1.5, "1.5"), ("a", "'a'"), (None, "None")],
-    "startweights": [([1, 2], "2 numbers"), ("abc", "'abc'"), (["a"] * 4, "'a'"), ([NAN] * 4, "finite"), (5, "5"),
+    "startweights": [([1, 2], "2 numbers"), ("abc", "'abc'"), (["a"] * 4, "'a'"), ([NAN] * 4, "finite"),
+                     (5, "5"),
                      ([], "empty"), ([[[1, 2, 3]]], "1 weight matrices"), ([[1], [2, 3]], "1 numbers"),
                      ([np.ones((3, 1)), np.ones((2, 1))], "(3, 1)"), ([[["a"], ["b"]], [[1], [2]]], "'a'")],
     "learningrate": [(-1, "-1"), ("a", "'a'"), (0, "0"), (NAN, "nan")],
-    "learningrate_limit": [((1,), "(1,)"), ((1, 2, 3), "(1, 2, 3)"), (5, "5"), ((-1, 1), "-1"), (("a", "b"), "'a'"),
+    "learningrate_limit": [((1,), "(1,)"), ((1, 2, 3), "(1, 2, 3)"), (5, "5"), ((-1, 1), "-1"),
+                           (("a", "b"), "'a'"),
                            ({"low": 1, "high": 2}, "'low'"), ((1, 1e-3), "(1.0, 0.001)")],
     "learningrate_factor": [((1,), "(1,)"), (5, "5"), ((-1, 1.2), "-1"), ({"a": 1}, "'a'")],
     "penalty": [(0.1, "0.1"), ("l2", "'l2'")],
-    "weights": [("nope", "'nope'"), ([1, 2], "2"), (-np.ones(30), "negative"), (np.full(30, INF), "finite"), (5, ""),
+    "weights": [("nope", "'nope'"), ([1, 2], "2"), (-np.ones(30), "negative"),
+                (np.full(30, INF), "finite"), (5, ""),
                 (["a"] * 30, "")],
     "offset": [("nope", "'nope'"), ([1, 2], "2"), (np.full(30, INF), "finite"), (5, ""), ("g", "numeric")],
     "standardize": [("yes", "'yes'"), (2, "2"), (None, "None")],
@@ -137,8 +142,10 @@ def test_arguments_of_the_model_and_its_fit(name, value, shown):
 
 @pytest.mark.parametrize(
     ("formula", "words"),
-    [("y", "formula"), ("y ~ ", "formula"), ("y ~ nope", "'nope'"), ("nope ~ x", "'nope'"), ("~ x", "formula"),
-     (5, "formula.*int|formula.*5"), (None, "formula"), ("y ~ (x", "formula"), ("y ~ x +", "formula"), ("", "formula"),
+    [("y", "formula"), ("y ~ ", "formula"), ("y ~ nope", "'nope'"), ("nope ~ x", "'nope'"),
+     ("~ x", "formula"),
+     (5, "formula.*int|formula.*5"), (None, "formula"), ("y ~ (x", "formula"), ("y ~ x +", "formula"),
+     ("", "formula"),
      ("y ~ x ~ z", "formula")],
 )  # fmt: skip
 def test_formula(formula, words):
@@ -154,7 +161,8 @@ def test_data(data):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"x": INF}, "column 'x' is infinite"), ({"y": INF}, "'y' is infinite"), ({"x": NAN}, "missing|no rows|complete"),
+    [({"x": INF}, "column 'x' is infinite"), ({"y": INF}, "'y' is infinite"),
+     ({"x": NAN}, "missing|no rows|complete"),
      ({"x": "text"}, "'x'"), ({"x": [[1, 2]] * 30}, "'x'")],
 )  # fmt: skip
 def test_values_of_data(change, words):

@@ -1,7 +1,7 @@
 """R's nnet at its optima: objective, gradient, fitted values, Hessian of penalised networks.
 
-nnet minimises sum of squares + decay sum w^2; ours is half of that with ``decay(lam=decay)``. Entropy and softmax
-are not halved, so there lam is twice nnet's decay.
+nnet minimises sum of squares + decay sum w^2; ours is half of that with ``decay(lam=decay)``. Entropy and
+softmax are not halved, so there lam is twice nnet's decay.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def fit_at(case, weights, **changes):
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_optimum(case):
     if case.raw["args"].get("skip"):
-        assert case.raw["n"][0] + 2 < len(case.expected["wts"]) - case.raw["n"][1]  # more weights than layers have
+        assert (
+            case.raw["n"][0] + 2 < len(case.expected["wts"]) - case.raw["n"][1]
+        )  # more weights than layers have
         return
     expected, tolerance = case.expected, case.tolerance
     fit, factor = fit_at(case, expected["wts"])

@@ -13,7 +13,13 @@ import pytest
 import reference as r
 
 import neuralstat as ns
-from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, SingularHessianWarning
+from neuralstat.errors import (
+    ArgumentError,
+    ConvergenceWarning,
+    DataError,
+    DataWarning,
+    SingularHessianWarning,
+)
 from neuralstat.inference import derivatives, intervals, rintervals
 
 ROOT = Path(__file__).parent.parent
@@ -54,13 +60,17 @@ def test_q03_the_shortcut_only_where_it_is_the_derivative():
     def cloglog(x):
         return 1 - np.exp(-np.exp(x))
 
-    ours = quiet("b ~ x1 + x2", bin2(), hidden=2, err_fct="ce", linear_output=False, output_act_fct=cloglog, stepmax=5)
+    ours = quiet(
+        "b ~ x1 + x2", bin2(), hidden=2, err_fct="ce", linear_output=False, output_act_fct=cloglog, stepmax=5
+    )
     theta = ours.fit.theta[0]
     gradient = derivatives.gradient(ours.network, ours.data, theta)
     for j in range(theta.size):
         up, down = theta.copy(), theta.copy()
         up[j], down[j] = theta[j] + 1e-6, theta[j] - 1e-6
-        difference = derivatives.error(ours.network, ours.data, up) - derivatives.error(ours.network, ours.data, down)
+        difference = derivatives.error(ours.network, ours.data, up) - derivatives.error(
+            ours.network, ours.data, down
+        )
         assert gradient[j] == pytest.approx(difference / 2e-6, rel=1e-6, abs=1e-6)
 
 
@@ -75,13 +85,17 @@ def test_q04_cross_entropy_of_outputs_outside_0_1():
 def test_q05_constants_go_to_the_rows_as_given():
     rows, values = [[2, 2, 1], [1, 1, 2]], [0.5, -0.7]
     for compat, first in ((None, 0.5), ("R", -0.7)):
-        fit = quiet("y ~ x1 + x2", reg2(), hidden=2, exclude=rows, constant_weights=values, stepmax=2, compat=compat)
+        fit = quiet(
+            "y ~ x1 + x2", reg2(), hidden=2, exclude=rows, constant_weights=values, stepmax=2, compat=compat
+        )
         assert fit.weights[0][1][1, 0] == first
         assert fit.weights[0][0][0, 1] == (-0.7 if first == 0.5 else 0.5)
 
 
 @pytest.mark.parametrize(
-    "name", ["h1_tanh_logistic_out_quirk", "h2_not_at_optimum", "h2_ce_two_outputs"], ids=["q06", "q07", "q09"]
+    "name",
+    ["h1_tanh_logistic_out_quirk", "h2_not_at_optimum", "h2_ce_two_outputs"],
+    ids=["q06", "q07", "q09"],
 )
 def test_q06_q07_q09_information_matrices(name):
     """R's A or B is not the Hessian or the outer product; ours are."""
@@ -124,7 +138,9 @@ def test_q12_generalized_weights_of_linear_outputs():
 def test_q13_steps_are_counted_as_in_r():
     case = r.case("quirks", "stepmax_reached_exactly")
     assert case.fit().fit.steps[0] == case.arguments()["stepmax"]
-    short = quiet(case.formula, case.data(), **{**case.arguments(), "stepmax": case.arguments()["stepmax"] - 1})
+    short = quiet(
+        case.formula, case.data(), **{**case.arguments(), "stepmax": case.arguments()["stepmax"] - 1}
+    )
     assert not short.converged
     one = r.case("quirks", "stops_at_step_1").fit()
     assert one.fit.steps[0] == 1
@@ -163,7 +179,9 @@ def test_q16_start_weights():
     np.testing.assert_array_equal(again.fit.theta, fit.fit.theta)
     with pytest.raises(ArgumentError, match="startweights has 4 numbers; the network needs 9"):
         quiet("y ~ x1 + x2", reg2(), hidden=2, startweights=[1, 2, 3, 4])
-    with pytest.raises(ArgumentError, match="startweights has 13 numbers; the network needs 9 per repetition"):
+    with pytest.raises(
+        ArgumentError, match="startweights has 13 numbers; the network needs 9 per repetition"
+    ):
         quiet("y ~ x1 + x2", reg2(), hidden=2, rep=2, startweights=range(13))
     with pytest.warns(DataWarning, match="startweights has 10 numbers, of which the first 9 are used"):
         ns.neuralnet("y ~ x1 + x2", reg2(), hidden=2, threshold=100, startweights=range(10))
@@ -231,13 +249,17 @@ def test_q21_saturated_outputs():
     for case in (right, wrong):
         fit = case.fit()
         assert np.isfinite(fit.errors).all()
-        np.testing.assert_allclose(fit.generalized_weights[0]["x"], case.arguments()["startweights"][1], rtol=1e-12)
+        np.testing.assert_allclose(
+            fit.generalized_weights[0]["x"], case.arguments()["startweights"][1], rtol=1e-12
+        )
     eta = wrong.arguments()["startweights"][0] + wrong.arguments()["startweights"][1] * wrong.data()["x"]
     exact = np.sum(np.logaddexp(0, eta) - wrong.data()["y"] * eta)
     assert wrong.fit().errors[0] == pytest.approx(exact, rel=1e-12)
     assert right.fit().errors[0] == pytest.approx(0, abs=1e-100)
     hidden = r.case("quirks", "saturated_ce_tanh_hidden_stops")
-    assert np.isfinite(quiet(hidden.formula, hidden.data(), **{**hidden.arguments(), "stepmax": 50}).theta).all()
+    assert np.isfinite(
+        quiet(hidden.formula, hidden.data(), **{**hidden.arguments(), "stepmax": 50}).theta
+    ).all()
 
 
 def test_q22_identity_as_output_activation():
@@ -320,7 +342,9 @@ def test_q30_nic_is_total_error_plus_trace():
     case = r.case("inference", "h1_ce")
     fit = case.fit()
     a, outer = intervals.information(fit, 0)
-    assert fit.confidence_interval().nic[1] == pytest.approx(fit.errors[0] + np.trace(outer @ np.linalg.inv(a)), rel=1e-6)
+    assert fit.confidence_interval().nic[1] == pytest.approx(
+        fit.errors[0] + np.trace(outer @ np.linalg.inv(a)), rel=1e-6
+    )
 
 
 def test_q31_responses():
@@ -348,7 +372,9 @@ def test_q35_intervals_of_deep_and_relu_networks():
         theta, gradient = case.fit().fit.theta[0], derivatives.gradient
         moved = np.array(theta)
         moved[0] += 1e-6
-        column = gradient(case.fit().network, case.fit().data, moved) - gradient(case.fit().network, case.fit().data, theta)
+        column = gradient(case.fit().network, case.fit().data, moved) - gradient(
+            case.fit().network, case.fit().data, theta
+        )
         np.testing.assert_allclose(column / 1e-6 / 120, a[0], rtol=1e-3, atol=1e-5 * np.abs(a).max())
 
 
@@ -378,5 +404,7 @@ def test_the_ledger_names_tests_that_exist(line):
     named = re.findall(r"`(tests/\w+\.py)::(\w+)`", cells[-1])
     assert named
     for file, name in named:
-        functions = {n.name for n in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(n, ast.FunctionDef)}
+        functions = {
+            n.name for n in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(n, ast.FunctionDef)
+        }
         assert name in functions, f"{file}::{name}"

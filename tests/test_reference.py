@@ -1,7 +1,7 @@
 """Fits, predictions and inference against R's neuralnet, case by case (tests/reference/neuralnet/README.md).
 
-``compat="R"`` reproduces every exact case; ``compat=None`` every one where R is right, some with arguments said in
-our way (`TRANSLATED`), a few are refused (`REFUSED`).
+``compat="R"`` reproduces every exact case; ``compat=None`` every one where R is right, some with arguments
+said in our way (`TRANSLATED`), a few are refused (`REFUSED`).
 """
 
 from __future__ import annotations
@@ -85,9 +85,13 @@ def test_training(case, compat):
         weights = matrices(rep["weights"])
         assert [m.shape for m in fit.weights[b]] == [m.shape for m in weights]
         r.assert_close(r.flat(fit.weights[b]), r.flat(weights), tolerance["weights"], "weights")
-        r.assert_close(r.flat(fit.startweights[b]), r.flat(matrices(rep["startweights"])), 1e-15, "startweights")
+        r.assert_close(
+            r.flat(fit.startweights[b]), r.flat(matrices(rep["startweights"])), 1e-15, "startweights"
+        )
         r.assert_close(fit.net_result[b], r.array(rep["net.result"]), tolerance["net.result"], "net_result")
-        r.assert_close(fit.fit.reached[b], rep["reached.threshold"], tolerance["reached.threshold"], "reached")
+        r.assert_close(
+            fit.fit.reached[b], rep["reached.threshold"], tolerance["reached.threshold"], "reached"
+        )
 
 
 @both()
@@ -123,7 +127,11 @@ def test_generalized_weights(case, compat):
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(c, id=label(c)) for c in EXACT if c.raw["args"]["err.fct"] == "ce" and c.name not in REFUSED],
+    [
+        pytest.param(c, id=label(c))
+        for c in EXACT
+        if c.raw["args"]["err.fct"] == "ce" and c.name not in REFUSED
+    ],
 )
 def test_generalized_weights_are_log_odds_slopes(case):
     """Under a cross-entropy error ours are R's, where R's are numbers."""
@@ -135,9 +143,13 @@ def test_generalized_weights_are_log_odds_slopes(case):
         known = np.isfinite(stored)
         if known.any():
             o = fit.net_result[rep["rep"] - 1].to_numpy()
-            digits = 1e-15 / np.min(np.where((o > 0) & (o < 1), np.minimum(o, 1 - o), 1.0))  # lost in R's 1 - o
+            digits = 1e-15 / np.min(
+                np.where((o > 0) & (o < 1), np.minimum(o, 1 - o), 1.0)
+            )  # lost in R's 1 - o
             tolerance = max(case.tolerance["generalized.weights"], 10 * digits)
-            np.testing.assert_allclose(ours[known], stored[known], rtol=0, atol=tolerance * np.abs(stored[known]).max())
+            np.testing.assert_allclose(
+                ours[known], stored[known], rtol=0, atol=tolerance * np.abs(stored[known]).max()
+            )
 
 
 def by_name(case):
@@ -160,7 +172,9 @@ def test_predict(case, compat):
         values = fit.predict(new, rep=rep["rep"])
         assert values.index.equals(new.index)
         desired = r.array(rep["result"])
-        r.assert_close(values.to_numpy().reshape(desired.shape), desired, case.tolerance["net.result"], "predict")
+        r.assert_close(
+            values.to_numpy().reshape(desired.shape), desired, case.tolerance["net.result"], "predict"
+        )
         units = fit.predict(new, rep=rep["rep"], type="units")
         assert len(units) == len(rep["all.units"])
         for ours, theirs in zip(units, rep["all.units"], strict=True):
@@ -200,7 +214,9 @@ def test_compute(case, compat):
     assert len(result.neurons) == len(stored["neurons"])
     for ours, theirs in zip(result.neurons, stored["neurons"], strict=True):
         r.assert_close(ours, r.array(theirs), case.tolerance["net.result"], "neurons")
-    r.assert_close(result.net_result, r.array(stored["net.result"]), case.tolerance["net.result"], "net_result")
+    r.assert_close(
+        result.net_result, r.array(stored["net.result"]), case.tolerance["net.result"], "net_result"
+    )
 
 
 @both(lambda c: c.expected.get("prediction"))
@@ -220,7 +236,9 @@ def test_prediction(case, compat):
             data = case.data()
             for row in tables["data"].to_numpy():
                 members = np.all(data[variables].to_numpy() == row[: len(variables)], axis=1)
-                np.testing.assert_allclose(row[len(variables) :], data.loc[members, responses].mean(), rtol=1e-13)
+                np.testing.assert_allclose(
+                    row[len(variables) :], data.loc[members, responses].mean(), rtol=1e-13
+                )
             desired, ours = desired[:, : len(variables)], tables[name].to_numpy()[:, : len(variables)]
         else:
             ours = tables[name].to_numpy()
@@ -242,7 +260,7 @@ INFERENCE = [c for c in EXACT if c.expected.get("confidence.interval")]
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=label(c)) for c in INFERENCE])
 def test_intervals_as_r(case):
-    """R's intervals, with its mistakes, for compat="R"; for sse what R's code gives when it does not stop (Q01)."""
+    """R's intervals, with its mistakes, for compat="R"; for sse what R's code gives if it does not stop."""
     fit = case.fit("R")
     for stored in case.expected["confidence.interval"]:
         found = stored["as_is"]
@@ -275,7 +293,11 @@ def test_intervals_where_r_is_right(case):
     """Ours equal R's wherever R's A and B are the Hessian and the outer products of the gradients."""
     correct = case.expected.get("corrected_inference")
     for stored in case.expected["confidence.interval"]:
-        found = stored["as_is"] if not stored["as_is"]["stops"] else stored.get("with_matrix_second_derivative", {})
+        found = (
+            stored["as_is"]
+            if not stored["as_is"]["stops"]
+            else stored.get("with_matrix_second_derivative", {})
+        )
         if not found.get("A") or not correct or stored["alpha"] != correct["alpha"]:
             continue
         result = _intervals(case.fit(), stored["alpha"])
@@ -291,7 +313,9 @@ def test_intervals_where_r_is_right(case):
                 r.assert_close(ours, half, rep["tolerance_ci_halfwidth"], "half widths")
 
 
-@pytest.mark.parametrize("case", [pytest.param(c, id=label(c)) for c in INFERENCE if c.expected.get("corrected_inference")])
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=label(c)) for c in INFERENCE if c.expected.get("corrected_inference")]
+)
 def test_intervals_correct(case):
     fit, stored = case.fit(), case.expected["corrected_inference"]
     result = _intervals(fit, stored["alpha"])
@@ -343,7 +367,8 @@ STOPS = {
 # Where R stops and we do not: what we do instead is tested below, by these names.
 WORKS = (
     "saturated_ce_tanh_hidden_stops", "identity_output_stops", "unknown_act", "unknown_output_act",
-    "exclude_vector_with_duplicates", "function_on_right_side", "interaction_on_right_side", "factor_covariate",
+    "exclude_vector_with_duplicates", "function_on_right_side", "interaction_on_right_side",
+    "factor_covariate",
     "missing_response", "missing_covariate",
 )  # fmt: skip
 KEPT = ("nonconverged_all", "stepmax_one_less", "backprop_diverges_hidden", "backprop_diverges_h0")

@@ -1,4 +1,5 @@
-"""What a fit returns: predictions, repetitions, original units, reproducibility, interruption, special cases."""
+"""What a fit returns: predictions, repetitions, original units, reproducibility, interruption, special
+cases."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, Sing
 
 def frame(n=60, seed=3):
     rng = np.random.default_rng(seed)
-    data = pd.DataFrame({"x": rng.normal(10, 3, n), "z": rng.uniform(-200, 100, n), "g": rng.choice(list("abc"), n)})
+    data = pd.DataFrame(
+        {"x": rng.normal(10, 3, n), "z": rng.uniform(-200, 100, n), "g": rng.choice(list("abc"), n)}
+    )
     data["y"] = 50 + 20 * np.sin(data["x"] / 3) + data["z"] / 20 + rng.normal(0, 1, n)
     data["y2"] = data["x"] - data["z"] / 50
     data["b"] = (rng.uniform(size=n) < 1 / (1 + np.exp(10 - data["x"]))).astype(int)
@@ -55,7 +58,9 @@ def test_columns_are_matched_by_name(fit, data):
     pd.testing.assert_series_equal(fit.predict(data.drop(columns="y")), fit.fittedvalues)
 
 
-@pytest.mark.parametrize("index", [["a", "b", "a"], [5, 5, 5], [2.5, 1.5, 0.5], pd.date_range("2020-01-01", periods=3)])
+@pytest.mark.parametrize(
+    "index", [["a", "b", "a"], [5, 5, 5], [2.5, 1.5, 0.5], pd.date_range("2020-01-01", periods=3)]
+)
 def test_index_is_kept(fit, data, index):
     new = data.iloc[:3].set_axis(index, axis=0)
     for result in (fit.predict(new), fit.predict(new, rep="all"), fit.compute(new).net_result):
@@ -125,7 +130,9 @@ def test_factor_response(data):
     new = data.iloc[:2].assign(x=[1.0, np.nan])
     assert fit.predict(new, type="class").isna().tolist() == [False, True]
     link = fit.predict(data, type="link", rep=1)
-    np.testing.assert_allclose(np.exp(link).div(np.exp(link).sum(axis=1), axis=0), fit.predict(data, rep=1), rtol=1e-10)
+    np.testing.assert_allclose(
+        np.exp(link).div(np.exp(link).sum(axis=1), axis=0), fit.predict(data, rep=1), rtol=1e-10
+    )
 
 
 def test_types(data):
@@ -175,7 +182,9 @@ def test_offset_is_subtracted_from_a_linear_output(data):
     by_name = quiet("s ~ x", small, offset="e", **options)
     np.testing.assert_allclose(by_name.theta, with_offset.theta, rtol=1e-12)
     by_array = quiet("s ~ x", small, offset=small["e"].to_numpy(), **options)
-    np.testing.assert_allclose(by_array.predict(small, offset=small["e"]), with_offset.predict(small), rtol=1e-12)
+    np.testing.assert_allclose(
+        by_array.predict(small, offset=small["e"]), with_offset.predict(small), rtol=1e-12
+    )
     with pytest.raises((ArgumentError, DataError), match="offset"):
         by_array.predict(small)
 
@@ -189,7 +198,7 @@ def test_missing(data):
     assert fit.fittedvalues.index[fit.fittedvalues.isna()].tolist() == [3, 7, 11]
     assert fit.resid.isna().sum() == 3
     assert len(fit.net_result[0]) == fit.nobs
-    with pytest.raises(DataError, match="missing.*'x'|'x'.*missing"):
+    with pytest.raises(DataError, match=r"missing.*'x'|'x'.*missing"):
         quiet("y ~ x + z", holes, missing="raise")
 
 
@@ -238,7 +247,9 @@ def test_random_state(data):
     np.testing.assert_array_equal(few.fit.theta, many.fit.theta[:2])
     np.testing.assert_array_equal(few.fit.start, many.fit.start[:2])
     assert len({row.tobytes() for row in many.fit.start}) == 5
-    threads = [quiet("y ~ x + z", data, hidden=2, rep=5, stepmax=30, random_state=7, n_jobs=n) for n in (1, 2)]
+    threads = [
+        quiet("y ~ x + z", data, hidden=2, rep=5, stepmax=30, random_state=7, n_jobs=n) for n in (1, 2)
+    ]
     for fit in threads:
         np.testing.assert_array_equal(fit.fit.theta, many.fit.theta)
     sequence = quiet("y ~ x + z", data, hidden=2, rep=2, stepmax=30, random_state=np.random.SeedSequence(7))
@@ -293,7 +304,13 @@ def test_round_trips_of_weights(data, standardize):
 
 
 def test_round_trip_with_held_weights(data):
-    options = {"hidden": 2, "standardize": False, "exclude": [2, 9], "constant_weights": [0, 0.5], "stepmax": 20}
+    options = {
+        "hidden": 2,
+        "standardize": False,
+        "exclude": [2, 9],
+        "constant_weights": [0, 0.5],
+        "stepmax": 20,
+    }
     first = quiet("b ~ x + e", data, **options)
     again = quiet("b ~ x + e", data, startweights=first.weights, **options)
     np.testing.assert_array_equal(again.fit.start, first.fit.theta)
@@ -352,7 +369,11 @@ INTERRUPTED = """
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals as on POSIX")
 def test_ctrl_c_returns_what_there_is():
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(INTERRUPTED)], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.stdout.strip() == "ok", done.stderr
 
@@ -390,7 +411,9 @@ def test_no_hidden_layer_is_logistic_regression(data, how):
     logit = sm.Logit(data["b"], sm.add_constant(data[["x", "e"]])).fit(disp=0, tol=1e-12)
     np.testing.assert_allclose(fit.params, logit.params, rtol=1e-7)
     assert fit.errors[0] == pytest.approx(-logit.llf, rel=1e-12)
-    np.testing.assert_allclose(fit.generalized_weights[0], np.tile(logit.params[1:], (len(data), 1)), rtol=1e-7)
+    np.testing.assert_allclose(
+        fit.generalized_weights[0], np.tile(logit.params[1:], (len(data), 1)), rtol=1e-7
+    )
     robust = sm.Logit(data["b"], sm.add_constant(data[["x", "e"]])).fit(disp=0, tol=1e-12, cov_type="HC0")
     result = fit.confidence_interval()
     half = (r.flat(result.upper_ci[0]) - r.flat(result.lower_ci[0])) / 2
@@ -401,7 +424,9 @@ def test_from_arrays_equals_formula(data):
     formula = quiet("y ~ x + z", data, hidden=2, stepmax=50)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = ns.NeuralNet(data["y"], data[["x", "z"]], hidden=2, stepmax=50, standardize=True, random_state=1)
+        model = ns.NeuralNet(
+            data["y"], data[["x", "z"]], hidden=2, stepmax=50, standardize=True, random_state=1
+        )
         arrays = model.fit()
         plain = ns.NeuralNet(data["y"].to_numpy(), data[["x", "z"]].to_numpy()).fit(
             hidden=2, stepmax=50, standardize=True, random_state=1
@@ -412,7 +437,9 @@ def test_from_arrays_equals_formula(data):
 
 
 def test_warning_of_unconverged_repetitions(data):
-    with pytest.warns(ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax") as seen:
+    with pytest.warns(
+        ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax"
+    ) as seen:
         ns.neuralnet("y ~ x", data, rep=2, stepmax=3, random_state=1)
     assert ".to." in str(seen[0].message)  # the weight with the largest derivative
     assert seen[0].filename == __file__

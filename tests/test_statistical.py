@@ -1,4 +1,5 @@
-"""Long runs against R's: distributions over starts, and start by start where R's own runs are reproducible."""
+"""Long runs against R's: distributions over starts, and start by start where R's own runs are
+reproducible."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_all_starts(theme):
     runs = raw["expected"]["runs"]
     theirs = np.array(runs["converged"])
     ours = fit.fit.converged
-    assert stats.fisher_exact([[ours.sum(), 40 - ours.sum()], [theirs.sum(), 40 - theirs.sum()]]).pvalue > LEVEL
+    assert (
+        stats.fisher_exact([[ours.sum(), 40 - ours.sum()], [theirs.sum(), 40 - theirs.sum()]]).pvalue > LEVEL
+    )
     for mine, stored in ((fit.errors[ours], runs["error"]), (np.log(fit.fit.steps[ours]), runs["steps"])):
         values = np.array([v for v in stored if v is not None], float)
         values = np.log(values) if stored is runs["steps"] else values

@@ -1,8 +1,8 @@
 """Confidence intervals of the weights, and the network information criterion.
 
 With the error E = sum_i e_i, A the Hessian of E / n and B the mean outer product of the gradients of e_i, the
-weights have covariance A^+ B A^+ / n (White 1989, JASA 84:1003), and NIC = E + trace(B A^+) (Murata, Yoshizawa &
-Amari 1994, IEEE TNN 5:865).
+weights have covariance A^+ B A^+ / n (White 1989, JASA 84:1003), and NIC = E + trace(B A^+) (Murata,
+Yoshizawa & Amari 1994, IEEE TNN 5:865).
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from . import derivatives
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
 
-RCOND = np.sqrt(np.finfo(float).eps)  # smaller singular values, relative to the largest, count as zero (as in R)
+RCOND = np.sqrt(
+    np.finfo(float).eps
+)  # smaller singular values, relative to the largest, count as zero (as in R)
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,12 @@ def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> Confi
     if singular:
         warnings.warn(
             f"The Hessian of repetition(s) {', '.join(map(str, singular))} has rank "
-            f"{', '.join(str(ranks[b - 1]) for b in singular)} for {int(free.sum())} weights: some weights are not "
-            "determined by the data, and their intervals come from a pseudo-inverse.",
+            f"{', '.join(str(ranks[b - 1]) for b in singular)} for {int(free.sum())} weights: "
+            "some weights are not determined by the data, and their intervals come from a pseudo-inverse.",
             SingularHessianWarning,
             stacklevel=caller(),
         )
     index = pd.RangeIndex(1, results.nrep + 1, name="rep")
-    return ConfidenceInterval(lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank"))
+    return ConfidenceInterval(
+        lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank")
+    )

@@ -1,9 +1,10 @@
 """R's ``confidence.interval`` with its mistakes, for ``compat="R"`` (see docs/parity.md).
 
-What differs from `intervals`: the output layer uses the hidden activation where ``linear_output=False``; the term of
-the Hessian that couples an output weight with the weights into its hidden unit stands a row too early; the outer
-products of several outputs' gradients are added up; ``exclude`` matrices are read as positions; a weight held at 0
-leaves no interval at all. Worked out from R's results, against which the tests compare both matrices.
+What differs from `intervals`: the output layer uses the hidden activation where ``linear_output=False``; the
+term of the Hessian that couples an output weight with the weights into its hidden unit stands a row too
+early; the outer products of several outputs' gradients are added up; ``exclude`` matrices are read as
+positions; a weight held at 0 leaves no interval at all. Worked out from R's results, against which the tests
+compare both matrices.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ CURVATURES = {
 def has_intervals(results: NeuralNetResults) -> bool:
     """Whether the fit asks for R's arithmetic and is a model for which R has intervals.
 
-    R stops for relu and for more than one hidden layer; families, penalties, case weights, offsets and standardised
-    models it does not have. It stops for ``err_fct="sse"``, too, but only over a scalar second derivative; what its
-    formulas give is taken there.
+    R stops for relu and for more than one hidden layer; families, penalties, case weights, offsets and
+    standardised models it does not have. It stops for ``err_fct="sse"``, too, but only over a scalar second
+    derivative; what its formulas give is taken there.
     """
     goal, settings, design = results.network.objective, results.settings, results.design
     if settings.compat != "R":
@@ -88,7 +89,9 @@ def r_confidence_interval(results: NeuralNetResults, alpha: float) -> Confidence
             stacklevel=caller(),
         )
     index = pd.RangeIndex(1, results.nrep + 1, name="rep")
-    return ConfidenceInterval(lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank"))
+    return ConfidenceInterval(
+        lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank")
+    )
 
 
 def _held_at_zero(results: NeuralNetResults) -> bool:
