@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from .engine.call import call_activation
-from .engine.compile import entry, jit
-from .engine.simd import elementwise, simd_logistic, simd_tanh
+from .engine.compile import entry, jit, named
 from .engine.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
+from .engine.simd import elementwise, simd_logistic, simd_tanh
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
 EXP, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, RECIPROCAL, POWER = range(20, 27)
@@ -161,7 +161,6 @@ def _loop(kernel: Any) -> Any:
     A closure per activation: a kernel passed as an argument would be held by address, and could not be cached.
     """
 
-    @jit(strict=True)
     def apply(p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
         for u in range(first, first + units):
             for i in range(lane, m, lanes):
@@ -169,7 +168,7 @@ def _loop(kernel: Any) -> Any:
                 value[u, i] = a
                 slope[u, i] = s
 
-    return apply
+    return jit(named(apply, kernel.__name__), strict=True)
 
 
 _identity = _loop(identity)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .activations import logistic, softplus
 from .engine.call import call_loss
-from .engine.compile import jit
+from .engine.compile import jit, named
 from .engine.scalar import exp_, log_, real_
 
 SSE, CE, CE_LOGIT, CE_R, CUSTOM, MULTINOMIAL = range(6)
@@ -87,7 +87,6 @@ COMMON = {"sse", "ce_logit"}  # always compiled; the others only where a model h
 def _loop(kernel: Any) -> Any:
     """The loop over observations for one loss (a closure, for the reason given in `activations._loop`)."""
 
-    @jit
     def total_of(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, k: int, lane: int, m: int,
                  lanes: int) -> Any:
         total = value[first, 0] * 0
@@ -97,7 +96,7 @@ def _loop(kernel: Any) -> Any:
             delta[first + k, i] = case[i] * d
         return total
 
-    return total_of
+    return jit(named(total_of, kernel.__name__))
 
 
 _sse = _loop(sse)

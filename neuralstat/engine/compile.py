@@ -96,6 +96,17 @@ class _KernelLocator(caching._CacheLocator):
 caching.CacheImpl._locator_classes = [_KernelLocator, *caching.CacheImpl._locator_classes]
 
 
+def named(function: Callable[..., Any], *parts: str) -> Callable[..., Any]:
+    """Give a closure a name of its own, before it is compiled.
+
+    Machine code from the cache is linked by name. Numba tells closures of one definition apart by a number that
+    counts what the process has compiled so far; in code from two processes the same number can mean two of them,
+    and one would be called in the other's place.
+    """
+    function.__qualname__ = "_".join((function.__qualname__, *parts)).replace("<locals>.", "")
+    return function
+
+
 def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> Any:
     """Compile a kernel that other kernels call: no cache and no way in from Python of its own (see `entry`).
 

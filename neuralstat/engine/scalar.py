@@ -19,6 +19,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
+from .compile import named
+
 _LOG2E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14
 _LN2_HIGH32, _LN2_LOW32 = np.float32(0.693359375), np.float32(-0.00021219444005469057)
@@ -244,11 +246,12 @@ else:
 
         @overload(stub, inline="never")
         def choose(z):  # type: ignore[no-untyped-def]  # numba compares the argument lists, annotations included
-            if isinstance(z, types.Complex):
-                return lambda z: complex_(z)
-            if z == types.float32:
-                return lambda z: single(z)
-            return lambda z: double(z)
+            kernel = complex_ if isinstance(z, types.Complex) else single if z == types.float32 else double
+
+            def implementation(z):  # type: ignore[no-untyped-def]
+                return kernel(z)
+
+            return named(implementation, stub.__name__, kernel.__name__)
 
     @numba.njit(error_model="numpy")
     def _real_complex(z: complex) -> float:

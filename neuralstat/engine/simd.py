@@ -28,7 +28,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from .compile import jit
+from .compile import jit, named
 
 PAD = 16  # observations of a block are padded to a multiple of this
 ROWS = 4  # rows per register tile
@@ -514,6 +514,10 @@ def elementwise(vector_code: Any, plain: Any) -> Any:
     @overload(rows)
     def choose(value, slope, first, units, m):
         kernel = vector_code if value.dtype in (types.float64, types.float32) else plain
-        return lambda value, slope, first, units, m: kernel(value, slope, first, units, m)
+
+        def implementation(value, slope, first, units, m):
+            kernel(value, slope, first, units, m)
+
+        return named(implementation, plain.__name__)
 
     return rows

@@ -1,0 +1,99 @@
+"""Compiled kernels: names, the key of the cache, folders that cannot be written."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from test_scalar import FUNCTIONS
+
+from neuralstat.engine import compile as compiling
+
+COMPILED = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+
+
+@COMPILED
+def test_no_two_kernels_share_a_name():
+    """Cached code is linked by name: under one name, one kernel would be called in another's place."""
+    from numba.core.dispatcher import Dispatcher
+
+    for function in FUNCTIONS.values():  # compiles the implementations behind the stubs, too
+        for dtype in (np.float64, np.float32, np.complex128):
+            function(np.array([0.5], dtype))
+    kernels = defaultdict(set)
+    for thing in gc.get_objects():
+        if isinstance(thing, Dispatcher) and thing.py_func.__module__.startswith("neuralstat."):
+            inner = tuple(getattr(cell.cell_contents, "py_func", cell.cell_contents)
+                          for cell in thing.py_func.__closure__ or ())  # fmt: skip
+            kernels[thing.py_func.__module__, thing.py_func.__qualname__].add((thing.py_func.__code__, inner))
+    assert len(kernels) > 60
+    assert not {name: found for name, found in kernels.items() if len(found) > 1}
+
+
+def copy_of_package(tmp_path: Path) -> Path:
+    target = tmp_path / "neuralstat"
+    shutil.copytree(compiling.PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def hash_of(package: Path, monkeypatch) -> str:
+    monkeypatch.setattr(compiling, "PACKAGE", package)
+    return compiling.source_hash.__wrapped__()
+
+
+def test_cache_key_covers_every_kernel_source(tmp_path, monkeypatch):
+    package = copy_of_package(tmp_path)
+    before = hash_of(package, monkeypatch)
+    assert before == hash_of(package, monkeypatch)
+    with_kernels = [
+        path for path in sorted(package.rglob("*.py"))
+        if any(word in path.read_text() for word in ("@jit", "@entry", "jit(named(", "@numba.njit", "@intrinsic"))
+    ]  # fmt: skip
+    assert len(with_kernels) > 8
+    for path in with_kernels:
+        text = path.read_text()
+        path.write_text(text + "\n# changed\n")
+        assert hash_of(package, monkeypatch) != before, f"{path.name} is not part of the key"
+        path.write_text(text)
+    assert hash_of(package, monkeypatch) == before
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
+    paths = os.pathsep.join([str(compiling.PACKAGE.parent), str(Path(__file__).parent)])
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=600,
+                          env={**os.environ, "PYTHONPATH": paths, **environment})  # fmt: skip
+
+
+NOWHERE = """
+import numpy as np
+from neuralstat.engine.compile import cache_folder
+from neuralstat.activations import values
+assert cache_folder() is None
+assert values("tanh", [0.5])[0, 0] == np.tanh(0.5), values("tanh", [0.5])
+"""
+
+
+def test_no_writable_cache_folder_is_no_error(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    done = run_python(NOWHERE, NEURALSTAT_CACHE_DIR=str(file / "below"), HOME=str(file))
+    assert done.returncode == 0, done.stderr
+
+
+def test_folders_in_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEURALSTAT_CACHE_DIR", str(tmp_path))
+    assert compiling.cache_folders() == [tmp_path / "neuralstat"]
+    monkeypatch.delenv("NEURALSTAT_CACHE_DIR")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folders = compiling.cache_folders()
+    assert folders[0].parent == tmp_path / "neuralstat"
+    assert folders[-1].is_relative_to(compiling.PACKAGE)
