@@ -30,6 +30,10 @@ class FileFormatError(NeuralStatError, ValueError):
     """A file is not a saved neuralstat model, or is damaged."""
 
 
+class DeviceError(NeuralStatError, RuntimeError):
+    """The device asked for is not there, or cannot do what was asked; the message says what would mend it."""
+
+
 class NeuralStatWarning(UserWarning):
     """Base of all warnings of neuralstat."""
 

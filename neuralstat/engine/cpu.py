@@ -348,8 +348,8 @@ def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
     first = net.table[end, TARGET]
     for r in range(data.x.shape[1]):
         gather(net, data, work, 0, r, 1)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, 1, 1, net.layered, net.custom, net.rare,
-                None)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(1), 1, net.layered,
+                net.custom, net.rare, None)
         for k in range(jacobian.shape[0]):
             for o in range(jacobian.shape[0]):
                 work.delta[first + o, 0] = 1 if o == k else 0

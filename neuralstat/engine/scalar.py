@@ -30,47 +30,15 @@ _LOG2E32 = np.float32(_LOG2E)
 
 if numba.config.DISABLE_JIT:  # the kernels then run as plain Python
 
-    def exp_(z: Any) -> Any:
-        """Exponential function."""
-        with np.errstate(over="ignore", under="ignore"):
-            return np.exp(z)
-
-    def real_(z: Any) -> Any:
-        """Real part, for comparisons."""
-        return z.real
-
-    def size_bits(z: Any) -> Any:
-        """A number that orders like |z|, NaN above infinity."""
-        return np.abs(np.float64(z)).view(np.int64)
-
-    def from_bits(bits: Any) -> Any:
-        """|z| of `size_bits`."""
-        return np.int64(bits).view(np.float64)
-
-    def erf_(z: Any) -> Any:
-        """Error function, with its complex step."""
-        if isinstance(z, complex | np.complexfloating):
-            a = z.real
-            return math.erf(a) + 1j * z.imag * 2.0 / math.sqrt(math.pi) * math.exp(-a * a)
-        return type(z)(math.erf(z))
-
-    def log1p_(z: Any) -> Any:
-        """log(1 + z)."""
-        return np.log1p(z)
-
-    def log_(z: Any) -> Any:
-        """Natural logarithm; NaN below 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(z)
-
-    def expm1_(z: Any) -> Any:
-        """exp(z) - 1 without cancellation."""
-        with np.errstate(over="ignore", under="ignore"):
-            return np.expm1(z)
-
-    def tanh_(z: Any) -> Any:
-        """Hyperbolic tangent."""
-        return np.tanh(z)
+    from .plain import erf_ as erf_
+    from .plain import exp_ as exp_
+    from .plain import expm1_ as expm1_
+    from .plain import from_bits as from_bits
+    from .plain import log1p_ as log1p_
+    from .plain import log_ as log_
+    from .plain import real_ as real_
+    from .plain import size_bits as size_bits
+    from .plain import tanh_ as tanh_
 
 else:
 
