@@ -132,7 +132,12 @@ def _settings(base: Settings, given: Mapping[str, Any]) -> Settings:
         close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
         hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
         raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
-    return replace(base, **given)
+    settings = replace(base, **given)
+    if settings.device != "cpu":
+        from .engine.cuda import find_device
+
+        find_device(settings.device)
+    return settings
 
 
 def _gaussian(settings: Settings) -> bool:
@@ -196,7 +201,7 @@ def run(design: Design, network: Network, settings: Settings, seeds: np.random.S
         fit = train(
             network, data, start, free, algorithm,
             threshold=settings.threshold, stepmax=settings.stepmax, penalty=penalty, n_jobs=settings.n_jobs,
-            watch=lifesign.watch, chunk=lifesign.chunk,
+            watch=lifesign.watch, chunk=lifesign.chunk, device=settings.device,
         )  # fmt: skip
         lifesign.finish(fit)
     return fit
@@ -309,7 +314,8 @@ def neuralnet(
     progress : bool
         Show a progress bar with steps, error and gradient.
     device : str
-        "cpu".
+        "cpu"; "cuda" or "cuda:<number>" trains on a CUDA device (built-in activations and errors; needs the extra
+        ``neuralstat[cuda]``). The start weights do not depend on it.
     dtype : {"float64", "float32"}
         Kind of number in training.
     n_jobs : int, optional
@@ -333,6 +339,8 @@ def neuralnet(
         Where an argument is not usable.
     DataError
         Where the data do not fit the formula or the model.
+    DeviceError
+        Where the device is not there, or cannot run the model.
 
     Warns
     -----

@@ -259,9 +259,9 @@ def _unpack_frame(entry: Any, index: pd.Index, reader: Reader) -> pd.DataFrame:
 def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {
         f.name: writer.array(getattr(fit, f.name), f.name)
-        for f in dataclasses.fields(Fit) if f.name not in ("trace", "seconds")
+        for f in dataclasses.fields(Fit) if f.name not in ("trace", "seconds", "device")
     }  # fmt: skip
-    packed["seconds"] = float(fit.seconds)
+    packed["seconds"], packed["device"] = float(fit.seconds), fit.device
     packed["trace"] = {
         "lengths": writer.array(np.array([len(s) for s, _ in fit.trace], np.int64), "trace.lengths"),
         "steps": writer.array(
@@ -282,6 +282,8 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
     seconds = section["seconds"]
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise FileFormatError("its time is damaged")
+    if not isinstance(section["device"], str):
+        raise FileFormatError("its device is damaged")
     return Fit(
         theta=reader.array(section["theta"], real, (b, p)),
         start=reader.array(section["start"], real, (b, p)),
@@ -292,6 +294,7 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         status=status,
         trace=_unpack_trace(section, b, reader),
         seconds=float(seconds),
+        device=section["device"],
     )
 
 

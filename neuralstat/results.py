@@ -59,7 +59,7 @@ class NeuralNetResults(PredictionMixin):
         self.settings = settings
         self.fit = fit
         self.seeds = seeds
-        self.device = settings.device
+        self.device = fit.device
         self.saved: dict[str, str] | None = None  # versions and date, where the fit was read from a file
 
     # what was fitted ---------------------------------------------------------------------------------------
@@ -133,6 +133,7 @@ class NeuralNetResults(PredictionMixin):
 
     def _original_error(self, b: int) -> float:
         """Half squared errors of several scaled outputs, each in its own units, and the penalty."""
+        from .engine.compile import as_python
         from .penalties import penalise
 
         scaling = self.design.scaling
@@ -140,7 +141,7 @@ class NeuralNetResults(PredictionMixin):
         half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
         total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
         if self.penalty_coefficients is not None:
-            total += float(penalise.py_func(self.penalty_coefficients, self.fit.theta[b], np.zeros(self.network.n_params)))
+            total += float(as_python(penalise)(self.penalty_coefficients, self.fit.theta[b], np.zeros(self.network.n_params)))
         return total
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -171,12 +172,8 @@ class Settings:
             put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
 
     def _check_device(self) -> None:
-        if not isinstance(self.device, str) or self.device.split(":")[0] not in ("cpu", "cuda"):
+        if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):
             raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {self.device!r}.")
-        if self.device != "cpu":
-            raise ArgumentError(
-                f"device={self.device!r}: this version trains on the CPU only. Use device='cpu'."
-            )
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

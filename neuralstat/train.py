@@ -48,6 +48,8 @@ class Fit:
     trace : list of (steps, errors)
         Error record of each network.
     seconds : float
+    device : str
+        What ran: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)".
     """
 
     theta: np.ndarray
@@ -59,6 +61,7 @@ class Fit:
     status: np.ndarray
     trace: list[tuple[np.ndarray, np.ndarray]] = field(repr=False)
     seconds: float = 0.0
+    device: str = "cpu"
 
     @property
     def converged(self) -> np.ndarray:
@@ -175,6 +178,7 @@ def train(
     n_jobs: int | None = None,
     watch: Callable[[_Stack], None] | None = None,
     chunk: int | None = None,
+    device: str = "cpu",
 ) -> Fit:
     """Train every network of a stack until it converges.
 
@@ -196,6 +200,8 @@ def train(
         Called about ten times a second with the running stack.
     chunk : int, optional
         Steps per compiled call; measured where not given.
+    device : str
+        "cpu", "cuda" or "cuda:<number>".
 
     Returns
     -------
@@ -228,7 +234,13 @@ def train(
 
     workers = threads(n_jobs)
     n = data.x.shape[1]
-    if n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0:
+    ran_on = "cpu"
+    if device != "cpu":
+        from .engine import cuda
+
+        ran_on = cuda.find_device(device)
+        cuda.train_stack(net, data, code, settings, float(threshold), int(stepmax), stack, device, watch, chunk)
+    elif n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0:
         def step(b: int, error: float, grad: np.ndarray) -> None:
             cpu.step_first_order(
                 net, code, settings, float(threshold), int(stepmax), error, grad, stack.theta, stack.free,
@@ -242,10 +254,10 @@ def train(
     stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
     if algorithm.name == "backprop":  # the step that overflowed is taken back
         lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
-        stack.theta[lost] = np.where(stack.free[lost % stack.free.shape[0]] if stack.free.shape[0] > 1
-                                     else stack.free, stack.before[lost], stack.theta[lost])  # fmt: skip
+        free = np.broadcast_to(stack.free, stack.theta.shape)[lost]
+        stack.theta[lost] = np.where(free, stack.before[lost], stack.theta[lost])
     return Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
-               stack.status, stack.traces(), time.perf_counter() - began)  # fmt: skip
+               stack.status, stack.traces(), time.perf_counter() - began, ran_on)  # fmt: skip
 
 
 def _share_observations(

@@ -7,7 +7,17 @@ import naive
 import numba
 import numpy as np
 import pytest
-from chains import CHAINS, MIXED, chain_network, close, draw, kernel_data, kernel_gradient, naive_gradient, naive_loss
+from chains import (
+    CHAINS,
+    MIXED,
+    chain_network,
+    close,
+    draw,
+    kernel_data,
+    kernel_gradient,
+    naive_gradient,
+    naive_loss,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chains import CHAINS, MIXED, chain_network, close, draw, kernel_data, kernel_gradient, make_data, naive_gradient, rows_of
+from chains import (
+    CHAINS,
+    MIXED,
+    chain_network,
+    close,
+    draw,
+    kernel_data,
+    kernel_gradient,
+    make_data,
+    naive_gradient,
+    rows_of,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +185,19 @@ def test_what_is_not_finite_stops_one_network_alone():
     assert fit.status.tolist() == [cpu.STEPMAX, cpu.NONFINITE, cpu.STEPMAX]
     assert np.isnan(fit.loss[1])
     assert np.all(np.isfinite(fit.theta[[0, 2]]))
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["masks", "one mask"])
+def test_backprop_takes_the_step_back_that_overflowed(own):
+    network = chain_network(((L.Dense(1),), (1,)))
+    theta, x, y = draw(network, 10, b=3)
+    theta[1] *= 1e150
+    free = np.ones((3 if own else 1, network.n_params), bool)
+    fit = train(network, kernel_data(x, y), theta, free, Algorithm("backprop", 1e-2), stepmax=20)
+    wild = train(network, kernel_data(x, y), theta, free, Algorithm("backprop", 1e200), stepmax=20)
+    assert np.all(np.isfinite(fit.theta))
+    assert cpu.NONFINITE in wild.status
+    assert np.all(np.isfinite(wild.theta))
 
 
 def test_trace_is_thinned_and_ends_with_the_last_step():

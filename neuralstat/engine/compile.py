@@ -107,6 +107,11 @@ def named(function: Callable[..., Any], *parts: str) -> Callable[..., Any]:
     return function
 
 
+def as_python(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The plain Python function of a kernel, to call it once without compiling it."""
+    return getattr(kernel, "py_func", kernel)
+
+
 def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> Any:
     """Compile a kernel that other kernels call: no cache and no way in from Python of its own (see `entry`).
 

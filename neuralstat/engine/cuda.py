@@ -16,11 +16,12 @@ import numba
 import numpy as np
 
 from ..errors import DeviceError
-from .cuda_kernels import LANES, build
 from .cpu import BLOCK, RUNNING, Data, Net
 
 BUFFER_BYTES = 2**28  # most memory for the units of all blocks together
 MOST_BLOCKS = 1024
+LANES = 128  # threads per block
+SIMULATED_LANES = 4  # every simulated thread is one of Python's
 LAUNCH = 0.5  # seconds of one launch, where somebody watches
 
 _MEND = (
@@ -79,6 +80,8 @@ def find_device(device: str) -> str:
 @functools.lru_cache(maxsize=64)
 def kernels(dtype: str, layered: bool, rare: bool) -> Any:
     """The compiled kernels for a kind of number and the families of layers and functions that a network has."""
+    from .cuda_kernels import build  # needs numba-cuda
+
     return build(dtype, layered, rare, simulated())
 
 
@@ -88,6 +91,10 @@ class Resident(NamedTuple):
     fixed: tuple[Any, ...]
     buffers: tuple[Any, ...]
     grid: int
+
+
+def _lanes() -> int:
+    return SIMULATED_LANES if simulated() else LANES
 
 
 def upload(net: Net, data: Data, n_networks: int) -> Resident:
@@ -146,7 +153,7 @@ def loss_gradient(net: Net, data: Data, theta: np.ndarray, device: str = "cuda")
         weights = cuda.to_device(np.ascontiguousarray(theta, data.x.dtype))
         loss = cuda.to_device(np.zeros(theta.shape[0], data.x.dtype))
         grad = cuda.to_device(np.zeros(theta.shape, data.x.dtype))
-        _kernels_for(net, data).gradient[there.grid, LANES](*there.fixed, *there.buffers, weights, loss, grad)
+        _kernels_for(net, data).gradient[there.grid, _lanes()](*there.fixed, *there.buffers, weights, loss, grad)
         return loss.copy_to_host(), grad.copy_to_host()
 
 
@@ -188,7 +195,7 @@ def train_stack(
         there = upload(net, data, stack.theta.shape[0])
         state = {name: cuda.to_device(getattr(stack, name)) for name in names}
         grad = cuda.to_device(np.zeros((there.grid, stack.theta.shape[1]), stack.theta.dtype))
-        train = _kernels_for(net, data).train[there.grid, LANES]
+        train = _kernels_for(net, data).train[there.grid, _lanes()]
         settings = cuda.to_device(settings)
         budget = chunk or (100 if watch is not None else stepmax)
         try:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..losses import CE_R, loss_rows
@@ -14,10 +15,9 @@ from ..optimizers.rprop import SAG, SLR, update
 from ..penalties import penalise
 from . import plain, scalar
 from .cpu import BLOCK, CONVERGED, NONFINITE, RUNNING, STEPMAX, record
+from .cuda import LANES
 from .kernels import forward, row_backward, row_gradient, through_activation
 from .translate import Translator
-
-LANES = 128  # threads per block
 
 
 class Kernels(NamedTuple):
@@ -33,8 +33,6 @@ def _real(z: float) -> float:
 
 def translator(simulate: bool) -> Translator:
     """What makes device functions of the CPU's kernels: plain Python ones for the simulator."""
-    from numba import cuda
-
     if simulate:
         names = () if numba.config.DISABLE_JIT else (
             "exp_", "expm1_", "tanh_", "erf_", "log1p_", "log_", "real_", "size_bits", "from_bits")  # fmt: skip
@@ -71,8 +69,6 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
         train : (network, observations, buffers, algorithm, settings, threshold, stepmax, budget, state, grad)
             Up to `budget` steps of every network; arguments as those of `cpu.train_first_order`.
     """
-    from numba import cuda
-
     to_device = translator(simulate)
     run_forward, sum_loss, slope_back = to_device(forward), to_device(loss_rows), to_device(through_activation)
     step_back, add_gradient = to_device(row_backward), to_device(row_gradient)

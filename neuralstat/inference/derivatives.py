@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..engine import cpu
+from ..engine.compile import as_python
 from ..network import Network
 from ..penalties import DECAY, ELIMINATION, SCALE
 from ..train import make_data
@@ -16,18 +17,18 @@ def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.nd
     """Gradient (P,) of the error of one network, with the penalty's."""
     net = network.net()
     grad = np.empty(network.n_params)
-    cpu.loss_gradient(net, data, np.ascontiguousarray(theta), 0, 0, cpu.n_seen.py_func(data, 0), grad)
+    cpu.loss_gradient(net, data, np.ascontiguousarray(theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
     if penalty is not None:
         from ..penalties import penalise
 
-        penalise.py_func(penalty, theta, grad)
+        as_python(penalise)(penalty, theta, grad)
     return grad
 
 
 def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
     """Error of one network, without penalty."""
     grad = np.empty(network.n_params)
-    n = cpu.n_seen.py_func(data, 0)
+    n = as_python(cpu.n_seen)(data, 0)
     return float(cpu.loss_gradient(network.net(), data, np.ascontiguousarray(theta), 0, 0, n, grad))
 
 
@@ -57,7 +58,7 @@ def hessian(
     p = network.n_params
     columns = np.empty((p, p))
     grad = np.empty(p, np.complex128)
-    n = cpu.n_seen.py_func(data, 0)
+    n = as_python(cpu.n_seen)(data, 0)
     for j in range(p):
         moved = np.array(theta, np.complex128)
         moved[j] += 1j * STEP
