@@ -32,7 +32,8 @@ CHAINS = {
     "LSTM": [
         ((L.LSTM(2), L.Dense(1)), (1, 3)),
         ((L.LSTM(3), L.Dense(2)), (4, 1)),
-        ((L.LSTM(2, return_sequences=True), L.LSTM(1, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
+        ((L.LSTM(2, return_sequences=True), L.LSTM(1, return_sequences=True), L.Flatten(), L.Dense(1)),
+         (3, 2)),
     ],
     "Flatten": [((L.Flatten(), L.Dense(2, "tanh"), L.Dense(1)), (2, 3))],
     "Reshape": [((L.Dense(6, "tanh"), L.Reshape((3, 2)), L.LSTM(2), L.Dense(2)), (2,))],
@@ -45,7 +46,9 @@ MIXED = ((L.Conv2D(2, 2, "tanh"), L.Reshape((2, 4)), L.LSTM(3, return_sequences=
 
 def twin(entries: dict, name: str, what: str):
     """The naive twin of an entry, or a failure that says where to write one."""
-    assert name in entries, f"{what} {name!r} has no naive twin: write one in tests/naive.py (or tests/chains.py)."
+    assert name in entries, (
+        f"{what} {name!r} has no naive twin: write one in tests/naive.py (or tests/chains.py)."
+    )
     return entries[name]
 
 
@@ -62,7 +65,9 @@ def chain_network(chain, loss: str = "sse", output: str | None = None, offset: b
     layers, shape = chain
     d, k = int(np.prod(shape)), layers[-1].units
     goal = objective(loss, resolve_activation(output_of(loss) if output is None else output))
-    return Network(tuple(layers), shape, goal, tuple(f"x{j}" for j in range(d)), tuple(f"y{j}" for j in range(k)), offset)
+    return Network(
+        tuple(layers), shape, goal, tuple(f"x{j}" for j in range(d)), tuple(f"y{j}" for j in range(k)), offset
+    )
 
 
 def with_parameter(name: str, parameter: float) -> ActivationSpec:
@@ -74,7 +79,11 @@ def draw(network: Network, n: int, seed: int = 0, scale: float = 0.7, b: int = 1
     """Weights (b, P), covariates (n, *shape), responses (n, K) in (0, 1)."""
     rng = np.random.default_rng([seed, n])
     theta = scale * rng.standard_normal((b, network.n_params))
-    return theta, rng.standard_normal((n, *network.input_shape)), rng.uniform(0.05, 0.95, (n, network.n_outputs))
+    return (
+        theta,
+        rng.standard_normal((n, *network.input_shape)),
+        rng.uniform(0.05, 0.95, (n, network.n_outputs)),
+    )
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:

@@ -1,9 +1,9 @@
 """The obvious implementation of everything that kernels compute, in plain numpy.
 
-Textbook formulas, one observation axis first, one weight matrix per layer, nothing shared with the package but the
-descriptions of layers. Every function takes complex numbers, so that `complex_step` differentiates it exactly: a
-number ``a + i h b`` with tiny ``h`` carries the derivative ``b`` along. Where a function has a kink, the real part
-decides on which side it is.
+Textbook formulas, one observation axis first, one weight matrix per layer, nothing shared with the package
+but the descriptions of layers. Every function takes complex numbers, so that `complex_step` differentiates it
+exactly: a number ``a + i h b`` with tiny ``h`` carries the derivative ``b`` along. Where a function has a
+kink, the real part decides on which side it is.
 """
 
 from __future__ import annotations

@@ -28,6 +28,9 @@ def two_rows(value, slope):
     tanh_rows(value, slope, 0, 1, PAD)
 
 
+MARKS = ("@jit", "@entry", "jit(named(", "@numba.njit", "@intrinsic")  # of kernels in a source
+
+
 @COMPILED
 def test_no_two_kernels_share_a_name():
     """Cached code is linked by name: under one name, one kernel would be called in another's place."""
@@ -64,7 +67,7 @@ def test_cache_key_covers_every_kernel_source(tmp_path, monkeypatch):
     assert before == hash_of(package, monkeypatch)
     with_kernels = [
         path for path in sorted(package.rglob("*.py"))
-        if any(word in path.read_text() for word in ("@jit", "@entry", "jit(named(", "@numba.njit", "@intrinsic"))
+        if any(word in path.read_text() for word in MARKS)
     ]  # fmt: skip
     assert len(with_kernels) > 8
     for path in with_kernels:
@@ -77,8 +80,9 @@ def test_cache_key_covers_every_kernel_source(tmp_path, monkeypatch):
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
     paths = os.pathsep.join([str(compiling.PACKAGE.parent), str(Path(__file__).parent)])
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=600,
-                          env={**os.environ, "PYTHONPATH": paths, **environment})  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": paths, **environment}
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
 
 
 NOWHERE = """

@@ -80,7 +80,11 @@ def test_rows_responses_weights_and_offsets():
     network = chain_network(CHAINS["Dense"][2], offset=True)
     theta, x, _ = draw(network, 20, b=3)
     rng = np.random.default_rng(1)
-    y, weights, offset = rng.standard_normal((3, 2, 20)), rng.uniform(size=(3, 20)), rng.standard_normal((2, 20))
+    y, weights, offset = (
+        rng.standard_normal((3, 2, 20)),
+        rng.uniform(size=(3, 20)),
+        rng.standard_normal((2, 20)),
+    )
     rows, count = rng.integers(0, 20, (3, 15)), np.array([15, 1, 9])
     data = make_data(rows_of(x), y, weights, offset, rows, count)
     loss, grad = cuda.loss_gradient(network.net(), data, theta)
@@ -138,7 +142,9 @@ def test_networks_stop_one_by_one():
     network = chain_network(((L.Dense(1),), (1,)))
     x = np.linspace(-1, 1, 5)[:, None]
     theta = np.array([[1.0, 2.0], [np.nan, 0.0], [5.0, 5.0]])
-    fit = train(network, kernel_data(x, 1 + 2 * x), theta, np.ones(2, bool), Algorithm(), stepmax=9, device="cuda")
+    fit = train(
+        network, kernel_data(x, 1 + 2 * x), theta, np.ones(2, bool), Algorithm(), stepmax=9, device="cuda"
+    )
     assert fit.status.tolist() == [cpu.CONVERGED, cpu.NONFINITE, cpu.STEPMAX]
     assert fit.steps.tolist() == [1, 1, 9]
 
@@ -165,7 +171,9 @@ def test_watching_changes_nothing():
 
 def test_custom_functions_are_refused():
     goal = objective("sse", resolve_activation("identity"))
-    network = ns.network.Network((L.Dense(2, lambda z: z / (1 + z * z)), L.Dense(1)), (1,), goal, ("x",), ("y",))
+    network = ns.network.Network(
+        (L.Dense(2, lambda z: z / (1 + z * z)), L.Dense(1)), (1,), goal, ("x",), ("y",)
+    )
     theta, x, y = draw(network, 4)
     with pytest.raises(DeviceError, match="custom activation and error functions run on the CPU only"):
         train(network, kernel_data(x, y), theta, np.ones(network.n_params, bool), Algorithm(), device="cuda")

@@ -113,7 +113,10 @@ def differences(function, theta, h=1e-5):
     for j in range(theta.size):
         e = np.zeros(theta.size)
         e[j] = h
-        near, far = function(theta + e) - function(theta - e), function(theta + 2 * e) - function(theta - 2 * e)
+        near, far = (
+            function(theta + e) - function(theta - e),
+            function(theta + 2 * e) - function(theta - 2 * e),
+        )
         columns.append((8 * near - far) / (12 * h))
     return np.stack(columns, axis=-1)
 
@@ -150,7 +153,9 @@ def test_hessian_with_penalty():
     data = kernel_data(x, y)
     penalty = (decay(0.3) + elimination(0.7, 0.8)).coefficients(network.is_bias)
     hessian = derivatives.hessian(network, data, theta[0], penalty)
-    close(hessian, differences(lambda w: derivatives.gradient(network, data, w, penalty), theta[0], 1e-3), 1e-8)
+    close(
+        hessian, differences(lambda w: derivatives.gradient(network, data, w, penalty), theta[0], 1e-3), 1e-8
+    )
 
 
 def test_error():

@@ -76,7 +76,9 @@ def test_gradient_with_another_parameter(name):
 
 @numba.njit
 def one_loss(code, value, target, case, delta):
-    return loss_rows(code, 0.0, 0, value, target, case, delta, 0, value.shape[0], 0, value.shape[1], 1, None, 0)
+    return loss_rows(
+        code, 0.0, 0, value, target, case, delta, 0, value.shape[0], 0, value.shape[1], 1, None, 0
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -89,8 +91,12 @@ def test_loss_value_and_derivative(name):
     delta = np.zeros_like(at)
     total = one_loss(LOSSES[name].code, at, y, case, delta)
     close(total, np.sum(case * formula(at.T, y.T)))
-    if name == "ce_r":  # R's shortcut: the derivative of the loss of a logistic output in its linear predictor
-        expected = [np.imag(formula(naive.logistic(eta.T + 1j * naive.STEP * np.eye(3)[k]), y.T)) for k in range(3)]
+    if (
+        name == "ce_r"
+    ):  # R's shortcut: the derivative of the loss of a logistic output in its linear predictor
+        expected = [
+            np.imag(formula(naive.logistic(eta.T + 1j * naive.STEP * np.eye(3)[k]), y.T)) for k in range(3)
+        ]
     else:
         expected = [np.imag(formula(at.T + 1j * naive.STEP * np.eye(3)[k], y.T)) for k in range(3)]
     close(delta, case * np.array(expected) / naive.STEP)
@@ -216,7 +222,9 @@ def test_nan_goes_through_every_activation(name):
 @settings(max_examples=25, deadline=None)
 def test_gradient_of_any_dense_network(data):
     hidden = data.draw(st.lists(st.integers(1, 9), max_size=3))
-    acts = data.draw(st.lists(st.sampled_from(["logistic", "tanh", "relu", "identity"]), min_size=3, max_size=3))
+    acts = data.draw(
+        st.lists(st.sampled_from(["logistic", "tanh", "relu", "identity"]), min_size=3, max_size=3)
+    )
     d, k, n = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 5)), data.draw(st.integers(1, 20))
     layers = tuple(L.Dense(units, act) for units, act in zip(hidden, acts))
     network = chain_network(((*layers, L.Dense(k)), (d,)))
@@ -229,7 +237,9 @@ def test_gradient_of_any_dense_network(data):
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_gradient_of_any_convolution(data):
-    pick = lambda least, most: data.draw(st.integers(least, most))
+    def pick(least, most):
+        return data.draw(st.integers(least, most))
+
     conv = L.Conv2D(pick(1, 3), (pick(1, 3), pick(1, 3)), "tanh", (pick(1, 3), pick(1, 3)),
                     data.draw(st.sampled_from(["valid", "same"])), (pick(1, 2), pick(1, 2)))  # fmt: skip
     network = chain_network(((conv, L.Flatten(), L.Dense(1)), (pick(5, 6), pick(5, 7), pick(1, 2))))

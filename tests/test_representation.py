@@ -1,7 +1,7 @@
 """One representation for everything: a table of layers, a flat vector, a stack of networks; on every target.
 
-A chain of convolution, LSTM and dense layers and a stack of dense networks run through the same kernels on the CPU,
-in numba's CUDA simulator, and compile for CUDA devices.
+A chain of convolution, LSTM and dense layers and a stack of dense networks run through the same kernels on
+the CPU, in numba's CUDA simulator, and compile for CUDA devices.
 """
 
 from __future__ import annotations
@@ -50,7 +50,13 @@ def test_a_stack_on_the_cpu(chain):
 def test_the_table_of_a_mixed_chain():
     """Layers read rows that an earlier one wrote; weights follow one another without gaps."""
     network = chain_network(MIXED)
-    assert network.table[:, codes.OP].tolist() == [codes.CONV2D, codes.LSTM, codes.LSTM, codes.DENSE, codes.DENSE]
+    assert network.table[:, codes.OP].tolist() == [
+        codes.CONV2D,
+        codes.LSTM,
+        codes.LSTM,
+        codes.DENSE,
+        codes.DENSE,
+    ]
     at, written = 0, {0: 9}
     for row, (per_unit, units) in zip(network.table, network.shapes, strict=True):
         assert row[codes.PARAM] == at
@@ -164,7 +170,8 @@ def check_ptx(dtype: str, everything: bool, which: int, monkeypatch) -> None:
         assert "div.approx" not in text  # full division: nothing of fast arithmetic came along
         report = linked(text, f"sm_{major}0")
         if report:
-            print(f"{dtype} {'all' if everything else 'dense'} {('gradient', 'train')[which]} sm_{major}0: {report}")  # noqa: T201
+            what = f"{dtype} {'all' if everything else 'dense'} {('gradient', 'train')[which]}"
+            sys.stdout.write(f"{what} sm_{major}0: {report}\n")
 
 
 def linked(ptx: str, arch: str) -> str:

@@ -1,4 +1,4 @@
-"""Accuracy of the elementary functions of kernels, in units in the last place; infinities, NaN and overflow."""
+"""Accuracy of the elementary functions of kernels in units in the last place; infinities, NaN, overflow."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ def loop_of(function):
     return apply
 
 
-FUNCTIONS = {name: loop_of(getattr(scalar, name)) for name in ("exp_", "expm1_", "tanh_", "log1p_", "log_", "erf_")}
+FUNCTIONS = {
+    name: loop_of(getattr(scalar, name)) for name in ("exp_", "expm1_", "tanh_", "log1p_", "log_", "erf_")
+}
 EXACT = {"exp_": mpmath.exp, "expm1_": mpmath.expm1, "tanh_": mpmath.tanh, "log1p_": mpmath.log1p,
          "log_": mpmath.log, "erf_": mpmath.erf}  # fmt: skip
 
-# Where the argument lies, and how many units in the last place the result may be off. Beyond these ranges results
-# saturate (see below).
+# Where the argument lies, and how many units in the last place the result may be off. Beyond these ranges
+# results saturate (see below).
 RANGES = {
     "exp_": ((-708.0, 709.0, 1.0), (-87.0, 88.0, 1.0)),
     "expm1_": ((-708.0, 709.0, 2.0), (-87.0, 88.0, 2.0)),

@@ -68,7 +68,9 @@ def test_stack_equals_single_runs(chain, name):
     for b in range(len(theta)):
         alone = run(network, theta[b : b + 1], x, [part[b : b + 1] for part in what], free[b : b + 1], name)
         for field in FIELDS:
-            np.testing.assert_array_equal(getattr(alone, field)[0], getattr(together, field)[b], err_msg=field)
+            np.testing.assert_array_equal(
+                getattr(alone, field)[0], getattr(together, field)[b], err_msg=field
+            )
         assert np.any(together.theta[b] != theta[b])
 
 
@@ -150,7 +152,9 @@ def test_masked_network_is_the_smaller_network(name, penalty):
 
     def fit(network, start, free):
         coefficients = None if penalty is None else penalty.coefficients(network.is_bias)
-        return train(network, data, start, free, algorithm(name), stepmax=40, threshold=1e-9, penalty=coefficients)
+        return train(
+            network, data, start, free, algorithm(name), stepmax=40, threshold=1e-9, penalty=coefficients
+        )
 
     masked = fit(large, theta, ~out)
     direct = fit(small, theta[:, ~out], np.ones(small.n_params, bool))
@@ -203,13 +207,11 @@ def test_backprop_takes_the_step_back_that_overflowed(own):
 def test_trace_is_thinned_and_ends_with_the_last_step():
     network = chain_network(((L.Dense(1),), (1,)))
     theta, x, y = draw(network, 10)
-    fit = train(network, kernel_data(x, y), theta, np.ones(2, bool), Algorithm("backprop", 1e-4), stepmax=1501,
-                threshold=1e-12)  # fmt: skip
+    arguments = network, kernel_data(x, y), theta, np.ones(2, bool), Algorithm("backprop", 1e-4)
+    fit = train(*arguments, stepmax=1501, threshold=1e-12)
     steps, errors = fit.trace[0]
     assert steps[0] == 1
     assert steps[-1] == fit.steps[0] == 1501
     assert len(steps) <= 513
     assert np.all(np.diff(errors) < 0)
-    one = train(network, kernel_data(x, y), theta, np.ones(2, bool), Algorithm("backprop", 1e-4), stepmax=int(steps[7]),
-                threshold=1e-12)  # fmt: skip
-    assert one.loss[0] == errors[7]
+    assert train(*arguments, stepmax=int(steps[7]), threshold=1e-12).loss[0] == errors[7]

@@ -20,8 +20,9 @@ from numba.core import caching
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
-# Reassociation and contraction let reductions vectorise. `nnan` and `ninf` are left out on purpose: non-finite
-# values must survive to be reported. `arcp` and `afn` would change the rounding of 1 / (1 + exp(-x)).
+# Reassociation and contraction let reductions vectorise. `nnan` and `ninf` are left out on purpose:
+# non-finite values must survive to be reported. `arcp` and `afn` would change the
+# rounding of 1 / (1 + exp(-x)).
 FAST = {"reassoc", "contract", "nsz"}
 
 _SOURCES = ("engine", "layers", "optimizers", "activations.py", "losses.py", "penalties.py")
@@ -99,9 +100,9 @@ caching.CacheImpl._locator_classes = [_KernelLocator, *caching.CacheImpl._locato
 def named(function: Callable[..., Any], *parts: str) -> Callable[..., Any]:
     """Give a closure a name of its own, before it is compiled.
 
-    Machine code from the cache is linked by name. Numba tells closures of one definition apart by a number that
-    counts what the process has compiled so far; in code from two processes the same number can mean two of them,
-    and one would be called in the other's place.
+    Machine code from the cache is linked by name. Numba tells closures of one definition apart by a number
+    that counts what the process has compiled so far; in code from two processes the same number can mean two
+    of them, and one would be called in the other's place.
     """
     function.__qualname__ = "_".join((function.__qualname__, *parts)).replace("<locals>.", "")
     return function

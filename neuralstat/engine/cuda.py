@@ -1,8 +1,8 @@
 """The CUDA driver: loss and gradient, and the training loop, of a stack of networks; one block per network.
 
-The lanes of a block are its threads. Going through the layers they share the observations of a block of `BLOCK`; adding
-up gradients they share the weights; barriers stand between the two. A block takes up network after network, so that
-one that has converged makes room for the next.
+The lanes of a block are its threads. Going through the layers they share the observations of a block of
+`BLOCK`; adding up gradients they share the weights; barriers stand between the two. A block takes up network
+after network, so that one that has converged makes room for the next.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def find_device(device: str) -> str:
         return "cuda:0 (simulator)"
     if numba.config.DISABLE_JIT:
         raise DeviceError(
-            f"device={device!r}: NUMBA_DISABLE_JIT=1 is set, so nothing can be compiled for a device. Unset it, "
-            "or set NUMBA_ENABLE_CUDASIM=1 to simulate a device."
+            f"device={device!r}: NUMBA_DISABLE_JIT=1 is set, so nothing can be compiled for a device. "
+            "Unset it, or set NUMBA_ENABLE_CUDASIM=1 to simulate a device."
         )
     try:
         from numba import cuda
@@ -79,7 +79,7 @@ def find_device(device: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def kernels(dtype: str, layered: bool, rare: bool) -> Any:
-    """The compiled kernels for a kind of number and the families of layers and functions that a network has."""
+    """Compile (once) for a kind of number and the families of layers and functions that a network has."""
     from .cuda_kernels import build  # needs numba-cuda
 
     return build(dtype, layered, rare, simulated())
@@ -121,7 +121,8 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
         return cuda.to_device(np.zeros((grid, *shape), dtype))
 
     fixed = (
-        cuda.to_device(net.table), cuda.to_device(net.constants.astype(dtype)), net.loss, float(net.loss_parameter),
+        cuda.to_device(net.table), cuda.to_device(net.constants.astype(dtype)), net.loss,
+        float(net.loss_parameter),
         cuda.to_device(net.penalty.astype(dtype)), *(cuda.to_device(part) for part in data),
     )  # fmt: skip
     units = [room(net.width, BLOCK) for _ in range(3)]
@@ -133,7 +134,9 @@ def _kernels_for(net: Net, data: Data) -> Any:
     return kernels(str(data.x.dtype), net.layered is not None, net.rare is not None)
 
 
-def loss_gradient(net: Net, data: Data, theta: np.ndarray, device: str = "cuda") -> tuple[np.ndarray, np.ndarray]:
+def loss_gradient(
+    net: Net, data: Data, theta: np.ndarray, device: str = "cuda"
+) -> tuple[np.ndarray, np.ndarray]:
     """Loss (B,) and gradient (B, P) of a stack of networks, without penalty.
 
     Parameters
@@ -153,7 +156,9 @@ def loss_gradient(net: Net, data: Data, theta: np.ndarray, device: str = "cuda")
         weights = cuda.to_device(np.ascontiguousarray(theta, data.x.dtype))
         loss = cuda.to_device(np.zeros(theta.shape[0], data.x.dtype))
         grad = cuda.to_device(np.zeros(theta.shape, data.x.dtype))
-        _kernels_for(net, data).gradient[there.grid, _lanes()](*there.fixed, *there.buffers, weights, loss, grad)
+        _kernels_for(net, data).gradient[there.grid, _lanes()](
+            *there.fixed, *there.buffers, weights, loss, grad
+        )
         return loss.copy_to_host(), grad.copy_to_host()
 
 
@@ -169,10 +174,10 @@ def train_stack(
     watch: Callable[[Any], None] | None = None,
     chunk: int | None = None,
 ) -> None:
-    """Train every network of a stack on the device; the counterpart of `cpu.train_first_order` and its threads.
+    """Train every network of a stack on the device, as `cpu.train_first_order` and threads do on a CPU.
 
-    One launch runs all steps of all networks, or, where somebody watches, about half a second's worth of them.
-    After Ctrl-C the stack holds what there is.
+    One launch runs all steps of all networks, or, where somebody watches, about half a second's worth of
+    them. After Ctrl-C the stack holds what there is.
 
     Parameters
     ----------
@@ -190,7 +195,19 @@ def train_stack(
     """
     from numba import cuda
 
-    names = ("theta", "free", "before", "rate", "steps", "loss", "reached", "status", "trace", "recorded", "stride")
+    names = (
+        "theta",
+        "free",
+        "before",
+        "rate",
+        "steps",
+        "loss",
+        "reached",
+        "status",
+        "trace",
+        "recorded",
+        "stride",
+    )
     with cuda.gpus[int(device.partition(":")[2] or 0)]:
         there = upload(net, data, stack.theta.shape[0])
         state = {name: cuda.to_device(getattr(stack, name)) for name in names}

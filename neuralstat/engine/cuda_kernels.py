@@ -32,15 +32,16 @@ def _real(z: float) -> float:
 
 
 def translator(simulate: bool) -> Translator:
-    """What makes device functions of the CPU's kernels: plain Python ones for the simulator."""
+    """Return what makes device functions of the CPU's kernels; plain Python ones for the simulator."""
     if simulate:
         names = () if numba.config.DISABLE_JIT else (
-            "exp_", "expm1_", "tanh_", "erf_", "log1p_", "log_", "real_", "size_bits", "from_bits")  # fmt: skip
+            "exp_", "expm1_", "tanh_", "erf_", "log1p_", "log_", "real_", "size_bits",
+            "from_bits")  # fmt: skip
         return Translator(_same, [(getattr(scalar, name), getattr(plain, name)) for name in names])
     device = cuda.jit(device=True)
     return Translator(device, [
-        (scalar.exp_, math.exp), (scalar.expm1_, math.expm1), (scalar.tanh_, math.tanh), (scalar.erf_, math.erf),
-        (scalar.log1p_, math.log1p), (scalar.log_, math.log), (scalar.real_, device(_real)),
+        (scalar.exp_, math.exp), (scalar.expm1_, math.expm1), (scalar.tanh_, math.tanh),
+        (scalar.erf_, math.erf), (scalar.log1p_, math.log1p), (scalar.log_, math.log), (scalar.real_, device(_real)),
     ])  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def _same(function: Any) -> Any:
 
 
 def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decorate: Any = None) -> Kernels:
-    """The kernels for one kind of number.
+    """Make the kernels for one kind of number.
 
     Parameters
     ----------
@@ -70,7 +71,8 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
             Up to `budget` steps of every network; arguments as those of `cpu.train_first_order`.
     """
     to_device = translator(simulate)
-    run_forward, sum_loss, slope_back = to_device(forward), to_device(loss_rows), to_device(through_activation)
+    run_forward, sum_loss = to_device(forward), to_device(loss_rows)
+    slope_back = to_device(through_activation)
     step_back, add_gradient = to_device(row_backward), to_device(row_gradient)
     penalty_of, take, keep = to_device(penalise), to_device(update), to_device(record)
     function = _same if simulate else cuda.jit(device=True)
@@ -80,8 +82,10 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
     rare = 0 if with_rare else None
 
     @function
-    def gather(table, x, y, weight, offset, rows, value, target, case, b, start, m, lane, lanes):  # type: ignore[no-untyped-def]
-        """Inputs, offsets, responses and case weights of a block of observations; each lane those it works on."""
+    def gather(
+        table, x, y, weight, offset, rows, value, target, case, b, start, m, lane, lanes
+    ):  # type: ignore[no-untyped-def]
+        """Fetch inputs, offsets, responses and case weights of a block; each lane what it works on."""
         known = table[table.shape[0] - 1, OFFSET]
         for i in range(lane, m, lanes):
             r = start + i
@@ -98,8 +102,10 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
                 case[i] = weight[b % weight.shape[0], r]
 
     @function
-    def accumulate(table, constants, code, p, x, y, weight, offset, rows, count, value, slope, delta, target, case,
-                   theta, grad, b, lane, lanes):  # type: ignore[no-untyped-def]
+    def accumulate(
+        table, constants, code, p, x, y, weight, offset, rows, count, value, slope, delta, target, case,
+        theta, grad, b, lane, lanes,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
         """Loss of network b over this lane's observations; `grad` (P,) is overwritten, by all lanes."""
         end = table.shape[0] - 1
         first, outputs = table[end, TARGET], table[end, N_OUT]
@@ -116,7 +122,8 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
             gather(table, x, y, weight, offset, rows, value, target, case, b, start, m, lane, lanes)
             run_forward(table, constants, theta, value, slope, lane, m, lanes, layered, None, rare, 0)
             cuda.syncthreads()  # the loss looks at the first observation, whosever it is
-            total += sum_loss(code, p, 0, value, target, case, delta, first, outputs, lane, m, lanes, None, rare)
+            total += sum_loss(code, p, 0, value, target, case, delta, first, outputs, lane, m, lanes, None,
+                              rare)  # fmt: skip
             for k in range(end, -1, -1):
                 if k < end or code != CE_R:
                     slope_back(table[k], value, slope, delta, lane, m, lanes, 0)
@@ -128,14 +135,17 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
         return total
 
     @compiled
-    def gradient(table, constants, code, p, penalty, x, y, weight, offset, rows, count, value, slope, delta, target,
-                 case, theta, loss, grad):  # type: ignore[no-untyped-def]
+    def gradient(
+        table, constants, code, p, penalty, x, y, weight, offset, rows, count, value, slope, delta, target,
+        case, theta, loss, grad,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, number)
         for b in range(slot, theta.shape[0], cuda.gridDim.x):
-            parts[lane] = accumulate(table, constants, code, p, x, y, weight, offset, rows, count, value[slot],
-                                     slope[slot], delta[slot], target[slot], case[slot], theta[b], grad[b], b, lane,
-                                     lanes)  # fmt: skip
+            parts[lane] = accumulate(
+                table, constants, code, p, x, y, weight, offset, rows, count, value[slot], slope[slot],
+                delta[slot], target[slot], case[slot], theta[b], grad[b], b, lane, lanes,
+            )  # fmt: skip
             cuda.syncthreads()
             if lane == 0:
                 total = number(0)
@@ -145,9 +155,11 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
             cuda.syncthreads()
 
     @compiled
-    def train(table, constants, code, p, penalty, x, y, weight, offset, rows, count, value, slope, delta, target,
-              case, algorithm, settings, threshold, stepmax, budget, theta, free, before, rate, steps, loss, reached,
-              status, trace, recorded, stride, grad):  # type: ignore[no-untyped-def]
+    def train(
+        table, constants, code, p, penalty, x, y, weight, offset, rows, count, value, slope, delta, target,
+        case, algorithm, settings, threshold, stepmax, budget, theta, free, before, rate, steps, loss, reached,
+        status, trace, recorded, stride, grad,
+    ):  # type: ignore[no-untyped-def]  # fmt: skip
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, number)
         largest = cuda.shared.array(LANES, number)
@@ -185,12 +197,14 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
                         status[b] = STEPMAX
                 cuda.syncthreads()
                 if status[b] == RUNNING:
-                    if algorithm == SAG or algorithm == SLR:  # one rate depends on all the others
+                    if algorithm == SAG or algorithm == SLR:  # noqa: SIM109  (one rate depends on the others)
                         if lane == 0:
                             take(algorithm, w, g, movable, before[b], rate[b], settings)
                     elif lane < w.size:
-                        take(algorithm, w[lane::lanes], g[lane::lanes], movable[lane::lanes], before[b, lane::lanes],
-                             rate[b, lane::lanes], settings)  # fmt: skip
+                        take(
+                            algorithm, w[lane::lanes], g[lane::lanes], movable[lane::lanes],
+                            before[b, lane::lanes], rate[b, lane::lanes], settings,
+                        )  # fmt: skip
                 done += 1
                 cuda.syncthreads()
 

@@ -1,4 +1,4 @@
-"""The scalar functions of kernels as plain Python on numpy numbers: for uncompiled runs and the CUDA simulator."""
+"""The scalar functions of kernels in plain Python: for uncompiled runs and the CUDA simulator."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Kernels for another target from the same source.
 
-A kernel is a Python function that names other kernels. `Translator` follows these names and makes a twin of every
-function it meets, compiled for the other target; what cannot be shared (exponential functions, say) is substituted.
-Twins are compiled with that target's own options: numba-cuda, left to itself, would take over a CPU kernel's fast
-arithmetic and with it the assumption that nothing is NaN or infinite.
+A kernel is a Python function that names other kernels. `Translator` follows these names and makes a twin of
+every function it meets, compiled for the other target; what cannot be shared (exponential functions, say) is
+substituted. Twins are compiled with that target's own options: numba-cuda, left to itself, would take over a
+CPU kernel's fast arithmetic and with it the assumption that nothing is NaN or infinite.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ class Translator:
         self._kept = [old for old, _ in substitutes]  # so that no id is used again
 
     def __call__(self, kernel: Any) -> Any:
-        """The twin of a kernel; anything else is returned as it is."""
+        """Return the twin of a kernel; anything else is returned as it is."""
         if id(kernel) in self._twins:
             return self._twins[id(kernel)]
         if not isinstance(kernel, Dispatcher):
             return kernel
         source = kernel.py_func
-        names = {name: source.__globals__[name] for name in source.__code__.co_names if name in source.__globals__}
+        names = {
+            name: source.__globals__[name] for name in source.__code__.co_names if name in source.__globals__
+        }
         scope = {**source.__globals__, **{name: self(value) for name, value in names.items()}}
         cells = tuple(types.CellType(self(cell.cell_contents)) for cell in source.__closure__ or ())
         twin = types.FunctionType(source.__code__, scope, source.__name__, source.__defaults__, cells)
