@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import naive
 import numpy as np
 
+import neuralstat
 from neuralstat import layers as L
 from neuralstat.activations import ACTIVATIONS
 from neuralstat.engine import cpu
@@ -13,6 +16,7 @@ from neuralstat.losses import LOSSES
 from neuralstat.network import ActivationSpec, Network, objective, resolve_activation
 from neuralstat.train import make_data
 
+PACKAGE = Path(neuralstat.__file__).parent.parent  # the folder that it is imported from
 TOLERANCE = 1e-12  # relative to the largest element
 
 # For every entry of LAYERS: chains that contain it, as (layers, shape of one observation)

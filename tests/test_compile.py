@@ -43,9 +43,12 @@ def test_no_two_kernels_share_a_name():
     kernels = defaultdict(set)
     for thing in gc.get_objects():
         if isinstance(thing, Dispatcher) and thing.py_func.__module__.startswith("neuralstat."):
-            inner = tuple(getattr(cell.cell_contents, "py_func", cell.cell_contents)
-                          for cell in thing.py_func.__closure__ or ())  # fmt: skip
-            kernels[thing.py_func.__module__, thing.py_func.__qualname__].add((thing.py_func.__code__, inner))
+            function = thing.py_func
+            cells = [cell.cell_contents for cell in function.__closure__ or ()]
+            inner = tuple(getattr(value, "py_func", value) for value in cells)
+            by_type = any(part in function.__qualname__ for part in ("implementation", "<lambda>"))
+            types = tuple(thing.signatures) if by_type else ()  # an overload's are part of the name
+            kernels[function.__module__, function.__qualname__, types].add((function.__code__, inner))
     assert len(kernels) > 50
     assert not {name: found for name, found in kernels.items() if len(found) > 1}
 

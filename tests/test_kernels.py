@@ -200,6 +200,7 @@ def test_penalties(name, biases):
     close(grad, naive.complex_step(lambda w: naive.penalty(made.parts, w, network.is_bias), theta[0]))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # uncompiled, numpy warns
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_is_not_finite_is_not_hidden(name, bad):

@@ -51,6 +51,7 @@ def points(low: float, high: float, dtype) -> np.ndarray:
     return np.ascontiguousarray(z[(z >= low) & (z <= high)].astype(dtype))
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="these are numpy's functions")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_accuracy(name, dtype):

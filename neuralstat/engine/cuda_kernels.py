@@ -41,7 +41,8 @@ def translator(simulate: bool) -> Translator:
     device = cuda.jit(device=True)
     return Translator(device, [
         (scalar.exp_, math.exp), (scalar.expm1_, math.expm1), (scalar.tanh_, math.tanh),
-        (scalar.erf_, math.erf), (scalar.log1p_, math.log1p), (scalar.log_, math.log), (scalar.real_, device(_real)),
+        (scalar.erf_, math.erf), (scalar.log1p_, math.log1p), (scalar.log_, math.log),
+        (scalar.real_, device(_real)),
     ])  # fmt: skip
 
 
@@ -157,8 +158,8 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
     @compiled
     def train(
         table, constants, code, p, penalty, x, y, weight, offset, rows, count, value, slope, delta, target,
-        case, algorithm, settings, threshold, stepmax, budget, theta, free, before, rate, steps, loss, reached,
-        status, trace, recorded, stride, grad,
+        case, algorithm, settings, threshold, stepmax, budget, theta, free, before, rate, steps, loss,
+        reached, status, trace, recorded, stride, grad,
     ):  # type: ignore[no-untyped-def]  # fmt: skip
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, number)

@@ -20,7 +20,7 @@ def real_(z: Any) -> Any:
 
 
 def size_bits(z: Any) -> Any:
-    """A number that orders like |z|, NaN above infinity."""
+    """Return a number that orders like |z|, NaN above infinity."""
     return np.abs(np.float64(z)).view(np.int64)
 
 
@@ -38,7 +38,9 @@ def erf_(z: Any) -> Any:
 
 
 def log1p_(z: Any) -> Any:
-    """log(1 + z)."""
+    """log(1 + z), with its complex step: numpy's complex one cancels near 0."""
+    if isinstance(z, complex | np.complexfloating):
+        return np.log1p(z.real) + 1j * z.imag / (1 + z.real)
     return np.log1p(z)
 
 
