@@ -21,7 +21,6 @@ from .engine.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
 from .engine.simd import elementwise, simd_logistic, simd_tanh
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
-EXP, PROBIT, CLOGLOG, LOGLOG, CAUCHIT, RECIPROCAL, POWER = range(20, 27)
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, NIPS 30
 

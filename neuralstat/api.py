@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import ArgumentError, ConvergenceWarning, caller
+from .errors import ArgumentError, ConvergenceWarning, DataError, caller
 from .exclude import fixed_weights
-from .families import needs, resolve_objective
+from .families import needs, resolve_family, resolve_objective
+from .families.starts import feasible
 from .network import ActivationSpec, Network, dense_network, resolve_activation
 from .settings import Settings
 from .start import seed_sequence, start_weights
@@ -71,6 +72,7 @@ class NeuralNet:
         from . import formula
 
         kind, first, second, context = self._source
+        family = resolve_family(settings.family)
         options: dict[str, Any] = {
             "weights": settings.weights,
             "offset": settings.offset,
@@ -78,15 +80,22 @@ class NeuralNet:
             "standardize": settings.standardize,
             "scale_response": settings.standardize and _gaussian(settings),
             "err_needs": needs(settings.err_fct, settings.family),
-            "factor_outputs": "binary" if settings.family == "binomial" else "all",
+            "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
         }
         if kind == "arrays":
-            return formula.from_arrays(first, second, **options)
-        if settings.compat == "R":
-            from .rcompat import string_classes
+            design = formula.from_arrays(first, second, **options)
+        else:
+            if settings.compat == "R":
+                from .rcompat import string_classes
 
-            second = string_classes(first, second)
-        return formula.design(first, second, context=context, **options)
+                second = string_classes(first, second)
+            design = formula.design(first, second, context=context, **options)
+        if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
+            raise DataError(
+                f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
+                "proportions of the classes)."
+            )
+        return design
 
     def network(self, settings: Settings | None = None) -> Network:
         """The network of these settings (default: the model's), without weights."""
@@ -142,8 +151,9 @@ def _settings(base: Settings, given: Mapping[str, Any]) -> Settings:
 
 def _gaussian(settings: Settings) -> bool:
     """Whether the response may be centred and scaled: squared error of a linear output."""
-    if settings.family is not None:
-        return settings.family == "gaussian"
+    family = resolve_family(settings.family)
+    if family is not None:
+        return family.name == "gaussian" and family.link.name == "identity"
     return settings.err_fct == "sse" and settings.linear_output
 
 
@@ -183,8 +193,9 @@ def run(design: Design, network: Network, settings: Settings, seeds: np.random.S
 
         constants = scaled_constants(network, design.scaling, free, constants)
         internal = functools.partial(to_internal, network, design.scaling)
+    adjust = functools.partial(feasible, network, design, free=free)
     start = start_weights(
-        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal
+        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust
     )
     dtype = np.dtype(settings.dtype)
     data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
@@ -282,8 +293,11 @@ def neuralnet(
         The output activation is used only when ``linear_output=False``.
     err_fct : {"sse", "ce"}, Loss or callable
         Sum of half squared errors, cross entropy, or ``err(x, y)`` of output x and response y.
-    family : {"gaussian", "binomial", "multinomial"}, optional
-        The statistical way to say err_fct and output link; then `err_fct` and `linear_output` are not used.
+    family : str, Family or statsmodels family, optional
+        The statistical way to say err_fct and output link: "gaussian", "binomial", "multinomial", "poisson", "gamma",
+        "inverse_gaussian", "negative_binomial", "tweedie", or an instance with its link, of `neuralstat.families` or
+        of statsmodels. The error is half the deviance, the output activation the inverse link; `err_fct`,
+        `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
     algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop"}

@@ -99,6 +99,8 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         value = getattr(settings, name)
         if name in _CUSTOM:
             packed[name] = _pack_function(value, name, writer)
+        elif name == "family":
+            packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
             packed[name] = None if value is None else [list(part) for part in value.parts]
         elif name == "random_state":  # the seeds are stored by themselves
@@ -141,6 +143,7 @@ def _unpack_function(entry: Any, name: str) -> Any:
 
 
 def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
+    from .families import family_from_json
     from .settings import Settings
 
     names = tuple(n for n in Settings.names() if n not in ("lifesign", "progress"))
@@ -149,6 +152,8 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     for name, entry in section.items():
         if name in _CUSTOM:
             values[name] = _unpack_function(entry, name)
+        elif name == "family" and isinstance(entry, dict):
+            values[name] = family_from_json(entry)
         elif name == "penalty":
             values[name] = _unpack_penalty(entry)
         elif name == "random_state":

@@ -15,10 +15,11 @@ from typing import Any
 from .activations import logistic, softplus
 from .engine.call import call_loss
 from .engine.compile import jit, named
+from .engine.deviance import sum_family, xlogx
 from .engine.scalar import exp_, log_, real_
 
 SSE, CE, CE_LOGIT, CE_R, CUSTOM, MULTINOMIAL = range(6)
-FAMILY = 10  # first code of the exponential families (see `families`)
+FAMILY = 1000  # exponential families: FAMILY + code of family and link (see `engine.deviance.sum_family`)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,12 @@ def _sum_multinomial(value: Any, target: Any, case: Any, delta: Any, first: int,
             norm += exp_(value[first + k, i] - largest)
             count += target[k, i]
             inner += target[k, i] * (value[first + k, i] - largest)
-        total += case[i] * (count * log_(norm) - inner)
+        rest = target[0, i] * 0  # the saturated model's part, 0 for one-hot rows
+        for k in range(outputs):
+            rest += xlogx(target[k, i])
+        if rest != 0 or count != 1:
+            rest -= xlogx(count)
+        total += case[i] * (count * log_(norm) - inner + rest)
         for k in range(outputs):
             share = exp_(value[first + k, i] - largest) / norm
             delta[first + k, i] = case[i] * (count * share - target[k, i])
@@ -150,7 +156,7 @@ def _rare(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, f
 
 @jit
 def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: Any, delta: Any, first: int,
-              outputs: int, lane: int, m: int, lanes: int, custom: Any, rare: Any) -> Any:
+              outputs: int, lane: int, m: int, lanes: int, custom: Any, rare: Any, family: Any = None) -> Any:
     """Sum of the loss over observations and outputs; its derivative into `delta`.
 
     Parameters
@@ -169,6 +175,8 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
         None leaves users' functions out of what is compiled.
     rare : None or int
         None leaves out the losses that are not in `COMMON`.
+    family : None or (2,) array
+        Parameters of an exponential family and of its link; None leaves families out.
 
     Returns
     -------
@@ -187,6 +195,9 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
         elif code == CUSTOM:
             if custom is not None:
                 total += _sum_custom(address, value, target, case, delta, first, k, lane, m, lanes)
+        elif code >= FAMILY:
+            if family is not None:
+                total += sum_family(code - FAMILY, family, value, target, case, delta, first + k, k, lane, m, lanes)
         elif rare is not None:
             total += _rare(code, p, value, target, case, delta, first, k, lane, m, lanes)
     return total

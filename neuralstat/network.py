@@ -21,28 +21,34 @@ from .errors import ArgumentError
 from .layers import Dense, codes
 from .losses import COMMON as COMMON_LOSSES
 from .losses import CUSTOM as CUSTOM_LOSS
+from .losses import FAMILY as FAMILY_LOSS
 from .losses import LOSSES
 
 
 @dataclass(frozen=True)
 class ActivationSpec:
-    """An activation with its parameter, or a user's compiled one."""
+    """An activation with its parameter, a user's compiled one, or the inverse of a link."""
 
     name: str
     code: int
     parameter: float = 0.0
     address: int = 0
     custom: Any = None
+    link: Any = None
 
     def values(self, z: np.ndarray) -> np.ndarray:
         """The activation of an array of any shape (softmax: over the first axis)."""
         z = np.array(z, dtype=np.float64)
+        if self.link is not None:
+            return self.link.inverse(z)
         flat = np.ascontiguousarray(z.reshape(z.shape[0] if z.ndim else 1, -1))
         activation_values(self.code, self.parameter, self.address, flat, np.empty_like(flat))
         return flat.reshape(z.shape)
 
     def slopes(self, z: np.ndarray) -> np.ndarray:
         """The derivative at an array (not softmax, whose units are coupled)."""
+        if self.link is not None:
+            return self.link.inverse_deriv(np.array(z, dtype=np.float64))
         flat = np.array(z, dtype=np.float64).reshape(1, -1)
         slope = np.empty_like(flat)
         activation_values(self.code, self.parameter, self.address, flat, slope)
@@ -103,6 +109,8 @@ class Objective:
     of_predictor : bool
         True: kernels see the linear predictor, and `output` is applied afterwards.
     custom : Loss or None
+    family : Family or None
+        The exponential family that was asked for, with its link.
     """
 
     name: str
@@ -112,6 +120,7 @@ class Objective:
     parameter: float = 0.0
     address: int = 0
     custom: Any = None
+    family: Any = None
 
     @property
     def inside(self) -> ActivationSpec:
@@ -242,17 +251,19 @@ class Network:
 
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
+        family = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
                    objective.address, coefficients, None if self.dense else 0, 0 if custom else None,
-                   0 if self._rare else None)  # fmt: skip
+                   0 if self._rare else None, family)  # fmt: skip
 
     @property
     def _rare(self) -> bool:
         """Whether kernels outside the common set are needed."""
         common = {ACTIVATIONS[name].code for name in COMMON_ACTIVATIONS} | {CUSTOM_ACTIVATION}
         losses = {LOSSES[name].code for name in COMMON_LOSSES} | {CUSTOM_LOSS}
-        return self.objective.loss not in losses or not set(self.table[:, codes.ACT].tolist()) <= common
+        rare = self.objective.loss not in losses and self.objective.loss < FAMILY_LOSS
+        return rare or not set(self.table[:, codes.ACT].tolist()) <= common
 
     @cached_property
     def names(self) -> tuple[str, ...]:

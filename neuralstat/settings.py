@@ -148,6 +148,11 @@ class Settings:
                 "penalty must be made by decay(), elimination(), l1() or elastic_net(), "
                 f"got {self.penalty!r}."
             )
+        if self.family is not None:
+            from .families import resolve_family
+
+            family = resolve_family(self.family)
+            put("family", self.family if isinstance(self.family, str) else family)
         self._check_algorithm(put)
         self._check_device()
 

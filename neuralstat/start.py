@@ -58,6 +58,7 @@ def start_weights(
     startweights: Any = None,
     compat: str | None = None,
     internal: Callable[[np.ndarray], np.ndarray] | None = None,
+    adjust: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Start weights of all repetitions.
 
@@ -79,6 +80,8 @@ def start_weights(
         "R" ignores surplus numbers without a word.
     internal : callable, optional
         Turns weights (1, P) in original units into the model's internal units (standardised models).
+    adjust : callable, optional
+        Moves random weights (B, P) to where the model is defined (see `families.starts.feasible`).
 
     Returns
     -------
@@ -92,6 +95,9 @@ def start_weights(
     theta = np.stack(
         [np.random.default_rng(s).standard_normal(network.n_params) for s in children(seeds, rep)]
     )
+    theta[:, ~free] = constants[~free]
+    if adjust is not None:
+        theta = adjust(theta)
     if startweights is not None:
         given = _given(network, startweights, int(free.sum()), rep, compat)
         for r, row in enumerate(given[:rep]):

@@ -34,6 +34,7 @@ class Net(NamedTuple):
     layered: Any  # None or 0: are there other layers than dense ones?
     custom: Any  # None or 0: are there users' functions?
     rare: Any  # None or 0: are there activations or losses outside COMMON?
+    family: Any = None  # None, or (2,) parameters of an exponential family and its link
 
 
 class Data(NamedTuple):
@@ -155,7 +156,7 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
         forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
                 None)
         total += loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case,
-                           work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare)
+                           work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family)
         clear_padding(work.delta, out, net.table[end, N_OUT], m)
         backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False, net.layered)
     return total

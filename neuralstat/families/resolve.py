@@ -1,0 +1,175 @@
+"""What a user names as error function or family becomes a `Family` and an `Objective`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..engine.deviance import WIDTH
+from ..errors import ArgumentError, FileFormatError
+from ..losses import CUSTOM, FAMILY
+from ..network import ActivationSpec, Objective, objective, resolve_activation
+from .family import (
+    Binomial,
+    Family,
+    Gamma,
+    Gaussian,
+    InverseGaussian,
+    Multinomial,
+    NegativeBinomial,
+    Poisson,
+    Tweedie,
+)
+from .links import Link, nbinom, power, resolve_link
+
+#: name -> class
+FAMILIES: dict[str, type[Family]] = {
+    "gaussian": Gaussian,
+    "binomial": Binomial,
+    "multinomial": Multinomial,
+    "poisson": Poisson,
+    "gamma": Gamma,
+    "inverse_gaussian": InverseGaussian,
+    "negative_binomial": NegativeBinomial,
+    "tweedie": Tweedie,
+}
+_CLASSES = {cls.__name__: cls for cls in FAMILIES.values()}
+
+# Built-in activations whose values lie in (0, 1), as cross entropy needs.
+_UNIT = {"logistic", "softmax"}
+
+# Output activations that are inverse links
+_ACTIVATION = {"identity": "identity", "logit": "logistic"}
+
+
+def resolve_family(given: Any) -> Family | None:
+    """A `Family` from a name, a `Family`, or an instance of a statsmodels family with its link.
+
+    Parameters
+    ----------
+    given : None, str, Family or statsmodels family
+        A statsmodels object is read by the name of its class and its attributes.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none of these.
+    """
+    if given is None or isinstance(given, Family):
+        return given
+    if isinstance(given, str):
+        if given not in FAMILIES:
+            raise ArgumentError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {given!r}.")
+        return FAMILIES[given]()
+    if isinstance(given, type):
+        raise ArgumentError(f"family must be an instance, not the class {given.__name__}: write {given.__name__}().")
+    name = type(given).__name__
+    if name not in _CLASSES or not hasattr(given, "link"):
+        raise ArgumentError(
+            f"family must be one of {', '.join(map(repr, FAMILIES))}, or a family instance with a link; got {given!r}."
+        )
+    link = resolve_link(given.link)
+    if name == "NegativeBinomial":
+        return NegativeBinomial(given.alpha, link)
+    if name == "Tweedie":
+        return Tweedie(given.var_power, link)
+    return _CLASSES[name](link)
+
+
+def family_from_json(stored: Any) -> Family:
+    """Rebuild what `Family.to_json` gave.
+
+    Raises
+    ------
+    FileFormatError
+        Where it is not a known family and link with their parameters.
+    """
+    try:
+        name, link = stored["family"], stored["link"]
+        parameter, more = float(stored["parameter"]), float(stored["link_parameter"])
+        chosen: Link = {"power": power, "nbinom": nbinom}[link](more) if link in ("power", "nbinom") \
+            else resolve_link(str(link))  # fmt: skip
+        if name == "negative_binomial":
+            return NegativeBinomial(parameter, chosen)
+        return Tweedie(parameter, chosen) if name == "tweedie" else FAMILIES[name](chosen)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"a stored family is not readable: {stored!r:.200}") from error
+
+
+def needs(err_fct: Any, family: Any) -> str | None:
+    """What the error function or family demands of the response (see `formula.design`)."""
+    chosen = resolve_family(family)
+    if chosen is not None:
+        return chosen.needs
+    return "binary" if err_fct == "ce" else None
+
+
+def family_objective(family: Family) -> Objective:
+    """Half the family's deviance, in the linear predictor."""
+    if isinstance(family, Multinomial):
+        goal = objective("multinomial", resolve_activation("softmax"))
+        return Objective(goal.name, goal.loss, goal.output, True, family=family)
+    name = family.link.name
+    if name in _ACTIVATION:
+        output = resolve_activation(_ACTIVATION[name])
+    else:
+        output = ActivationSpec(name, -1, family.link.parameter, link=family.link)
+    if family.code == Gaussian.code and name == "identity":
+        goal = objective("sse", output)
+        return Objective("sse", goal.loss, output, False, family=family)
+    return Objective(family.name, FAMILY + family.code + WIDTH * family.link.code, output, True, family=family)
+
+
+def resolve_objective(
+    err_fct: Any, linear_output: bool, output_act_fct: Any, family: Any, hidden_act: ActivationSpec, compat: str | None
+) -> Objective:
+    """The objective of a fit.
+
+    Parameters
+    ----------
+    err_fct, linear_output, output_act_fct, family, compat
+        As in `neuralstat.neuralnet`.
+    hidden_act : ActivationSpec
+        R looks at it to decide on its shortcut for cross entropy.
+
+    Raises
+    ------
+    ArgumentError
+        For unknown names, and for cross entropy of outputs that can leave (0, 1).
+    """
+    if isinstance(output_act_fct, str) or not callable(output_act_fct):
+        resolve_activation(output_act_fct, "output_act_fct")  # checked even where it is not used
+    chosen = resolve_family(family)
+    if chosen is not None:
+        return family_objective(chosen)
+    output = resolve_activation("identity" if linear_output else output_act_fct, "output_act_fct")
+    if isinstance(err_fct, str):
+        if err_fct == "sse":
+            return objective("sse", output)
+        if err_fct == "ce":
+            return _cross_entropy(output, linear_output, hidden_act, compat)
+        raise ArgumentError(f"err_fct: unknown error function {err_fct!r}. Known: 'sse', 'ce'; or a function err(x, y).")
+    from ..custom import Loss
+
+    if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
+        try:
+            err_fct = Loss(err_fct)
+        except ArgumentError as error:
+            raise ArgumentError(f"err_fct: {error}") from error
+    if not isinstance(err_fct, Loss):
+        raise ArgumentError(f"err_fct must be 'sse', 'ce', a Loss or a function err(x, y), got {err_fct!r}.")
+    return Objective(err_fct.name, CUSTOM, output, False, 0.0, err_fct.address, err_fct)
+
+
+def _cross_entropy(output: ActivationSpec, linear: bool, hidden: ActivationSpec, compat: str | None) -> Objective:
+    if compat == "R":  # R's shortcut looks at the hidden activation only
+        if not linear and hidden.name == "logistic":
+            return objective("ce_r", output)
+        return objective("ce", output)
+    if linear or (output.name not in _UNIT and output.custom is None):
+        what = "linear outputs" if linear else f"{output.name} outputs"
+        raise ArgumentError(
+            f"err_fct='ce' needs outputs between 0 and 1, but {what} can leave that range: "
+            "set linear_output=False and output_act_fct='logistic', or family='binomial'."
+        )
+    return objective("ce_logit" if output.name == "logistic" else "ce", output)

@@ -1,0 +1,66 @@
+"""Random starts for links whose linear predictor is confined, such as the inverse: inside the range, at the mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..formula import Design
+    from ..network import Network
+
+
+def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Start weights (B, P) from which every mean is possible.
+
+    Where the link lets the linear predictor be any number, `theta` is returned as it is. Otherwise each output's
+    bias is set so that the mean linear predictor is the link of the mean response, and the other weights into the
+    output are shrunk, if need be, until the linear predictor keeps half its distance from the ends of its range.
+
+    Parameters
+    ----------
+    network : Network
+    design : Design
+    theta : (B, P) array
+        Random weights.
+    free : (P,) bool array
+        Weights held out of the fit are not changed.
+    """
+    from ..inference import derivatives
+
+    family = network.objective.family
+    if family is None or family.name == "multinomial":
+        return theta
+    w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
+    theta = theta.copy()
+    known = 0.0 if design.offset is None else design.offset
+    raw = derivatives.outputs(network, design.x, theta, design.offset) - known  # (B, K, n)
+    per_unit, units = network.shapes[-1]
+    for k in range(units):
+        mean = float(design.y[k] @ w / w.sum())
+        low, high = family.predictor_range(1.0 if mean >= 0 else -1.0)
+        if np.isinf(low) and np.isinf(high):
+            continue
+        centre = float(family.link(_possible(mean, family.means, float(w.sum()))))
+        if not low < centre < high:  # a mean that the link cannot give
+            continue
+        first = network.n_params - (units - k) * per_unit
+        into = np.flatnonzero(free[first + 1 : first + per_unit]) + first + 1
+        for b in range(theta.shape[0]):
+            part = raw[b, k] - theta[b, first]
+            spread = float(np.abs(part - part.mean()).max())
+            movable = spread > 0 and into.size == per_unit - 1
+            shrink = min(1.0, 0.5 * min(centre - low, high - centre) / spread) if movable else 1.0
+            theta[b, into] *= shrink
+            if free[first]:
+                theta[b, first] = centre - shrink * part.mean() - np.mean(np.broadcast_to(known, raw[b].shape)[k])
+    return theta
+
+
+def _possible(mean: float, means: tuple[float, float], n: float) -> float:
+    """A mean response moved inside the open interval of means, by half an observation of n."""
+    low, high = means
+    if np.isfinite(high):
+        return float(np.clip(mean, low + 0.5 / (n + 1), high - 0.5 / (n + 1)))
+    return max(mean, low + 0.5 / (n + 1))
