@@ -181,7 +181,7 @@ else:
     @numba.njit(error_model="numpy")
     def size_bits(z: float) -> int:
         """An integer that orders like |z|, NaN above infinity: its bits without the sign."""
-        return _as_bits(abs(z))
+        return _as_bits(np.float64(abs(z)))  # float32 too: the smaller bits would not be told from int64
 
     @numba.njit(error_model="numpy")
     def from_bits(bits: int) -> float:

@@ -179,6 +179,17 @@ class Multinomial(Family):
         with np.errstate(divide="ignore", invalid="ignore"):
             return 2 * _xlogy(y, np.asarray(y) / (total * mu))
 
+    def pearson(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
+        """Of each class and observation, (y - expected) sqrt(weight / expected)."""
+        expected = np.sum(y, axis=0) * mu
+        return (y - expected) * np.sqrt(weights / expected)
+
+    def resid_dev(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
+        """Of each class and observation; their squares add up to the deviance, as those of a Poisson model of the
+        counts do."""
+        expected = np.sum(y, axis=0) * mu
+        return np.sign(y - expected) * np.sqrt(np.maximum(2 * (_xlogy(y, y / expected) - y + expected), 0) * weights)
+
     def loglike_obs(self, y: Any, mu: Any, weights: Any = 1.0, scale: float = 1.0) -> Any:
         """Of each observation, shape (n,)."""
         from scipy.special import gammaln
