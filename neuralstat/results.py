@@ -10,6 +10,8 @@ import pandas as pd
 
 from .errors import ArgumentError
 from .inference import derivatives
+from .inference.tables import CoefficientMixin
+from .likelihood import LikelihoodMixin
 from .predictions import ComputeResult, PredictionMixin
 from .rcompat import r_error, r_generalized_weights
 from .train import STATUS, Fit, make_data
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 _SAME = 1e-4  # relative difference of errors below which two repetitions count as one optimum
 
 
-class NeuralNetResults(PredictionMixin):
+class NeuralNetResults(PredictionMixin, LikelihoodMixin, CoefficientMixin):
     """A fitted neural network; every repetition is kept.
 
     Made by `neuralnet`, `NeuralNet.fit` or `load`, not by hand. Repetitions are numbered from 1; "best" is the one

@@ -1,0 +1,171 @@
+"""Covariance of the weights from the exact Hessian, the expected information, or as a sandwich.
+
+With E the error (half the deviance), phi the dispersion and P the penalty's curvature, minus the log-likelihood is
+E / phi, and
+
+    expected, hessian:  phi (I + P)^-1 I (I + P)^-1,    I = J' W J, or the Hessian of E
+    sandwich:           (H + P)^-1 S'S (H + P)^-1,      S the gradients of the observations' errors (HC0)
+
+J is the Jacobian of the linear predictor and W = w (d mu / d eta)^2 / V(mu). With a canonical link and no hidden
+layer I is the same both ways. White (1989), JASA 84:1003; McCullagh & Nelder (1989), section 2.5.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, SingularHessianWarning
+from ..families import Gaussian, Multinomial
+from . import derivatives
+from .units import in_words, undetermined_units
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
+COV_TYPES = ("expected", "hessian", "sandwich")
+ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
+
+
+def expected_information(results: NeuralNetResults, b: int) -> np.ndarray:
+    """J' W J (P, P) of repetition b (0-based), of dispersion 1, without penalty; internal units.
+
+    Raises
+    ------
+    ArgumentError
+        Where the error function belongs to no family.
+    """
+    family, goal, design = results._likely(), results.network.objective, results.design
+    theta = results.fit.theta[b].astype(float)
+    jacobian = derivatives.jacobian(results.network, results.data, theta)  # (K, n, P)
+    raw = derivatives.outputs(results.network, design.x, theta, design.offset)[0]
+    mu, w = goal.response(raw), results._case_weights
+    if isinstance(family, Multinomial):
+        w = w * design.y.sum(axis=0)
+        middle = np.einsum("kn,knp->np", mu, jacobian)
+        return np.einsum("kn,knp,knq->pq", mu * w, jacobian, jacobian, optimize=True) - (middle.T * w) @ middle
+    rise = goal.output.slopes(raw) if goal.of_predictor else np.ones_like(raw)
+    weight = w * rise**2 / family.variance(mu)
+    return np.einsum("kn,knp,knq->pq", weight, jacobian, jacobian, optimize=True)
+
+
+def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Inverse of a symmetric matrix, its rank, and how many eigenvalues are negative.
+
+    The matrix is scaled to a unit diagonal first, so that units of measurement do not decide on the rank; where it is
+    singular, the Moore-Penrose inverse of the scaled matrix is scaled back.
+    """
+    diagonal = np.abs(np.diag(matrix))
+    s = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(matrix * s[:, np.newaxis] * s)
+    keep = np.abs(values) > RCOND * np.abs(values).max(initial=0.0)
+    scaled = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+    return scaled * s[:, np.newaxis] * s, int(keep.sum()), int(np.sum(values[keep] < 0))
+
+
+def _internal_scale(results: NeuralNetResults, b: int) -> float:
+    """Dispersion in internal units."""
+    scaling = results.design.scaling
+    if scaling is None or not isinstance(results._likely(), Gaussian) or not np.any(scaling.y_sd != 1):
+        return results._scale(b)
+    residuals = results._response_residuals(b) / scaling.y_sd[:, np.newaxis]
+    return float(np.sum(residuals**2 * results._case_weights)) / results.df_resid
+
+
+def cov_params(
+    results: NeuralNetResults, cov_type: str | None = None, rep: Any = "best", scale: float | None = None
+) -> pd.DataFrame:
+    """Covariance matrix of the weights of one repetition.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+    cov_type : {"expected", "hessian", "sandwich"}, optional
+        From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
+        from the exact Hessian, the observed information; or robust against a wrong model (statsmodels' "HC0").
+        Default "expected", "sandwich" where the error function belongs to no family.
+    rep : int or "best"
+    scale : float, optional
+        Dispersion; default `results.scale`, which does not matter to "sandwich".
+
+    Returns
+    -------
+    DataFrame, shape (P, P)
+        Rows and columns have R's names of the weights, in the units of the data; NaN at weights held out.
+
+    Warns
+    -----
+    SingularHessianWarning
+        Where the matrix to be inverted is singular, with the hidden units that make it so; then a pseudo-inverse is
+        used. Where it has negative eigenvalues: the weights are not at a minimum.
+    """
+    kind = _cov_type(results, cov_type)
+    b = results.which(rep)
+    network, free = results.network, results.fit.free[0]
+    theta = results.fit.theta[b].astype(float)
+    if kind == "expected":
+        bread = expected_information(results, b)
+    else:
+        bread = derivatives.hessian(network, results.data, theta)
+    bread = bread[np.ix_(free, free)]
+    if kind == "sandwich":
+        scores = derivatives.scores(network, results.data, theta)[:, free]
+        filling = scores.T @ scores
+    else:
+        filling = bread * (_internal_scale(results, b) if scale is None else _given(scale, results))
+    if results.penalty_coefficients is not None:
+        curvature = derivatives.penalty_curvature(results.penalty_coefficients, theta)
+        bread = bread + np.diag(curvature[free])
+    turned, rank, negative = inverse(bread)
+    _warn(results, b, kind, rank, negative)
+    full = np.zeros((free.size, free.size))
+    full[np.ix_(free, free)] = turned @ filling @ turned
+    if results.design.scaling is not None:
+        from ..scaling import affine
+
+        into, _ = affine(network, results.design.scaling)
+        full = into @ full @ into.T
+    full[~free] = np.nan
+    full[:, ~free] = np.nan
+    return pd.DataFrame(full, list(network.names), list(network.names))
+
+
+def _cov_type(results: NeuralNetResults, given: str | None) -> str:
+    if given is None:
+        return "sandwich" if results.family is None else "expected"
+    kind = ALIASES.get(given, given)
+    if kind not in COV_TYPES:
+        raise ArgumentError(f"cov_type must be one of {', '.join(map(repr, COV_TYPES))}; got {given!r}.")
+    return kind
+
+
+def _given(scale: float, results: NeuralNetResults) -> float:
+    if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not scale > 0:
+        raise ArgumentError(f"scale must be a number > 0, got {scale!r}.")
+    scaling = results.design.scaling
+    return float(scale) if scaling is None else float(scale / np.mean(scaling.y_sd**2))
+
+
+def _warn(results: NeuralNetResults, b: int, kind: str, rank: int, negative: int) -> None:
+    """Say where the matrix is singular beyond what the model makes it, or not positive."""
+    matrix = "expected information" if kind == "expected" else "Hessian"
+    expected = results.k_identified
+    if rank < expected:
+        words = in_words(undetermined_units(results, b + 1))
+        warnings.warn(
+            f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights: some are not determined by "
+            f"the data{f' ({words})' if words else ''}. Standard errors come from a pseudo-inverse.",
+            SingularHessianWarning,
+            stacklevel=4,
+        )
+    if negative:
+        warnings.warn(
+            f"The {matrix} of repetition {b + 1} has {negative} negative eigenvalue(s): the weights are not at a "
+            "minimum of the error. Train to a smaller threshold.",
+            SingularHessianWarning,
+            stacklevel=4,
+        )
