@@ -210,9 +210,8 @@ def family_loss(family: int, p: float, link: int, q: float, eta: Any, y: float) 
 
 
 def _loop(kernel: Any) -> Any:
-    """The loop over observations for one fused pair."""
+    """The loop over observations for one fused pair, under a name of its own, by which the cache tells them apart."""
 
-    @jit
     def total_of(p: float, value: Any, target: Any, case: Any, delta: Any, row: int, k: int, lane: int, m: int,
                  lanes: int) -> Any:
         total = value[row, 0] * 0
@@ -222,7 +221,8 @@ def _loop(kernel: Any) -> Any:
             delta[row, i] = case[i] * d
         return total
 
-    return total_of
+    total_of.__qualname__ = f"total_of_{kernel.__name__}"
+    return jit(total_of)
 
 
 _binomial_logit = _loop(binomial_logit)
