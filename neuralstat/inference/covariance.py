@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, SingularHessianWarning
+from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Gaussian, Multinomial
 from . import derivatives
 from .units import in_words, undetermined_units
@@ -160,12 +160,12 @@ def _warn(results: NeuralNetResults, b: int, kind: str, rank: int, negative: int
             f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights: some are not determined by "
             f"the data{f' ({words})' if words else ''}. Standard errors come from a pseudo-inverse.",
             SingularHessianWarning,
-            stacklevel=4,
+            stacklevel=caller(),
         )
     if negative:
         warnings.warn(
             f"The {matrix} of repetition {b + 1} has {negative} negative eigenvalue(s): the weights are not at a "
             "minimum of the error. Train to a smaller threshold.",
             SingularHessianWarning,
-            stacklevel=4,
+            stacklevel=caller(),
         )
