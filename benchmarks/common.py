@@ -1,0 +1,60 @@
+"""What the benchmarks share: timing by the least of alternated repeats, and CSV files that name machine and versions."""
+
+from __future__ import annotations
+
+import csv
+import platform
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("neuralstat", "numpy", "numba", "scipy", "torch", "scikit-learn")
+
+
+def cpu_name() -> str:
+    """Processor as the system names it."""
+    path = Path("/proc/cpuinfo")
+    if path.exists():
+        for line in path.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def versions() -> str:
+    """Versions of what was compared, in one cell."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return "; ".join(found)
+
+
+def alternate(programs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every program, one after the other, `repeats` times: what disturbs one disturbs all."""
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for run in programs.values():
+        run()  # compile, warm up
+    for _ in range(repeats):
+        for name, run in programs.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def write(name: str, rows: list[dict[str, object]]) -> None:
+    """Rows to benchmarks/results/<name>.csv, with date, processor and versions; printed as well."""
+    stamp = {"date": date.today().isoformat(), "cpu": cpu_name(), "versions": versions()}
+    RESULTS.mkdir(exist_ok=True)
+    with open(RESULTS / f"{name}.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], *stamp])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, **stamp})
+            print("  ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))

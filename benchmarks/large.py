@@ -1,0 +1,80 @@
+"""One full-batch gradient at n = 1e6, p = 20, hidden = (32, 16): neuralstat against PyTorch, one thread each.
+
+Peak memory is that of a fresh process that makes the data and takes the gradient, beside the data's own size.
+
+Usage: python benchmarks/large.py [repeats]
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+from common import alternate, write
+
+N, P, HIDDEN = 1_000_000, 20, (32, 16)
+
+
+def ours(dtype: type) -> Callable[[], object]:
+    """A call that takes one gradient."""
+    from neuralstat.engine import cpu
+    from neuralstat.network import dense_network, objective, resolve_activation
+    from neuralstat.train import make_data
+
+    rng = np.random.default_rng(0)
+    net = dense_network(P, HIDDEN, [resolve_activation("logistic")] * 2,
+                        objective("sse", resolve_activation("identity")), [f"x{j}" for j in range(P)], ["y"])  # fmt: skip
+    data = make_data(rng.standard_normal((P, N)).astype(dtype), rng.standard_normal((1, N)).astype(dtype), dtype=dtype)
+    theta = rng.standard_normal(net.n_params).astype(dtype)
+    grad = np.empty_like(theta)
+    kernel = net.net()
+    return lambda: cpu.loss_gradient(kernel, data, theta, 0, 0, N, grad)
+
+
+def torch_gradient(dtype: type) -> Callable[[], object]:
+    """The same in PyTorch."""
+    import torch
+
+    torch.set_num_threads(1)
+    kind = torch.float64 if dtype is np.float64 else torch.float32
+    model = torch.nn.Sequential(torch.nn.Linear(P, 32), torch.nn.Sigmoid(), torch.nn.Linear(32, 16), torch.nn.Sigmoid(),
+                                torch.nn.Linear(16, 1)).to(kind)  # fmt: skip
+    x, y = torch.randn(N, P, dtype=kind), torch.randn(N, 1, dtype=kind)
+
+    def run() -> None:
+        model.zero_grad()
+        (0.5 * (model(x) - y).square().sum()).backward()
+
+    return run
+
+
+def main(repeats: int) -> None:
+    """Measure and write."""
+    rows: list[dict[str, object]] = []
+    for dtype in (np.float64, np.float32):
+        seconds = alternate({"neuralstat": ours(dtype), "PyTorch": torch_gradient(dtype)}, repeats)
+        base = float(np.median(seconds["neuralstat"]))
+        for name, s in seconds.items():
+            peak = float(subprocess.run([sys.executable, __file__, "memory", name, dtype.__name__], check=True,
+                                        capture_output=True, text=True).stdout)  # fmt: skip
+            rows.append({"what": name, "dtype": dtype.__name__, "min_s": min(s), "median_s": float(np.median(s)),
+                         "ratio_of_medians": float(np.median(s)) / base, "peak_mb": peak,
+                         "data_mb": (P + 1) * N * np.dtype(dtype).itemsize / 1e6})  # fmt: skip
+    write("large", rows)
+
+
+def memory(name: str, dtype: str) -> None:
+    """Print how much the peak memory of this process grows over that before the data were made (MB)."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    {"neuralstat": ours, "PyTorch": torch_gradient}[name](getattr(np, dtype))()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1] == "memory":
+        memory(sys.argv[2], sys.argv[3])
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
