@@ -103,7 +103,8 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
     Raises
     ------
     DeviceError
-        Where the network calls users' own functions, which are machine code of the CPU.
+        Where the network calls users' own functions, which are machine code of the CPU, or has a family whose
+        kernels are the CPU's.
     """
     from numba import cuda
 
@@ -111,6 +112,11 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
         raise DeviceError(
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
             "or device='cpu'."
+        )
+    if net.family is not None:
+        raise DeviceError(
+            "device='cuda': of the families only the gaussian with identity link and the multinomial run on the "
+            "device. Use device='cpu'."
         )
     dtype = data.x.dtype
     outputs = data.y.shape[1]

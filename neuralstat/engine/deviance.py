@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .compile import jit
+from .compile import jit, named
 from .links import CAUCHY, CLOGLOG, IDENTITY, LOG, LOGC, LOGIT, LOGLOG, POWER, PROBIT, inverse_link
 from .scalar import expm1_, log1p_, log_, real_
 from .special import acot_, exp_wide_, log_ndtr_, pow_
@@ -166,7 +166,7 @@ def half_deviance(family: int, p: float, mu: Any, y: float) -> Any:
         r = mu - y
         return r * r / 2, r
     if not real_(mu) > 0 or (family == BINOMIAL and not real_(mu) < 1):
-        if family == BINOMIAL and (real_(mu) == 0 and y == 0 or real_(mu) == 1 and y == 1):
+        if family == BINOMIAL and ((real_(mu) == 0 and y == 0) or (real_(mu) == 1 and y == 1)):
             return mu * 0, mu * 0 + (1 if y == 0 else -1)
         return mu * np.nan, mu * np.nan
     if family == BINOMIAL:
@@ -210,7 +210,7 @@ def family_loss(family: int, p: float, link: int, q: float, eta: Any, y: float) 
 
 
 def _loop(kernel: Any) -> Any:
-    """The loop over observations for one fused pair, under a name of its own, by which the cache tells them apart."""
+    """The loop over observations for one fused pair (a closure, for the reason given in `activations._loop`)."""
 
     def total_of(p: float, value: Any, target: Any, case: Any, delta: Any, row: int, k: int, lane: int, m: int,
                  lanes: int) -> Any:
@@ -221,8 +221,7 @@ def _loop(kernel: Any) -> Any:
             delta[row, i] = case[i] * d
         return total
 
-    total_of.__qualname__ = f"total_of_{kernel.__name__}"
-    return jit(total_of)
+    return jit(named(total_of, kernel.__name__))
 
 
 _binomial_logit = _loop(binomial_logit)

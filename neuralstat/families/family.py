@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine import deviance as codes
 from ..errors import ArgumentError
-from .links import LINKS, Link, resolve_link
+from .links import LINKS, resolve_link
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -185,8 +185,7 @@ class Multinomial(Family):
         return (y - expected) * np.sqrt(weights / expected)
 
     def resid_dev(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
-        """Of each class and observation; their squares add up to the deviance, as those of a Poisson model of the
-        counts do."""
+        """Of each class and observation, as of a Poisson model of the counts: their squares give the deviance."""
         expected = np.sum(y, axis=0) * mu
         return np.sign(y - expected) * np.sqrt(np.maximum(2 * (_xlogy(y, y / expected) - y + expected), 0) * weights)
 
