@@ -107,11 +107,11 @@ def test_float32():
 @pytest.mark.parametrize("name", CODES)
 def test_training_follows_the_cpu(name):
     network = chain_network(SMALL)
-    theta, x, y = draw(network, 9, b=3)
+    theta, x, y = draw(network, 6, b=3)
     free = np.ones((3, network.n_params), bool)
     free[1, 2] = False
     penalty = decay(0.01).coefficients(network.is_bias)
-    how = {"threshold": 0.05, "stepmax": 40, "penalty": penalty}
+    how = {"threshold": 0.05, "stepmax": 16, "penalty": penalty}
     arguments = network, kernel_data(x, y), theta, free, Algorithm(name, 0.05)
     there, here = train(*arguments, **how, device="cuda"), train(*arguments, **how)
     assert there.device.startswith("cuda:0 (")
