@@ -179,6 +179,12 @@ def test_custom_functions_are_refused():
         train(network, kernel_data(x, y), theta, np.ones(network.n_params, bool), Algorithm(), device="cuda")
 
 
+def test_families_without_kernels_are_refused():
+    data = {"x": np.linspace(-1, 1, 8), "y": np.arange(8.0)}
+    with pytest.raises(DeviceError, match="of the families, only gaussian, binomial"):
+        ns.neuralnet("y ~ x", data, family="poisson", device="cuda")
+
+
 def test_through_the_public_interface():
     data = {"x": np.linspace(-1, 1, 8), "y": np.linspace(-1, 1, 8) ** 2}
     how = {"hidden": 2, "rep": 2, "threshold": 0.1, "random_state": 1}

@@ -103,7 +103,8 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
     Raises
     ------
     DeviceError
-        Where the network calls users' own functions, which are machine code of the CPU.
+        Where the network calls users' own functions, which are machine code of the CPU, or a family that the
+        kernels lack.
     """
     from numba import cuda
 
@@ -111,6 +112,11 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
         raise DeviceError(
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
             "or device='cpu'."
+        )
+    if net.family is not None:
+        raise DeviceError(
+            "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "
+            "device. Use one of them, or device='cpu'."
         )
     dtype = data.x.dtype
     outputs = data.y.shape[1]
