@@ -72,7 +72,10 @@ def cross_entropy(f, y):
 
 
 def multinomial(eta, y):
-    return -np.sum(y * np.log(softmax(eta)), axis=1)
+    """Half the deviance: a row of shares (or counts) y against the saturated model, which fits it exactly."""
+    count = np.sum(y, axis=1, keepdims=True)
+    saturated = np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / count), 0)
+    return np.sum(saturated - y * np.log(softmax(eta)), axis=1)
 
 
 LOSSES = {

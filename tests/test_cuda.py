@@ -107,11 +107,11 @@ def test_float32():
 @pytest.mark.parametrize("name", CODES)
 def test_training_follows_the_cpu(name):
     network = chain_network(SMALL)
-    theta, x, y = draw(network, 9, b=3)
+    theta, x, y = draw(network, 6, b=3)
     free = np.ones((3, network.n_params), bool)
     free[1, 2] = False
     penalty = decay(0.01).coefficients(network.is_bias)
-    how = {"threshold": 0.05, "stepmax": 40, "penalty": penalty}
+    how = {"threshold": 0.05, "stepmax": 16, "penalty": penalty}
     arguments = network, kernel_data(x, y), theta, free, Algorithm(name, 0.05)
     there, here = train(*arguments, **how, device="cuda"), train(*arguments, **how)
     assert there.device.startswith("cuda:0 (")
@@ -177,6 +177,12 @@ def test_custom_functions_are_refused():
     theta, x, y = draw(network, 4)
     with pytest.raises(DeviceError, match="custom activation and error functions run on the CPU only"):
         train(network, kernel_data(x, y), theta, np.ones(network.n_params, bool), Algorithm(), device="cuda")
+
+
+def test_families_without_kernels_are_refused():
+    data = {"x": np.linspace(-1, 1, 8), "y": np.arange(8.0)}
+    with pytest.raises(DeviceError, match="of the families, only gaussian, binomial"):
+        ns.neuralnet("y ~ x", data, family="poisson", device="cuda")
 
 
 def test_through_the_public_interface():

@@ -13,7 +13,7 @@ import neuralstat
 
 PACKAGE = Path(neuralstat.__file__).parent
 
-# What a module (or everything in a folder) may import from the package, wherever the import stands. Folders and
+# What a module (or everything in a folder) may import from the package, wherever it says so. Folders and
 # modules are named by their first part below the package.
 KERNELS = {"engine", "layers", "activations", "losses", "penalties", "optimizers", "errors"}
 ALLOWED = {
@@ -37,7 +37,8 @@ FORBIDDEN = {
     "custom": {"api", "results", "train", "formula", "cli"},
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
-PANDAS = {"formula", "rcompat", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn", "cli", "plots",
+PANDAS = {"formula", "rcompat", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn", "cli",
+          "plots",
           "inference"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
@@ -70,7 +71,9 @@ def imports(path: Path):
             yield name, parts[1] if parts[0] == "neuralstat" and len(parts) > 1 else None
 
 
-SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py" or path.parent != PACKAGE]
+SOURCES = [
+    path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py" or path.parent != PACKAGE
+]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -105,7 +108,17 @@ def test_the_rule_sees_relative_imports():
     assert found["neuralstat.engine.compile.jit"] == "engine"
 
 
-HEAVY = ("matplotlib", "formulaic", "statsmodels", "scipy.stats", "sympy", "pandas", "numba", "sklearn", "torch")
+HEAVY = (
+    "matplotlib",
+    "formulaic",
+    "statsmodels",
+    "scipy.stats",
+    "sympy",
+    "pandas",
+    "numba",
+    "sklearn",
+    "torch",
+)
 
 
 def test_import_is_light():

@@ -82,11 +82,18 @@ def passed(done: subprocess.CompletedProcess, least: int) -> None:
     assert int(last.split(" passed")[0].split()[-1]) >= least, last
 
 
-@pytest.mark.parametrize("jit_off", ["0", "1"], ids=["compiled CPU", "nothing compiled"])
-def test_the_cuda_driver_in_the_simulator(jit_off):
+def simulate(*arguments: str, jit_off: str, least: int) -> None:
     pytest.importorskip("numba_cuda")
     environment = {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": jit_off}
-    passed(run_pytest("-m", "cuda", str(HERE / "test_cuda.py"), **environment), 35)
+    passed(run_pytest("-m", "cuda", *arguments, str(HERE / "test_cuda.py"), **environment), least)
+
+
+def test_the_simulated_device_and_the_compiled_cpu():
+    simulate(jit_off="0", least=35)
+
+
+def test_the_simulated_device_where_nothing_is_compiled():
+    simulate("-k", "stack or every_layer or mixed_chain or public", jit_off="1", least=9)
 
 
 def test_a_missing_device_is_named(monkeypatch):

@@ -58,7 +58,11 @@ def test_compiled_and_uncompiled_agree(tmp_path):
     file = tmp_path / "numbers.npz"
     code = f"import test_uncompiled as t; t.np.savez({str(file)!r}, **t.numbers())"
     paths = os.pathsep.join([str(chains.PACKAGE), str(HERE)])
-    environment = {**os.environ, "PYTHONPATH": paths, "NUMBA_DISABLE_JIT": "0" if numba.config.DISABLE_JIT else "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "NUMBA_DISABLE_JIT": "0" if numba.config.DISABLE_JIT else "1",
+    }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     there, here = np.load(file), numbers()

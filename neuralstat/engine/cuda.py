@@ -103,8 +103,8 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
     Raises
     ------
     DeviceError
-        Where the network calls users' own functions, which are machine code of the CPU, or has a family whose
-        kernels are the CPU's.
+        Where the network calls users' own functions, which are machine code of the CPU, or a family that the
+        kernels lack.
     """
     from numba import cuda
 
@@ -115,8 +115,8 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
         )
     if net.family is not None:
         raise DeviceError(
-            "device='cuda': of the families only the gaussian with identity link and the multinomial run on the "
-            "device. Use device='cpu'."
+            "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "
+            "device. Use one of them, or device='cpu'."
         )
     dtype = data.x.dtype
     outputs = data.y.shape[1]
