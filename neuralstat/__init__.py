@@ -24,6 +24,8 @@ _LAZY = {
     "elimination": "penalties",
     "l1": "penalties",
     "elastic_net": "penalties",
+    "gdf": "df",
+    "DegreesOfFreedom": "df",
 }
 _MODULES = ("datasets", "families", "layers", "errors", "plots")
 

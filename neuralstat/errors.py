@@ -48,3 +48,11 @@ class DataWarning(NeuralStatWarning):
 
 class SingularHessianWarning(NeuralStatWarning):
     """The information matrix has not full rank; a pseudo-inverse was used."""
+
+
+class DfError(NeuralStatError, ValueError):
+    """An estimator of degrees of freedom is not defined at this fit."""
+
+
+class DfWarning(NeuralStatWarning):
+    """Degrees of freedom were computed where their meaning is limited; the message says what would be better."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .criteria import CriteriaMixin
 from .errors import ArgumentError
 from .inference import derivatives
 from .inference.tables import CoefficientMixin
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _SAME = 1e-4  # relative difference of errors below which two repetitions count as one optimum
 
 
-class NeuralNetResults(PredictionMixin, LikelihoodMixin, CoefficientMixin):
+class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin):
     """A fitted neural network; every repetition is kept.
 
     Made by `neuralnet`, `NeuralNet.fit` or `load`, not by hand. Repetitions are numbered from 1; "best" is the one

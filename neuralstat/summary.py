@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import tables
+from .errors import ArgumentError, DfError
 from .tables import Pairs, Table
 
 if TYPE_CHECKING:
@@ -222,14 +223,39 @@ def _numeric_row(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> tuple[str, s
 
 
 def _criteria(results: NeuralNetResults) -> list[tuple[str, str]]:
-    """Rows (name with its degrees of freedom, value) of information criteria."""
+    """Rows (name with its degrees of freedom, value) of information criteria, and what R's neuralnet would say."""
     rows = []
+    if results.settings.compat is None:
+        try:
+            df = results._df("jacobian")
+            for name in ("aic", "aicc", "bic"):
+                value = results.info_criteria(name)
+                label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
+                rows.append((f"{label} (df = {float(df):.4g}, {df.method})", f"{value:.6g}"))
+        except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
+            rows.append(("AIC", f"not defined: {error}"))
+    b = results.best - 1
+    p = int(results._df("weights", b + 1))
+    rows.append((f"R's aic (2 error + 2 p, p = {p:,} weights)", f"{results.r_criterion(2.0)[b]:.6g}"))
     if results.settings.likelihood:
-        b = results.best - 1
-        rows.append(("R's aic (2 error + 2 p; p counts weights)", f"{results.r_criterion(2.0)[b]:.6g}"))
         bic = results.r_criterion(np.log(results.nobs))[b]
-        rows.append(("R's bic (2 error + log(n) p; p counts weights)", f"{bic:.6g}"))
+        rows.append((f"R's bic (2 error + log(n) p, p = {p:,} weights)", f"{bic:.6g}"))
     return rows
+
+
+def _df_notes(results: NeuralNetResults) -> list[str]:
+    """Where the degrees of freedom shown mean little."""
+    from .df import limits
+
+    if results.settings.compat is not None:
+        return []
+    try:
+        df = results._df("jacobian")
+    except DfError:
+        return []
+    notes = [f"{note[0].upper()}{note[1:]}. AIC and BIC are derived for regular models." for note in df.notes]
+    text = limits(results, "best")
+    return notes if text is None else [*notes, text]
 
 
 def _notes(results: NeuralNetResults) -> list[str]:
@@ -257,6 +283,7 @@ def _notes(results: NeuralNetResults) -> list[str]:
                 f"The best optimum was seen {seen} times in {len(reps)} repetitions; "
                 f"{done['optimum'].nunique()} distinct optima were found."
             )
+    notes += _df_notes(results)
     if results.settings.random_state is None and results.settings.startweights is None:
         notes.append(f"To repeat this fit: random_state={results.seeds.entropy}.")
     return notes

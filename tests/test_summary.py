@@ -140,11 +140,12 @@ def test_diverged(frame):
 
 
 def test_criteria_count_weights_and_say_so(frame):
-    assert "aic" not in str(fitted("y ~ x", frame))
+    assert "bic (2 error" not in str(fitted("y ~ x", frame))
     fit = fitted("y ~ x", frame, likelihood=True)
-    row = next(
-        line for line in str(fit).splitlines() if line.startswith("R's aic (2 error + 2 p; p counts weights)")
-    )
+    rows = str(fit).splitlines()
+    own = next(line for line in rows if line.startswith(f"AIC (df = {float(fit._df('jacobian')):.4g}, jacobian)"))
+    assert float(own.split()[-1]) == pytest.approx(fit.aic, rel=1e-5)
+    row = next(line for line in rows if line.startswith("R's aic (2 error + 2 p, p = 7 weights)"))
     assert float(row.split()[-1]) == pytest.approx(fit.result_matrix.loc["aic", 1], rel=1e-5)
 
 
@@ -186,7 +187,7 @@ def test_html_and_latex_say_the_same(frame):
                 assert cell in words and escape(cell) in latex
     for note in summary.notes:
         assert note in words and escape(note) in latex
-    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 3
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
 
 
 def test_escapes():

@@ -1,0 +1,315 @@
+"""Local degrees of freedom, from derivatives at the fit: jacobian, divergence, nic, weights.
+
+Notation: R is the Jacobian of the outputs with the root of the loss's curvature in front (one row per
+observation and output), D the curvature of the penalty, H the exact Hessian of error and penalty. The fit
+mu(y) moves with the response; at an optimum with a positive definite H the implicit function theorem gives d
+mu / d y = J H^-1 C', where J is the Jacobian of the means and C_i = -d score_i / d y_i.
+
+References
+----------
+Moody (1992), NIPS 4:847. Murata, Yoshizawa & Amari (1994), IEEE Trans. Neural Networks 5:865.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import DfError, DfWarning
+from ..inference import derivatives
+from ..inference.intervals import RCOND
+from ..penalties import L1
+from ..train import make_data
+from . import noise
+from .value import DegreesOfFreedom
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+LARGE = 2e12  # floating point operations beyond which a decomposition is not begun
+LARGE_MATRIX = 250_000_000  # numbers in the largest matrix that is made (2 GB)
+DEFINITE = 1e-12  # smallest eigenvalue, relative to the largest, of a matrix that counts as positive definite
+
+
+def active(results: NeuralNetResults, b: int) -> np.ndarray:
+    """(P,) bool: weights that move with the response: free, and not held at 0 by an L1 penalty."""
+    free = results.fit.free[b % results.fit.free.shape[0]].copy()
+    penalty = results.penalty_coefficients
+    if penalty is not None:
+        free &= ~((penalty[:, L1] != 0) & (results.fit.theta[b] == 0))
+    return free
+
+
+def check_finite(results: NeuralNetResults, b: int) -> None:
+    """Raise a DfError where a repetition diverged."""
+    if not np.isfinite(results.fit.theta[b]).all():
+        raise DfError(f"df: the weights of repetition {b + 1} are not finite: it diverged.")
+
+
+def rows(results: NeuralNetResults, b: int) -> np.ndarray:
+    """R, shape (K, n, P): R'R is the Gauss-Newton (Fisher) matrix of the error."""
+    network, design, goal = results.network, results.design, results.network.objective
+    theta = results.fit.theta[b].astype(float)
+    n, k, p = results.nobs, network.n_outputs, network.n_params
+    check_finite(results, b)
+    if float(n * k) * p * min(n * k, p) > LARGE or n * k * p > LARGE_MATRIX:
+        raise DfError(
+            f"df: the Jacobian of {n * k} outputs in {p} weights is too large to decompose; "
+            "use method='weights', or 'gdf' or 'covariance', which refit instead."
+        )
+    jacobian = derivatives.jacobian(network, results.data, theta)
+    raw = derivatives.outputs(network, design.x, theta, design.offset)[0]
+    w = noise.case_weights(results)
+    if goal.name == "multinomial":
+        share = goal.response(raw)
+        total = design.y.sum(axis=0) * w
+        inner = np.einsum("kn,knp->np", share, jacobian)
+        return np.sqrt(share * total)[:, :, np.newaxis] * (jacobian - inner)
+    return np.sqrt(curvature(results, raw) * w)[:, :, np.newaxis] * jacobian
+
+
+def curvature(results: NeuralNetResults, raw: np.ndarray) -> np.ndarray:
+    """Second derivative (K, n) of the loss in what kernels give, its expectation for families."""
+    goal = results.network.objective
+    name = noise.family_name(goal)
+    if name == "additive":
+        from ..inference.rintervals import loss_derivatives
+
+        return np.maximum(loss_derivatives(goal, raw, results.design.y)[1], 0.0)
+    if name == "gaussian" and not goal.of_predictor:
+        return np.ones_like(raw)
+    mu = goal.response(raw)
+    slope = (
+        goal.output_slopes(raw, np.ones((raw.shape[0], 1, raw.shape[1])))[:, 0] if goal.of_predictor else 1.0
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = slope**2 / noise.variance(goal, mu)
+    return np.where(np.isfinite(value), value, 0.0)
+
+
+def leverage(r: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, int]:
+    """Diagonal of R (R'R + D)^+ R' and the rank of R.
+
+    Parameters
+    ----------
+    r : (m, F) array
+    penalty : (F,) array
+        Diagonal of D.
+
+    Raises
+    ------
+    DfError
+        Where D has negative elements and R'R + D is not positive definite.
+    """
+    if np.any(penalty < 0):
+        matrix = r.T @ r + np.diag(penalty)
+        values, vectors = np.linalg.eigh(matrix)
+        if values[0] <= DEFINITE * values[-1]:
+            raise DfError(_indefinite("the Gauss-Newton matrix with the curvature of the penalty", values[0]))
+        half = r @ (vectors / np.sqrt(values))
+        return np.sum(half**2, axis=1), rank(r)
+    held = penalty > 0
+    full = np.vstack([r, np.diag(np.sqrt(penalty))[held]]) if held.any() else r
+    size = np.linalg.norm(full, axis=0)
+    keep = size > 1e-10 * size.max(initial=0.0)  # columns of saturated units vanish
+    if not keep.any():
+        return np.zeros(r.shape[0]), 0
+    # Unit columns: the rank then does not depend on the units of the covariates.
+    basis, upper = np.linalg.qr(full[:, keep] / size[keep])
+    left, singular, _ = np.linalg.svd(upper)
+    left = basis[: r.shape[0]] @ left[:, : singular.size][:, singular > RCOND * singular[0]]
+    return np.sum(left**2, axis=1), rank(r) if held.any() else left.shape[1]
+
+
+def rank(r: np.ndarray) -> int:
+    """Numerical rank, of unit columns."""
+    size = np.linalg.norm(r, axis=0)
+    keep = size > 1e-10 * size.max(initial=0.0)
+    if not keep.any():
+        return 0
+    singular = np.linalg.svd(np.linalg.qr(r[:, keep] / size[keep], mode="r"), compute_uv=False)
+    return int(np.sum(singular > RCOND * singular[0]))
+
+
+def penalty_diagonal(results: NeuralNetResults, b: int, used: np.ndarray) -> np.ndarray:
+    """Curvature of the penalty in the weights used."""
+    penalty = results.penalty_coefficients
+    if penalty is None:
+        return np.zeros(int(used.sum()))
+    return derivatives.penalty_curvature(penalty, results.fit.theta[b].astype(float))[used]
+
+
+def jacobian(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+    """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
+    used = active(results, b)
+    r = rows(results, b)[:, :, used]
+    h, found = leverage(r.reshape(-1, r.shape[2]), penalty_diagonal(results, b, used))
+    per = h.reshape(r.shape[:2]).sum(axis=0)
+    notes: tuple[str, ...] = ()
+    if found < used.sum():
+        notes = (
+            f"the Jacobian has rank {found} for {int(used.sum())} weights: some weights are redundant here",
+        )
+    return DegreesOfFreedom(
+        float(h.sum()), "jacobian", per_observation=per, notes=notes, details={"rank": found}
+    )
+
+
+def hessian(results: NeuralNetResults, b: int, used: np.ndarray) -> np.ndarray:
+    """Exact Hessian of error and penalty in the weights used."""
+    n, p = results.nobs, results.network.n_params
+    check_finite(results, b)
+    if float(p) ** 2 * n * 10 > LARGE or p > 5000:
+        raise DfError(
+            f"df: the exact Hessian of {p} weights is too large; use 'jacobian', 'gdf' or 'covariance'."
+        )
+    theta = results.fit.theta[b].astype(float)
+    return derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)[
+        np.ix_(used, used)
+    ]
+
+
+def _indefinite(what: str, smallest: float) -> str:
+    return (
+        f"df: {what} is not positive definite (smallest eigenvalue {smallest:.3g}): the fit is not at a "
+        "regular minimum, and this local estimate is not defined. Use method='gdf' or 'covariance', which refit, or "
+        "'jacobian', which needs no Hessian; or train to a smaller threshold, with a penalty."
+    )
+
+
+def divergence(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+    """Exact local divergence sum_i d mu_i / d y_i = tr(J H^-1 C') of one repetition.
+
+    Raises
+    ------
+    DfError
+        Where the Hessian is not positive definite.
+    """
+    used = active(results, b)
+    network, goal, design = results.network, results.network.objective, results.design
+    matrix = hessian(results, b, used)
+    values, vectors = np.linalg.eigh(matrix)
+    if values[0] <= DEFINITE * values[-1]:
+        raise DfError(_indefinite("the Hessian", values[0]))
+    theta = results.fit.theta[b].astype(float)
+    slopes = derivatives.jacobian(network, results.data, theta)
+    if goal.of_predictor:
+        raw = derivatives.outputs(network, design.x, theta, design.offset)[0]
+        slopes = goal.output_slopes(raw, slopes.transpose(0, 2, 1)).transpose(0, 2, 1)
+    left = slopes[:, :, used] @ vectors
+    right = response_scores(results, theta)[:, :, used] @ vectors
+    per = np.sum(left * right / values, axis=(0, 2))
+    return DegreesOfFreedom(
+        float(per.sum()), "divergence", per_observation=per,
+        details={"smallest_eigenvalue": float(values[0]), "largest_eigenvalue": float(values[-1])},
+    )  # fmt: skip
+
+
+def response_scores(results: NeuralNetResults, theta: np.ndarray) -> np.ndarray:
+    """-d score_i / d y_ik, shape (K, n, P).
+
+    By central differences in the response, in which the scores of every built-in family are linear, so that
+    the difference is exact but for rounding.
+    """
+    design, network = results.design, results.network
+    out = np.empty((network.n_outputs, results.nobs, network.n_params))
+    for k in range(network.n_outputs):
+        step = np.maximum(np.abs(design.y[k]), 1.0) * 2.0**-10
+        both = []
+        for sign in (1, -1):
+            y = design.y.copy()
+            y[k] += sign * step
+            both.append(
+                derivatives.scores(network, make_data(design.x, y, design.weights, design.offset), theta)
+            )
+        out[k] = (both[1] - both[0]) / (2 * step[:, np.newaxis])
+    return out
+
+
+def nic(results: NeuralNetResults, b: int, sigma: float | None = None) -> DegreesOfFreedom:
+    """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
+
+    For additive noise it is divided by the noise variance (RSS / n where `sigma` is not given), which makes
+    it a number of parameters.
+
+    Raises
+    ------
+    DfError
+        Where the Hessian has a negative eigenvalue.
+    """
+    used = active(results, b)
+    values, vectors = np.linalg.eigh(hessian(results, b, used))
+    if values[0] < -DEFINITE * values[-1]:
+        raise DfError(_indefinite("the Hessian", values[0]))
+    theta = results.fit.theta[b].astype(float)
+    scores = derivatives.scores(results.network, results.data, theta)[:, used]
+    keep = values > DEFINITE * values[-1]
+    notes: tuple[str, ...] = ()
+    if not keep.all():
+        notes = (
+            f"the Hessian has rank {int(keep.sum())} for {keep.size} weights; a pseudo-inverse was used",
+        )
+        warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=4)
+    phi = dispersion(results, b, sigma)
+    root = _original(results, phi)
+    per = np.sum((scores @ vectors[:, keep]) ** 2 / values[keep], axis=1) / phi
+    known = noise.gaussian(results.network.objective)
+    source = ("as given" if sigma is not None else "root of RSS / n") if known else None
+    return DegreesOfFreedom(
+        float(per.sum()), "nic", per_observation=per, notes=notes, sigma=root if known else None,
+        sigma_source=source, details={"smallest_eigenvalue": float(values[0])},
+    )  # fmt: skip
+
+
+def _original(results: NeuralNetResults, phi: float) -> float:
+    """Root of a variance, in the units of the response."""
+    scaling = results.design.scaling
+    return float(np.sqrt(phi) * (1.0 if scaling is None else np.sqrt(np.mean(scaling.y_sd**2))))
+
+
+def dispersion(results: NeuralNetResults, b: int, sigma: float | None = None) -> float:
+    """Divisor that makes the error minus a log-likelihood: sigma^2 or RSS / n for additive noise, else 1."""
+    if not noise.gaussian(results.network.objective):
+        return 1.0
+    if sigma is not None:
+        scaling = results.design.scaling
+        return float(sigma) ** 2 / (1.0 if scaling is None else float(np.mean(scaling.y_sd**2)))
+    residual = results.design.y - noise.fitted(results, [b])
+    value = float(np.mean(noise.case_weights(results) * residual**2))
+    if value == 0:
+        raise DfError(
+            "df: the residuals are all zero, so that the variance of the noise cannot be estimated."
+        )
+    return value
+
+
+def weights(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+    """Count weights as R does: those trained, and those held at another value than 0."""
+    free = results.fit.free[b % results.fit.free.shape[0]]
+    return DegreesOfFreedom(float(np.sum(free | (results.theta[b] != 0))), "weights")
+
+
+def remaining(results: NeuralNetResults, b: int) -> float:
+    """How far twice the log-likelihood could still rise along the tangent.
+
+    That is g' (R'R + D)^+ g / phi with the gradient g of the error; 0 at an optimum.
+
+    A fit whose value is beyond about one has not used what its degrees of freedom allow, so that local
+    estimates, which presume an optimum, do not describe it.
+    """
+    used = active(results, b)
+    r = rows(results, b)[:, :, used]
+    r = r.reshape(-1, r.shape[2])
+    penalty = np.maximum(penalty_diagonal(results, b, used), 0.0)
+    gradient = results.gradients[b][used]
+    size = np.sqrt(np.sum(r**2, axis=0) + penalty)
+    keep = size > 1e-10 * size.max(initial=0.0)
+    if not keep.any():
+        return 0.0
+    full = np.vstack([r, np.diag(np.sqrt(penalty))])[:, keep] / size[keep]
+    values, vectors = np.linalg.eigh(full.T @ full)
+    held = values > RCOND * values[-1]
+    part = (gradient[keep] / size[keep]) @ vectors[:, held]
+    return float(np.sum(part**2 / values[held])) / dispersion(results, b)

@@ -1,0 +1,133 @@
+"""The whole procedure for a stack of responses: restarts, stopping rule, choice or mean of repetitions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..start import children, start_weights
+from ..train import Algorithm, Fit, make_data, train
+from . import noise
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+CHUNK_BYTES = 64_000_000  # memory of one stack
+RESTARTS = ("same", "fresh", "warm")
+
+
+def refit(
+    results: NeuralNetResults,
+    responses: np.ndarray,
+    *,
+    rep: int | str = "best",
+    restarts: str = "same",
+    seeds: np.random.SeedSequence | None = None,
+    n_jobs: int | None = None,
+) -> np.ndarray:
+    """Fitted means of the procedure for other responses on the same covariates.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+        Its settings are the procedure: start weights, algorithm, threshold, penalty, repetitions.
+    responses : (T, K, n) array
+        In internal units.
+    rep : {"mean", "best"} or int
+        What the procedure gives: the mean of the converged repetitions (of all where none converged), the
+        best of them, or one.
+    restarts : {"same", "fresh", "warm"}
+        Start weights: those of the fit for every response; new random ones for every response; or the fitted
+        weights.
+    seeds : SeedSequence
+        For fresh start weights.
+    n_jobs : int, optional
+        Threads; the result does not depend on them.
+
+    Returns
+    -------
+    (T, K, n) array
+        In internal units.
+    """
+    if restarts not in RESTARTS:
+        raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
+    used = list(range(results.nrep)) if rep in ("mean", "best") else [results.which(rep)]
+    shift, scale = _rescaling(results, responses)
+    inner = (responses - shift) / scale
+    size = 8 * len(used) * (600 + 6 * results.network.n_params + responses[0].size)
+    step = max(1, CHUNK_BYTES // size)
+    out = np.empty_like(responses)
+    for first in range(0, responses.shape[0], step):
+        part = slice(first, min(first + step, responses.shape[0]))
+        numbers = range(part.start, part.stop)
+        start = np.concatenate([_starts(results, used, restarts, seeds, t) for t in numbers])
+        fit = train_stack(results, np.repeat(inner[part], len(used), axis=0), start, n_jobs)
+        mu = noise.means(results, fit.theta.astype(float))
+        out[part] = _combine(fit, mu.reshape(len(numbers), len(used), *mu.shape[1:]), rep)
+    return out * scale + shift
+
+
+def _rescaling(results: NeuralNetResults, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd (T, K, 1) by which a standardised procedure would centre and scale each response."""
+    scaling = results.design.scaling
+    t, k, _ = responses.shape
+    shift, scale = np.zeros((t, k, 1)), np.ones((t, k, 1))
+    held = ~results.fit.free[0] & (
+        results.theta[0] != 0
+    )  # constants in the units of the response would be rescaled
+    if scaling is None or held.any():
+        return shift, scale
+    scaled = (scaling.y_sd != 1) | (scaling.y_mean != 0)
+    w = noise.case_weights(results)
+    used = int(np.sum(w > 0))
+    mean = responses @ w / w.sum()
+    square = ((responses - mean[..., np.newaxis]) ** 2) @ w / w.sum() * used / max(used - 1, 1)
+    shift[:, scaled, 0], scale[:, scaled, 0] = mean[:, scaled], np.sqrt(square[:, scaled])
+    return shift, scale
+
+
+def _starts(
+    results: NeuralNetResults, used: list[int], restarts: str, seeds: np.random.SeedSequence | None, t: int
+) -> np.ndarray:
+    """Start weights (repetitions, P) for response t."""
+    if restarts == "same":
+        return results.fit.start[used]
+    if restarts == "warm":
+        return results.fit.theta[used]
+    if seeds is None:
+        raise ArgumentError("restarts='fresh' needs seeds.")
+    free = results.fit.free[0]
+    child = children(seeds, t + 1)[t]
+    return start_weights(results.network, len(used), child, free, results.fit.start[0].astype(float))
+
+
+def train_stack(results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None) -> Fit:
+    """Train as the settings of the fit say, on responses (B, K, n)."""
+    settings, design = results.settings, results.design
+    data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+    algorithm = Algorithm(
+        settings.algorithm,
+        np.nan if settings.learningrate is None else settings.learningrate,
+        settings.learningrate_limit,
+        settings.learningrate_factor,
+    )
+    return train(
+        results.network, data, start, results.fit.free[0], algorithm, threshold=settings.threshold,
+        stepmax=settings.stepmax, penalty=results.penalty_coefficients, n_jobs=n_jobs, device=settings.device,
+    )  # fmt: skip
+
+
+def _combine(fit: Fit, mu: np.ndarray, rep: int | str) -> np.ndarray:
+    """(T, K, n) from the means (T, R, K, n) of all repetitions."""
+    t, r = mu.shape[:2]
+    if r == 1:
+        return mu[:, 0]
+    good = fit.converged.reshape(t, r)
+    good = np.where(good.any(axis=1, keepdims=True), good, True)
+    if rep == "best":
+        loss = np.where(good & np.isfinite(fit.loss.reshape(t, r)), fit.loss.reshape(t, r), np.inf)
+        return mu[np.arange(t), loss.argmin(axis=1)]
+    weight = good[:, :, np.newaxis, np.newaxis]
+    return np.sum(np.where(weight, mu, 0.0), axis=1) / weight.sum(axis=1)

@@ -1,0 +1,126 @@
+"""The standard deviation of additive noise: given, from residuals, or from differences of neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DfError
+from . import noise
+from .local import jacobian
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+def difference_sigma(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Noise from pseudo-residuals of neighbours on a line.
+
+    Each point is compared with the line through its two neighbours (Gasser, Sroka & Jennen-Steinmetz 1986,
+    Biometrika 73:625); no model is fitted, and the bias vanishes where the function is straight between
+    neighbours.
+
+    Parameters
+    ----------
+    x : (n,) array
+        Covariate; ties are taken in any order.
+    y : (n,) array
+        Response.
+    weights : (n,) array, optional
+        The variance of observation i is sigma^2 / weights_i.
+
+    Returns
+    -------
+    float
+    """
+    w = np.ones(x.size) if weights is None else weights
+    order = np.argsort(x, kind="stable")
+    order = order[w[order] > 0]
+    x, y, v = x[order], y[order], 1 / w[order]
+    if x.size < 3:
+        raise ArgumentError(f"sigma: differences need at least 3 observations, got {x.size}.")
+    gap = x[2:] - x[:-2]
+    a = np.where(gap > 0, (x[2:] - x[1:-1]) / np.where(gap > 0, gap, 1.0), 0.5)
+    pseudo = a * y[:-2] + (1 - a) * y[2:] - y[1:-1]
+    return float(np.sqrt(np.mean(pseudo**2 / (a**2 * v[:-2] + (1 - a) ** 2 * v[2:] + v[1:-1]))))
+
+
+def residual_sigma(results: NeuralNetResults, b: int) -> np.ndarray:
+    """(K,) from residuals of repetition b on n minus its degrees of freedom (jacobian), internal units."""
+    n, k = results.nobs, results.network.n_outputs
+    residual = results.design.y - noise.fitted(results, [b])
+    rest = n - float(jacobian(results, b)) / k
+    if rest <= 0:
+        raise DfError(
+            f"df: no degrees of freedom are left for sigma ({n} observations, {n - rest:.4g} used): give it."
+        )
+    return np.sqrt(np.sum(noise.case_weights(results) * residual**2, axis=1) / rest)
+
+
+def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndarray, str]:
+    """Find the standard deviation (K,) of the noise in internal units, and where it came from.
+
+    With ``sigma=None``: the residuals of the repetition of least error on n minus its degrees of freedom,
+    and, where there is one covariate, differences of neighbours; both err upwards, so the smaller one is
+    taken, per output. The dispersion's root for families that have none to estimate is 1.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+    sigma : float or array (K,), optional
+        In the units of the response.
+
+    Raises
+    ------
+    ArgumentError
+        Where `sigma` is not positive.
+    """
+    k = results.network.n_outputs
+    scaling = results.design.scaling
+    unit = np.ones(k) if scaling is None else scaling.y_sd
+    if not noise.gaussian(results.network.objective):
+        return _dispersion(results, sigma)
+    if sigma is not None:
+        try:
+            given = np.broadcast_to(np.asarray(sigma, dtype=float), (k,))
+        except ValueError as error:
+            raise ArgumentError(
+                f"sigma must be a number or {k} numbers, one per output; got {sigma!r}."
+            ) from error
+        if not np.all(np.isfinite(given) & (given > 0)):
+            raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
+        return given / unit, "as given"
+    b = results.best - 1
+    own = residual_sigma(results, b)
+    source = "from the residuals of the best repetition on n minus its jacobian df"
+    if results.design.x.shape[0] == 1 and results.design.offset is None and results.nobs >= 10:
+        x, w = results.design.x[0], results.design.weights
+        near = np.array([difference_sigma(x, y, w) for y in results.design.y])
+        if np.any((near > 0) & (near < own)):
+            own = np.where(near > 0, np.minimum(near, own), own)
+            source = "from differences of neighbours (Gasser, Sroka & Jennen-Steinmetz)"
+    if np.any(own == 0):
+        raise DfError("df: the residuals are all zero, so that sigma cannot be estimated; give sigma.")
+    return own, source
+
+
+def _dispersion(results: NeuralNetResults, sigma: Any) -> tuple[np.ndarray, str]:
+    """Root of the dispersion of a family: 1, as given, or Pearson's estimate on n minus the jacobian df."""
+    k = results.network.n_outputs
+    if sigma is not None:
+        if not np.all(np.isfinite(sigma)) or not np.all(np.asarray(sigma) > 0):
+            raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
+        return np.broadcast_to(np.asarray(sigma, dtype=float), (k,)), "as given"
+    family = getattr(results.network.objective, "family", None)
+    if family is None or not family.dispersed:
+        return np.ones(k), "fixed by the family"
+    b = results.best - 1
+    mu = noise.fitted(results, [b])
+    rest = results.nobs - float(jacobian(results, b))
+    if rest <= 0:
+        raise DfError(
+            "df: no degrees of freedom are left to estimate the dispersion; give sigma, its square root."
+        )
+    pearson = noise.case_weights(results) * (results.design.y - mu) ** 2 / family.variance(mu)
+    return np.sqrt(pearson.sum(axis=1) / rest), "root of Pearson's dispersion"

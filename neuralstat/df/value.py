@@ -1,0 +1,102 @@
+"""What estimators of degrees of freedom return: a float that knows where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class DegreesOfFreedom(float):
+    """Degrees of freedom of a fit.
+
+    A float in every computation; the attributes say how it was found.
+
+    Attributes
+    ----------
+    method : str
+        "jacobian", "divergence", "gdf", "covariance", "sure", "nic" or "weights".
+    se : float or None
+        Monte-Carlo standard error, where there is one.
+    per_observation : (n,) array or None
+        The part of each observation; they add up to the value.
+    sigma : float, array or None
+        Standard deviation of the noise that was assumed (units of the response), where one was.
+    sigma_source : str or None
+        Where it came from.
+    draws : int or None
+        Number of Monte-Carlo draws.
+    notes : tuple of str
+        What the reader must know.
+    details : dict
+        Further figures, such as "rank" and "smallest_eigenvalue".
+    """
+
+    method: str
+    se: float | None
+    per_observation: np.ndarray | None
+    sigma: Any
+    sigma_source: str | None
+    draws: int | None
+    notes: tuple[str, ...]
+    details: dict[str, Any]
+
+    def __new__(
+        cls,
+        value: float,
+        method: str,
+        *,
+        se: float | None = None,
+        per_observation: np.ndarray | None = None,
+        sigma: Any = None,
+        sigma_source: str | None = None,
+        draws: int | None = None,
+        notes: tuple[str, ...] = (),
+        details: dict[str, Any] | None = None,
+    ) -> DegreesOfFreedom:
+        self = super().__new__(cls, value)
+        self.method = method
+        self.se = se
+        self.per_observation = per_observation
+        self.sigma = sigma
+        self.sigma_source = sigma_source
+        self.draws = draws
+        self.notes = tuple(notes)
+        self.details = dict(details or {})
+        return self
+
+    def __getnewargs_ex__(self) -> tuple[tuple[float, str], dict[str, Any]]:
+        """Arguments of `__new__`, for copies and pickles."""
+        names = ("se", "per_observation", "sigma", "sigma_source", "draws", "notes", "details")
+        return (float(self), self.method), {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        error = "" if self.se is None else f" (se {self.se:.2g})"
+        parts = [self.method]
+        if self.draws is not None:
+            parts.append(f"{self.draws} draws")
+        if self.sigma is not None:
+            size = ", ".join(f"{s:.4g}" for s in np.unique(np.atleast_1d(self.sigma))[:4])
+            parts.append(f"sigma {size}" + ("" if self.sigma_source is None else f" {self.sigma_source}"))
+        return f"{float(self):.4g}{error} df [{'; '.join(parts)}]"
+
+    __str__ = float.__repr__  # as a number, so that tables and f-strings stay numbers
+
+
+def averaged(members: list[DegreesOfFreedom]) -> DegreesOfFreedom:
+    """Degrees of freedom of the mean of several fits: the mean of theirs, since the divergence is linear."""
+    if len(members) == 1:
+        return members[0]
+    first = members[0]
+    parts = [m.per_observation for m in members]
+    mean = None if any(p is None for p in parts) else np.mean(parts, axis=0)
+    errors = [m.se for m in members if m.se is not None]
+    details: dict[str, Any] = {"members": [float(m) for m in members]}
+    for key in first.details:
+        details[key] = [m.details[key] for m in members]
+    return DegreesOfFreedom(
+        float(np.mean([float(m) for m in members])), first.method,
+        se=float(np.sqrt(np.sum(np.square(errors))) / len(members)) if errors else None,
+        per_observation=mean, sigma=first.sigma, sigma_source=first.sigma_source, draws=first.draws,
+        notes=tuple(dict.fromkeys(note for m in members for note in m.notes)), details=details,
+    )  # fmt: skip
