@@ -25,7 +25,7 @@ _LAZY = {
     "l1": "penalties",
     "elastic_net": "penalties",
 }
-_MODULES = ("datasets", "layers", "errors", "plots")
+_MODULES = ("datasets", "layers", "errors", "optimizers", "plots")
 
 __all__ = [*_LAZY, *_MODULES]
 
