@@ -27,7 +27,7 @@ _LAZY = {
     "gdf": "df",
     "DegreesOfFreedom": "df",
 }
-_MODULES = ("datasets", "families", "layers", "errors", "plots")
+_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots")
 
 __all__ = [*_LAZY, *_MODULES]
 

@@ -15,14 +15,18 @@ from .exclude import fixed_weights
 from .families import needs, resolve_family, resolve_objective
 from .families.starts import feasible
 from .network import ActivationSpec, Network, dense_network, resolve_activation
+from .optimizers import OPTIMIZERS, Optimizer, choose
+from .optimizers.rprop import CODES
+from .penalties import L1, coefficients
 from .settings import Settings
 from .start import seed_sequence, start_weights
-from .train import Algorithm, Fit, make_data, train
+from .train import Algorithm, Fit, make_data, polish, train
 
 if TYPE_CHECKING:
     from .formula import Design
     from .results import NeuralNetResults
 
+POLISHED = 1e-6  # largest derivative that `polish=True` aims at
 _DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family")
 
 
@@ -195,27 +199,63 @@ def run(design: Design, network: Network, settings: Settings, seeds: np.random.S
         internal = functools.partial(to_internal, network, design.scaling)
     adjust = functools.partial(feasible, network, design, free=free)
     start = start_weights(
-        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust
-    )
+        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust,
+        settings.init, design.x,
+    )  # fmt: skip
     dtype = np.dtype(settings.dtype)
     data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
-    algorithm = Algorithm(
-        settings.algorithm,
-        np.nan if settings.learningrate is None else settings.learningrate,
-        settings.learningrate_limit,
-        settings.learningrate_factor,
-    )
-    penalty = None if settings.penalty is None else settings.penalty.coefficients(network.is_bias)
+    penalty = coefficients(settings.penalty, network, design)
+    algorithm, chosen = resolve_algorithm(settings, network, design, int(free.sum()), penalty)
     from .progress import Lifesign
 
     with Lifesign(settings, network) as lifesign:
+        watched: dict[str, Any] = {
+            "stepmax": settings.stepmax, "penalty": penalty, "n_jobs": settings.n_jobs,
+            "watch": lifesign.watch, "chunk": lifesign.chunk,
+        }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm,
-            threshold=settings.threshold, stepmax=settings.stepmax, penalty=penalty, n_jobs=settings.n_jobs,
-            watch=lifesign.watch, chunk=lifesign.chunk, device=settings.device,
+            threshold=settings.threshold, tol=settings.tol, keep=settings.keep, device=settings.device, **watched,
         )  # fmt: skip
+        if chosen:
+            fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
+        if settings.polish:
+            fit = _polished(network, data, free, fit, settings, penalty, watched)
         lifesign.finish(fit)
     return fit
+
+
+def resolve_algorithm(
+    settings: Settings, network: Network, design: Design, n_free: int, penalty: np.ndarray | None
+) -> tuple[Any, bool]:
+    """The algorithm that settings ask for, and whether "auto" picked it."""
+    given = settings.algorithm
+    if isinstance(given, Optimizer):
+        return given, False
+    if given in CODES:
+        rate = np.nan if settings.learningrate is None else settings.learningrate
+        return Algorithm(given, rate, settings.learningrate_limit, settings.learningrate_factor), False
+    if given == "auto":
+        if settings.dtype != "float64" or network.objective.name == "ce_r":
+            return Algorithm(), True
+        return OPTIMIZERS[_pick(network, design.x.shape[1], n_free, penalty)](), True
+    return OPTIMIZERS[given](), False
+
+
+def _pick(network: Network, n: int, n_free: int, penalty: np.ndarray | None) -> str:
+    lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
+    return choose(n_free, n, network.n_outputs, lasso, network.dense)
+
+
+def _polished(
+    network: Network, data: Any, free: np.ndarray, fit: Fit, settings: Settings, penalty: np.ndarray | None,
+    watched: dict[str, Any],
+) -> Fit:  # fmt: skip
+    """Go on from where a fit ended to an optimum: largest derivative at most POLISHED, or the threshold."""
+    algorithm = OPTIMIZERS[_pick(network, data.x.shape[1], int(free.sum()), penalty)]()
+    aim = min(settings.threshold, POLISHED)
+    then = train(network, data, fit.theta, free, algorithm, threshold=aim, **watched)
+    return polish(fit, then, settings.threshold)
 
 
 def warn_unconverged(results: NeuralNetResults) -> None:
@@ -270,6 +310,10 @@ def neuralnet(
     n_jobs: int | None = None,
     compat: str | None = None,
     random_state: Any = None,
+    tol: float | None = None,
+    polish: bool = False,
+    init: str = "normal",
+    keep: int | None = None,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -280,8 +324,8 @@ def neuralnet(
     Parameters
     ----------
     formula : str
-        ``"y ~ x"``, ``"log(y) ~ poly(x, 2) + C(g)*z"``, ``"y ~ ."``, ``"y1 + y2 ~ x"`` (several outputs), a factor
-        response (one output per level), ``"y == 'a' ~ x"``; ``offset(e)`` on the right.
+        ``"y ~ x"``, ``"log(y) ~ poly(x, 2) + C(g)*z"``, ``"y ~ ."``, ``"y1 + y2 ~ x"`` (several outputs), a
+        factor response (one output per level), ``"y == 'a' ~ x"``; ``offset(e)`` on the right.
     data : table
         pandas, polars or arrow table, or dict of arrays; n observations.
     hidden : int or sequence of int
@@ -300,7 +344,10 @@ def neuralnet(
         `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
-    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop"}
+    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop", "lm", "bfgs", "lbfgs", "auto"} or Optimizer
+        R's algorithms; Levenberg-Marquardt, BFGS, L-BFGS, which need far fewer steps; "auto" picks one of the
+        last three by the number of weights; or ``neuralstat.optimizers.LM(damping=1)`` and its kin with
+        settings of their own.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
         `stepmax` steps (the first evaluation is step 1).
@@ -317,8 +364,8 @@ def neuralnet(
     weights, offset : str or array, optional
         Case weights; known part of the linear predictor.
     standardize : bool
-        Centre and scale covariates (and a gaussian response) inside the model; everything is reported in original
-        units, weights too.
+        Centre and scale covariates (and a gaussian response) inside the model; everything is reported in
+        original units, weights too.
     missing : {"drop", "raise"}
         Rows with missing values are kept out of the fit (NaN in `fittedvalues`), or are an error.
     likelihood : bool
@@ -338,6 +385,18 @@ def neuralnet(
         R's behaviour also where it is a mistake; see ``docs/parity.md``.
     random_state : int, SeedSequence, Generator, optional
         Each repetition has its own stream.
+    tol : float, optional
+        With "lm", "bfgs", "lbfgs": also stop when a step lowers the error by no more than `tol` times the
+        error.
+    polish : bool
+        Finish with "lm" (or "bfgs", "lbfgs" for many weights) down to a largest partial derivative of 1e-6,
+        as inference at an optimum needs; steps add up. Converged means what it means without.
+    init : {"normal", "uniform", "glorot", "he", "nguyen-widrow"}
+        Where random start weights come from; see `neuralstat.start.start_weights`.
+    keep : int, optional
+        Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the
+        others), and only the `keep` with the least error to the end; the others are listed in
+        `results.pruned`.
     context : mapping, optional
         Further names for the formula.
     **unknown

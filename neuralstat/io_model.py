@@ -10,7 +10,7 @@ import pandas as pd
 
 from .errors import ArgumentError, FileFormatError, NeuralStatError
 from .io_encoding import Reader, Writer
-from .train import STATUS, Fit
+from .train import STATUS, Fit, Pruned
 
 if TYPE_CHECKING:
     from .formula import Design
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _CUSTOM = ("act_fct", "output_act_fct", "err_fct")  # settings that may be functions
+_PRUNED = ("number", "loss", "reached", "steps")
 _MAX_PARTS = 1000  # penalty terms
 
 
@@ -102,7 +103,9 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         elif name == "family":
             packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
-            packed[name] = None if value is None else [list(part) for part in value.parts]
+            packed[name] = None if value is None else [_pack_part(part) for part in value.parts]
+        elif name == "algorithm" and not isinstance(value, str):
+            packed[name] = value.to_plain()
         elif name == "random_state":  # the seeds are stored by themselves
             packed[name] = (
                 int(value) if isinstance(value, int | np.integer) else None if value is None else "seeds"
@@ -112,6 +115,11 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         else:
             packed[name] = writer.value(value, f"settings.{name}")
     return packed
+
+
+def _pack_part(part: Any) -> list[Any]:
+    """A part of a penalty: kind, strength, scale, biases, strengths of terms."""
+    return [part.kind, part.strength, part.scale, part.biases, [[term, own] for term, own in part.terms]]
 
 
 def _pack_function(value: Any, name: str, writer: Writer) -> Any:
@@ -144,6 +152,7 @@ def _unpack_function(entry: Any, name: str) -> Any:
 
 def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     from .families import family_from_json
+    from .optimizers import from_plain
     from .settings import Settings
 
     names = tuple(n for n in Settings.names() if n not in ("lifesign", "progress"))
@@ -156,6 +165,8 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
             values[name] = family_from_json(entry)
         elif name == "penalty":
             values[name] = _unpack_penalty(entry)
+        elif name == "algorithm" and isinstance(entry, dict):
+            values[name] = from_plain(entry)
         elif name == "random_state":
             values[name] = _unpack_seeds(parts, reader) if entry == "seeds" else entry
         else:
@@ -171,12 +182,13 @@ def _unpack_penalty(entry: Any) -> Any:
     if not isinstance(entry, list) or not 0 < len(entry) <= _MAX_PARTS:
         raise FileFormatError("its penalty is damaged")
     total = None
-    for kind, strength, scale, biases in entry:
-        if kind not in ("decay", "elimination", "l1") or not isinstance(biases, bool):
+    for kind, strength, scale, biases, terms in entry:
+        if kind not in ("decay", "elimination", "l1") or not isinstance(biases, bool) or not isinstance(terms, list):
             raise FileFormatError("its penalty is damaged")
         arguments = (strength, scale) if kind == "elimination" else (strength,)
+        own = {term: value for term, value in terms} or None
         make: Any = penalties.PENALTIES[kind]
-        part = make(*arguments, biases=biases)
+        part = make(*arguments, biases=biases, terms=own)
         total = part if total is None else total + part
     return total
 
@@ -264,9 +276,14 @@ def _unpack_frame(entry: Any, index: pd.Index, reader: Reader) -> pd.DataFrame:
 def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {
         f.name: writer.array(getattr(fit, f.name), f.name)
-        for f in dataclasses.fields(Fit) if f.name not in ("trace", "seconds", "device")
+        for f in dataclasses.fields(Fit)
+        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned")
     }  # fmt: skip
-    packed["seconds"], packed["device"] = float(fit.seconds), fit.device
+    packed["seconds"], packed["device"], packed["algorithm"] = float(fit.seconds), fit.device, fit.algorithm
+    packed["number"] = None if fit.number is None else writer.array(fit.number, "number")
+    packed["pruned"] = None if fit.pruned is None else {
+        name: writer.array(getattr(fit.pruned, name), f"pruned.{name}") for name in _PRUNED
+    }  # fmt: skip
     packed["trace"] = {
         "lengths": writer.array(np.array([len(s) for s, _ in fit.trace], np.int64), "trace.lengths"),
         "steps": writer.array(
@@ -279,7 +296,7 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
 
 def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, reader: Reader) -> Fit:
     section = _section(parts, "fit", tuple(f.name for f in dataclasses.fields(Fit)))
-    real, b, p = np.dtype(settings.dtype).str, settings.rep, network.n_params
+    real, b, p = np.dtype(settings.dtype).str, settings.kept, network.n_params
     free = reader.array(section["free"], "b", (None, p))
     status = reader.array(section["status"], "<i8", (b,))
     if free.shape[0] not in (1, b) or not free.any() or not np.isin(status, list(STATUS)).all():
@@ -289,6 +306,9 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         raise FileFormatError("its time is damaged")
     if not isinstance(section["device"], str):
         raise FileFormatError("its device is damaged")
+    algorithm = section["algorithm"]
+    if not isinstance(algorithm, str) or len(algorithm) > 200:
+        raise FileFormatError("its algorithm is damaged")
     return Fit(
         theta=reader.array(section["theta"], real, (b, p)),
         start=reader.array(section["start"], real, (b, p)),
@@ -300,7 +320,21 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         trace=_unpack_trace(section, b, reader),
         seconds=float(seconds),
         device=section["device"],
+        algorithm=algorithm,
+        number=None if section["number"] is None else reader.array(section["number"], "<i8", (b,)),
+        pruned=_unpack_pruned(section, settings, reader),
     )
+
+
+def _unpack_pruned(fit: dict[str, Any], settings: Settings, reader: Reader) -> Pruned | None:
+    if fit["pruned"] is None:
+        return None
+    section, gone = _section(fit, "pruned", _PRUNED), settings.rep - settings.kept
+    real = np.dtype(settings.dtype).str
+    return Pruned(
+        reader.array(section["number"], "<i8", (gone,)), reader.array(section["loss"], real, (gone,)),
+        reader.array(section["reached"], real, (gone,)), reader.array(section["steps"], "<i8", (gone,)),
+    )  # fmt: skip
 
 
 def _unpack_trace(fit: dict[str, Any], b: int, reader: Reader) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,14 +1,18 @@
-"""Penalties on the weights: decay, elimination, L1, elastic net; and the kernel that adds them to a gradient."""
+"""Penalties on the weights: decay, elimination, L1, elastic net; and the kernels that apply them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .engine.compile import jit
 from .errors import ArgumentError
+
+if TYPE_CHECKING:
+    from .network import Network
 
 # Columns of the coefficients that kernels see, one row per weight
 DECAY, ELIMINATION, SCALE, L1 = range(4)
@@ -17,7 +21,7 @@ COLUMNS = 4
 
 @jit
 def penalise(coefficients: Any, theta: Any, grad: Any) -> Any:
-    """Add the penalty's gradient to `grad`; return the penalty.
+    """Add the penalty's (sub)gradient to a finished `grad`; return the penalty.
 
     sum_j  decay_j w_j^2 / 2  +  elimination_j / 2 (w_j / s_j)^2 / (1 + (w_j / s_j)^2)  +  l1_j |w_j|
 
@@ -26,7 +30,8 @@ def penalise(coefficients: Any, theta: Any, grad: Any) -> Any:
     coefficients : (P, COLUMNS) array
         Rows of zeros leave a weight unpenalised; an array without rows is no penalty at all.
     theta, grad : (P,) arrays
-        Weights; gradient, accumulated. At w_j = 0 the L1 part adds nothing (its subgradient of least size).
+        Weights; read: the gradient of all the rest, written: the subgradient of least size. At w_j = 0 it is what
+        remains of g_j beyond l1_j, so 0 where |g_j| <= l1_j: such a weight stays at 0.
     """
     total = theta[0] * 0
     for j in range(coefficients.shape[0]):
@@ -39,14 +44,84 @@ def penalise(coefficients: Any, theta: Any, grad: Any) -> Any:
             q = 1 / (1 + u * u)
             total += coefficients[j, ELIMINATION] * u * u * q / 2
             grad[j] += coefficients[j, ELIMINATION] * u * q * q / coefficients[j, SCALE]
-        if coefficients[j, L1] != 0:
+        strength = coefficients[j, L1]
+        if strength != 0:
             if w.real > 0:
-                total += coefficients[j, L1] * w
-                grad[j] += coefficients[j, L1]
+                total += strength * w
+                grad[j] += strength
             elif w.real < 0:
-                total -= coefficients[j, L1] * w
-                grad[j] -= coefficients[j, L1]
+                total -= strength * w
+                grad[j] -= strength
+            elif grad[j].real > strength:
+                grad[j] -= strength
+            elif grad[j].real < -strength:
+                grad[j] += strength
+            else:
+                grad[j] = 0
     return total
+
+
+@jit
+def penalty_curvature(coefficients: Any, j: int, w: float) -> float:
+    """Second derivative of the penalty in weight j (0 for L1)."""
+    u = w / coefficients[j, SCALE]
+    q = 1 / (1 + u * u)
+    bend = coefficients[j, ELIMINATION] * (1 - 3 * u * u) * q * q * q / coefficients[j, SCALE] ** 2
+    return coefficients[j, DECAY] + bend
+
+
+@jit
+def settle(coefficients: Any, theta: Any, previous: Any, free: Any, before: Any) -> None:
+    """Set weights under an L1 penalty that a step took across 0 to exactly 0.
+
+    Parameters
+    ----------
+    theta, previous : (P,) arrays
+        Weights after the step (updated) and before it.
+    free : (P,) bool array
+        Weights that move.
+    before : (P,) array
+        The optimizer's memory of the last gradient; forgotten for weights set to 0.
+    """
+    for j in range(coefficients.shape[0]):
+        if free[j] and coefficients[j, L1] != 0 and theta[j] * previous[j] < 0:
+            theta[j] = 0
+            before[j] = 0
+
+
+@jit
+def any_l1(coefficients: Any) -> bool:
+    """Whether some weight has an L1 penalty."""
+    for j in range(coefficients.shape[0]):  # noqa: SIM110 (a kernel knows no generators)
+        if coefficients[j, L1] != 0:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of a penalty.
+
+    Attributes
+    ----------
+    kind : {"decay", "elimination", "l1"}
+    strength, scale : float
+    biases : bool
+        Whether biases are penalised.
+    terms : tuple of (term, strength)
+        Strengths of formula terms that differ, for the first layer's weights of the term's columns.
+    """
+
+    kind: str
+    strength: float
+    scale: float = 1.0
+    biases: bool = True
+    terms: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        more = f", scale={self.scale:g}" if self.kind == "elimination" else ""
+        terms = f", terms={dict(self.terms)}" if self.terms else ""
+        return f"{self.kind}({self.strength:g}{more}{terms}{'' if self.biases else ', biases=False'})"
 
 
 @dataclass(frozen=True)
@@ -55,44 +130,84 @@ class Penalty:
 
     Attributes
     ----------
-    parts : tuple of (kind, strength, scale, biases)
-        `kind` is one of "decay", "elimination", "l1".
+    parts : tuple of Part
     """
 
-    parts: tuple[tuple[str, float, float, bool], ...]
+    parts: tuple[Part, ...]
 
     def __add__(self, other: Penalty) -> Penalty:
         if not isinstance(other, Penalty):
             return NotImplemented
         return Penalty(self.parts + other.parts)
 
-    def coefficients(self, is_bias: np.ndarray) -> np.ndarray:
+    def coefficients(self, is_bias: np.ndarray, terms: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """What kernels see, shape (P, COLUMNS).
 
         Parameters
         ----------
         is_bias : (P,) bool array
             Which weights are biases.
+        terms : mapping, optional
+            Formula term -> positions of its weights in the first layer (see `term_weights`).
+
+        Raises
+        ------
+        ArgumentError
+            Where a part names a term that there is not.
         """
         table = np.zeros((is_bias.size, COLUMNS))
         table[:, SCALE] = 1.0
-        for kind, strength, scale, biases in self.parts:
-            rows = np.ones(is_bias.size, bool) if biases else ~is_bias
-            if kind == "elimination":
-                if np.any(table[rows, ELIMINATION] != 0):
-                    raise ArgumentError("penalty: only one elimination term is possible in a sum of penalties.")
-                table[rows, ELIMINATION] = strength
-                table[rows, SCALE] = scale
+        for part in self.parts:
+            strength = np.where(is_bias & (not part.biases), 0.0, part.strength)
+            for term, own in part.terms:
+                if terms is None or term not in terms:
+                    known = ", ".join(map(repr, terms or ()))
+                    raise ArgumentError(
+                        f"penalty: there is no term {term!r} on the right of the formula; known: {known}."
+                    )
+                strength[terms[term]] = own
+            if part.kind == "elimination":
+                if np.any(table[strength != 0, ELIMINATION] != 0):
+                    raise ArgumentError(
+                        "penalty: only one elimination term is possible in a sum of penalties."
+                    )
+                table[strength != 0, SCALE] = part.scale
+                table[:, ELIMINATION] += strength
             else:
-                table[rows, DECAY if kind == "decay" else L1] += strength
+                table[:, DECAY if part.kind == "decay" else L1] += strength
         return table
 
     def __str__(self) -> str:
-        words = []
-        for kind, strength, scale, biases in self.parts:
-            more = f", scale={scale:g}" if kind == "elimination" else ""
-            words.append(f"{kind}({strength:g}{more}{'' if biases else ', biases=False'})")
-        return " + ".join(words)
+        return " + ".join(map(str, self.parts))
+
+
+def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Formula term -> positions, in the flat vector, of the first layer's weights of the term's columns.
+
+    Raises
+    ------
+    ArgumentError
+        Where the first layer does not see the columns one by one (convolution, recurrence).
+    """
+    from .layers import codes
+
+    first = network.table[0]
+    if first[codes.OP] != codes.DENSE:
+        raise ArgumentError("penalty: strengths per term need a dense first layer.")
+    per_unit = first[codes.N_IN] + 1
+    units = np.arange(first[codes.N_OUT]) * per_unit + first[codes.PARAM]
+    return {
+        term: (units[:, np.newaxis] + 1 + np.asarray(columns, np.int64)).ravel()
+        for term, columns in terms.items()
+    }
+
+
+def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.ndarray | None:
+    """The penalty of a model as kernels see it, (P, COLUMNS); None without one."""
+    if penalty is None:
+        return None
+    asked = any(part.terms for part in penalty.parts)
+    return penalty.coefficients(network.is_bias, term_weights(network, design.terms) if asked else None)
 
 
 def _strength(value: Any, name: str) -> float:
@@ -105,7 +220,15 @@ def _strength(value: Any, name: str) -> float:
     return number
 
 
-def decay(lam: float, *, biases: bool = True) -> Penalty:
+def _terms(given: Mapping[str, float] | None) -> tuple[tuple[str, float], ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping) or not all(isinstance(term, str) for term in given):
+        raise ArgumentError(f"terms must be a dict of formula terms and strengths, got {given!r}.")
+    return tuple((term, _strength(value, f"terms[{term!r}]")) for term, value in given.items())
+
+
+def decay(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None = None) -> Penalty:
     """Weight decay, ``lam / 2 * sum w^2``.
 
     Parameters
@@ -114,6 +237,9 @@ def decay(lam: float, *, biases: bool = True) -> Penalty:
         Strength, >= 0.
     biases : bool
         False leaves the biases unpenalised.
+    terms : dict, optional
+        Formula term -> strength in place of `lam` for the weights that lead from the term's columns to the
+        first layer: ``decay(0.01, terms={"x1": 0.1, "poly(x2, 3)": 1})``.
 
     Returns
     -------
@@ -122,15 +248,18 @@ def decay(lam: float, *, biases: bool = True) -> Penalty:
     Raises
     ------
     ArgumentError
-        If `lam` is negative or not a number.
+        If a strength is negative or not a number.
     """
-    return Penalty((("decay", _strength(lam, "lam"), 1.0, bool(biases)),))
+    return Penalty((Part("decay", _strength(lam, "lam"), 1.0, bool(biases), _terms(terms)),))
 
 
-def elimination(lam: float, scale: float = 1.0, *, biases: bool = True) -> Penalty:
+def elimination(
+    lam: float, scale: float = 1.0, *, biases: bool = True, terms: Mapping[str, float] | None = None
+) -> Penalty:
     """Weight elimination, ``lam / 2 * sum (w/scale)^2 / (1 + (w/scale)^2)``.
 
-    Weigend, Rumelhart & Huberman (1991), NIPS 3:875. Small weights are pulled to zero, large ones are left alone.
+    Weigend, Rumelhart & Huberman (1991), NIPS 3:875. Small weights are pulled to zero, large ones are left
+    alone.
 
     Parameters
     ----------
@@ -138,24 +267,39 @@ def elimination(lam: float, scale: float = 1.0, *, biases: bool = True) -> Penal
         Strength, >= 0.
     scale : float
         Size that parts small from large weights, > 0.
-    biases : bool
-        False leaves the biases unpenalised.
+    biases, terms
+        See `decay`.
     """
     size = _strength(scale, "scale")
     if size == 0:
         raise ArgumentError("scale must be > 0, got 0.")
-    return Penalty((("elimination", _strength(lam, "lam"), size, bool(biases)),))
+    return Penalty((Part("elimination", _strength(lam, "lam"), size, bool(biases), _terms(terms)),))
 
 
-def l1(lam: float, *, biases: bool = True) -> Penalty:
-    """Lasso penalty, ``lam * sum |w|``."""
-    return Penalty((("l1", _strength(lam, "lam"), 1.0, bool(biases)),))
+def l1(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None = None) -> Penalty:
+    """Lasso penalty, ``lam * sum |w|``; weights become exactly 0.
+
+    An optimum is where the derivative of the rest is ``-lam sign(w)`` at weights other than 0 and at most
+    `lam` in size at weights of 0, and convergence is judged by that (the subgradient of least size). R's
+    algorithms but "backprop", "lm" and "lbfgs" can train with it.
+
+    Parameters
+    ----------
+    lam : float
+        Strength, >= 0.
+    biases, terms
+        See `decay`.
+    """
+    return Penalty((Part("l1", _strength(lam, "lam"), 1.0, bool(biases), _terms(terms)),))
 
 
 def elastic_net(l1: float, l2: float, *, biases: bool = True) -> Penalty:
-    """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``."""
+    """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``; for strengths per term add `l1` and `decay`."""
     return Penalty(
-        (("l1", _strength(l1, "l1"), 1.0, bool(biases)), ("decay", _strength(l2, "l2"), 1.0, bool(biases)))
+        (
+            Part("l1", _strength(l1, "l1"), 1.0, bool(biases)),
+            Part("decay", _strength(l2, "l2"), 1.0, bool(biases)),
+        )
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .criteria import CriteriaMixin
+from .engine import cpu
 from .errors import ArgumentError
 from .inference import derivatives
 from .inference.tables import CoefficientMixin
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from .inference.intervals import ConfidenceInterval
     from .network import Network
     from .settings import Settings
-
-_SAME = 1e-4  # relative difference of errors below which two repetitions count as one optimum
 
 
 class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin):
@@ -111,8 +110,14 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
     @cached_property
     def penalty_coefficients(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty, None without one."""
-        penalty = self.settings.penalty
-        return None if penalty is None else penalty.coefficients(self.network.is_bias)
+        from .penalties import coefficients
+
+        return coefficients(self.settings.penalty, self.network, self.design)
+
+    @property
+    def algorithm(self) -> str:
+        """What trained the fit, as ``"lm (chosen automatically)"`` or ``"rprop+, then lm"``."""
+        return self.fit.algorithm or str(self.settings.algorithm)
 
     # repetitions -------------------------------------------------------------------------------------------
 
@@ -185,7 +190,8 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         """One row per repetition.
 
         Columns ``error``, ``reached_threshold``, ``steps``, ``converged``, ``status``, ``largest_gradient`` (name of
-        the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4.
+        the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
+        and at the same function (see `canonical.distinct_optima`).
         """
         size = np.abs(np.where(np.isnan(self.gradients), np.inf, self.gradients))
         frame = pd.DataFrame(
@@ -196,11 +202,37 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
                 "converged": self.fit.converged,
                 "status": [STATUS[int(s)] for s in self.fit.status],
                 "largest_gradient": [self.network.names[j] for j in size.argmax(axis=1)],
-                "optimum": distinct(self.errors),
+                "optimum": self._optima,
             },
             index=pd.RangeIndex(1, self.nrep + 1, name="rep"),
         )
         return frame
+
+    @cached_property
+    def _optima(self) -> np.ndarray:
+        from .canonical import distinct_optima
+
+        raw = self._raw(self.design.x, self.design.offset, range(self.nrep))
+        return distinct_optima(self.fit.loss.astype(float), np.asarray(raw), self.design.weights)
+
+    def canonical_weights(self) -> np.ndarray:
+        """(B, P) weights in original units with the hidden units in canonical order and sign.
+
+        Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
+        same canonical weights; see `canonical.canonical`.
+        """
+        from .canonical import canonical
+
+        return canonical(self.network, self.theta, self.fit.free[0])
+
+    @cached_property
+    def pruned(self) -> pd.DataFrame:
+        """The repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
+        gone = self.fit.pruned
+        columns = ("start", "error", "reached_threshold", "steps")
+        values = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
+        frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
+        return frame.assign(status=STATUS[cpu.PRUNED])
 
     # R's components ----------------------------------------------------------------------------------------
 
@@ -425,19 +457,6 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         from .io import save
 
         save(self, path)
-
-
-def distinct(errors: np.ndarray, tolerance: float = _SAME) -> np.ndarray:
-    """Number optima by error, 1 the least: neighbours in order that differ by less than `tolerance` are one."""
-    order = np.argsort(errors)
-    numbers = np.empty(errors.size, np.int64)
-    number, last = 0, np.nan
-    for b in order:
-        if not (np.isfinite(errors[b]) and errors[b] - last <= tolerance * abs(last)):
-            number += 1
-            last = errors[b]
-        numbers[b] = number
-    return numbers
 
 
 def _shown(value: Any) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError
+from .optimizers import OPTIMIZERS, Optimizer
 from .optimizers.rprop import CODES
 from .penalties import Penalty
 
 # Other spellings of arguments, as users of other packages know them.
-ALGORITHMS = tuple(CODES)
+ALGORITHMS = (*CODES, *OPTIMIZERS, "auto")
 RATE_ALGORITHMS = ("backprop",)
 
 
@@ -123,6 +124,10 @@ class Settings:
     n_jobs: int | None = None
     compat: str | None = None
     random_state: Any = None
+    tol: float | None = None
+    polish: bool = False
+    init: str = "normal"
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -136,7 +141,7 @@ class Settings:
         check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
         check_choice(self.missing, "missing", ("drop", "raise"))
         check_choice(self.compat, "compat", (None, "R"))
-        for name in ("linear_output", "standardize", "likelihood", "progress"):
+        for name in ("linear_output", "standardize", "likelihood", "progress", "polish"):
             check_choice(getattr(self, name), name, (True, False))
         if str(self.dtype) not in ("float64", "float32"):
             raise ArgumentError(f"dtype must be 'float64' or 'float32', got {self.dtype!r}.")
@@ -154,12 +159,15 @@ class Settings:
             family = resolve_family(self.family)
             put("family", self.family if isinstance(self.family, str) else family)
         self._check_algorithm(put)
+        self._check_restarts(put)
         self._check_device()
 
     def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
-        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
+        known = isinstance(self.algorithm, str) and self.algorithm in ALGORITHMS
+        if not known and not isinstance(self.algorithm, Optimizer):
             raise ArgumentError(
-                f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}."
+                f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}; "
+                "or an instance from neuralstat.optimizers."
             )
         limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
         put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
@@ -175,6 +183,22 @@ class Settings:
             )
         if self.learningrate is not None:
             put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
+
+    def _check_restarts(self, put: Callable[[str, Any], None]) -> None:
+        from .start import INITS
+
+        check_choice(self.init, "init", tuple(INITS))
+        if self.keep is not None:
+            put("keep", check_int(self.keep, "keep", 1))
+            if self.keep > self.rep:
+                raise ArgumentError(f"keep={self.keep} of rep={self.rep} repetitions: keep must not be larger than rep.")
+        if self.tol is not None:
+            put("tol", check_number(self.tol, "tol"))
+
+    @property
+    def kept(self) -> int:
+        """Repetitions that are trained to the end."""
+        return self.rep if self.keep is None else self.keep
 
     def _check_device(self) -> None:
         if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):

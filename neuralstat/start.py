@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, DataWarning, caller
+from .layers import codes
 from .network import Network
 
 
@@ -49,6 +50,75 @@ def children(seeds: np.random.SeedSequence, n: int) -> list[np.random.SeedSequen
     ]
 
 
+def _layers(network: Network, matrix: Callable[[int, int, int], np.ndarray]) -> np.ndarray:
+    """A flat vector of ``matrix(layer, 1 + inputs, units)`` per layer."""
+    return network.flatten([matrix(k, *shape) for k, shape in enumerate(network.shapes)])
+
+
+def _fans(network: Network, layer: int, per_unit: int, units: int) -> tuple[int, int]:
+    """Connections into a unit and out of an input; a kernel's positions count (Conv2D)."""
+    row = network.table[layer]
+    if row[codes.OP] == codes.CONV2D:
+        return per_unit - 1, units * int(row[codes.KERNEL_ROWS] * row[codes.KERNEL_COLS])
+    return per_unit - 1, units
+
+
+def _normal(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    return rng.standard_normal(network.n_params)
+
+
+def _uniform(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    return rng.uniform(-0.7, 0.7, network.n_params)
+
+
+def _glorot(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    def matrix(k: int, per_unit: int, units: int) -> np.ndarray:
+        limit = np.sqrt(6 / sum(_fans(network, k, per_unit, units)))
+        return np.vstack([np.zeros((1, units)), rng.uniform(-limit, limit, (per_unit - 1, units))])
+
+    return _layers(network, matrix)
+
+
+def _he(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    def matrix(k: int, per_unit: int, units: int) -> np.ndarray:
+        spread = np.sqrt(2 / max(_fans(network, k, per_unit, units)[0], 1))
+        return np.vstack([np.zeros((1, units)), spread * rng.standard_normal((per_unit - 1, units))])
+
+    return _layers(network, matrix)
+
+
+def _nguyen_widrow(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    if not network.dense:
+        raise ArgumentError("init='nguyen-widrow' needs dense layers; use 'glorot' or 'he'.")
+    last = len(network.shapes) - 1
+
+    def matrix(k: int, per_unit: int, units: int) -> np.ndarray:
+        if k == last or per_unit == 1:
+            return rng.uniform(-0.5, 0.5, (per_unit, units))
+        low, high = ranges if k == 0 else _ACTIVE_OUT.get(network.layers[k - 1].activation.name, (-1.0, 1.0))
+        low, high = np.broadcast_to(low, per_unit - 1), np.broadcast_to(high, per_unit - 1)
+        w = rng.uniform(-1, 1, (per_unit - 1, units))
+        w *= 0.7 * units ** (1 / (per_unit - 1)) / np.sqrt(np.sum(w**2, axis=0))
+        bias = rng.uniform(-1, 1, units) * np.sqrt(np.sum(w**2, axis=0))
+        stretch = _ACTIVE_IN.get(network.layers[k].activation.name, 2.0)  # where it bends
+        half = np.where(high > low, (high - low) / 2, 1.0)
+        w = stretch * w / half[:, np.newaxis]
+        return np.vstack([stretch * bias - ((low + high) / 2) @ w, w])
+
+    return _layers(network, matrix)
+
+
+_ACTIVE_IN = {"logistic": 4.0, "tanh": 2.0}  # an activation's active range is from minus this to this
+_ACTIVE_OUT = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}  # range of the values
+INITS: dict[str, Callable[[Network, np.random.Generator, np.ndarray], np.ndarray]] = {
+    "normal": _normal,
+    "uniform": _uniform,
+    "glorot": _glorot,
+    "he": _he,
+    "nguyen-widrow": _nguyen_widrow,
+}
+
+
 def start_weights(
     network: Network,
     rep: int,
@@ -59,11 +129,27 @@ def start_weights(
     compat: str | None = None,
     internal: Callable[[np.ndarray], np.ndarray] | None = None,
     adjust: Callable[[np.ndarray], np.ndarray] | None = None,
+    init: str = "normal",
+    x: np.ndarray | None = None,
 ) -> np.ndarray:
     """Start weights of all repetitions.
 
-    Random ones are standard normal as R's, repetition r drawing from the r-th child of `seeds`; so the start
-    of a repetition depends neither on their number nor on threads.
+    Repetition r draws from the r-th child of `seeds`; so its start depends neither on the number of
+    repetitions nor on threads. ``init`` says from what:
+
+    ``"normal"``
+        Standard normal, as R's neuralnet.
+    ``"uniform"``
+        Between -0.7 and 0.7, as R's nnet.
+    ``"glorot"``
+        Uniform within sqrt(6 / (inputs + units)), biases 0; Glorot & Bengio 2010, AISTATS, 249. For tanh and
+        logistic.
+    ``"he"``
+        Normal with variance 2 / inputs, biases 0; He, Zhang, Ren & Sun 2015, ICCV, 1026. For relu and its
+        kin.
+    ``"nguyen-widrow"``
+        The units' active ranges are spread over the range of the inputs; Nguyen & Widrow 1990, IJCNN 3:21.
+        For one or two hidden layers of logistic or tanh units, whose start then is somewhere in the data.
 
     Parameters
     ----------
@@ -82,6 +168,10 @@ def start_weights(
         Turns weights (1, P) in original units into the model's internal units (standardised models).
     adjust : callable, optional
         Moves random weights (B, P) to where the model is defined (see `families.starts.feasible`).
+    init : str
+        An entry of `INITS`.
+    x : (D, n) array, optional
+        Inputs, whose ranges "nguyen-widrow" uses.
 
     Returns
     -------
@@ -92,9 +182,9 @@ def start_weights(
     ArgumentError
         Where the numbers do not fit the network.
     """
-    theta = np.stack(
-        [np.random.default_rng(s).standard_normal(network.n_params) for s in children(seeds, rep)]
-    )
+    inputs = np.zeros((1, 0)) if x is None or x.size == 0 else x
+    ranges = np.array([inputs.min(axis=1), inputs.max(axis=1)]) if inputs.size else np.array([-1.0, 1.0])
+    theta = np.stack([INITS[init](network, np.random.default_rng(s), ranges) for s in children(seeds, rep)])
     theta[:, ~free] = constants[~free]
     if adjust is not None:
         theta = adjust(theta)

@@ -127,7 +127,7 @@ def _header(results: NeuralNetResults) -> list[tuple[str, str]]:
         ("Rows dropped", f"{design.kept.size - results.nobs:,}"),
         ("Weights trained", f"{results.k_params:,}"),
         ("Weights held out", f"{held:,}"),
-        ("Algorithm", str(settings.algorithm)),
+        ("Algorithm", results.algorithm),
         ("Threshold", f"{settings.threshold:g}"),
         ("Repetitions", f"{results.nrep} ({int(results.fit.converged.sum())} converged)"),
     ]

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from .engine import cpu
+from .errors import ArgumentError
 from .network import Network
 from .optimizers import rprop
+from .penalties import L1
+from .steppers import make_stepper
 
 TRACE = 512  # most entries of an error record
 CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
@@ -26,7 +29,21 @@ STATUS = {
     cpu.NONFINITE: "gradient not finite",
     cpu.INTERRUPTED: "interrupted",
     cpu.STALLED: "no further descent possible",
+    cpu.TOLERANCE: "relative tolerance reached",
+    cpu.PRUNED: "pruned",
 }
+TRIAL = {"lm": 20, "bfgs": 60, "lbfgs": 60}  # steps of the trial of `keep=`; others: TRIAL_OTHERS
+TRIAL_OTHERS = 500
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Networks that a trial ruled out: their number among the starts (from 0), error, gradient and steps."""
+
+    number: np.ndarray
+    loss: np.ndarray
+    reached: np.ndarray
+    steps: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,11 @@ class Fit:
     seconds : float
     device : str
         What ran: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)".
+    algorithm : str
+        What trained it, with what was picked automatically, and with a second algorithm that finished it.
+    number : (B,) int array or None
+        Number of each network among the starts (from 0), where some were pruned.
+    pruned : Pruned or None
     """
 
     theta: np.ndarray
@@ -62,11 +84,14 @@ class Fit:
     trace: list[tuple[np.ndarray, np.ndarray]] = field(repr=False)
     seconds: float = 0.0
     device: str = "cpu"
+    algorithm: str = ""
+    number: np.ndarray | None = None
+    pruned: Pruned | None = None
 
     @property
     def converged(self) -> np.ndarray:
-        """(B,) bool."""
-        return self.status == cpu.CONVERGED
+        """(B,) bool: the threshold was reached, or the relative tolerance where one was given."""
+        return (self.status == cpu.CONVERGED) | (self.status == cpu.TOLERANCE)
 
 
 @dataclass(frozen=True)
@@ -170,10 +195,12 @@ def train(
     data: cpu.Data,
     start: np.ndarray,
     free: np.ndarray,
-    algorithm: Algorithm,
+    algorithm: Any,
     *,
     threshold: float = 0.01,
     stepmax: int = 100_000,
+    tol: float | None = None,
+    keep: int | None = None,
     penalty: np.ndarray | None = None,
     n_jobs: int | None = None,
     watch: Callable[[_Stack], None] | None = None,
@@ -189,9 +216,15 @@ def train(
         From `make_data`.
     start : (B, P) array
     free : (P,) or (B, P) bool array
-    algorithm : Algorithm
+    algorithm : Algorithm or Optimizer
+        Of `neuralstat.optimizers`, or R's with all its settings.
     threshold, stepmax : float, int
         R's stopping rule: largest absolute partial derivative, most steps.
+    tol : float, optional
+        Also stop when a step lowers the error by no more than `tol` times the error (lm, bfgs, lbfgs).
+    keep : int, optional
+        Train all for a short trial (`TRIAL` steps), go on with the `keep` networks of least error; the others
+        are recorded in `Fit.pruned`.
     penalty : (P, 4) array, optional
         From `Penalty.coefficients`.
     n_jobs : int, optional
@@ -207,57 +240,148 @@ def train(
     -------
     Fit
         After Ctrl-C too: what there is, with status "interrupted" where a network was still running.
+
+    Raises
+    ------
+    ArgumentError
+        Where the algorithm cannot train this model.
     """
     began = time.perf_counter()
+    check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
     net = network.net(penalty)
     dtype = data.x.dtype
     stack = _Stack(np.asarray(start, dtype=dtype), free)
-    settings = algorithm.settings(dtype)
-    code = rprop.CODES[algorithm.name]
     stop = threading.Event()
+    step = make_stepper(net, data, algorithm, float(threshold), tol, int(stepmax), stack)
 
-    def steps(b: int, budget: int) -> None:
-        cpu.train_first_order(
-            net, data, code, settings, float(threshold), int(stepmax), stack.theta, stack.free, stack.before,
-            stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded,
-            stack.stride, b, budget,
-        )  # fmt: skip
-
-    def run(b: int) -> None:
+    def run(b: int, limit: int | None = None) -> None:
         budget = chunk or 50
         while stack.status[b] == cpu.RUNNING and not stop.is_set():
+            left = budget if limit is None else min(budget, limit - int(stack.steps[b]))
+            if left <= 0:
+                return
             before = time.perf_counter()
-            steps(b, budget)
+            step(b, left)
             if chunk is None:
                 spent = max(time.perf_counter() - before, 1e-6)
                 budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
 
-    workers = threads(n_jobs)
+    workers, everyone = threads(n_jobs), list(range(stack.steps.size))
+    pruning = keep is not None and keep < len(everyone)
     n = data.x.shape[1]
+    shared = n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0
     ran_on = "cpu"
     if device != "cpu":
         from .engine import cuda
 
+        if pruning or algorithm.name not in rprop.CODES:
+            raise ArgumentError(
+                f"device={device!r} trains with R's algorithms and without keep: use device='cpu' for "
+                f"{'keep' if pruning else repr(algorithm.name)}."
+            )
+        if penalty is not None and np.any(penalty[:, L1] != 0):
+            raise ArgumentError(f"device={device!r} does not set weights to exact zeros: use device='cpu' for L1.")
+        settings, code = algorithm.settings(dtype), rprop.CODES[algorithm.name]
         ran_on = cuda.find_device(device)
         cuda.train_stack(net, data, code, settings, float(threshold), int(stepmax), stack, device, watch, chunk)
-    elif n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0:
-        def step(b: int, error: float, grad: np.ndarray) -> None:
+        everyone = []
+    elif shared and not pruning and algorithm.name in rprop.CODES:
+        settings, code = algorithm.settings(dtype), rprop.CODES[algorithm.name]
+
+        def update(b: int, error: float, grad: np.ndarray) -> None:
             cpu.step_first_order(
                 net, code, settings, float(threshold), int(stepmax), error, grad, stack.theta, stack.free,
                 stack.before, stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace,
                 stack.recorded, stack.stride, b,
             )  # fmt: skip
 
-        _share_observations(net, data, stack, step, workers, stop, watch)
-    else:
-        _fan_out(run, stack, workers, stop, watch)
+        _share_observations(net, data, stack, update, workers, stop, watch)
+        everyone = []
+    if pruning:
+        limit = TRIAL.get(algorithm.name, TRIAL_OTHERS)
+        _fan_out(lambda b: run(b, limit), everyone, stack, workers, stop, watch)
+        loss = np.where(np.isfinite(stack.loss), stack.loss, np.inf)
+        kept = np.sort(np.argsort(loss, kind="stable")[:keep])
+        out = np.setdiff1d(everyone, kept)
+        if not stop.is_set():
+            stack.status[out] = cpu.PRUNED
+    if not stop.is_set():
+        _fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch)
     stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
     if algorithm.name == "backprop":  # the step that overflowed is taken back
         lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
-        free = np.broadcast_to(stack.free, stack.theta.shape)[lost]
-        stack.theta[lost] = np.where(free, stack.before[lost], stack.theta[lost])
-    return Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
-               stack.status, stack.traces(), time.perf_counter() - began, ran_on)  # fmt: skip
+        moved = np.broadcast_to(stack.free, stack.theta.shape)[lost]
+        stack.theta[lost] = np.where(moved, stack.before[lost], stack.theta[lost])
+    fit = Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
+              stack.status, stack.traces(), time.perf_counter() - began, ran_on, algorithm.name)  # fmt: skip
+    return _without_pruned(fit)
+
+
+def check_possible(
+    network: Network, dtype: Any, algorithm: str, tol: float | None, penalty: np.ndarray | None
+) -> None:
+    """Raise ArgumentError where an algorithm cannot train a model, or a rule does not belong to it."""
+    lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
+    if algorithm in rprop.CODES:
+        if tol is not None:
+            raise ArgumentError(
+                f"tol is a rule for 'lm', 'bfgs' and 'lbfgs'; a step of {algorithm!r} need not lower "
+                "the error. Use threshold."
+            )
+        if lasso and algorithm == "backprop":
+            raise ArgumentError(
+                "algorithm='backprop' cannot reach exact zeros of an L1 penalty: use 'rprop+' or 'lbfgs'."
+            )
+        return
+    if dtype != np.float64:
+        raise ArgumentError(
+            f"algorithm={algorithm!r} needs dtype='float64': its steps solve ill-conditioned equations."
+        )
+    if lasso and algorithm == "bfgs":
+        raise ArgumentError(
+            "algorithm='bfgs' needs a penalty with derivatives; with an L1 penalty use 'lbfgs' or 'lm'."
+        )
+    if network.objective.name == "ce_r":
+        raise ArgumentError(
+            f"algorithm={algorithm!r} needs true derivatives, which R's shortcut for cross entropy (compat='R') "
+            "is not for every output: use 'rprop+', or leave compat out."
+        )
+
+
+def _without_pruned(fit: Fit) -> Fit:
+    """Put pruned networks aside."""
+    gone = fit.status == cpu.PRUNED
+    if not gone.any():
+        return fit
+    at, out = np.flatnonzero(~gone), np.flatnonzero(gone)
+    return Fit(
+        fit.theta[at], fit.start[at], fit.free if fit.free.shape[0] == 1 else fit.free[at], fit.loss[at],
+        fit.reached[at], fit.steps[at], fit.status[at], [fit.trace[b] for b in at], fit.seconds, fit.device,
+        fit.algorithm, at, Pruned(out, fit.loss[out], fit.reached[out], fit.steps[out]),
+    )  # fmt: skip
+
+
+def polish(first: Fit, then: Fit, threshold: float) -> Fit:
+    """Join a fit and the fit that went on from its weights: steps add up, error records follow each other.
+
+    A repetition that the second algorithm left no better keeps the first's weights. Converged is what the
+    threshold calls so, even where rounding kept the second algorithm from its own, smaller one.
+    """
+    worse = ~(then.loss <= first.loss) & ~(then.reached <= first.reached)
+    both = {
+        name: np.where(worse[:, np.newaxis] if name == "theta" else worse, getattr(first, name), getattr(then, name))
+        for name in ("theta", "loss", "reached", "status")
+    }  # fmt: skip
+    both["status"] = np.where(both["reached"] <= threshold, cpu.CONVERGED, both["status"])
+    trace = [
+        (np.append(s, t + s[-1] if s.size else t), np.append(e, f))
+        for (s, e), (t, f) in zip(first.trace, then.trace, strict=True)
+    ]
+    return Fit(
+        both["theta"], first.start, first.free, both["loss"], both["reached"], first.steps + then.steps,
+        both["status"], trace, first.seconds + then.seconds, first.device,
+        f"{first.algorithm}, then {then.algorithm}", first.number, first.pruned,
+    )  # fmt: skip
 
 
 def _share_observations(
@@ -266,7 +390,8 @@ def _share_observations(
 ) -> None:  # fmt: skip
     """One network after the other, its observations shared by all threads.
 
-    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same bits.
+    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same
+    bits.
     """
     n = data.x.shape[1]
     firsts = range(0, n, cpu.PARTITION)
@@ -298,10 +423,11 @@ def _share_observations(
 
 
 def _fan_out(
-    run: Callable[[int], None], stack: _Stack, n_threads: int, stop: threading.Event, watch: Callable[[_Stack], None] | None
-) -> None:
-    """Run all networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
-    b = stack.steps.size
+    run: Callable[[int], None], which: list[int], stack: _Stack, n_threads: int, stop: threading.Event,
+    watch: Callable[[_Stack], None] | None,
+) -> None:  # fmt: skip
+    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
+    b = len(which)
     if b == 0:
         return
     first = threading.Event()  # the first network compiles; the others wait, so that it is done once
@@ -310,7 +436,7 @@ def _fan_out(
         if k > 0:
             first.wait()
         try:
-            run(k)
+            run(which[k])
         finally:
             first.set()
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..losses import CE_R, loss_rows
 from ..optimizers.rprop import update
-from ..penalties import penalise
+from ..penalties import any_l1, penalise, settle
 from .compile import entry, jit
 from .kernels import backward, forward
 from .scalar import from_bits, size_bits
@@ -18,7 +18,7 @@ from .simd import PAD
 BLOCK = 256  # observations per pass: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
 
-RUNNING, CONVERGED, STEPMAX, NONFINITE, INTERRUPTED, STALLED = range(6)
+RUNNING, CONVERGED, STEPMAX, NONFINITE, INTERRUPTED, STALLED, TOLERANCE, PRUNED = range(8)
 
 
 class Net(NamedTuple):
@@ -268,6 +268,10 @@ def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax
         status[b] = CONVERGED
     elif steps[b] >= stepmax:
         status[b] = STEPMAX
+    elif any_l1(net.penalty):
+        previous = theta[b].copy()
+        update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
+        settle(net.penalty, theta[b], previous, movable, before[b])
     else:
         update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
 

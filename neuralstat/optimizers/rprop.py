@@ -2,8 +2,9 @@
 
 Resilient backpropagation: Riedmiller & Braun 1993 (ICNN, 586); with weight backtracking, rprop+, and without,
 rprop-: Igel & Huesken 2000; sag and slr change one more rate so that the sum of rate times gradient is about
-zero: the smallest absolute gradient's (sag) or the smallest rate (slr); Anastasiadis, Magoulas & Vrahatis 2005,
-Neurocomputing 64:253 (globally convergent grprop). Details follow R's neuralnet (see docs/parity.md, Q17, Q32, Q33).
+zero: the smallest absolute gradient's (sag) or the smallest rate (slr); Anastasiadis, Magoulas & Vrahatis
+2005, Neurocomputing 64:253 (globally convergent grprop). Details follow R's neuralnet (see docs/parity.md,
+Q17, Q32, Q33).
 """
 
 from __future__ import annotations

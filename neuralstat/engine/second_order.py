@@ -1,0 +1,295 @@
+"""Training of a stack by curvature: the compiled loop of Levenberg-Marquardt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..layers.codes import N_OUT, TARGET
+from ..losses import loss_rows
+from ..optimizers.lm import (
+    BEST,
+    CURRENT,
+    DAMPING,
+    FAILED,
+    LATE,
+    MU,
+    NU,
+    SECANT,
+    SHRINK,
+    factor,
+    largest_diagonal,
+    quadratic,
+    solve,
+    update_secant,
+)
+from ..penalties import L1, any_l1, penalise, penalty_curvature
+from .compile import entry, jit
+from .cpu import BLOCK, RUNNING, STALLED, TOLERANCE, clear_padding, gather, n_seen, padded, workspace
+from .curvature import add_gauss_newton
+from .kernels import backward, forward
+from .tracking import ROUNDING, finish_step, rounding_hides
+
+
+@jit
+def run_forward(net: Any, theta: Any, work: Any, m: int, layered: Any, custom: Any, rare: Any) -> Any:
+    """Forward pass of a gathered block; its loss, with the derivative in `delta`."""
+    last = net.table[net.table.shape[0] - 1]
+    forward(
+        net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, layered, custom, rare, None
+    )
+    total = loss_rows(
+        net.loss,
+        net.loss_parameter,
+        net.loss_address,
+        work.value,
+        work.target,
+        work.case,
+        work.delta,
+        last[TARGET],
+        last[N_OUT],
+        0,
+        m,
+        1,
+        custom,
+        rare,
+    )
+    clear_padding(work.delta, last[TARGET], last[N_OUT], m)
+    return total
+
+
+@jit
+def _objective(
+    net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: Any, layered: Any, custom: Any, rare: Any
+) -> Any:
+    """Loss with its penalty. A single block stays in `work`, ready for the way back."""
+    total = 0.0
+    for start in range(0, n, BLOCK):
+        m = min(BLOCK, n - start)
+        if n > BLOCK:
+            gather(net, data, work, b, start, m)
+        total += run_forward(net, w, work, m, layered, custom, rare)
+    scratch[:] = 0
+    return total + penalise(net.penalty, w, scratch)
+
+
+@jit
+def _derivatives(
+    net: Any,
+    data: Any,
+    w: Any,
+    b: int,
+    n: int,
+    ready: bool,
+    work: Any,
+    single: Any,
+    curve: Any,
+    scratch: Any,
+    where: Any,
+    grad: Any,
+    matrix: Any,
+    layered: Any,
+    custom: Any,
+    rare: Any,
+) -> Any:
+    """Gradient and Gauss-Newton matrix, each with the penalty's part; returns the objective.
+
+    Parameters
+    ----------
+    ready : bool
+        True where `work` holds the forward pass of the only block (then the objective is not computed again).
+    where : (F,) int array
+        The free weights.
+    """
+    grad[:] = 0
+    matrix[:, :] = 0
+    total = 0.0
+    for start in range(0, n, BLOCK):
+        m = min(BLOCK, n - start)
+        if n > BLOCK:
+            gather(net, data, work, b, start, m)
+        if not ready:
+            total += run_forward(net, w, work, m, layered, custom, rare)
+        backward(net.table, w, work.value, work.slope, work.delta, grad, padded(m), False, False, layered)
+        add_gauss_newton(net, data, w, work, single, curve, m, scratch, matrix, layered, custom, rare)
+    if net.penalty.shape[0] > 0:
+        for f in range(where.size):
+            matrix[f, f] += penalty_curvature(net.penalty, where[f], w[where[f]])
+    return total + penalise(net.penalty, w, grad)
+
+
+@jit
+def _move(net: Any, w: Any, grad: Any, where: Any, step: Any, lasso: bool) -> None:
+    """Add the step; under an L1 penalty a weight that would change its sign, or go uphill, is set to 0."""
+    for f in range(where.size):
+        j = where[f]
+        there = w[j] + step[f]
+        if lasso and net.penalty[j, L1] != 0:
+            side = w[j] if w[j] != 0 else -grad[j]
+            if there * side <= 0:
+                there = 0.0
+        w[j] = there
+
+
+@entry
+def train_lm(
+    net: Any,
+    data: Any,
+    rules: Any,
+    track: Any,
+    settings: Any,
+    curve: Any,
+    memory: Any,
+    grad: Any,
+    matrix: Any,
+    secant: Any,
+    root: Any,
+    b: int,
+    budget: int,
+) -> None:
+    """Levenberg-Marquardt for network b until it stops, or for `budget` objectives; call again to go on.
+
+    All state is in the arguments, so interrupting between calls changes nothing. `steps` counts gradients
+    (with their Gauss-Newton matrices); a damped step that failed costs a forward pass and is not counted.
+
+    Parameters
+    ----------
+    net, data : Net, Data
+    rules : Rules
+    track : Track
+        Row b is updated.
+    settings : (SETTINGS,) array
+        See `optimizers.lm`.
+    curve : Curve
+        Buffers for the F free weights.
+    memory : (MEMORY,) array; grad : (P,) array; matrix, secant, root : (F, F) arrays
+        The network's state; zeros at first.
+    """
+    layered, custom, rare = net.layered, net.custom, net.rare
+    work = workspace(net, data, track.theta)
+    single = work if layered is None else workspace(net, data, track.theta)
+    n = n_seen(data, b)
+    w, free, where = track.theta[b], track.free[b % track.free.shape[0]], curve.where
+    size = where.size
+    step, right, held = np.zeros(size), np.zeros(size), np.zeros(size, np.bool_)
+    old, scratch = w.copy(), np.zeros_like(w)
+    change, spare = np.zeros(size), np.zeros(size)
+    lasso = any_l1(net.penalty)
+    if n <= BLOCK:
+        gather(net, data, work, b, np.int64(0), n)
+    done, error, predicted, simple, whole = 0, 0.0, 0.0, 0.0, 0.0
+    first = memory[CURRENT] == 0
+    while (done < budget or first) and track.status[b] == RUNNING:
+        accepted = first
+        if not first:
+            largest = largest_diagonal(matrix, size)
+            memory[MU] = max(memory[MU], 1e-16 * largest)
+            for f in range(size):
+                right[f] = grad[where[f]]
+                held[f] = lasso and net.penalty[where[f], L1] != 0 and w[where[f]] == 0 and right[f] == 0
+            if factor(matrix, secant, memory[SECANT], memory[MU], held, size, root):
+                solve(root, size, right, step)
+                predicted = 0.0
+                for f in range(size):
+                    predicted += step[f] * (memory[MU] * step[f] - right[f]) / 2
+                old[:] = w
+                _move(net, w, grad, where, step, lasso)
+                error = _objective(net, data, w, b, n, work, scratch, layered, custom, rare)
+                done += 1
+                gain, noise = track.loss[b] - error, ROUNDING * abs(track.loss[b])
+                accepted = gain > 1e-4 * predicted or (predicted <= noise and gain >= -10 * noise)
+                if not accepted:
+                    w[:] = old
+            if not accepted:
+                memory[MU] *= memory[NU]
+                memory[NU] *= 2
+                if memory[MU] > 1e12 * (largest + 1e-300):
+                    track.status[b] = STALLED
+        if accepted:
+            before, reached = track.loss[b], track.reached[b]
+            for f in range(size):
+                change[f] = -grad[where[f]]
+                step[f] = w[where[f]] - old[where[f]]
+            if not first:
+                slope, bend, extra = (
+                    -np.sum(step * change),
+                    quadratic(matrix, size, step),
+                    quadratic(secant, size, step),
+                )
+                simple, whole = -slope - bend / 2, -slope - (bend + extra) / 2
+            found = _derivatives(
+                net,
+                data,
+                w,
+                b,
+                n,
+                n <= BLOCK and not first,
+                work,
+                single,
+                curve,
+                scratch,
+                where,
+                grad,
+                matrix,
+                layered,
+                custom,
+                rare,
+            )
+            track.loss[b] = found if first else error
+            finish_step(rules, track, b, grad, free, 1)
+            memory[NU] = 2
+            if first:
+                memory[CURRENT] = 1
+                memory[MU] = settings[DAMPING] * largest_diagonal(matrix, size)
+                done += 1
+                first = False
+            else:
+                for f in range(size):
+                    change[f] += grad[where[f]]
+                update_secant(secant, matrix, size, step, change, spare)
+                _judge(rules, track, settings, memory, before, reached, predicted, b)
+                if predicted > ROUNDING * abs(before):
+                    _choose_model(memory, before - error, simple, whole, settings[LATE] * abs(error))
+
+
+@jit
+def _choose_model(memory: Any, gain: float, simple: float, whole: float, late: float) -> None:
+    """Change between A and A + S where the other predicted the last decrease clearly better.
+
+    A + S is for the last part of the way, where steps lower the objective by no more than `late`: far from an
+    optimum A, which is never indefinite, leads past saddles and flat places that A + S is drawn to.
+    """
+    if gain > late:
+        memory[SECANT] = 0
+        return
+    miss, other = abs(simple - gain), abs(whole - gain)
+    if memory[SECANT] == 0:
+        if 1.5 * other < miss:
+            memory[SECANT] = 1
+    elif 1.5 * miss < other:
+        memory[SECANT] = 0
+
+
+@jit
+def _judge(
+    rules: Any,
+    track: Any,
+    settings: Any,
+    memory: Any,
+    before: float,
+    reached: float,
+    predicted: float,
+    b: int,
+) -> None:
+    """New damping after an accepted step; the relative rule; the end where rounding hides all progress."""
+    gain, error = before - track.loss[b], abs(track.loss[b])
+    if predicted <= ROUNDING * abs(before):
+        better = track.reached[b] < reached
+        memory[BEST], memory[FAILED] = rounding_hides(track, memory[BEST], memory[FAILED], b, 20)
+        memory[MU] *= settings[SHRINK] if better else 2
+        return
+    rho = gain / predicted
+    memory[MU] *= max(settings[SHRINK], 1 - (2 * rho - 1) ** 3)
+    if gain <= rules.tol * error and predicted <= rules.tol * error and track.status[b] == RUNNING:
+        track.status[b] = TOLERANCE
