@@ -85,8 +85,7 @@ class LikelihoodMixin:
 
     @property
     def k_identified(self) -> int:
-        """Trained weights less those that the likelihood cannot tell apart whatever the data: softmax has one vector
-        of weights too many."""
+        """Trained weights less those that no data can tell apart: softmax has one vector of weights too many."""
         free = self.fit.free[0]
         count = int(free.sum())
         if isinstance(self.family, Multinomial):

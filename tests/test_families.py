@@ -262,7 +262,8 @@ def test_only_a_gaussian_identity_response_is_standardised():
 
 
 @pytest.mark.parametrize(
-    "family", [F.Gamma(), F.InverseGaussian(), F.Poisson("identity"), F.Poisson("sqrt"), F.NegativeBinomial(1, "nbinom")],
+    "family", [F.Gamma(), F.InverseGaussian(), F.Poisson("identity"), F.Poisson("sqrt"),
+     F.NegativeBinomial(1, "nbinom")],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("hidden", [0, 3])

@@ -248,7 +248,9 @@ def test_rs_convention_of_the_aic():
 
 def test_penalty_is_no_part_of_the_deviance():
     frame = data(resolve_family("poisson"))
-    fit = ns.neuralnet("y ~ x + z", frame, hidden=0, family="poisson", penalty=ns.decay(1.0), threshold=1e-8, random_state=1)
+    fit = ns.neuralnet(
+        "y ~ x + z", frame, hidden=0, family="poisson", penalty=ns.decay(1.0), threshold=1e-8, random_state=1
+    )
     assert fit.errors[0] == pytest.approx(fit.deviance / 2 + 0.5 * np.sum(fit.params**2))
     hessian = derivatives.hessian(fit.network, fit.data, fit.fit.theta[0])
     inverse = np.linalg.inv(hessian + np.eye(3))
@@ -280,7 +282,8 @@ def test_arguments_are_checked():
     frame = data(resolve_family("gamma"))
     fit = ns.neuralnet("y ~ x", frame, hidden=0, threshold=0.1, random_state=1)
     for call, words in (
-        (lambda: fit.info_criteria("dic"), "crit must be"), (lambda: fit.info_criteria("aic", scale="ml"), "scale must"),
+        (lambda: fit.info_criteria("dic"), "crit must be"),
+        (lambda: fit.info_criteria("aic", scale="ml"), "scale must"),
         (lambda: fit.residuals("partial"), "kind must be"), (lambda: fit.pseudo_rsquared("x"), "kind must be"),
         (lambda: fit.cov_params("HC3"), "cov_type must be"), (lambda: fit.conf_int(1.5), "alpha must"),
         (lambda: fit.cov_params(scale=-1), "scale must be"),

@@ -148,7 +148,9 @@ def resolve_objective(
             return objective("sse", output)
         if err_fct == "ce":
             return _cross_entropy(output, linear_output, hidden_act, compat)
-        raise ArgumentError(f"err_fct: unknown error function {err_fct!r}. Known: 'sse', 'ce'; or a function err(x, y).")
+        raise ArgumentError(
+            f"err_fct: unknown error function {err_fct!r}. Known: 'sse', 'ce'; or a function err(x, y)."
+        )
     from ..custom import Loss
 
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
