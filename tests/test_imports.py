@@ -25,7 +25,8 @@ ALLOWED = {
     "penalties": KERNELS,
     "optimizers": KERNELS,
     "network": KERNELS | {"custom"},
-    "train": KERNELS | {"network"},
+    "steppers": KERNELS | {"network"},
+    "train": KERNELS | {"network", "steppers"},
 }
 # What may not be imported from below.
 FORBIDDEN = {
@@ -37,7 +38,7 @@ FORBIDDEN = {
     "custom": {"api", "results", "train", "formula", "cli"},
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
-PANDAS = {"formula", "rcompat", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn", "cli",
+PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn", "cli",
           "plots",
           "inference"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
@@ -71,9 +72,7 @@ def imports(path: Path):
             yield name, parts[1] if parts[0] == "neuralstat" and len(parts) > 1 else None
 
 
-SOURCES = [
-    path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py" or path.parent != PACKAGE
-]
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "__init__.py" or path.parent != PACKAGE]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
