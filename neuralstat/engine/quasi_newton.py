@@ -257,7 +257,7 @@ def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any,
         finish_step(rules, track, b, memory.grad, free, used)
         gain = before - error
         if gain <= ROUNDING * abs(before):
-            best, failed = rounding_hides(track, memory.numbers[BEST], memory.numbers[FAILED], b, 20)
+            best, failed = rounding_hides(track, memory.numbers[BEST], memory.numbers[FAILED], b, 100)
             memory.numbers[BEST], memory.numbers[FAILED] = best, failed
         elif gain <= rules.tol * abs(error) and track.status[b] == RUNNING:
             track.status[b] = TOLERANCE

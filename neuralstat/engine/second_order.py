@@ -286,7 +286,7 @@ def _judge(
     gain, error = before - track.loss[b], abs(track.loss[b])
     if predicted <= ROUNDING * abs(before):
         better = track.reached[b] < reached
-        memory[BEST], memory[FAILED] = rounding_hides(track, memory[BEST], memory[FAILED], b, 20)
+        memory[BEST], memory[FAILED] = rounding_hides(track, memory[BEST], memory[FAILED], b, 60)
         memory[MU] *= settings[SHRINK] if better else 2
         return
     rho = gain / predicted
