@@ -186,10 +186,11 @@ def losses(name, layers, matrices, x, y, output="identity", weights=None, offset
 
 
 def penalty(parts, theta, is_bias):
-    """Sum of penalty terms, each (kind, strength, scale, biases)."""
+    """Sum of penalty terms, each with a kind, a strength, a scale, and whether biases are penalised."""
     total = 0.0
-    for kind, strength, scale, biases in parts:
-        w = theta if biases else theta[~is_bias]
+    for part in parts:
+        kind, strength, scale = part.kind, part.strength, part.scale
+        w = theta if part.biases else theta[~is_bias]
         if kind == "decay":
             total = total + strength / 2 * np.sum(w**2)
         elif kind == "elimination":
