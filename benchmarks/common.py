@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing by the least of alternated repeats, and CSV files that name machine and versions."""
+"""What the benchmarks share: timing by alternated repeats, and CSV files that name machine and versions."""
 
 from __future__ import annotations
 

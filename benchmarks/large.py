@@ -26,8 +26,10 @@ def ours(dtype: type) -> Callable[[], object]:
 
     rng = np.random.default_rng(0)
     net = dense_network(P, HIDDEN, [resolve_activation("logistic")] * 2,
-                        objective("sse", resolve_activation("identity")), [f"x{j}" for j in range(P)], ["y"])  # fmt: skip
-    data = make_data(rng.standard_normal((P, N)).astype(dtype), rng.standard_normal((1, N)).astype(dtype), dtype=dtype)
+                        objective("sse", resolve_activation("identity")), [f"x{j}" for j in range(P)],
+                        ["y"])  # fmt: skip
+    x, y = rng.standard_normal((P, N)).astype(dtype), rng.standard_normal((1, N)).astype(dtype)
+    data = make_data(x, y, dtype=dtype)
     theta = rng.standard_normal(net.n_params).astype(dtype)
     grad = np.empty_like(theta)
     kernel = net.net()

@@ -7,6 +7,7 @@ Usage: python benchmarks/step.py [repeats]
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 
@@ -50,7 +51,7 @@ def torch_step(hidden: tuple[int, ...], n: int) -> Callable[[], object]:
     y = torch.sin(1 / x)
     layers: list[torch.nn.Module] = []
     sizes = (1, *hidden)
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(a, b), torch.nn.Sigmoid()]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 1)).double()
     optimizer = torch.optim.Rprop(model.parameters(), lr=0.1, etas=(0.5, 1.2), step_sizes=(1e-10, 0.1))

@@ -49,23 +49,27 @@ class ActivationKind:
 
 @jit(strict=True)
 def identity(z: Any, p: float) -> Any:
+    """z, with slope 1."""
     return z, z * 0 + 1
 
 
 @jit(strict=True)
 def logistic(z: Any, p: float) -> Any:
+    """1 / (1 + exp(-z)), slope a (1 - a)."""
     a = 1 / (1 + exp_(-z))
     return a, a * (1 - a)
 
 
 @jit(strict=True)
 def tanh(z: Any, p: float) -> Any:
+    """Hyperbolic tangent, slope 1 - a^2."""
     a = tanh_(z)
     return a, 1 - a * a
 
 
 @jit(strict=True)
 def relu(z: Any, p: float) -> Any:
+    """max(z, 0); slope 0 at 0, as R."""
     if real_(z) > 0:
         return z, z * 0 + 1
     return z * 0, z * 0
@@ -73,6 +77,7 @@ def relu(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def leaky_relu(z: Any, p: float) -> Any:
+    """z above 0, p z below."""
     if real_(z) > 0:
         return z, z * 0 + 1
     return z * p, z * 0 + p
@@ -80,6 +85,7 @@ def leaky_relu(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def elu(z: Any, p: float) -> Any:
+    """z above 0, p (exp(z) - 1) below (Clevert, Unterthiner & Hochreiter 2016, ICLR)."""
     if real_(z) > 0:
         return z, z * 0 + 1
     e = expm1_(z)
@@ -88,6 +94,7 @@ def elu(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def selu(z: Any, p: float) -> Any:
+    """Scaled elu (Klambauer et al. 2017, NIPS 30)."""
     if real_(z) > 0:
         return SELU_SCALE * z, z * 0 + SELU_SCALE
     e = expm1_(z)
@@ -96,6 +103,7 @@ def selu(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def softplus(z: Any, p: float) -> Any:
+    """log(1 + exp(z)), from the smaller exponential."""
     if real_(z) > 0:
         e = exp_(-z)
         return z + log1p_(e), 1 / (1 + e)
@@ -105,12 +113,14 @@ def softplus(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def gelu(z: Any, p: float) -> Any:
+    """z Phi(z) (Hendrycks & Gimpel 2016), by the error function."""
     cdf = (1 + erf_(z * math.sqrt(0.5))) / 2
     return z * cdf, cdf + z * exp_(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
 @jit(strict=True)
 def swish(z: Any, p: float) -> Any:
+    """z times logistic(z)."""
     a = 1 / (1 + exp_(-z))
     return z * a, a + z * (a * (1 - a))
 

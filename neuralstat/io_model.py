@@ -186,7 +186,7 @@ def _unpack_penalty(entry: Any) -> Any:
         if kind not in ("decay", "elimination", "l1") or not isinstance(biases, bool) or not isinstance(terms, list):
             raise FileFormatError("its penalty is damaged")
         arguments = (strength, scale) if kind == "elimination" else (strength,)
-        own = {term: value for term, value in terms} or None
+        own = dict(terms) or None
         make: Any = penalties.PENALTIES[kind]
         part = make(*arguments, biases=biases, terms=own)
         total = part if total is None else total + part

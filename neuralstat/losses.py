@@ -183,7 +183,7 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
     number
         The weighted sum over this lane's observations.
     """
-    if code == MULTINOMIAL:
+    if code == MULTINOMIAL:  # noqa: SIM102  # a test of None by itself is what is left out of the compilation
         if rare is not None:
             return _sum_multinomial(value, target, case, delta, first, outputs, lane, m, lanes)
     total = value[first, 0] * 0

@@ -196,7 +196,9 @@ class PredictionMixin:
         else:
             y = self.design.y
             if classes is None and not (np.isin(y, (0, 1)).all() and (y.sum(axis=0) == 1).all()):
-                raise ArgumentError("type='class' needs a factor response, or 0/1 responses of which one is 1 in each row.")
+                raise ArgumentError(
+                    "type='class' needs a factor response, or 0/1 responses of which one is 1 in each row."
+                )
             code = np.argmax(np.where(np.isnan(mean), -np.inf, mean), axis=0)
             levels = list(classes) if classes is not None else list(self.design.y_names)
         code[~complete] = -1

@@ -149,7 +149,8 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
         total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
         if self.penalty_coefficients is not None:
-            total += float(as_python(penalise)(self.penalty_coefficients, self.fit.theta[b], np.zeros(self.network.n_params)))
+            unused = np.zeros(self.network.n_params)
+            total += float(as_python(penalise)(self.penalty_coefficients, self.fit.theta[b], unused))
         return total
 
     @cached_property
@@ -227,7 +228,7 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
 
     @cached_property
     def pruned(self) -> pd.DataFrame:
-        """The repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
+        """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
         gone = self.fit.pruned
         columns = ("start", "error", "reached_threshold", "steps")
         values = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
@@ -263,8 +264,11 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         return frame.loc[:, self.fit.converged] if self.settings.compat == "R" else frame
 
     def r_criterion(self, per_weight: float) -> np.ndarray:
-        """(B,) ``2 error + per_weight p``, R's information criteria: the error as minus log-likelihood, and p the
-        number of weights (those held at a non-zero constant counted, as R does)."""
+        """(B,) R's information criteria, ``2 error + per_weight p``.
+
+        The error stands for minus the log-likelihood; p is the number of weights, those held at a non-zero constant
+        counted, as R does.
+        """
         p = np.sum(self.fit.free[0] | (self.theta[0] != 0))
         return 2 * self.errors + per_weight * p
 

@@ -191,7 +191,7 @@ class Settings:
         if self.keep is not None:
             put("keep", check_int(self.keep, "keep", 1))
             if self.keep > self.rep:
-                raise ArgumentError(f"keep={self.keep} of rep={self.rep} repetitions: keep must not be larger than rep.")
+                raise ArgumentError(f"keep={self.keep} of rep={self.rep} repetitions: keep must be at most rep.")
         if self.tol is not None:
             put("tol", check_number(self.tol, "tol"))
 

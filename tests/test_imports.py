@@ -38,9 +38,8 @@ FORBIDDEN = {
     "custom": {"api", "results", "train", "formula", "cli"},
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
-PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn", "cli",
-          "plots",
-          "inference"}  # fmt: skip
+PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
+          "cli", "plots", "inference"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 

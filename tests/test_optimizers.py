@@ -177,7 +177,8 @@ def test_nnet_cases(case):
     frame = table(stored["datasets"][case["data"]])
     x = np.stack([frame[c].to_numpy(float) for c in case["covariates"]])
     y = np.stack([
-        (frame[c.split("==")[0]].astype(str) == c.split("==")[1]).to_numpy(float) if "==" in c else frame[c].to_numpy(float)
+        (frame[c.split("==")[0]].astype(str) == c.split("==")[1]).to_numpy(float) if "==" in c
+        else frame[c].to_numpy(float)
         for c in case["responses"]
     ])  # fmt: skip
     loss = "multinomial" if args["softmax"] else "ce_logit" if args["entropy"] else "sse"

@@ -54,6 +54,7 @@ class DegreesOfFreedom(float):
         notes: tuple[str, ...] = (),
         details: dict[str, Any] | None = None,
     ) -> DegreesOfFreedom:
+        """See the class."""
         self = super().__new__(cls, value)
         self.method = method
         self.se = se

@@ -7,6 +7,7 @@ the kernels are compiled in memory, without an error.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -137,8 +138,6 @@ def entry(function: Callable[..., Any]) -> Any:
     kernel = numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True)(function)
     if numba.config.DISABLE_JIT:
         return kernel
-    try:
+    with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
         kernel.enable_caching()
-    except RuntimeError:  # no writable folder: compile in memory
-        pass
     return kernel

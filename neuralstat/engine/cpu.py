@@ -153,12 +153,13 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
         m = min(BLOCK, last - start)
         if not gathered:
             gather(net, data, work, b, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
-                None)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
+                net.rare, None)
         total += loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case,
                            work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family)
         clear_padding(work.delta, out, net.table[end, N_OUT], m)
-        backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False, net.layered)
+        backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False,
+                 net.layered)
     return total
 
 
@@ -299,8 +300,8 @@ def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
     for start in range(0, data.x.shape[1], BLOCK):
         m = min(BLOCK, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
-                None)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
+                net.rare, None)
         for u in range(units.shape[0]):
             for i in range(m):
                 units[u, start + i] = work.value[u, i]
@@ -315,8 +316,8 @@ def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
         for start in range(0, data.x.shape[1], BLOCK):
             m = min(BLOCK, data.x.shape[1] - start)
             gather(net, data, work, b, start, m)
-            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
-                None)
+            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, padded(m), 1, net.layered,
+                    net.custom, net.rare, None)
             for k in range(out.shape[1]):
                 for i in range(m):
                     out[b, k, start + i] = work.value[first + k, i]
@@ -332,8 +333,8 @@ def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
     for start in range(0, data.x.shape[1], BLOCK):
         m = min(BLOCK, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
-                None)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
+                net.rare, None)
         for k in range(slopes.shape[0]):
             for o in range(slopes.shape[0]):
                 for i in range(m):

@@ -194,7 +194,9 @@ def _weighted_rows(
                             lambda r, j: _at(code, w, base[r], builder.mul(j, sum_step)),
                             lambda r: starts[r],
                             lambda j: _at(code, x, builder.mul(builder.add(source, j), ldx), i),
-                            lambda r: _at(code, c, builder.mul(builder.add(builder.add(target, r0), code.index(r)), ld), i),
+                            lambda r: _at(
+                                code, c, builder.mul(builder.add(builder.add(target, r0), code.index(r)), ld), i
+                            ),
                         )  # fmt: skip
 
                     return inner
@@ -458,7 +460,9 @@ if numba.config.DISABLE_JIT:
 else:
 
     def weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
-        """out[target + r, i] = [theta[w - 1]] + sum_j theta[w + j sum_step] values[source + j, i], w = first + r row_step.
+        """out[target + r, i] = [theta[w - 1]] + sum_j theta[w + j sum_step] values[source + j, i].
+
+        w = first + r row_step.
 
         Parameters
         ----------
@@ -472,7 +476,7 @@ else:
         """
 
     def outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
-        """grad[g + j] += sum_i deltas[target + r, i] values[source + j, i] and grad[g - 1] += sum_i deltas[target + r, i].
+        """grad[g + j] += sum_i deltas[target + r, i] values[source + j, i], grad[g - 1] += sum_i deltas[target + r, i].
 
         g = first + r row_step; m is a multiple of `PAD` for real numbers.
         """
