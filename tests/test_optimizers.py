@@ -459,7 +459,7 @@ def test_custom_loss():
         ({"algorithm": "bfgs", "penalty": ns.l1(0.1)}, "with an L1 penalty use 'lbfgs'"),
         ({"algorithm": "lm", "dtype": "float32"}, "needs dtype='float64'"),
         ({"tol": 1e-6}, "tol is a rule for"),
-        ({"keep": 5, "rep": 2}, "keep must not be larger"),
+        ({"keep": 5, "rep": 2}, "keep must be at most rep"),
         ({"init": "zeros"}, "init must be one of"),
         ({"algorithm": "lm", "tol": -1}, "tol must be"),
     ],
