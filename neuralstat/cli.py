@@ -1,4 +1,4 @@
-"""The command line: ``neuralstat fit | predict | demo | version``. The work is done in `cli_commands`."""
+"""The command line: ``neuralstat fit | predict | demo | warmup | version``. The work is done in `cli_commands`."""
 
 from __future__ import annotations
 
@@ -125,6 +125,13 @@ def parser() -> argparse.ArgumentParser:
     _fit(commands)
     _predict(commands)
     _demo(commands)
+    warm = _command(
+        commands, "warmup", "compile ahead, so that later first fits start at once",
+        "example:\n  neuralstat warmup --all\n\n"
+        "Compiled kernels are kept in ~/.cache/neuralstat, or in $NEURALSTAT_CACHE_DIR.",
+    )  # fmt: skip
+    warm.add_argument("--all", action="store_true", help="every optimizer, family and kind of number, too")
+    warm.set_defaults(run=_late("warmup"))
     version = commands.add_parser("version", help="print the version", description="Print the version.")
     version.set_defaults(run=_late("version"))
     return top

@@ -32,6 +32,18 @@ def version(arguments: Namespace) -> int:
     return 0
 
 
+def warmup(arguments: Namespace) -> int:
+    """Compile kernels into the cache, with a line for each kind."""
+    from .engine.compile import cache_folder
+    from .warmup import warmup as compile_ahead
+
+    seconds = compile_ahead(arguments.all, lambda name, s: _say(f"{name:<24}{s:6.1f} s"))
+    folder = cache_folder()
+    where = "no folder is writable: set NEURALSTAT_CACHE_DIR" if folder is None else str(folder)
+    _say(f"compiled in {seconds:.1f} s; cache: {where}")
+    return 0
+
+
 def fit(arguments: Namespace) -> int:
     """Fit, print the summary, write what is asked for."""
     from .api import neuralnet

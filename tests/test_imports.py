@@ -39,7 +39,7 @@ FORBIDDEN = {
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
-          "cli", "plots", "inference"}  # fmt: skip
+          "cli", "plots", "inference", "warmup"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 
