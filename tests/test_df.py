@@ -383,6 +383,18 @@ def test_monte_carlo_is_reproducible_over_threads_and_chunks(monkeypatch):
     assert fresh != fit.df("covariance", draws=6, random_state=8, restarts="fresh")
 
 
+@pytest.mark.parametrize("options", [{"algorithm": "lm"}, {"algorithm": "rprop+", "polish": True}, {"keep": 2}])
+def test_refits_follow_the_procedure(options):
+    """Other algorithms, polishing and pruning are part of what is run again."""
+    h = target("H_df_doppler")
+    model = ns.NeuralNet(np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=2, penalty=ns.decay(1.0), rep=4)
+    fit = model.fit(threshold=1e-3, random_state=1, **options)
+    same = fit.df("gdf", sigma=0.3, draws=40, tau=0.2, random_state=1)
+    fresh = fit.df("gdf", sigma=0.3, draws=40, tau=0.2, random_state=1, restarts="fresh")
+    for df in (same, fresh):
+        assert abs(df - fit.df("divergence")) < 3 * df.se + 0.1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("hidden", "threshold", "expected"), [(10, 0.01, 13), ((3, 4), 0.01, 15), (10, 1.0, 2.3)]

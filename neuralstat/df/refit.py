@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from ..families.starts import feasible
 from ..start import children, start_weights
-from ..train import Algorithm, Fit, make_data, train
+from ..train import Fit, make_data, train
 from . import noise
 
 if TYPE_CHECKING:
@@ -57,15 +59,18 @@ def refit(
     shift, scale = _rescaling(results, responses)
     inner = (responses - shift) / scale
     size = 8 * len(used) * (600 + 6 * results.network.n_params + responses[0].size)
-    step = max(1, CHUNK_BYTES // size)
+    # Early pruning belongs to the procedure; it goes by the errors of one response's repetitions.
+    keep = results.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
+    begun = len(used) if keep is None else results.settings.rep
+    step = max(1, CHUNK_BYTES // size) if keep is None else 1
     out = np.empty_like(responses)
     for first in range(0, responses.shape[0], step):
         part = slice(first, min(first + step, responses.shape[0]))
         numbers = range(part.start, part.stop)
-        start = np.concatenate([_starts(results, used, restarts, seeds, t) for t in numbers])
-        fit = train_stack(results, np.repeat(inner[part], len(used), axis=0), start, n_jobs)
+        start = np.concatenate([_starts(results, used, begun, restarts, seeds, t) for t in numbers])
+        fit = train_stack(results, np.repeat(inner[part], begun, axis=0), start, n_jobs, keep)
         mu = noise.means(results, fit.theta.astype(float))
-        out[part] = _combine(fit, mu.reshape(len(numbers), len(used), *mu.shape[1:]), rep)
+        out[part] = _combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
     return out * scale + shift
 
 
@@ -89,7 +94,7 @@ def _rescaling(results: NeuralNetResults, responses: np.ndarray) -> tuple[np.nda
 
 
 def _starts(
-    results: NeuralNetResults, used: list[int], restarts: str, seeds: np.random.SeedSequence | None, t: int
+    results: NeuralNetResults, used: list[int], begun: int, restarts: str, seeds: np.random.SeedSequence | None, t: int
 ) -> np.ndarray:
     """Start weights (repetitions, P) for response t."""
     if restarts == "same":
@@ -99,24 +104,31 @@ def _starts(
     if seeds is None:
         raise ArgumentError("restarts='fresh' needs seeds.")
     free = results.fit.free[0]
-    child = children(seeds, t + 1)[t]
-    return start_weights(results.network, len(used), child, free, results.fit.start[0].astype(float))
-
-
-def train_stack(results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None) -> Fit:
-    """Train as the settings of the fit say, on responses (B, K, n)."""
-    settings, design = results.settings, results.design
-    data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
-    algorithm = Algorithm(
-        settings.algorithm,
-        np.nan if settings.learningrate is None else settings.learningrate,
-        settings.learningrate_limit,
-        settings.learningrate_factor,
-    )
-    return train(
-        results.network, data, start, results.fit.free[0], algorithm, threshold=settings.threshold,
-        stepmax=settings.stepmax, penalty=results.penalty_coefficients, n_jobs=n_jobs, device=settings.device,
+    adjust = functools.partial(feasible, results.network, results.design, free=free)
+    return start_weights(
+        results.network, begun, children(seeds, t + 1)[t], free, results.fit.start[0].astype(float),
+        adjust=adjust, init=results.settings.init, x=results.design.x,
     )  # fmt: skip
+
+
+def train_stack(
+    results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None, keep: int | None = None
+) -> Fit:
+    """Train as the settings of the fit say, on responses (B, K, n)."""
+    from .. import api
+
+    settings, design, network = results.settings, results.design, results.network
+    free, penalty = results.fit.free[0], results.penalty_coefficients
+    data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+    algorithm, _ = api.resolve_algorithm(settings, network, design, int(free.sum()), penalty)
+    same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": n_jobs}
+    fit = train(
+        network, data, start, free, algorithm, threshold=settings.threshold, tol=settings.tol, keep=keep,
+        device=settings.device, **same,
+    )  # fmt: skip
+    if settings.polish:
+        return api._polished(network, data, free, fit, settings, penalty, same)
+    return fit
 
 
 def _combine(fit: Fit, mu: np.ndarray, rep: int | str) -> np.ndarray:
