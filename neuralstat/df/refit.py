@@ -106,6 +106,10 @@ def _starts(
 def train_stack(results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None) -> Fit:
     """Train as the settings of the fit say, on responses (B, K, n)."""
     settings, design = results.settings, results.design
+    if settings.minibatch:
+        from ..minibatch import refit
+
+        return refit(results, y, start, n_jobs)
     data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
     algorithm = Algorithm(
         settings.algorithm,
