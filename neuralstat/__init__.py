@@ -26,8 +26,9 @@ _LAZY = {
     "elastic_net": "penalties",
     "gdf": "df",
     "DegreesOfFreedom": "df",
+    "EarlyStopping": "stopping",
 }
-_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots")
+_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules")
 
 __all__ = [*_LAZY, *_MODULES]
 

@@ -18,7 +18,7 @@ from .network import ActivationSpec, Network, dense_network, resolve_activation
 from .optimizers import OPTIMIZERS, Optimizer, choose
 from .optimizers.rprop import CODES
 from .penalties import L1, coefficients
-from .settings import Settings
+from .settings import STEPMAX, THRESHOLD, Settings
 from .start import seed_sequence, start_weights
 from .train import Algorithm, Fit, make_data, polish, train
 
@@ -131,7 +131,17 @@ class NeuralNet:
             design = self._make_design(merged)
         network = build_network(design, merged)
         seeds = seed_sequence(merged.random_state)
-        fit = run(design, network, merged, seeds)
+        check = None
+        if merged.minibatch:
+            from . import minibatch
+
+            design, check = minibatch.split(design, merged)
+            design = minibatch.weigh_classes(design, merged.class_weight)
+            if merged.checkpoint is not None and merged.random_state is None:
+                from .checkpoint import stored_seeds
+
+                seeds = stored_seeds(merged.checkpoint) or seeds
+        fit = run(design, network, merged, seeds, check)
         results = NeuralNetResults(self.formula, design, network, merged, fit, seeds)
         warn_unconverged(results)
         return results
@@ -188,8 +198,10 @@ def build_network(design: Design, settings: Settings) -> Network:
     )  # fmt: skip
 
 
-def run(design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence) -> Fit:
-    """Train all repetitions of a model."""
+def run(
+    design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence, check: Any = None
+) -> Fit:
+    """Train all repetitions of a model; `check` holds the validation rows of a fit by epochs."""
     free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
     internal = None
     if design.scaling is not None:
@@ -200,11 +212,15 @@ def run(design: Design, network: Network, settings: Settings, seeds: np.random.S
     adjust = functools.partial(feasible, network, design, free=free)
     start = start_weights(
         network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust,
-        settings.init, design.x,
+        settings.start_init, design.x,
     )  # fmt: skip
     dtype = np.dtype(settings.dtype)
     data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
     penalty = coefficients(settings.penalty, network, design)
+    if settings.minibatch:
+        from .minibatch import run_epochs
+
+        return run_epochs(design, network, settings, seeds, check, start, free, penalty)
     algorithm, chosen = resolve_algorithm(settings, network, design, int(free.sum()), penalty)
     from .progress import Lifesign
 
@@ -266,10 +282,13 @@ def warn_unconverged(results: NeuralNetResults) -> None:
         return
     worst = lost.iloc[0]
     reasons = ", ".join(sorted(set(lost["status"])))
+    threshold = results.settings.threshold
+    rule = "" if threshold is None else f", threshold {threshold:g}"
+    within = "epochs" if results.settings.minibatch else "stepmax"
     warnings.warn(
-        f"Algorithm did not converge in {len(lost)} of {len(reps)} repetition(s) within the stepmax. "
+        f"Algorithm did not converge in {len(lost)} of {len(reps)} repetition(s) within the {within}. "
         f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
-        f"{worst['largest_gradient']}, threshold {results.settings.threshold:g}.) The weights reached are kept.",
+        f"{worst['largest_gradient']}{rule}.) The weights reached are kept.",
         ConvergenceWarning,
         stacklevel=caller(),
     )
@@ -289,8 +308,8 @@ def neuralnet(
     exclude: Any = None,
     constant_weights: Any = None,
     algorithm: Any = "rprop+",
-    threshold: float = 0.01,
-    stepmax: int = 100_000,
+    threshold: float | None = THRESHOLD,
+    stepmax: int = STEPMAX,
     rep: int = 1,
     startweights: Any = None,
     learningrate: float | None = None,
@@ -312,8 +331,16 @@ def neuralnet(
     random_state: Any = None,
     tol: float | None = None,
     polish: bool = False,
-    init: str = "normal",
+    init: str | None = None,
     keep: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = 32,
+    shuffle: bool = True,
+    validation: Any = None,
+    early_stopping: Any = None,
+    callbacks: Any = None,
+    class_weight: Any = None,
+    checkpoint: Any = None,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -344,19 +371,20 @@ def neuralnet(
         `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
-    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop", "lm", "bfgs", "lbfgs", "auto"} or Optimizer
-        R's algorithms; Levenberg-Marquardt, BFGS, L-BFGS, which need far fewer steps; "auto" picks one of the
-        last three by the number of weights; or ``neuralstat.optimizers.LM(damping=1)`` and its kin with
-        settings of their own.
+    algorithm : str or Optimizer
+        R's "rprop+", "rprop-", "sag", "slr", "backprop"; Levenberg-Marquardt ("lm"), "bfgs", "lbfgs", which need far
+        fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, with
+        Keras' defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw". Or an instance with
+        settings of its own, as ``neuralstat.optimizers.LM(damping=1)`` or ``Adam(learning_rate=0.01, clipnorm=1)``.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
-        `stepmax` steps (the first evaluation is step 1).
+        `stepmax` steps (the first evaluation is step 1). The minibatch optimizers use a rule only where it is given.
     rep : int
         Repetitions from random starts; trained together.
     startweights : optional
         See `neuralstat.start.start_weights`.
     learningrate : float, optional
-        Of "backprop".
+        Of "backprop"; also replaces the default of a minibatch optimizer named by a string.
     learningrate_limit, learningrate_factor : (min, max), (minus, plus)
         Limits of the step sizes, and their factors after and without a change of sign.
     penalty : Penalty, optional
@@ -392,11 +420,35 @@ def neuralnet(
         Finish with "lm" (or "bfgs", "lbfgs" for many weights) down to a largest partial derivative of 1e-6,
         as inference at an optimum needs; steps add up. Converged means what it means without.
     init : {"normal", "uniform", "glorot", "he", "nguyen-widrow"}
-        Where random start weights come from; see `neuralstat.start.start_weights`.
+        Where random start weights come from: "normal" unless given, with minibatches "glorot"; see `neuralstat.start.start_weights`.
     keep : int, optional
         Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the
         others), and only the `keep` with the least error to the end; the others are listed in
         `results.pruned`.
+    epochs : int, optional
+        Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
+    batch_size : int, optional
+        Observations per step; None for all. A step goes along the mean over the batch of case weight times
+        gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the whole
+        penalty's gradient is added, as Keras does; so ``decay(lam)`` adds lam/2 sum w^2 to the *mean* error. The
+        error that is reported is n times the sum of both.
+    shuffle : bool
+        Whether every epoch has a new order of the observations, from the repetition's own random stream.
+    validation : float or data, optional
+        Share of the rows, the last ones, that are kept out of the fit to be validated on; or other data (with arrays:
+        ``(endog, exog)``).
+    early_stopping : EarlyStopping, optional
+        ``ns.EarlyStopping(patience=5)`` stops when the validation loss (without validation: the training loss) has not
+        improved for 5 epochs, and goes back to the best weights.
+    callbacks : callable or sequence of callables, optional
+        Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
+        dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.
+    class_weight : dict or "balanced", optional
+        Class -> weight of its rows; multiplies the case weights.
+    checkpoint : path, optional
+        File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
+        bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is
+        used.
     context : mapping, optional
         Further names for the formula.
     **unknown

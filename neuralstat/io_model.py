@@ -10,6 +10,7 @@ import pandas as pd
 
 from .errors import ArgumentError, FileFormatError, NeuralStatError
 from .io_encoding import Reader, Writer
+from .stopping import EarlyStopping, History
 from .train import STATUS, Fit, Pruned
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .results import NeuralNetResults
     from .settings import Settings
 
+_WATCHED = ("lifesign", "progress", "callbacks", "checkpoint")  # how a fit was watched is no part of it
 _CUSTOM = ("act_fct", "output_act_fct", "err_fct")  # settings that may be functions
 _PRUNED = ("number", "loss", "reached", "steps")
 _MAX_PARTS = 1000  # penalty terms
@@ -110,8 +112,12 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             packed[name] = (
                 int(value) if isinstance(value, int | np.integer) else None if value is None else "seeds"
             )
-        elif name in ("lifesign", "progress"):  # how the fit was watched is no part of it
+        elif name in _WATCHED:
             continue
+        elif name == "early_stopping":
+            packed[name] = None if value is None else value.to_plain()
+        elif name == "validation":
+            packed[name] = value if value is None or isinstance(value, float) else "data"
         else:
             packed[name] = writer.value(value, f"settings.{name}")
     return packed
@@ -155,7 +161,7 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     from .optimizers import from_plain
     from .settings import Settings
 
-    names = tuple(n for n in Settings.names() if n not in ("lifesign", "progress"))
+    names = tuple(n for n in Settings.names() if n not in _WATCHED)
     section = _section(parts, "settings", names)
     values: dict[str, Any] = {}
     for name, entry in section.items():
@@ -169,9 +175,17 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
             values[name] = from_plain(entry)
         elif name == "random_state":
             values[name] = _unpack_seeds(parts, reader) if entry == "seeds" else entry
+        elif name == "early_stopping" and entry is not None:
+            values[name] = _unpack_stopping(entry)
         else:
             values[name] = reader.value(entry)
     return Settings(**values)
+
+
+def _unpack_stopping(entry: Any) -> EarlyStopping:
+    if not isinstance(entry, dict) or set(entry) != {f.name for f in dataclasses.fields(EarlyStopping)}:
+        raise FileFormatError("its early stopping is damaged")
+    return EarlyStopping(**entry)
 
 
 def _unpack_penalty(entry: Any) -> Any:
@@ -277,12 +291,17 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {
         f.name: writer.array(getattr(fit, f.name), f.name)
         for f in dataclasses.fields(Fit)
-        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned")
+        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned", "history")
     }  # fmt: skip
     packed["seconds"], packed["device"], packed["algorithm"] = float(fit.seconds), fit.device, fit.algorithm
     packed["number"] = None if fit.number is None else writer.array(fit.number, "number")
     packed["pruned"] = None if fit.pruned is None else {
         name: writer.array(getattr(fit.pruned, name), f"pruned.{name}") for name in _PRUNED
+    }  # fmt: skip
+    packed["history"] = None if fit.history is None else {
+        "columns": list(fit.history.columns), "values": writer.array(fit.history.values, "history"),
+        "epochs": writer.array(fit.history.epochs, "history.epochs"),
+        "best_epoch": writer.array(fit.history.best_epoch, "history.best_epoch"),
     }  # fmt: skip
     packed["trace"] = {
         "lengths": writer.array(np.array([len(s) for s, _ in fit.trace], np.int64), "trace.lengths"),
@@ -323,6 +342,7 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         algorithm=algorithm,
         number=None if section["number"] is None else reader.array(section["number"], "<i8", (b,)),
         pruned=_unpack_pruned(section, settings, reader),
+        history=_unpack_history(section, b, reader),
     )
 
 
@@ -335,6 +355,20 @@ def _unpack_pruned(fit: dict[str, Any], settings: Settings, reader: Reader) -> P
         reader.array(section["number"], "<i8", (gone,)), reader.array(section["loss"], real, (gone,)),
         reader.array(section["reached"], real, (gone,)), reader.array(section["steps"], "<i8", (gone,)),
     )  # fmt: skip
+
+
+def _unpack_history(fit: dict[str, Any], b: int, reader: Reader) -> History | None:
+    if fit["history"] is None:
+        return None
+    section = _section(fit, "history", ("columns", "values", "epochs", "best_epoch"))
+    columns = section["columns"]
+    if not isinstance(columns, list) or not 0 < len(columns) < 10 or not all(isinstance(c, str) for c in columns):
+        raise FileFormatError("its history is damaged")
+    values = reader.array(section["values"], "<f8", (b, None, len(columns)))
+    epochs, best = (reader.array(section[name], "<i8", (b,)) for name in ("epochs", "best_epoch"))
+    if np.any(epochs < 0) or np.any(epochs > values.shape[1]) or np.any(best < 0) or np.any(best > epochs):
+        raise FileFormatError("its history is damaged")
+    return History(tuple(columns), values, epochs, best)
 
 
 def _unpack_trace(fit: dict[str, Any], b: int, reader: Reader) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .engine import cpu
+from .engine.minibatch import LOSS, VAL_LOSS
 
 if TYPE_CHECKING:
     from .network import Network
@@ -80,4 +81,63 @@ class Lifesign:
 
     def _head(self, b: int) -> str:
         hidden = ", ".join(map(str, self.settings.hidden)) or "0"
-        return f"hidden: {hidden}    thresh: {self.settings.threshold:g}    rep: {b + 1}/{self.settings.rep}    steps:"
+        return (
+            f"hidden: {hidden}    thresh: {self.settings.threshold:g}    rep: {b + 1}/{self.settings.rep}    steps:"
+        )
+
+
+class EpochLifesign(Lifesign):
+    """The same for fits by epochs: a bar that counts epochs, or a line per repetition or epoch.
+
+    Parameters
+    ----------
+    settings : Settings
+    network : Network
+    epochs : int
+    """
+
+    def __init__(self, settings: Settings, network: Network, epochs: int) -> None:
+        super().__init__(settings, network)
+        self.epochs = epochs
+
+    def __enter__(self) -> EpochLifesign:
+        if self.settings.progress:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=self.settings.rep * self.epochs, desc="epochs", unit="epoch", leave=True)
+        return self
+
+    def watch(self, stack: Any) -> None:
+        """Look at the running state (see `engine.minibatch.State`)."""
+        if self._bar is not None:
+            self._bar.n = int(np.sum(stack.epoch))
+            done = np.flatnonzero(stack.epoch > 0)
+            if done.size:
+                last = stack.history[done, stack.epoch[done] - 1]
+                shown = {"loss": f"{np.nanmin(last[:, LOSS]):.4g}"}
+                if np.isfinite(last[:, VAL_LOSS]).any():
+                    shown["val_loss"] = f"{np.nanmin(last[:, VAL_LOSS]):.4g}"
+                self._bar.set_postfix(shown, refresh=False)
+            self._bar.refresh()
+        if self.settings.lifesign == "full":
+            for b in np.flatnonzero(stack.epoch > self._said):
+                epoch = int(stack.epoch[b])
+                self._said[b] = epoch
+                line = stack.history[b, epoch - 1]
+                check = "" if np.isnan(line[VAL_LOSS]) else f"  val_loss: {line[VAL_LOSS]:.6g}"
+                sys.stdout.write(f"{self._head(b)} {epoch:>6}/{self.epochs}  loss: {line[LOSS]:.6g}{check}\n")
+
+    def finish(self, fit: Fit) -> None:
+        """A closing line for every repetition."""
+        if self.settings.lifesign == "none":
+            return
+        from .train import STATUS
+
+        for b in range(fit.steps.size):
+            epochs = 0 if fit.history is None else int(fit.history.epochs[b])
+            sys.stdout.write(f"{self._head(b)} {epochs:>6}  {STATUS[int(fit.status[b])]}  error: {fit.loss[b]:.5f}  "
+                             f"time: {fit.seconds:.2f} secs\n")  # fmt: skip
+
+    def _head(self, b: int) -> str:
+        hidden = ", ".join(map(str, self.settings.hidden)) or "0"
+        return f"hidden: {hidden}    rep: {b + 1}/{self.settings.rep}    epoch:"

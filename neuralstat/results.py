@@ -14,6 +14,7 @@ from .errors import ArgumentError
 from .inference import derivatives
 from .inference.tables import CoefficientMixin
 from .likelihood import LikelihoodMixin
+from .penalties import coefficients, per_observation
 from .predictions import ComputeResult, PredictionMixin
 from .rcompat import r_error, r_generalized_weights
 from .train import STATUS, Fit, make_data
@@ -77,6 +78,11 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
             if name in ("lifesign", "lifesign_step", "progress"):  # how the fit was watched is no part of it
                 continue
             value, usual = getattr(self.settings, name), getattr(default, name)
+            if name == "threshold" and value is None:  # no such rule, which is usual for fits by epochs
+                continue
+            if name == "validation" and value is not None and not isinstance(value, float):
+                shown.append("validation=...")
+                continue
             if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
                 shown.append(f"{name}=...")
             elif name == "startweights" and value is not None:
@@ -109,10 +115,14 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
 
     @cached_property
     def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty, None without one."""
-        from .penalties import coefficients
+        """(P, 4) coefficients of the penalty beside the *sum* of errors, None without one.
 
-        return coefficients(self.settings.penalty, self.network, self.design)
+        Fits by epochs add the penalty to the mean error, so here it is n times as large.
+        """
+        penalty = coefficients(self.settings.penalty, self.network, self.design)
+        if penalty is None or not self.settings.minibatch:
+            return penalty
+        return per_observation(penalty, self.nobs)
 
     @property
     def algorithm(self) -> str:
@@ -234,6 +244,36 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         values = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
         frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
         return frame.assign(status=STATUS[cpu.PRUNED])
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """What a fit by epochs recorded: a row per repetition and epoch.
+
+        Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of error and penalty, as the weights were),
+        ``accuracy`` (factor and 0/1 responses) or ``mse`` (squared error), ``val_loss`` and ``val_accuracy`` or
+        ``val_mse`` (after the epoch, where there is validation data; with the penalty, as Keras), ``learning_rate``
+        (of the epoch's last step). Errors of a scaled response are in original units (several outputs: scaled units).
+
+        Raises
+        ------
+        ArgumentError
+            Where the algorithm has no epochs.
+        """
+        record = self.fit.history
+        if record is None:
+            raise ArgumentError(f"history: algorithm={self.settings.algorithm!r} has no epochs; see plot_error().")
+        scaling = self.design.scaling
+        factor = float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
+        parts = []
+        for b, epochs in enumerate(record.epochs):
+            part = pd.DataFrame(record.values[b, :epochs], columns=list(record.columns))
+            for name in part.columns:
+                if name.endswith(("loss", "mse")):
+                    part[name] *= factor
+            part.insert(0, "epoch", np.arange(1, epochs + 1))
+            part.insert(0, "rep", b + 1)
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
 
     # R's components ----------------------------------------------------------------------------------------
 
@@ -416,6 +456,14 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         from .plots import plot_error
 
         return plot_error(self.fit.trace, list(self.fit.converged), ax=ax, **options)
+
+    def plot_history(self, metric: str = "loss", *, ax: Axes | None = None) -> Axes:
+        """Loss (or another column of `history`) against the epoch; see `plots.plot_history`."""
+        from .plots import plot_history
+
+        record = self.fit.history
+        best = None if record is None else record.best_epoch
+        return plot_history(self.history, metric, best_epochs=best, ax=ax)
 
     def plot_restarts(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The errors of the repetitions in order, with distinct optima."""

@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError
-from .optimizers import OPTIMIZERS, Optimizer
+from .minibatch import check_training, optimizer_of
+from .optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from .optimizers.rprop import CODES
 from .penalties import Penalty
 
 # Other spellings of arguments, as users of other packages know them.
-ALGORITHMS = (*CODES, *OPTIMIZERS, "auto")
+ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
 RATE_ALGORITHMS = ("backprop",)
+STEPMAX = 100_000
+# This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
+# stop by threshold only where one is given.
+THRESHOLD = float("0.01")
 
 
 def check_int(value: Any, name: str, least: int) -> int:
@@ -103,8 +108,8 @@ class Settings:
     exclude: Any = None
     constant_weights: Any = None
     algorithm: Any = "rprop+"
-    threshold: float = 0.01
-    stepmax: int = 100_000
+    threshold: float | None = THRESHOLD
+    stepmax: int = STEPMAX
     rep: int = 1
     startweights: Any = None
     learningrate: float | None = None
@@ -126,15 +131,24 @@ class Settings:
     random_state: Any = None
     tol: float | None = None
     polish: bool = False
-    init: str = "normal"
+    init: str | None = None
     keep: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = 32
+    shuffle: bool = True
+    validation: Any = None
+    early_stopping: Any = None
+    callbacks: Any = None
+    class_weight: Any = None
+    checkpoint: Any = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
         put("hidden", check_hidden(self.hidden))
-        put("threshold", check_number(self.threshold, "threshold"))
+        if self.threshold is not None and self.threshold is not THRESHOLD:
+            put("threshold", check_number(self.threshold, "threshold"))
         put("stepmax", check_int(self.stepmax, "stepmax", 1))
         put("rep", check_int(self.rep, "rep", 1))
         put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
@@ -160,6 +174,11 @@ class Settings:
             put("family", self.family if isinstance(self.family, str) else family)
         self._check_algorithm(put)
         self._check_restarts(put)
+        check_training(self, put)
+        if self.minibatch and self.threshold is THRESHOLD:
+            put("threshold", None)
+        elif not self.minibatch and self.threshold is None:
+            put("threshold", THRESHOLD)
         self._check_device()
 
     def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
@@ -187,7 +206,7 @@ class Settings:
     def _check_restarts(self, put: Callable[[str, Any], None]) -> None:
         from .start import INITS
 
-        check_choice(self.init, "init", tuple(INITS))
+        check_choice(self.init, "init", (None, *INITS))
         if self.keep is not None:
             put("keep", check_int(self.keep, "keep", 1))
             if self.keep > self.rep:
@@ -203,6 +222,16 @@ class Settings:
     def _check_device(self) -> None:
         if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):
             raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {self.device!r}.")
+
+    @property
+    def start_init(self) -> str:
+        """`init`, which is "glorot" (Keras' default) for fits by epochs and "normal" (R's) for others unless given."""
+        return self.init or ("glorot" if self.minibatch else "normal")
+
+    @property
+    def minibatch(self) -> bool:
+        """Whether the algorithm is a minibatch optimizer."""
+        return optimizer_of(self) is not None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

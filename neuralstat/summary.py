@@ -128,7 +128,7 @@ def _header(results: NeuralNetResults) -> list[tuple[str, str]]:
         ("Weights trained", f"{results.k_params:,}"),
         ("Weights held out", f"{held:,}"),
         ("Algorithm", results.algorithm),
-        ("Threshold", f"{settings.threshold:g}"),
+        ("Threshold", "none" if settings.threshold is None else f"{settings.threshold:g}"),
         ("Repetitions", f"{results.nrep} ({int(results.fit.converged.sum())} converged)"),
     ]
 
@@ -270,7 +270,7 @@ def _notes(results: NeuralNetResults) -> list[str]:
             f"{group['largest_gradient'][group['reached_threshold'].fillna(np.inf).idxmax()]}."
         )
     done = reps[reps["converged"]]
-    if len(done) > 1:
+    if len(done) > 1 and not results.settings.minibatch:  # epochs end where they end, not at optima
         best = done["optimum"].min()
         seen = int((done["optimum"] == best).sum())
         if seen == 1:

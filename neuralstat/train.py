@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .engine import cpu
+from .engine import cpu, minibatch
 from .errors import ArgumentError
 from .network import Network
 from .optimizers import rprop
 from .penalties import L1
 from .steppers import make_stepper
+from .stopping import History
 
 TRACE = 512  # most entries of an error record
 CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
@@ -31,7 +32,12 @@ STATUS = {
     cpu.STALLED: "no further descent possible",
     cpu.TOLERANCE: "relative tolerance reached",
     cpu.PRUNED: "pruned",
+    minibatch.EPOCHS_DONE: "epochs done",
+    minibatch.STOPPED_EARLY: "stopped early",
+    minibatch.STOPPED_BY_CALLBACK: "stopped by a callback",
 }
+# A fit by epochs ends as planned; such a repetition counts as converged
+PLANNED = (minibatch.EPOCHS_DONE, minibatch.STOPPED_EARLY, minibatch.STOPPED_BY_CALLBACK)
 TRIAL = {"lm": 20, "bfgs": 60, "lbfgs": 60}  # steps of the trial of `keep=`; others: TRIAL_OTHERS
 TRIAL_OTHERS = 500
 
@@ -72,6 +78,8 @@ class Fit:
     number : (B,) int array or None
         Number of each network among the starts (from 0), where some were pruned.
     pruned : Pruned or None
+    history : History, optional
+        Of each epoch, for the minibatch optimizers.
     """
 
     theta: np.ndarray
@@ -87,11 +95,13 @@ class Fit:
     algorithm: str = ""
     number: np.ndarray | None = None
     pruned: Pruned | None = None
+    history: History | None = None
 
     @property
     def converged(self) -> np.ndarray:
-        """(B,) bool: the threshold was reached, or the relative tolerance where one was given."""
-        return (self.status == cpu.CONVERGED) | (self.status == cpu.TOLERANCE)
+        """(B,) bool: the threshold was reached, or the relative tolerance where one was given; or the planned epochs
+        ended, or were stopped by a rule."""
+        return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, *PLANNED))
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,10 @@ def train_stack(
     from .. import api
 
     settings, design, network = results.settings, results.design, results.network
+    if settings.minibatch:
+        from ..minibatch import refit
+
+        return refit(results, y, start, n_jobs)
     free, penalty = results.fit.free[0], results.penalty_coefficients
     data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
     algorithm, _ = api.resolve_algorithm(settings, network, design, int(free.sum()), penalty)

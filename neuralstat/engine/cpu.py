@@ -132,6 +132,16 @@ def clear_padding(delta: Any, first: int, n_rows: int, m: int) -> None:
 
 
 @jit
+def block_loss(net: Any, theta: Any, work: Any, m: int) -> Any:
+    """Forward through the m observations that lie in `work`: their loss; its derivative in the outputs into `delta`."""
+    forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
+            None)
+    end = net.table.shape[0] - 1
+    return loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case, work.delta,
+                     net.table[end, TARGET], net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family)
+
+
+@jit
 def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, work: Any, grad: Any,
                gathered: bool) -> Any:
     """Loss of network b over its observations first .. last; d loss / d theta is added to `grad`.
@@ -153,10 +163,7 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
         m = min(BLOCK, last - start)
         if not gathered:
             gather(net, data, work, b, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
-                net.rare, None)
-        total += loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case,
-                           work.delta, out, net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family)
+        total += block_loss(net, theta, work, m)
         clear_padding(work.delta, out, net.table[end, N_OUT], m)
         backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False,
                  net.layered)

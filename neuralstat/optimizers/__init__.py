@@ -6,12 +6,15 @@ algorithms are variants of ``RProp`` (and ``"backprop"``). An instance carries s
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from .base import Optimizer
+from .minibatch import CLASSES, MINIBATCH, SGD, Adagrad, Adam, AdamW, MinibatchOptimizer, RMSprop
+from .minibatch import from_plain as minibatch_from_plain
 from .rprop import CODES
 
 RPROP = tuple(name for name in CODES if name != "backprop")
@@ -22,16 +25,6 @@ def _positive(value: Any, name: str, most: float = np.inf) -> float:
         limit = "" if most == np.inf else f" and < {most:g}"
         raise ArgumentError(f"{name} must be a number > 0{limit}, got {value!r}.")
     return float(value)
-
-
-class Optimizer:
-    """Base of the optimizers' settings."""
-
-    name: str
-
-    def to_plain(self) -> dict[str, Any]:
-        """The optimizer as plain data; see `from_plain`."""
-        return {"optimizer": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -155,7 +148,7 @@ class LBFGS(Optimizer):
 
 OPTIMIZERS: dict[str, Any] = {"lm": LM, "bfgs": BFGS, "lbfgs": LBFGS}
 _CLASSES = {kind.__name__: kind for kind in (RProp, LM, BFGS, LBFGS)}
-__all__ = list(_CLASSES)
+__all__ = [*_CLASSES, *CLASSES]
 
 LARGEST_LM, LARGEST_BFGS = 400, 1500  # weights up to which "auto" picks them
 LARGEST_PRODUCTS = 2e10  # n K P^2 up to which it picks lm: about a second per step
@@ -188,6 +181,8 @@ def from_plain(stored: Any) -> Optimizer:
     ArgumentError
         Where it is none.
     """
+    if isinstance(stored, dict) and stored.get("optimizer") in CLASSES:
+        return minibatch_from_plain(stored)
     if isinstance(stored, dict) and stored.get("optimizer") in _CLASSES:
         kind = _CLASSES[stored["optimizer"]]
         values = {k: v for k, v in stored.items() if k != "optimizer"}

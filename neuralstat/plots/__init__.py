@@ -7,6 +7,7 @@ from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted
 from neuralstat.plots.generalized import gwplot
+from neuralstat.plots.history import plot_history
 from neuralstat.plots.restarts import plot_restarts
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "plot_confusion",
     "plot_error",
     "plot_fit",
+    "plot_history",
     "plot_network",
     "plot_observed_fitted",
     "plot_restarts",

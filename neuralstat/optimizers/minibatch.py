@@ -1,0 +1,268 @@
+"""Settings of the first-order minibatch optimizers, with Keras 3's argument names and defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..schedules import Schedule
+from ..schedules import from_plain as schedule_from_plain
+from . import first_order as codes
+from .base import Optimizer
+
+_FRACTIONS = ("momentum", "rho", "beta_1", "beta_2")
+_CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+
+
+@dataclass(frozen=True, repr=False)
+class MinibatchOptimizer(Optimizer):
+    """Base of the minibatch optimizers; the arguments that all of them have.
+
+    They step along the batch mean of the gradient, as Keras does (R's algorithms use sums).
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        A number, or one of `neuralstat.schedules`.
+    weight_decay : float, optional
+        Every step takes ``weight_decay * learning_rate * w`` off each weight, apart from the gradient (decoupled).
+    clipnorm : float, optional
+        Largest Euclidean norm of the gradient of each weight array (a layer's kernel, its biases).
+    global_clipnorm : float, optional
+        Largest norm of the whole gradient.
+    clipvalue : float, optional
+        Largest absolute element. Only one of the three may be given.
+    """
+
+    learning_rate: Any = 0.001
+    _: KW_ONLY
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
+    clipvalue: float | None = None
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if isinstance(field.default, bool):
+                if not isinstance(value, bool):
+                    raise ArgumentError(f"{kind}: {name} must be True or False, got {value!r}.")
+                continue
+            if value is None and (name in _CLIPS or name == "weight_decay"):
+                continue
+            if name == "learning_rate" and isinstance(value, Schedule):
+                continue
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or value < 0:
+                more = " or one of neuralstat.schedules" if name == "learning_rate" else ""
+                raise ArgumentError(f"{kind}: {name} must be a number >= 0{more}, got {value!r}.")
+            if name in _FRACTIONS and value > (1 if name == "momentum" else np.nextafter(1, 0)):
+                raise ArgumentError(f"{kind}: {name} must lie between 0 and 1, got {value!r}.")
+            if value == 0 and (name in _CLIPS or name == "learning_rate"):
+                raise ArgumentError(f"{kind}: {name} must be > 0, got {value!r}.")
+            object.__setattr__(self, name, float(value))
+        given = [name for name in _CLIPS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ArgumentError(f"{kind}: only one of clipnorm, global_clipnorm and clipvalue is possible; "
+                                f"got {' and '.join(given)}.")  # fmt: skip
+
+    def __repr__(self) -> str:
+        given = [f for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in given)})"
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Name for ``algorithm=``."""
+        return type(self).__name__.lower()
+
+    @property
+    def code(self) -> int:
+        """What kernels are told."""
+        raise NotImplementedError
+
+    @property
+    def slots(self) -> int:
+        """Vectors of memory."""
+        raise NotImplementedError
+
+    @property
+    def initial(self) -> float:
+        """What the memory starts with."""
+        return 0.0
+
+    def settings(self) -> np.ndarray:
+        """What kernels see, (SETTINGS,) float64."""
+        out = np.zeros(codes.SETTINGS)
+        places = {
+            "weight_decay": codes.DECAY, "epsilon": codes.EPSILON, "momentum": codes.MOVE, "rho": codes.RHO,
+            "beta_1": codes.BETA1, "beta_2": codes.BETA2, "centered": codes.CENTERED, "clipvalue": codes.CLIP_VALUE,
+            "clipnorm": codes.CLIP_NORM, "global_clipnorm": codes.CLIP_GLOBAL,
+        }  # fmt: skip
+        for name, place in places.items():
+            value = getattr(self, name, None)
+            out[place] = 0.0 if value is None else float(value)
+        return out
+
+    def rates(self, first: int, count: int, per_epoch: int, total: int) -> np.ndarray:
+        """Learning rates of `count` steps; see `schedules.Schedule.rates`."""
+        if isinstance(self.learning_rate, Schedule):
+            return self.learning_rate.rates(first, count, per_epoch, total)
+        return np.full(count, self.learning_rate)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The optimizer as plain data; see `from_plain`."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isinstance(self.learning_rate, Schedule):
+            values["learning_rate"] = self.learning_rate.to_plain()
+        return {"optimizer": type(self).__name__, **values}
+
+
+@dataclass(frozen=True, repr=False)
+class SGD(MinibatchOptimizer):
+    """Gradient descent, with momentum where `momentum` > 0.
+
+    ``v = momentum v - rate g; w = w + v``; with `nesterov` ``w = w + momentum v - rate g``.
+
+    Parameters
+    ----------
+    momentum : float
+    nesterov : bool
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    learning_rate: Any = 0.01
+    _: KW_ONLY
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    @property
+    def code(self) -> int:
+        """See `MinibatchOptimizer`."""
+        return codes.SGD if self.momentum == 0 else codes.NESTEROV if self.nesterov else codes.MOMENTUM
+
+    @property
+    def slots(self) -> int:
+        """See `MinibatchOptimizer`."""
+        return int(self.momentum > 0)
+
+
+@dataclass(frozen=True, repr=False)
+class Adagrad(MinibatchOptimizer):
+    """``a = a + g^2; w = w - rate g / sqrt(a + epsilon)``.
+
+    Parameters
+    ----------
+    initial_accumulator_value : float
+        First value of a.
+    epsilon : float
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
+    code = codes.ADAGRAD
+    slots = 1
+
+    @property
+    def initial(self) -> float:
+        """See `MinibatchOptimizer`."""
+        return self.initial_accumulator_value
+
+
+@dataclass(frozen=True, repr=False)
+class RMSprop(MinibatchOptimizer):
+    """``s = rho s + (1 - rho) g^2; w = w - rate g / sqrt(s + epsilon)``.
+
+    Parameters
+    ----------
+    rho, momentum, epsilon : float
+    centered : bool
+        Divides by the standard deviation of the gradient instead of its root mean square.
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
+    code = codes.RMSPROP
+
+    @property
+    def slots(self) -> int:
+        """See `MinibatchOptimizer`."""
+        return 3 if self.momentum > 0 or self.centered else 1
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(MinibatchOptimizer):
+    """``m = m + (1 - beta_1) (g - m); v = v + (1 - beta_2) (g^2 - v); w = w - alpha_t m / (sqrt(v) + epsilon)``.
+
+    ``alpha_t = rate sqrt(1 - beta_2^t) / (1 - beta_1^t)`` corrects the bias of the means.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+    amsgrad : bool
+        Divides by the largest v so far.
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    amsgrad: bool = False
+
+    @property
+    def code(self) -> int:
+        """See `MinibatchOptimizer`."""
+        return codes.AMSGRAD if self.amsgrad else codes.ADAM
+
+    @property
+    def slots(self) -> int:
+        """See `MinibatchOptimizer`."""
+        return 3 if self.amsgrad else 2
+
+
+@dataclass(frozen=True, repr=False)
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay, 0.004 unless given."""
+
+    _: KW_ONLY
+    weight_decay: float | None = 0.004
+
+
+MINIBATCH: dict[str, MinibatchOptimizer] = {
+    "sgd": SGD(), "momentum": SGD(momentum=0.9), "nesterov": SGD(momentum=0.9, nesterov=True), "adagrad": Adagrad(),
+    "rmsprop": RMSprop(), "adam": Adam(), "adamw": AdamW(),
+}  # fmt: skip
+CLASSES: dict[str, type[MinibatchOptimizer]] = {c.__name__: c for c in (SGD, Adagrad, RMSprop, Adam, AdamW)}
+
+
+def from_plain(stored: Any) -> MinibatchOptimizer:
+    """Rebuild an optimizer from `MinibatchOptimizer.to_plain`.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none.
+    """
+    if isinstance(stored, dict) and stored.get("optimizer") in CLASSES:
+        kind = CLASSES[stored["optimizer"]]
+        values = {k: v for k, v in stored.items() if k != "optimizer"}
+        if isinstance(values.get("learning_rate"), dict):
+            values["learning_rate"] = schedule_from_plain(values["learning_rate"])
+        if set(values) <= {f.name for f in fields(kind)}:
+            return kind(**values)
+    raise ArgumentError(f"not an optimizer: {stored!r:.80}")

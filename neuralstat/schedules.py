@@ -1,0 +1,272 @@
+"""Learning-rate schedules for the minibatch optimizers: ``learning_rate=ns.schedules.Exponential(0.01, steps=20)``.
+
+A step is one update, counted from 0; with ``per="epoch"`` the count is that of epochs, from 0, and `steps` and
+`boundaries` are in epochs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+
+def _number(value: Any, name: str, *, least: float = 0.0, strict: bool = True, most: float = math.inf) -> float:
+    plain = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not plain or not math.isfinite(value) or value < least or (strict and value == least) or value > most:
+        limits = f"{'>' if strict else '>='} {least:g}" + ("" if most == math.inf else f" and <= {most:g}")
+        raise ArgumentError(f"{name} must be a number {limits}, got {value!r}.")
+    return float(value)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Base of the schedules."""
+
+    def _check_per(self) -> None:
+        if getattr(self, "per", "step") not in ("step", "epoch"):
+            raise ArgumentError(f"{type(self).__name__}: per must be 'step' or 'epoch', got {self.per!r}.")  # type: ignore[attr-defined]
+
+    def _put(self, name: str, **limits: Any) -> None:
+        object.__setattr__(self, name, _number(getattr(self, name), f"{type(self).__name__}: {name}", **limits))
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """Rates at steps (or epochs) `t`, where training has `total` of them."""
+        raise NotImplementedError
+
+    def rates(self, first: int, count: int, per_epoch: int, total: int) -> np.ndarray:
+        """Learning rates of steps ``first ... first + count - 1``.
+
+        Parameters
+        ----------
+        first, count : int
+            Steps, counted from 0.
+        per_epoch, total : int
+            Steps in an epoch and in the whole training.
+
+        Returns
+        -------
+        (count,) float64 array
+        """
+        t = first + np.arange(count)
+        if getattr(self, "per", "step") == "epoch":
+            return self.at((t // per_epoch).astype(float), total / per_epoch)
+        return self.at(t.astype(float), float(total))
+
+    def to_plain(self) -> dict[str, Any]:
+        """The schedule as plain data; see `from_plain`."""
+        return {"schedule": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Power(Schedule):
+    """``initial_rate / (1 + t / steps) ** power``.
+
+    Parameters
+    ----------
+    initial_rate : float
+    steps : float
+        Steps (or epochs) after which the rate is ``2 ** -power`` of the initial one.
+    power : float
+    per : {"step", "epoch"}
+    """
+
+    initial_rate: float
+    steps: float
+    power: float = 1.0
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        self._put("initial_rate")
+        self._put("steps")
+        self._put("power", strict=False)
+        self._check_per()
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """See `Schedule.at`."""
+        return self.initial_rate / (1 + t / self.steps) ** self.power
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """``initial_rate * factor ** (t / steps)``: by default a tenth every `steps` steps.
+
+    Parameters
+    ----------
+    initial_rate, steps : float
+    factor : float
+    per : {"step", "epoch"}
+    """
+
+    initial_rate: float
+    steps: float
+    factor: float = 0.1
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        self._put("initial_rate")
+        self._put("steps")
+        self._put("factor")
+        self._check_per()
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """See `Schedule.at`."""
+        return self.initial_rate * self.factor ** (t / self.steps)
+
+
+@dataclass(frozen=True)
+class Piecewise(Schedule):
+    """Constant rates: ``values[0]`` as long as ``t <= boundaries[0]``, then ``values[1]``, and so on.
+
+    Parameters
+    ----------
+    boundaries : sequence of float
+        Ascending.
+    values : sequence of float
+        One more than boundaries.
+    per : {"step", "epoch"}
+    """
+
+    boundaries: tuple[float, ...]
+    values: tuple[float, ...]
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        try:
+            boundaries, values = tuple(self.boundaries), tuple(self.values)
+        except TypeError:
+            raise ArgumentError("Piecewise: boundaries and values must be sequences of numbers.") from None
+        boundaries = tuple(_number(b, "Piecewise: boundaries", strict=False) for b in boundaries)
+        values = tuple(_number(v, "Piecewise: values") for v in values)
+        if len(values) != len(boundaries) + 1:
+            raise ArgumentError(
+                f"Piecewise: values must be one more than boundaries ({len(boundaries)}), got {len(values)}."
+            )
+        if any(b <= a for a, b in zip(boundaries, boundaries[1:], strict=False)):
+            raise ArgumentError(f"Piecewise: boundaries must ascend, got {boundaries}.")
+        object.__setattr__(self, "boundaries", boundaries)
+        object.__setattr__(self, "values", values)
+        self._check_per()
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """See `Schedule.at`."""
+        return np.array(self.values)[np.searchsorted(np.array(self.boundaries), t, side="left")]
+
+
+@dataclass(frozen=True)
+class Performance(Schedule):
+    """The rate is multiplied by `factor` when the validation loss has not improved for `patience` epochs.
+
+    Without validation data the training loss is watched.
+
+    Parameters
+    ----------
+    initial_rate : float
+    factor : float
+        In (0, 1).
+    patience : int
+        Epochs without improvement.
+    min_delta : float
+        Only a loss that is lower by more than this is an improvement.
+    cooldown : int
+        Epochs after a change during which nothing is counted.
+    min_rate : float
+        Least rate.
+    """
+
+    initial_rate: float
+    factor: float = 0.1
+    patience: int = 10
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        from .settings import check_int
+
+        self._put("initial_rate")
+        self._put("factor", most=1.0)
+        if self.factor == 1:
+            raise ArgumentError("Performance: factor must be < 1, got 1.")
+        self._put("min_delta", strict=False)
+        self._put("min_rate", strict=False)
+        check_int(self.patience, "Performance: patience", 1)
+        check_int(self.cooldown, "Performance: cooldown", 0)
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """The initial rate: what has happened since is known to the running fit only."""
+        return np.full(t.shape, self.initial_rate)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up from ``max_rate / divide`` to `max_rate` and down again along straight lines, then down to almost nothing.
+
+    The last `tail` of the steps goes from ``max_rate / divide`` to ``max_rate / final_divide``; the rest is halved
+    between up and down.
+
+    Parameters
+    ----------
+    max_rate : float
+    divide, final_divide : float
+    tail : float
+        Share of the steps, in [0, 1).
+    steps : float, optional
+        Length of the cycle; the whole training unless given.
+    per : {"step", "epoch"}
+
+    References
+    ----------
+    Smith & Topin (2019), Super-convergence, SPIE 11006:369.
+    """
+
+    max_rate: float
+    divide: float = 10.0
+    final_divide: float = 10_000.0
+    tail: float = 0.1
+    steps: float | None = None
+    per: str = "step"
+
+    def __post_init__(self) -> None:
+        self._put("max_rate")
+        self._put("divide", least=1.0, strict=False)
+        self._put("final_divide", least=1.0, strict=False)
+        self._put("tail", strict=False)
+        if self.tail >= 1:
+            raise ArgumentError(f"OneCycle: tail must be < 1, got {self.tail!r}.")
+        if self.steps is not None:
+            self._put("steps")
+        self._check_per()
+
+    def at(self, t: np.ndarray, total: float) -> np.ndarray:
+        """See `Schedule.at`."""
+        end = max((total if self.steps is None else self.steps) - 1, 1)
+        down = end * (1 - self.tail)
+        low, last = self.max_rate / self.divide, self.max_rate / self.final_divide
+        if self.tail == 0:
+            return np.interp(t, [0, down / 2, down], [low, self.max_rate, low])
+        return np.interp(t, [0, down / 2, down, end], [low, self.max_rate, low, last])
+
+
+SCHEDULES: dict[str, type[Schedule]] = {s.__name__: s for s in (Power, Exponential, Piecewise, Performance, OneCycle)}
+__all__ = list(SCHEDULES)
+
+
+def from_plain(stored: Any) -> Schedule:
+    """Rebuild a schedule from `Schedule.to_plain`.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none.
+    """
+    if isinstance(stored, dict) and stored.get("schedule") in SCHEDULES:
+        kind = SCHEDULES[stored["schedule"]]
+        values = {k: v for k, v in stored.items() if k != "schedule"}
+        if set(values) <= {f.name for f in fields(kind)}:
+            return kind(**values)
+    raise ArgumentError(f"not a schedule: {stored!r:.80}")
