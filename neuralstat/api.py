@@ -420,7 +420,8 @@ def neuralnet(
         Finish with "lm" (or "bfgs", "lbfgs" for many weights) down to a largest partial derivative of 1e-6,
         as inference at an optimum needs; steps add up. Converged means what it means without.
     init : {"normal", "uniform", "glorot", "he", "nguyen-widrow"}
-        Where random start weights come from: "normal" unless given, with minibatches "glorot"; see `neuralstat.start.start_weights`.
+        Where random start weights come from: "normal" unless given, with minibatches "glorot"; see
+        `neuralstat.start.start_weights`.
     keep : int, optional
         Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the
         others), and only the `keep` with the least error to the end; the others are listed in

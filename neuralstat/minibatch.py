@@ -81,9 +81,9 @@ def check_training(settings: Settings, put: Callable[[str, Any], None]) -> None:
         raise ArgumentError(
             f"early_stopping must be an EarlyStopping, as EarlyStopping(patience=5), got {settings.early_stopping!r}."
         )
-    if settings.early_stopping is not None and settings.validation is None:
-        if settings.early_stopping.monitor == "val_loss":
-            raise ArgumentError("early_stopping: monitor='val_loss' needs validation= (a share of the rows, or data).")
+    stopping = settings.early_stopping
+    if stopping is not None and settings.validation is None and stopping.monitor == "val_loss":
+        raise ArgumentError("early_stopping: monitor='val_loss' needs validation= (a share of the rows, or data).")
     callbacks = settings.callbacks
     if callbacks is not None:
         callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)

@@ -6,6 +6,7 @@ A step is one update, counted from 0; with ``per="epoch"`` the count is that of 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -146,7 +147,7 @@ class Piecewise(Schedule):
             raise ArgumentError(
                 f"Piecewise: values must be one more than boundaries ({len(boundaries)}), got {len(values)}."
             )
-        if any(b <= a for a, b in zip(boundaries, boundaries[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(boundaries)):
             raise ArgumentError(f"Piecewise: boundaries must ascend, got {boundaries}.")
         object.__setattr__(self, "boundaries", boundaries)
         object.__setattr__(self, "values", values)

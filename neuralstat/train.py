@@ -99,8 +99,11 @@ class Fit:
 
     @property
     def converged(self) -> np.ndarray:
-        """(B,) bool: the threshold was reached, or the relative tolerance where one was given; or the planned epochs
-        ended, or were stopped by a rule."""
+        """(B,) bool.
+
+        True where the threshold was reached, or the relative tolerance where one was given, or where the planned epochs
+        ended or were stopped by a rule.
+        """
         return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, *PLANNED))
 
 

@@ -129,7 +129,15 @@ def test_ten_steps_as_keras(case):
 def test_batches_weights_and_penalty_as_keras(case):
     penalty = ns.decay(0.05).coefficients(NET.is_bias) if case == "penalised" else None
     weights = np.array(KERAS["weights"]) if case == "weighted" else None
-    fit = train(Adam(**KERAS["adam"]), 4, 16, weights=weights, penalty=penalty, shuffle=False, check=make_rows(X[:, :7], Y[:, :7]))
+    fit = train(
+        Adam(**KERAS["adam"]),
+        4,
+        16,
+        weights=weights,
+        penalty=penalty,
+        shuffle=False,
+        check=make_rows(X[:, :7], Y[:, :7]),
+    )
     np.testing.assert_allclose(fit.theta[0], KERAS[case]["theta"], atol=1e-8, rtol=0)
     np.testing.assert_allclose(fit.history.values[0, :, 0], KERAS[case]["loss"], atol=1e-8)
     np.testing.assert_allclose(fit.history.values[0, :, 2], KERAS[case]["val_loss"], atol=1e-8)
@@ -215,7 +223,9 @@ def test_clipping_by_hand():
     assert weight_groups(NET).max() == 5
 
 
-@pytest.mark.parametrize("optimizer", [SGD(0.05, momentum=0.9, weight_decay=0.1), AdamW(0.05), RMSprop(0.05, clipnorm=1)])
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.05, momentum=0.9, weight_decay=0.1), AdamW(0.05), RMSprop(0.05, clipnorm=1)]
+)
 def test_weights_held_out_stay(optimizer):
     free = np.arange(NET.n_params) % 3 != 0
     penalty = ns.decay(0.1).coefficients(NET.is_bias)
@@ -370,7 +380,9 @@ def test_a_fit_by_epochs(data, tmp_path):
     assert loaded.settings.early_stopping == fit.settings.early_stopping
     assert loaded.errors.tolist() == fit.errors.tolist()
     ax = fit.plot_history()
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "best epoch", "validation"] or len(ax.lines) >= 4
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "best epoch", "validation"] or len(
+        ax.lines
+    ) >= 4
     with pytest.raises(ns.errors.ArgumentError, match="metric must be one of 'loss', 'mse'"):
         fit.plot_history("accuracy")
 
@@ -466,5 +478,7 @@ def test_checkpoint_keeps_the_seeds(data, tmp_path):
     first = ns.neuralnet("y ~ a", data, epochs=3, **arguments)
     second = ns.neuralnet("y ~ a", data, epochs=6, **arguments)
     assert np.array_equal(first.fit.start, second.fit.start)
-    whole = ns.neuralnet("y ~ a", data, epochs=6, hidden=2, algorithm="adam", batch_size=8, random_state=first.seeds.entropy)
+    whole = ns.neuralnet(
+        "y ~ a", data, epochs=6, hidden=2, algorithm="adam", batch_size=8, random_state=first.seeds.entropy
+    )
     assert np.array_equal(second.fit.theta, whole.fit.theta)

@@ -85,13 +85,17 @@ class LM(Optimizer):
         the Hessian is estimated from differences of gradients and added where it predicts better (NL2SOL); 0
         never does.
 
-    Notes ----- ``(J' V J + mu I) d = -g`` with V the second derivative of the loss in the output or linear
+    Notes
+    -----
+    ``(J' V J + mu I) d = -g`` with V the second derivative of the loss in the output or linear
     predictor (its Fisher form for exponential families; the block diag(p) - p p' for the multinomial), and
     the penalty's curvature added. After a step the damping mu follows the gain ratio (Nielsen 1999,
     IMM-REP-1999-05). Memory: P^2 numbers per thread. `steps` counts gradients.
 
-    References ---------- Levenberg (1944), Quart. Appl. Math. 2:164; Marquardt (1963), SIAM J. Appl. Math.
-    11:431; Hagan & Menhaj (1994), IEEE Trans. Neural Networks 5:989.
+    References
+    ----------
+    Levenberg (1944), Quart. Appl. Math. 2:164; Marquardt (1963), SIAM J. Appl. Math. 11:431;
+    Hagan & Menhaj (1994), IEEE Trans. Neural Networks 5:989.
     """
 
     damping: float = 0.1

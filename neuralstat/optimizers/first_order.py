@@ -156,7 +156,7 @@ def step(algorithm: int, settings: Any, rate: float, t: int, theta: Any, grad: A
     constants[_EPS] = settings[EPSILON]
     if algorithm == SGD:
         _sgd(theta, grad, constants)
-    elif algorithm == MOMENTUM or algorithm == NESTEROV:
+    elif algorithm == MOMENTUM or algorithm == NESTEROV:  # noqa: SIM109
         constants[_A] = settings[MOVE]
         if algorithm == MOMENTUM:
             _momentum(theta, grad, memory[0], constants)

@@ -1,5 +1,6 @@
 """Make optimizers.json: weights that Keras 3 reaches in some steps in float64. Run with Keras 3.15 and torch installed."""
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -55,7 +56,9 @@ def fit(kind, arguments, start, x, y, *, epochs, batch, decay=0.0, weights=None)
     regularizer = keras.regularizers.L2(decay / 2) if decay else None
     layers = [keras.Input((3,))]
     for units, activation in ((4, "tanh"), (5, "sigmoid"), (2, None)):
-        layers.append(keras.layers.Dense(units, activation, kernel_regularizer=regularizer, bias_regularizer=regularizer))
+        layers.append(
+            keras.layers.Dense(units, activation, kernel_regularizer=regularizer, bias_regularizer=regularizer)
+        )
     model = keras.Sequential(layers)
     model.set_weights(start)
     optimizer = getattr(keras.optimizers, kind)(**arguments)
@@ -89,7 +92,7 @@ def main():
     weights = single(rng.uniform(0.2, 3, 40))
     sizes = (3, 4, 5, 2)
     start, flat = [], []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(sizes):
         matrix = single(0.7 * rng.standard_normal((1 + n_in, n_out)))
         start += [matrix[1:], matrix[0]]
         flat += matrix.T.ravel().tolist()
