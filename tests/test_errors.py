@@ -62,7 +62,11 @@ ARGUMENTS = {
                 ([1, 2, 3, 4], "all weights"), ([True, False], "2")],
     "constant_weights": [([1, 2, 3], "3 values"), (["a"], "'a'"), ([NAN], "nan"), ([INF], "inf")],
     "algorithm": [("adamm", "'adamm'"), (5, "5"), (None, "None"), (["rprop+"], "['rprop+']")],
-    "threshold": [(-1, "-1"), ("a", "'a'"), (None, "None"), (NAN, "nan"), (True, "True")],
+    "threshold": [(-1, "-1"), ("a", "'a'"), (NAN, "nan"), (True, "True")],
+    "tol": [(-1, "-1"), ("a", "'a'")],
+    "polish": [("yes", "'yes'"), (2, "2")],
+    "init": [("nowhere", "'nowhere'"), (5, "5")],
+    "keep": [(0, "0"), ("a", "'a'"), (9, "9")],
     "stepmax": [(0, "0"), (-1, "-1"), (2.5, "2.5"), ("a", "'a'"), (None, "None")],
     "rep": [(0, "0"), (-1, "-1"), (1.5, "1.5"), ("a", "'a'"), (None, "None")],
     "startweights": [([1, 2], "2 numbers"), ("abc", "'abc'"), (["a"] * 4, "'a'"), ([NAN] * 4, "finite"),
@@ -111,7 +115,9 @@ def test_every_argument_is_in_the_table():
     assert not later & {"hidden", "exclude", "random_state"}
     assert set(ARGUMENTS) - set(Settings.names()) == {"context"}
     for name in later:  # arguments of optimizers that take batches are tested with them
-        assert name in {"epochs", "batch_size", "validation", "early_stopping", "callbacks"}, name
+        assert name in {
+            "epochs", "batch_size", "shuffle", "validation", "early_stopping", "callbacks", "class_weight", "checkpoint",
+        }, name
 
 
 def base(name):

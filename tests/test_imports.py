@@ -23,10 +23,11 @@ ALLOWED = {
     "activations": KERNELS,
     "losses": KERNELS,
     "penalties": KERNELS,
-    "optimizers": KERNELS,
+    "optimizers": KERNELS | {"schedules"},
+    "schedules": {"errors", "settings"},
     "network": KERNELS | {"custom"},
     "steppers": KERNELS | {"network"},
-    "train": KERNELS | {"network", "steppers"},
+    "train": KERNELS | {"network", "steppers", "stopping"},
 }
 # What may not be imported from below.
 FORBIDDEN = {
@@ -39,7 +40,7 @@ FORBIDDEN = {
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
-          "cli", "plots", "inference", "warmup"}  # fmt: skip
+          "cli", "plots", "inference", "warmup", "minibatch"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 
