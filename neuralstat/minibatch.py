@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +95,11 @@ def check_training(settings: Settings, put: Callable[[str, Any], None]) -> None:
     share = settings.validation
     if isinstance(share, bool) or (isinstance(share, int | float | np.number) and not 0 < share < 1):
         raise ArgumentError(f"validation must be a share of the rows between 0 and 1, or data, got {share!r}.")
+    if settings.checkpoint is not None:
+        if not isinstance(settings.checkpoint, str | os.PathLike):
+            raise ArgumentError(f"checkpoint must be the path of a file, got {settings.checkpoint!r}.")
+        if not Path(settings.checkpoint).parent.is_dir():
+            raise ArgumentError(f"checkpoint: there is no folder for {os.fspath(settings.checkpoint)!r}.")
     weights = settings.class_weight
     if weights is not None and not isinstance(weights, Mapping) and weights != "balanced":
         raise ArgumentError(f"class_weight must be 'balanced' or a dict of classes and weights, got {weights!r}.")

@@ -438,6 +438,10 @@ def test_classes(data):
         ({"algorithm": "adam", "validation": 0.999}, "validation=0.999 leaves 0 of 60 rows"),
         ({"algorithm": "adam", "early_stopping": 3}, "early_stopping must be an EarlyStopping"),
         ({"algorithm": "adam", "early_stopping": ns.EarlyStopping(1, monitor="val_loss")}, "needs validation="),
+        ({"algorithm": "adam", "shuffle": "yes"}, "shuffle must be one of True, False"),
+        ({"algorithm": "adam", "checkpoint": 5}, "checkpoint must be the path"),
+        ({"algorithm": "adam", "checkpoint": "/nowhere/at/all"}, "there is no folder"),
+        ({"algorithm": "adam", "keep": 1}, "keep is not possible"),
         ({"algorithm": "adam", "callbacks": [3]}, "callbacks must be functions"),
         ({"algorithm": "adam", "class_weight": "balanced"}, "class_weight needs a factor"),
         ({"algorithm": "adam", "class_weight": 3}, "class_weight must be"),
@@ -470,6 +474,14 @@ def test_arguments_are_named(data, arguments, message):
 def test_settings_are_checked(make, message):
     with pytest.raises(ns.errors.ArgumentError, match=message):
         make()
+
+
+def test_degrees_of_freedom_by_refitting(data):
+    fit = ns.neuralnet("y ~ a", data, hidden=0, algorithm="sgd", learningrate=0.3, epochs=200, batch_size=None,
+                       random_state=1)  # fmt: skip
+    df = fit.df("gdf", random_state=1)
+    assert df.se < 0.5
+    assert float(df) == pytest.approx(2, abs=3 * df.se)  # least squares with an intercept
 
 
 def test_checkpoint_keeps_the_seeds(data, tmp_path):
