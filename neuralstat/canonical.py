@@ -115,14 +115,17 @@ def distinct_optima(
     """
     numbers = np.zeros(errors.size, np.int64)
     found: list[int] = []
-    scale = float(np.nanmax(np.abs(outputs), initial=0.0)) ** 2 * outputs[0].size if errors.size else 0.0
+    with np.errstate(over="ignore"):  # diverged networks: an infinite scale
+        scale = np.square(np.nanmax(np.abs(outputs), initial=0.0)) * outputs[0].size if errors.size else 0.0
     for b in np.argsort(errors, kind="stable"):
         for number, first in enumerate(found, 1):
-            near = abs(errors[b] - errors[first]) <= tolerance * abs(errors[first])
+            with np.errstate(invalid="ignore"):
+                near = abs(errors[b] - errors[first]) <= tolerance * abs(errors[first])
             if not near:
                 continue
-            square = (outputs[b] - outputs[first]) ** 2 / 2
-            distance = float(np.sum(square if weights is None else square * weights))
+            with np.errstate(over="ignore", invalid="ignore"):
+                square = (outputs[b] - outputs[first]) ** 2 / 2
+                distance = float(np.sum(square if weights is None else square * weights))
             if distance <= 4 * tolerance * max(abs(errors[first]), 1e-8 * scale):
                 numbers[b] = number
                 break
