@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -461,7 +462,7 @@ def _fan_out(
                     try:
                         future.result(timeout=0.1)
                         break
-                    except TimeoutError:
+                    except FutureTimeout:
                         if watch is not None:
                             watch(stack)
             if watch is not None:
