@@ -54,7 +54,7 @@ class Polish:
         matrix = derivatives.hessian(self.network, data, theta, self.penalty)
         return np.linalg.eigh(matrix[np.ix_(self.used, self.used)])
 
-    def optimum(self, steps: int = 500) -> tuple[np.ndarray, int]:
+    def optimum(self, steps: int = 200) -> tuple[np.ndarray, int]:
         """Weights (P,) where the gradient vanishes and the Hessian is positive definite, and the steps taken.
 
         Newton steps with the Hessian's eigenvalues lifted where needed (damped until the objective falls).

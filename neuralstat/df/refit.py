@@ -107,7 +107,7 @@ def _starts(
     adjust = functools.partial(feasible, results.network, results.design, free=free)
     return start_weights(
         results.network, begun, children(seeds, t + 1)[t], free, results.fit.start[0].astype(float),
-        adjust=adjust, init=results.settings.init, x=results.design.x,
+        adjust=adjust, init=results.settings.start_init, x=results.design.x,
     )  # fmt: skip
 
 

@@ -1,0 +1,101 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How many degrees of freedom has a neural network?
+#
+# R's `neuralnet` counts weights and calls the number degrees of freedom. For nonlinear models that are fitted with
+# random starts, a penalty, or an early stop, this is almost never right. What AIC, Cp and the residual variance need is
+#
+# $$ \mathrm{df} = \frac{1}{\sigma^2} \sum_{i=1}^n \mathrm{Cov}(\hat\mu_i, y_i), $$
+#
+# how much the fit follows the noise. For a linear smoother this is the trace of the smoother matrix; for a network it
+# depends on the whole procedure.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+import neuralstat as ns
+
+data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
+fit = ns.neuralnet("y ~ x", data, hidden=10, penalty=ns.decay(0.1), random_state=1)
+print(fit)
+
+# %% [markdown]
+# ## The estimators
+#
+# Every estimator returns a float that knows how it was found.
+
+# %%
+for method in ("weights", "jacobian", "divergence", "nic"):
+    print(repr(fit.df(method)))
+for method in ("sure", "covariance", "gdf"):
+    print(repr(fit.df(method, draws=40, sigma=0.1, random_state=1)))
+
+# %% [markdown]
+# * `jacobian`, `divergence` and `sure` are local: what happens to this optimum when the response moves a little. They
+#   presume an optimum; `divergence` and `sure` also a positive definite Hessian, and refuse otherwise.
+# * `gdf` and `covariance` run the whole procedure again, with its starts, its averaging and its stopping rule. Where
+#   restarts find other optima, this costs degrees of freedom that no local estimate sees.
+# * `nic` estimates the same where the model is true, and is too large where it is not.
+#
+# `fit.criteria()` names the degrees of freedom behind every criterion.
+
+# %%
+fit.criteria().drop(columns="note")
+
+# %% [markdown]
+# ## The truth by simulation
+#
+# Responses are drawn around the true curve and the procedure is run on each, with fresh start weights as a user would
+# have; the estimators see one response only. The table is made by
+# `python benchmarks/df_truth.py --truth 150 --draws 100`.
+
+# %%
+results = pd.read_csv("data/degrees_of_freedom.csv")
+order = ["truth", "gdf", "gdf, same starts", "covariance", "sure", "divergence", "jacobian", "nic", "weights"]
+designs = list(dict.fromkeys(results["design"]))
+table = results.pivot(index="design", columns="method", values="df").loc[designs, order]
+table.round(1)
+
+# %%
+errors = results.pivot(index="design", columns="method", values="se").loc[designs, order]
+errors.dropna(axis=1, how="all").round(1)
+
+# %%
+fig, ax = plt.subplots(figsize=(8, 5))
+shown = [m for m in order if m not in ("truth", "weights")]
+for k, method in enumerate(shown):
+    at = np.arange(len(designs)) + (k - len(shown) / 2) * 0.1
+    ax.errorbar(table[method], at, xerr=errors[method], fmt="o", ms=4, lw=1, label=method)
+for k, design in enumerate(designs):
+    middle, half = table.loc[design, "truth"], errors.loc[design, "truth"]
+    ax.fill_betweenx([k - 0.45, k + 0.45], middle - half, middle + half, color="0.85", zorder=0)
+    ax.plot([middle, middle], [k - 0.45, k + 0.45], color="0.3", lw=1.5)
+ax.set_yticks(range(len(designs)), designs)
+ax.set_xlabel("degrees of freedom (line and band: truth and its standard error)")
+ax.invert_yaxis()
+ax.legend(frameon=False, fontsize=8)
+fig.tight_layout()
+
+# %% [markdown]
+# ## Where each one fails
+#
+# * The count of weights is near the truth at most where a small network without a penalty reaches its optimum.
+# * `jacobian` is a good and cheap estimate at penalised optima. Without a penalty it is the rank of the Jacobian, which
+#   overstates an early stop.
+# * `divergence` and `sure` are close at penalised optima, and not defined elsewhere.
+# * `gdf` and `covariance` describe every procedure, at the price of Monte-Carlo error: where restarts jump between
+#   optima their standard errors are large. `covariance` draws around the fit, and so understates a fit that is too
+#   smooth; give it the means of a larger model (`mean=`).
