@@ -27,6 +27,7 @@ ALLOWED = {
     "network": KERNELS | {"custom"},
     "steppers": KERNELS | {"network"},
     "train": KERNELS | {"network", "steppers"},
+    "canonical": set(),
 }
 # What may not be imported from below.
 FORBIDDEN = {
