@@ -28,6 +28,7 @@ ALLOWED = {
     "network": KERNELS | {"custom"},
     "steppers": KERNELS | {"network"},
     "train": KERNELS | {"network", "steppers", "stopping"},
+    "canonical": set(),
 }
 # What may not be imported from below.
 FORBIDDEN = {

@@ -166,6 +166,33 @@ def test_linear_models_are_exact():
         np.testing.assert_allclose(fit.params.to_numpy(), logit, atol=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("family", "link"), [("poisson", None), ("gamma", "log"), ("binomial", "probit"), ("negative_binomial", "log")]
+)
+def test_families_are_exact(family, link):
+    """Fisher weights: a few steps to what statsmodels finds, and as fast as its scoring."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(12)
+    x = 0.5 * rng.standard_normal((150, 2))
+    mean = np.exp(0.3 + x @ [0.8, -0.5])
+    links = {None: None, "log": sm.families.links.Log(), "probit": sm.families.links.Probit()}
+    kinds = {"poisson": sm.families.Poisson, "gamma": sm.families.Gamma, "binomial": sm.families.Binomial,
+             "negative_binomial": sm.families.NegativeBinomial}  # fmt: skip
+    theirs = kinds[family]() if link is None else kinds[family](links[link])
+    draws = {"poisson": rng.poisson(mean), "gamma": rng.gamma(2, mean / 2), "binomial": (mean > 1.3) * 1.0,
+             "negative_binomial": rng.poisson(mean * rng.gamma(2, 0.5, 150))}  # fmt: skip
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(y=draws[family])
+    if family == "binomial":
+        frame["y"] = rng.binomial(1, mean / (1 + mean))
+    expected = sm.GLM(frame["y"], sm.add_constant(x), family=theirs).fit(tol=1e-14).params.to_numpy()
+    for algorithm in ("lm", "bfgs"):
+        fit = ns.neuralnet("y ~ a + b", frame, hidden=0, algorithm=algorithm, threshold=1e-8, family=theirs,
+                           startweights=[0.1, 0.0, 0.0])  # fmt: skip
+        np.testing.assert_allclose(fit.params.to_numpy(), expected, atol=1e-7)
+        assert algorithm != "lm" or fit.fit.steps[0] <= 15
+
+
 @pytest.mark.parametrize("case", [c["name"] for c in load("nnet")["cases"]])
 def test_nnet_cases(case):
     """From R's start, or a little beside R's optimum where ours differs, the same objective value and fit."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers.codes import N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
-from ..losses import CE_LOGIT, CUSTOM, FAMILY, MULTINOMIAL, SSE, loss_rows
+from ..losses import CE, CE_LOGIT, CUSTOM, MULTINOMIAL, SSE, loss_rows
 from ..optimizers.lm import FOUR, add_products
 from .call import call_loss
 from .compile import jit
@@ -35,8 +35,8 @@ class Curve(NamedTuple):
     root: np.ndarray  # (K, BLOCK) root of V; shares of the outputs for the multinomial loss
     step: np.ndarray  # (K, BLOCK) complex128
     slope: np.ndarray  # (K, BLOCK) complex128
-    one: np.ndarray  # (K, BLOCK) responses of 1 and 2, for Fisher weights
-    two: np.ndarray
+    one: np.ndarray  # (K, BLOCK) responses of 1 and 1/2, for Fisher weights
+    half: np.ndarray
 
 
 def curve_buffers(table: np.ndarray, outputs: int, free: np.ndarray, coupled: bool) -> Curve:
@@ -68,93 +68,49 @@ def curve_buffers(table: np.ndarray, outputs: int, free: np.ndarray, coupled: bo
         np.zeros((size + FOUR, BLOCK)), np.zeros((size + FOUR) * (size + FOUR + 1)),
         row, place, count, np.flatnonzero(free), np.zeros((outputs, BLOCK)),
         np.zeros((outputs, BLOCK), np.complex128), np.zeros((outputs, BLOCK), np.complex128),
-        np.ones((outputs, BLOCK)), np.full((outputs, BLOCK), 2.0),
+        np.ones((outputs, BLOCK)), np.full((outputs, BLOCK), 0.5),
     )  # fmt: skip
 
 
 @jit
-def _complex_weights(
-    net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, custom: Any, rare: Any
-) -> None:
-    """V of any loss by complex steps; case weights included.
+def _complex_slopes(net: Any, curve: Any, target: Any, work: Any, outputs: int, m: int, family: Any) -> None:
+    """Derivatives of the loss at ``curve.step``, for the responses `target`, into ``curve.slope``."""
+    loss_rows(
+        net.loss, net.loss_parameter, net.loss_address, curve.step, target, work.case, curve.slope, 0, outputs, 0, m, 1,
+        None, None, family,
+    )  # fmt: skip
 
-    The derivative of an exponential family's loss is linear in the response, ``a(eta) - y b(eta)``, so two
-    made-up responses give a and b, and the Fisher weight is ``a' - (a / b) b'``: the second derivative at the
+
+@jit
+def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, family: Any) -> None:
+    """V of an exponential family, case weights included, into ``curve.root``.
+
+    The derivative of its loss is linear in the response, ``a(eta) - y b(eta)``, so two made-up responses give a and b
+    (and, by complex steps, their slopes), and the Fisher weight is ``a' - (a / b) b'``: the second derivative at the
     mean a / b.
     """
     for k in range(outputs):
         for i in range(m):
             curve.step[k, i] = complex(work.value[out + k, i], _H)
-    if net.loss < FAMILY:
-        loss_rows(
-            net.loss,
-            net.loss_parameter,
-            net.loss_address,
-            curve.step,
-            work.target,
-            work.case,
-            curve.slope,
-            0,
-            outputs,
-            0,
-            m,
-            1,
-            custom,
-            rare,
-        )
-        for k in range(outputs):
-            for i in range(m):
-                curve.root[k, i] = max(curve.slope[k, i].imag / _H, 0.0)
-        return
-    loss_rows(
-        net.loss,
-        net.loss_parameter,
-        net.loss_address,
-        curve.step,
-        curve.two,
-        work.case,
-        curve.slope,
-        0,
-        outputs,
-        0,
-        m,
-        1,
-        custom,
-        rare,
-    )
+    _complex_slopes(net, curve, curve.half, work, outputs, m, family)
     for k in range(outputs):
         for i in range(m):
             curve.root[k, i] = curve.slope[k, i].real
             work.delta[out + k, i] = curve.slope[k, i].imag / _H
-    loss_rows(
-        net.loss,
-        net.loss_parameter,
-        net.loss_address,
-        curve.step,
-        curve.one,
-        work.case,
-        curve.slope,
-        0,
-        outputs,
-        0,
-        m,
-        1,
-        custom,
-        rare,
-    )
+    _complex_slopes(net, curve, curve.one, work, outputs, m, family)
     for k in range(outputs):
         for i in range(m):
-            b = curve.slope[k, i].real - curve.root[k, i]
-            slope_b = curve.slope[k, i].imag / _H - work.delta[out + k, i]
+            b = 2 * (curve.root[k, i] - curve.slope[k, i].real)
+            slope_b = 2 * (work.delta[out + k, i] - curve.slope[k, i].imag / _H)
             a = curve.slope[k, i].real + b
             slope_a = curve.slope[k, i].imag / _H + slope_b
             v = slope_a - a / b * slope_b if b != 0 else 0.0
-            curve.root[k, i] = max(v, 0.0)
+            curve.root[k, i] = v if 0 < v < np.inf else 0.0
 
 
 @jit
 def loss_curvature(
-    net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, custom: Any, rare: Any
+    net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, custom: Any, family: Any
 ) -> None:
     """Roots of V into ``curve.root``, from the outputs in `work`. Destroys `delta`."""
     if net.loss == SSE:
@@ -185,9 +141,14 @@ def loss_curvature(
                     _, _, c = call_loss(
                         net.loss_address, float(work.value[out + k, i]), float(work.target[k, i])
                     )
-                    curve.root[k, i] = work.case[i] * max(c, 0.0)
-    elif rare is not None:
-        _complex_weights(net, curve, work, out, outputs, m, custom, rare)
+                    curve.root[k, i] = work.case[i] * (c if 0 < c < np.inf else 0.0)
+    elif family is not None:
+        fisher_weights(net, curve, work, out, outputs, m, family)
+    elif net.loss == CE:
+        for k in range(outputs):
+            for i in range(m):
+                f, y = work.value[out + k, i], work.target[k, i]
+                curve.root[k, i] = work.case[i] * (y / (f * f) + (1 - y) / ((1 - f) * (1 - f)))
     for k in range(outputs):
         for i in range(m):
             curve.root[k, i] = np.sqrt(curve.root[k, i])
@@ -320,7 +281,7 @@ def add_gauss_newton(
     """
     last = net.table[net.table.shape[0] - 1]
     out, outputs = last[TARGET], last[N_OUT]
-    loss_curvature(net, curve, work, out, outputs, m, custom, rare)
+    loss_curvature(net, curve, work, out, outputs, m, custom, net.family)
     for k in range(outputs):
         g = k % curve.count.size
         seed(net, curve, work, out, outputs, k, m)

@@ -54,6 +54,7 @@ def run_forward(net: Any, theta: Any, work: Any, m: int, layered: Any, custom: A
         1,
         custom,
         rare,
+        net.family,
     )
     clear_padding(work.delta, last[TARGET], last[N_OUT], m)
     return total
@@ -184,7 +185,7 @@ def train_lm(
         accepted = first
         if not first:
             largest = largest_diagonal(matrix, size)
-            memory[MU] = max(memory[MU], 1e-16 * largest)
+            memory[MU] = max(memory[MU], 1e-16 * largest, 1e-30)  # also where the matrix is 0
             for f in range(size):
                 right[f] = grad[where[f]]
                 held[f] = lasso and net.penalty[where[f], L1] != 0 and w[where[f]] == 0 and right[f] == 0
@@ -204,7 +205,7 @@ def train_lm(
             if not accepted:
                 memory[MU] *= memory[NU]
                 memory[NU] *= 2
-                if memory[MU] > 1e12 * (largest + 1e-300):
+                if not memory[MU] <= 1e12 * (largest + 1):  # NaN too
                     track.status[b] = STALLED
         if accepted:
             before, reached = track.loss[b], track.reached[b]
