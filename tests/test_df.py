@@ -159,21 +159,21 @@ def test_doppler_sure(lam):
 def test_doppler_simulated_columns(lam, method):
     """Best of 8 restarts; both sides carry Monte-Carlo error, the stored ones (100 draws) about 0.5.
 
-    At lambda = 0.001 the restarts find different optima for different draws, and errors grow.
+    At lambda = 0.001 the draws lead to different optima: gdf is above the local value, 11.5.
     """
     h = target("H_df_doppler")
     fit, stored = doppler_c4(lam)
     model = ns.NeuralNet(
         np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=5, penalty=ns.decay(lam), rep=8
     )
-    fit = model.fit(threshold=1e-3, random_state=2)
+    fit = model.fit(threshold=1e-6, random_state=2, algorithm="lm")
     options = {"sigma": 0.3, "draws": 100, "restarts": "fresh", "random_state": 4}
     if method == "truth":
         df = fit.df("covariance", mean=np.sin(1 / np.array(h["x"])), **options)
     else:
         df = fit.df(method, **options)
     column = {"gdf": "ye_gdf", "covariance": "efron_cov", "truth": "true_cov"}[method]
-    tolerance = 3 * np.hypot(df.se, 0.5) + (3.0 if lam == 0.001 else 0.0)
+    tolerance = 3 * np.hypot(df.se, 0.5)
     assert abs(df - stored[column]) < tolerance
 
 
