@@ -63,9 +63,7 @@ def ours(name: str, net: object, x: np.ndarray, y: np.ndarray, start: np.ndarray
     optimizer, rules = PROGRAMS[name]
     free = np.ones(start.shape[1], bool)
     wall, cpu = time.perf_counter(), time.process_time()
-    fit = train(
-        net, make_data(x[None], y[None]), start, free, optimizer, stepmax=100_000, n_jobs=n_jobs, **rules
-    )
+    fit = train(net, make_data(x[None], y[None]), start, free, optimizer, stepmax=100_000, n_jobs=n_jobs, **rules)
     return time.perf_counter() - wall, time.process_time() - cpu, fit.loss, fit.steps
 
 
@@ -96,8 +94,8 @@ def sklearn(x: np.ndarray, y: np.ndarray, starts: int, maxit: int) -> tuple:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for r in range(starts):
-            model = MLPRegressor((UNITS,), activation="logistic", solver="lbfgs", alpha=0.0, max_iter=maxit, tol=1e-8,
-                                 max_fun=10 * maxit, random_state=r).fit(x[:, None], y)  # fmt: skip
+            model = MLPRegressor(hidden_layer_sizes=(UNITS,), activation="logistic", solver="lbfgs", alpha=0.0, max_iter=maxit, tol=1e-8,
+                                     max_fun=10 * maxit, random_state=r).fit(x[:, None], y)  # fmt: skip
             errors.append(np.sum((model.predict(x[:, None]) - y) ** 2) / 2)
     return time.perf_counter() - wall, time.process_time() - cpu, np.array(errors), None
 
