@@ -94,7 +94,7 @@ def sklearn(x: np.ndarray, y: np.ndarray, starts: int, maxit: int) -> tuple:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for r in range(starts):
-            model = MLPRegressor(hidden_layer_sizes=(UNITS,), activation="logistic", solver="lbfgs", alpha=0.0, max_iter=maxit, tol=1e-8,
+            model = MLPRegressor(hidden_layer_sizes=(UNITS,), activation="logistic", solver="lbfgs", alpha=0.0, max_iter=maxit, tol=1e-8,  # noqa: E501
                                      max_fun=10 * maxit, random_state=r).fit(x[:, None], y)  # fmt: skip
             errors.append(np.sum((model.predict(x[:, None]) - y) ** 2) / 2)
     return time.perf_counter() - wall, time.process_time() - cpu, np.array(errors), None
