@@ -25,6 +25,7 @@ _LAZY = {
     "l1": "penalties",
     "elastic_net": "penalties",
     "gdf": "df",
+    "risk": "risks",
     "DegreesOfFreedom": "df",
     "EarlyStopping": "stopping",
 }

@@ -241,24 +241,40 @@ def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tupl
 
 def apply_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> np.ndarray:
     """Build the same columns, shape (D, m), from new data."""
+    return _rebuild(state, copy.deepcopy(state.transforms), frame, scope)[0]
+
+
+def refit_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, MatrixState]:
+    """Build the same columns, shape (D, m), with the transforms (knots, centres) found from these rows alone.
+
+    Levels of factors stay: which levels there are is part of the question, and not estimated.
+    """
+    matrix, transforms = _rebuild(state, {}, frame, scope)
+    return matrix, MatrixState(state.terms, transforms, state.levels)
+
+
+def _rebuild(
+    state: MatrixState, transforms: dict[str, Any], frame: pd.DataFrame, scope: Scope
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The columns of `state`, and the transforms' states, which are filled in where there are none."""
     if not state.terms:
-        return np.empty((0, len(frame)))
+        return np.empty((0, len(frame))), transforms
     structure = [_structure(term) for term in state.terms]
     spec = ModelSpec(
         SimpleFormula([s.term for s in structure], _ordering="none"),
         output="numpy",
         na_action="ignore",
         structure=structure,
-        transform_state=copy.deepcopy(state.transforms),
+        transform_state=transforms,
         encoder_state={
             expr: (Factor.Kind(kind), {} if levels is None else {"categories": list(levels)})
             for expr, (kind, levels) in state.levels.items()
         },
     )
-    matrix, _ = _materialize(spec, frame, scope)
+    matrix, fitted = _materialize(spec, frame, scope)
     if len(matrix) != sum(len(term.columns) for term in state.terms):
         raise DataError(f"formula: the terms make {len(matrix)} columns, other than at the fit.")
-    return matrix[_slope_rows(state)]
+    return matrix[_slope_rows(state)], fitted.transform_state
 
 
 def unstable_terms(state: MatrixState, x: np.ndarray, frame: pd.DataFrame, scope: Scope) -> list[str]:

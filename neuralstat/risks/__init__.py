@@ -1,0 +1,119 @@
+"""Prediction error of a fit or a model: `risk`, and the estimators behind it.
+
+``risk(fit, method)`` looks the method up in `RISK`; to add one, write a function and an entry.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ArgumentError
+from . import resampling
+from .losses import LOSSES
+from .penalties import ANALYTICAL
+from .procedure import make_procedure
+from .value import Risk
+
+__all__ = ["LOSSES", "RISK", "Risk", "risk"]
+
+#: method -> function of the procedure, the loss and options
+RISK: dict[str, Callable[..., Risk]] = {
+    "cv": resampling.cv,
+    "bootstrap": resampling.bootstrap,
+    "632": resampling.dot632,
+    "632+": resampling.dot632plus,
+    "holdout": resampling.holdout,
+    **ANALYTICAL,
+}
+
+
+def risk(
+    fit_or_model: Any, method: str = "cv", *, loss: str | None = None, rep: Any = "mean", x: Any = None, y: Any = None,
+    stack: bool = True, random_state: Any = None, n_jobs: int | None = None, **options: Any,
+) -> Risk:  # fmt: skip
+    """Estimate the prediction error of a fit, of a model, or of any object with fit and predict.
+
+    Resampling methods refit the whole procedure: scaling, transforms of the formula, random restarts and their mean
+    are inside the folds. Predictions and losses are in the units of the response.
+
+    Parameters
+    ----------
+    fit_or_model : NeuralNetResults, NeuralNet, or object with fit and predict
+    method : str
+        - "cv": cross-validation; options k (10; "loo"), repeats, corrected (Burman), blocks, groups, stratify, folds.
+        - "bootstrap": leave-one-out bootstrap; options draws (100), kind ("oob", "optimism"), groups.
+        - "632", "632+": Efron & Tibshirani's; options draws, groups.
+        - "holdout": options test_size (0.25), repeats, blocks, groups, stratify.
+        - "cp", "gcv": training error and degrees of freedom; options df ("jacobian"), sigma.
+        - "gdf", "covariance": Cp with Ye's and Efron's degrees of freedom; options sigma, draws, restarts, ...
+        - "sure": unbiased estimate of the mean squared distance to the truth (without the noise of new responses).
+    loss : {"mse", "deviance", "log_loss", "brier", "misclassification"}, optional
+        "mse" for additive noise and "deviance" for other families where not given. "log_loss" normalises
+        probabilities to sum to one.
+    rep : {"mean", "best"}
+        What predicts: the mean of the converged repetitions, as `predict`, or the best one. The analytical methods
+        also take a number.
+    x, y : table, array
+        Data of an object with fit and predict.
+    stack : bool
+        Train all folds and restarts as one stack (faster); False goes fold by fold, to the same numbers.
+    random_state : int, SeedSequence, Generator, optional
+        Of folds, samples and start weights: models given the same one see the same folds.
+    n_jobs : int, optional
+        Threads; the result does not depend on them.
+    **options
+        Of the method.
+
+    Returns
+    -------
+    Risk
+        A float with `se`, `draws`, `to_frame()`, `details`.
+
+    Raises
+    ------
+    ArgumentError
+        For unknown methods, losses and options, or such that do not suit.
+    DataError
+        Where a refit is not possible.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where repetitions of refits did not converge.
+    DataWarning
+        Where a level occurs in test rows, but not in the training rows.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=0, algorithm="lm")
+    >>> cv = ns.risk(fit, "cv", k="loo")
+    >>> cv.draws.size
+    60
+    """
+    if not isinstance(method, str) or method not in RISK:
+        raise ArgumentError(f"risk: method must be one of {', '.join(map(repr, RISK))}; got {method!r}.")
+    if loss is not None and (not isinstance(loss, str) or loss not in LOSSES):
+        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}.")
+    function = RISK[method]
+    if method in ANALYTICAL:
+        procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
+        if (
+            method in ("gdf", "covariance")
+            or (method in ("cp", "sure", "gcv") and options.get("df", "") in SIMULATED)
+            or (method == "sure" and "df" not in options)
+        ):
+            options = {"random_state": random_state, "n_jobs": n_jobs, **options}
+        return function(procedure, loss, rep=rep, **options)
+    known = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ArgumentError(f"risk: method={method!r} has no option {name!r}; it has {', '.join(known)}.")
+    procedure = make_procedure(fit_or_model, rep=rep, stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
+    return function(procedure, loss, random_state=random_state, **options)
+
+
+SIMULATED = ("gdf", "covariance", "sure")  # degrees of freedom that draw random numbers

@@ -1,0 +1,105 @@
+"""Losses: how far predicted means are from responses, per observation.
+
+A loss takes the responses (K, m), the means (K, m) and the `Target`, and returns (m,) numbers; the mean over
+observations, with case weights, is the error. Squared error and deviance of several outputs are divided by the number
+of outputs (a multinomial observation counts once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a loss must know of a response: its family, its name, and whether the outputs are classes."""
+
+    family: Any
+    response: str
+    classes: bool
+    default: str
+
+
+def _mse(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    return np.mean((y - mu) ** 2, axis=0)
+
+
+def _deviance(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    if target.family is None:
+        raise ArgumentError(
+            "loss='deviance' needs a family: fit with family=, or err_fct='sse' or 'ce'; or use loss='mse'."
+        )
+    name = target.family.name
+    if name in ("binomial", "multinomial"):
+        mu = np.clip(mu, CLIP, 1 - CLIP)
+    values = np.asarray(target.family.unit_deviance(y, mu))
+    return values.sum(axis=0) if name == "multinomial" else values.mean(axis=0)
+
+
+def _probabilities(y: np.ndarray, mu: np.ndarray, target: Target, loss: str) -> tuple[np.ndarray, np.ndarray]:
+    """Class indicators and probabilities (C, m); one output is the probability of the second of two classes."""
+    if not target.classes:
+        raise ArgumentError(f"loss={loss!r} needs a factor or 0/1 response; {target.response!r} is neither.")
+    if y.shape[0] == 1:
+        return np.vstack([1 - y, y]), np.vstack([1 - mu, mu])
+    return y, mu
+
+
+def _log_loss(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    y, p = _probabilities(y, mu, target, "log_loss")
+    p = np.clip(p, CLIP, 1.0)
+    return -np.sum(y * np.log(p / p.sum(axis=0)), axis=0)
+
+
+def _brier(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    _probabilities(y, mu, target, "brier")
+    return np.sum((y - mu) ** 2, axis=0)
+
+
+def _misclassification(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    y, p = _probabilities(y, mu, target, "misclassification")
+    # a tie goes to the first class, as in predict(type="class")
+    return (p.argmax(axis=0) != y.argmax(axis=0)).astype(float)
+
+
+#: name -> (observed, means, target) -> (m,)
+LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, Target], np.ndarray]] = {
+    "deviance": _deviance,
+    "mse": _mse,
+    "log_loss": _log_loss,
+    "brier": _brier,
+    "misclassification": _misclassification,
+}
+
+
+def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """Name of the loss and the loss itself; the target's default where `loss` is None.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is no such loss.
+    """
+    name = target.default if loss is None else loss
+    if not isinstance(name, str) or name not in LOSSES:
+        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}.")
+    return name, lambda y, mu: LOSSES[name](y, mu, target)
+
+
+def no_information(
+    y: np.ndarray, mu: np.ndarray, w: np.ndarray, loss: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> float:
+    """Error gamma if responses and covariates were independent: the mean over all pairs (i, j) of Q(y_i, f(x_j))."""
+    total = 0.0
+    for i in range(y.shape[1]):
+        if w[i] > 0:
+            total += w[i] * float(loss(np.repeat(y[:, [i]], mu.shape[1], axis=1), mu) @ w)
+    return total / w.sum() ** 2
