@@ -42,6 +42,7 @@ def _wide() -> bool:
 
 WIDE = _wide()
 VECTORS = 4 if WIDE else 2  # vectors of observations per register tile
+UNROLLED = 2  # vectors that an activation takes at a time: one polynomial's latency hides behind another's
 
 
 def _lanes(scalar: ir.Type) -> int:
@@ -94,6 +95,28 @@ class _Code:
             undefined = ir.Constant(vector.type, ir.Undefined)
             vector = b.fadd(b.shuffle_vector(vector, undefined, low), b.shuffle_vector(vector, undefined, high))
         return b.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+    def pick(self, a: ir.Value, b: ir.Value, at: list[int]) -> ir.Value:
+        """The elements `at` of a and b laid end to end."""
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(at)), at)
+        return self.builder.shuffle_vector(a, b, mask)
+
+    def totals(self, vectors: list[ir.Value]) -> ir.Value:
+        """Sums of the elements of four vectors, as a vector of four; the order of additions is that of `total`."""
+        b, n = self.builder, self.lanes
+        size = n  # of a vector's part within what is shuffled
+        while len(vectors) > 1:  # two vectors' halves side by side
+            half, merged = size // 2, []
+            for x, y in zip(vectors[::2], vectors[1::2], strict=True):
+                low = [g + i for g in range(0, 2 * n, size) for i in range(half)]
+                merged.append(b.fadd(self.pick(x, y, low), self.pick(x, y, [i + half for i in low])))
+            vectors, size = merged, half
+        one = vectors[0]
+        while size > 1:
+            half = size // 2
+            low = [g + i for g in range(0, 4 * size, size) for i in range(half)]
+            one, size = b.fadd(self.pick(one, one, low), self.pick(one, one, [i + half for i in low])), half
+        return one
 
     def cell(self, kind: ir.Type) -> ir.Value:
         return cgutils.alloca_once(self.builder, kind)
@@ -233,6 +256,11 @@ def _outer_rows(
         def add_to(pointer: ir.Value, vector: ir.Value) -> None:
             builder.store(builder.fadd(builder.load(pointer), code.total(vector)), pointer)
 
+        def add_four(pointer: ir.Value, vectors: list[ir.Value]) -> None:
+            four = builder.bitcast(pointer, ir.VectorType(code.scalar, ROWS).as_pointer())
+            builder.store(builder.fadd(builder.load(four, align=code.size), code.totals(vectors)), four,
+                          align=code.size)  # fmt: skip
+
         def strip(rows: int) -> Callable[[ir.Value], None]:
             def over(r0: ir.Value) -> None:
                 at = [builder.add(first, builder.mul(builder.add(r0, code.index(r)), row_step)) for r in range(rows)]
@@ -269,8 +297,11 @@ def _outer_rows(
 
                         code.loop(code.index(0), m, code.lanes, products)
                         for r in range(rows):
-                            for k in range(count):
-                                add_to(_at(code, g, at[r], j0, code.index(k)), builder.load(cells[r][k]))
+                            if count == ROWS:
+                                add_four(_at(code, g, at[r], j0), [builder.load(cell) for cell in cells[r]])
+                            else:
+                                for k in range(count):
+                                    add_to(_at(code, g, at[r], j0, code.index(k)), builder.load(cells[r][k]))
 
                     return inner
 
@@ -373,13 +404,18 @@ def _elementwise(formula: Callable[[_Code, ir.Value], tuple[ir.Value, ir.Value]]
             def row(r: ir.Value) -> None:
                 line = builder.mul(builder.add(first, r), ld)
 
-                def chunk(i: ir.Value) -> None:
-                    at = _at(code, z, line, i)
-                    a, d = formula(code, code.load(at))
-                    code.store(a, at)
-                    code.store(d, _at(code, s, line, i))
+                def chunk(vectors: int) -> Callable[[ir.Value], None]:
+                    def inner(i: ir.Value) -> None:
+                        parts = [builder.add(i, code.index(v * code.lanes)) for v in range(vectors)]
+                        z_in = [code.load(_at(code, z, line, at)) for at in parts]
+                        for at, (a, d) in zip(parts, [formula(code, one) for one in z_in], strict=True):
+                            code.store(a, _at(code, z, line, at))
+                            code.store(d, _at(code, s, line, at))
 
-                code.loop(code.index(0), m, code.lanes, chunk)
+                    return inner
+
+                left = code.loop(code.index(0), m, UNROLLED * code.lanes, chunk(UNROLLED))
+                code.loop(left, m, code.lanes, chunk(1))
 
             code.loop(code.index(0), n_rows, 1, row)
             return context.get_dummy_value()
