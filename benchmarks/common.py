@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import platform
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import date
@@ -32,6 +34,9 @@ def versions() -> str:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
+    if shutil.which("Rscript"):
+        code = 'cat(R.version$major, R.version$minor, sep="."); if (requireNamespace("nnet", quietly=TRUE)) cat("; nnet", as.character(packageVersion("nnet")))'  # noqa: E501
+        found.append("R " + subprocess.run(["Rscript", "-e", code], capture_output=True, text=True, check=True).stdout)
     return "; ".join(found)
 
 

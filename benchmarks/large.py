@@ -1,16 +1,16 @@
 """One full-batch gradient at n = 1e6, p = 20, hidden = (32, 16): neuralstat against PyTorch, one thread each.
 
-Peak memory is that of a fresh process that makes the data and takes the gradient, beside the data's own size.
+Peak memory is that of a fresh process that makes the data and takes the gradient (Linux), beside the data's own size.
 
 Usage: python benchmarks/large.py [repeats]
 """
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from common import alternate, write
@@ -28,7 +28,7 @@ def ours(dtype: type) -> Callable[[], object]:
     net = dense_network(P, HIDDEN, [resolve_activation("logistic")] * 2,
                         objective("sse", resolve_activation("identity")), [f"x{j}" for j in range(P)],
                         ["y"])  # fmt: skip
-    x, y = rng.standard_normal((P, N)).astype(dtype), rng.standard_normal((1, N)).astype(dtype)
+    x, y = rng.standard_normal((P, N), dtype), rng.standard_normal((1, N), dtype)
     data = make_data(x, y, dtype=dtype)
     theta = rng.standard_normal(net.n_params).astype(dtype)
     grad = np.empty_like(theta)
@@ -69,10 +69,20 @@ def main(repeats: int) -> None:
 
 
 def memory(name: str, dtype: str) -> None:
-    """Print how much the peak memory of this process grows over that before the data were made (MB)."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    {"neuralstat": ours, "PyTorch": torch_gradient}[name](getattr(np, dtype))()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3)
+    """Print how much the peak memory of this process grows over that after a small gradient (MB)."""
+    global N
+    make = {"neuralstat": ours, "PyTorch": torch_gradient}[name]
+    large, N = N, 1000
+    make(getattr(np, dtype))()  # imports, compiled code
+    before, N = peak(), large
+    make(getattr(np, dtype))()
+    print(peak() - before)
+
+
+def peak() -> float:
+    """Peak memory of this process (MB); what the parent used does not count, as it does in `getrusage`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) / 1e3
 
 
 if __name__ == "__main__":

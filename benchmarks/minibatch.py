@@ -103,11 +103,12 @@ def main():
     programs = {**ours(x, labels), **theirs(x, labels, False), **theirs(x, labels, True)}
     seconds = alternate(programs, repeats)
     best = {name: 1000 * min(values) / STEPS for name, values in seconds.items()}
+    middle = {name: 1000 * float(np.median(values)) / STEPS for name, values in seconds.items()}
     whole = best["neuralstat"]
     rest = best["neuralstat: update"] + best["neuralstat: gather"]
     flops = 6 * BATCH * sum(a * b for a, b in itertools.pairwise(SIZES)) - 2 * BATCH * SIZES[0] * SIZES[1]
     write("minibatch", [
-        {"what": name, "ms_per_step": value, "share_of_step": value / whole,
+        {"what": name, "min_ms": value, "median_ms": middle.get(name, float("nan")), "share_of_step": value / whole,
          "gflops": flops / value / 1e6 if name == "neuralstat" or name.startswith("torch (") else float("nan")}
         for name, value in {**best, "neuralstat: update and gather": rest}.items()
     ])  # fmt: skip

@@ -1,6 +1,7 @@
 """One full-batch rprop+ step of 1-10-5-15-1 at n = 200: neuralstat, PyTorch's Rprop (eager, one thread), R as recorded.
 
-And sweeps of one parameter at a time (n, units of one hidden layer, B) that show how the cost of a step grows.
+PyTorch's Rprop is also run on 100 restarts at once (its functional vmap). The floor is measured in the same run.
+Then sweeps of one parameter at a time (n, units of one hidden layer, layers, B) that show how the cost of a step grows.
 
 Usage: python benchmarks/step.py [repeats]
 """
@@ -13,13 +14,14 @@ from collections.abc import Callable
 
 import numpy as np
 from common import alternate, write
+from floor import instructions, nanoseconds, vector_instructions
 
 from neuralstat.engine import cpu
 from neuralstat.network import dense_network, objective, resolve_activation
 from neuralstat.optimizers import rprop
-from neuralstat.train import Algorithm, _Stack, make_data
+from neuralstat.train import Algorithm, _Stack, make_data, train
 
-STEPS = 100
+STEPS, NETWORKS = 100, 100
 R_MICROSECONDS = 170.0  # neuralnet 1.44.6 under R 4.2.2, recorded on such a machine; not run here
 
 
@@ -65,27 +67,81 @@ def torch_step(hidden: tuple[int, ...], n: int) -> Callable[[], object]:
     return run
 
 
+def torch_stack(hidden: tuple[int, ...], n: int, networks: int) -> Callable[[], object]:
+    """`networks` restarts at once: gradients by torch.func.vmap, Rprop on the stacked weights."""
+    import torch
+    from torch.func import functional_call, grad, stack_module_state, vmap
+
+    torch.set_num_threads(1)
+    x = torch.linspace(0.05, 1, n, dtype=torch.float64)[:, None]
+    y = torch.sin(1 / x)
+    sizes = (1, *hidden)
+
+    def model() -> torch.nn.Module:
+        layers: list[torch.nn.Module] = []
+        for a, b in itertools.pairwise(sizes):
+            layers += [torch.nn.Linear(a, b), torch.nn.Sigmoid()]
+        return torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 1)).double()
+
+    models = [model() for _ in range(networks)]
+    weights, _ = stack_module_state(models)
+    leaves = {k: v.detach().requires_grad_() for k, v in weights.items()}
+    base = models[0].to("meta")
+
+    def loss(w: dict[str, torch.Tensor]) -> torch.Tensor:
+        return 0.5 * (functional_call(base, w, (x,)) - y).square().sum()
+
+    gradient = vmap(grad(loss))
+    optimizer = torch.optim.Rprop(leaves.values(), lr=0.1, etas=(0.5, 1.2), step_sizes=(1e-10, 0.1))
+
+    def run() -> None:
+        for _ in range(STEPS // 10):
+            found = gradient({k: v.detach() for k, v in leaves.items()})
+            for k, v in leaves.items():
+                v.grad = found[k]
+            optimizer.step()
+
+    return run
+
+
+def stack(networks: int, threads: int) -> Callable[[], object]:
+    """STEPS steps of rprop+ for `networks` restarts of 10 units, n = 200, on so many threads."""
+    x = np.linspace(0.05, 1, 200)[np.newaxis]
+    net = dense_network(1, (10,), [resolve_activation("logistic")],
+                        objective("sse", resolve_activation("identity")), ["x"], ["y"])  # fmt: skip
+    data = make_data(x, np.sin(1 / x))
+    start, free = np.random.default_rng(0).standard_normal((networks, net.n_params)), np.ones(net.n_params, bool)
+    return lambda: train(net, data, start, free, Algorithm(), threshold=0.0, stepmax=STEPS, n_jobs=threads)
+
+
 def main(repeats: int) -> None:
     """Measure and write."""
-    programs = {"neuralstat": ours((10, 5, 15), 200), "PyTorch Rprop": torch_step((10, 5, 15), 200)}
-    seconds = alternate(programs, repeats)
-    micro = {name: 1e6 * np.array(s) / STEPS for name, s in seconds.items()}
+    hidden = (10, 5, 15)
+    programs = {"neuralstat": ours(hidden, 200), "PyTorch Rprop": torch_step(hidden, 200),
+                "PyTorch Rprop, vmap over 100": torch_stack(hidden, 200, NETWORKS),
+                "floor": vector_instructions()}  # fmt: skip
+    seconds = {name: np.array(s) for name, s in alternate(programs, repeats).items()}
+    count = instructions((1, *hidden, 1), 200)
+    micro = {name: 1e6 * s / STEPS for name, s in seconds.items()}
+    micro["PyTorch Rprop, vmap over 100"] /= NETWORKS / 10
+    micro["floor"] = nanoseconds(seconds["floor"]) * sum(count.values()) / 1e3
+    micro["floor of the products alone"] = nanoseconds(seconds["floor"]) * count["products"] / 1e3
+    micro["R neuralnet (recorded)"] = np.array([R_MICROSECONDS])
     base = micro["neuralstat"]
-    rows = [
-        {"what": name, "min_us": float(m.min()), "median_us": float(np.median(m)),
+    write("step", [
+        {"what": name, "min_us": float(m.min()), "median_us": float(np.median(m)), "quartile_us": float(np.quantile(m, 0.75)),
          "ratio_of_medians": float(np.median(m) / np.median(base)), "ratio_of_minima": float(m.min() / base.min())}
         for name, m in micro.items()
-    ]  # fmt: skip
-    rows.append({"what": "R neuralnet (recorded)", "min_us": R_MICROSECONDS, "median_us": R_MICROSECONDS,
-                 "ratio_of_medians": R_MICROSECONDS / float(np.median(base)),
-                 "ratio_of_minima": R_MICROSECONDS / float(base.min())})  # fmt: skip
-    write("step", rows)
-    sweep = {f"n={n}, hidden=10": ours((10,), n) for n in (50, 200, 800, 3200, 12800)}
-    sweep |= {f"n=200, hidden={h}": ours((h,), 200) for h in (1, 3, 10, 30, 100, 300)}
-    sweep |= {f"n=200, hidden={h}": ours(h, 200) for h in ((10, 10), (10, 10, 10), (10, 5, 15))}
+    ])  # fmt: skip
+    sweep = {("n", n): ours((10,), n) for n in (50, 200, 800, 3200, 12800)}
+    sweep |= {("units", h): ours((h,), 200) for h in (1, 3, 10, 30, 100, 300)}
+    sweep |= {("layers of 10", k): ours((10,) * k, 200) for k in (1, 2, 3, 4)}
+    sweep |= {("networks", b): stack(b, 1) for b in (1, 10, 100, 1000)}
+    sweep |= {("networks, 2 threads", b): stack(b, 2) for b in (10, 100, 1000)}
+    found = alternate(sweep, max(repeats // 5, 3))
     write("step_sweep", [
-        {"what": name, "min_us": 1e6 * min(s) / STEPS, "median_us": 1e6 * float(np.median(s)) / STEPS}
-        for name, s in alternate(sweep, repeats).items()
+        {"varied": what, "value": value, "min_us": 1e6 * min(s) / STEPS, "median_us": 1e6 * float(np.median(s)) / STEPS}
+        for (what, value), s in found.items()
     ])  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import llvmlite.binding as binding
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -32,6 +33,9 @@ from .compile import jit, named
 
 PAD = 16  # observations of a block are padded to a multiple of this
 ROWS = 4  # rows per register tile
+DEEP = 128  # terms of a long sum, or observations, that are taken at a time
+WIDE_ROWS = 16  # units from which a layer's gradient is worth a transposition
+ZERO, BIAS, GO_ON = 0, 1, 2  # what a sum begins with
 
 INT = ir.IntType(64)
 
@@ -42,6 +46,7 @@ def _wide() -> bool:
 
 WIDE = _wide()
 VECTORS = 4 if WIDE else 2  # vectors of observations per register tile
+NEAR = VECTORS * (64 if WIDE else 32)  # bytes of a row that a register tile covers
 UNROLLED = 2  # vectors that an activation takes at a time: one polynomial's latency hides behind another's
 
 
@@ -158,15 +163,24 @@ def _at(code: _Code, base: ir.Value, *indexes: ir.Value) -> ir.Value:
 
 
 def _tile_rows(code: _Code, rows: int, vectors: int, j_count: ir.Value, weight: Callable[[int, ir.Value], ir.Value],
-               start: Callable[[int], ir.Value], source: Callable[[ir.Value], ir.Value],
+               start: list[ir.Value], go_on: ir.Value, source: Callable[[ir.Value], ir.Value],
                target: Callable[[int], ir.Value]) -> None:  # fmt: skip
-    """One register tile of `weighted_rows`."""
+    """One register tile of `weighted_rows`; where `go_on`, sums begin with what the target holds."""
     b = code.builder
     sums = [[code.cell(code.vector) for _ in range(vectors)] for _ in range(rows)]
-    for r in range(rows):
-        value = start(r)
-        for v in range(vectors):
-            b.store(value, sums[r][v])
+
+    def place(r: int, v: int) -> ir.Value:
+        return b.gep(target(r), [code.index(v * code.lanes)])
+
+    with b.if_else(go_on) as (then, otherwise):
+        with then:
+            for r in range(rows):
+                for v in range(vectors):
+                    b.store(code.load(place(r, v)), sums[r][v])
+        with otherwise:
+            for r in range(rows):
+                for v in range(vectors):
+                    b.store(start[r], sums[r][v])
 
     def add(j: ir.Value) -> None:
         base = source(j)
@@ -178,30 +192,37 @@ def _tile_rows(code: _Code, rows: int, vectors: int, j_count: ir.Value, weight: 
 
     code.loop(code.index(0), j_count, 1, add)
     for r in range(rows):
-        base = target(r)
         for v in range(vectors):
-            code.store(b.load(sums[r][v]), b.gep(base, [code.index(v * code.lanes)]))
+            code.store(b.load(sums[r][v]), place(r, v))
 
 
 @intrinsic
-def _weighted_rows(
-    typingctx: Any, out: Any, target: Any, n_rows: Any, theta: Any, first: Any, row_step: Any, sum_step: Any,
-    bias: Any, values: Any, source: Any, n_sum: Any, m: Any,
+def _products(
+    typingctx: Any, out: Any, target: Any, target_step: Any, n_rows: Any, weights: Any, first: Any, row_step: Any,
+    sum_step: Any, mode: Any, values: Any, source: Any, source_step: Any, n_sum: Any, begin: Any, end: Any,
 ) -> Any:  # fmt: skip
-    signature = types.void(out, types.int64, types.int64, theta, types.int64, types.int64, types.int64,
-                           types.int64, values, types.int64, types.int64, types.int64)  # fmt: skip
+    """C[r, i] = start + sum_j W[r, j] V[j, i] for begin <= i < end, all by positions in flat arrays.
+
+    C[r, i] is out[target + r target_step + i], W[r, j] is weights[first + r row_step + j sum_step], V[j, i] is
+    values[source + j source_step + i]. `mode`: `ZERO`, `BIAS` (the element before W[r, 0]) or `GO_ON` (C itself).
+    """
+    signature = types.void(out, *[types.int64] * 3, weights, *[types.int64] * 4, values, *[types.int64] * 5)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, target, n_rows, _, first, row_step, sum_step, bias, _, source, n_sum, m = arguments
+        (_, target, target_step, n_rows, _, first, row_step, sum_step, mode, _, source, source_step, n_sum, begin,
+         end) = arguments  # fmt: skip
         code = _Code(context, builder, _scalar(out.dtype))
-        c, ld = _data(context, builder, out, arguments[0])
-        w, _ = _data(context, builder, theta, arguments[3])
-        x, ldx = _data(context, builder, values, arguments[8])
-        has_bias = builder.icmp_signed("!=", bias, code.index(0))
+        c, _ = _data(context, builder, out, arguments[0])
+        w, _ = _data(context, builder, weights, arguments[4])
+        x, _ = _data(context, builder, values, arguments[9])
+        has_bias = builder.icmp_signed("==", mode, code.index(BIAS))
+        go_on = builder.icmp_signed("==", mode, code.index(GO_ON))
 
         def strip(rows: int) -> Callable[[ir.Value], None]:
             def over(r0: ir.Value) -> None:
-                base = [builder.add(first, builder.mul(builder.add(r0, code.index(r)), row_step)) for r in range(rows)]
+                row = [builder.add(r0, code.index(r)) for r in range(rows)]
+                base = [builder.add(first, builder.mul(at, row_step)) for at in row]
+                line = [builder.add(target, builder.mul(at, target_step)) for at in row]
                 starts = []
                 for r in range(rows):
                     cell = code.cell(code.scalar)
@@ -214,18 +235,15 @@ def _weighted_rows(
                     def inner(i: ir.Value) -> None:
                         _tile_rows(
                             code, rows, vectors, n_sum,
-                            lambda r, j: _at(code, w, base[r], builder.mul(j, sum_step)),
-                            lambda r: starts[r],
-                            lambda j: _at(code, x, builder.mul(builder.add(source, j), ldx), i),
-                            lambda r: _at(
-                                code, c, builder.mul(builder.add(builder.add(target, r0), code.index(r)), ld), i
-                            ),
+                            lambda r, j: _at(code, w, base[r], builder.mul(j, sum_step)), starts, go_on,
+                            lambda j: _at(code, x, source, builder.mul(j, source_step), i),
+                            lambda r: _at(code, c, line[r], i),
                         )  # fmt: skip
 
                     return inner
 
-                left = code.loop(code.index(0), m, VECTORS * code.lanes, tile(VECTORS))
-                code.loop(left, m, code.lanes, tile(1))
+                left = code.loop(begin, end, VECTORS * code.lanes, tile(VECTORS))
+                code.loop(left, end, code.lanes, tile(1))
 
             return over
 
@@ -237,8 +255,47 @@ def _weighted_rows(
     return signature, codegen
 
 
+@jit
+def _weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
+    """`weighted_rows` on vector code; long sums by parts of values that stay in the first cache."""
+    c_step, x_step = out.shape[1], values.shape[1]
+    start = BIAS if bias != 0 else ZERO
+    if n_sum <= DEEP:
+        _products(out, target * c_step, c_step, n_rows, theta, first, row_step, sum_step, start, values, source * x_step,
+                  x_step, n_sum, 0, m)
+        return
+    span = NEAR // values.itemsize
+    for begin in range(0, m, span):
+        for j in range(0, n_sum, DEEP):
+            _products(out, target * c_step, c_step, n_rows, theta, first + j * sum_step, row_step, sum_step,
+                      start if j == 0 else GO_ON, values, (source + j) * x_step, x_step, min(DEEP, n_sum - j), begin,
+                      min(begin + span, m))
+
+
+@jit
+def _outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
+    """`outer_rows` on vector code; wide layers as sums of rows of the transposed values, a tile at a time."""
+    span = NEAR // values.itemsize
+    if n_rows < WIDE_ROWS or n_columns < span:
+        _inner_products(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m)
+        return
+    odd = n_columns % (span // VECTORS)  # not a whole vector of columns
+    _inner_products(grad, first, row_step, deltas, target, n_rows, values, source, odd, m)
+    tile = np.empty(DEEP * span, values.dtype)
+    d_step = deltas.shape[1]
+    for begin in range(odd, n_columns, span):
+        columns = min(span, n_columns - begin)
+        for start in range(0, m, DEEP):
+            length = min(DEEP, m - start)
+            for j in range(columns):
+                for i in range(length):
+                    tile[i * span + j] = values[source + begin + j, start + i]
+            _products(grad, first + begin, row_step, n_rows, deltas, target * d_step + start, d_step, 1, GO_ON, tile, 0,
+                      span, length, 0, columns)
+
+
 @intrinsic
-def _outer_rows(
+def _inner_products(
     typingctx: Any, grad: Any, first: Any, row_step: Any, deltas: Any, target: Any, n_rows: Any, values: Any,
     source: Any, n_columns: Any, m: Any,
 ) -> Any:  # fmt: skip
