@@ -26,6 +26,7 @@ _LAZY = {
     "elastic_net": "penalties",
     "gdf": "df",
     "risk": "risks",
+    "select": "risks.selection",
     "DegreesOfFreedom": "df",
     "EarlyStopping": "stopping",
 }
