@@ -181,6 +181,20 @@ def test_one_stack_gives_the_numbers_of_a_loop(line, formula, standardize):
     np.testing.assert_allclose(bags[0].draws, bags[1].draws, rtol=1e-9)
 
 
+@pytest.mark.parametrize("options", [{"polish": True}, {"keep": 1}, {"exclude": ["x.to.1layhid1"]}])
+def test_a_loop_gives_the_same_with_other_settings(line, options):
+    """A level that a fold lacks, finishing, pruning, and weights held out."""
+    model = ns.NeuralNet.from_formula(
+        "y ~ x + g", line.assign(g=np.where(np.arange(len(line)) < 2, "rare", line.g)), hidden=2, rep=2,
+        algorithm="lm", penalty=ns.decay(0.05), threshold=0.05, random_state=1, **options,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        both = [ns.risk(model, "cv", k=6, blocks=True, random_state=3, stack=stack) for stack in (True, False)]
+    np.testing.assert_allclose(both[0].draws, both[1].draws, rtol=1e-6)
+    assert both[0].draws.min() > 0
+
+
 def test_scaling_and_transforms_happen_inside_the_folds(line):
     """The fold's prediction is that of a model that never saw the other rows."""
     options = {"hidden": 2, "algorithm": "lm", "threshold": 1e-5, "penalty": ns.decay(0.1), "standardize": True}

@@ -161,16 +161,19 @@ class NetworkProcedure:
         penalty = coefficients(settings.penalty, network, self.design)
         if settings.minibatch:
             return [self._epochs(p, s, *b, penalty) for p, s, b in zip(parts, seeds, begun, strict=True)]
-        if not self.stack:
+        # finishing takes one set of free weights for the whole stack
+        if not self.stack or (settings.polish and any(p.empty.any() for p in parts)):
             return [
-                self._run(part, make_data(part.design.x, part.design.y, part.design.weights, part.design.offset,
+                self._run(make_data(part.design.x, part.design.y, part.design.weights, part.design.offset,
                                           dtype=np.dtype(settings.dtype)), start, free, penalty)
                 for part, (start, free) in zip(parts, begun, strict=True)
             ]  # fmt: skip
         data = self._stacked(parts, rows)
         start = np.concatenate([s for s, _ in begun])
         free = np.repeat(np.stack([f for _, f in begun]), settings.rep, axis=0)
-        whole = self._run(parts[0], data, start, free, penalty)
+        if (free == free[0]).all():
+            free = free[0]
+        whole = self._run(data, start, free, penalty)
         return [_slice(whole, slice(k * settings.rep, (k + 1) * settings.rep)) for k in range(len(parts))]
 
     def _stacked(self, parts: list[Part], rows: list[np.ndarray]) -> Any:
@@ -193,7 +196,7 @@ class NetworkProcedure:
             )  # fmt: skip
         return make_data(x, y, weights, offset, np.repeat(table, rep, axis=0), np.repeat(count, rep), dtype=dtype)
 
-    def _run(self, part: Part, data: Any, start: np.ndarray, free: np.ndarray, penalty: np.ndarray | None) -> Fit:
+    def _run(self, data: Any, start: np.ndarray, free: np.ndarray, penalty: np.ndarray | None) -> Fit:
         from .. import api
 
         settings = self.settings
@@ -207,9 +210,7 @@ class NetworkProcedure:
         )  # fmt: skip
         if not settings.polish:
             return fit
-        used = free if free.ndim == 1 else free[0]
-        return api._polished(self.network, data, np.broadcast_to(free, start.shape) if used is not free else free,
-                             fit, settings, penalty, same)  # fmt: skip
+        return api._polished(self.network, data, free, fit, settings, penalty, same)
 
     def _epochs(
         self, part: Part, seeds: np.random.SeedSequence, start: np.ndarray, free: np.ndarray, penalty: Any
