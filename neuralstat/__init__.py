@@ -29,8 +29,10 @@ _LAZY = {
     "select": "risks.selection",
     "DegreesOfFreedom": "df",
     "EarlyStopping": "stopping",
+    "read_weights": "weights",
+    "write_safetensors": "weights",
 }
-_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules")
+_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "weights")
 
 __all__ = [*_LAZY, *_MODULES]
 
