@@ -1,0 +1,168 @@
+"""Reading files of data with checks; every error names the file."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuralstat.datasets.unpickle import read_pickle
+from neuralstat.errors import ArgumentError, FileFormatError
+
+RATIO = 1032  # deflate cannot do better
+MAX_BYTES = 2**33
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of the format, with the name of the file."""
+    try:
+        yield
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+
+
+def as_path(path: Any, argument: str = "path", folder: bool = False) -> Path:
+    """The path of a file, or of a folder, that exists."""
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ArgumentError(f"{argument} must be the name of a {'folder' if folder else 'file'}, got {path!r}.")
+    found = Path(path)
+    if not (found.is_dir() if folder else found.is_file()):
+        raise FileNotFoundError(f"there is no {'folder' if folder else 'file'} {found}")
+    return found
+
+
+def find(folder: Path, names: Sequence[str], what: str) -> Path:
+    """The first of some files that a folder has."""
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"{what}: {folder} has none of {', '.join(names)}")
+
+
+def check_subset(subset: Any, choices: Sequence[str]) -> None:
+    """Raise unless it is one of the choices."""
+    if subset not in choices:
+        raise ArgumentError(f"subset must be one of {', '.join(map(repr, choices))}, got {subset!r}.")
+
+
+def check_count(value: Any, argument: str) -> int | None:
+    """A whole number >= 1, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ArgumentError(f"{argument} must be a whole number >= 1, got {value!r}.")
+    return int(value)
+
+
+def read_idx(path: Path, axes: int, n: int | None = None) -> np.ndarray:
+    """An array of bytes in the IDX format, plain or gzipped; the first n entries of its first axis.
+
+    Raises
+    ------
+    FileFormatError
+        Where it is none, has another number of axes, or is cut off.
+    """
+    with naming(path):
+        size = path.stat().st_size
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+        opener: Any = gzip.open if packed else open
+        try:
+            with opener(path, "rb") as file:
+                head = file.read(4 + 4 * axes)
+                if len(head) < 4 + 4 * axes or head[:2] != b"\0\0":
+                    raise FileFormatError("it is no IDX file, or is cut off")
+                if head[2] != 8 or head[3] != axes:
+                    raise FileFormatError(f"it holds type {head[2]} with {head[3]} axes; expected bytes with {axes}")
+                shape = np.frombuffer(head, ">u4", axes, 4).tolist()
+                whole = math.prod(shape)
+                if whole > size * (RATIO if packed else 1):
+                    raise FileFormatError(f"it claims the shape {tuple(shape)}, more than its {size} bytes hold")
+                shape[0] = shape[0] if n is None else min(n, shape[0])
+                raw = file.read(math.prod(shape))
+                if len(raw) < math.prod(shape) or (n is None and file.read(1)):
+                    raise FileFormatError(f"its data do not have the shape {tuple(shape)}: it is cut off, or too long")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise FileFormatError(f"its gzip stream is damaged ({error})") from None
+    return np.frombuffer(raw, np.uint8).reshape(shape)
+
+
+def npz(
+    path: str | os.PathLike[str], *, names: Sequence[str] | None = None, max_bytes: int = MAX_BYTES
+) -> dict[str, np.ndarray]:
+    """Read the arrays of a `.npz` file, also those of lists, without executing anything.
+
+    Parameters
+    ----------
+    path : str or Path
+        As the files that Keras' data sets come in: ``x_train``, ``y_train``, ... Arrays of objects (the reviews of IMDB
+        are lists of different lengths) are read where they hold numbers, texts, lists and dicts only.
+    names : sequence of str, optional
+        Only these arrays.
+    max_bytes : int
+        Files whose arrays take more memory are refused.
+
+    Returns
+    -------
+    dict of str to array
+
+    Raises
+    ------
+    FileFormatError
+        Naming the file, where it is damaged, claims more than its bytes hold, or holds other objects.
+    """
+    source = as_path(path)
+    out = {}
+    with naming(source):
+        try:
+            with zipfile.ZipFile(source) as file:
+                entries = file.infolist()
+                for entry in entries:
+                    limit = entry.compress_size * (1 if entry.compress_type == zipfile.ZIP_STORED else RATIO)
+                    if entry.file_size > limit or entry.flag_bits & 1 or not entry.filename.endswith(".npy"):
+                        raise FileFormatError(f"member {entry.filename!r:.80} is no array, or claims more than it holds")
+                if sum(e.file_size for e in entries) > max_bytes or sum(e.compress_size for e in entries) > \
+                        source.stat().st_size:  # fmt: skip
+                    raise FileFormatError(f"its members claim more than the file has, or than max_bytes={max_bytes}")
+                entries = [e for e in entries if names is None or e.filename[:-4] in names]
+                for entry in entries:
+                    with file.open(entry) as stream:
+                        raw = stream.read(entry.file_size + 1)
+                    out[entry.filename[:-4]] = _npy(raw, entry.filename)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+            raise FileFormatError(f"it is no .npz file, or damaged ({str(error)[:80]})") from None
+        if len(out) < len(entries):
+            raise FileFormatError("two members have the same name")
+    return out
+
+
+def _npy(raw: bytes, name: str) -> np.ndarray:
+    import io
+
+    buffer = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(buffer)
+        reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, fortran, dtype = reader(buffer)
+    except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
+        raise FileFormatError(f"member {name!r} is not an array ({str(error)[:80]})") from None
+    body = raw[buffer.tell() :]
+    if dtype.hasobject:
+        found = read_pickle(body)
+        if not isinstance(found, np.ndarray) or found.shape != shape:
+            raise FileFormatError(f"member {name!r} does not hold the array that its header promises")
+        return found
+    if dtype.kind not in "biufSU" or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
+        raise FileFormatError(f"member {name!r} holds {str(dtype)[:40]} of shape {str(shape)[:60]}, which does not fit")
+    if dtype.itemsize == 0:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()

@@ -1,0 +1,174 @@
+"""Keras' data sets of numbered words and of houses, from their `.npz` files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.datasets.files import as_path, check_count, check_subset, npz
+from neuralstat.errors import ArgumentError, FileFormatError
+
+START, UNKNOWN, SHIFT = 1, 2, 3  # Keras' numbers: of the start of a text, of rare words, and how words are moved up
+BOSTON = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
+
+
+def pad_sequences(sequences: Sequence[Sequence[int]], length: int) -> np.ndarray:
+    """Lists of numbers as rows of one length: the last `length` numbers, zeros before shorter ones; as Keras does.
+
+    Returns
+    -------
+    array, shape (n, length), int64
+    """
+    out = np.zeros((len(sequences), length), np.int64)
+    for row, sequence in zip(out, sequences, strict=True):
+        last = list(sequence)[-length:]
+        row[length - len(last) :] = last
+    return out
+
+
+def multi_hot(sequences: Sequence[Sequence[int]], width: int) -> np.ndarray:
+    """Which numbers below `width` occur in each list.
+
+    Returns
+    -------
+    array, shape (n, width), uint8
+        1 where the number occurs.
+
+    Raises
+    ------
+    ArgumentError
+        Where a number is not in 0, ..., width - 1.
+    """
+    out = np.zeros((len(sequences), width), np.uint8)
+    for row, sequence in zip(out, sequences, strict=True):
+        own = np.asarray(sequence, dtype=np.int64)
+        if own.size and (own.min() < 0 or own.max() >= width):
+            raise ArgumentError(f"width={width}, but a sequence holds {own.max() if own.max() >= width else own.min()}.")
+        row[own] = 1
+    return out
+
+
+def _texts(x: Any, y: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lists of numbers and labels, checked."""
+    if x is None or y is None:
+        raise FileFormatError(f"{what}: it lacks the arrays of texts and labels")
+    y = np.asarray(y)
+    if x.ndim != 1 or y.shape != x.shape or y.dtype.kind not in "iu" or (y.size and y.min() < 0):
+        raise FileFormatError(f"{what}: texts {x.shape} and labels {y.shape} do not belong together")
+    for item in x:
+        if not isinstance(item, list) or not all(type(word) is int and word >= 0 for word in item):
+            raise FileFormatError(f"{what}: a text is no list of numbers of words")
+    return x, y.astype(np.int64)
+
+
+def _encode(texts: Any, num_words: int, length: int | None) -> np.ndarray:
+    """As Keras' `load_data` numbers words, then rows of one length, or 0/1 for every word."""
+    def number(word: int) -> int:
+        return word + SHIFT if word + SHIFT < num_words else UNKNOWN
+
+    lists = [[START, *map(number, text)] for text in texts]
+    return multi_hot(lists, num_words) if length is None else pad_sequences(lists, length)
+
+
+def imdb(
+    path: str | os.PathLike[str], subset: str = "train", *, num_words: int = 10_000, length: int | None = None,
+    n: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Read Keras' ``imdb.npz``, reviews of films as numbers of words, from a file that you have.
+
+    Parameters
+    ----------
+    path : str or Path
+    subset : "train" or "test"
+        25,000 reviews each, in the order in which Keras shuffles them.
+    num_words : int
+        Words are numbered by how common they are; those from this number on become 2.
+    length : int, optional
+        Given: the last `length` words of every review, for an Embedding layer; else a column of 0 and 1 per word.
+    n : int, optional
+        The first n reviews only.
+
+    Returns
+    -------
+    dict
+        ``positive``, 0 or 1; ``words``, shape (n, length) or (n, num_words).
+
+    Raises
+    ------
+    FileFormatError
+        Naming the file, where it is damaged or holds other objects.
+
+    References
+    ----------
+    Maas, A. L. et al. (2011). Learning word vectors for sentiment analysis. ACL, 142-150.
+    """
+    check_subset(subset, ("train", "test"))
+    arrays, n = npz(path, names=(f"x_{subset}", f"y_{subset}", "y_train")), check_count(n, "n")
+    x, y = _texts(arrays.get(f"x_{subset}"), arrays.get(f"y_{subset}"), str(path))
+    rng = np.random.RandomState(113)  # Keras' seed; it shuffles the training set, then the test set
+    if subset == "test":
+        rng.shuffle(np.arange(len(arrays.get("y_train", ()))))
+    order = np.arange(len(x))
+    rng.shuffle(order)
+    x, y = x[order[:n]], y[order[:n]]
+    return {"positive": y, "words": _encode(x, check_count(num_words, "num_words") or 1, check_count(length, "length"))}
+
+
+def reuters(
+    path: str | os.PathLike[str], subset: str = "train", *, num_words: int = 10_000, length: int | None = None,
+    n: int | None = None, test_share: float = 0.2,
+) -> dict[str, Any]:  # fmt: skip
+    """Read Keras' ``reuters.npz``, newswires of 46 topics as numbers of words, from a file that you have.
+
+    Parameters
+    ----------
+    path, num_words, length, n
+        As in `imdb`.
+    subset : "train", "test" or "all"
+    test_share : float
+        Share of the newswires in the test set.
+
+    Returns
+    -------
+    dict
+        ``topic``, a Categorical of whole numbers; ``words``, shape (n, length) or (n, num_words).
+    """
+    check_subset(subset, ("train", "test", "all"))
+    if not 0 < test_share < 1:
+        raise ArgumentError(f"test_share must be between 0 and 1, got {test_share!r}.")
+    arrays, n = npz(path), check_count(n, "n")
+    x, y = _texts(arrays.get("x"), arrays.get("y"), str(path))
+    topics = list(range(int(y.max(initial=0)) + 1))
+    if len(topics) > 1000:
+        raise FileFormatError(f"{path}: a topic has the number {len(topics) - 1}")
+    order = np.arange(len(x))
+    np.random.RandomState(113).shuffle(order)
+    cut = int(len(x) * (1 - test_share))
+    order = {"train": order[:cut], "test": order[cut:], "all": order}[subset][:n]
+    words = _encode(x[order], check_count(num_words, "num_words") or 1, check_count(length, "length"))
+    return {"topic": pd.Categorical.from_codes(y[order], topics), "words": words}
+
+
+def boston_housing(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read Keras' ``boston_housing.npz``, 506 census tracts, from a file that you have.
+
+    Returns
+    -------
+    DataFrame
+        CRIM, ..., LSTAT, and MEDV, the median value of homes in 1000 dollars; in the file's order. One covariate, B, was
+        made from the share of black inhabitants on a discriminatory assumption; leave it out of models that matter.
+
+    References
+    ----------
+    Harrison, D. & Rubinfeld, D. L. (1978). Hedonic prices and the demand for clean air. Journal of Environmental
+    Economics and Management 5, 81-102.
+    """
+    arrays = npz(as_path(path))
+    x, y = arrays.get("x"), arrays.get("y")
+    if x is None or y is None or x.shape != (len(y), len(BOSTON)) or x.dtype.kind != "f" or y.dtype.kind != "f":
+        raise FileFormatError(f"{path}: it has no arrays x (rows, {len(BOSTON)}) and y")
+    return pd.DataFrame(x, columns=list(BOSTON)).assign(MEDV=y)
