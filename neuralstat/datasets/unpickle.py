@@ -11,7 +11,7 @@ import io
 import math
 import pickle
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -114,8 +114,11 @@ _NAMES = {
 }  # fmt: skip
 
 
-class _Reader(pickle._Unpickler):  # type: ignore[name-defined, misc]  # in Python: the compiled one trusts sizes in the file
-    dispatch = {op[0]: pickle._Unpickler.dispatch[op[0]] for op in _OPS}  # type: ignore[attr-defined]  # noqa: RUF012
+_PYTHON: Any = pickle._Unpickler  # the one in Python: the compiled one trusts sizes in the file
+
+
+class _Reader(_PYTHON):
+    dispatch: ClassVar[dict[int, Any]] = {op[0]: _PYTHON.dispatch[op[0]] for op in _OPS}
 
     def find_class(self, module: Any, name: Any) -> _Name:
         kind = _NAMES.get((module, name))
@@ -162,8 +165,10 @@ class _Reader(pickle._Unpickler):  # type: ignore[name-defined, misc]  # in Pyth
 
     def load(self) -> Any:
         self.read, self.readline, self.readinto = self.file.read, self.file.readline, self.file.readinto
-        self.memo, self.metastack, self.stack, self.proto = {}, [], [], 0
-        self.append = self.stack.append
+        self.memo: dict[int, Any] = {}
+        self.stack: list[Any] = []
+        self.metastack: list[Any] = []
+        self.proto, self.append = 0, self.stack.append
         dispatch = self.dispatch
         try:
             while True:

@@ -144,7 +144,8 @@ def _walk(file: SafeFile, group: Any, key: str, above: str, name: str, entry: di
 def _array_names(kind: str, entry: dict[str, Any], count: int) -> Sequence[str]:
     """Names of a layer's arrays; numbers where its class is not known."""
     names = ARRAYS.get(kind, ())
-    config = entry.get("config") if isinstance(entry.get("config"), dict) else {}
+    config: Any = entry.get("config")
+    config = config if isinstance(config, dict) else {}
     if kind == "batch_normalization":
         names = tuple(n for n, flag in zip(names, ("scale", "center", "", ""), strict=True) if config.get(flag, True))
     if len(names) == count:

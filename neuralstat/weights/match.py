@@ -81,7 +81,7 @@ def expected_shapes(expected: Any) -> dict[str, tuple[int, ...]]:
         expected = expected.get_weights()
     if not isinstance(expected, Mapping):
         raise ArgumentError(f"expected must be a fit, or a mapping of names and arrays or shapes, got {expected!r:.80}.")
-    return {name: tuple(getattr(value, "shape", value)) for name, value in expected.items()}
+    return {name: tuple(value.shape if hasattr(value, "shape") else value) for name, value in expected.items()}
 
 
 def match(
