@@ -16,6 +16,7 @@ from .layers import codes
 
 if TYPE_CHECKING:
     from .formula import Design
+    from .inference.prediction import Prediction
     from .network import Network
     from .settings import Settings
     from .train import Fit
@@ -92,6 +93,21 @@ class PredictionMixin:
         if type == "class":
             return self._classes(mean, index, complete)
         return self._frame(mean, index)
+
+    def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
+        """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.
+
+        See `inference.prediction.get_prediction` for the arguments.
+        """
+        from .inference.prediction import get_prediction
+
+        return get_prediction(self, new, **options)  # type: ignore[arg-type]
+
+    def coverage(self, method: str = "delta", **options: Any) -> pd.DataFrame:
+        """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`."""
+        from .inference.coverage import coverage
+
+        return coverage(self, method, **options)  # type: ignore[arg-type]
 
     def _inputs(self, new: Any, offset: Any) -> tuple[np.ndarray, np.ndarray | None, pd.Index, np.ndarray]:
         """x (D, m), offset, index and which rows are complete."""

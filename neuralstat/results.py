@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .formula import Design
+    from .inference.influence import Influence
     from .inference.intervals import ConfidenceInterval
     from .network import Network
     from .settings import Settings
@@ -413,6 +414,32 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
     def params(self) -> pd.Series:
         """Weights of the best repetition by R's names, original units."""
         return pd.Series(self.theta[self.best - 1], index=list(self.network.names), name="weights")
+
+    # diagnostics -------------------------------------------------------------------------------------------
+
+    def get_influence(self, rep: Any = "best", curvature: str = "expected") -> Influence:
+        """Leverages, Cook's distances, leave-one-out residuals without refits; see `inference.influence.Influence`."""
+        from .inference.influence import Influence
+
+        return Influence(self, rep, curvature)
+
+    def hessian_spectrum(self, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
+        """Eigenvalues of the Hessian, flat and negative directions; see `inference.influence.hessian_spectrum`."""
+        from .inference.influence import hessian_spectrum
+
+        return hessian_spectrum(self, rep, cutoff)
+
+    def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
+        """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
+        from .plots import plot_diagnostics
+
+        return plot_diagnostics(self, rep, **options)
+
+    def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
+        """Eigenvalues of the Hessian by rank."""
+        from .plots import plot_spectrum
+
+        return plot_spectrum(self.hessian_spectrum(rep), ax=ax)
 
     # printing, plots, files --------------------------------------------------------------------------------
 

@@ -112,9 +112,10 @@ def _starts(
 
 
 def train_stack(
-    results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None, keep: int | None = None
-) -> Fit:
-    """Train as the settings of the fit say, on responses (B, K, n)."""
+    results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None, keep: int | None = None,
+    weights: np.ndarray | None = None,
+) -> Fit:  # fmt: skip
+    """Train as the settings of the fit say, on responses (B, K, n); with case weights (B, n) instead of the fit's."""
     from .. import api
 
     settings, design, network = results.settings, results.design, results.network
@@ -123,7 +124,8 @@ def train_stack(
 
         return refit(results, y, start, n_jobs)
     free, penalty = results.fit.free[0], results.penalty_coefficients
-    data = make_data(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+    cases = design.weights if weights is None else weights
+    data = make_data(design.x, y, cases, design.offset, dtype=np.dtype(settings.dtype))
     algorithm, _ = api.resolve_algorithm(settings, network, design, int(free.sum()), penalty)
     same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": n_jobs}
     fit = train(

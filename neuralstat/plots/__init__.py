@@ -3,6 +3,7 @@
 Nothing here shows a figure. Without ``ax`` a new figure is made, which a notebook displays by itself.
 """
 
+from neuralstat.plots.diagnostics import plot_diagnostics, plot_spectrum
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted
@@ -13,10 +14,12 @@ from neuralstat.plots.restarts import plot_restarts
 __all__ = [
     "gwplot",
     "plot_confusion",
+    "plot_diagnostics",
     "plot_error",
     "plot_fit",
     "plot_history",
     "plot_network",
     "plot_observed_fitted",
     "plot_restarts",
+    "plot_spectrum",
 ]

@@ -22,6 +22,8 @@ def plot_fit(
     *,
     response: str | None = None,
     points: int = 500,
+    interval: str | None = None,
+    alpha: float = 0.05,
     band: tuple[Any, Any] | None = None,
     band_label: str = "interval",
     truth: Any = None,
@@ -41,6 +43,10 @@ def plot_fit(
         Name of an output; needed where a numeric response has several.
     points : int
         Values of the grid.
+    interval : {"mean", "obs"}, optional
+        Band of `get_prediction` (delta method): of the mean, or of a new observation.
+    alpha : float
+        1 - coverage of that band.
     band : pair of array-like, each of shape (points,), optional
         Lower and upper limits on the grid, which is ``numpy.linspace(least, largest, points)``.
     band_label : str
@@ -66,16 +72,24 @@ def plot_fit(
     name = _one_numeric(results)
     classes = results.design.classes
     if name is None or (classes is not None and len(results.design.y_names) > 1 and response is None):
-        if band is not None or truth is not None:
+        if band is not None or truth is not None or interval is not None:
             raise ArgumentError(
-                "band and truth need a curve to go with: one numeric covariate, no offset, and for a factor "
+                "interval, band and truth need a curve to go with: one numeric covariate, no offset, and for a factor "
                 "response of several classes response=."
             )
         return _against_observed(results, numbers, response, ax)
     k = _output(results, response)
     values = results.design.frame[name].to_numpy(dtype=float)
     grid = np.linspace(values.min(), values.max(), int(points))
-    curves = _curves(results, pd.DataFrame({name: grid}), numbers, k)
+    table = pd.DataFrame({name: grid})
+    curves = _curves(results, table, numbers, k)
+    if interval is not None:
+        if interval not in ("mean", "obs") or band is not None:
+            raise ArgumentError(f"interval must be 'mean' or 'obs', and without band; got {interval!r}.")
+        frame = results.get_prediction(table).conf_int(alpha, obs=interval == "obs")
+        part = frame if len(results.design.y_names) == 1 else frame[results.design.y_names[k]]
+        band = part["lower"].to_numpy(), part["upper"].to_numpy()
+        band_label = f"{100 * (1 - alpha):g} % of {'the mean' if interval == 'mean' else 'new observations'}"
     return plot_curves(
         values,
         _observed(results)[k],

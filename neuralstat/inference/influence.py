@@ -1,0 +1,248 @@
+"""Influence of single observations, from one fit: leverages, Cook's distances, leave-one-out residuals.
+
+With R the (n, P) root of the Gauss-Newton (Fisher) matrix, or J W^(1/2) beside the exact Hessian, and P the penalty's
+curvature, ``h_i = R_i (H + P)^-1 R_i'``. At ``hidden=0`` these are the hat values of a GLM, and everything here is what
+statsmodels' `OLSInfluence` and `GLMInfluence` give. For a network it is the tangent plane's: exact to first order in
+the change of the weights. Pregibon (1981), Annals of Statistics 9:705; Cook & Weisberg (1982), Residuals and Influence
+in Regression; St. Laurent & Cook (1993), Biometrika 80:99 (nonlinear models).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..df import local
+from ..errors import ArgumentError
+from ..families import Gaussian
+from . import derivatives
+from .covariance import inverse
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+CURVATURES = ("expected", "hessian")
+
+
+class Influence:
+    """Influence of the observations on one repetition of a fit; every Series is on the index of the data.
+
+    Rows kept out of the fit are NaN. Made by `NeuralNetResults.get_influence`.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+        Of one output.
+    rep : int or "best"
+    curvature : {"expected", "hessian"}
+        Of the tangent plane's metric: Gauss-Newton, or the exact Hessian, with which leave-one-out residuals of nets with
+        large residuals are nearer to refits (and which needs a minimum).
+
+    Raises
+    ------
+    ArgumentError
+        For several outputs, an unknown curvature, and a Hessian that is not positive definite.
+    """
+
+    def __init__(self, results: NeuralNetResults, rep: Any = "best", curvature: str = "expected") -> None:
+        if results.network.n_outputs > 1:
+            raise ArgumentError(
+                f"get_influence needs one output; this fit has {results.network.n_outputs}: fit them one at a time."
+            )
+        if curvature not in CURVATURES:
+            raise ArgumentError(f"curvature must be 'expected' or 'hessian', got {curvature!r}.")
+        results._likely()
+        self.results, self.b, self.curvature = results, results.which(rep), curvature
+
+    # ingredients -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _used(self) -> np.ndarray:
+        return local.active(self.results, self.b)
+
+    @cached_property
+    def _root(self) -> np.ndarray:
+        """(n, F) root of the Fisher matrix over the active weights, internal units."""
+        return local.rows(self.results, self.b)[0][:, self._used]
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        results, b, used = self.results, self.b, self._used
+        if self.curvature == "hessian":
+            theta = results.fit.theta[b].astype(float)
+            matrix = derivatives.hessian(results.network, results.data, theta)[np.ix_(used, used)]
+        else:
+            matrix = self._root.T @ self._root
+        penalty = local.penalty_diagonal(results, b, used)
+        turned, _, negative = inverse(matrix + np.diag(np.broadcast_to(penalty, used.sum())))
+        if negative:
+            raise ArgumentError(
+                f"curvature={self.curvature!r}: the matrix has {negative} negative eigenvalue(s), the weights are not at a "
+                "minimum. Train to a smaller threshold (polish=True), or use curvature='expected'."
+            )
+        return turned
+
+    @cached_property
+    def _hat(self) -> np.ndarray:
+        if self.curvature == "expected":
+            penalty = local.penalty_diagonal(self.results, self.b, self._used)
+            return np.clip(local.leverage(self._root, np.broadcast_to(penalty, self._used.sum()))[0], 0.0, 1.0)
+        return np.einsum("nf,fg,ng->n", self._root, self._inverse, self._root)
+
+    @cached_property
+    def _pearson(self) -> np.ndarray:
+        r = self.results
+        return r._likely().pearson(r._responses, r._means(self.b), r._case_weights)[0]
+
+    def _series(self, values: np.ndarray, name: str) -> pd.Series:
+        design = self.results.design
+        full = np.full(design.kept.size, np.nan)
+        full[design.kept] = values
+        return pd.Series(full, design.full_index, name=name)
+
+    @property
+    def k_vars(self) -> float:
+        """Degrees of freedom of the fit, the sum of the leverages."""
+        return float(self._hat.sum())
+
+    @property
+    def scale(self) -> float:
+        """Dispersion: Pearson's chi2 on n minus `k_vars`, 1 for families that have none."""
+        if not self.results._likely().dispersed:
+            return 1.0
+        return float(np.sum(self._pearson**2)) / self._rest
+
+    @property
+    def _rest(self) -> float:
+        rest = int(np.count_nonzero(self.results._case_weights)) - self.k_vars
+        if rest <= 0:
+            raise ArgumentError("get_influence: no degrees of freedom are left for the residuals.")
+        return rest
+
+    # what users read ---------------------------------------------------------------------------------------
+
+    @property
+    def hat_matrix_diag(self) -> pd.Series:
+        """Leverages."""
+        return self._series(self._hat, "hat_diag")
+
+    @property
+    def resid_studentized(self) -> pd.Series:
+        """Internally studentized Pearson residuals, r / sqrt(scale (1 - h))."""
+        return self._series(self._internal, "standard_resid")
+
+    resid_studentized_internal = resid_studentized
+
+    @cached_property
+    def _internal(self) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._pearson / np.sqrt(self.scale * (1 - self._hat))
+
+    @property
+    def resid_studentized_external(self) -> pd.Series:
+        """Studentized with the scale without the observation (gaussian responses).
+
+        Raises
+        ------
+        ArgumentError
+            For other families.
+        """
+        return self._series(self._external, "student_resid")
+
+    @cached_property
+    def _external(self) -> np.ndarray:
+        if not isinstance(self.results.family, Gaussian):
+            raise ArgumentError("resid_studentized_external is defined for a gaussian response.")
+        rest = self._rest
+        with np.errstate(invalid="ignore"):
+            return self._internal * np.sqrt((rest - 1) / (rest - self._internal**2))
+
+    @property
+    def resid_press(self) -> pd.Series:
+        """Leave-one-out residuals y_i - mu_-i(x_i) without refits, in the units of the response.
+
+        Gaussian with identity link: r / (1 - h), exact for linear models. Otherwise one Newton step on the scale of the
+        linear predictor: ``eta_-i = eta_i - R_i (H + P)^-1 s_i / (1 - h_i)``.
+        """
+        results = self.results
+        plain = results._response_residuals(self.b)[0]
+        family = results._likely()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if isinstance(family, Gaussian) and family.link.name == "identity":
+                return self._series(plain / (1 - self._hat), "resid_press")
+            mu, y, w = results._means(self.b)[0], results._responses[0], results._case_weights
+            link = family.link
+            rise = 1 / link.deriv(mu)
+            weight = np.where(w > 0, w, np.nan) * rise**2 / family.variance(mu)  # root'root of one row, in eta
+            step = w * (y - mu) * rise / family.variance(mu)  # minus the score in eta
+            moved = link(mu) - step * self._hat / weight / (1 - self._hat)
+            return self._series(y - link.inverse(moved), "resid_press")
+
+    @property
+    def cooks_distance(self) -> tuple[pd.Series, pd.Series]:
+        """Cook's distances and their F probabilities (of larger values)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            d = self._internal**2 * self._hat / (1 - self._hat) / self.k_vars
+        p = stats.f.sf(d, self.k_vars, self._rest)
+        return self._series(d, "cooks_d"), self._series(p, "cooks_pvalue")
+
+    @property
+    def dffits_internal(self) -> pd.Series:
+        """Change of the own fit when the observation is left out, in its standard errors."""
+        return self._series(self._internal * np.sqrt(self._hat / (1 - self._hat)), "dffits_internal")
+
+    @property
+    def dffits(self) -> pd.Series:
+        """`dffits_internal` with the scale without the observation (gaussian responses)."""
+        return self._series(self._external * np.sqrt(self._hat / (1 - self._hat)), "dffits")
+
+    def summary_frame(self) -> pd.DataFrame:
+        """Cook's distance, residuals, leverages, dffits: a row per observation, statsmodels' column names."""
+        columns = [self.cooks_distance[0], self.resid_studentized, self.hat_matrix_diag, self.dffits_internal]
+        if isinstance(self.results.family, Gaussian):
+            columns += [self._series(self._external, "student_resid"), self.dffits]
+        return pd.concat([*columns, self.resid_press], axis=1)
+
+
+def hessian_spectrum(results: NeuralNetResults, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
+    """Eigenvalues of the Hessian of the penalised error over the weights that move, largest first.
+
+    Flat directions (eigenvalues below `cutoff` times the largest, in absolute value) are combinations of weights that
+    the data do not determine; negative ones say that the fit is at no minimum. Many lie near zero in networks with more
+    units than the data ask for (Sagun, Bottou & LeCun 2016, arXiv:1611.07476).
+
+    Parameters
+    ----------
+    rep : int or "best"
+    cutoff : float
+
+    Returns
+    -------
+    DataFrame
+        ``eigenvalue``, ``kind`` ("positive", "flat", "negative"), ``weight`` (name of the largest loading); internal
+        units. ``.attrs`` has the counts and the condition number of the positive part.
+    """
+    from ..settings import check_number
+
+    cutoff = check_number(cutoff, "cutoff", positive=True)
+    b = results.which(rep)
+    used = local.active(results, b)
+    theta = results.fit.theta[b].astype(float)
+    local.check_finite(results, b)
+    full = derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)
+    values, vectors = np.linalg.eigh(full[np.ix_(used, used)])
+    values, vectors = values[::-1], vectors[:, ::-1]
+    flat = np.abs(values) <= cutoff * np.abs(values).max(initial=0.0)
+    kind = np.where(flat, "flat", np.where(values > 0, "positive", "negative"))
+    names = np.array(results.network.names)[used]
+    frame = pd.DataFrame({
+        "eigenvalue": values, "kind": kind, "weight": names[np.abs(vectors).argmax(axis=0)] if values.size else [],
+    })  # fmt: skip
+    positive = values[kind == "positive"]
+    frame.attrs = {name: int(np.sum(kind == name)) for name in ("positive", "flat", "negative")}
+    frame.attrs["condition"] = float(positive.max() / positive.min()) if positive.size else float("nan")
+    return frame

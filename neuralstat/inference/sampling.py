@@ -1,0 +1,91 @@
+"""Sampling covariance of fitted means: the delta method, for one network or for the mean of several.
+
+To first order the weights of repetition r move with the data by ``-H_r^-1 sum_i s_ri``: H_r the curvature of the
+penalised error, s_ri the gradient of observation i's error. A mean over repetitions ``(1/R) sum_r mu_r(x)`` moves by
+the mean of these, so its variance has the covariances *between* repetitions, which share the data, in it:
+
+    Var = (1/R^2) sum_rs J_r(x) H_r^-1 B_rs H_s^-1 J_s(x)',   B_rs = sum_i s_ri s_si'  ("sandwich")
+
+For "expected" and "hessian" B_rs is what the model says, phi sum_i R_ri' R_si, R_ri the rows of a root of the expected
+information; for one repetition "hessian" is phi H^-1 I H^-1, as `cov_params`. White (1989), JASA 84:1003; Tibshirani
+(1996), Neural Computation 8:152.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import derivatives
+from .covariance import _cov_type, _internal_scale, _warn, inverse
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
+
+
+def weight_moves(results: NeuralNetResults, b: int, kind: str, alone: bool) -> np.ndarray:
+    """How the weights (P,) of repetition b move with unit changes of the data: (P, N), internal units.
+
+    The covariance of the weights is this times its transpose; rows of weights held out are zero. `alone`: no other
+    repetition's moves will be set beside these.
+    """
+    from ..df.local import active, rows
+
+    network, used = results.network, active(results, b)
+    theta = results.fit.theta[b].astype(float)
+    hessian = None if kind == "expected" else derivatives.hessian(network, results.data, theta)[np.ix_(used, used)]
+    if kind == "sandwich":
+        filling = derivatives.scores(network, results.data, theta)[:, used].T
+    else:
+        phi = _internal_scale(results, b)
+        root = rows(results, b).reshape(-1, network.n_params)[:, used]
+        filling = np.sqrt(phi) * root.T
+        if kind == "expected":
+            hessian = root.T @ root
+        elif alone:
+            values, vectors = np.linalg.eigh(hessian)
+            filling = vectors * np.sqrt(phi * np.maximum(values, 0))
+    assert hessian is not None
+    if results.penalty_coefficients is not None:
+        hessian = hessian + np.diag(derivatives.penalty_curvature(results.penalty_coefficients, theta)[used])
+    turned, rank, negative = inverse(hessian)
+    _warn(results, b, kind, rank, negative)
+    moves = np.zeros((network.n_params, filling.shape[1]))
+    moves[used] = turned @ filling
+    return moves
+
+
+def mean_jacobian(results: NeuralNetResults, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+    """d mean_k / d theta of repetition b at x (D, m), shape (K, m, P): in the response's units."""
+    from ..train import make_data
+
+    network, goal, theta = results.network, results.network.objective, results.fit.theta[b].astype(float)
+    data = make_data(np.ascontiguousarray(x), np.zeros((network.n_outputs, x.shape[1])), offset=offset)
+    jacobian = derivatives.jacobian(network, data, theta)
+    if goal.of_predictor:
+        raw = derivatives.outputs(network, data.x, theta, offset)[0]
+        jacobian = goal.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
+    scaling = results.design.scaling
+    return jacobian if scaling is None else jacobian * scaling.y_sd[:, np.newaxis, np.newaxis]
+
+
+def mean_variance(
+    results: NeuralNetResults, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
+) -> np.ndarray:
+    """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
+    kind = _cov_type(results, cov_type)
+    moves = np.concatenate([weight_moves(results, b, kind, len(numbers) == 1) for b in numbers]) / len(numbers)  # (R P, N)
+    covariance = moves @ moves.T
+    k, m = results.network.n_outputs, x.shape[1]
+    out = np.empty((k, m))
+    step = max(1, CHUNK // (k * covariance.shape[0]))
+    for first in range(0, m, step):
+        part = slice(first, min(first + step, m))
+        known = None if offset is None else np.ascontiguousarray(offset[:, part])
+        rows = np.concatenate([mean_jacobian(results, b, x[:, part], known) for b in numbers], axis=2)
+        for o in range(k):
+            out[o, part] = np.einsum("mp,mp->m", rows[o] @ covariance, rows[o])
+    return np.maximum(out, 0.0)
