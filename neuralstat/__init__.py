@@ -32,7 +32,7 @@ _LAZY = {
     "read_weights": "weights",
     "write_safetensors": "weights",
 }
-_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "weights")
+_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "study", "weights")
 
 __all__ = [*_LAZY, *_MODULES]
 

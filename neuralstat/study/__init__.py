@@ -1,0 +1,50 @@
+"""Simulation studies of models and of estimators of their risk; the module itself is called.
+
+>>> import neuralstat as ns
+>>> result = ns.study([ns.study.net(h) for h in (1, 2, 4)], "sine", 0.3, 100, replicates=50)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from .api import study
+from .estimators import Estimator, estimator
+from .models import resolve_models
+from .nets import Net, net
+from .problems import Noise, Problem, truth
+from .result import StudyResult
+from .smoothers import bs, cr, gam, glm, smoothing_spline
+
+__all__ = [
+    "Estimator",
+    "Net",
+    "Noise",
+    "Problem",
+    "StudyResult",
+    "bs",
+    "cr",
+    "estimator",
+    "gam",
+    "glm",
+    "net",
+    "resolve_models",
+    "smoothing_spline",
+    "study",
+    "truth",
+]
+
+
+class _Callable(ModuleType):
+    """This module, which may be called: ``ns.study(...)`` is ``ns.study.study(...)``."""
+
+    def __call__(self, *args: Any, **options: Any) -> StudyResult:
+        """See `study.study`."""
+        return study(*args, **options)
+
+
+_Callable.__call__.__doc__ = study.__doc__
+_Callable.__call__.__wrapped__ = study  # type: ignore[attr-defined]
+sys.modules[__name__].__class__ = _Callable

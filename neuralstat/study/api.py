@@ -1,0 +1,219 @@
+"""`study`: check the arguments, plan the chunks, run them, return the table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..settings import check_int, check_number
+from ..start import seed_sequence
+from .estimators import resolve_estimators
+from .models import resolve_models
+from .plan import Chunk, Plan
+from .problems import Cell, Noise, Problem, noise_of, truth
+from .result import Collected, StudyResult
+from .schedule import Schedule, warn
+from .store import Store
+
+CHUNK_FITS = 150  # fits of a chunk, where a model has no restarts and nothing is refitted
+
+
+def study(
+    models: Any,
+    truth: Any = "doppler",
+    noise: Any = 0.1,
+    n: Any = 200,
+    replicates: int = 100,
+    estimators: Any = ("training", "cp", "gcv"),
+    *,
+    restarts: int | None = None,
+    rep: int | None = None,
+    sigma: Any = "truth",
+    checkpoint: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    chunk: int | None = None,
+    keep_fits: bool = True,
+) -> StudyResult:
+    """Study estimators of risk by simulation: truth x noise x n x model x estimator x replicate.
+
+    In every cell (truth, noise, n) a design is drawn once; each replicate draws a response around the truth, the same
+    for all models; every model is fitted, its risk is measured against the truth, and every estimator is compared with
+    what it estimates. The networks of a cell are trained as stacks of all replicates and restarts.
+
+    Parameters
+    ----------
+    models : model, sequence of models, or dict of names and models
+        `study.net`, `study.bs`, `study.cr`, `study.smoothing_spline`, `study.glm`, `study.gam`, dicts of arguments of
+        `study.net`, or objects with fit and predict (scikit-learn's), of which every fit takes a copy.
+    truth : str, Truth, callable, or sequence of them
+        See `study.truth`.
+    noise : float or sequence of float
+        Standard deviation of normal noise.
+    n : int or sequence of int
+        Observations.
+    replicates : int
+    estimators : str, callable, or sequence or dict of them
+        See `study.estimator`.
+    restarts, rep : int
+        Random starts per network (1); two names for one thing.
+    sigma : {"truth", "difference"} or float
+        Standard deviation of the noise that estimators are told: the true one; Gasser, Sroka & Jennen-Steinmetz' from
+        differences of neighbours (one covariate); or a number.
+    checkpoint : path, optional
+        Folder for finished chunks. The same call goes on where another ended, however that ended, also with more
+        replicates; with ``random_state=None`` the seeds of the folder are used.
+    random_state : int, SeedSequence, Generator, optional
+        Every replicate of every cell has streams of its own: results depend neither on workers, chunks and schedule nor
+        on the other cells, models and replicates of the study.
+    n_jobs : int, optional
+        Processes; where not given, what an enclosing `joblib.parallel_config` says, else all cores. Inside
+        ``joblib.parallel_config(backend="dask")`` the workers of a Dask cluster.
+    progress : bool
+        Show a progress bar with rate and time left.
+    chunk : int, optional
+        Replicates per chunk.
+    keep_fits : bool
+        Keep fitted values, for ``plot("fits")``.
+
+    Returns
+    -------
+    StudyResult
+        After Ctrl-C: what was done, with a warning.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable, or the checkpoint belongs to another study.
+
+    Warns
+    -----
+    NeuralStatWarning
+        Where chunks could not be written to the checkpoint, or the study was interrupted.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> done = ns.study([ns.study.bs(k) for k in (4, 8, 16)], "sine", 0.3, 100, replicates=20,
+    ...                 estimators=["training", "cp", "cv"], random_state=1, n_jobs=1)
+    >>> sorted(done.summary().index.get_level_values("model").unique())
+    ['bs 16', 'bs 4', 'bs 8']
+    """
+    began = time.perf_counter()
+    if restarts is not None and rep is not None and restarts != rep:
+        raise ArgumentError(f"restarts={restarts} and rep={rep} differ; they are two names for one thing.")
+    restarts = check_int(next((r for r in (restarts, rep) if r is not None), 1), "restarts", 1)
+    replicates = check_int(replicates, "replicates", 1)
+    given = None if random_state is None else seed_sequence(random_state)
+    chosen, wanted = resolve_models(models), resolve_estimators(estimators)
+    sigma = sigma if sigma in ("truth", "difference") else check_number(sigma, "sigma", positive=True)
+
+    def plan_with(seeds: np.random.SeedSequence) -> Plan:
+        return Plan(_cells(truth, noise, n, seeds), chosen, wanted, restarts, sigma)
+
+    store = None
+    seeds = np.random.SeedSequence() if given is None else given
+    if checkpoint is not None:
+        store = Store(checkpoint, plan_with(np.random.SeedSequence(0)).describe(), given)
+        seeds = store.seeds
+    plan = plan_with(seeds)
+    _check(plan)
+    collected = Collected(plan, replicates, keep_fits)
+    todo = collected.restore(store) if store is not None else collected.missing()
+    chunks = [part for piece in todo for part in _split(plan, piece, chunk)]
+    unsaved: list[str] = []
+    with _Bar(progress, plan, chunks) as bar:
+
+        def take(part: Chunk, arrays: dict[str, np.ndarray]) -> None:
+            if store is not None:
+                try:
+                    store.save(part, arrays)
+                except OSError as error:
+                    unsaved.append(error.strerror or str(error))
+                    arrays = {**arrays, "status": _not_saved(arrays["status"], unsaved[-1])}
+            collected.add(part, arrays)
+            bar.update(part)
+
+        finished = Schedule(plan, chunks, n_jobs).run(take) if chunks else True
+    if unsaved:
+        warn(f"checkpoint: {len(unsaved)} chunk(s) could not be written ({unsaved[-1]}); their results are kept here.")
+    if not finished:
+        where = "" if store is None else " What is done is in the checkpoint; the same call goes on from there."
+        warn(f"study: interrupted; {collected.fraction():.0%} done.{where}")
+    return collected.result(time.perf_counter() - began, finished)
+
+
+def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) -> tuple[Cell, ...]:
+    """All combinations."""
+    problems = [truth(t) for t in _several(truths, (str, Problem))]
+    names = [p.name for p in problems]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"truth: two are called {name!r}; give names by study.truth(..., name=...).")
+    levels = [noise_of(s) for s in _several(noises, (Noise,))]
+    counts = [check_int(k, "n", 2) for k in _several(sizes, ())]
+    for argument, values in (("noise", [s.sd for s in levels]), ("n", counts)):
+        if len(set(values)) < len(values):
+            raise ArgumentError(f"{argument}: a value occurs twice in {values}.")
+    cells = tuple(Cell(p, s, k, seeds) for p in problems for s in levels for k in counts)
+    if not cells:
+        raise ArgumentError("truth, noise or n is empty.")
+    return cells
+
+
+def _several(given: Any, single: tuple[type, ...]) -> list[Any]:
+    if isinstance(given, single) or callable(given) or not isinstance(given, Iterable):
+        return [given]
+    return list(given)
+
+
+def _check(plan: Plan) -> None:
+    """Fail early for what no worker can do."""
+    for k, cell in enumerate(plan.cells):
+        x, _ = plan.design(k)
+        if plan.sigma == "difference" and x.shape[1] != 1:
+            raise ArgumentError(f"sigma='difference' needs one covariate; truth {cell.problem.name!r} has {x.shape[1]}.")
+
+
+def _split(plan: Plan, piece: Chunk, size: int | None) -> list[Chunk]:
+    """Cut a range of replicates into chunks of about a second."""
+    cell, model, first, last = piece
+    if size is None:
+        fits = max(plan.models[model].networks(plan.restarts), 1)
+        size = max(1, CHUNK_FITS // (fits * (1 + sum(e.refits for e in plan.estimators))))
+    size = check_int(size, "chunk", 1)
+    return [(cell, model, at, min(at + size, last)) for at in range(first, last, size)]
+
+
+def _not_saved(status: np.ndarray, reason: str) -> np.ndarray:
+    return np.array([f"not saved: {reason}" if s == "ok" else f"{s}; not saved: {reason}" for s in status])
+
+
+class _Bar:
+    """A progress bar that counts model fits; none where it is not wanted."""
+
+    def __init__(self, shown: bool, plan: Plan, chunks: list[Chunk]) -> None:
+        self.shown, self.plan, self.chunks, self.bar = shown, plan, chunks, None
+
+    def _size(self, chunk: Chunk) -> int:
+        return (chunk[3] - chunk[2]) * max(self.plan.models[chunk[1]].networks(self.plan.restarts), 1)
+
+    def __enter__(self) -> _Bar:
+        if self.shown:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=sum(map(self._size, self.chunks)), desc="study", unit="fit", smoothing=0.1)
+        return self
+
+    def update(self, chunk: Chunk) -> None:
+        if self.bar is not None:
+            self.bar.update(self._size(chunk))
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,221 @@
+"""Estimators of risk in a study: what each aims at, and how it is computed for all replicates of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..criteria import cp as mallows
+from ..criteria import gcv as generalised
+from ..criteria import information
+from ..errors import ArgumentError
+from . import refits
+from .fits import Fits
+from .problems import Cell
+
+PREDICTION, ESTIMATION, DEVIANCE, NOTHING = "prediction_risk", "risk", "deviance", ""
+
+
+@dataclass
+class Work:
+    """What estimators see of the replicates of a chunk.
+
+    Attributes
+    ----------
+    cell : Cell
+    prepared : model on the design
+    x : (n, D) array
+    y : (T, n) array
+    fits : Fits
+    sigma2 : (T,) array
+        Variance of the noise that estimators are told.
+    replicates : sequence of int
+    label : str
+        Of the model, for its random streams.
+    memory : dict
+        Refits that several estimators share.
+    """
+
+    cell: Cell
+    prepared: Any
+    x: np.ndarray
+    y: np.ndarray
+    fits: Fits
+    sigma2: np.ndarray
+    replicates: range
+    label: str
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def training(self) -> np.ndarray:
+        """Mean squared residuals (T,)."""
+        return np.mean((self.y - self.fits.fitted) ** 2, axis=1)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """An estimator of a study.
+
+    Attributes
+    ----------
+    name : str
+    target : {"prediction_risk", "risk", "deviance", ""}
+        What it estimates: the risk with or without the noise's variance, the expected -2 log-likelihood of new
+        responses at the design, or nothing (a criterion for choice only).
+    function : callable
+        ``function(work, **options)`` gives estimates (T,).
+    options : dict
+    refits : int
+        Fits per replicate that it needs beyond the first.
+    """
+
+    name: str
+    target: str
+    function: Callable[..., np.ndarray]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    refits: int = 0
+
+    def __call__(self, work: Work) -> np.ndarray:
+        """Estimates (T,)."""
+        return np.asarray(self.function(work, **self.options), dtype=float)
+
+    def describe(self) -> str:
+        """Text that names all settings."""
+        return f"{self.function.__module__}.{self.function.__qualname__}({dict(sorted(self.options.items()))!r})"
+
+
+def _df(work: Work, df: str, **options: Any) -> np.ndarray:
+    return work.fits.df if df == "local" else refits.degrees_of_freedom(work, df, **options)
+
+
+def _training(work: Work) -> np.ndarray:
+    return work.training
+
+
+def _cp(work: Work, df: str = "local", **options: Any) -> np.ndarray:
+    n = work.y.shape[1]
+    return mallows(n * work.training, n, _df(work, df, **options), work.sigma2)  # type: ignore[arg-type,return-value]
+
+
+def _sure(work: Work, df: str = "local", **options: Any) -> np.ndarray:
+    return _cp(work, df, **options) - work.sigma2
+
+
+def _gcv(work: Work, df: str = "local", **options: Any) -> np.ndarray:
+    n = work.y.shape[1]
+    return np.array([generalised(n * e, n, d) for e, d in zip(work.training, _df(work, df, **options), strict=True)])
+
+
+def _loo(work: Work) -> np.ndarray:
+    h = work.fits.leverage
+    if h is None:
+        return np.full(work.y.shape[0], np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.mean(((work.y - work.fits.fitted) / (1 - h)) ** 2, axis=1)
+    return np.where((h < 1 - 1e-10).all(axis=1), value, np.inf)
+
+
+def _information(work: Work, criterion: str, df: str = "local", **options: Any) -> np.ndarray:
+    n = work.y.shape[1]
+    with np.errstate(divide="ignore"):
+        llf = -n / 2 * (np.log(2 * np.pi * work.training) + 1)
+    d = _df(work, df, **options)
+    return np.array([information(criterion, a, n, b, 1) for a, b in zip(llf, d, strict=True)])
+
+
+#: name -> (target, function, options); the name may be followed by ":" and a method of degrees of freedom
+CRITERIA: dict[str, tuple[str, Callable[..., np.ndarray], dict[str, Any]]] = {
+    "training": (PREDICTION, _training, {}),
+    "cp": (PREDICTION, _cp, {}),
+    "sure": (ESTIMATION, _sure, {}),
+    "gcv": (PREDICTION, _gcv, {}),
+    "loo": (PREDICTION, _loo, {}),
+    "aic": (DEVIANCE, _information, {"criterion": "aic"}),
+    "aicc": (DEVIANCE, _information, {"criterion": "aicc"}),
+    "bic": (NOTHING, _information, {"criterion": "bic"}),
+}
+WITH_DF = ("cp", "sure", "gcv", "aic", "aicc", "bic")
+#: name -> (function, options, fits per replicate by options)
+REFITS: dict[str, tuple[Callable[..., np.ndarray], dict[str, Any], Callable[[dict[str, Any]], int]]] = {
+    "cv": (refits.cross_validation, {"k": 10, "repeats": 1, "corrected": False}, lambda o: o["k"] * o["repeats"]),
+    "bootstrap": (refits.bootstrap, {"draws": 50, "kind": "optimism"}, lambda o: o["draws"]),
+    "632": (refits.bootstrap, {"draws": 50, "kind": "632"}, lambda o: o["draws"]),
+    "632+": (refits.bootstrap, {"draws": 50, "kind": "632+"}, lambda o: o["draws"]),
+}
+DF_OPTIONS: dict[str, dict[str, Any]] = {"gdf": {"draws": 50, "tau": 0.5}, "covariance": {"draws": 50}}
+
+
+def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estimator:
+    """An estimator of `study` with options.
+
+    Parameters
+    ----------
+    method : str or callable
+        - "training": the training error.
+        - "cp", "sure", "gcv", "aic", "aicc", "bic": criteria on the model's analytic degrees of freedom (the
+          Gauss-Newton trace of networks, the trace of linear smoothers). With ":gdf" or ":covariance" behind, as in
+          "cp:gdf", on those of Ye or Efron, which refit.
+        - "loo": residuals over one minus leverages.
+        - "cv" (`k` = 10, `repeats` = 1, `corrected` = False, Burman's correction), "bootstrap" (the training error and
+          Efron's optimism), "632", "632+" (`draws` = 50): they refit the whole procedure, with its restarts.
+        - ``method(work)``, which gives one number per replicate; `work` has `y`, `x`, `fits`, `sigma2`, `training`.
+    name : str, optional
+    **options
+        Of the method; `draws` (50) and `tau` (0.5) of ":gdf", `draws` of ":covariance".
+
+    Raises
+    ------
+    ArgumentError
+        For unknown methods and options.
+
+    Notes
+    -----
+    "sure" estimates the risk, "aic" and "aicc" the expected -2 log-likelihood of new responses (the estimated noise
+    variance counts as a parameter), "bic" nothing; all others the prediction risk. Errors are taken against these.
+    """
+    if isinstance(method, Estimator):
+        return method
+    if callable(method):
+        title = name or getattr(method, "__name__", "estimator")
+        return Estimator(title, PREDICTION, method, options)
+    if not isinstance(method, str):
+        raise ArgumentError(f"estimators: expected a name or a function, got {method!r}.")
+    base, _, df = method.partition(":")
+    if base in CRITERIA and (not df or (base in WITH_DF and df in DF_OPTIONS)):
+        target, function, fixed = CRITERIA[base]
+        own = {} if not df else {**DF_OPTIONS[df], **_known(method, options, DF_OPTIONS[df])}
+        if not df:
+            _known(method, options, {})
+        more = {**fixed, **({"df": df} if df else {}), **own}
+        return Estimator(name or method, target, function, more, own.get("draws", 0))
+    if method in REFITS:
+        function, defaults, cost = REFITS[method]
+        own = {**defaults, **_known(method, options, defaults)}
+        return Estimator(name or method, PREDICTION, function, own, cost(own))
+    known = ", ".join(map(repr, (*CRITERIA, *REFITS, "cp:gdf", "cp:covariance")))
+    raise ArgumentError(f"estimators: unknown estimator {method!r}. Known: {known}, ...; or a function.")
+
+
+def _known(method: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
+    unknown = [key for key in options if key not in defaults or key == "kind"]
+    if unknown:
+        raise ArgumentError(f"estimators: {method!r} has no option {unknown[0]!r}; it has: {', '.join(defaults) or 'none'}.")
+    return options
+
+
+def resolve_estimators(given: Any) -> tuple[Estimator, ...]:
+    """Estimators with names of their own, from a name, a function, or a sequence or dict of them."""
+    if isinstance(given, str) or callable(given):
+        given = [given]
+    if isinstance(given, Mapping):
+        found = tuple(estimator(method, name=str(name)) for name, method in given.items())
+    else:
+        found = tuple(estimator(method) for method in given)
+    names = [e.name for e in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"estimators: two are called {name!r}; give names by study.estimator(..., name=...).")
+    return found

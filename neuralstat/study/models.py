@@ -1,0 +1,136 @@
+"""Models of a study: what users give, and objects with fit and predict."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .fits import Fits, one_by_one
+from .nets import Net, net
+from .smoothers import Basis, SmoothingSpline, Statsmodels
+
+SPECS = (Net, Basis, SmoothingSpline, Statsmodels)
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """Any object with ``fit(X, y)`` and ``predict(X)``, X an array (n, D)."""
+
+    name: str
+    thing: Any
+    kind: str = "object"
+    size: int = 0
+
+    def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> PreparedObject:
+        """The object on a design (n, D)."""
+        del columns, restarts
+        return PreparedObject(self.thing, x)
+
+    def describe(self) -> str:
+        """Text that names class and parameters."""
+        kind = f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
+        if hasattr(self.thing, "get_params"):
+            return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}({self.thing.get_params()!r})")
+        return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}: {self.thing!r}")
+
+    def networks(self, restarts: int) -> int:
+        """Networks per fit: not known, taken as none."""
+        del restarts
+        return 0
+
+
+class PreparedObject:
+    """An object on a design: every fit is made by a copy of its own."""
+
+    def __init__(self, thing: Any, x: np.ndarray) -> None:
+        self.thing, self.x = thing, x
+
+    def fit(
+        self,
+        y: np.ndarray,
+        seeds: Sequence[np.random.SeedSequence],
+        rows: Sequence[np.ndarray] | None = None,
+        local: bool = True,
+    ) -> Fits:
+        """Fit T responses; see `fits.Prepared`. A `random_state` that is None is set from the seeds."""
+        del local
+
+        def fit(t: int) -> tuple[np.ndarray, float]:
+            thing = self._copy(seeds[t])
+            seen = slice(None) if rows is None else rows[t]
+            done = thing.fit(self.x[seen].copy(), y[t][seen].copy())
+            return (thing if done is None else done).predict(self.x.copy()), np.nan
+
+        return one_by_one(fit, y)
+
+    def _copy(self, seed: np.random.SeedSequence) -> Any:
+        thing = self.thing
+        if not hasattr(thing, "get_params") or isinstance(thing, type):
+            return copy.deepcopy(thing)
+        try:
+            from sklearn.base import clone
+        except ImportError:
+            new = copy.deepcopy(thing)
+        else:
+            new = clone(thing)
+        random = {
+            key: int(word)
+            for key, word in zip(
+                sorted(k for k, v in new.get_params().items() if k.rpartition("__")[2] == "random_state" and v is None),
+                seed.generate_state(16) & 0x7FFFFFFF,
+                strict=False,
+            )
+        }
+        return new.set_params(**random) if random else new
+
+
+def resolve_models(given: Any) -> tuple[Any, ...]:
+    """Specifications with names of their own.
+
+    Parameters
+    ----------
+    given : model, sequence of models, or dict of names and models
+        Models are what `net`, `bs`, `cr`, `smoothing_spline`, `glm`, `gam` make, dicts of arguments of `net`, an
+        unfitted `neuralstat.NeuralNet`'s settings, or objects with fit and predict.
+
+    Raises
+    ------
+    ArgumentError
+        Where something is no model, or a name occurs twice.
+    """
+    if isinstance(given, Mapping) and "hidden" not in given:
+        pairs: Iterable[tuple[str | None, Any]] = [(str(name), model) for name, model in given.items()]
+    elif isinstance(given, list | tuple):
+        pairs = [(None, model) for model in given]
+    else:
+        pairs = [(None, given)]
+    models = tuple(_resolve(name, model) for name, model in pairs)
+    if not models:
+        raise ArgumentError("models is empty.")
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"models: two are called {name!r}; give names, as in {{'first': ..., 'second': ...}}.")
+    return models
+
+
+def _resolve(name: str | None, model: Any) -> Any:
+    from dataclasses import replace
+
+    if isinstance(model, SPECS):
+        return model if name is None else replace(model, name=name)
+    if isinstance(model, Mapping):
+        return net(**{**model, **({} if name is None else {"name": name})})
+    if callable(getattr(model, "fit", None)) and callable(getattr(model, "predict", None)) \
+            and not isinstance(model, type):  # fmt: skip
+        return Object(name or type(model).__name__, model)
+    raise ArgumentError(
+        f"models: {model!r} is no model; give study.net(...), study.bs(K), study.cr(K), study.smoothing_spline(), "
+        "study.glm(...), study.gam(...), or an object with fit and predict."
+    )

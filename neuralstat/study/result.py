@@ -1,0 +1,252 @@
+"""The result of a study: one tidy table, summaries, figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError
+from .estimators import DEVIANCE, ESTIMATION, PREDICTION
+from .plan import Chunk, Plan, empty
+from .store import Store
+
+CELL = ["truth", "noise", "n"]
+COLUMNS = (*CELL, "model", "kind", "size", "replicate", "estimator", "estimate", "target", "error", "risk",
+           "prediction_risk", "training_error", "optimism", "df", "covariance", "seconds", "status")  # fmt: skip
+
+
+class Collected:
+    """Arrays of all chunks of a study, by cell and model.
+
+    Parameters
+    ----------
+    plan : Plan
+    replicates : int
+    keep_fits : bool
+    """
+
+    def __init__(self, plan: Plan, replicates: int, keep_fits: bool) -> None:
+        self.plan, self.replicates, self.keep_fits = plan, replicates, keep_fits
+        self.parts: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+        self.done: dict[tuple[int, int], np.ndarray] = {}
+        for cell in range(len(plan.cells)):
+            for model in range(len(plan.models)):
+                self.done[cell, model] = np.zeros(replicates, bool)
+
+    def add(self, chunk: Chunk, arrays: dict[str, np.ndarray]) -> None:
+        """Take over the replicates of a chunk."""
+        cell, model, first, last = chunk
+        last = min(last, self.replicates)
+        if first >= last:
+            return
+        if (cell, model) not in self.parts:
+            blank = empty(self.replicates, self.plan.cells[cell].n if self.keep_fits else 0, len(self.plan.estimators), "")
+            blank["status"] = np.full(self.replicates, "", object)
+            self.parts[cell, model] = blank
+        for name, values in self.parts[cell, model].items():
+            if name != "fitted" or self.keep_fits:
+                values[first:last] = arrays[name][: last - first]
+        self.done[cell, model][first:last] = True
+
+    def restore(self, store: Store) -> list[Chunk]:
+        """Take over what a checkpoint holds; what is missing."""
+        for chunk in store.chunks():
+            cell, model, first, last = chunk
+            known = (cell, model) in self.done and first < self.replicates
+            if not known or self.done[cell, model][first : min(last, self.replicates)].all():
+                continue
+            arrays = store.read(chunk)
+            if arrays is not None and len(arrays["risk"]) == last - first:
+                self.add(chunk, arrays)
+        return self.missing()
+
+    def missing(self) -> list[Chunk]:
+        """Ranges of replicates that are not there."""
+        out = []
+        for (cell, model), done in self.done.items():
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], (~done).astype(np.int8), [0]])))
+            out += [(cell, model, int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+        return out
+
+    def fraction(self) -> float:
+        """Share that is done."""
+        return float(np.mean([done.mean() for done in self.done.values()]))
+
+    def result(self, seconds: float, complete: bool) -> StudyResult:
+        """The table of what is there."""
+        frames = [self._frame(cell, model) for cell, model in sorted(self.parts)]
+        frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
+        for name in ("truth", "model", "kind", "estimator", "target", "status"):
+            frame[name] = frame[name].astype(str).astype(object)
+        fits, designs = {}, {}
+        for (cell, model), part in self.parts.items():
+            where = self.plan.cells[cell]
+            key = (where.problem.name, where.noise.sd, where.n)
+            x, f = self.plan.design(cell)
+            designs[key] = (x, f)
+            if self.keep_fits:
+                fits[(*key, self.plan.models[model].name)] = part["fitted"][self.done[cell, model]]
+        networks = int(round(sum(float(np.nansum(p["networks"])) for p in self.parts.values())))
+        return StudyResult(frame, fits, designs, complete, seconds, networks)
+
+    def _frame(self, cell: int, model: int) -> pd.DataFrame:
+        plan, part, done = self.plan, self.parts[cell, model], self.done[cell, model]
+        where, spec, at = plan.cells[cell], plan.models[model], np.flatnonzero(done)
+        e, sigma2 = len(plan.estimators), where.noise.sd**2
+        risk, training = part["risk"][at], part["training_error"][at]
+        targets = {PREDICTION: risk + sigma2, ESTIMATION: risk}
+        with np.errstate(divide="ignore", invalid="ignore"):
+            targets[DEVIANCE] = where.n * (np.log(2 * np.pi * training) + (risk + sigma2) / training)
+        nothing = np.full(at.size, np.nan)
+        aim = np.column_stack([targets.get(est.target, nothing) for est in plan.estimators]) if e else np.zeros((at.size, 0))
+        estimate = part["estimates"][at]
+
+        def repeat(values: np.ndarray) -> np.ndarray:
+            return np.repeat(values, e)
+
+        return pd.DataFrame({
+            "truth": where.problem.name, "noise": where.noise.sd, "n": where.n, "model": spec.name, "kind": spec.kind,
+            "size": spec.size, "replicate": repeat(at), "estimator": [est.name for est in plan.estimators] * at.size,
+            "estimate": estimate.ravel(), "target": [est.target for est in plan.estimators] * at.size,
+            "error": (estimate - aim).ravel(), "risk": repeat(risk), "prediction_risk": repeat(risk + sigma2),
+            "training_error": repeat(training), "optimism": repeat(risk + sigma2 - training),
+            "df": repeat(part["df"][at]), "covariance": repeat(part["covariance"][at]),
+            "seconds": repeat(part["seconds"][at]) + part["estimator_seconds"][at].ravel(),
+            "status": repeat(part["status"][at]),
+        }, columns=list(COLUMNS))  # fmt: skip
+
+
+class StudyResult:
+    """What `study` returns.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        A row per truth, noise, n, model, replicate and estimator, with the columns
+
+        ``kind``, ``size``
+            "net", "bs", "cr", ...; hidden units or basis functions (0 where that has no meaning).
+        ``estimate``, ``target``, ``error``
+            The estimate; what it estimates ("prediction_risk", "risk", "deviance", or nothing); their difference.
+        ``risk``
+            Mean squared distance of the fit to the truth on the design.
+        ``prediction_risk``
+            The same plus the noise's variance: expected squared error of a new response at the design.
+        ``training_error``, ``optimism``
+            Mean squared residual; prediction risk less training error.
+        ``df``, ``covariance``
+            Analytic degrees of freedom of the fit; (fit - truth)'(response - truth) / sigma^2, whose mean over
+            replicates is the true degrees of freedom.
+        ``seconds``
+            Of the fit and the estimator.
+        ``status``
+            "ok", "not converged" (the numbers are those of what was reached), "not finite", "failed: ..." (the model
+            raised), "worker died: ...", "<estimator> failed: ..."; "not saved: ..." where the checkpoint could not be
+            written (the numbers are good).
+    fits : dict
+        (truth, noise, n, model) -> fitted values (replicates, n).
+    designs : dict
+        (truth, noise, n) -> covariates (n, D) and means (n,).
+    complete : bool
+        False after Ctrl-C.
+    seconds : float
+    networks : int
+        Networks trained, refits included, those of a checkpoint too.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        fits: dict[tuple[Any, ...], np.ndarray],
+        designs: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]],
+        complete: bool = True,
+        seconds: float = 0.0,
+        networks: int = 0,
+    ) -> None:
+        self.frame, self.fits, self.designs = frame, fits, designs
+        self.complete, self.seconds, self.networks = complete, seconds, networks
+
+    def summary(self) -> pd.DataFrame:
+        """Means over replicates, by truth, noise, n, model and estimator.
+
+        Returns
+        -------
+        DataFrame
+            ``replicates`` (with a finite estimate), ``estimate``, ``target_mean`` (mean of what is estimated), ``bias``
+            and its Monte-Carlo standard error ``bias_se``, ``sd`` and ``rmse`` of the error, ``risk``,
+            ``training_error``, ``df``, ``true_df`` and its standard error ``true_df_se``, ``failed`` (rows without an
+            estimate).
+        """
+        keys = [*CELL, "model", "estimator"]
+        table = self.frame.replace([np.inf, -np.inf], np.nan)
+        table = table.assign(aim=table["estimate"] - table["error"], square=table["error"] ** 2)
+        groups = table.groupby(keys, sort=False)
+        count = groups["error"].count().clip(lower=1)
+        draws = groups["covariance"].count().clip(lower=1)
+        return pd.DataFrame({
+            "replicates": groups["estimate"].count(), "estimate": groups["estimate"].mean(),
+            "target_mean": groups["aim"].mean(), "bias": groups["error"].mean(),
+            "bias_se": groups["error"].std() / np.sqrt(count), "sd": groups["error"].std(),
+            "rmse": np.sqrt(groups["square"].mean()), "risk": groups["risk"].mean(),
+            "training_error": groups["training_error"].mean(), "df": groups["df"].mean(),
+            "true_df": groups["covariance"].mean(), "true_df_se": groups["covariance"].std() / np.sqrt(draws),
+            "failed": groups["estimate"].size() - groups["estimate"].count(),
+        })  # fmt: skip
+
+    def selected(self) -> pd.DataFrame:
+        """What choosing the model of least estimate costs, by truth, noise, n and estimator.
+
+        Returns
+        -------
+        DataFrame
+            ``risk`` of the chosen models (mean over replicates), ``oracle`` (the least risk among the models in each
+            replicate), ``ratio`` of the two, ``model`` (the one chosen most often).
+        """
+        table = self.frame[np.isfinite(self.frame["risk"])]
+        keys = [*CELL, "replicate"]
+        oracle = table.groupby(keys)["risk"].min().rename("oracle")
+        table = table[np.isfinite(table["estimate"])]
+        best = table.loc[table.groupby([*keys, "estimator"], sort=False)["estimate"].idxmin()].join(oracle, on=keys)
+        groups = best.groupby([*CELL, "estimator"], sort=False)
+        out = groups[["risk", "oracle"]].mean()
+        out["ratio"] = out["risk"] / out["oracle"]
+        out["model"] = groups["model"].agg(lambda m: m.value_counts().index[0])
+        return out
+
+    def plot(self, kind: str = "risk", **options: Any) -> Any:
+        """A figure of the study.
+
+        Parameters
+        ----------
+        kind : {"risk", "estimate", "fits"}
+            "risk": risk against the models' size, with the estimates' means; "estimate": estimate against what it
+            estimates, a point per replicate; "fits": data's truth, mean fit and bands of the fits over replicates.
+        **options
+            Of `neuralstat.plots.plot_study_risk`, `plot_study_estimate`, `plot_study_fits`: `truth`, `noise`, `n` choose
+            the cell (the first where not given).
+
+        Returns
+        -------
+        matplotlib Axes or array of Axes
+        """
+        from ..plots import study as figures
+
+        known = {"risk": figures.plot_risk, "estimate": figures.plot_estimate, "fits": figures.plot_fits}
+        if kind not in known:
+            raise ArgumentError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
+        return known[kind](self, **options)
+
+    def __repr__(self) -> str:
+        frame = self.frame
+        what = ", ".join(f"{frame[c].nunique()} {c}" for c in ("truth", "noise", "n", "model", "estimator", "replicate"))
+        bad = int((frame.loc[:, "status"] != "ok").sum())
+        end = "" if self.complete else " Interrupted."
+        return (
+            f"<StudyResult: {what}; {len(frame)} rows, {bad} with a status that is not ok; {self.networks} networks, "
+            f"{self.seconds:.1f} s.{end}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary().to_html()

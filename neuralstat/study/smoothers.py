@@ -1,0 +1,364 @@
+"""Regression splines, smoothing splines, and statsmodels' GLM and GAM, as models of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..settings import check_int, check_number
+from .fits import Fits, one_by_one
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Least squares on the columns of a formula; made by `bs`, `cr` and `glm`.
+
+    Attributes
+    ----------
+    name, kind : str
+    size : int
+        Number of basis functions per covariate.
+    terms : str
+        A right-hand side of formulaic, or one with ``{x}`` for every covariate.
+    """
+
+    name: str
+    size: int
+    terms: str
+    kind: str
+
+    def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> LinearSmoother:
+        """The basis on a design (n, D). Knots come from the whole design."""
+        del restarts
+        return LinearSmoother(model_matrix(self._terms(columns), x, columns))
+
+    def _terms(self, columns: tuple[str, ...]) -> str:
+        return " + ".join(self.terms.format(x=c) for c in columns) if "{x}" in self.terms else self.terms
+
+    def describe(self) -> str:
+        """Text that names all settings."""
+        return f"{self.kind}({self.terms!r})"
+
+    def networks(self, restarts: int) -> int:
+        """Networks per fit: none."""
+        del restarts
+        return 0
+
+
+def model_matrix(terms: str, x: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:
+    """Columns (n, p) of a right-hand side."""
+    import formulaic
+    import pandas as pd
+
+    frame = pd.DataFrame(x, columns=list(columns))
+    return np.ascontiguousarray(np.asarray(formulaic.model_matrix(terms, frame, na_action="raise"), dtype=float))
+
+
+def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
+    """A regression spline of B-splines by least squares (formulaic's ``bs``), knots at quantiles of the design.
+
+    Parameters
+    ----------
+    size : int
+        Number K of basis functions, the constant among them; at least ``degree + 1``. With several covariates the
+        model is additive, with K - 1 functions of each and a constant.
+    degree : int
+    name : str, optional
+        "bs 8" where not given.
+    """
+    degree = check_int(degree, "bs: degree", 0)
+    size = check_int(size, "bs: size", degree + 1)
+    return Basis(name or f"bs {size}", size, f"bs({{x}}, df={size - 1}, degree={degree})", "bs")
+
+
+def cr(size: int, *, name: str | None = None) -> Basis:
+    """A natural cubic regression spline by least squares (formulaic's ``cr``), knots at quantiles of the design.
+
+    Parameters
+    ----------
+    size : int
+        Number K of basis functions, the constant among them; at least 3. With several covariates the model is
+        additive, with K - 1 functions of each and a constant.
+    name : str, optional
+        "cr 8" where not given.
+    """
+    size = check_int(size, "cr: size", 3)
+    return Basis(name or f"cr {size}", size, f"cr({{x}}, df={size})", "cr")
+
+
+class LinearSmoother:
+    """Least squares on columns (n, p), which need not be independent."""
+
+    def __init__(self, columns: np.ndarray) -> None:
+        left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+        self.columns = columns
+        self.basis = np.ascontiguousarray(left[:, singular > 1e-10 * singular[0]])
+        self.trace = np.sum(self.basis**2, axis=1)
+
+    def fit(
+        self,
+        y: np.ndarray,
+        seeds: Sequence[np.random.SeedSequence],
+        rows: Sequence[np.ndarray] | None = None,
+        local: bool = True,
+    ) -> Fits:
+        """Fit T responses; see `fits.Prepared`."""
+        del seeds, local
+        q = self.basis
+        if rows is None:
+            return one_by_one(lambda t: (q @ (q.T @ y[t]), float(q.shape[1])), y, trace=self.trace)
+        return one_by_one(
+            lambda t: (q @ np.linalg.lstsq(q[rows[t]], y[t][rows[t]], rcond=None)[0], np.nan), y
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothingSpline:
+    """A cubic smoothing spline; made by `smoothing_spline`."""
+
+    name: str
+    lam: float | None = None
+    size: int = 0
+    kind: str = "smoothing spline"
+
+    def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> PreparedSpline:
+        """The spline on a design (n, 1)."""
+        del columns, restarts
+        return PreparedSpline(x, self.lam)
+
+    def describe(self) -> str:
+        """Text that names all settings."""
+        return f"smoothing_spline(lam={self.lam!r})"
+
+    def networks(self, restarts: int) -> int:
+        """Networks per fit: none."""
+        del restarts
+        return 0
+
+
+def smoothing_spline(lam: float | None = None, *, name: str = "smoothing spline") -> SmoothingSpline:
+    """A cubic smoothing spline, as `scipy.interpolate.make_smoothing_spline` fits it.
+
+    Parameters
+    ----------
+    lam : float, optional
+        Penalty: sum (y - f)^2 + lam * integral f''^2; by generalised cross-validation where not given.
+    name : str
+
+    Notes
+    -----
+    The fit is made in the Demmler-Reinsch basis of the design, in which it is diagonal; that gives its degrees of
+    freedom (at the penalty chosen) as well. One covariate without ties is needed.
+    """
+    return SmoothingSpline(name, None if lam is None else check_number(lam, "smoothing_spline: lam"))
+
+
+class PreparedSpline:
+    """A smoothing spline on a design.
+
+    Parameters
+    ----------
+    x : (n, 1) array
+    lam : float or None
+    """
+
+    def __init__(self, x: np.ndarray, lam: float | None) -> None:
+        if x.shape[1] != 1 or np.unique(x).size != x.shape[0]:
+            raise ArgumentError("smoothing_spline needs one covariate without ties.")
+        if x.shape[0] < 5:
+            raise ArgumentError("smoothing_spline needs at least 5 observations.")
+        self.x, self.lam = x[:, 0], lam
+        self.order = np.argsort(self.x)
+        values, vectors = np.linalg.eigh(roughness(self.x[self.order]))
+        self.bend = np.maximum(values, 0.0)
+        self.bend[:2] = 0.0  # straight lines are not penalised
+        self.vectors = vectors
+
+    def fit(
+        self,
+        y: np.ndarray,
+        seeds: Sequence[np.random.SeedSequence],
+        rows: Sequence[np.ndarray] | None = None,
+        local: bool = True,
+    ) -> Fits:
+        """Fit T responses; see `fits.Prepared`."""
+        del seeds, local
+        if rows is not None:
+            return one_by_one(lambda t: (self._part(y[t], rows[t]), np.nan), y)
+        trace = np.full(y.shape, np.nan)
+
+        def fit(t: int) -> tuple[np.ndarray, float]:
+            shrunk, h = self._whole(y[t])
+            trace[t] = h
+            return shrunk, float(h.sum())
+
+        fits = one_by_one(fit, y)
+        fits.leverage = trace
+        return fits
+
+    def _whole(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        part = self.vectors.T @ y[self.order]
+        lam = self._choose(part) if self.lam is None else self.lam
+        shrink = 1 / (1 + lam * self.bend)
+        fitted, h = np.empty(y.size), np.empty(y.size)
+        fitted[self.order] = self.vectors @ (shrink * part)
+        h[self.order] = self.vectors**2 @ shrink
+        return fitted, h
+
+    def _choose(self, part: np.ndarray) -> float:
+        """The penalty of least GCV: the best of a grid, refined."""
+        from scipy.optimize import minimize_scalar
+
+        n, bend = part.size, self.bend
+
+        def gcv(log: float) -> float:
+            off = np.exp(log) * bend / (1 + np.exp(log) * bend)
+            return float(np.sum((off * part) ** 2) / np.sum(off) ** 2) * n
+
+        grid = np.linspace(-np.log(bend[-1]) - 3, -np.log(bend[2]) + 7, 60)
+        best = int(np.argmin([gcv(log) for log in grid]))
+        around = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
+        return float(np.exp(minimize_scalar(gcv, bounds=around, method="bounded", options={"xatol": 1e-6}).x))
+
+    def _part(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Fit some observations, predict all; straight lines beyond the range."""
+        from scipy.interpolate import make_smoothing_spline
+
+        count = np.bincount(rows, minlength=self.x.size).astype(float)
+        seen = self.order[count[self.order] > 0]
+        spline = make_smoothing_spline(self.x[seen], y[seen], w=count[seen], lam=self.lam)
+        low, high = self.x[seen[0]], self.x[seen[-1]]
+        inside = np.clip(self.x, low, high)
+        return spline(inside) + (self.x - inside) * spline(inside, 1)
+
+
+def roughness(x: np.ndarray) -> np.ndarray:
+    """K (n, n) with integral f''^2 = f' K f for the natural cubic spline through f at increasing x.
+
+    Green & Silverman (1994), Nonparametric Regression and Generalized Linear Models, section 2.1.2: K = Q R^-1 Q'.
+    """
+    n, h = x.size, np.diff(x)
+    q, r = np.zeros((n, n - 2)), np.zeros((n - 2, n - 2))
+    j = np.arange(n - 2)
+    q[j, j], q[j + 1, j], q[j + 2, j] = 1 / h[:-1], -1 / h[:-1] - 1 / h[1:], 1 / h[1:]
+    r[j, j] = (h[:-1] + h[1:]) / 3
+    r[j[:-1], j[1:]] = r[j[1:], j[:-1]] = h[1:-1] / 6
+    k = q @ np.linalg.solve(r, q.T)
+    return (k + k.T) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Statsmodels:
+    """A GLM or GAM of statsmodels; made by `glm` and `gam`."""
+
+    name: str
+    kind: str
+    terms: str = "1"
+    size: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> PreparedStatsmodels:
+        """The model on a design (n, D)."""
+        del restarts
+        return PreparedStatsmodels(self, x, columns)
+
+    def describe(self) -> str:
+        """Text that names all settings."""
+        family = self.options.get("family")
+        named = None if family is None else f"{type(family).__name__}({type(family.link).__name__})"
+        rest = {k: v for k, v in sorted(self.options.items()) if k != "family"}
+        return f"{self.kind}({self.terms!r}, family={named}, {rest!r})"
+
+    def networks(self, restarts: int) -> int:
+        """Networks per fit: none."""
+        del restarts
+        return 0
+
+
+def glm(formula: str, *, family: Any = None, name: str | None = None) -> Statsmodels | Basis:
+    """A generalised linear model (statsmodels' GLM; least squares for the gaussian family).
+
+    Parameters
+    ----------
+    formula : str
+        Right-hand side in the names of the covariates ("x", or "x1", "x2", ...): ``"poly(x, 3)"``, ``"x1 * x2"``; a
+        left-hand side may be there and is not read.
+    family : statsmodels family, optional
+        Gaussian with identity link where not given.
+    name : str, optional
+    """
+    terms = formula.partition("~")[2].strip() if "~" in formula else formula.strip()
+    if not terms:
+        raise ArgumentError(f"glm: formula {formula!r} has no right-hand side.")
+    title = name or f"glm {terms}"
+    if family is None:
+        return Basis(title, 0, terms.replace("{", "{{").replace("}", "}}"), "glm")
+    if not hasattr(family, "link"):
+        raise ArgumentError(f"glm: family must be a statsmodels family instance, got {family!r}.")
+    return Statsmodels(title, "glm", terms, 0, {"family": family})
+
+
+def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = None, name: str | None = None) -> Statsmodels:
+    """A generalised additive model of penalised B-splines (statsmodels' GLMGam).
+
+    Parameters
+    ----------
+    size : int
+        B-spline functions per covariate.
+    alpha : float
+        Penalty weight of every covariate.
+    degree : int
+    family : statsmodels family, optional
+    name : str, optional
+    """
+    size = check_int(size, "gam: size", check_int(degree, "gam: degree", 1) + 1)
+    options = {"alpha": check_number(alpha, "gam: alpha"), "degree": degree, "family": family}
+    return Statsmodels(name or f"gam {size}, alpha {alpha:g}", "gam", "1", size, options)
+
+
+class PreparedStatsmodels:
+    """A GLM or GAM on a design: observations left out get weight 0."""
+
+    def __init__(self, model: Statsmodels, x: np.ndarray, columns: tuple[str, ...]) -> None:
+        self.model, self.x = model, x
+        self.exog = model_matrix(model.terms, x, columns)
+        self.smoother: Any = None
+        if model.kind == "gam":
+            from statsmodels.gam.api import BSplines
+
+            d = x.shape[1]
+            self.smoother = BSplines(x, df=[model.size] * d, degree=[model.options["degree"]] * d)
+
+    def fit(
+        self,
+        y: np.ndarray,
+        seeds: Sequence[np.random.SeedSequence],
+        rows: Sequence[np.ndarray] | None = None,
+        local: bool = True,
+    ) -> Fits:
+        """Fit T responses; see `fits.Prepared`."""
+        del seeds, local
+
+        def fit(t: int) -> tuple[np.ndarray, float]:
+            weight = None if rows is None else np.bincount(rows[t], minlength=y.shape[1]).astype(float)
+            done = self._model(y[t], weight).fit()
+            df = float(done.edf.sum()) if self.smoother is not None else float(done.df_model + 1)
+            return np.asarray(done.fittedvalues, dtype=float), df
+
+        return one_by_one(fit, y)
+
+    def _model(self, y: np.ndarray, weight: np.ndarray | None) -> Any:
+        import statsmodels.api as sm
+
+        family = self.model.options.get("family")
+        if self.smoother is None:
+            return sm.GLM(y, self.exog, family=family, freq_weights=weight)
+        from statsmodels.gam.api import GLMGam
+
+        alpha = [self.model.options["alpha"]] * self.x.shape[1]
+        more = {} if weight is None else {"freq_weights": weight}
+        return GLMGam(y, self.exog, smoother=self.smoother, alpha=alpha, family=family, **more)
