@@ -41,7 +41,7 @@ FORBIDDEN = {
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
-          "cli", "plots", "inference", "warmup", "minibatch", "risks"}  # fmt: skip
+          "cli", "plots", "inference", "warmup", "minibatch", "study", "risks"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 

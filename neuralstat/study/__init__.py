@@ -38,7 +38,7 @@ __all__ = [
 
 
 class _Callable(ModuleType):
-    """This module, which may be called: ``ns.study(...)`` is ``ns.study.study(...)``."""
+    """The module, which may be called: ``ns.study(...)`` is ``ns.study.study(...)``."""
 
     def __call__(self, *args: Any, **options: Any) -> StudyResult:
         """See `study.study`."""

@@ -179,7 +179,7 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
     if isinstance(method, Estimator):
         return method
     if callable(method):
-        title = name or getattr(method, "__name__", "estimator")
+        title = name or str(getattr(method, "__name__", "estimator"))
         return Estimator(title, PREDICTION, method, options)
     if not isinstance(method, str):
         raise ArgumentError(f"estimators: expected a name or a function, got {method!r}.")

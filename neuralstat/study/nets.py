@@ -268,7 +268,7 @@ class PreparedNet:
             table, count = table[owner], sizes[owner]
         data = make_data(self.design.x, y[owner][:, np.newaxis], rows=table, count=count)
         return train(
-            self.network, data, start, self.free, self.algorithm, threshold=self.settings.threshold,
+            self.network, data, start, self.free, self.algorithm, threshold=self.settings.threshold,  # type: ignore[arg-type]
             stepmax=stepmax, tol=self.settings.tol, penalty=self.penalty, n_jobs=1,
         )  # fmt: skip
 

@@ -150,10 +150,11 @@ def join(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Linear algebra on one thread: cores are used by chunks, and sums are then the same everywhere."""
+    """Linear algebra and models' own joblib on one thread: chunks use the cores, and sums are the same everywhere."""
+    from joblib import parallel_config
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"), parallel_config(backend="sequential"):
         yield
 
 

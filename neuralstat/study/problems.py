@@ -95,7 +95,7 @@ def truth(function: Any, *, design: Any = None, name: str | None = None) -> Prob
     columns = None
     if isinstance(function, generators.Truth):
         name = function.name if name is None else name
-        design = _generator_design(function) if design is None else design
+        design = _GeneratorDesign(function) if design is None else design
         columns = function.columns
     elif not callable(function):
         raise ArgumentError(f"truth must be a name, a Truth or a function of the covariates, got {function!r}.")
@@ -128,7 +128,7 @@ class _Fixed:
 
 
 @dataclass(frozen=True, eq=False)
-class _generator_design:  # noqa: N801 (called like a function)
+class _GeneratorDesign:
     """The design of a data set generator."""
 
     truth: generators.Truth

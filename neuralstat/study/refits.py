@@ -8,6 +8,7 @@ import numpy as np
 
 from ..df.montecarlo import slopes
 from ..errors import ArgumentError
+from ..risks.resampling import plus
 from ..settings import check_int, check_number
 from ..start import children
 from .problems import stream
@@ -102,23 +103,16 @@ def bootstrap(work: Work, draws: int, kind: str) -> np.ndarray:
         absent = count == 0
         seen = absent.any(axis=0)
         outside = float(np.mean(np.sum(absent * square, axis=0)[seen] / absent.sum(axis=0)[seen]))
-        out[t] = combine_632(training, outside, no_information(work.y[t], work.fits.fitted[t]), kind == "632+")
+        if kind == "632":
+            out[t] = (1 - SHARE) * training + SHARE * outside
+        else:
+            out[t] = plus(training, outside, no_information(work.y[t], work.fits.fitted[t]))[0]
     return out
 
 
 def no_information(y: np.ndarray, fitted: np.ndarray) -> float:
     """Mean squared error where responses and fits are paired at random."""
     return float(np.mean(y**2) + np.mean(fitted**2) - 2 * np.mean(y) * np.mean(fitted))
-
-
-def combine_632(training: float, outside: float, gamma: float, plus: bool) -> float:
-    """The .632 estimate, or .632+ with the relative overfitting rate."""
-    if not plus:
-        return (1 - SHARE) * training + SHARE * outside
-    outside = min(outside, gamma)
-    rate = (outside - training) / (gamma - training) if gamma > training and outside > training else 0.0
-    share = SHARE / (1 - (1 - SHARE) * rate)
-    return (1 - share) * training + share * outside
 
 
 def degrees_of_freedom(work: Work, method: str, draws: int, tau: float = 0.5) -> np.ndarray:

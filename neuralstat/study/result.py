@@ -88,7 +88,7 @@ class Collected:
             designs[key] = (x, f)
             if self.keep_fits:
                 fits[(*key, self.plan.models[model].name)] = part["fitted"][self.done[cell, model]]
-        networks = int(round(sum(float(np.nansum(p["networks"])) for p in self.parts.values())))
+        networks = round(sum(float(np.nansum(p["networks"])) for p in self.parts.values()))
         return StudyResult(frame, fits, designs, complete, seconds, networks)
 
     def _frame(self, cell: int, model: int) -> pd.DataFrame:
@@ -224,7 +224,7 @@ class StudyResult:
             "risk": risk against the models' size, with the estimates' means; "estimate": estimate against what it
             estimates, a point per replicate; "fits": data's truth, mean fit and bands of the fits over replicates.
         **options
-            Of `neuralstat.plots.plot_study_risk`, `plot_study_estimate`, `plot_study_fits`: `truth`, `noise`, `n` choose
+            Of `neuralstat.plots.study.plot_risk`, `plot_estimate`, `plot_fits`: `truth`, `noise`, `n` choose
             the cell (the first where not given).
 
         Returns
@@ -233,7 +233,7 @@ class StudyResult:
         """
         from ..plots import study as figures
 
-        known = {"risk": figures.plot_risk, "estimate": figures.plot_estimate, "fits": figures.plot_fits}
+        known: dict[str, Any] = {"risk": figures.plot_risk, "estimate": figures.plot_estimate, "fits": figures.plot_fits}
         if kind not in known:
             raise ArgumentError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
         return known[kind](self, **options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -108,7 +107,7 @@ class Schedule:
                 found.close()
 
 
-class _Lost(Exception):  # noqa: N818
+class _Lost(Exception):
     """A worker died."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +56,7 @@ def model_matrix(terms: str, x: np.ndarray, columns: tuple[str, ...]) -> np.ndar
     import pandas as pd
 
     frame = pd.DataFrame(x, columns=list(columns))
-    return np.ascontiguousarray(np.asarray(formulaic.model_matrix(terms, frame, na_action="raise"), dtype=float))
+    return np.ascontiguousarray(np.asarray(formulaic.model_matrix(terms, frame, na_action="raise", context={}), dtype=float))
 
 
 def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
@@ -173,10 +174,7 @@ class PreparedSpline:
             raise ArgumentError("smoothing_spline needs at least 5 observations.")
         self.x, self.lam = x[:, 0], lam
         self.order = np.argsort(self.x)
-        values, vectors = np.linalg.eigh(roughness(self.x[self.order]))
-        self.bend = np.maximum(values, 0.0)
-        self.bend[:2] = 0.0  # straight lines are not penalised
-        self.vectors = vectors
+        self.basis = DemmlerReinsch(self.x[self.order], np.ones(x.shape[0]))
 
     def fit(
         self,
@@ -192,48 +190,60 @@ class PreparedSpline:
         trace = np.full(y.shape, np.nan)
 
         def fit(t: int) -> tuple[np.ndarray, float]:
-            shrunk, h = self._whole(y[t])
-            trace[t] = h
-            return shrunk, float(h.sum())
+            fitted = np.empty(y.shape[1])
+            fitted[self.order], trace[t, self.order] = self.basis.fit(y[t][self.order], self.lam)
+            return fitted, float(trace[t].sum())
 
         fits = one_by_one(fit, y)
         fits.leverage = trace
         return fits
 
-    def _whole(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        part = self.vectors.T @ y[self.order]
-        lam = self._choose(part) if self.lam is None else self.lam
-        shrink = 1 / (1 + lam * self.bend)
-        fitted, h = np.empty(y.size), np.empty(y.size)
-        fitted[self.order] = self.vectors @ (shrink * part)
-        h[self.order] = self.vectors**2 @ shrink
-        return fitted, h
+    def _part(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Fit some observations, predict all; straight lines beyond the range, as a natural spline has."""
+        from scipy.interpolate import CubicSpline
+
+        count = np.bincount(rows, minlength=self.x.size).astype(float)
+        seen = self.order[count[self.order] > 0]
+        at = self.x[seen]
+        fitted, _ = DemmlerReinsch(at, count[seen]).fit(y[seen], self.lam)
+        spline = CubicSpline(at, fitted, bc_type="natural")
+        inside = np.clip(self.x, at[0], at[-1])
+        return spline(inside) + (self.x - inside) * spline(inside, 1)
+
+
+class DemmlerReinsch:
+    """The basis in which smoothing splines at increasing x with weights w are diagonal.
+
+    Demmler & Reinsch (1975), Numerische Mathematik 24:375.
+    """
+
+    def __init__(self, x: np.ndarray, w: np.ndarray) -> None:
+        self.root = np.sqrt(w)
+        self.bend, self.vectors = np.linalg.eigh(roughness(x) / np.outer(self.root, self.root))
+        self.bend = np.maximum(self.bend, 0.0)
+        self.bend[:2] = 0.0  # straight lines are not penalised
+
+    def fit(self, y: np.ndarray, lam: float | None) -> tuple[np.ndarray, np.ndarray]:
+        """Fitted values and leverages; the penalty by generalised cross-validation where it is None."""
+        part = self.vectors.T @ (self.root * y)
+        shrink = 1 / (1 + (self._choose(part) if lam is None else lam) * self.bend)
+        return self.vectors @ (shrink * part) / self.root, self.vectors**2 @ shrink
 
     def _choose(self, part: np.ndarray) -> float:
         """The penalty of least GCV: the best of a grid, refined."""
         from scipy.optimize import minimize_scalar
 
-        n, bend = part.size, self.bend
+        bend = self.bend
 
-        def gcv(log: float) -> float:
-            off = np.exp(log) * bend / (1 + np.exp(log) * bend)
-            return float(np.sum((off * part) ** 2) / np.sum(off) ** 2) * n
+        def gcv(log: Any) -> Any:
+            off = np.multiply.outer(np.exp(log), bend)
+            off = off / (1 + off)
+            return np.sum((off * part) ** 2, axis=-1) / np.sum(off, axis=-1) ** 2
 
         grid = np.linspace(-np.log(bend[-1]) - 3, -np.log(bend[2]) + 7, 60)
-        best = int(np.argmin([gcv(log) for log in grid]))
+        best = int(np.argmin(gcv(grid)))
         around = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
         return float(np.exp(minimize_scalar(gcv, bounds=around, method="bounded", options={"xatol": 1e-6}).x))
-
-    def _part(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Fit some observations, predict all; straight lines beyond the range."""
-        from scipy.interpolate import make_smoothing_spline
-
-        count = np.bincount(rows, minlength=self.x.size).astype(float)
-        seen = self.order[count[self.order] > 0]
-        spline = make_smoothing_spline(self.x[seen], y[seen], w=count[seen], lam=self.lam)
-        low, high = self.x[seen[0]], self.x[seen[-1]]
-        inside = np.clip(self.x, low, high)
-        return spline(inside) + (self.x - inside) * spline(inside, 1)
 
 
 def roughness(x: np.ndarray) -> np.ndarray:
@@ -321,7 +331,7 @@ def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = No
 
 
 class PreparedStatsmodels:
-    """A GLM or GAM on a design: observations left out get weight 0."""
+    """A GLM or GAM on a design: the basis is that of the whole design, whatever rows a fit sees."""
 
     def __init__(self, model: Statsmodels, x: np.ndarray, columns: tuple[str, ...]) -> None:
         self.model, self.x = model, x
@@ -344,21 +354,27 @@ class PreparedStatsmodels:
         del seeds, local
 
         def fit(t: int) -> tuple[np.ndarray, float]:
-            weight = None if rows is None else np.bincount(rows[t], minlength=y.shape[1]).astype(float)
-            done = self._model(y[t], weight).fit()
+            seen = np.arange(y.shape[1]) if rows is None else rows[t]
+            done = self._model(y[t], seen).fit()
             df = float(done.edf.sum()) if self.smoother is not None else float(done.df_model + 1)
-            return np.asarray(done.fittedvalues, dtype=float), df
+            return done.model.family.link.inverse(self.columns @ np.asarray(done.params)), df
 
         return one_by_one(fit, y)
 
-    def _model(self, y: np.ndarray, weight: np.ndarray | None) -> Any:
+    @property
+    def columns(self) -> np.ndarray:
+        """All columns (n, p) of the linear predictor."""
+        return self.exog if self.smoother is None else np.column_stack([self.exog, self.smoother.basis])
+
+    def _model(self, y: np.ndarray, seen: np.ndarray) -> Any:
         import statsmodels.api as sm
 
         family = self.model.options.get("family")
         if self.smoother is None:
-            return sm.GLM(y, self.exog, family=family, freq_weights=weight)
+            return sm.GLM(y[seen], self.exog[seen], family=family)
         from statsmodels.gam.api import GLMGam
 
+        part = copy.copy(self.smoother)
+        part.basis, part.nobs = self.smoother.basis[seen], seen.size
         alpha = [self.model.options["alpha"]] * self.x.shape[1]
-        more = {} if weight is None else {"freq_weights": weight}
-        return GLMGam(y, self.exog, smoother=self.smoother, alpha=alpha, family=family, **more)
+        return GLMGam(y[seen], self.exog[seen], smoother=part, alpha=alpha, family=family)

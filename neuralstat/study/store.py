@@ -89,7 +89,7 @@ class Store:
     def read(self, chunk: tuple[int, int, int, int]) -> dict[str, np.ndarray] | None:
         """Arrays of a chunk; None where the file is damaged."""
         try:
-            with np.load(self.path(chunk), allow_pickle=False) as stored:
+            with open(self.path(chunk), "rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
