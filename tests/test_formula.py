@@ -503,15 +503,16 @@ def test_one_dimensional_dataset():
     xr = pytest.importorskip("xarray")
     frame = pd.DataFrame({"y": [1.0, 2, 3], "x": [1.0, 4, 2]})
     np.testing.assert_array_equal(design("y ~ x", xr.Dataset.from_dataframe(frame)).x, [[1, 4, 2]])
-    with pytest.raises(DataError, match="dimensions"):
-        design("y ~ x", xr.Dataset({"y": ("a", [1.0, 2]), "x": (("a", "b"), np.ones((2, 2)))}))
+    with pytest.raises(DataError, match="first dimension of every variable"):
+        design("y ~ x", xr.Dataset({"y": ("a", [1.0, 2]), "x": (("b", "a"), np.ones((2, 2)))}))
 
 
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
         ({"y": [1, 2], "x": [1, 2, 3]}, DataError, "different lengths: {'y': 2, 'x': 3}"),
-        ({"y": [1, 2], "x": np.ones((2, 3))}, DataError, r"data\['x'\] has shape \(2, 3\)"),
+        ({"y": [1, 2], "x": np.ones((2, 0))}, DataError, r"data\['x'\] has shape \(2, 0\)"),
+        ({"y": [1, 2], "x": np.array([["a", "b"]] * 2)}, DataError, r"data\['x'\] has shape \(2, 2\) and holds <U1"),
         ({"y": pd.Series([1, 2]), "x": pd.Series([1, 2], index=[1, 2])}, DataError, "different indexes"),
         (
             {"y": [1.0, 2], "x": pd.to_datetime(["2020-01-01", "2020-01-02"])},
@@ -696,7 +697,7 @@ def test_from_arrays_missing_and_errors(data):
     with pytest.raises(ArgumentError, match="weights must be an array"):
         from_arrays(y, x, weights="k")
     with pytest.raises(ArgumentError, match="one or two dimensions"):
-        from_arrays(y, np.ones((24, 2, 2)))
+        from_arrays(np.ones((24, 2, 2)), x)
     with pytest.raises(DataError, match="several columns named 'x'"):
         from_arrays(y, data[["x", "x"]])
 

@@ -13,7 +13,8 @@ from neuralstat.formula import expressions, frames, response, rows
 from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
-from neuralstat.formula.spec import Spec
+from neuralstat.formula.spec import Spec, response_rows, tensor_inputs
+from neuralstat.formula.tensors import pooled_groups, tensor_rows
 
 
 def design(
@@ -43,7 +44,8 @@ def design(
     ----------
     formula : str
     data : table
-        pandas, polars or arrow table, dict of 1-d arrays, record array, one-dimensional xarray Dataset.
+        pandas, polars or arrow table, dict of arrays, record array, xarray Dataset. The first axis of an array of
+        several dimensions is the rows.
     weights : str or array of length N, optional
         Case weights: finite, not negative, not all zero.
     offset : str or array of length N, or of shape (N, K), optional
@@ -175,7 +177,8 @@ def _build(request: Request, options: Options) -> Design:
     scaling = None
     if options.standardize:
         scaled = np.array([kind == "numeric" and options.scale_response for kind in values.out.kinds])
-        scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled)
+        groups = pooled_groups(request.tensors, len(x))
+        scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups)
         x = scaling.x_internal(x)
         y = scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, None]
@@ -208,7 +211,8 @@ def _read(request: Request, options: Options) -> _Inputs:
     from neuralstat.formula.matrix import term_expressions
 
     x_frame, y_frame, context = request.x_frame, request.y_frame, request.context
-    covariates = rows.columns_read(term_expressions(request.terms), x_frame, context, "formula")
+    texts = [*term_expressions(request.terms), *((t.name, "lookup") for t in request.tensors)]
+    covariates = rows.columns_read(texts, x_frame, context, "formula")
     offset_texts = [(expr, "python") for expr in request.offsets]
     offset_columns = rows.columns_read(offset_texts, x_frame, context, "offset()")
     response_texts = [(r.expr, r.method) for r in request.responses]
@@ -225,7 +229,10 @@ def _read(request: Request, options: Options) -> _Inputs:
     for name, values in (("weights", weights), ("offset", offset)):
         if values is not None:
             gaps[f"argument {name}"] = np.isnan(values.reshape(len(x_frame), -1)).any(axis=1)
-    kept = rows.complete_rows(gaps, len(x_frame), options.missing)
+    inner = {name: gap & ~request.edges for name, gap in gaps.items()}  # edges are no missing values
+    kept = rows.complete_rows(inner, len(x_frame), options.missing) & ~request.edges
+    if not kept.any():
+        raise DataError(f"no rows to fit: of {len(x_frame)} rows none has all its lags and leads.")
     positions = np.flatnonzero(kept)
     x = rows.clean(x_frame, needed, positions)
     y = rows.clean(y_frame, response_columns, positions)
@@ -244,11 +251,16 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
         return evaluate(expr, frame, scope, transforms.setdefault(expr, {}))
 
     left = [inputs.y[r.expr] if r.method == "lookup" else value(r.expr, inputs.y) for r in request.responses]
-    out = response.outputs(
-        request.responses, left, n, options.factor_outputs, options.class_order, request.response
-    )
+    terms, left = response_rows(request.responses, left, request.derived)
+    out = response.outputs(terms, left, n, options.factor_outputs, options.class_order, request.response)
     x, matrix = fit_matrix(request.terms, inputs.x, scope)
     x_names = tuple(expressions.display(c) for t in matrix.terms if not t.is_intercept for c in t.columns)
+    if request.tensors:
+        arrays = tensor_inputs(request.tensors, inputs.x)
+        names = np.empty(len(arrays), dtype=object)
+        for tensor, at in zip(request.tensors, tensor_rows(request.tensors), strict=True):
+            names[at.ravel()] = tensor.elements
+        x, x_names = np.concatenate([arrays, x]), (*names.tolist(), *x_names)
     repeated = [name for name in dict.fromkeys(x_names) if x_names.count(name) > 1]
     if repeated:
         raise DataError(
@@ -285,7 +297,9 @@ def _spec(
         classes=values.out.classes,
         matrix=values.matrix,
         x_names=values.x_names,
-        terms=_term_rows(values.matrix),
+        terms=_term_rows(request.tensors, values.matrix),
+        tensors=request.tensors,
+        derived=request.derived,
         covariates=inputs.covariates,
         offset_columns=inputs.offset_columns,
         response_columns=inputs.response_columns,
@@ -316,10 +330,12 @@ def _warn_lost_levels(request: Request, classes: tuple[Any, ...] | None) -> None
         )
 
 
-def _term_rows(state: Any) -> dict[str, tuple[int, ...]]:
+def _term_rows(tensors: Any, state: Any) -> dict[str, tuple[int, ...]]:
     """Map each term to its rows of x."""
     result: dict[str, tuple[int, ...]] = {}
-    start = 0
+    for tensor, at in zip(tensors, tensor_rows(tensors), strict=True):
+        result[tensor.name] = tuple(at.ravel().tolist())
+    start = sum(tensor.size for tensor in tensors)
     for term in state.terms:
         if not term.is_intercept:
             result[term.name] = tuple(range(start, start + len(term.columns)))

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
+from neuralstat.formula.tensors import TensorArray, is_tensor, tensor_column
 
-_ACCEPTED = "a pandas, polars or arrow table, a dict of 1-d arrays, or a record array"
+_ACCEPTED = "a pandas, polars or arrow table, a dict of arrays, or a record array"
 
 
 def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
@@ -17,8 +18,9 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
 
     Parameters
     ----------
-    data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of 1-d arrays, record array, xarray.Dataset
-        Only eager tables; a Dataset needs 1-d variables along one dimension.
+    data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of arrays, record array, xarray.Dataset
+        Only eager tables. The first axis of an array of several dimensions is the rows; it becomes a column of arrays.
+        The variables of a Dataset have the rows as their common first dimension.
     argument : str
         Name used in messages.
 
@@ -32,7 +34,7 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     ArgumentError
         If `data` is not a table.
     DataError
-        If columns have different lengths or more than one dimension, or column names are not unique.
+        If columns have different lengths, or column names are not unique.
     """
     if isinstance(data, pd.DataFrame):
         frame = data
@@ -41,12 +43,7 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     elif isinstance(data, np.ndarray) and data.dtype.names:
         frame = pd.DataFrame.from_records(data)
     elif hasattr(data, "data_vars") and hasattr(data, "to_dataframe"):
-        if len(data.sizes) != 1:
-            raise DataError(
-                f"{argument}: the Dataset has dimensions {tuple(data.sizes)}; only variables along "
-                "one common dimension can be covariates."
-            )
-        frame = data.to_dataframe()
+        frame = _from_dataset(data, argument)
     else:
         frame = _from_narwhals(data, argument)
     return _string_columns(frame, argument)
@@ -80,19 +77,33 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
         elif not isinstance(values, pd.api.extensions.ExtensionArray | list | tuple | str):
             values = np.asarray(values)
             values = values.item() if values.ndim == 0 else values
-        if np.ndim(values) > 1:
-            raise DataError(
-                f"{argument}[{name!r}] has shape {np.shape(values)}; arrays of more than one dimension "
-                "cannot be used here, only 1-d arrays of one length."
-            )
+        if not isinstance(values, TensorArray) and np.ndim(values) > 1:
+            values = tensor_column(values, str(name), argument)
         columns[name] = values
-    lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) == 1}
+    lengths = {name: len(values) for name, values in columns.items() if np.ndim(values) >= 1}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{argument}: columns have different lengths: {lengths}.")
     n = next(iter(lengths.values()), 1 if columns else 0)
     single = {name: pd.Series([values] * n) for name, values in columns.items() if name not in lengths}
     frame = pd.DataFrame({**columns, **{k: v.infer_objects() for k, v in single.items()}}, index=range(n))
     return frame if index is None else frame.set_axis(index, axis=0)
+
+
+def _from_dataset(data: Any, argument: str) -> pd.DataFrame:
+    """Variables of a Dataset whose first dimension is the rows; its labels are the index."""
+    variables = {name: data[name] for name in data.data_vars}
+    if len(data.sizes) == 1:
+        return data.to_dataframe()
+    rows = {name: v.dims[0] for name, v in variables.items() if v.ndim}
+    first = next(iter(rows.values()), None)
+    other = [name for name, dim in rows.items() if dim != first]
+    if other:
+        raise DataError(
+            f"{argument}: the first dimension of every variable of the Dataset must be the rows; it is {first!r} of "
+            f"{next(iter(rows))!r}, but {rows[other[0]]!r} of {other[0]!r}: use transpose({first!r}, ...)."
+        )
+    columns = {name: v.to_numpy() if v.ndim != 1 else v.to_series().reset_index(drop=True) for name, v in variables.items()}
+    return _from_mapping(columns, argument).set_axis(data.get_index(first), axis=0)
 
 
 def _string_columns(frame: pd.DataFrame, argument: str) -> pd.DataFrame:
@@ -140,6 +151,8 @@ def plain(values: pd.Series, name: str) -> pd.Series:
         For dates, durations, complex numbers and mixtures, naming the column.
     """
     dtype = values.dtype
+    if isinstance(values.array, TensorArray):
+        return pd.Series(TensorArray(values.array.values.astype(np.float64)), name=name)
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         values = values.astype("category")
         dtype = values.dtype
@@ -216,8 +229,11 @@ def is_factor(values: pd.Series) -> bool:
 
 def finite(values: pd.Series, name: str) -> None:
     """Raise `DataError` where a plain numeric column holds infinities."""
-    if values.dtype.kind == "f" and not np.isfinite(values.to_numpy()).all():
-        count = int((~np.isfinite(values.to_numpy())).sum())
+    tensor = isinstance(values.array, TensorArray)
+    array = values.array.values.reshape(len(values), -1) if tensor else values.to_numpy()
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = ~np.isfinite(array)
+        count = int((bad.any(axis=1) if tensor else bad).sum())
         raise DataError(f"column {name!r} is infinite in {count} row(s); remove or recode them.")
 
 
@@ -244,7 +260,7 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
         values = np.asarray(values)
         if values.ndim == 1 and values.dtype.kind not in "biuf":
             values = pd.Series(values)
-    array = _numbers(values, argument) if isinstance(values, pd.Series) else values
+    array = numbers(values, argument) if isinstance(values, pd.Series) else values
     if array.ndim not in (1, 2) or len(array) != len(frame):
         raise DataError(f"{argument} has shape {array.shape}, but the data have {len(frame)} rows.")
     if array.dtype.kind not in "biuf":
@@ -252,8 +268,10 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def _numbers(values: pd.Series, argument: str) -> np.ndarray:
+def numbers(values: pd.Series, argument: str) -> np.ndarray:
     """Floats of a column that may miss some, shape (N,)."""
+    if is_tensor(values):
+        raise DataError(f"{argument} has the shape {values.dtype.shape} per row; one number per row is needed.")
     gaps = missing(values)
     known = plain(values[~gaps].reset_index(drop=True), argument)
     if is_factor(known) and len(known):

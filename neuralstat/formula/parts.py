@@ -8,6 +8,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError
 from neuralstat.formula import frames
+from neuralstat.formula.tensors import is_tensor
 
 if TYPE_CHECKING:
     from neuralstat.formula.spec import Spec
@@ -48,19 +49,24 @@ class Column:
 
     Attributes
     ----------
-    kind : {"numeric", "boolean", "string", "category"}
+    kind : {"numeric", "boolean", "string", "category", "tensor"}
     levels : tuple
         Empty unless the column is a factor.
     ordered : bool
+    shape : tuple of int
+        Of a row of a tensor.
     """
 
     kind: str
     levels: tuple[Any, ...] = ()
     ordered: bool = False
+    shape: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, values: pd.Series) -> "Column":
         """Describe a plain column."""
+        if is_tensor(values):
+            return cls("tensor", shape=values.dtype.shape)
         if isinstance(values.dtype, pd.CategoricalDtype):
             return cls("category", tuple(values.cat.categories.tolist()), bool(values.cat.ordered))
         if values.dtype == object:
@@ -68,7 +74,13 @@ class Column:
         return cls("boolean" if values.dtype == bool else "numeric")
 
     def conform(self, values: pd.Series, name: str) -> pd.Series:
-        """Make a plain column of new data like the fitted one; `DataError` where its kind differs."""
+        """Make a plain column of new data like the fitted one; `DataError` where its kind or shape differs."""
+        if (self.kind == "tensor") != is_tensor(values) or (is_tensor(values) and values.dtype.shape != self.shape):
+            was = f"an array of shape {self.shape}" if self.kind == "tensor" else f"one {self.kind} value"
+            now = f"an array of shape {values.dtype.shape}" if is_tensor(values) else f"one value ({values.dtype})"
+            raise DataError(f"column {name!r} held {was} per row in the fitted data, and holds {now} now.")
+        if self.kind == "tensor":
+            return values
         if self.kind in ("numeric", "boolean"):
             if frames.is_factor(values):
                 raise DataError(
@@ -158,6 +170,22 @@ class Design:
     scaling: Scaling | None
     spec: "Spec"
     frame: pd.DataFrame
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor terms of one observation, joined; ``(D,)`` where there are none.
+
+        Raises
+        ------
+        DataError
+            Where their shapes differ in more than the last axis.
+        """
+        return self.spec.input_shape
+
+    @property
+    def n_beside(self) -> int:
+        """Tabular inputs beside the tensor terms; 0 where there are no tensor terms."""
+        return self.spec.n_beside
 
     @property
     def covariates(self) -> tuple[str, ...]:

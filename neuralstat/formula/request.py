@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,20 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
+from neuralstat.formula.derived import Derived, derive
 from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
+from neuralstat.formula.tensors import Tensor, element_names, is_tensor
 
 _DOT = re.compile(r"(?<![\w.`])\.(?![\w.`])")
 
 
 @dataclass(frozen=True)
 class Request:
-    """The parts of a formula, ready to be evaluated."""
+    """The parts of a formula, ready to be evaluated.
+
+    The frames have the derived columns. `terms` are the tabular ones, `tensors` those that are arrays per row; `edges`
+    are the rows whose windows reach beyond the data.
+    """
 
     formula: str | None
     response: str
@@ -27,6 +33,9 @@ class Request:
     y_frame: pd.DataFrame
     x_frame: pd.DataFrame
     context: Mapping[str, Any]
+    tensors: tuple[Tensor, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    edges: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,12 @@ def formula_request(formula: str, data: Any, options: Options, context: Mapping[
     columns = tuple(frame.columns)
     responses = parse_responses(left, columns)
     terms, offsets = _right_side(right, responses, columns, options)
-    return Request(formula, left, responses, terms, offsets, frame, frame, dict(context or {}))
+    made = _Derivation(frame, dict(context or {}))
+    responses = tuple(made.response(r) for r in responses)
+    tabular, tensors = made.split(terms)
+    frame = made.frame
+    return Request(formula, left, responses, tabular, offsets, frame, frame, made.context, tensors,
+                   tuple(made.found.values()), made.edges)  # fmt: skip
 
 
 def array_request(endog: Any, exog: Any, options: Options) -> Request:
@@ -82,16 +96,80 @@ def array_request(endog: Any, exog: Any, options: Options) -> Request:
     if y_labelled:
         x_frame.index = y_frame.index
     responses = tuple(ResponseTerm(name, name, "lookup") for name in y_frame.columns)
+    arrays = [name for name in x_frame.columns if is_tensor(x_frame[name])]
     return Request(
         formula=None,
         response=" + ".join(y_frame.columns),
         responses=responses,
-        terms=lookup_terms(x_frame.columns),
+        terms=lookup_terms(c for c in x_frame.columns if c not in arrays),
         offsets=(),
         y_frame=y_frame,
         x_frame=x_frame,
         context={},
+        tensors=tuple(_raw_tensor(x_frame, name) for name in arrays),
+        edges=np.zeros(len(x_frame), bool),
     )
+
+
+class _Derivation:
+    """The columns that a formula makes: found once, added to the table."""
+
+    def __init__(self, frame: pd.DataFrame, context: dict[str, Any]) -> None:
+        self.raw, self.frame, self.context = frame, frame, context
+        self.found: dict[str, Derived] = {}
+        self.edges = np.zeros(len(frame), bool)
+
+    def derive(self, expr: str) -> Derived | None:
+        """The derived column of an expression, None where it is an ordinary one."""
+        name = expressions.display(expr)
+        if name in self.found:
+            return self.found[name]
+        made = derive(expr, self.raw, self.context)
+        if made is None:
+            return None
+        derived, values = made
+        self.found[derived.name] = derived
+        self.frame = self.frame.assign(**{derived.name: values})
+        self.edges |= derived.edges(self.raw)
+        return derived
+
+    def response(self, term: ResponseTerm) -> ResponseTerm:
+        """A response term, a derived one as the look-up of its column."""
+        made = self.derive(term.expr) if term.method == "python" else None
+        if made is None:
+            return term
+        if made.function in ("tokens", "sequences"):
+            raise ArgumentError(f"formula: `{made.name}` makes inputs and cannot be a response.")
+        return ResponseTerm(term.label, made.name, "lookup")
+
+    def split(self, terms: Sequence[Any]) -> tuple[list[Any], tuple[Tensor, ...]]:
+        """Tabular terms, and those that are arrays per row."""
+        tabular, tensors = [], []
+        for term in terms:
+            parts = [self._tensor(f) for f in term.factors if f.eval_method.value != "literal"]
+            if all(part is None for part in parts):
+                tabular.append(term)
+            elif len(parts) == 1 and len(term.factors) == 1:
+                tensors.append(parts[0])
+            else:
+                name = next(part.name for part in parts if part is not None)
+                raise ArgumentError(
+                    f"formula: {name!r} holds arrays and cannot be part of the interaction `{term}`; put arithmetic "
+                    "into braces, as in {pixels / 255}."
+                )
+        return tabular, tuple(tensors)
+
+    def _tensor(self, factor: Any) -> Tensor | None:
+        if factor.eval_method.value == "python":
+            made = self.derive(factor.expr)
+            return None if made is None else made.tensor
+        known = factor.expr in self.raw.columns and is_tensor(frames.take(self.raw, factor.expr))
+        return _raw_tensor(self.raw, factor.expr) if known else None
+
+
+def _raw_tensor(frame: pd.DataFrame, name: str) -> Tensor:
+    shape = frame[name].dtype.shape
+    return Tensor(name, shape, element_names(name, shape))
 
 
 def _array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
@@ -102,6 +180,8 @@ def _array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
         )
     elif isinstance(values, np.ndarray | list | tuple | pd.api.extensions.ExtensionArray | pd.Index):
         array = values if isinstance(values, pd.api.extensions.ExtensionArray) else np.asarray(values)
+        if array.ndim > 2 and letter == "x":
+            return frames.as_frame({"x": array}, argument)
         if array.ndim not in (1, 2):
             raise ArgumentError(f"{argument} must have one or two dimensions, not shape {array.shape}.")
         if array.ndim == 1:

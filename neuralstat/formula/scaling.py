@@ -15,6 +15,7 @@ def fit_scaling(
     x_names: tuple[str, ...],
     y_names: tuple[str, ...],
     scaled: np.ndarray,
+    groups: np.ndarray | None = None,
 ) -> Scaling:
     """Find centres and scales.
 
@@ -26,8 +27,20 @@ def fit_scaling(
     x_names, y_names : tuple of str
     scaled : ndarray of bool, shape (K,)
         Responses to scale; the others get mean 0 and sd 1.
+    groups : ndarray of int, shape (D,), optional
+        Rows of x with the same number share one centre and scale; -1 is left as it is. See `tensors.pooled_groups`.
     """
-    x_mean, x_sd = _moments(x, weights, x_names)
+    x_mean, x_sd = np.zeros(len(x)), np.ones(len(x))
+    groups = np.arange(len(x)) if groups is None else groups
+    numbers, size = np.unique(groups[groups >= 0], return_counts=True)
+    single = np.isin(groups, numbers[size == 1])
+    if single.any():
+        names = tuple(name for name, s in zip(x_names, single) if s)
+        x_mean[single], x_sd[single] = _moments(x[single], weights, names)
+    for number in numbers[size > 1]:
+        own = groups == number
+        pooled, many = x[own].reshape(1, -1), None if weights is None else np.tile(weights, int(own.sum()))
+        x_mean[own], x_sd[own] = (m[0] for m in _moments(pooled, many, (x_names[int(number)],)))
     y_mean, y_sd = np.zeros(len(y)), np.ones(len(y))
     if scaled.any():
         names = tuple(name for name, s in zip(y_names, scaled) if s)

@@ -1,7 +1,7 @@
 """What a fitted formula remembers: enough to turn new data into the same inputs, as plain data."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
-from neuralstat.formula import frames, rows
+from neuralstat.formula import derived, frames, rows
+from neuralstat.formula.derived import Derived
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import indicator
+from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape, tensor_rows
 
 if TYPE_CHECKING:
     from neuralstat.formula.matrix import MatrixState, Scope
@@ -57,6 +59,10 @@ class Spec:
         Names that the caller provided for the formula.
     trusted : bool
         False once read from a file: then only harmless expressions are evaluated.
+    tensors : tuple of Tensor
+        Terms that are arrays per row; their inputs come before the others.
+    derived : tuple of Derived
+        Columns that the formula makes of raw ones.
     """
 
     formula: str | None
@@ -82,6 +88,25 @@ class Spec:
     constants: tuple[str, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     trusted: bool = True
+    tensors: tuple[Tensor, ...] = ()
+    derived: tuple[Derived, ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the tensor terms of one observation, joined; ``(D,)`` where there are none."""
+        joint = joint_shape(self.tensors)
+        if joint is None and self.tensors:
+            listed = ", ".join(f"{t.name!r} {t.shape}" for t in self.tensors)
+            raise DataError(
+                f"the arrays {listed} cannot be joined: all axes but the last must agree. One of them with tabular terms "
+                "beside it can be used, or hidden= instead of layers=, which takes all numbers as inputs."
+            )
+        return (len(self.x_names),) if joint is None else joint
+
+    @property
+    def n_beside(self) -> int:
+        """Tabular inputs beside the tensor terms; 0 where there are no tensor terms."""
+        return len(self.x_names) - sum(t.size for t in self.tensors) if self.tensors else 0
 
     @property
     def n_outputs(self) -> int:
@@ -130,9 +155,9 @@ class Spec:
             If a column is missing or of another kind, a level was not there at the fit, a value is infinite,
             or the offset is needed and not given.
         """
-        frame = self._frame(data)
-        argument = self._offset_argument(offset, frame)
         needed = tuple(dict.fromkeys((*self.covariates, *self.offset_columns)))
+        frame = self._extended(self._frame(data), needed)
+        argument = self._offset_argument(offset, frame)
         raw = self._select(frame, needed)
         complete = ~frames.any_missing(raw)
         if argument is not None:
@@ -163,7 +188,7 @@ class Spec:
         """
         from neuralstat.formula.matrix import evaluate
 
-        frame = frames.as_frame(data)
+        frame = self._extended(frames.as_frame(data), self.response_columns)
         raw = self._select(frame, self.response_columns)
         complete = ~frames.any_missing(raw)
         used = np.flatnonzero(complete)
@@ -184,6 +209,8 @@ class Spec:
     def _frame(self, data: Any) -> pd.DataFrame:
         if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not _has_fields(data):
             array = np.asarray(data)
+            if array.ndim > 2 and len(self.covariates) == 1:
+                return frames.as_frame({self.covariates[0]: array})
             if array.ndim == 1 and len(self.covariates) == 1:
                 array = array[:, None]
             if array.ndim != 2 or array.shape[1] != len(self.covariates):
@@ -193,6 +220,11 @@ class Spec:
                 )
             return pd.DataFrame(array, columns=list(self.covariates))
         return frames.as_frame(data)
+
+    def _extended(self, frame: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
+        """The table with those derived columns that are needed."""
+        made = [d for d in self.derived if d.name in needed]
+        return derived.add_columns(frame, made, self.context, self.trusted) if made else frame
 
     def _offset_argument(self, offset: Any, frame: pd.DataFrame) -> np.ndarray | None:
         if offset is None and self.offset_kind == "none":
@@ -228,6 +260,8 @@ class Spec:
         if not complete.all():
             rows.refuse_gaps(self.matrix)
         x = apply_matrix(self.matrix, clean, self.scope())
+        if self.tensors:
+            x = np.concatenate([tensor_inputs(self.tensors, clean), x])
         rows.refuse_infinite(x, self.x_names)
         if self.scaling is not None:
             x = self.scaling.x_internal(x)
@@ -260,6 +294,7 @@ class Spec:
             column = as_series(values[0], self.response, len(values[0]))
             y = indicator(column, self.classes, len(self.y_names) == 1, self.response)
         else:
+            _, values = response_rows(self.responses, values, self.derived)
             y = np.array([np.asarray(v, dtype=np.float64) for v in values])
             rows.refuse_infinite(y, self.y_names)
         if self.scaling is not None:
@@ -270,3 +305,31 @@ class Spec:
 def _has_fields(data: Any) -> bool:
     """Whether an array has named fields, and so is a table."""
     return isinstance(data, np.ndarray) and data.dtype.names is not None
+
+
+def tensor_inputs(tensors: Sequence[Tensor], frame: pd.DataFrame) -> np.ndarray:
+    """Inputs that tensor terms make, shape (inputs, n)."""
+    out = np.empty((sum(t.size for t in tensors), len(frame)))
+    for tensor, at in zip(tensors, tensor_rows(tensors), strict=True):
+        out[at.ravel()] = frame[tensor.name].array.values.reshape(len(frame), -1).T
+    return out
+
+
+def response_rows(
+    terms: Sequence[ResponseTerm], values: Sequence[Any], made: Sequence[Derived]
+) -> tuple[tuple[ResponseTerm, ...], list[Any]]:
+    """Response terms and values with every array per row divided into its elements, one output each."""
+    by_name = {d.name: d for d in made}
+    out_terms: list[ResponseTerm] = []
+    out_values: list[Any] = []
+    for term, column in zip(terms, values, strict=True):
+        if not is_tensor(column):
+            out_terms.append(term)
+            out_values.append(column)
+            continue
+        array = column.array.values
+        known = by_name.get(term.expr)
+        names = element_names(term.label, array.shape[1:]) if known is None else known.tensor.elements
+        out_terms += [ResponseTerm(name, name, "lookup") for name in names]
+        out_values += [pd.Series(row) for row in array.reshape(len(array), -1).T.astype(np.float64)]
+    return tuple(out_terms), out_values

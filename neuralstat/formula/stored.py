@@ -10,17 +10,19 @@ import numpy as np
 
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.formula import expressions
+from neuralstat.formula.derived import FUNCTIONS, WINDOWS, Derived
 from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
 from neuralstat.formula.spec import Spec
+from neuralstat.formula.tensors import Tensor
 
 FORMAT = "neuralstat-formula-1"
 
 _METHODS = ("lookup", "python", "literal")
 _KINDS = ("numerical", "categorical", "constant", "unknown")
-_COLUMN_KINDS = ("numeric", "boolean", "string", "category")
+_COLUMN_KINDS = ("numeric", "boolean", "string", "category", "tensor")
 
 
 def to_json(spec: Spec) -> str:
@@ -58,6 +60,8 @@ def to_json(spec: Spec) -> str:
         "transforms": spec.transforms,
         "scaling": None if spec.scaling is None else dataclasses.asdict(spec.scaling),
         "constants": constants,
+        "tensors": [dataclasses.astuple(t) for t in spec.tensors],
+        "derived": [dataclasses.astuple(d) for d in spec.derived],
     }
     entries = {key: encode(value, f"the formula's {key}") for key, value in plain.items()}
     return json.dumps({"format": FORMAT, **entries}, allow_nan=False)
@@ -144,6 +148,8 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         constants=_strings(tuple(constants)),
         context=constants,
         trusted=False,
+        tensors=tuple(_tensor(t) for t in _typed(plain["tensors"], list)),
+        derived=tuple(_derived(d) for d in _typed(plain["derived"], list)),
     )
     _check_shapes(spec)
     return spec
@@ -151,13 +157,19 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
 
 def _check_shapes(spec: Spec) -> None:
     """Check that the parts agree with each other, so that no later step meets a surprise."""
-    n_x = sum(len(t.columns) for t in spec.matrix.terms if not t.is_intercept)
+    n_x = sum(len(t.columns) for t in spec.matrix.terms if not t.is_intercept) + sum(t.size for t in spec.tensors)
     rows = sorted(row for part in spec.terms.values() for row in part)
     missing = {*spec.covariates, *spec.offset_columns} - set(spec.columns)
     missing |= set(spec.response_columns) - set(spec.response_kinds)
     looked_up = {e for t in spec.matrix.terms for e, method in t.factors if method == "lookup"}
     missing |= looked_up - set(spec.covariates)
     missing |= {r.expr for r in spec.responses if r.method == "lookup"} - set(spec.response_columns)
+    missing |= {t.name for t in spec.tensors} - set(spec.covariates)
+    shapes = {name: c.shape for name, c in (*spec.columns.items(), *spec.response_kinds.items())}
+    damaged = [t.name for t in spec.tensors if len(t.elements) != t.size or shapes.get(t.name) != t.shape]
+    damaged += [d.name for d in spec.derived if shapes.get(d.name) != d.shape or d.tensor.size != len(d.tensor.elements)]
+    if damaged:
+        raise FileFormatError(f"the stored formula describes {damaged[0]!r} in ways that do not agree.")
     for term in spec.matrix.terms:
         missing |= {e for parts, _ in term.scoped for e, _ in parts} - {e for e, _ in term.factors}
     if n_x != len(spec.x_names) or rows != list(range(n_x)) or len(spec.y_names) != len(spec.y_kinds):
@@ -181,13 +193,18 @@ def _expressions(spec: Spec) -> Iterator[str]:
     for term in spec.matrix.terms:
         yield from (expr for expr, method in term.factors if method == "python")
     yield from spec.offset_terms
+    yield from (d.expr for d in spec.derived if d.function in ("", *WINDOWS))
     yield from (r.expr for r in spec.responses if r.method == "python")
 
 
 def _check_expressions(spec: Spec, constants: dict[str, Any]) -> None:
-    columns = (*spec.covariates, *spec.offset_columns, *spec.response_columns)
+    raw = tuple(c for d in spec.derived for c in d.columns)
+    columns = (*spec.covariates, *spec.offset_columns, *spec.response_columns, *raw)
     for expr in _expressions(spec):
         check_harmless(expr, columns, tuple(constants))
+    for made in spec.derived:
+        if made.function in ("", *WINDOWS):
+            check_harmless(made.expr, made.columns, tuple(constants))
     for term in spec.matrix.terms:
         for expr, method in term.factors:
             if method == "literal":
@@ -257,9 +274,44 @@ def _strings(values: Any) -> tuple[str, ...]:
 
 
 def _columns(plain: Any) -> dict[str, Column]:
-    return {
-        _typed(name, str): Column(
-            _among(kind, _COLUMN_KINDS), _levels(_typed(levels, tuple)), _typed(ordered, bool)
+    columns = {}
+    for name, (kind, levels, ordered, *shape) in _typed(plain, dict).items():
+        own = _shape(shape[0]) if shape else ()
+        if (kind == "tensor") != bool(own) or len(shape) > 1:
+            raise FileFormatError(f"the stored formula's column {name!r:.60} is damaged.")
+        columns[_typed(name, str)] = Column(
+            _among(kind, _COLUMN_KINDS), _levels(_typed(levels, tuple)), _typed(ordered, bool), own
         )
-        for name, (kind, levels, ordered) in _typed(plain, dict).items()
-    }
+    return columns
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    shape = tuple(_typed(s, int) for s in _typed(value, tuple))
+    if any(s < 1 for s in shape):
+        raise FileFormatError(f"the stored formula holds the shape {shape!r:.60}.")
+    return shape
+
+
+def _tensor(entry: Any) -> Tensor:
+    name, shape, elements, scaled = entry
+    return Tensor(_typed(name, str), _shape(shape), _strings(elements), _typed(scaled, bool))
+
+
+def _derived(entry: Any) -> Derived:
+    name, function, expr, columns, options, words, shape = entry
+    made = Derived(_typed(name, str), _among(function, ("", *FUNCTIONS)), _typed(expr, str), _strings(columns),
+                   _typed(options, dict), _strings(words), _shape(shape))  # fmt: skip
+    wanted = {"tokens": {"binary": bool, "lowercase": bool}, "sequences": {"length": int, "lowercase": bool}, "": {}}
+    if function in WINDOWS:
+        if set(made.options) != {"shifts", "by"} or made.shape != (len(made.options["shifts"]), 1):
+            raise FileFormatError(f"the stored formula's `{name:.60}` is damaged.")
+        for shift in made.options["shifts"]:
+            _typed(shift, int)
+        _optional(made.options["by"], str)
+    else:
+        kinds = wanted[function]
+        if set(made.options) != set(kinds):
+            raise FileFormatError(f"the stored formula's `{name:.60}` is damaged.")
+        for key, kind in kinds.items():
+            _typed(made.options[key], kind)
+    return made
