@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .arrays import frozen
 from .errors import ArgumentError, ConvergenceWarning, DataError, caller
 from .exclude import fixed_weights
 from .families import needs, resolve_family, resolve_objective
 from .families.starts import feasible
+from .layers import Dense
 from .network import ActivationSpec, Network, dense_network, resolve_activation
 from .optimizers import OPTIMIZERS, Optimizer, choose
 from .optimizers.rprop import CODES
@@ -184,7 +186,7 @@ def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
 def build_network(design: Design, settings: Settings) -> Network:
     """The network that settings ask for on a design."""
     if settings.layers is not None:
-        raise ArgumentError("layers: this version builds dense networks only; use hidden= and act_fct=.")
+        return _layered_network(design, settings)
     activations = _hidden_activations(settings)
     first = activations[0] if activations else resolve_activation(
         settings.act_fct[0] if isinstance(settings.act_fct, list | tuple) and settings.act_fct else
@@ -195,6 +197,22 @@ def build_network(design: Design, settings: Settings) -> Network:
     return dense_network(
         design.x.shape[0], settings.hidden, activations, goal, design.x_names, design.y_names,
         offset=design.offset is not None,
+    )  # fmt: skip
+
+
+def _layered_network(design: Design, settings: Settings) -> Network:
+    """The network of ``layers=``: these, then the output layer that response and family imply."""
+    goal = resolve_objective(
+        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family,
+        resolve_activation("identity"), None,
+    )  # fmt: skip
+    layers = [
+        replace(layer, activation=resolve_activation(layer.activation, "layers")) if type(layer) is Dense else layer
+        for layer in settings.layers
+    ]
+    return Network(
+        (*layers, Dense(len(design.y_names))), design.input_shape, goal, design.x_names, design.y_names,
+        design.offset is not None, design.n_beside,
     )  # fmt: skip
 
 
@@ -209,11 +227,22 @@ def run(
 
         constants = scaled_constants(network, design.scaling, free, constants)
         internal = functools.partial(to_internal, network, design.scaling)
-    adjust = functools.partial(feasible, network, design, free=free)
+    trained = free & ~frozen(network, settings.freeze)
+    if not trained.any():
+        raise ArgumentError("exclude and freeze hold all weights: at least one must be trained.")
+    adjust = functools.partial(feasible, network, design, free=trained)
     start = start_weights(
         network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust,
         settings.start_init, design.x,
     )  # fmt: skip
+    return train_from(design, network, settings, seeds, check, start, trained)
+
+
+def train_from(
+    design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence, check: Any,
+    start: np.ndarray, free: np.ndarray,
+) -> Fit:  # fmt: skip
+    """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained."""
     dtype = np.dtype(settings.dtype)
     data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
     penalty = coefficients(settings.penalty, network, design)
@@ -341,6 +370,7 @@ def neuralnet(
     callbacks: Any = None,
     class_weight: Any = None,
     checkpoint: Any = None,
+    freeze: Any = None,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -353,10 +383,19 @@ def neuralnet(
     formula : str
         ``"y ~ x"``, ``"log(y) ~ poly(x, 2) + C(g)*z"``, ``"y ~ ."``, ``"y1 + y2 ~ x"`` (several outputs), a
         factor response (one output per level), ``"y == 'a' ~ x"``; ``offset(e)`` on the right.
+        On arrays and time series: ``"digit ~ pixels"``, ``"{pixels / 255}"``; ``lags(v, k)`` (the k values before the
+        row), ``leads(v, k)`` (the k from the row on), ``window(v, h)`` (2 h + 1 around it), each with ``by=group``;
+        ``tokens(text, max_features=...)`` (counts of words), ``sequences(text, length, max_features)``.
     data : table
-        pandas, polars or arrow table, or dict of arrays; n observations.
+        pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
+        several dimensions is the rows.
     hidden : int or sequence of int
         Units per hidden layer; 0 or () for none (then the model is a generalised linear model).
+    layers : sequence of layers, optional
+        Instead of `hidden` and `act_fct`: hidden layers of `neuralstat.layers`. The output layer, a Dense one, is implied
+        by response and family. Arrays among the covariates are its input, joined along the last axis; tabular
+        covariates beside them enter at the first Dense layer, before its units. With ``standardize=True`` all elements
+        with the same last index (channel, feature) share one centre and scale, and weights refer to scaled inputs.
     act_fct : str, Activation, callable, or a sequence of them
         Hidden activation, or one per layer. A Python function of plain arithmetic and exp, log, tanh, ... is
         differentiated for you.
@@ -450,6 +489,9 @@ def neuralnet(
         File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is
         used.
+    freeze : str or sequence of str, optional
+        Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the
+        names.
     context : mapping, optional
         Further names for the formula.
     **unknown

@@ -42,7 +42,7 @@ def canonical(network: Network, theta: np.ndarray, free: np.ndarray | None = Non
     theta = np.asarray(theta, dtype=float)
     if theta.ndim == 2:
         return np.stack([canonical(network, row, free) for row in theta]) if theta.size else theta.copy()
-    if not network.dense:
+    if not network.plain:
         return theta.copy()
     matrices = network.matrices(theta)
     movable = network.matrices(np.ones(theta.size, bool) if free is None else np.asarray(free))

@@ -6,6 +6,7 @@ The flat order of the weights is R's ``unlist(weights)``: layer by layer, unit b
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -154,12 +155,21 @@ class Network:
     layers : sequence of layers
         Hidden layers and the output layer (Dense with identity; its activation comes from `objective`).
     input_shape : tuple of int
-        Of one observation.
+        Of one observation (of its array, where tabular inputs stand beside it).
     objective : Objective
     input_names, output_names : sequence of str
         Names of the D inputs and K outputs.
     offset : bool
         Whether a known part of the linear predictor is added.
+    beside : int
+        Tabular inputs that pass by the layers before the first Dense layer, and enter there.
+
+    Notes
+    -----
+    A layer reads neighbouring rows of the buffers. With tabular inputs beside an array the inputs are the array's, then
+    the tabular ones; the layer before the first Dense one writes the rows right after them, so that the Dense layer reads
+    tabular inputs and units side by side: its kernel's first rows belong to the tabular inputs. Where no layer stands
+    before it, it reads the inputs as they are, the array's first.
     """
 
     layers: tuple[Any, ...]
@@ -168,42 +178,90 @@ class Network:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     offset: bool = False
+    beside: int = 0
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows, constants, shapes, slices = [], [], [], []
+        rows, constants, shapes, slices, places = [], [], [], [], []
         shape = tuple(self.input_shape)
         source, n_in = 0, math.prod(shape)
-        width, n_params = n_in, 0
+        n_inputs = n_in + self.beside
+        join, before, kept = self._join(shape)
+        width, n_params = n_inputs + kept, 0
         last = len(self.layers) - 1
         for k, layer in enumerate(self.layers):
-            place = layer.place(shape)
+            if k == join:
+                shape = (shape[0] + self.beside,)
+                source, n_in = (0 if before is None else n_inputs - self.beside), shape[0]
+            place = self._place(k, shape)
+            target = n_inputs if k == before else width
             if place.op is not None:
                 spec = resolve_activation(layer.activation) if k < last else self.objective.inside
                 row = np.zeros(codes.COLUMNS, np.int64)
                 n_out = math.prod(place.shape)
                 row[codes.OP], row[codes.PARAM] = place.op, n_params
                 row[codes.SOURCE], row[codes.N_IN] = source, n_in
-                row[codes.TARGET], row[codes.N_OUT] = width, n_out
+                row[codes.TARGET], row[codes.N_OUT] = target, n_out
                 row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
-                row[codes.SCRATCH], row[codes.OFFSET] = width + n_out, -1
+                width += 0 if k == before else n_out
+                row[codes.SCRATCH], row[codes.OFFSET] = width, -1
                 for column, value in place.fields.items():
                     row[column] = value
                 rows.append(row)
                 constants.append(spec.parameter)
                 shapes.append((place.per_unit, place.units))
                 slices.append(slice(n_params, n_params + place.n_params))
-                source, n_in = width, n_out
-                width += n_out + place.n_scratch
+                source, n_in = target, n_out
+                width += place.n_scratch
                 n_params += place.n_params
             shape = place.shape
+            places.append((len(rows) - 1, source, shape))
         if self.offset:
             rows[-1][codes.OFFSET] = width
             width += rows[-1][codes.N_OUT]
         self._built.update(
             table=np.array(rows), constants=np.array(constants, dtype=np.float64), shapes=tuple(shapes),
-            slices=tuple(slices), n_params=n_params, width=int(width),
+            slices=tuple(slices), n_params=n_params, width=int(width), places=tuple(places), join=(join, before),
         )  # fmt: skip
+
+    def _place(self, k: int, shape: tuple[int, ...]) -> Any:
+        """Contribution of layer k; its errors name the layer."""
+        try:
+            return self.layers[k].place(shape)
+        except ArgumentError as error:
+            name = "the output layer" if k == len(self.layers) - 1 else f"layer {k + 1} ({self.layer_names[k]!r})"
+            raise ArgumentError(f"layers: {name}: {error}") from None
+
+    def _join(self, shape: tuple[int, ...]) -> tuple[int | None, int | None, int]:
+        """Layer at which tabular inputs enter, the layer that writes beside them, and its units."""
+        if not self.beside:
+            return None, None, 0
+        before, units = None, 0
+        for k, layer in enumerate(self.layers):
+            if isinstance(layer, Dense):
+                if len(shape) != 1:
+                    layer.place(shape)  # its error
+                return k, before, units
+            place = self._place(k, shape)
+            if place.op is not None:
+                before, units = k, math.prod(place.shape)
+            shape = place.shape
+        raise ArgumentError("layers: tabular inputs beside an array need a Dense layer to enter.")
+
+    @cached_property
+    def layer_names(self) -> tuple[str, ...]:
+        """Name of every layer: its own, or as Keras counts, ``"conv2d"``, ``"conv2d_1"``, ``"dense"``."""
+        return layer_names(self.layers)
+
+    @property
+    def places(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+        """Of every layer: its row of the table (or that of the layer whose units it shows), first buffer row, shape."""
+        return self._built["places"]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a chain of Dense layers, with all inputs at the first."""
+        return all(type(layer) is Dense for layer in self.layers) and not self.beside
 
     @property
     def table(self) -> np.ndarray:
@@ -243,7 +301,7 @@ class Network:
     @property
     def topology(self) -> str:
         """Units per layer, as "1-10-5-15-1"."""
-        return "-".join(str(n) for n in (math.prod(self.input_shape), *self.table[:, codes.N_OUT]))
+        return "-".join(str(n) for n in (len(self.input_names), *self.table[:, codes.N_OUT]))
 
     def net(self, penalty: np.ndarray | None = None) -> Net:
         """The network as kernels see it, with the penalty's coefficients (P, 4)."""
@@ -267,19 +325,29 @@ class Network:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """R's name of every weight, in flat order: "Intercept.to.1layhid1", "x.to.1layhid1", ..."""
+        """Name of every weight, in flat order.
+
+        R's for chains of dense layers, "Intercept.to.1layhid1", "x.to.1layhid1", ...; by array for other networks,
+        "conv2d/kernel[0,0,0,1]".
+        """
+        if not self.plain:
+            return self._array_names()
         names: list[str] = []
         sources = list(self.input_names)
         last = len(self.shapes) - 1
         for k, (per_unit, units) in enumerate(self.shapes):
             targets = list(self.output_names) if k == last else [f"{k + 1}layhid{u + 1}" for u in range(units)]
-            if per_unit == len(sources) + 1:
-                inputs = sources
-            else:
-                inputs = [f"w{j + 1}" for j in range(per_unit - 1)]
-            names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *inputs)]
-            sources = targets if self.table[k, codes.OP] == codes.DENSE else [
-                f"{k + 1}lay{u + 1}" for u in range(self.table[k, codes.N_OUT])]  # fmt: skip
+            names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *sources)]
+            sources = targets
+        return tuple(names)
+
+    def _array_names(self) -> tuple[str, ...]:
+        from .arrays import positions
+
+        names = [""] * self.n_params
+        for array, at in positions(self).items():
+            for index, position in np.ndenumerate(at):
+                names[position] = f"{array}[{','.join(map(str, index))}]"
         return tuple(names)
 
     @cached_property
@@ -335,3 +403,35 @@ def dense_network(
     return Network(
         (*layers, Dense(len(output_names))), (n_inputs,), goal, tuple(input_names), tuple(output_names), offset
     )
+
+
+_KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d", "MaxPool2D": "max_pooling2d",
+                "AvgPool1D": "average_pooling1d", "AvgPool2D": "average_pooling2d",
+                "GlobalAvgPool": "global_average_pooling"}  # fmt: skip
+
+
+def layer_names(layers: Sequence[Any]) -> tuple[str, ...]:
+    """Names of layers: those given, else the kind with a number from the second on, as Keras gives them.
+
+    Raises
+    ------
+    ArgumentError
+        Where two layers have one name.
+    """
+    given = [getattr(layer, "name", None) for layer in layers]
+    used = {name for name in given if name is not None}
+    if len(used) < sum(name is not None for name in given):
+        twice = next(name for name in given if name is not None and given.count(name) > 1)
+        raise ArgumentError(f"layers: two layers are called {twice!r}.")
+    counts: dict[str, int] = {}
+    names = []
+    for layer, name in zip(layers, given, strict=True):
+        kind = type(layer).__name__
+        base = _KERAS_NAMES.get(kind, re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower())
+        while name is None:
+            number = counts.get(base, 0)
+            counts[base] = number + 1
+            made = base if number == 0 else f"{base}_{number}"
+            name = None if made in used else made
+        names.append(name)
+    return tuple(names)

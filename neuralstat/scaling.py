@@ -1,5 +1,8 @@
 """Standardised models: weights between internal (scaled) and original units.
 
+Where not all inputs enter a dense first layer one by one (convolutions, recurrence, arrays beside tabular inputs), weights
+refer to the scaled covariates; only the output layer is brought to the units of the response.
+
 With internal covariates u = (x - m) / s and response v = (y - a) / b, a first layer b_o + sum w u is
 (b_o - sum w m / s) + sum (w / s) x, and a linear output layer is multiplied by b and shifted by a.
 """
@@ -23,10 +26,12 @@ def affine(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     network : Network
-        Dense layers.
     scaling : Scaling
     """
     p = network.n_params
+    if not network.plain:
+        scale, shift = _of_output(network, scaling)
+        return np.diag(scale), shift
     into = np.eye(p)
     per_unit, units = network.shapes[0]
     for u in range(units):
@@ -44,14 +49,30 @@ def affine(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     return out @ into, shift
 
 
+def _of_output(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and shift (P,) that bring the output layer to the units of the response."""
+    scale, shift = np.ones(network.n_params), np.zeros(network.n_params)
+    per_unit, units = network.shapes[-1]
+    begin = network.n_params - per_unit * units
+    scale[begin:] = np.repeat(scaling.y_sd, per_unit)
+    shift[begin::per_unit] = scaling.y_mean
+    return scale, shift
+
+
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in original units."""
+    if not network.plain:
+        scale, shift = _of_output(network, scaling)
+        return theta * scale + shift
     matrix, shift = affine(network, scaling)
     return theta @ matrix.T + shift
 
 
 def to_internal(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in internal units."""
+    if not network.plain:
+        scale, shift = _of_output(network, scaling)
+        return (theta - shift) / scale
     matrix, shift = affine(network, scaling)
     return np.linalg.solve(matrix, (theta - shift).T).T
 
@@ -66,6 +87,8 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
     """
     if free.all():
         return constants
+    if not network.plain:
+        return np.where(free, constants, to_internal(network, scaling, constants[np.newaxis])[0])
     matrix, shift = affine(network, scaling)
     held = np.flatnonzero(~free)
     mixed = [j for j in held if np.any(matrix[j, free] != 0)]

@@ -141,12 +141,14 @@ class Settings:
     callbacks: Any = None
     class_weight: Any = None
     checkpoint: Any = None
+    freeze: Any = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
         put("hidden", check_hidden(self.hidden))
+        self._check_layers(put)
         if self.threshold is not None and self.threshold is not THRESHOLD:
             put("threshold", check_number(self.threshold, "threshold"))
         put("stepmax", check_int(self.stepmax, "stepmax", 1))
@@ -180,6 +182,27 @@ class Settings:
         elif not self.minibatch and self.threshold is None:
             put("threshold", THRESHOLD)
         self._check_device()
+
+    def _check_layers(self, put: Callable[[str, Any], None]) -> None:
+        if isinstance(self.freeze, str):
+            put("freeze", (self.freeze,))
+        elif self.freeze is not None:
+            put("freeze", tuple(self.freeze) if isinstance(self.freeze, list | set) else self.freeze)
+        if self.layers is None:
+            return
+        from .network import layer_names
+
+        if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
+            raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {self.layers!r}.")
+        for layer in self.layers:
+            if isinstance(layer, type) or not hasattr(layer, "place"):
+                raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r}.")
+        put("layers", tuple(self.layers))
+        layer_names(self.layers)
+        for name, usual in (("hidden", (1,)), ("act_fct", "logistic"), ("compat", None)):
+            value = getattr(self, name)
+            if not (value is usual or (isinstance(value, str | tuple) and value == usual)):
+                raise ArgumentError(f"{name} cannot be combined with layers=, which says what the hidden layers are.")
 
     def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
         known = isinstance(self.algorithm, str) and self.algorithm in ALGORITHMS
@@ -225,7 +248,9 @@ class Settings:
 
     @property
     def start_init(self) -> str:
-        """`init`, which is "glorot" (Keras' default) for fits by epochs and "normal" (R's) for others unless given."""
+        """`init`; unless given "keras" with `layers`, "glorot" for fits by epochs, and "normal" (R's) for others."""
+        if self.layers is not None:
+            return self.init or "keras"
         return self.init or ("glorot" if self.minibatch else "normal")
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .arrays import fill, keras_start
 from .errors import ArgumentError, DataWarning, caller
 from .layers import codes
 from .network import Network
@@ -88,7 +89,7 @@ def _he(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.nd
 
 
 def _nguyen_widrow(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
-    if not network.dense:
+    if not network.plain:
         raise ArgumentError("init='nguyen-widrow' needs dense layers; use 'glorot' or 'he'.")
     last = len(network.shapes) - 1
 
@@ -108,6 +109,10 @@ def _nguyen_widrow(network: Network, rng: np.random.Generator, ranges: np.ndarra
     return _layers(network, matrix)
 
 
+def _keras(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np.ndarray:
+    return keras_start(network, rng)
+
+
 _ACTIVE_IN = {"logistic": 4.0, "tanh": 2.0}  # an activation's active range is from minus this to this
 _ACTIVE_OUT = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}  # range of the values
 INITS: dict[str, Callable[[Network, np.random.Generator, np.ndarray], np.ndarray]] = {
@@ -116,6 +121,7 @@ INITS: dict[str, Callable[[Network, np.random.Generator, np.ndarray], np.ndarray
     "glorot": _glorot,
     "he": _he,
     "nguyen-widrow": _nguyen_widrow,
+    "keras": _keras,
 }
 
 
@@ -150,6 +156,8 @@ def start_weights(
     ``"nguyen-widrow"``
         The units' active ranges are spread over the range of the inputs; Nguyen & Widrow 1990, IJCNN 3:21.
         For one or two hidden layers of logistic or tanh units, whose start then is somewhere in the data.
+    ``"keras"``
+        Every layer as Keras draws it, see `arrays.keras_start`. Default where ``layers=`` is given.
 
     Parameters
     ----------
@@ -161,7 +169,9 @@ def start_weights(
         From `fixed_weights`.
     startweights : sequence, optional
         Flat numbers in R's order without the weights held out, for the first repetitions (the others start at
-        random); or with them, P numbers per repetition; or an array (rep, P); or matrices per repetition.
+        random); or with them, P numbers per repetition; or an array (rep, P); or matrices per repetition. Or a dict of
+        arrays as `get_weights` gives it, for all repetitions, or one dict for each of the first; arrays that it lacks
+        start at random.
     compat : {None, "R"}
         "R" ignores surplus numbers without a word.
     internal : callable, optional
@@ -188,7 +198,9 @@ def start_weights(
     theta[:, ~free] = constants[~free]
     if adjust is not None:
         theta = adjust(theta)
-    if startweights is not None:
+    if _is_arrays(startweights):
+        theta = _with_arrays(network, startweights, theta, internal)
+    elif startweights is not None:
         given = _given(network, startweights, int(free.sum()), rep, compat)
         for r, row in enumerate(given[:rep]):
             full = (
@@ -202,6 +214,30 @@ def start_weights(
         if not np.all(np.isfinite(theta[:, free])):
             raise ArgumentError("startweights must be finite numbers.")
     theta[:, ~free] = constants[~free]
+    return theta
+
+
+def _is_arrays(startweights: Any) -> bool:
+    """Whether start weights are given as a dict of arrays, or several."""
+    several = isinstance(startweights, list | tuple) and len(startweights) > 0
+    return isinstance(startweights, Mapping) or (several and all(isinstance(s, Mapping) for s in startweights))
+
+
+def _with_arrays(
+    network: Network, startweights: Any, theta: np.ndarray, internal: Callable[[np.ndarray], np.ndarray] | None
+) -> np.ndarray:
+    """Random weights (B, P) with those replaced that dicts of arrays hold, in original units."""
+    given = [startweights] * len(theta) if isinstance(startweights, Mapping) else list(startweights)
+    if len(given) > len(theta):
+        raise ArgumentError(f"startweights: {len(given)} dicts of arrays for {len(theta)} repetition(s).")
+    theta = theta.copy()
+    for r, arrays in enumerate(given):
+        original = fill(network, np.full(network.n_params, np.nan), arrays)
+        if internal is not None:
+            if network.plain and np.isnan(original).any():
+                raise ArgumentError("startweights: with standardize=True a dict must hold all arrays of a dense network.")
+            original = internal(original[np.newaxis])[0]
+        theta[r] = np.where(np.isnan(original), theta[r], original)
     return theta
 
 

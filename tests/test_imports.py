@@ -25,7 +25,8 @@ ALLOWED = {
     "penalties": KERNELS,
     "optimizers": KERNELS | {"schedules"},
     "schedules": {"errors", "settings"},
-    "network": KERNELS | {"custom"},
+    "network": KERNELS | {"custom", "arrays"},
+    "arrays": KERNELS,
     "steppers": KERNELS | {"network"},
     "train": KERNELS | {"network", "steppers", "stopping"},
     "canonical": set(),
@@ -41,7 +42,8 @@ FORBIDDEN = {
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
-          "cli", "plots", "inference", "warmup", "minibatch", "study", "risks"}  # fmt: skip
+          "cli", "plots", "inference", "warmup", "minibatch", "study", "risks",
+          "layered"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 
