@@ -145,6 +145,7 @@ class NeuralNet:
                 seeds = stored_seeds(merged.checkpoint) or seeds
         fit = run(design, network, merged, seeds, check)
         results = NeuralNetResults(self.formula, design, network, merged, fit, seeds)
+        results.check = check
         warn_unconverged(results)
         return results
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import ArgumentError, FileFormatError, NeuralStatError
+from .formula.tensors import TensorArray, is_tensor
 from .io_encoding import Reader, Writer
 from .stopping import EarlyStopping, History
 from .train import STATUS, Fit, Pruned
@@ -33,8 +34,6 @@ def pack(results: NeuralNetResults, writer: Writer) -> dict[str, Any]:
     ArgumentError
         Where a part cannot be stored as plain data.
     """
-    if results.network.dense is False or results.settings.layers is not None:
-        raise ArgumentError("save: this version stores dense networks only.")
     return {
         "call": results.call,
         "settings": _pack_settings(results.settings, writer),
@@ -102,6 +101,8 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         value = getattr(settings, name)
         if name in _CUSTOM:
             packed[name] = _pack_function(value, name, writer)
+        elif name == "layers":
+            packed[name] = None if value is None else [_pack_layer(layer, writer) for layer in value]
         elif name == "family":
             packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
@@ -121,6 +122,39 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
         else:
             packed[name] = writer.value(value, f"settings.{name}")
     return packed
+
+
+def _pack_layer(layer: Any, writer: Writer) -> dict[str, Any]:
+    """Kind and arguments of a layer."""
+    packed: dict[str, Any] = {"kind": type(layer).__name__}
+    for field in dataclasses.fields(layer):
+        value = getattr(layer, field.name)
+        activation = field.name.endswith("activation")
+        packed[field.name] = (
+            _pack_function(value, "layers", writer) if activation else writer.value(value, f"layers.{field.name}")
+        )
+    return packed
+
+
+def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
+    from .layers import LAYERS
+
+    if entry is None:
+        return None
+    if not isinstance(entry, list) or len(entry) > _MAX_PARTS:
+        raise FileFormatError("its layers are damaged")
+    layers = []
+    for packed in entry:
+        kind = LAYERS.get(packed.get("kind")) if isinstance(packed, dict) else None
+        names = set() if kind is None else {field.name for field in dataclasses.fields(kind)}
+        if kind is None or set(packed) != {"kind", *names}:
+            raise FileFormatError("its layers are damaged")
+        values = {
+            name: _unpack_function(packed[name], "layers") if name.endswith("activation") else reader.value(packed[name])
+            for name in names
+        }
+        layers.append(kind(**values))
+    return layers
 
 
 def _pack_part(part: Any) -> list[Any]:
@@ -167,6 +201,8 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     for name, entry in section.items():
         if name in _CUSTOM:
             values[name] = _unpack_function(entry, name)
+        elif name == "layers":
+            values[name] = _unpack_layers(entry, reader)
         elif name == "family" and isinstance(entry, dict):
             values[name] = family_from_json(entry)
         elif name == "penalty":
@@ -234,10 +270,29 @@ def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
         "index": writer.index(design.index, "index"),
         "full_index": writer.index(design.full_index, "full_index"),
         "frame": [
-            [writer.value(name, "frame"), writer.index(_labels(design.frame[name]), f"frame.{k}")]
+            [writer.value(name, "frame"), _pack_column(design, name, k, writer)]
             for k, name in enumerate(design.frame.columns)
         ],
     }
+
+
+def _pack_column(design: Design, name: str, k: int, writer: Writer) -> Any:
+    """A covariate: as labels; an array per row only where the inputs, which are scaled, do not hold it exactly."""
+    column = design.frame[name]
+    if not is_tensor(column):
+        return writer.index(_labels(column), f"frame.{k}")
+    if design.scaling is None and name in design.terms:
+        return {"kind": "inputs"}
+    return {"kind": "tensor", "values": writer.array(column.array.values, f"frame.{k}")}
+
+
+def _unpack_column(name: str, entry: Any, x: np.ndarray, spec: Any, reader: Reader) -> Any:
+    if not isinstance(entry, dict) or entry.get("kind") not in ("inputs", "tensor"):
+        return reader.index(entry)
+    shape = spec.columns[name].shape
+    if entry["kind"] == "inputs":
+        return TensorArray(np.ascontiguousarray(x[list(spec.terms[name])].T).reshape(-1, *shape))
+    return TensorArray(reader.array(entry["values"], "<f8", (x.shape[1], *shape)))
 
 
 def _labels(column: pd.Series) -> pd.Index:
@@ -267,18 +322,22 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     return Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
         response=spec.response, weights=weights, offset=offset, index=index, full_index=full, kept=kept,
-        scaling=spec.scaling, spec=spec, frame=_unpack_frame(section["frame"], index, reader),
+        scaling=spec.scaling, spec=spec, frame=_unpack_frame(section["frame"], index, x, spec, reader),
     )  # fmt: skip
 
 
-def _unpack_frame(entry: Any, index: pd.Index, reader: Reader) -> pd.DataFrame:
+def _unpack_frame(entry: Any, index: pd.Index, x: np.ndarray, spec: Any, reader: Reader) -> pd.DataFrame:
     if not isinstance(entry, list) or any(not isinstance(pair, list) or len(pair) != 2 for pair in entry):
         raise FileFormatError("its covariates are damaged")
-    columns = {reader.value(name): reader.index(values) for name, values in entry}
+    columns = {}
+    for packed, values in entry:
+        name = reader.value(packed)
+        columns[name] = _unpack_column(name, values, x, spec, reader)
     if any(len(values) != len(index) for values in columns.values()) or len(columns) != len(entry):
         raise FileFormatError("its covariates do not fit its rows")
     frame = pd.DataFrame(
-        {name: pd.Series(values.array, index=index, dtype=values.dtype) for name, values in columns.items()},
+        {name: pd.Series(getattr(values, "array", values), index=index, dtype=values.dtype)
+         for name, values in columns.items()},
         index=index,
     )
     return frame

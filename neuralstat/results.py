@@ -13,6 +13,7 @@ from .engine import cpu
 from .errors import ArgumentError
 from .inference import derivatives
 from .inference.tables import CoefficientMixin
+from .layered import LayeredMixin, layer_call
 from .likelihood import LikelihoodMixin
 from .penalties import coefficients, per_observation
 from .predictions import ComputeResult, PredictionMixin
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
-class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin):
+class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin):
     """A fitted neural network; every repetition is kept.
 
     Made by `neuralnet`, `NeuralNet.fit` or `load`, not by hand. Repetitions are numbered from 1; "best" is the one
@@ -64,6 +65,7 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         self.fit = fit
         self.seeds = seeds
         self.device = fit.device
+        self.check: Any = None  # validation rows, as the batch loop has them; not saved
         self.saved: dict[str, str] | None = None  # versions and date, where the fit was read from a file
 
     # what was fitted ---------------------------------------------------------------------------------------
@@ -86,6 +88,8 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
                 continue
             if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
                 shown.append(f"{name}=...")
+            elif name == "layers" and value is not None:
+                shown.append(f"layers=[{', '.join(map(layer_call, value))}]")
             elif name == "startweights" and value is not None:
                 shown.append("startweights=...")
             elif value is not usual and not _equal(value, usual):
@@ -463,8 +467,17 @@ class NeuralNetResults(PredictionMixin, CriteriaMixin, LikelihoodMixin, Coeffici
         )
 
     def plot(self, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
-        """The network as a diagram; see `plots.plot_network` for the options."""
+        """The network as a diagram; see `plots.plot_network` for the options.
+
+        Raises
+        ------
+        ArgumentError
+            Where the network is no chain of dense layers.
+        """
         from .plots import plot_network
+
+        if not self.network.plain:
+            raise ArgumentError("plot: a diagram shows dense layers, unit by unit; print `layer_table` of this network.")
 
         b = self.which(rep)
         if not np.isfinite(self.theta[b]).all():

@@ -197,7 +197,7 @@ class Settings:
         for layer in self.layers:
             if isinstance(layer, type) or not hasattr(layer, "place"):
                 raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r}.")
-        put("layers", tuple(self.layers))
+        put("layers", tuple(self.layers))  # a list would be shared with the caller
         layer_names(self.layers)
         for name, usual in (("hidden", (1,)), ("act_fct", "logistic"), ("compat", None)):
             value = getattr(self, name)

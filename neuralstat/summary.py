@@ -104,6 +104,8 @@ def summary(results: NeuralNetResults) -> Summary:
     )
     criteria = _criteria(results)
     parts = [_repetitions(results), _goodness(results)]
+    if results.settings.layers is not None:
+        parts.insert(0, _layers(results))
     if criteria:
         parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
     return Summary(f"Neural network: {name}", results.call, Pairs(_header(results)), parts, _notes(results))
@@ -140,6 +142,17 @@ def _activations(results: NeuralNetResults) -> str:
     names = [resolve_activation(layer.activation).name for layer in results.network.layers[:-1]
              if hasattr(layer, "activation")]  # fmt: skip
     return ", ".join(names if len(set(names)) > 1 else names[:1]) or "none (no hidden layer)"
+
+
+def _layers(results: NeuralNetResults) -> Table:
+    """Keras' table: a row per layer."""
+    rows = [
+        (f"{name} ({row.kind})", str(row.output_shape), f"{row.params:,}", f"{row.trained:,}")
+        for name, row in zip(results.layer_table.index, results.layer_table.itertuples(), strict=True)
+    ]
+    inputs = "x".join(map(str, results.network.input_shape))
+    beside = f" and {results.network.beside} beside" if results.network.beside else ""
+    return Table(f"Layers (input {inputs}{beside})", ("layer", "output shape", "weights", "trained"), rows, left=2)
 
 
 def _error_name(results: NeuralNetResults) -> str:

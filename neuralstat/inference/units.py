@@ -22,7 +22,7 @@ def undetermined_units(results: NeuralNetResults, rep: Any = "best") -> pd.DataF
     Parameters
     ----------
     results : NeuralNetResults
-        Of a network of dense layers.
+        Other networks than chains of dense layers give an empty table.
     rep : int or "best"
 
     Returns
@@ -33,6 +33,8 @@ def undetermined_units(results: NeuralNetResults, rep: Any = "best") -> pd.DataF
         unit of its layer, `other`; "redundant" where the weights out of it are zero.
     """
     b = results.which(rep)
+    if not results.network.plain:
+        return pd.DataFrame(columns=["unit", "problem", "other"])
     design, network = results.design, results.network
     theta = results.fit.theta[b].astype(float)
     used = np.ones(design.x.shape[1], bool) if design.weights is None else design.weights > 0
