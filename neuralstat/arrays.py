@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,13 +102,16 @@ def frozen(network: Network, names: Any) -> np.ndarray:
     if names is None:
         return held
     names = [names] if isinstance(names, str) else names
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        raise ArgumentError(f"freeze must be names of layers or arrays, got {names!r}.")
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        shown = list(names) if isinstance(names, tuple) else names
+        raise ArgumentError(f"freeze must be names of layers or arrays, got {shown!r}.")
     known = positions(network)
     for name in names:
         own = [at for array, at in known.items() if array == name or array.rpartition("/")[0] == name]
         if not own and name not in network.layer_names:
-            raise ArgumentError(f"freeze: there is no layer {name!r}; layers: {', '.join(map(repr, network.layer_names))}.")
+            raise ArgumentError(
+                f"freeze: there is no layer {name!r}; layers: {', '.join(map(repr, network.layer_names))}."
+            )
         if not own:
             raise ArgumentError(f"freeze: layer {name!r} has no weights.")
         for at in own:

@@ -66,9 +66,7 @@ class LayeredMixin:
         """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights)."""
         free = self.fit.free[0]
         rows = []
-        for name, layer, place in zip(
-            self.network.layer_names, self.network.layers, self.network.places, strict=True
-        ):
+        for name, layer, place in zip(self.network.layer_names, self.network.layers, self.network.places, strict=True):
             own = [at.ravel() for array, at in self._positions.items() if array.rpartition("/")[0] == name]
             own = np.concatenate(own) if own else np.zeros(0, np.int64)
             rows.append((name, type(layer).__name__, place[2], own.size, int(free[own].sum())))
@@ -179,7 +177,9 @@ class LayeredMixin:
             return _encode(self.design, given, merged)
         check = getattr(self, "check", None)
         if merged.minibatch and merged.validation is not None and check is None:
-            raise ArgumentError("update: a saved fit has no validation rows; give validation= data, or validation=None.")
+            raise ArgumentError(
+                "update: a saved fit has no validation rows; give validation= data, or validation=None."
+            )
         return check if merged.minibatch and merged.validation is not None else None
 
     def replace_head(

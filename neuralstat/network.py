@@ -335,7 +335,7 @@ class Network:
         names: list[str] = []
         sources = list(self.input_names)
         last = len(self.shapes) - 1
-        for k, (per_unit, units) in enumerate(self.shapes):
+        for k, (_, units) in enumerate(self.shapes):
             targets = list(self.output_names) if k == last else [f"{k + 1}layhid{u + 1}" for u in range(units)]
             names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *sources)]
             sources = targets

@@ -48,7 +48,8 @@ def text(a):
 ARGUMENTS = {
     "hidden": [("3", "'3'"), (-1, "-1"), (2.5, "2.5"), (None, "None"), ((2, 0), "(2, 0)"), ([[1]], "[1]"),
                (True, "True"), ((2, "a"), "'a'"), (NAN, "nan"), (INF, "inf")],
-    "layers": [("dense", ""), (5, "")],
+    "layers": [("dense", "'dense'"), (5, "5"), ([3], "3"), (["relu"], "'relu'")],
+    "freeze": [("nope", "'nope'"), (5, "5"), ([1], "[1]"), (["dense", "dense_1"], "all weights")],
     "act_fct": [("nope", "'nope'"), (5, "5"), (["logistic", "tanh"], "2 entries"), (two, "(a, b)"),
                 (text, "text")],
     "output_act_fct": [("nope", "'nope'"), (5, "5")],

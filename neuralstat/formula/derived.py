@@ -90,7 +90,9 @@ class Derived:
             return self._of_texts(frame)
         made = tensor_column(_arithmetic(self.expr, frame, context, self.name), self.name, "formula: ")
         if self.shape and made.dtype.shape != self.shape:
-            raise DataError(f"`{self.name}` has the shape {made.dtype.shape} per row, but {self.shape} in the fitted data.")
+            raise DataError(
+                f"`{self.name}` has the shape {made.dtype.shape} per row, but {self.shape} in the fitted data."
+            )
         return made
 
     @property
@@ -103,7 +105,9 @@ class Derived:
         if self.expr in frame.columns:
             column = frames.take(frame, self.expr)
             if is_tensor(column):
-                raise DataError(f"formula: `{self.name}`: {self.expr!r} holds arrays; windows are of one number per row.")
+                raise DataError(
+                    f"formula: `{self.name}`: {self.expr!r} holds arrays; windows are of one number per row."
+                )
             values = frames.numbers(column, f"column {self.expr!r}")
         else:
             values = np.asarray(_arithmetic(self.expr, frame, context, self.name), dtype=np.float64)
@@ -196,13 +200,13 @@ def derive(expr: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> tuple[
     made = Derived(name, "", expr, columns)
     values = made.compute(frame, context)
     if len(values) != len(frame):
-        raise DataError(f"formula: `{name}` has shape {values.values.shape}; its first axis must be the {len(frame)} rows.")
+        raise DataError(
+            f"formula: `{name}` has shape {values.values.shape}; its first axis must be the {len(frame)} rows."
+        )
     return replace(made, shape=values.dtype.shape), values
 
 
-def _of_call(
-    call: ast.Call, function: str, name: str, aliases: Mapping[str, str], frame: pd.DataFrame
-) -> Derived:
+def _of_call(call: ast.Call, function: str, name: str, aliases: Mapping[str, str], frame: pd.DataFrame) -> Derived:
     """Read the arguments of a call of `FUNCTIONS`, and learn the vocabulary."""
     first, given = _arguments(call, function, name, aliases)
     if function in WINDOWS:
@@ -212,7 +216,9 @@ def _of_call(
         for column in (*columns, *by):
             if column not in frame.columns:
                 raise DataError(f"formula: `{name}`: {frames.no_column(column, frame)}")
-        return Derived(name, function, first, (*columns, *by), {"shifts": shifts, "by": given["by"]}, (), (len(shifts), 1))
+        return Derived(
+            name, function, first, (*columns, *by), {"shifts": shifts, "by": given["by"]}, (), (len(shifts), 1)
+        )
     if first not in frame.columns:
         raise DataError(f"formula: `{name}`: {frames.no_column(first, frame)}")
     texts, _ = _texts(frame, first, name)
@@ -231,9 +237,7 @@ def _of_call(
     return Derived(name, function, first, (first,), options, tuple(words), (length,))
 
 
-def _arguments(
-    call: ast.Call, function: str, name: str, aliases: Mapping[str, str]
-) -> tuple[str, dict[str, Any]]:
+def _arguments(call: ast.Call, function: str, name: str, aliases: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """Text of the first argument, and the others by name."""
     accepted = _ARGUMENTS[function]
     usage = f"{function}({'text' if function in ('tokens', 'sequences') else 'v'}, {', '.join(accepted)})"

@@ -135,11 +135,11 @@ class _Derivation:
 
     def response(self, term: ResponseTerm) -> ResponseTerm:
         """A response term, a derived one as the look-up of its column."""
+        if term.method == "python" and {"tokens", "sequences"} & set(expressions.called(term.expr)) - set(self.context):
+            raise ArgumentError(f"formula: `{term.label}` makes inputs and cannot be a response.")
         made = self.derive(term.expr) if term.method == "python" else None
         if made is None:
             return term
-        if made.function in ("tokens", "sequences"):
-            raise ArgumentError(f"formula: `{made.name}` makes inputs and cannot be a response.")
         return ResponseTerm(term.label, made.name, "lookup")
 
     def split(self, terms: Sequence[Any]) -> tuple[list[Any], tuple[Tensor, ...]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -189,7 +190,7 @@ def tensor_rows(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     ends = np.cumsum([0, *(t.shape[-1] for t in tensors)])
     if joint is not None:
         rows = np.arange(math.prod(joint)).reshape(joint)
-        return [rows[..., a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [rows[..., a:b] for a, b in pairwise(ends)]
     firsts = np.cumsum([0, *(t.size for t in tensors)])
     return [a + np.arange(t.size).reshape(t.shape) for a, t in zip(firsts[:-1], tensors, strict=True)]
 

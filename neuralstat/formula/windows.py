@@ -75,7 +75,9 @@ def check_order(index: pd.Index, groups: np.ndarray | None, text: str) -> None:
         own = times if groups is None else times[groups == group]
         if np.any(np.diff(own) <= 0):
             more = "" if groups is None else " within a group"
-            hint = "; sort the data by time" + (", or give by= where there are several series" if groups is None else "")
+            hint = "; sort the data by time" + (
+                ", or give by= where there are several series" if groups is None else ""
+            )
             raise DataError(f"formula: {text} needs rows in order of time, but the index does not rise{more}{hint}.")
 
 
