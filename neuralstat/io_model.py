@@ -145,7 +145,7 @@ def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
         raise FileFormatError("its layers are damaged")
     layers = []
     for packed in entry:
-        kind = LAYERS.get(packed.get("kind")) if isinstance(packed, dict) else None
+        kind = LAYERS.get(str(packed.get("kind"))) if isinstance(packed, dict) else None
         names = set() if kind is None else {field.name for field in dataclasses.fields(kind)}
         if kind is None or set(packed) != {"kind", *names}:
             raise FileFormatError("its layers are damaged")

@@ -67,8 +67,8 @@ class LayeredMixin:
         free = self.fit.free[0]
         rows = []
         for name, layer, place in zip(self.network.layer_names, self.network.layers, self.network.places, strict=True):
-            own = [at.ravel() for array, at in self._positions.items() if array.rpartition("/")[0] == name]
-            own = np.concatenate(own) if own else np.zeros(0, np.int64)
+            parts = [at.ravel() for array, at in self._positions.items() if array.rpartition("/")[0] == name]
+            own = np.concatenate(parts) if parts else np.zeros(0, np.int64)
             rows.append((name, type(layer).__name__, place[2], own.size, int(free[own].sum())))
         frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
         return frame.set_index("layer")
@@ -145,7 +145,7 @@ class LayeredMixin:
         for name in settings:
             if name in _KEPT:
                 raise ArgumentError(f"update: {name} belongs to the model; fit a new one with neuralnet().")
-        given = {"checkpoint": None, **settings}
+        given = {"checkpoint": None, "keep": None, "rep": self.fit.theta.shape[0], **settings}
         algorithm = settings.get("algorithm", self.settings.algorithm)
         if not isinstance(algorithm, MinibatchOptimizer) and algorithm not in MINIBATCH:
             given = {**ARGUMENTS, **given}
@@ -234,7 +234,7 @@ class LayeredMixin:
 
 def layer_call(layer: Any) -> str:
     """A layer as it is written, without the arguments that have their default: ``Conv2D(32, 3, 'relu')``."""
-    shown = []
+    shown: list[str] = []
     for k, entry in enumerate(fields(layer)):
         value = getattr(layer, entry.name)
         value = value if not hasattr(value, "name") else value.name

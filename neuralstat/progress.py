@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from .train import Fit
 
 
+def hidden_units(settings: Settings) -> str:
+    """Units per hidden layer, or the kinds of the layers."""
+    if settings.layers is not None:
+        return ", ".join(type(layer).__name__ for layer in settings.layers) or "0"
+    return ", ".join(map(str, settings.hidden)) or "0"
+
+
 class Lifesign:
     """Prints or draws the state of a running stack; a context manager.
 
@@ -80,7 +87,7 @@ class Lifesign:
             sys.stdout.write(f"{self._head(b)} {end}\n")
 
     def _head(self, b: int) -> str:
-        hidden = ", ".join(map(str, self.settings.hidden)) or "0"
+        hidden = hidden_units(self.settings)
         return (
             f"hidden: {hidden}    thresh: {self.settings.threshold:g}    rep: {b + 1}/{self.settings.rep}    steps:"
         )
@@ -139,5 +146,5 @@ class EpochLifesign(Lifesign):
                              f"time: {fit.seconds:.2f} secs\n")  # fmt: skip
 
     def _head(self, b: int) -> str:
-        hidden = ", ".join(map(str, self.settings.hidden)) or "0"
+        hidden = hidden_units(self.settings)
         return f"hidden: {hidden}    rep: {b + 1}/{self.settings.rep}    epoch:"

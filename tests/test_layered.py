@@ -6,10 +6,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from chains import CHAINS, chain_network
 
 import neuralstat as ns
 from neuralstat import layers as L
-from neuralstat.arrays import positions
+from neuralstat.arrays import keras_start, positions
 from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, FileFormatError
 from neuralstat.inference import derivatives
 
@@ -24,7 +25,8 @@ def data():
     pixels = rng.random((N, 5, 4, 1))
     share = pixels[:, :2].mean(axis=(1, 2, 3))
     return {
-        "g": np.array(["low", "mid", "high"])[np.digitize(share, [0.45, 0.55])], "pixels": pixels, "y": share + 0.01 * rng.random(N),
+        "g": np.array(["low", "mid", "high"])[np.digitize(share, [0.45, 0.55])], "pixels": pixels,
+        "y": share + 0.01 * rng.random(N),
         "z": rng.random(N), "w": rng.random(N), "case": rng.random(N) + 0.5, "series": rng.standard_normal((N, 6, 2)),
     }  # fmt: skip
 
@@ -385,7 +387,8 @@ def test_missing_rows_and_shapes(data):
         fit.predict({"pixels": data["z"]})
     for change, message in [
         ({"pixels": data["pixels"][:5]}, "different lengths"), ({"pixels": np.full((N, 2, 2), "a")}, "must hold numbers"),
-        ({"pixels": np.where(gaps["pixels"] > 0.99, np.inf, 1.0)}, "infinite in"), ({"pixels": np.zeros((N, 3, 0))}, "axis is empty"),
+        ({"pixels": np.where(gaps["pixels"] > 0.99, np.inf, 1.0)}, "infinite in"),
+        ({"pixels": np.zeros((N, 3, 0))}, "axis is empty"),
     ]:  # fmt: skip
         with pytest.raises(DataError, match=message):
             ns.neuralnet("y ~ pixels", {**data, **change}, layers=IMAGES)
@@ -486,7 +489,8 @@ def test_damaged_layers_are_refused(joined, tmp_path):
     model = io_model.pack(joined, writer)
     good = model["settings"]["layers"]
     assert io_model.unpack(model, Reader(dict(writer.arrays))).call == joined.call
-    bad = [[{**good[0], "kind": "Evil"}], [{"kind": "Conv2D"}], "text", [3], [{**good[0], "filters": -1}], [{**good[0], "filters": "3"}],
+    bad = [[{**good[0], "kind": "Evil"}], [{"kind": "Conv2D"}], "text", [3], [{**good[0], "filters": -1}],
+           [{**good[0], "filters": "3"}],
            [{**good[0], "activation": {"custom": 3}}], good[:1]]  # fmt: skip
     for layers in bad:
         damaged = {**model, "settings": {**model["settings"], "layers": layers}}
@@ -494,8 +498,35 @@ def test_damaged_layers_are_refused(joined, tmp_path):
             io_model.unpack(damaged, Reader(dict(writer.arrays)))
 
 
-def test_every_layer_can_be_saved_and_shown():
-    """Arguments of layers are plain data."""
-    for kind in L.LAYERS.values():
-        for field in dataclasses.fields(kind):
-            assert field.init, f"{kind.__name__}.{field.name} is no argument"
+@pytest.mark.parametrize("kind", L.LAYERS)
+def test_every_kind_of_layer_has_arrays_and_start_weights(kind):
+    """A new entry of LAYERS is tested by being there: `arrays.positions` must know where its weights lie."""
+    for field in dataclasses.fields(L.LAYERS[kind]):
+        assert field.init, f"{kind}.{field.name} is no argument, and could not be saved"
+    for chain in CHAINS[kind]:
+        network = chain_network(chain)
+        at = positions(network)
+        every = np.sort(np.concatenate([a.ravel() for a in at.values()]))
+        assert np.array_equal(every, np.arange(network.n_params)), f"{kind}: arrays do not cover the weights"
+        assert len(set(network.names)) == network.n_params
+        assert np.isfinite(keras_start(network, np.random.default_rng(1))).all()
+        assert {name.rpartition("/")[0] for name in at} <= set(network.layer_names)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_risk_of_a_layered_net(data, standardize):
+    """Cross-validation trains the parts as a fit does: the same error as folds by hand."""
+    fit = ns.neuralnet(
+        "y ~ pixels + z", data, layers=IMAGES, algorithm="lbfgs", threshold=1e-4, penalty=ns.decay(0.05),
+        standardize=standardize, freeze="conv2d/bias", random_state=1,
+    )  # fmt: skip
+    result = ns.risk(fit, "cv", k=4, random_state=2)
+    assert 0 < float(result.estimate) < 3 * np.var(data["y"])
+    again = ns.risk(fit, "cv", k=4, random_state=2)
+    assert float(again.estimate) == float(result.estimate)
+
+
+def test_covariance_df_refits_the_procedure(data):
+    fit = ns.neuralnet("y ~ pixels", data, layers=IMAGES, algorithm="adam", epochs=3, random_state=1)
+    df = fit.df("covariance", draws=10, sigma=0.05, random_state=1)
+    assert np.isfinite(float(df)) and df.se > 0

@@ -16,7 +16,8 @@ def traffic():
     rng = np.random.default_rng(3)
     n = 40
     return pd.DataFrame(
-        {"flow": np.sin(np.arange(n) / 3) + 0.1 * rng.standard_normal(n), "temp": rng.random(n), "site": ["a", "b"] * (n // 2),
+        {"flow": np.sin(np.arange(n) / 3) + 0.1 * rng.standard_normal(n), "temp": rng.random(n),
+         "site": ["a", "b"] * (n // 2),
          "one": np.arange(float(n))},
         index=pd.date_range("2024-01-01", periods=n, freq="h", name="time"),
     )  # fmt: skip
@@ -225,7 +226,8 @@ def test_vocabulary_is_that_of_the_fit(term, tmp_path):
 def test_unusable_words():
     for formula, message in [
         ("y ~ tokens(text, max_features=0)", "max_features must be"), ("y ~ sequences(text, 0, 5)", "length must be"),
-        ("y ~ sequences(text, 3, 2)", ">= 3"), ("y ~ tokens(text, min_df=9)", "min_df"), ("y ~ tokens(nope)", "no column 'nope'"),
+        ("y ~ sequences(text, 3, 2)", ">= 3"), ("y ~ tokens(text, min_df=9)", "min_df"),
+        ("y ~ tokens(nope)", "no column 'nope'"),
     ]:  # fmt: skip
         with pytest.raises((ArgumentError, DataError), match=message):
             design(formula, TEXTS)

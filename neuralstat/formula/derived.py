@@ -228,7 +228,7 @@ def _of_call(call: ast.Call, function: str, name: str, aliases: Mapping[str, str
             text.check_size(given["max_features"], "max_features", function)
         least = text.check_size(given["min_df"], "min_df", function)
         words = text.learn_bag(texts, given["max_features"], least, lowercase, given["stop_words"], first)
-        options = {"binary": bool(given["binary"]), "lowercase": bool(lowercase)}
+        options: dict[str, Any] = {"binary": bool(given["binary"]), "lowercase": bool(lowercase)}
         return Derived(name, function, first, (first,), options, tuple(words), (len(words),))
     length = text.check_size(given["length"], "length", function)
     most = text.check_size(given["max_features"], "max_features", function, text.FIRST + 1)

@@ -144,12 +144,13 @@ class _Derivation:
 
     def split(self, terms: Sequence[Any]) -> tuple[list[Any], tuple[Tensor, ...]]:
         """Tabular terms, and those that are arrays per row."""
-        tabular, tensors = [], []
+        tabular: list[Any] = []
+        tensors: list[Tensor] = []
         for term in terms:
             parts = [self._tensor(f) for f in term.factors if f.eval_method.value != "literal"]
             if all(part is None for part in parts):
                 tabular.append(term)
-            elif len(parts) == 1 and len(term.factors) == 1:
+            elif len(term.factors) == 1 and parts[0] is not None:
                 tensors.append(parts[0])
             else:
                 name = next(part.name for part in parts if part is not None)

@@ -301,7 +301,9 @@ def _derived(entry: Any) -> Derived:
     name, function, expr, columns, options, words, shape = entry
     made = Derived(_typed(name, str), _among(function, ("", *FUNCTIONS)), _typed(expr, str), _strings(columns),
                    _typed(options, dict), _strings(words), _shape(shape))  # fmt: skip
-    wanted = {"tokens": {"binary": bool, "lowercase": bool}, "sequences": {"length": int, "lowercase": bool}, "": {}}
+    wanted: dict[str, dict[str, type]] = {
+        "": {}, "tokens": {"binary": bool, "lowercase": bool}, "sequences": {"length": int, "lowercase": bool},
+    }  # fmt: skip
     if function in WINDOWS:
         if set(made.options) != {"shifts", "by"} or made.shape != (len(made.options["shifts"]), 1):
             raise FileFormatError(f"the stored formula's `{name:.60}` is damaged.")

@@ -36,7 +36,7 @@ class TensorDtype(ExtensionDtype):
         return f"tensor{self.shape}"
 
     @classmethod
-    def construct_array_type(cls) -> type["TensorArray"]:
+    def construct_array_type(cls) -> Any:
         """The array that holds such elements."""
         return TensorArray
 

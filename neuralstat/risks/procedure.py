@@ -130,21 +130,24 @@ class NetworkProcedure:
 
     def _begin(self, part: Part, seeds: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray]:
         """Start weights (rep, P) and the free weights (P,) of a training part, as `api.run` draws them."""
+        from ..arrays import frozen
         from ..exclude import fixed_weights
         from ..families.starts import feasible
         from ..scaling import scaled_constants, to_internal
 
         settings, network, design = self.settings, self.network, part.design
         free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+        trained = free & ~frozen(network, settings.freeze)
         internal = None
         if design.scaling is not None:
             constants = scaled_constants(network, design.scaling, free, constants)
             internal = functools.partial(to_internal, network, design.scaling)
         start = start_weights(
             network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal,
-            functools.partial(feasible, network, design, free=free), settings.start_init, design.x,
+            functools.partial(feasible, network, design, free=trained), settings.start_init, design.x,
         )  # fmt: skip
-        if part.empty.any():
+        free = trained
+        if part.empty.any() and network.plain:
             per_unit, units = network.shapes[0]
             at = np.flatnonzero(part.empty)[:, np.newaxis] + 1 + np.arange(units) * per_unit
             blind = np.zeros(network.n_params, dtype=bool)

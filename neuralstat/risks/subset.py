@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import DataWarning
 from ..formula import Design
 from ..formula.scaling import fit_scaling
-from ..formula.spec import Spec
+from ..formula.spec import Spec, tensor_inputs
+from ..formula.tensors import pooled_groups
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
     """The design on `rows` (repeated where a row was drawn twice).
 
     Means and standard deviations of ``standardize=True`` and states of transforms (knots, centres, polynomials) come
-    from these rows; levels of factors are those of all rows.
+    from these rows; levels of factors and words of texts are those of all rows.
     """
     x, scaling, spec = design.x, design.scaling, design.spec
     y = design.y if scaling is None else scaling.y_original(design.y)
@@ -56,7 +57,8 @@ def subset(design: Design, rows: np.ndarray) -> Part:
         scaled = (scaling.y_sd != 1) | (scaling.y_mean != 0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # constant columns: see `empty`
-            scaling = fit_scaling(x[:, rows], y[:, rows], weights, design.x_names, design.y_names, scaled)
+            scaling = fit_scaling(x[:, rows], y[:, rows], weights, design.x_names, design.y_names, scaled,
+                                 pooled_groups(spec.tensors, len(x)))  # fmt: skip
         spec = replace(spec, scaling=scaling)
         x, y = scaling.x_internal(x), scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, np.newaxis]
@@ -80,4 +82,7 @@ def _columns(design: Design, rows: np.ndarray) -> tuple[np.ndarray, Spec]:
         return design.x * scaling.x_sd[:, np.newaxis] + scaling.x_mean[:, np.newaxis], spec  # type: ignore[union-attr]
     clean = spec._conform(design.frame[[*spec.covariates]], spec.columns)
     _, matrix = refit_matrix(spec.matrix, clean.iloc[rows].reset_index(drop=True), spec.scope())
-    return apply_matrix(matrix, clean, spec.scope()), replace(spec, matrix=matrix)
+    x = apply_matrix(matrix, clean, spec.scope())
+    if spec.tensors:
+        x = np.concatenate([tensor_inputs(spec.tensors, clean), x])
+    return x, replace(spec, matrix=matrix)
