@@ -31,6 +31,7 @@ class Collected:
         self.plan, self.replicates, self.keep_fits = plan, replicates, keep_fits
         self.parts: dict[tuple[int, int], dict[str, np.ndarray]] = {}
         self.done: dict[tuple[int, int], np.ndarray] = {}
+        self._drawn: dict[int, dict[int, np.ndarray]] = {}  # noise by cell and replicate
         for cell in range(len(plan.cells)):
             for model in range(len(plan.models)):
                 self.done[cell, model] = np.zeros(replicates, bool)
@@ -80,16 +81,36 @@ class Collected:
         frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
         for name in ("truth", "model", "kind", "estimator", "target", "status"):
             frame[name] = frame[name].astype(str).astype(object)
-        fits, designs = {}, {}
+        fits, designs, true_df = {}, {}, {}
         for (cell, model), part in self.parts.items():
             where = self.plan.cells[cell]
             key = (where.problem.name, where.noise.sd, where.n)
             x, f = self.plan.design(cell)
             designs[key] = (x, f)
             if self.keep_fits:
-                fits[(*key, self.plan.models[model].name)] = part["fitted"][self.done[cell, model]]
+                name = (*key, self.plan.models[model].name)
+                fits[name] = part["fitted"][self.done[cell, model]]
+                true_df[name] = self._true_df(cell, np.flatnonzero(self.done[cell, model]), fits[name])
         networks = round(sum(float(np.nansum(p["networks"])) for p in self.parts.values()))
-        return StudyResult(frame, fits, designs, complete, seconds, networks)
+        return StudyResult(frame, fits, designs, complete, seconds, networks, true_df)
+
+    def _true_df(self, cell: int, replicates: np.ndarray, fits: np.ndarray) -> tuple[float, float]:
+        """Sum of the covariances of fit and response over sigma^2, and its standard error, from replicates."""
+        where = self.plan.cells[cell]
+        _, f = self.plan.design(cell)
+        good = np.isfinite(fits).all(axis=1)
+        t = int(good.sum())
+        if t < 2:
+            return np.nan, np.nan
+        if cell not in self._drawn:
+            self._drawn[cell] = {}
+        drawn = self._drawn[cell]
+        for r in replicates[good]:
+            if r not in drawn:
+                drawn[r] = where.response(f, int(r)) - f
+        eps = np.stack([drawn[r] for r in replicates[good]])
+        terms = np.sum((fits[good] - fits[good].mean(axis=0)) * eps, axis=1) / where.noise.sd**2 * t / (t - 1)
+        return float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(t))
 
     def _frame(self, cell: int, model: int) -> pd.DataFrame:
         plan, part, done = self.plan, self.parts[cell, model], self.done[cell, model]
@@ -149,6 +170,9 @@ class StudyResult:
         (truth, noise, n, model) -> fitted values (replicates, n).
     designs : dict
         (truth, noise, n) -> covariates (n, D) and means (n,).
+    true_df : dict
+        (truth, noise, n, model) -> true degrees of freedom (sum of the covariances of fit and response over sigma^2) and
+        their standard error, where fits were kept.
     complete : bool
         False after Ctrl-C.
     seconds : float
@@ -164,9 +188,11 @@ class StudyResult:
         complete: bool = True,
         seconds: float = 0.0,
         networks: int = 0,
+        true_df: dict[tuple[Any, ...], tuple[float, float]] | None = None,
     ) -> None:
         self.frame, self.fits, self.designs = frame, fits, designs
         self.complete, self.seconds, self.networks = complete, seconds, networks
+        self.true_df = {} if true_df is None else true_df
 
     def summary(self) -> pd.DataFrame:
         """Means over replicates, by truth, noise, n, model and estimator.
@@ -176,8 +202,9 @@ class StudyResult:
         DataFrame
             ``replicates`` (with a finite estimate), ``estimate``, ``target_mean`` (mean of what is estimated), ``bias``
             and its Monte-Carlo standard error ``bias_se``, ``sd`` and ``rmse`` of the error, ``risk``,
-            ``training_error``, ``df``, ``true_df`` and its standard error ``true_df_se``, ``failed`` (rows without an
-            estimate).
+            ``training_error``, ``df``, ``true_df`` and its standard error ``true_df_se`` (from the fits; where they
+            were not kept from the column ``covariance``, which is less precise for biased fits), ``failed`` (rows
+            without an estimate).
         """
         keys = [*CELL, "model", "estimator"]
         table = self.frame.replace([np.inf, -np.inf], np.nan)
@@ -185,7 +212,7 @@ class StudyResult:
         groups = table.groupby(keys, sort=False)
         count = groups["error"].count().clip(lower=1)
         draws = groups["covariance"].count().clip(lower=1)
-        return pd.DataFrame({
+        out = pd.DataFrame({
             "replicates": groups["estimate"].count(), "estimate": groups["estimate"].mean(),
             "target_mean": groups["aim"].mean(), "bias": groups["error"].mean(),
             "bias_se": groups["error"].std() / np.sqrt(count), "sd": groups["error"].std(),
@@ -194,6 +221,10 @@ class StudyResult:
             "true_df": groups["covariance"].mean(), "true_df_se": groups["covariance"].std() / np.sqrt(draws),
             "failed": groups["estimate"].size() - groups["estimate"].count(),
         })  # fmt: skip
+        if self.true_df:
+            known = [self.true_df.get(key[:4], (np.nan, np.nan)) for key in out.index]
+            out["true_df"], out["true_df_se"] = [k[0] for k in known], [k[1] for k in known]
+        return out
 
     def selected(self) -> pd.DataFrame:
         """What choosing the model of least estimate costs, by truth, noise, n and estimator.
