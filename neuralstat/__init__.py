@@ -24,6 +24,8 @@ _LAZY = {
     "elimination": "penalties",
     "l1": "penalties",
     "elastic_net": "penalties",
+    "anova": "inference.nested",
+    "nonlinearity_test": "inference.nonlinearity",
     "gdf": "df",
     "risk": "risks",
     "select": "risks.selection",

@@ -12,6 +12,8 @@ from .covariance import cov_params
 
 if TYPE_CHECKING:
     from ..network import Network
+    from .nested import Comparison
+    from .wald import TermTests
 
 
 class CoefficientMixin:
@@ -61,6 +63,24 @@ class CoefficientMixin:
         from scipy.special import ndtr
 
         return pd.Series(2 * ndtr(-np.abs(self.zvalues)), list(self.network.names), name="P>|z|")
+
+    def wald_test_terms(self, cov_type: str | None = None, rep: Any = "best", **options: Any) -> TermTests:
+        """Wald test of every term of the formula; see `inference.wald.wald_test_terms`."""
+        from .wald import wald_test_terms
+
+        return wald_test_terms(self, cov_type, rep, **options)  # type: ignore[arg-type]
+
+    def stability(self, alpha: float = 0.05, **options: Any) -> pd.DataFrame:
+        """How tests of terms come out over the repetitions' optima; see `inference.wald.stability`."""
+        from .wald import stability
+
+        return stability(self, alpha, **options)  # type: ignore[arg-type]
+
+    def compare_lr_test(self, restricted: Any, **options: Any) -> Comparison:
+        """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""
+        from .nested import compare_lr_test
+
+        return compare_lr_test(self, restricted, **options)  # type: ignore[arg-type]
 
     def conf_int(self, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best") -> pd.DataFrame:
         """Normal confidence intervals of the weights.

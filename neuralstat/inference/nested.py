@@ -1,0 +1,227 @@
+"""Comparison of two fits, one within the other: likelihood ratio, analysis of deviance, parametric bootstrap.
+
+The chi2 (or F) reference takes the difference of effective degrees of freedom. It is an approximation: under the smaller
+model the larger one's extra units are not identified, so the likelihood ratio has no chi2 limit (Davies 1977, Biometrika
+64:247; Hansen 1996, Econometrica 64:413). ``bootstrap=`` draws responses from the smaller fit and refits both models to
+each, which is what to report (Davison & Hinkley 1997, Bootstrap Methods, section 4.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..df import noise
+from ..df.refit import CHUNK_BYTES, _rescaling, _starts, train_stack
+from ..errors import ArgumentError
+from ..families import Gaussian
+from ..settings import check_int
+from ..start import children, seed_sequence
+from .bootstrap import responses
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A likelihood-ratio test; unpacks as statsmodels' ``lr_stat, p_value, df_diff``.
+
+    Attributes
+    ----------
+    statistic, pvalue, df_diff : float
+        Twice the difference of the log-likelihoods; the difference of effective degrees of freedom.
+    draws : array
+        Statistics of the bootstrap samples; empty for the chi2 reference.
+    """
+
+    statistic: float
+    pvalue: float
+    df_diff: float
+    draws: np.ndarray
+
+    def __iter__(self) -> Any:
+        return iter((self.statistic, self.pvalue, self.df_diff))
+
+    def __repr__(self) -> str:
+        how = f"parametric bootstrap, {self.draws.size} draws" if self.draws.size else f"chi2 on {self.df_diff:.4g} df"
+        return f"<LR = {self.statistic:.4g}, p = {self.pvalue:.4g} ({how})>"
+
+
+def _check_pair(small: NeuralNetResults, large: NeuralNetResults) -> None:
+    """The same response, rows, weights and family."""
+    a, b = small.design, large.design
+    same = a.y_names == b.y_names and small._responses.shape == large._responses.shape
+    if not same or not np.allclose(small._responses, large._responses) or not a.index.equals(b.index):
+        raise ArgumentError("the fits are of different responses or rows: fit both to the same data without missing values.")
+    if not np.allclose(small._case_weights, large._case_weights):
+        raise ArgumentError("the fits have different case weights.")
+    if repr(small._likely()) != repr(large._likely()):
+        raise ArgumentError(f"the fits are of different families: {small._likely()!r} and {large._likely()!r}.")
+
+
+def _statistic(large: NeuralNetResults, small_deviance: Any, large_deviance: Any, scale: float) -> Any:
+    """Twice the log-likelihood ratio: n log(D0 / D1) for a gaussian response, (D0 - D1) / scale otherwise."""
+    if isinstance(large.family, Gaussian):
+        return large._n_values * (np.log(small_deviance) - np.log(large_deviance))
+    return (small_deviance - large_deviance) / scale
+
+
+def best_deviances(
+    results: NeuralNetResults, y: np.ndarray, starts: int, seeds: np.random.SeedSequence, n_jobs: int | None
+) -> np.ndarray:
+    """Deviance (T,) of the best of the fitted weights' and `starts` fresh starts, for responses (T, K, n)."""
+    family, w = results._likely(), results._case_weights
+    shift, scale = _rescaling(results, y)
+    scaling = results.design.scaling
+    unit = np.ones((y.shape[1], 1)) if scaling is None else scaling.y_sd[:, np.newaxis]
+    zero = np.zeros((y.shape[1], 1)) if scaling is None else scaling.y_mean[:, np.newaxis]
+    warm = [results.best - 1]
+    each = 1 + starts
+    step = max(1, CHUNK_BYTES // (8 * each * (600 + 6 * results.network.n_params + y[0].size)))
+    out = np.empty(y.shape[0])
+    for first in range(0, y.shape[0], step):
+        part = slice(first, min(first + step, y.shape[0]))
+        start = []
+        for t in range(part.start, part.stop):
+            start.append(_starts(results, warm, 1, "warm", None, t))
+            if starts:
+                start.append(_starts(results, warm, starts, "fresh", seeds, t))
+        inner = (y[part] - shift[part]) / scale[part]
+        fit = train_stack(results, np.repeat(inner, each, axis=0), np.concatenate(start), n_jobs)
+        mu = noise.means(results, fit.theta.astype(float)).reshape(-1, each, *y.shape[1:])
+        loss = fit.loss.reshape(-1, each)
+        for k, t in enumerate(range(part.start, part.stop)):
+            chosen = int(np.argmin(np.where(np.isfinite(loss[k]), loss[k], np.inf)))
+            fitted = (mu[k, chosen] * scale[t] + shift[t]) * unit + zero
+            out[t] = family.deviance(y[t] * unit + zero, fitted, w)
+    return out
+
+
+def compare_lr_test(
+    large: NeuralNetResults, small: NeuralNetResults, *, starts: int = 0, bootstrap: int = 0, random_state: Any = None,
+    n_jobs: int | None = None,
+) -> Comparison:  # fmt: skip
+    """Likelihood-ratio test of a smaller fit within this one.
+
+    Parameters
+    ----------
+    small : NeuralNetResults
+        The restricted fit: fewer units, or terms, on the same rows.
+    starts : int
+        Both models are trained from so many more random starts (beside the best optimum at hand) before they are
+        compared, and to every bootstrap sample: a statistic of poor optima means nothing.
+    bootstrap : int
+        Draws from the smaller fit for the null distribution; 0 refers to chi2 on the difference of the degrees of freedom.
+    random_state : int, SeedSequence, Generator, optional
+    n_jobs : int, optional
+
+    Returns
+    -------
+    Comparison
+        ``lr_stat, p_value, df_diff = fit.compare_lr_test(other)`` works, as in statsmodels. With bootstrap the p value is
+        (1 + number of draws at least as large) / (draws + 1).
+
+    Raises
+    ------
+    ArgumentError
+        Where the fits do not belong together, or the second is not the smaller one.
+    """
+    starts, bootstrap = check_int(starts, "starts", 0), check_int(bootstrap, "bootstrap", 0)
+    _check_pair(small, large)
+    df_diff = float(large.df_model) - float(small.df_model)
+    if df_diff <= 0 and not bootstrap:
+        raise ArgumentError(
+            f"the other fit has {-df_diff:.4g} degrees of freedom more than this one, and none fewer: call the larger fit's "
+            "method with the smaller one."
+        )
+    seeds = children(seed_sequence(random_state), 5)
+    deviance = [small.deviance, large.deviance]
+    if starts:
+        for k, fit in enumerate((small, large)):
+            found = best_deviances(fit, fit.design.y[np.newaxis], starts, seeds[k], n_jobs)
+            deviance[k] = min(deviance[k], float(found[0]))
+    observed = float(_statistic(large, *deviance, large.scale))
+    if not bootstrap:
+        return Comparison(observed, float(stats.chi2.sf(observed, df_diff)), df_diff, np.empty(0))
+    y = responses(small, "parametric", bootstrap, seeds[2], "best")
+    there = _into(small, large, y)
+    null = best_deviances(small, y, starts, seeds[3], n_jobs)
+    full = best_deviances(large, there, starts, seeds[4], n_jobs)
+    draws = _statistic(large, null, full, large.scale)
+    p = (1 + int(np.sum(draws >= observed))) / (bootstrap + 1)
+    return Comparison(observed, p, df_diff, draws)
+
+
+def _into(small: NeuralNetResults, large: NeuralNetResults, y: np.ndarray) -> np.ndarray:
+    """Responses from one fit's internal units into another's."""
+    if small.design.scaling is not None:
+        y = y * small.design.scaling.y_sd[:, np.newaxis] + small.design.scaling.y_mean[:, np.newaxis]
+    if large.design.scaling is not None:
+        y = (y - large.design.scaling.y_mean[:, np.newaxis]) / large.design.scaling.y_sd[:, np.newaxis]
+    return y
+
+
+TESTS = ("F", "Chisq", "bootstrap")
+
+
+def anova(*fits: NeuralNetResults, test: str | None = None, **options: Any) -> pd.DataFrame:
+    """Analysis of deviance of nested fits, as R's ``anova(fit1, fit2)``.
+
+    Parameters
+    ----------
+    *fits : NeuralNetResults
+        Two or more, from the smallest to the largest, on the same rows.
+    test : {"F", "Chisq", "bootstrap"}, optional
+        Default "F" for families with a dispersion, "Chisq" otherwise. F and Chisq divide by the largest fit's dispersion.
+    **options
+        Of "bootstrap": ``bootstrap`` (draws, 199), ``starts``, ``random_state``, ``n_jobs``; see `compare_lr_test`.
+
+    Returns
+    -------
+    DataFrame
+        R's columns ``Resid. Df`` (n minus effective degrees of freedom), ``Resid. Dev``, ``Df``, ``Deviance``, and
+        ``F`` and ``Pr(>F)``, ``Pr(>Chi)``, or ``LR`` and ``Pr(boot)``.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than two fits, fits that do not belong together, and unknown tests.
+    """
+    from ..results import NeuralNetResults
+
+    if len(fits) < 2 or not all(isinstance(f, NeuralNetResults) for f in fits):
+        raise ArgumentError("anova compares two or more fits: anova(small, large).")
+    test = ("F" if fits[-1]._likely().dispersed else "Chisq") if test is None else test
+    if test not in TESTS:
+        raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
+    if options and test != "bootstrap":
+        raise ArgumentError(f"test={test!r} has no option {next(iter(options))!r}.")
+    for small, large in zip(fits, fits[1:], strict=False):  # noqa: RUF007
+        _check_pair(small, large)
+    rest = np.array([float(f.df_resid) for f in fits])
+    deviance = np.array([f.deviance for f in fits])
+    table = pd.DataFrame({"Resid. Df": rest, "Resid. Dev": deviance}, _labels(fits))
+    df, gain = np.append(np.nan, -np.diff(rest)), np.append(np.nan, -np.diff(deviance))
+    table["Df"], table["Deviance"] = df, gain
+    scale = fits[-1].scale
+    if test == "F":
+        table["F"] = gain / df / scale
+        table["Pr(>F)"] = stats.f.sf(table["F"], df, rest[-1])
+    elif test == "Chisq":
+        table["Pr(>Chi)"] = stats.chi2.sf(gain / scale, df)
+    else:
+        options.setdefault("bootstrap", 199)
+        found = [large.compare_lr_test(small, **options) for small, large in zip(fits, fits[1:], strict=False)]  # noqa: RUF007
+        table["LR"] = [np.nan, *(c.statistic for c in found)]
+        table["Pr(boot)"] = [np.nan, *(c.pvalue for c in found)]
+    return table
+
+
+def _labels(fits: tuple[NeuralNetResults, ...]) -> list[str]:
+    labels = [f"{f.formula or 'arrays'}, {f.network.topology}" for f in fits]
+    return labels if len(set(labels)) == len(labels) else [f"{k + 1}: {name}" for k, name in enumerate(labels)]

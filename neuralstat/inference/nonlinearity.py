@@ -1,0 +1,150 @@
+"""Do I need a network? Tests of a linear model against neglected nonlinearity.
+
+Lee, White & Granger (1993), Journal of Econometrics 56:269: hidden units with random weights are added to the linear model,
+by their principal components beyond the first. Teraesvirta, Lin & Granger (1993), Journal of Time Series Analysis 14:209:
+squares and cubes of the covariates are added, the Taylor series of a hidden unit; more powerful, and not random. Conventions
+are those of R's ``tseries::white.test`` and ``terasvirta.test``, but that F here counts the constant among the parameters.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ..errors import ArgumentError
+from ..settings import check_int, check_number
+from ..start import seed_sequence
+
+TESTS = ("terasvirta", "white")
+
+
+@dataclass(frozen=True)
+class NonlinearityTest:
+    """Outcome of a test of linearity.
+
+    Attributes
+    ----------
+    statistic, pvalue : float
+    df : tuple
+        (m,) of the chi2, or (m, n - m - k) of F.
+    test, distribution : str
+    """
+
+    statistic: float
+    pvalue: float
+    df: tuple[int, ...]
+    test: str
+    distribution: str
+
+    def __str__(self) -> str:
+        name = {"terasvirta": "Teraesvirta", "white": "White"}[self.test]
+        verdict = "linearity is rejected at 5 %" if self.pvalue < 0.05 else "no nonlinearity found at 5 %"
+        return (
+            f"{name} test of neglected nonlinearity: {self.distribution}{self.df} = {self.statistic:.4f}, "
+            f"p = {self.pvalue:.4g} ({verdict})"
+        )
+
+    __repr__ = __str__
+
+
+def nonlinearity_test(
+    formula: str, data: Any, test: str = "terasvirta", *, distribution: str = "chi2", q: int = 10, components: int = 2,
+    spread: float = 4.0, random_state: Any = None,
+) -> NonlinearityTest:  # fmt: skip
+    """Test whether ``y`` is linear in the covariates of a formula.
+
+    Parameters
+    ----------
+    formula : str
+        One numeric response.
+    data : table
+    test : {"terasvirta", "white"}
+    distribution : {"chi2", "F"}
+        ``n log(RSS0 / RSS1)`` against chi2, or F, which keeps its size better in small samples.
+    q, components, spread : int, int, float
+        Of "white": random hidden units, principal components taken (the first is left out), and the width of the uniform
+        distribution of their weights (covariates scaled to unit variance).
+    random_state : int, SeedSequence, Generator, optional
+        Of "white".
+
+    Returns
+    -------
+    NonlinearityTest
+
+    Raises
+    ------
+    ArgumentError
+        For several or class responses, no covariate, too few rows.
+    """
+    from ..formula import design as make_design
+
+    if test not in TESTS:
+        raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
+    if distribution not in ("chi2", "F"):
+        raise ArgumentError(f"distribution must be 'chi2' or 'F', got {distribution!r}.")
+    design = make_design(formula, data)
+    if len(design.y_names) > 1 or design.classes is not None:
+        raise ArgumentError("nonlinearity_test needs one numeric response.")
+    if design.x.shape[0] == 0:
+        raise ArgumentError("nonlinearity_test needs a covariate.")
+    if design.offset is not None:
+        raise ArgumentError("nonlinearity_test takes no offset.")
+    x, y = _scaled(design.x.T, design.x_names), design.y[0]
+    y = (y - y.mean()) / y.std(ddof=1) if y.std() > 0 else y
+    if test == "terasvirta":
+        extra = _taylor(x)
+    else:
+        q, components = check_int(q, "q", 2), check_int(components, "components", 1)
+        if components >= q:
+            raise ArgumentError(f"components must be below q={q}, got {components}.")
+        rng = np.random.default_rng(seed_sequence(random_state))
+        extra = _hidden(x, q, components, check_number(spread, "spread", positive=True), rng)
+    return _compare(x, y, extra, test, distribution)
+
+
+def _scaled(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    sd = x.std(axis=0, ddof=1)
+    if np.any(sd == 0):
+        raise ArgumentError(f"column {names[int(np.argmin(sd))]!r} is constant.")
+    return (x - x.mean(axis=0)) / sd
+
+
+def _taylor(x: np.ndarray) -> np.ndarray:
+    """All products of two and of three covariates."""
+    columns = [
+        np.prod(x[:, list(which)], axis=1)
+        for degree in (2, 3)
+        for which in itertools.combinations_with_replacement(range(x.shape[1]), degree)
+    ]
+    return np.column_stack(columns)
+
+
+def _hidden(x: np.ndarray, q: int, components: int, spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Principal components 2, 3, ... of logistic units with random weights."""
+    weights = rng.uniform(-spread / 2, spread / 2, (x.shape[1] + 1, q))
+    units = 1 / (1 + np.exp(-(weights[0] + x @ weights[1:])))
+    units = (units - units.mean(axis=0)) / units.std(axis=0, ddof=1)
+    left, size, _ = np.linalg.svd(units, full_matrices=False)
+    return (left * size)[:, 1 : components + 1]
+
+
+def _compare(x: np.ndarray, y: np.ndarray, extra: np.ndarray, test: str, distribution: str) -> NonlinearityTest:
+    """Residual sums of squares without and with the extra columns."""
+    n = y.size
+    base = np.column_stack([np.ones(n), x])
+    k0 = np.linalg.matrix_rank(base)
+    full = np.column_stack([base, extra])
+    m = int(np.linalg.matrix_rank(full) - k0)  # redundant products (of 0/1 columns) are not counted
+    rest = n - k0 - m
+    if rest <= 0 or m == 0:
+        raise ArgumentError(f"{n} rows are too few, or the covariates take too few values, for {extra.shape[1]} extra columns.")
+    before, after = (float(np.sum((y - a @ np.linalg.lstsq(a, y, rcond=None)[0]) ** 2)) for a in (base, full))
+    if distribution == "F":
+        f = (before - after) / m / (after / rest)
+        return NonlinearityTest(f, float(stats.f.sf(f, m, rest)), (m, int(rest)), test, "F")
+    chi2 = n * np.log(before / after)
+    return NonlinearityTest(float(chi2), float(stats.chi2.sf(chi2, m)), (m,), test, "chi2")
