@@ -141,7 +141,8 @@ def _compare(x: np.ndarray, y: np.ndarray, extra: np.ndarray, test: str, distrib
     m = int(np.linalg.matrix_rank(full) - k0)  # redundant products (of 0/1 columns) are not counted
     rest = n - k0 - m
     if rest <= 0 or m == 0:
-        raise ArgumentError(f"{n} rows are too few, or the covariates take too few values, for {extra.shape[1]} extra columns.")
+        more = extra.shape[1]
+        raise ArgumentError(f"{n} rows are too few, or the covariates take too few values, for {more} extra columns.")
     before, after = (float(np.sum((y - a @ np.linalg.lstsq(a, y, rcond=None)[0]) ** 2)) for a in (base, full))
     if distribution == "F":
         f = (before - after) / m / (after / rest)

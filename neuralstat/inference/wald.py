@@ -71,7 +71,7 @@ def wald_test_terms(
     results: NeuralNetResults, cov_type: str | None = None, rep: Any = "best", use_f: bool = False, df: str = "effective",
     scale: float | None = None,
 ) -> TermTests:  # fmt: skip
-    """Wald test of every term of the formula: are all its weights into the first layer 0?
+    """Test every term of the formula: whether all its weights into the first layer are 0.
 
     Parameters
     ----------
