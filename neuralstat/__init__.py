@@ -34,7 +34,9 @@ _LAZY = {
     "read_weights": "weights",
     "write_safetensors": "weights",
 }
-_MODULES = ("datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "study", "weights")
+_MODULES = (
+    "datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "study", "weights", "augment",
+)  # fmt: skip
 
 __all__ = [*_LAZY, *_MODULES]
 

@@ -368,6 +368,7 @@ def neuralnet(
     shuffle: bool = True,
     validation: Any = None,
     early_stopping: Any = None,
+    augment: Any = None,
     callbacks: Any = None,
     class_weight: Any = None,
     checkpoint: Any = None,
@@ -481,6 +482,10 @@ def neuralnet(
     early_stopping : EarlyStopping, optional
         ``ns.EarlyStopping(patience=5)`` stops when the validation loss (without validation: the training loss) has not
         improved for 5 epochs, and goes back to the best weights.
+    augment : callable, optional
+        As ``ns.augment.ImageAugmenter(flip=True, shift=0.1)``: every epoch is trained on its own random version of the
+        images. Called as ``augment(images, epoch=..., stream=...)``, from the thread that trains; `stream` is a whole
+        number of the repetition.
     callbacks : callable or sequence of callables, optional
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.

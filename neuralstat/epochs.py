@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint
+from .augment import change_rows
 from .engine import cpu, minibatch
 from .engine.minibatch import Plan, Rows, State
 from .layers import codes
@@ -43,6 +44,8 @@ class Training:
         Also stop at the end of an epoch when the largest absolute partial derivative (of sums) is at or below it.
     stepmax : int or None
         Also stop after so many batches.
+    augment : callable or None
+        As `augment.ImageAugmenter`: gives every epoch its own version of the observations.
     """
 
     optimizer: MinibatchOptimizer
@@ -54,6 +57,7 @@ class Training:
     checkpoint: Any = None
     threshold: float | None = None
     stepmax: int | None = None
+    augment: Any = None
 
 
 def make_rows(
@@ -233,9 +237,9 @@ def train_epochs(
     batches = -(-rows.inputs.shape[0] // plan.batch)
     stop, lock = threading.Event(), threading.Lock()
     finished = np.zeros(state.steps.size, bool)
-    by_epoch = bool(training.callbacks) or saver is not None
+    by_epoch = bool(training.callbacks) or saver is not None or training.augment is not None
 
-    def step(b: int, budget: int, finish: bool = False) -> None:
+    def step(b: int, budget: int, finish: bool = False, rows: Rows = rows) -> None:
         rates = optimizer.rates(int(state.steps[b]), budget, batches, batches * plan.epochs)
         minibatch.train_batches(
             net, rows, nothing, plan, state, np.ascontiguousarray(rates, np.float64), b, budget, by_epoch, finish
@@ -247,9 +251,13 @@ def train_epochs(
 
     def run(b: int) -> None:
         budget = chunk or 1
+        seen = rows if training.augment is None else rows._replace(inputs=rows.inputs.copy())
         while state.status[b] == cpu.RUNNING and not stop.is_set():
+            if training.augment is not None and state.place[b] == 0:
+                stream = int(keys[b, 0]) | int(keys[b, 1]) << 32
+                change_rows(training.augment, rows.inputs, seen.inputs, network.input_shape, int(state.epoch[b]), stream)
             before = time.perf_counter()
-            step(b, budget)
+            step(b, budget, rows=seen)
             spent = max(time.perf_counter() - before, 1e-6)
             if state.place[b] == 0 and state.status[b] != cpu.NONFINITE and by_epoch:
                 with lock:
@@ -294,6 +302,7 @@ def _checkpoint(
     mark = checkpoint.fingerprint(
         network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
         length, state.theta, state.keys, state.free, penalty, *data,
+        *(() if training.augment is None else (training.augment,)),
     )  # fmt: skip
     if checkpoint.restore(training.checkpoint, state, mark):
         again = (state.status == minibatch.EPOCHS_DONE) & (state.epoch < plan.epochs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .augment import ImageAugmenter
 from .errors import ArgumentError, FileFormatError, NeuralStatError
 from .formula.tensors import TensorArray, is_tensor
 from .io_encoding import Reader, Writer
@@ -117,6 +118,8 @@ def _pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             continue
         elif name == "early_stopping":
             packed[name] = None if value is None else value.to_plain()
+        elif name == "augment":
+            packed[name] = _pack_augmenter(value)
         elif name == "validation":
             packed[name] = value if value is None or isinstance(value, float) else "data"
         else:
@@ -213,9 +216,26 @@ def _unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
             values[name] = _unpack_seeds(parts, reader) if entry == "seeds" else entry
         elif name == "early_stopping" and entry is not None:
             values[name] = _unpack_stopping(entry)
+        elif name == "augment" and entry is not None:
+            values[name] = _unpack_augmenter(entry)
         else:
             values[name] = reader.value(entry)
     return Settings(**values)
+
+
+def _pack_augmenter(value: Any) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, ImageAugmenter):
+        raise ArgumentError(f"augment holds {type(value).__name__}, which cannot be saved; an ImageAugmenter can.")
+    plain = dataclasses.asdict(value)
+    return {name: list(part) if isinstance(part, tuple) else part for name, part in plain.items()}
+
+
+def _unpack_augmenter(entry: Any) -> ImageAugmenter:
+    if not isinstance(entry, dict) or set(entry) != {f.name for f in dataclasses.fields(ImageAugmenter)}:
+        raise FileFormatError("its augmenter is damaged")
+    return ImageAugmenter(**{name: tuple(part) if isinstance(part, list) else part for name, part in entry.items()})
 
 
 def _unpack_stopping(entry: Any) -> EarlyStopping:

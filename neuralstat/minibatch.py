@@ -29,6 +29,7 @@ EPOCHS = 100  # unless given
 #: Arguments that belong to the minibatch optimizers, with their defaults
 ARGUMENTS: dict[str, Any] = {
     "epochs": None, "batch_size": 32, "shuffle": True, "validation": None, "early_stopping": None, "callbacks": None,
+    "augment": None,
     "class_weight": None, "checkpoint": None,
 }  # fmt: skip
 
@@ -92,6 +93,8 @@ def check_training(settings: Settings, put: Callable[[str, Any], None]) -> None:
         if not all(callable(c) for c in callbacks):
             raise ArgumentError(f"callbacks must be functions of (epoch, logs), got {settings.callbacks!r}.")
         put("callbacks", callbacks)
+    if settings.augment is not None and (isinstance(settings.augment, type) or not callable(settings.augment)):
+        raise ArgumentError(f"augment must be as augment.ImageAugmenter(flip=True), got {settings.augment!r}.")
     share = settings.validation
     if isinstance(share, bool) or (isinstance(share, int | float | np.number) and not 0 < share < 1):
         raise ArgumentError(f"validation must be a share of the rows between 0 and 1, or data, got {share!r}.")
@@ -214,7 +217,7 @@ def training_of(settings: Settings) -> Training:
     return Training(
         optimizer, EPOCHS if settings.epochs is None else settings.epochs, settings.batch_size, settings.shuffle,
         settings.early_stopping, settings.callbacks or (), settings.checkpoint, settings.threshold,
-        None if settings.stepmax == STEPMAX else settings.stepmax,
+        None if settings.stepmax == STEPMAX else settings.stepmax, settings.augment,
     )  # fmt: skip
 
 
@@ -255,6 +258,9 @@ def run_epochs(
     from .start import children
 
     training = training_of(settings)
+    if training.augment is not None and design.scaling is not None:
+        raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
+                            "ones: scale them in the formula, as {pixels / 255}.")  # fmt: skip
     rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
     with EpochLifesign(settings, network, training.epochs) as lifesign:
         fit = train_epochs(

@@ -138,6 +138,7 @@ class Settings:
     shuffle: bool = True
     validation: Any = None
     early_stopping: Any = None
+    augment: Any = None
     callbacks: Any = None
     class_weight: Any = None
     checkpoint: Any = None
