@@ -183,7 +183,7 @@ class LayeredMixin:
         return check if merged.minibatch and merged.validation is not None else None
 
     def replace_head(
-        self, data: Any, formula: str | None = None, *, freeze: Any = True, rep: Any = "best", **settings: Any
+        self, data: Any, formula: str | None = None, *, freeze: Any = True, source: Any = "best", **settings: Any
     ) -> NeuralNetResults:
         """Train a new output layer for other data or another response on top of this fit's hidden layers.
 
@@ -194,8 +194,8 @@ class LayeredMixin:
             The fit's unless given; its covariates must have the same shapes.
         freeze : bool or names
             True holds all hidden layers; False trains everything from there; or names of layers and arrays.
-        rep : int or "best"
-            Whose hidden layers.
+        source : int or "best"
+            The repetition whose hidden layers are taken.
         **settings
             Further arguments of `neuralnet`; the others, but those that belong to the old data, are those of the fit.
 
@@ -212,7 +212,7 @@ class LayeredMixin:
         from .api import NeuralNet
 
         head = self.network.layer_names[-1]
-        body = {name: array for name, array in self.get_weights(rep).items() if name.rpartition("/")[0] != head}
+        body = {name: array for name, array in self.get_weights(source).items() if name.rpartition("/")[0] != head}
         if not body:
             raise ArgumentError("replace_head: the fit has no hidden layers with weights.")
         if self.design.scaling is not None:

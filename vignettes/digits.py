@@ -42,8 +42,8 @@ test = {name: values[1200:] for name, values in images.items()}
 
 # %%
 models = {
-    "dense": [Flatten(), Dense(60, "relu")],
-    "convolution": [Conv2D(12, 3, "relu"), Flatten()],
+    "dense": [Flatten(), Dense(68, "relu")],
+    "convolution": [Conv2D(16, 3, "relu", padding="same"), Conv2D(16, 3, "relu", strides=2, padding="same"), Flatten()],
 }
 fits = {
     name: ns.neuralnet("digit ~ pixels", train, layers=layers, family="multinomial", algorithm="adam", epochs=epochs,
@@ -78,7 +78,9 @@ table = pd.DataFrame({name: accuracy(fit) for name, fit in fits.items()}).T
 table.round(4)
 
 # %% [markdown]
-# Averaging the restarts' probabilities costs nothing and helps both. What both get wrong is hard to read:
+# With 8 x 8 pixels and as many weights, the convolution reads about as well as the dense network: a restart changes the
+# accuracy by some tenths of a percent, another sample of 597 images by two percent either way. Averaging the restarts'
+# probabilities costs nothing. What is read wrong is hard to read:
 
 # %%
 shares = fits["convolution"].predict(test)
