@@ -141,7 +141,7 @@ def test_unusable_windows(traffic, formula, error, message):
 
 def test_linear_autoregression_is_least_squares(traffic):
     """No hidden layer: leads on lags is a regression on shifted columns."""
-    fit = ns.neuralnet("leads(flow, 3) ~ lags(flow, 4)", traffic, hidden=0, algorithm="lm", threshold=1e-6)
+    fit = ns.neuralnet("leads(flow, 3) ~ lags(flow, 4)", traffic, hidden=0, algorithm="lm", threshold=1e-9, random_state=1)
     x = by_shift(traffic["flow"], (-4, -3, -2, -1))
     y = by_shift(traffic["flow"], (0, 1, 2))
     used = ~np.isnan(np.c_[x, y]).any(axis=1)
@@ -211,7 +211,7 @@ def test_sequences_pad_in_front_and_keep_the_end():
 
 @pytest.mark.parametrize("term", ["tokens(text, max_features=3)", "sequences(text, 3, max_features=5)"])
 def test_vocabulary_is_that_of_the_fit(term, tmp_path):
-    fit = ns.neuralnet(f"y ~ {term}", TEXTS, hidden=0, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6)
+    fit = ns.neuralnet(f"y ~ {term}", TEXTS, hidden=0, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6, random_state=1)
     new = pd.DataFrame({"text": ["dog dog snow", None, ""]}, index=[7, 8, 9])
     first = fit.predict(new)
     assert first.isna().tolist() == [False, True, False]
