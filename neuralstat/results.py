@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .criteria import CriteriaMixin
+from .effects.methods import EffectsMixin
 from .engine import cpu
 from .errors import ArgumentError
 from .inference import derivatives
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
-class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin):
+class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin, EffectsMixin):
     """A fitted neural network; every repetition is kept.
 
     Made by `neuralnet`, `NeuralNet.fit` or `load`, not by hand. Repetitions are numbered from 1; "best" is the one

@@ -43,7 +43,7 @@ FORBIDDEN = {
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
           "cli", "plots", "inference", "warmup", "minibatch", "study", "risks",
-          "layered"}  # fmt: skip
+          "layered", "effects"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 
