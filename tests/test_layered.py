@@ -404,7 +404,8 @@ def test_missing_rows_and_shapes(data):
 
 def test_an_array_as_response(data):
     fit = ns.neuralnet(
-        "track ~ z", {"track": data["series"][:, :2, 0], "z": data["z"]}, hidden=0, algorithm="lm", threshold=1e-9, random_state=1
+        "track ~ z", {"track": data["series"][:, :2, 0], "z": data["z"]}, hidden=0, algorithm="lm", threshold=1e-9,
+        random_state=1,
     )
     assert list(fit.predict().columns) == ["track[0]", "track[1]"]
     beta = np.linalg.lstsq(np.c_[np.ones(N), data["z"]], data["series"][:, :2, 0], rcond=None)[0]
