@@ -15,7 +15,7 @@ FOLDER = ROOT / "vignettes"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the repository")
-@pytest.mark.parametrize("name", ["digits.py", "forecast.py"])
+@pytest.mark.parametrize("name", ["degrees_of_freedom.py", "digits.py", "doppler.py", "forecast.py"])
 def test_vignette_runs(name):
     pytest.importorskip("statsmodels")
     env = {**os.environ, "NEURALSTAT_QUICK": "1", "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
