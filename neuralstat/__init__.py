@@ -29,6 +29,8 @@ _LAZY = {
     "gdf": "df",
     "risk": "risks",
     "select": "risks.selection",
+    "chunks": "formula.partitions",
+    "Partitions": "formula.partitions",
     "DegreesOfFreedom": "df",
     "EarlyStopping": "stopping",
     "read_weights": "weights",

@@ -91,11 +91,20 @@ class NeuralNet:
         if kind == "arrays":
             design = formula.from_arrays(first, second, **options)
         else:
+            parts = formula.as_partitions(second)
             if settings.compat == "R":
                 from .rcompat import string_classes
 
-                second = string_classes(first, second)
-            design = formula.design(first, second, context=context, **options)
+                if parts is not None:
+                    parts = parts.map(functools.partial(string_classes, first))
+                else:
+                    second = string_classes(first, second)
+            if parts is not None:
+                from .formula.outofcore import partitioned_design
+
+                design = partitioned_design(first, parts, context=context, **options)
+            else:
+                design = formula.design(first, second, context=context, **options)
         if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
             raise DataError(
                 f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
@@ -390,7 +399,7 @@ def neuralnet(
         ``tokens(text, max_features=...)`` (counts of words), ``sequences(text, length, max_features)``.
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
-        several dimensions is the rows.
+        several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
     hidden : int or sequence of int
         Units per hidden layer; 0 or () for none (then the model is a generalised linear model).
     layers : sequence of layers, optional

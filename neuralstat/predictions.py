@@ -76,7 +76,12 @@ class PredictionMixin:
         """
         if type not in TYPES:
             raise ArgumentError(f"type must be one of {', '.join(map(repr, TYPES))}; got {type!r}.")
-        x, off, index, complete = self._inputs(new, offset)
+        own = new is None and offset is None and type != "units"
+        design = self.design
+        if own:  # the rows of the fit as they are: a copy could be more than memory holds
+            x, off, index, complete = design.x, design.offset, design.full_index, design.kept
+        else:
+            x, off, index, complete = self._inputs(new, offset)
         if type == "units":
             if rep in ("mean", "all"):
                 if self.nrep > 1:  # type: ignore[attr-defined]
@@ -86,7 +91,11 @@ class PredictionMixin:
         numbers = self._numbers(rep)
         raw = self._raw(x, off, numbers)
         values = self._link(raw) if type == "link" else self._response(raw)
-        values[:, :, ~complete] = np.nan
+        if own and not complete.all():
+            used, values = values, np.full((*values.shape[:2], complete.size), np.nan)
+            values[:, :, complete] = used
+        elif not own:
+            values[:, :, ~complete] = np.nan
         if rep == "all":
             return self._all(values, index, type)
         mean = values.mean(axis=0)

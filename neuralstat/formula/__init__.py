@@ -5,7 +5,19 @@ into inputs of the network. A `Spec` is what a saved model keeps of it.
 """
 
 from neuralstat.formula.build import design, from_arrays
+from neuralstat.formula.partitions import Partitions, as_partitions, chunks
 from neuralstat.formula.parts import Column, Design, NewData, Scaling
 from neuralstat.formula.spec import Spec
 
-__all__ = ["Column", "Design", "NewData", "Scaling", "Spec", "design", "from_arrays"]
+__all__ = [
+    "Column",
+    "Design",
+    "NewData",
+    "Partitions",
+    "Scaling",
+    "Spec",
+    "as_partitions",
+    "chunks",
+    "design",
+    "from_arrays",
+]

@@ -1,0 +1,313 @@
+"""Formula and partitions -> `Design` whose arrays lie on disk.
+
+Two passes over the data: the first finds the levels of factors and counts rows, the second encodes one partition after
+the other and writes the numbers to temporary files, which are mapped into memory. Kernels then go through them in blocks
+as through any array: losses and gradients are the sums of an ordinary fit, in the same order, to the same bits, and the
+system keeps in memory what there is room for.
+"""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import ArgumentError, DataError, DataWarning
+from neuralstat.formula import build, expressions, frames, response, rows
+from neuralstat.formula.partitions import Partitions
+from neuralstat.formula.parts import Design, Scaling
+from neuralstat.formula.request import Options, Request, formula_request
+from neuralstat.formula.scaling import fit_scaling
+from neuralstat.formula.spec import Spec
+
+HEAD = 20  # rows of every partition that the formula is tried on
+LEVELS = 10_000  # most levels of a factor
+SLICE = 2**20  # numbers of a mapped row that are scaled at a time
+
+
+def partitioned_design(
+    formula: str, parts: Partitions, *, context: Mapping[str, Any] | None = None, **given: Any
+) -> Design:
+    """Evaluate a formula on data in parts.
+
+    Parameters
+    ----------
+    formula : str
+    parts : Partitions
+    context : mapping, optional
+    **given
+        As in `neuralstat.formula.design`; `weights` and `offset` must be column names.
+
+    Returns
+    -------
+    Design
+        As of the tables put together; `x`, `y` and numeric columns of `frame` are mapped files, which vanish with it.
+
+    Raises
+    ------
+    ArgumentError
+        For what needs all rows at once: transforms with a state (``poly``, ``bs``, ``scale``), lags and windows, arrays
+        per row, and weights or offsets that are no columns.
+    DataError
+        Where the data do not fit.
+    """
+    options = Options(**{**_DEFAULTS, **given})
+    for name in ("weights", "offset"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, str):
+            raise ArgumentError(f"{name} must be the name of a column where the data come in parts.")
+    template, counts, total, used = _first_pass(formula, parts, options, context)
+    if counts and options.missing == "raise":
+        listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
+        raise DataError(f"missing values in {listed}; remove or fill them, or use missing='drop'.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # of rows that are no numbers: counted below, over all rows
+        made = build.design(
+            formula, template, weights=options.weights, offset=options.offset,
+            factor_outputs=options.factor_outputs, class_order=options.class_order, context=context,
+        )  # fmt: skip
+    _refuse_stateful(made.spec)
+    folder = Path(tempfile.mkdtemp(prefix="neuralstat-"))
+    try:
+        return _second_pass(parts, options, made, folder, total, used)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # mapped files live on until they are let go
+
+
+_DEFAULTS: dict[str, Any] = {
+    "weights": None, "offset": None, "missing": "drop", "standardize": False, "scale_response": False, "err_needs": None,
+    "factor_outputs": "all", "class_order": "categories",
+}  # fmt: skip
+
+
+def _first_pass(
+    formula: str, parts: Partitions, options: Options, context: Mapping[str, Any] | None
+) -> tuple[pd.DataFrame, dict[str, int], int, int]:
+    """Rows that show every level of every factor; missing values by column; all rows, and the complete ones."""
+    pieces: list[pd.DataFrame] = []
+    seen: dict[str, set[Any]] = {}
+    counts: dict[str, int] = {}
+    needed: tuple[str, ...] | None = None
+    coded: set[str] = set()
+    total = used = 0
+    for table in parts:
+        total += len(table)
+        if needed is None:
+            needed, coded = _columns(formula_request(formula, table.iloc[:HEAD], options, context), options)
+        raw = pd.DataFrame({name: _column(table, name) for name in needed}, index=table.index)
+        gaps = {name: frames.missing(raw[name]) for name in needed}
+        for name, gap in gaps.items():
+            if gap.any():
+                counts[name] = counts.get(name, 0) + int(gap.sum())
+        complete = np.flatnonzero(~np.logical_or.reduce([np.zeros(len(raw), bool), *gaps.values()]))
+        take = set(complete[:HEAD].tolist())
+        used += complete.size
+        for name in needed:
+            take |= _new_levels(raw[name], complete, seen.setdefault(name, set()), name, name in coded)
+        if take:
+            pieces.append(raw.iloc[sorted(take)])
+    if needed is None or total == 0:
+        raise DataError("no rows to fit: the data have no rows.")
+    if not used:
+        listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
+        raise DataError(f"no rows to fit: every row misses a value: {listed}.")
+    return pd.concat(pieces, ignore_index=True), counts, total, used
+
+
+def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[str]]:
+    """Columns that a formula reads, and those inside ``C()``, whose numbers are levels."""
+    from neuralstat.formula.matrix import term_expressions
+
+    if request.tensors or request.derived:
+        name = request.tensors[0].name if request.tensors else request.derived[0].name
+        raise ArgumentError(f"formula: {name!r} needs neighbouring rows or arrays, which data in parts do not have.")
+    texts = [
+        *term_expressions(request.terms), *((expr, "python") for expr in request.offsets),
+        *((r.expr, r.method) for r in request.responses),
+    ]  # fmt: skip
+    for expr, method in texts:
+        if method == "python" and "lag" in expressions.called(expr):
+            raise ArgumentError(
+                f"formula: `{expressions.display(expr)}` needs neighbouring rows, which data in parts do not have."
+            )
+    names = rows.columns_read(texts, request.x_frame, request.context, "formula")
+    more = [a for a in (options.weights, options.offset) if isinstance(a, str)]
+    coded = {
+        name for expr, method in texts if method == "python" and "C" in expressions.called(expr)
+        for name in expressions.names(expr)
+    }  # fmt: skip
+    return tuple(dict.fromkeys((*names, *more))), coded
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table.columns:
+        raise DataError(f"a part of the data lacks a column: {frames.no_column(name, table)}")
+    return frames.take(table, name)
+
+
+def _new_levels(values: pd.Series, complete: np.ndarray, seen: set[Any], name: str, coded: bool) -> set[int]:
+    """Positions of the first rows with levels that were not seen yet."""
+    dtype = values.dtype
+    numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+    if (numeric and not coded) or not complete.size:
+        return set()
+    codes, levels = pd.factorize(values.iloc[complete])
+    new = [k for k, level in enumerate(levels) if level not in seen]
+    seen.update(levels[k] for k in new)
+    if len(seen) > LEVELS:
+        raise DataError(f"column {name!r} has more than {LEVELS} different values, too many for a factor.")
+    first = {}
+    wanted = set(new)
+    for at, code in enumerate(codes) if new else ():
+        if code in wanted and code not in first:
+            first[code] = int(complete[at])
+            if len(first) == len(wanted):
+                break
+    return set(first.values())
+
+
+def _refuse_stateful(spec: Spec) -> None:
+    """Raise where a term depends on all rows."""
+    stateful = [expr for expr, state in {**spec.matrix.transforms, **spec.transforms}.items() if state]
+    if stateful:
+        text = expressions.display(stateful[0]).replace("_f_", "")  # the mark of functions inside the parser
+        raise ArgumentError(
+            f"formula: `{text}` is found from all rows, which data in parts do not have in one place; compute it "
+            "beforehand, or use standardize=True for centring and scaling."
+        )
+
+
+def _second_pass(
+    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int
+) -> Design:
+    """Encode one partition after the other."""
+    spec, spool = made.spec, _Spool(folder)
+    kept, index, factors, weights = np.zeros(total, bool), [], [], []
+    at = 0
+    for table in parts:
+        m = len(table)
+        if m == 0:
+            continue
+        if at + m > total:
+            raise DataError(f"{parts.what}: the second reading gave more rows than the first.")
+        inputs = spec.encode(table)
+        y, complete = spec.encode_response(table)
+        complete = complete & inputs.complete
+        if options.weights is not None:
+            w = frames.vector(options.weights, table, "weights")
+            complete &= ~np.isnan(w)
+            weights.append(w[complete])
+        response.check_needs(y[:, complete], spec.y_names, options.err_needs)
+        spool.append("x", inputs.x[:, complete])
+        spool.append("y", y[:, complete])
+        if inputs.offset is not None:
+            spool.append("offset", inputs.offset[:, complete])
+        factors.append(_raw(spool, spec, table, complete, made.frame))
+        kept[at : at + m] = complete
+        index.append(table.index)
+        at += m
+    if at != total:
+        raise DataError(f"{parts.what}: the second reading gave {at} rows, the first {total}.")
+    n = int(kept.sum())
+    if used > n:
+        text = f"an expression is not a number in {used - n} row(s) without missing values, as log(-1) would be"
+        if options.missing == "raise" or n == 0:
+            raise DataError(f"{text}.")
+        warnings.warn(f"{text}; these rows are dropped.", DataWarning, stacklevel=4)
+    x, y = spool.finish("x", len(spec.x_names), n), spool.finish("y", len(spec.y_names), n)
+    offset: np.ndarray | None = spool.finish("offset", len(spec.y_names), n) if spec.has_offset else None
+    w = rows.check_weights(np.concatenate(weights)) if options.weights is not None else None
+    scaling = _scale(spec, x, y, offset, w, options) if options.standardize else None
+    labels = index[0].append(index[1:]) if len(index) > 1 else index[0]
+    spec = replace(spec, scaling=scaling)
+    return replace(
+        made, x=x, y=y, weights=w, offset=offset, index=labels[kept], full_index=labels, kept=kept, scaling=scaling,
+        spec=spec, frame=_frame(spool, made.frame, factors, labels[kept], n),
+    )  # fmt: skip
+
+
+def _raw(
+    spool: "_Spool", spec: Spec, table: pd.DataFrame, complete: np.ndarray, like: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """Keep the raw columns: numbers in files; factors, which are returned, in memory."""
+    raw = spec._conform(spec._select(table, tuple(like.columns)).iloc[np.flatnonzero(complete)], spec.columns)
+    factors = {}
+    for k, name in enumerate(raw.columns):
+        if frames.is_factor(raw[name]):
+            factors[name] = raw[name]
+        else:
+            spool.append(f"column{k}-", raw[name].to_numpy(dtype=np.float64)[np.newaxis])
+    return factors
+
+
+def _frame(
+    spool: "_Spool", like: pd.DataFrame, factors: list[dict[str, pd.Series]], labels: pd.Index, n: int
+) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for k, name in enumerate(like.columns):
+        if name in factors[0]:
+            columns[name] = pd.concat([f[name] for f in factors], ignore_index=True).array
+        else:
+            values = spool.finish(f"column{k}-", 1, n)[0]
+            columns[name] = values.astype(bool) if like[name].dtype == bool else values
+    return pd.DataFrame(columns, index=labels, copy=False)
+
+
+def _scale(
+    spec: Spec, x: np.ndarray, y: np.ndarray, offset: np.ndarray | None, w: np.ndarray | None, options: Options
+) -> Scaling:
+    """Centres and scales, row by row; the mapped arrays are scaled in place."""
+    flags = np.array([kind == "numeric" and options.scale_response for kind in spec.y_kinds])
+    none = np.zeros((0, x.shape[1]))
+    by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool)) for d, name in enumerate(spec.x_names)]
+    of_y = [fit_scaling(none, y[k : k + 1], w, (), (name,), flags[k : k + 1]) for k, name in enumerate(spec.y_names)]
+
+    def joined(parts: list[Any], name: str) -> np.ndarray:
+        return np.concatenate([getattr(s, name) for s in parts]) if parts else np.zeros(0)
+
+    scaling = Scaling(joined(by_row, "x_mean"), joined(by_row, "x_sd"), joined(of_y, "y_mean"), joined(of_y, "y_sd"))
+    for values, mean, sd in ((x, scaling.x_mean, scaling.x_sd), (y, scaling.y_mean, scaling.y_sd)):
+        for row, m, s in zip(values, mean, sd, strict=True):
+            for part in _slices(row.size):
+                row[part] = (row[part] - m) / s
+    if offset is not None:
+        for row, s in zip(offset, scaling.y_sd, strict=True):
+            for part in _slices(row.size):
+                row[part] /= s
+    return scaling
+
+
+def _slices(n: int) -> Iterator[slice]:
+    for first in range(0, n, SLICE):
+        yield slice(first, first + SLICE)
+
+
+class _Spool:
+    """Rows of arrays that grow on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def append(self, name: str, values: np.ndarray) -> None:
+        """Append (k, m) numbers to k growing rows."""
+        for i, row in enumerate(values):
+            with open(self.folder / f"{name}{i}", "ab") as file:
+                np.ascontiguousarray(row, dtype=np.float64).tofile(file)
+
+    def finish(self, name: str, k: int, n: int) -> np.ndarray:
+        """The rows as one mapped array (k, n), C order, writable."""
+        if k == 0 or n == 0:
+            return np.zeros((k, n))
+        whole = self.folder / f"{name}0"
+        with open(whole, "ab") as target:
+            for i in range(1, k):
+                part = self.folder / f"{name}{i}"
+                with open(part, "rb") as source:
+                    shutil.copyfileobj(source, target, 2**20)
+                part.unlink()
+        return np.memmap(whole, np.float64, "r+", shape=(k, n)).view(np.ndarray)

@@ -1,0 +1,135 @@
+"""Data that come in parts: files, tables, a function that gives tables, a Dask DataFrame."""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from neuralstat.errors import ArgumentError, DataError
+from neuralstat.formula import frames
+
+ROWS = 2**17  # rows of a file that are read at a time
+
+
+class Partitions:
+    """Tables that together are the data, read one after the other, as often as needed; made by `chunks`.
+
+    Parameters
+    ----------
+    tables : callable
+        ``tables()`` gives an iterator of tables, the same at every call.
+    what : str
+        For messages.
+    """
+
+    def __init__(self, tables: Callable[[], Iterable[Any]], what: str) -> None:
+        self._tables, self.what = tables, what
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        """Read all tables, in order."""
+        for table in self._tables():
+            yield frames.as_frame(table, self.what)
+
+    def map(self, function: Callable[[pd.DataFrame], pd.DataFrame]) -> "Partitions":
+        """The same with a function applied to every table."""
+        return Partitions(lambda: (function(table) for table in self), self.what)
+
+    def __repr__(self) -> str:
+        return f"<Partitions: {self.what}>"
+
+
+def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
+    """Data in parts, for fits of more rows than memory holds: ``neuralnet(formula, ns.chunks(source))``.
+
+    Parameters
+    ----------
+    source : str, path, or list of them; list of tables; callable; Dask DataFrame
+        Parquet and CSV files (``.parquet``, ``.pq``, ``.csv``, ``.csv.gz``, ``.tsv``; a string may have wildcards, and
+        files are then read in the order of their names); tables of any kind that `neuralnet` takes; a function
+        without arguments that gives an iterator of tables, the same ones whenever it is called.
+    rows : int
+        Rows of a file that are read at a time.
+
+    Returns
+    -------
+    Partitions
+
+    Raises
+    ------
+    ArgumentError
+        Where `source` is none of these, is a generator (which could be read once only), or names no file.
+    """
+    if isinstance(source, Partitions):
+        return source
+    if is_dask(source):
+        return Partitions(lambda: (source.get_partition(i).compute() for i in range(source.npartitions)), "a Dask DataFrame")
+    if isinstance(source, str | os.PathLike):
+        found = sorted(glob.glob(os.fspath(source)))
+        if not found:
+            raise ArgumentError(f"chunks: no file {os.fspath(source)!r}.")
+        source = found
+    if callable(source):
+        return Partitions(_checked(source), f"the tables of {getattr(source, '__name__', 'a function')}()")
+    if not isinstance(source, list | tuple):
+        hint = " A generator can be read only once: give the function that makes it." if hasattr(source, "__next__") else ""
+        raise ArgumentError(
+            f"chunks: expected files, tables, a function or a Dask DataFrame, got {type(source).__name__}.{hint}"
+        )
+    if not source:
+        raise ArgumentError("chunks: the list is empty.")
+    items = list(source)
+    files = [isinstance(item, str | os.PathLike) for item in items]
+    if any(files) and not all(files):
+        raise ArgumentError("chunks: the list mixes files and tables.")
+    if not any(files):
+        return Partitions(lambda: iter(items), f"{len(items)} tables")
+    for path in items:
+        if not os.path.exists(path):
+            raise ArgumentError(f"chunks: no file {os.fspath(path)!r}.")
+    return Partitions(lambda: (part for path in items for part in read(os.fspath(path), rows)), f"{len(items)} files")
+
+
+def as_partitions(data: Any) -> Partitions | None:
+    """Partitions of what is in parts (`chunks`, a Dask DataFrame); None for ordinary tables."""
+    return chunks(data) if isinstance(data, Partitions) or is_dask(data) else None
+
+
+def is_dask(data: Any) -> bool:
+    """Whether something is a Dask DataFrame, without importing Dask."""
+    return type(data).__module__.partition(".")[0] in ("dask", "dask_expr") and hasattr(data, "get_partition")
+
+
+def read(path: str, rows: int) -> Iterator[pd.DataFrame]:
+    """Tables of a file."""
+    lower = path.lower()
+    if lower.endswith((".parquet", ".pq")):
+        try:
+            from pyarrow.parquet import ParquetFile
+        except ImportError:
+            raise ArgumentError("chunks: reading Parquet files needs pyarrow: pip install 'neuralstat[dask]'.") from None
+        with ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=rows):
+                yield batch.to_pandas()
+    elif lower.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+        with pd.read_csv(path, sep="\t" if ".tsv" in lower else ",", chunksize=rows) as file:
+            yield from file
+    else:
+        raise ArgumentError(f"chunks: {path!r} is neither Parquet (.parquet, .pq) nor text (.csv, .tsv).")
+
+
+def _checked(function: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any]]:
+    seen: list[Any] = []
+
+    def tables() -> Iterable[Any]:
+        found = function()
+        if not hasattr(found, "__iter__"):
+            raise ArgumentError(f"chunks: the function must give an iterator of tables, not {type(found).__name__}.")
+        if hasattr(found, "__next__"):
+            if any(found is s for s in seen):
+                raise DataError("chunks: the function gave the same iterator twice; it must make a new one each time.")
+            seen.append(found)
+        return found
+
+    return tables
