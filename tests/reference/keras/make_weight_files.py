@@ -21,6 +21,13 @@ def models():
         kl.Dense(2, "softmax", name="predictions"),
     ]  # fmt: skip
     yield "recurrent", (6, 3), [kl.LSTM(4, return_sequences=True), kl.GRU(3), kl.BatchNormalization(), kl.Dense(1)]
+    convolutions = [kl.Conv2D(f, 3, activation="relu", padding="same", name=name) for name, f in
+                    (("block1_conv1", 3), ("block2_conv1", 4), ("block2_conv2", 5))]  # fmt: skip
+    yield "vgg", (33, 32, 3), [
+        convolutions[0], kl.MaxPooling2D(2, 2, name="block1_pool"), *convolutions[1:],
+        kl.MaxPooling2D(2, 2, name="block2_pool"), kl.Flatten(name="flatten"), kl.Dense(6, "relu", name="fc1"),
+        kl.Dense(5, "relu", name="fc2"), kl.Dense(4, "softmax", name="predictions"),
+    ]  # fmt: skip
 
 
 def main():
@@ -29,10 +36,14 @@ def main():
     for name, shape, layers in models():
         keras.backend.clear_session()
         model = keras.Sequential([keras.Input(shape), *layers])
-        model.set_weights([rng.uniform(0.25, 1, w.shape) * rng.choice([-1, 1], w.shape) if w.ndim > 1
-                           else rng.uniform(0.25, 1, w.shape) for w in model.get_weights()])  # fmt: skip
-        model.save(HERE / f"{name}.keras")
+        model.set_weights([rng.uniform(0.25, 1, w.shape) if w.ndim < 2 else rng.choice([-1, 1], w.shape)
+                           * rng.uniform(0.25, 1, w.shape) / np.sqrt(np.prod(w.shape[:-1])) for w in model.get_weights()])
         model.save(HERE / f"{name}.h5")
+        if name == "vgg":
+            x = 50 * rng.standard_normal((3, *shape)).astype(np.float32)
+            np.savez_compressed(HERE / f"{name}.npz", inputs=x, predictions=model.predict(x, verbose=0))
+            continue
+        model.save(HERE / f"{name}.keras")
         model.save_weights(HERE / f"{name}.weights.h5")
         x = rng.standard_normal((5, *shape))
         arrays = {f"{layer.name}/{v.name}": v.numpy() for layer in model.layers for v in layer.weights
