@@ -38,7 +38,7 @@ _LAZY = {
 }
 _MODULES = (
     "datasets", "families", "layers", "errors", "optimizers", "plots", "schedules", "study", "weights", "augment",
-    "applications",
+    "applications", "insight",
 )  # fmt: skip
 
 __all__ = [*_LAZY, *_MODULES]

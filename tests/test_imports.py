@@ -43,7 +43,7 @@ FORBIDDEN = {
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
           "cli", "plots", "inference", "warmup", "minibatch", "study", "risks",
-          "layered", "effects"}  # fmt: skip
+          "layered", "effects", "insight"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 
 

@@ -9,6 +9,7 @@ from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted
 from neuralstat.plots.generalized import gwplot
 from neuralstat.plots.history import plot_history
+from neuralstat.plots.pictures import plot_images, plot_saliency
 from neuralstat.plots.restarts import plot_restarts
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "plot_error",
     "plot_fit",
     "plot_history",
+    "plot_images",
     "plot_network",
     "plot_observed_fitted",
     "plot_restarts",
+    "plot_saliency",
     "plot_spectrum",
 ]

@@ -1,0 +1,165 @@
+"""How few pixels it takes to change a classifier's mind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..inference import derivatives
+from .gradients import data_bounds
+from .pieces import as_images, check_fit, inputs, to_internal, to_original
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What `one_pixel_attack` found.
+
+    Attributes
+    ----------
+    image : array of the shape of one input
+        With the changed pixels.
+    pixels : (k, 2) int array
+        Rows and columns of the changed pixels.
+    values : (k, channels) array
+        Their new values.
+    before, after : class
+        The most probable classes.
+    probabilities_before, probabilities_after : (classes,) arrays
+    success : bool
+        Whether `after` is another class than `before` (with a target: is the target).
+    evaluations : int
+        How many images were predicted.
+    """
+
+    image: np.ndarray
+    pixels: np.ndarray
+    values: np.ndarray
+    before: Any
+    after: Any
+    probabilities_before: np.ndarray
+    probabilities_after: np.ndarray
+    success: bool
+    evaluations: int
+
+
+def one_pixel_attack(
+    fit: NeuralNetResults, new: Any, *, pixels: int = 1, target: Any = None, bounds: tuple[float, float] | None = None,
+    population: int = 40, generations: int = 60, rep: Any = "best", random_state: Any = None,
+) -> Attack:  # fmt: skip
+    """Change single pixels of an image until the fit says another class, by differential evolution.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+        Of a factor, or a 0/1 response, on images (rows, columns, channels).
+    new : table with one row
+        The image.
+    pixels : int
+        How many may be changed.
+    target : class, optional
+        What it shall say; unless given, anything but what it says now.
+    bounds : (low, high), optional
+        Of new values; those of the fit's data unless given.
+    population : int
+        Members of the population per unknown (row, column and channels of each pixel).
+    generations : int
+    rep : int or "best"
+    random_state : int or Generator, optional
+
+    Returns
+    -------
+    Attack
+
+    Raises
+    ------
+    ArgumentError
+        Where the response has no classes, the inputs are no images, or `new` is not one row.
+
+    References
+    ----------
+    Su, J., Vargas, D. V. & Sakurai, K. (2019). One pixel attack for fooling deep neural networks. IEEE Transactions on
+    Evolutionary Computation 23, 828-841.
+    """
+    import inspect
+
+    from scipy.optimize import differential_evolution
+
+    seed = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"  # scipy before 1.15
+    fit = check_fit(fit, "one_pixel_attack")
+    shape = tuple(fit.network.input_shape)
+    if len(shape) != 3:
+        raise ArgumentError(f"one_pixel_attack needs images (rows, columns, channels); the inputs have the shape {shape}.")
+    for name, number in (("pixels", pixels), ("population", population), ("generations", generations)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ArgumentError(f"{name} must be a whole number >= 1, got {number!r}.")
+    classes = _classes(fit)
+    x, offset, _, complete = inputs(fit, new, "one_pixel_attack")
+    if x.shape[1] != 1 or not complete[0]:
+        raise ArgumentError(f"new must be one row without missing values, got {x.shape[1]} rows.")
+    theta = fit.fit.theta[fit.which(rep)].astype(float)
+    original = as_images(to_original(fit, x), shape)[0]
+
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        rows = to_internal(fit, images.reshape(len(images), -1).T)
+        known = None if offset is None else np.repeat(offset, len(images), axis=1)
+        raw = derivatives.outputs(fit.network, np.ascontiguousarray(rows), theta, known)[0]
+        p = fit.network.objective.response(raw).T
+        return np.column_stack([1 - p[:, 0], p[:, 0]]) if p.shape[1] == 1 else p
+
+    start = probabilities(original[np.newaxis])[0]
+    now = int(np.argmax(start))
+    if target is not None and (target not in classes or classes.index(target) == now):
+        raise ArgumentError(f"target must be a class other than {classes[now]!r}, of {', '.join(map(repr, classes))}; "
+                            f"got {target!r}.")  # fmt: skip
+    aim = None if target is None else classes.index(target)
+    low, high = data_bounds(to_original(fit, fit.design.x), bounds)
+
+    def changed(genes: np.ndarray) -> np.ndarray:
+        """Images (members, *shape) of genes (unknowns, members)."""
+        images = np.repeat(original[np.newaxis], genes.shape[1], axis=0)
+        for part in genes.reshape(pixels, 2 + shape[2], -1):
+            images[np.arange(len(images)), _place(part[0], shape[0]), _place(part[1], shape[1])] = part[2:].T
+        return images
+
+    def cost(genes: np.ndarray) -> np.ndarray:
+        p = probabilities(changed(genes.reshape(len(genes), -1)))
+        return p[:, now] if aim is None else -p[:, aim]
+
+    def done(genes: np.ndarray, **_: Any) -> bool:
+        said = int(np.argmax(probabilities(changed(genes[:, np.newaxis]))[0]))
+        return said != now if aim is None else said == aim
+
+    limits = [(0, shape[0]), (0, shape[1]), *[(low, high)] * shape[2]] * pixels
+    found = differential_evolution(
+        cost, limits, popsize=population, maxiter=generations, tol=0, polish=False, vectorized=True, updating="deferred",
+        recombination=1.0, mutation=0.5, strategy="rand1bin", callback=lambda genes, convergence: done(genes),
+        **{seed: np.random.default_rng(random_state)},
+    )  # fmt: skip
+    genes = found.x.reshape(pixels, 2 + shape[2])
+    image = changed(found.x[:, np.newaxis])[0]
+    end = probabilities(image[np.newaxis])[0]
+    places = np.column_stack([_place(genes[:, 0], shape[0]), _place(genes[:, 1], shape[1])])
+    values = image[places[:, 0], places[:, 1]]
+    then = int(np.argmax(end))
+    return Attack(image, places, values, classes[now], classes[then], start, end,
+                  bool(then != now if aim is None else then == aim), int(found.nfev))  # fmt: skip
+
+
+def _place(genes: np.ndarray, size: int) -> np.ndarray:
+    return np.clip(genes.astype(int), 0, size - 1)
+
+
+def _classes(fit: NeuralNetResults) -> list[Any]:
+    """Classes of the response, in the order of their probabilities."""
+    design = fit.design
+    if design.classes is not None:
+        return list(design.classes)
+    if not np.isin(design.y, (0, 1)).all():
+        raise ArgumentError("one_pixel_attack needs a factor or 0/1 response.")
+    return [0, 1] if design.y.shape[0] == 1 else list(design.y_names)

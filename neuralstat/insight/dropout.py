@@ -1,0 +1,114 @@
+"""Predictions with dropout kept on: how much they vary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError
+from ..inference import derivatives
+from ..network import Network
+from .pieces import Piece, check_fit, inputs
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+def dropout_intervals(
+    fit: NeuralNetResults, new: Any = None, *, draws: int = 200, alpha: float = 0.05, rep: Any = "best",
+    random_state: Any = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Mean and quantiles of predictions with units dropped at random, as in training (Monte-Carlo dropout).
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+        With Dropout layers.
+    new : table, optional
+        The rows of the fit unless given.
+    draws : int
+        Every row is predicted so many times, each with its own units dropped.
+    alpha : float
+        The interval is from the alpha/2 to the 1 - alpha/2 quantile of the draws.
+    rep : int or "best"
+    random_state : int, SeedSequence or Generator, optional
+
+    Returns
+    -------
+    DataFrame, indexed as `new`
+        ``mean``, ``mean_se`` (standard deviation over the draws), ``mean_ci_lower``, ``mean_ci_upper``, in units of the
+        response; with several outputs under the name of each. NaN in rows with missing values.
+
+    Raises
+    ------
+    ArgumentError
+        Where the fit has no Dropout layer.
+
+    Notes
+    -----
+    The spread is that of an approximate posterior of the network's function whose width is set by the rate of dropout, not
+    learnt from the data: it does not cover at the nominal rate in general, and noise of the response is not in it.
+
+    References
+    ----------
+    Gal, Y. & Ghahramani, Z. (2016). Dropout as a Bayesian approximation. ICML, PMLR 48, 1050-1059.
+    """
+    fit = check_fit(fit, "dropout_intervals")
+    network = fit.network
+    at = [k for k, layer in enumerate(network.layers) if type(layer).__name__ == "Dropout" and layer.rate > 0]
+    if not at:
+        raise ArgumentError("dropout_intervals: the fit has no Dropout layer.")
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
+        raise ArgumentError(f"draws must be a whole number >= 2, got {draws!r}.")
+    if not 0 < alpha < 1:
+        raise ArgumentError(f"alpha must be between 0 and 1, got {alpha!r}.")
+    x, offset, index, complete = inputs(fit, new, "dropout_intervals")
+    theta = fit.fit.theta[fit.which(rep)].astype(float)
+    pieces = [Piece(network, theta, first, last) for first, last in zip([0, *(k + 1 for k in at[:-1])], at, strict=True)]
+    rng = np.random.default_rng(random_state)
+    head = _Head(fit, theta, at[-1] + 1)
+    first_values = pieces[0].values(x[:, complete])
+    known = None if offset is None else offset[:, complete]
+    values = np.empty((draws, network.n_outputs, int(complete.sum())))
+    for draw in range(draws):
+        units = first_values
+        for k, piece in enumerate(pieces):
+            if k > 0:
+                units = piece.values(units)
+            rate = network.layers[at[k]].rate
+            units = units * (rng.random(units.shape) >= rate) / (1 - rate)
+        values[draw] = head.response(units, known)
+    return _table(fit, values, alpha, index, complete)
+
+
+class _Head:
+    """The layers after the last Dropout, with the fit's own output."""
+
+    def __init__(self, fit: NeuralNetResults, theta: np.ndarray, first: int) -> None:
+        network = fit.network
+        shape = network.places[first - 1][2]
+        begin = network._built["slices"][network.places[first - 1][0]].stop
+        self.fit, self.theta = fit, theta[begin:]
+        self.network = Network(network.layers[first:], shape, network.objective, ("",) * int(np.prod(shape)),
+                               network.output_names, network.offset)  # fmt: skip
+
+    def response(self, units: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+        """Predictions (K, m) in units of the response."""
+        raw = derivatives.outputs(self.network, np.ascontiguousarray(units), self.theta, offset)
+        return self.fit._response(raw)[0]
+
+
+def _table(fit: NeuralNetResults, values: np.ndarray, alpha: float, index: Any, complete: np.ndarray) -> pd.DataFrame:
+    """Statistics of draws (draws, K, m) per output."""
+    low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2], axis=0)
+    parts = {"mean": values.mean(axis=0), "mean_se": values.std(axis=0, ddof=1), "mean_ci_lower": low, "mean_ci_upper": high}
+    names = list(fit.design.y_names)
+    out = {}
+    for k, name in enumerate(names):
+        for part, array in parts.items():
+            column = np.full(complete.size, np.nan)
+            column[complete] = array[k]
+            out[part if len(names) == 1 else (name, part)] = column
+    return pd.DataFrame(out, index=index)

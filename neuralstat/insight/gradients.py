@@ -1,0 +1,223 @@
+"""What gradients along the inputs tell: saliency, and inputs that a filter answers to most; filters and feature maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..inference import derivatives
+from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+def saliency(fit: NeuralNetResults, new: Any = None, *, output: Any = None, type: str = "response", rep: Any = "best") -> Any:
+    """Derivative of an output with respect to every element of the input: d output / d pixel.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+    new : table, optional
+        The rows of the fit unless given.
+    output : str, optional
+        Name of the output, for a factor response the class. Unless given: the only output, or for each row the class that
+        is most probable there.
+    type : "response" or "link"
+        Of the predictions (probabilities), or of the linear predictors, which do not flatten out near 0 and 1.
+    rep : int or "best"
+
+    Returns
+    -------
+    array, shape (m, *shape of one input)
+        In units of the response per unit of the input, as the formula makes it (``{pixels / 255}``). NaN in rows with
+        missing values.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is no such output.
+
+    References
+    ----------
+    Simonyan, K., Vedaldi, A. & Zisserman, A. (2014). Deep inside convolutional networks. ICLR workshop, arXiv:1312.6034.
+    """
+    fit = check_fit(fit, "saliency")
+    if type not in ("response", "link"):
+        raise ArgumentError(f"type must be 'response' or 'link', got {type!r}.")
+    x, offset, _, complete = inputs(fit, new, "saliency")
+    theta = fit.fit.theta[fit.which(rep)].astype(float)
+    raw = derivatives.outputs(fit.network, x, theta, offset)[0]
+    d = derivatives.slopes(fit.network, x, theta, offset)
+    goal, scaling = fit.network.objective, fit.design.scaling
+    if goal.of_predictor:
+        d = goal.output_slopes(raw, d) if type == "response" else d
+    elif type == "link" and goal.output.name != "identity":
+        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {goal.output.name!r}.")
+    if scaling is not None:
+        d = d * scaling.y_sd[:, np.newaxis, np.newaxis] / scaling.x_sd[:, np.newaxis]
+    which = _outputs(fit, output, raw)
+    chosen = d[which, :, np.arange(x.shape[1])].T
+    chosen[:, ~complete] = np.nan
+    return as_images(chosen, fit.network.input_shape)
+
+
+def _outputs(fit: NeuralNetResults, output: Any, raw: np.ndarray) -> np.ndarray:
+    """Number of the output that each row is about."""
+    names = list(fit.design.y_names)
+    classes = list(fit.design.classes or ())
+    if output is None:
+        return np.argmax(np.nan_to_num(raw, nan=-np.inf), axis=0)
+    if output in names:
+        return np.full(raw.shape[1], names.index(output))
+    if len(classes) == len(names) and output in classes:
+        return np.full(raw.shape[1], classes.index(output))
+    raise ArgumentError(f"output must be one of {', '.join(map(repr, classes or names))}; got {output!r}.")
+
+
+@dataclass(frozen=True)
+class Maximised:
+    """What `maximise_filter` found.
+
+    Attributes
+    ----------
+    image : array of the shape of one input
+    activation : (steps + 1,) array
+        Mean activation of the filter before the first step and after each.
+    """
+
+    image: np.ndarray
+    activation: np.ndarray
+
+
+def maximise_filter(
+    fit: NeuralNetResults, layer: str, filter: int, *, steps: int = 200, rate: float = 0.05, decay: float = 0.0,
+    bounds: tuple[float, float] | None = None, rep: Any = "best", random_state: Any = None,
+) -> Maximised:  # fmt: skip
+    """An input that a filter (a unit) answers to most, by gradient ascent from noise.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+    layer : str
+        A hidden layer; see ``fit.layer_table``.
+    filter : int
+        Its channel (of a dense layer: unit), from 0. What is maximised is the mean over all places.
+    steps : int
+    rate : float
+        Length of a step, as a share of the range of the data, per element (root mean square).
+    decay : float
+        Share by which the image is drawn to the data's mean at each step.
+    bounds : (low, high), optional
+        Of every element; those of the fit's data unless given.
+    rep : int or "best"
+    random_state : int, SeedSequence or Generator, optional
+        Of the noise at the start.
+
+    Returns
+    -------
+    Maximised
+
+    Notes
+    -----
+    Where the filter is silent (relu) over the whole image its gradient is 0, and the image stays as it is.
+
+    References
+    ----------
+    Erhan, D., Bengio, Y., Courville, A. & Vincent, P. (2009). Visualizing higher-layer features of a deep network.
+    University of Montreal, report 1341.
+    """
+    fit = check_fit(fit, "maximise_filter")
+    k = hidden_layer(fit, layer)
+    piece = Piece(fit.network, fit.fit.theta[fit.which(rep)].astype(float), 0, k + 1)
+    channels = piece.shape[-1]
+    if isinstance(filter, bool) or not isinstance(filter, int | np.integer) or not 0 <= filter < channels:
+        raise ArgumentError(f"filter must be a whole number from 0 to {channels - 1}, got {filter!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise ArgumentError(f"steps must be a whole number >= 1, got {steps!r}.")
+    if not rate > 0 or not 0 <= decay < 1:
+        raise ArgumentError(f"rate must be > 0 and decay in [0, 1), got {rate!r} and {decay!r}.")
+    weights = np.zeros(piece.shape)
+    weights[..., filter] = channels / piece.size
+    data = to_original(fit, fit.design.x)
+    low, high = data_bounds(data, bounds)
+    mean = data.mean(axis=1)[:, np.newaxis]
+    rng = np.random.default_rng(random_state)
+    image = np.clip(mean + 0.1 * (high - low) * rng.standard_normal(mean.shape), low, high)
+    trace = []
+    scale = 1.0 if fit.design.scaling is None else 1 / fit.design.scaling.x_sd[:, np.newaxis]
+    for step in range(steps + 1):
+        value, slope = piece.value_and_slope(to_internal(fit, image), weights.ravel())
+        trace.append(float(value[0]))
+        slope = slope * scale
+        size = np.sqrt(np.mean(slope**2))
+        if step < steps and size > 0:
+            image = np.clip(image + rate * (high - low) * slope / size + decay * (mean - image), low, high)
+    return Maximised(as_images(image, fit.network.input_shape)[0], np.array(trace))
+
+
+def data_bounds(data: np.ndarray, bounds: Any) -> tuple[float, float]:
+    """Given bounds, checked, or the least and largest element of the data."""
+    if bounds is None:
+        return float(data.min()), float(data.max())
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2 or not bounds[0] < bounds[1]:
+        raise ArgumentError(f"bounds must be a pair low < high, got {bounds!r}.")
+    return float(bounds[0]), float(bounds[1])
+
+
+def filters(fit: NeuralNetResults, layer: str, *, channel: int | None = None, rep: Any = "best") -> np.ndarray:
+    """Kernels of a two-dimensional convolution as pictures.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+    layer : str
+    channel : int, optional
+        Of the layer's input; needed where it has neither 1 nor 3.
+    rep : int or "best"
+
+    Returns
+    -------
+    array, shape (filters, rows, columns), or (filters, rows, columns, 3)
+    """
+    fit = check_fit(fit, "filters")
+    hidden_layer(fit, layer)
+    kernel = fit.get_weights(rep).get(f"{layer}/kernel")
+    if kernel is None or kernel.ndim != 4:
+        raise ArgumentError(f"layer: {layer!r} is no Conv2D layer.")
+    pictures = np.moveaxis(kernel, -1, 0)
+    channels = kernel.shape[2]
+    if channel is None and channels not in (1, 3):
+        raise ArgumentError(f"channel: {layer!r} reads {channels} channels; choose one of 0 to {channels - 1}.")
+    if channel is not None and (isinstance(channel, bool) or not 0 <= channel < channels):
+        raise ArgumentError(f"channel must be from 0 to {channels - 1}, got {channel!r}.")
+    if channel is None:
+        return pictures[..., 0] if channels == 1 else pictures
+    return pictures[..., channel]
+
+
+def feature_maps(fit: NeuralNetResults, new: Any, layer: str, *, rep: Any = "best") -> np.ndarray:
+    """What each filter of a layer gives for one image.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults
+    new : table with one row
+    layer : str
+        A hidden layer with outputs (rows, columns, filters).
+    rep : int or "best"
+
+    Returns
+    -------
+    array, shape (filters, rows, columns)
+    """
+    fit = check_fit(fit, "feature_maps")
+    if len(fit.network.places[hidden_layer(fit, layer)][2]) != 3:
+        raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
+    maps = fit.features(layer, new, rep)
+    if len(maps) != 1:
+        raise ArgumentError(f"new must be one row, got {len(maps)}.")
+    return np.moveaxis(maps[0], -1, 0)

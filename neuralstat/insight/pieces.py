@@ -1,0 +1,107 @@
+"""Parts of a fitted network as networks of their own, and its inputs as arrays."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+from ..inference import derivatives
+from ..layers import Dense, Flatten
+from ..network import Network, objective, resolve_activation
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+def check_fit(fit: Any, what: str) -> NeuralNetResults:
+    """A fit whose inputs are one array.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none, or tabular covariates stand beside its array.
+    """
+    from ..results import NeuralNetResults
+
+    if not isinstance(fit, NeuralNetResults):
+        raise ArgumentError(f"{what} needs a fit, as neuralnet() gives it, got {type(fit).__name__}.")
+    if fit.network.beside:
+        raise ArgumentError(f"{what} needs a model of one array; this one has tabular covariates beside it.")
+    return fit
+
+
+def inputs(fit: NeuralNetResults, new: Any, what: str) -> tuple[np.ndarray, np.ndarray | None, Any, np.ndarray]:
+    """Inputs (D, m) in internal units, offset, index, and which rows are complete."""
+    x, offset, index, complete = fit._inputs(new, None)
+    if not complete.any():
+        raise DataError(f"{what}: no row without missing values.")
+    return np.ascontiguousarray(x), offset, index, complete
+
+
+def to_original(fit: NeuralNetResults, x: np.ndarray) -> np.ndarray:
+    """Inputs (D, m) in the units of the data."""
+    scaling = fit.design.scaling
+    return x if scaling is None else x * scaling.x_sd[:, np.newaxis] + scaling.x_mean[:, np.newaxis]
+
+
+def to_internal(fit: NeuralNetResults, x: np.ndarray) -> np.ndarray:
+    """Invert `to_original`."""
+    scaling = fit.design.scaling
+    return x if scaling is None else (x - scaling.x_mean[:, np.newaxis]) / scaling.x_sd[:, np.newaxis]
+
+
+def as_images(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(D, m) as (m, *shape)."""
+    return np.ascontiguousarray(x.T).reshape(-1, *shape)
+
+
+def hidden_layer(fit: NeuralNetResults, layer: Any) -> int:
+    """Number of a hidden layer by name."""
+    names = fit.network.layer_names[:-1]
+    if layer not in names:
+        raise ArgumentError(f"layer must be one of {', '.join(map(repr, names)) or 'none'}; got {layer!r}.")
+    return names.index(layer)
+
+
+class Piece:
+    """Layers first, ..., last - 1 of a network, followed by a Dense layer of one unit.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (P,) array
+    first, last : int
+    """
+
+    def __init__(self, network: Network, theta: np.ndarray, first: int, last: int) -> None:
+        layers = network.layers[first:last]
+        shape = tuple(network.input_shape) if first == 0 else network.places[first - 1][2]
+        self.shape = network.places[last - 1][2] if last else tuple(network.input_shape)
+        self.size = math.prod(self.shape)
+        begin = network.places[first - 1][0] + 1 if first else 0
+        end = network.places[last - 1][0] + 1 if last else 0
+        parts = [theta[network._built["slices"][k]] for k in range(begin, end)]
+        more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name="_flatten"), Dense(1, name="_end"))
+        self.network = Network((*layers, *more), shape, objective("sse", resolve_activation("identity")),
+                               ("",) * math.prod(shape), ("",))  # fmt: skip
+        self._body = np.concatenate([*parts, np.zeros(0)])
+        self._place = self.network.places[len(layers) - 1] if layers else None
+
+    def values(self, x: np.ndarray) -> np.ndarray:
+        """Units of the last layer (size, m)."""
+        if self._place is None:
+            return x
+        units = derivatives.units(self.network, np.ascontiguousarray(x), self._theta(np.zeros(self.size)))
+        return units[self._place[1] : self._place[1] + self.size]
+
+    def value_and_slope(self, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``weights @ units`` (m,) and its slopes along the inputs (D, m)."""
+        theta = self._theta(weights)
+        x = np.ascontiguousarray(x)
+        return derivatives.outputs(self.network, x, theta)[0, 0], derivatives.slopes(self.network, x, theta)[0]
+
+    def _theta(self, weights: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._body, [0.0], weights])
