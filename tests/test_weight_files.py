@@ -131,10 +131,39 @@ def test_match_says_all_that_is_wrong():
 
 def test_match_takes_a_fit():
     fit = ns.neuralnet("y ~ x", ns.datasets.sine(n=20, random_state=1), hidden=2, threshold=1, random_state=1)
-    if not hasattr(fit, "get_weights"):
-        pytest.skip("fits have no get_weights() yet")
     file = fit.get_weights()
     assert list(ns.weights.match.match(file, fit)) == list(file)
+
+
+def hidden_layers(model):
+    kl = ns.layers
+    if model == "dense":
+        return [kl.Dense(5, "relu"), kl.Dense(3, "tanh")]
+    if model == "cnn":
+        return [kl.Conv2D(3, 3, "relu", padding="same"), kl.MaxPool2D(2), kl.Dropout(0.3), kl.Conv2D(4, (3, 2)),
+                kl.BatchNorm(), kl.Flatten()]  # fmt: skip
+    return [kl.LSTM(4, return_sequences=True), kl.GRU(3), kl.BatchNorm()]
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("model", MODELS)
+def test_fits_with_the_weights_predict_as_keras_does(model, suffix):
+    if model != "dense" and not hasattr(ns.layers, "BatchNorm"):
+        pytest.skip("needs the layers MaxPool2D, Dropout, BatchNorm and GRU")
+    with np.load(HERE / f"{model}.npz") as stored:
+        inputs, predictions = stored["inputs"], stored["predictions"]
+    response = np.arange(5.0) if model == "recurrent" else ["a", "b", "a", "b", "a"]
+    data = {"response": response, "x": inputs}
+    arguments = dict(layers=hidden_layers(model), family="gaussian" if model == "recurrent" else "multinomial",
+                     algorithm="adam", epochs=0, random_state=1)  # fmt: skip
+    start = ns.neuralnet("response ~ x", data, **arguments)
+    weights = ns.read_weights(HERE / f"{model}{suffix}").match(start, by="order")
+    fit = ns.neuralnet("response ~ x", data, startweights=weights, **arguments)
+    got = fit.predict(data).to_numpy().reshape(5, -1)
+    np.testing.assert_allclose(got, predictions, atol=1e-6)
+    assert np.ptp(predictions, axis=0).max() > 0.01
+    for name, array in weights.items():
+        np.testing.assert_array_equal(fit.get_weights()[name], array)
 
 
 # safetensors

@@ -34,7 +34,7 @@ class Attack:
     success : bool
         Whether `after` is another class than `before` (with a target: is the target).
     evaluations : int
-        How many images were predicted.
+        How many changed images were tried.
     """
 
     image: np.ndarray
@@ -127,7 +127,10 @@ def one_pixel_attack(
             images[np.arange(len(images)), _place(part[0], shape[0]), _place(part[1], shape[1])] = part[2:].T
         return images
 
+    seen = [0]
+
     def cost(genes: np.ndarray) -> np.ndarray:
+        seen[0] += genes.size // len(genes)
         p = probabilities(changed(genes.reshape(len(genes), -1)))
         return p[:, now] if aim is None else -p[:, aim]
 
@@ -148,7 +151,7 @@ def one_pixel_attack(
     values = image[places[:, 0], places[:, 1]]
     then = int(np.argmax(end))
     return Attack(image, places, values, classes[now], classes[then], start, end,
-                  bool(then != now if aim is None else then == aim), int(found.nfev))  # fmt: skip
+                  bool(then != now if aim is None else then == aim), seen[0])  # fmt: skip
 
 
 def _place(genes: np.ndarray, size: int) -> np.ndarray:

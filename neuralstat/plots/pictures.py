@@ -91,7 +91,7 @@ def _show(ax: Axes, sheet: np.ndarray, signed: bool) -> None:
         ax.imshow(sheet, interpolation="nearest")
     elif signed:
         colours = LinearSegmentedColormap.from_list("signed", [style.NEGATIVE, "white", style.POSITIVE])
-        colours.set_bad("#e3e7ea")
+        colours = colours.with_extremes(bad="#e3e7ea")
         ax.imshow(np.ma.masked_invalid(sheet), cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
     else:
         ax.imshow(np.ma.masked_invalid(sheet), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
