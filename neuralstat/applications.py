@@ -173,7 +173,7 @@ class Application(Sequence[Any]):
         if not hasattr(self, "_made"):
             end = [Flatten(name="_flatten"), Dense(1, name="_end")] if self.head is None else [self.head]
             names = ("",) * math.prod(self.input_shape)
-            outputs = ("",) * end[-1].units
+            outputs = ("",) * (1 if self.head is None else self.head.units)
             network = Network((*self.layers, *end), self.input_shape, objective("sse", resolve_activation("identity")),
                               names, outputs)  # fmt: skip
             self._made = network, fill(network, np.zeros(network.n_params), weights, "weights")

@@ -257,7 +257,7 @@ def test_pictures(many, tmp_path):
     shown = np.abs(sheet.compressed()).max()
     assert shown == pytest.approx(1)
     colours = plots.plot_images(RNG.random((5, 4, 4, 3)), columns=2)
-    assert colours.images[0].get_array().shape == (3 * 5 - 1, 2 * 5 - 1, 3)
+    assert colours.images[0].get_array().shape == (3 * 25 - 1, 2 * 25 - 1, 3)  # enlarged six times
     both = plots.plot_saliency(IMAGES[:3], insight.saliency(many)[:3], labels=[1, 2, 3])
     assert both.images[0].get_array().shape == (13, 17, 3)
     for name, axes in (("a", ax), ("b", colours), ("c", both)):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GAP = 1  # pixels between pictures
+_LEAST = 24  # pixels that a picture of a grid is enlarged to, so that gaps are narrow beside it
 
 
 def plot_images(
@@ -54,14 +55,17 @@ def plot_images(
         raise ArgumentError(f"labels: {len(labels)} for {len(images)} pictures.")
     if signed and images.ndim == 4:
         raise ArgumentError("signed=True needs pictures of one channel.")
+    larger = max(1, -(-_LEAST // min(images.shape[1:3])))
+    images = images.repeat(larger, axis=1).repeat(larger, axis=2)
     n, high, wide = images.shape[:3]
     columns = int(np.ceil(np.sqrt(n * high / wide))) if columns is None else int(columns)
     columns = max(1, min(columns, n))
     lines = -(-n // columns)
-    head = 0 if labels is None else max(1, round(0.14 * high) + 1)
-    stride = high + GAP + head
-    sheet = np.full((lines * stride - GAP, columns * (wide + GAP) - GAP, *images.shape[3:]), np.nan)
-    places = [(k // columns * stride + head, k % columns * (wide + GAP)) for k in range(n)]
+    head = 0 if labels is None else round(0.12 * high * max(1.0, columns / 3)) + 1
+    gap = max(GAP, high // 16)
+    stride = high + gap + head
+    sheet = np.full((lines * stride - gap, columns * (wide + gap) - gap, *images.shape[3:]), np.nan)
+    places = [(k // columns * stride + head, k % columns * (wide + gap)) for k in range(n)]
     for (top, left), picture in zip(places, _scaled(images, signed, together), strict=True):
         sheet[top : top + high, left : left + wide] = picture
     ratio = sheet.shape[0] / sheet.shape[1]
@@ -91,8 +95,8 @@ def _show(ax: Axes, sheet: np.ndarray, signed: bool) -> None:
         ax.imshow(sheet, interpolation="nearest")
     elif signed:
         colours = LinearSegmentedColormap.from_list("signed", [style.NEGATIVE, "white", style.POSITIVE])
-        colours = colours.with_extremes(bad="#e3e7ea")
-        ax.imshow(np.ma.masked_invalid(sheet), cmap=colours, vmin=-1, vmax=1, interpolation="nearest")
+        known = colours.with_extremes(bad="#e3e7ea")
+        ax.imshow(np.ma.masked_invalid(sheet), cmap=known, vmin=-1, vmax=1, interpolation="nearest")
     else:
         ax.imshow(np.ma.masked_invalid(sheet), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
