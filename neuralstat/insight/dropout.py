@@ -89,7 +89,8 @@ class _Head:
     def __init__(self, fit: NeuralNetResults, theta: np.ndarray, first: int) -> None:
         network = fit.network
         shape = network.places[first - 1][2]
-        begin = network._built["slices"][network.places[first - 1][0]].stop
+        before = network.places[first - 1][0]
+        begin = network._built["slices"][before].stop if before >= 0 else 0
         self.fit, self.theta = fit, theta[begin:]
         self.network = Network(network.layers[first:], shape, network.objective, ("",) * int(np.prod(shape)),
                                network.output_names, network.offset)  # fmt: skip
