@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import neuralstat as ns
-from neuralstat.errors import ArgumentError, NeuralStatWarning
+from neuralstat.errors import ArgumentError, DfError, NeuralStatWarning
 from neuralstat.study import plan as planning
 from neuralstat.study import store as storing
 from neuralstat.study.fits import leverages
@@ -179,6 +179,8 @@ def test_statsmodels_glm_and_gam():
     {"hidden": (2, 2), "act_fct": "tanh", "penalty": ns.decay(1e-3, biases=False), "standardize": True},
     {"hidden": 2, "algorithm": "rprop+", "threshold": 0.5, "exclude": [(1, 1, 1)]},
     {"hidden": 2, "penalty": ns.l1(0.5)},
+    {"hidden": 2, "penalty": ns.elimination(0.01, scale=2.0)},
+    {"hidden": 2, "penalty": ns.elimination(0.05, scale=2.0) + ns.decay(0.005)},
     {"hidden": 0},
 ], ids=str)  # fmt: skip
 def test_networks_are_those_of_single_fits(settings):
@@ -198,7 +200,11 @@ def test_networks_are_those_of_single_fits(settings):
             rows = result.frame[result.frame["replicate"] == r].set_index("estimator")
             best = fit.predict(rep="best").to_numpy()
             np.testing.assert_allclose(result.fits["sine", 0.2, 40, "net"][r], best, atol=1e-5)
-            df = float(fit.df("jacobian"))
+            try:
+                df = float(fit.df("jacobian"))
+            except DfError:  # a penalty that bends downwards
+                assert rows["df"].isna().all() and np.isnan(rows.loc["gcv", "estimate"])
+                continue
             assert rows["df"].iloc[0] == pytest.approx(df, rel=1e-4)
             assert rows.loc["gcv", "estimate"] == pytest.approx(fit.gcv, rel=1e-5)
             mse = np.mean((cell.response(f, r) - best) ** 2)
@@ -252,6 +258,13 @@ def test_refits_against_closed_forms():
     assert (table["632+"] >= table["632"] - 1e-12).all() and (table["632"] > table["training"]).all()
     # twice the covariances: 2 sigma^2 p / n = 0.0216
     assert np.mean(table["bootstrap"] - table["training"]) == pytest.approx(2 * sigma**2 * 6 / n, rel=0.4)
+
+
+def test_criteria_are_nan_where_degrees_of_freedom_are_not_known():
+    result = S({"mean": Mean()}, "sine", 0.3, 20, replicates=2, n_jobs=1,
+               estimators=["training", "cp", "sure", "gcv", "loo", "aic", "aicc", "bic", "cp:gdf"])  # fmt: skip
+    known = result.frame.groupby("estimator")["estimate"].agg(lambda v: v.notna().all())
+    assert known[known].index.tolist() == ["cp:gdf", "training"]
 
 
 def test_cross_validation_by_hand():
@@ -324,16 +337,15 @@ def test_dask_cluster_gives_the_same_table(small):
     same(one, many)
 
 
-def test_checkpoint_resumes_and_continues_with_more_replicates(small, tmp_path):
+def test_checkpoint_resumes_and_continues_with_more_replicates(small, tmp_path, monkeypatch):
     arguments, one = small
     first = S(**{**arguments, "replicates": 2}, n_jobs=1, checkpoint=tmp_path / "c")
     files = set(os.listdir(tmp_path / "c"))
     assert len(first.frame) < len(one.frame)
     same(one, S(**arguments, n_jobs=1, checkpoint=tmp_path / "c"))
     assert files < set(os.listdir(tmp_path / "c"))
-    began = time.perf_counter()
+    monkeypatch.setattr(planning.Plan, "run", None)  # nothing is run again
     again = S(**arguments, n_jobs=1, checkpoint=tmp_path / "c")
-    assert time.perf_counter() - began < 2
     same(one, again)
     pd.testing.assert_series_equal(again.frame["seconds"], S(**arguments, checkpoint=tmp_path / "c").frame["seconds"])
     same(first, S(**{**arguments, "replicates": 2}, checkpoint=tmp_path / "c"))
@@ -350,6 +362,7 @@ def test_checkpoint_of_another_study_is_refused(tmp_path):
         ({"estimators": ["cp", S.estimator("cv", k=5)]}, "estimators"),
         ({"truth": S.truth(lambda x: x, name="sine")}, "truth .*'sine, n=30'"),
         ({"restarts": 2}, "restarts .there 1, here 2"),
+        ({"models": {"bs 5": Sometimes("nan")}}, r"models \('bs 5': there .*bs\(.*here .*Sometimes\(.'how': 'nan'"),
     ):
         with pytest.raises(ArgumentError, match=message):
             S(**{**arguments, **change})
@@ -388,7 +401,7 @@ def test_killed_at_any_moment_and_resumed(tmp_path):
     for _ in range(3):
         process = subprocess.Popen([sys.executable, script, tmp_path / "folder", tmp_path / "killed"])
         wanted = len(list((tmp_path / "folder").glob("chunk-*"))) + int(rng.integers(2, 16))
-        for _ in range(2000):
+        for _ in range(12_000):
             if len(list((tmp_path / "folder").glob("chunk-*"))) >= wanted or process.poll() is not None:
                 break
             time.sleep(0.01)

@@ -106,7 +106,13 @@ def _sure(work: Work, df: str = "local", **options: Any) -> np.ndarray:
 
 def _gcv(work: Work, df: str = "local", **options: Any) -> np.ndarray:
     n = work.y.shape[1]
-    return np.array([generalised(n * e, n, d) for e, d in zip(work.training, _df(work, df, **options), strict=True)])
+    d = _df(work, df, **options)
+    return _known_df(d, [generalised(n * e, n, each) for e, each in zip(work.training, d, strict=True)])
+
+
+def _known_df(df: np.ndarray, values: list[float]) -> np.ndarray:
+    """NaN where the degrees of freedom are not known (infinite is: too many)."""
+    return np.where(np.isnan(df), np.nan, np.asarray(values, dtype=float))
 
 
 def _loo(work: Work) -> np.ndarray:
@@ -123,7 +129,7 @@ def _information(work: Work, criterion: str, df: str = "local", **options: Any) 
     with np.errstate(divide="ignore"):
         llf = -n / 2 * (np.log(2 * np.pi * work.training) + 1)
     d = _df(work, df, **options)
-    return np.array([information(criterion, a, n, b, 1) for a, b in zip(llf, d, strict=True)])
+    return _known_df(d, [information(criterion, a, n, b, 1) for a, b in zip(llf, d, strict=True)])
 
 
 #: name -> (target, function, options); the name may be followed by ":" and a method of degrees of freedom

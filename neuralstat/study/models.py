@@ -37,7 +37,7 @@ class Object:
         kind = f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
         if hasattr(self.thing, "get_params"):
             return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}({self.thing.get_params()!r})")
-        return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}: {self.thing!r}")
+        return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}({getattr(self.thing, '__dict__', self.thing)!r})")
 
     def networks(self, restarts: int) -> int:
         """Networks per fit: not known, taken as none."""

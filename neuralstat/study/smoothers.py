@@ -279,7 +279,10 @@ class Statsmodels:
     def describe(self) -> str:
         """Text that names all settings."""
         family = self.options.get("family")
-        named = None if family is None else f"{type(family).__name__}({type(family.link).__name__})"
+        named = None
+        if family is not None:
+            values = {k: v for k, v in sorted(vars(family).items()) if isinstance(v, int | float | str)}
+            named = f"{type(family).__name__}({type(family.link).__name__}, {values!r})"
         rest = {k: v for k, v in sorted(self.options.items()) if k != "family"}
         return f"{self.kind}({self.terms!r}, family={named}, {rest!r})"
 
