@@ -429,8 +429,8 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         return Influence(self, rep, curvature)
 
     def hessian_spectrum(self, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
-        """Eigenvalues of the Hessian, flat and negative directions; see `inference.influence.hessian_spectrum`."""
-        from .inference.influence import hessian_spectrum
+        """Eigenvalues of the Hessian, flat and negative directions; see `inference.spectrum`."""
+        from .inference.spectrum import hessian_spectrum
 
         return hessian_spectrum(self, rep, cutoff)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_influence import glm
+from test_influence import FRAME, glm
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError
@@ -37,19 +37,20 @@ def test_standardised_fit_gives_the_same_table():
 @pytest.mark.parametrize("method", ["bootstrap", "cv+"])
 def test_other_methods(method):
     ours, _ = glm("gaussian")
-    options = {"k": 5} if method == "cv+" else {"draws": 40}
-    table = _table(ours, method, options)
+    options = {"k": 5} if method == "cv+" else {"inner_draws": 40, "kind": "residual"}
+    table = ours.coverage(method, draws=8, alpha=0.1, random_state=3, **options)
     assert 0.75 < table.loc["obs", "coverage"] <= 1
     assert np.isnan(table.loc["mean", "coverage"]) == (method == "cv+")
 
 
-def _table(fit, method, options):
-    from neuralstat.inference.coverage import coverage
-
-    sims = options.pop("draws", None)
-    if sims:  # the bootstrap's own draws
-        options = {"kind": "residual"}
-    return coverage(fit, method, draws=8, alpha=0.1, random_state=3, **options)
+def test_one_repetition_and_weights():
+    """Observations of large weight vary less, and their intervals are as much narrower: both cover."""
+    frame = FRAME.assign(w=np.linspace(0.2, 20, 60))
+    fit = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", rep=2, algorithm="lm", threshold=1e-8)
+    table = fit.coverage(rep=2, alpha=0.1, draws=200, random_state=4)
+    assert (np.abs(table["coverage"] - 0.9) < 3.5 * table["se"]).all()
+    by_row = table.attrs["by_row"]["obs"]
+    assert abs(by_row[:20].mean() - by_row[40:].mean()) < 0.04
 
 
 @pytest.mark.slow

@@ -42,6 +42,34 @@ def test_glm(name):
     for column in ("cooks_d", "standard_resid", "hat_diag"):
         np.testing.assert_allclose(mine.summary_frame()[column], frame[column], rtol=1e-5, atol=1e-8)
     assert mine.summary_frame().index.equals(FRAME.index)
+    np.testing.assert_allclose(mine.d_params, other.d_params, rtol=1e-4, atol=1e-8)
+    np.testing.assert_allclose(mine.dffits_internal[0], frame["dffits_internal"], rtol=1e-4, atol=1e-8)
+    if name != "gaussian":
+        np.testing.assert_allclose(mine.dfbetas, other.dfbetas, rtol=1e-4, atol=1e-8)
+
+
+def test_standardised_fit_has_the_same_influence():
+    big = FRAME.assign(gaussian=50 + 20 * FRAME["gaussian"], u=FRAME["u"] * 9 + 100)
+    plain, scaled = (
+        ns.neuralnet("gaussian ~ u + v", big, hidden=0, algorithm="lm", threshold=1e-7, standardize=s)
+        for s in (False, True)
+    )
+    np.testing.assert_allclose(plain.get_influence().summary_frame(), scaled.get_influence().summary_frame(), rtol=1e-5)
+    np.testing.assert_allclose(plain.get_influence().d_params, scaled.get_influence().d_params, rtol=1e-4, atol=1e-7)
+
+
+def test_changes_of_weights_of_a_net_are_near_refits():
+    """First order: the change of each weight of a penalised net, against warm-started refits without an observation."""
+    data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    same = {"hidden": 2, "penalty": ns.decay(0.05), "algorithm": "lm", "threshold": 1e-9}
+    fit = ns.neuralnet("y ~ x", data, random_state=1, **same)
+    found = fit.get_influence(curvature="hessian")
+    some = np.argsort(-np.abs(found.resid_press.to_numpy()))[:12]
+    rest = [ns.neuralnet("y ~ x", data.drop(data.index[i]), startweights=fit.theta[0], **same).theta[0] for i in some]
+    change = fit.theta[0] - np.array(rest)
+    predicted = found.d_params.to_numpy()[some]
+    assert np.linalg.norm(predicted - change) < 0.15 * np.linalg.norm(change)
+    assert "dfb_x.to.1layhid1" in found.summary_frame(dfbetas=True) and "dfb_x.to.1layhid1" not in found.summary_frame()
 
 
 def test_ols():
@@ -50,7 +78,12 @@ def test_ols():
     mine = ours.get_influence()
     np.testing.assert_allclose(mine.resid_studentized_external, other.resid_studentized_external, rtol=1e-6)
     np.testing.assert_allclose(mine.resid_press, other.resid_press, rtol=1e-7)
-    np.testing.assert_allclose(mine.dffits, other.dffits[0], rtol=1e-6)
+    np.testing.assert_allclose(mine.dffits[0], other.dffits[0], rtol=1e-6)
+    assert mine.dffits[1] == pytest.approx(other.dffits[1])
+    theirs, frame = other.summary_frame(), mine.summary_frame()
+    assert list(theirs)[3:] == list(frame)[3:-1] and list(frame)[-1] == "resid_press"
+    np.testing.assert_allclose(frame.iloc[:, :-1], theirs, rtol=1e-6, atol=1e-10)
+    assert list(frame)[:3] == [f"dfb_{name}" for name in ours.params.index]
     np.testing.assert_allclose(mine.cooks_distance[1], stats_f(other), rtol=1e-6)
 
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from scipy import stats
+from test_glm import CASES, IDS, data, ours, theirs
 from test_influence import FAMILIES, FRAME, glm
 
 import neuralstat as ns
-from neuralstat.errors import ArgumentError
+from neuralstat import families
+from neuralstat.errors import ArgumentError, ConvergenceWarning, SingularHessianWarning
+from neuralstat.inference.predictive import quantiles
 
+TARGETS = Path(__file__).parent / "reference" / "targets"
 NEW = pd.DataFrame({"u": [0.0, 1.0, -2.0], "v": [0.5, -1.0, 2.0]}, index=["a", "b", "c"])
 
 
@@ -38,6 +47,85 @@ def test_ols():
     found = ours.get_prediction(NEW).summary_frame()
     assert list(found) == list(expected)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("extra", ["plain", "weights", "offset"])
+def test_every_family_and_link(case, extra):
+    """Means, standard errors and intervals are those of statsmodels' GLM."""
+    frame = data(families.resolve_family(case))
+    options = {"plain": ({}, {}), "weights": ({"var_weights": frame.w}, {"weights": "w"}),
+               "offset": ({"offset": frame.e.to_numpy()}, {"offset": "e"})}[extra]  # fmt: skip
+    result, _ = theirs(case, frame, **options[0])
+    fit = ours(case, frame, result.params, **options[1])
+    rows = frame.iloc[:20]
+    exog = sm.add_constant(rows[["x", "z"]])
+    more = {"offset": rows.e.to_numpy()} if extra == "offset" else {}
+    with np.errstate(all="ignore"):  # theirs divides by limits at zero
+        expected = result.get_prediction(exog, **more).summary_frame(alpha=0.1)
+    found = fit.get_prediction(rows, use_t=False).summary_frame(alpha=0.1)
+    np.testing.assert_allclose(found[["mean", "mean_se"]], expected[["mean", "mean_se"]], rtol=2e-5)
+    ends = np.sort(expected[["mean_ci_lower", "mean_ci_upper"]], axis=1)  # theirs change places for falling links
+    family = fit.family
+    ends = np.clip(ends, *family.means)
+    np.testing.assert_allclose(found[["mean_ci_lower", "mean_ci_upper"]], ends, rtol=2e-5)
+    known = not (family.name == "tweedie" and family.parameter == 2.5)
+    limits = found[["obs_ci_lower", "obs_ci_upper"]]
+    assert limits.notna().all(axis=None) == known
+    if known:
+        assert (limits.iloc[:, 0] <= limits.iloc[:, 1]).all()
+
+
+def test_weighted_least_squares():
+    frame = FRAME.assign(w=np.linspace(0.5, 3, 60))
+    result = smf.wls("gaussian ~ u + v", frame, weights=frame.w).fit()
+    fit = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
+    np.testing.assert_allclose(fit.get_prediction().summary_frame(), result.get_prediction().summary_frame(), rtol=1e-6)
+    new = result.get_prediction(NEW, weights=4.0).summary_frame()
+    np.testing.assert_allclose(fit.get_prediction(NEW, weights=4.0).summary_frame(), new, rtol=1e-6)
+    each = fit.get_prediction(NEW, weights=[1.0, 4.0, 9.0]).conf_int(obs=True)
+    np.testing.assert_allclose(each.loc["b"], new.loc["b", ["obs_ci_lower", "obs_ci_upper"]].to_numpy(float), rtol=1e-6)
+    for wrong in ([1.0, 2.0], -1.0, "w"):
+        with pytest.raises(ArgumentError, match="weights"):
+            fit.get_prediction(NEW, weights=wrong)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_every_output_has_its_own_dispersion(standardize):
+    two = FRAME.assign(w=30 * FRAME["gaussian"] ** 2)
+    fit = ns.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
+    found = fit.get_prediction(NEW).summary_frame()
+    assert found.columns.names == ["output", "statistic"]
+    for name in ("gaussian", "w"):
+        expected = smf.ols(f"{name} ~ u + v", two).fit().get_prediction(NEW).summary_frame()
+        np.testing.assert_allclose(found[name], expected, rtol=1e-6)
+
+
+def test_boston_of_interpretnn():
+    """Standard errors of R's interpretnn, whose noise variance is RSS / n."""
+    b = json.loads((TARGETS / "B_boston_interpretnn.json").read_text())
+    table = pd.read_csv(TARGETS / "boston_interpretnn.csv")
+    w = np.array(b["wts"])
+    fit = ns.NeuralNet(
+        table["medv"], table[b["names"]], hidden=2, threshold=1e6,
+        startweights=[w[:26].reshape(2, 13).T, w[26:, np.newaxis]],
+    ).fit()  # fmt: skip
+    found = fit.get_prediction(table[b["names"]].iloc[:3], cov_type="hessian")
+    np.testing.assert_allclose(found.predicted_mean, b["fit3"], rtol=1e-10)
+    np.testing.assert_allclose(found.se_mean * np.sqrt(fit.df_resid / fit.nobs), b["se3"], rtol=1e-6)
+
+
+def test_undetermined_units_are_named():
+    """Two equal units: a warning, and the standard errors of the network with one of them."""
+    table = ns.datasets.sine(n=80, noise=0.1, random_state=1)
+    one = ns.neuralnet("y ~ x", table, hidden=1, algorithm="lm", threshold=1e-6, random_state=2)
+    a, b, v = one.fit.theta[0][:2], one.fit.theta[0][2], one.fit.theta[0][3]
+    twin = ns.neuralnet("y ~ x", table, hidden=2, startweights=[*a, *a, b, v / 2, v / 2], stepmax=1, threshold=1e9)
+    grid = pd.DataFrame({"x": np.linspace(0, 1, 9)})
+    with pytest.warns(SingularHessianWarning, match="1layhid2 is duplicate of 1layhid1"):
+        found = twin.get_prediction(grid)
+    np.testing.assert_allclose(found.predicted_mean, one.predict(grid), rtol=1e-9)
+    np.testing.assert_allclose(found.se_mean, one.get_prediction(grid).se_mean, rtol=1e-4)
 
 
 def test_sandwich():
@@ -129,6 +217,79 @@ def test_bootstrap_does_not_depend_on_threads(net):
     np.testing.assert_array_equal(one, two)
 
 
+def test_bootstrap_intervals():
+    fit, _ = glm("poisson")
+    same = {"method": "bootstrap", "draws": 60, "random_state": 1}
+    found = fit.get_prediction(NEW, interval="percentile", **same)
+    ends = np.quantile(found.draws, [0.05, 0.95], axis=0)[:, 0]
+    np.testing.assert_allclose(found.conf_int(0.1).to_numpy().T, ends)
+    turned = fit.get_prediction(NEW, interval="basic", **same).conf_int(0.1)
+    mean = found.predicted_mean.to_numpy()
+    np.testing.assert_allclose(turned.to_numpy().T, mean**2 / ends[::-1], rtol=1e-9)
+    with pytest.raises(ArgumentError, match="interval"):
+        fit.get_prediction(NEW, interval="best", **same)
+
+
+def test_parametric_bootstrap_keeps_the_correlation_of_outputs():
+    from neuralstat.inference.bootstrap import responses
+
+    rng = np.random.default_rng(3)
+    noise = rng.multivariate_normal([0, 0], [[1, 1.2], [1.2, 4]], 200)
+    table = pd.DataFrame({"x": rng.normal(size=200)})
+    table["a"], table["b"] = table.x + noise[:, 0], 2 * table.x + noise[:, 1]
+    fit = ns.neuralnet("a + b ~ x", table, hidden=0, algorithm="lm", threshold=1e-8)
+    drawn = responses(fit, "parametric", 200, np.random.SeedSequence(1), "best") - fit.predict().to_numpy().T
+    residuals = fit.resid.to_numpy().T
+    np.testing.assert_allclose(np.cov(drawn.transpose(1, 0, 2).reshape(2, -1)), residuals @ residuals.T / 198, rtol=0.03)
+
+
+def test_bootstrap_says_where_refits_did_not_converge():
+    table = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit = ns.neuralnet("y ~ x", table, hidden=4, stepmax=20, random_state=1)
+    with pytest.warns(ConvergenceWarning, match="4 of 4 bootstrap refits"):
+        fit.get_prediction(method="bootstrap", draws=4, rep="best", random_state=1)
+
+
+LAWS = {
+    "poisson": (families.Poisson("log"), lambda mu, phi, w: stats.poisson(mu * w), lambda w: w),
+    "gamma": (families.Gamma("log"), lambda mu, phi, w: stats.gamma(w / phi, scale=mu * phi / w), None),
+    "inverse gaussian": (families.InverseGaussian("log"),
+                         lambda mu, phi, w: stats.invgauss(mu * phi / w, scale=w / phi), None),
+    "negative binomial": (families.NegativeBinomial(0.4, "log"),
+                          lambda mu, phi, w: stats.nbinom(2.5, 2.5 / (2.5 + mu)), lambda w: 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_quantiles_of_a_known_mean(name):
+    family, law, unit = LAWS[name]
+    mu, w, phi = np.array([[0.2, 3.0, 500.0]]), np.array([[1.0, 2.0, 5.0]]), np.full((1, 3), 0.7)
+    found = quantiles(family, family.link, np.log(mu), np.zeros_like(mu), phi if unit is None else phi / 0.7, w, (0.1, 0.975))
+    expected = np.stack([law(mu, phi, w).ppf(level) for level in (0.1, 0.975)]) / (1 if unit is None else unit(w))
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_quantiles_of_proportions_and_of_an_uncertain_mean():
+    b = families.Binomial()
+    p, trials = np.array([[0.3, 0.9]]), np.full((1, 2), 20.0)
+    found = quantiles(b, b.link, b.link(p), np.zeros((1, 2)), np.ones((1, 2)), trials, (0.025, 0.975))
+    np.testing.assert_allclose(found, np.stack([stats.binom(20, p).ppf(q) / 20 for q in (0.025, 0.975)]))
+    rng, eta, se = np.random.default_rng(1), np.log([[0.5, 20.0, 1e4]]), np.array([[0.6, 0.3, 0.2]])
+    for family, phi in ((families.Poisson(), 1.0), (families.Gamma("log"), 0.5), (families.Tweedie(1.5, "log"), 0.5)):
+        mu = np.exp(eta + se * rng.standard_normal((100_000, 3)))
+        if family.name == "poisson":
+            drawn = rng.poisson(mu)
+        elif family.name == "gamma":
+            drawn = rng.gamma(2, mu / 2)
+        else:
+            number = rng.poisson(np.sqrt(mu) / 0.25)
+            drawn = rng.gamma(np.maximum(number, 1) * 1.0, 0.25 * np.sqrt(mu)) * (number > 0)
+        found = quantiles(family, family.link, eta, se, np.full((1, 3), phi), np.ones((1, 3)), (0.05, 0.95))
+        np.testing.assert_allclose(found[:, 0], np.quantile(drawn, [0.05, 0.95], axis=0), rtol=0.06, atol=0.02)
+
+
 def test_counts_have_whole_limits():
     ours, _ = glm("poisson")
     frame = ours.get_prediction(NEW).summary_frame()
@@ -155,6 +316,63 @@ def test_jackknife_plus_of_least_squares():
     assert found["mean_se"].isna().all()
 
 
+def test_jackknife_plus_target():
+    """Figures computed independently, which MAPIE shares to six digits."""
+    target = json.loads((TARGETS / "L_jackknife_plus_ols.json").read_text())
+    fit = ns.neuralnet("y ~ x", pd.DataFrame({"x": target["x"], "y": target["y"]}), hidden=0, algorithm="lm", threshold=1e-9)
+    found = fit.get_prediction(pd.DataFrame({"x": target["xnew"]}), method="jackknife+").conf_int(target["alpha"], obs=True)
+    np.testing.assert_allclose(found["lower"], target["lo"], atol=1e-7)
+    np.testing.assert_allclose(found["upper"], target["hi"], atol=1e-7)
+
+
+def test_conformal_residuals_are_pearson_residuals():
+    """CV+ by hand, with a gamma response: limits widen with the mean and stay positive."""
+    from neuralstat.risks import folds
+    from neuralstat.risks.procedure import streams
+
+    fit, _ = glm("gamma")
+    found = fit.get_prediction(NEW, method="cv+", k=6, random_state=4).conf_int(0.2, obs=True)
+    parts = folds.kfold(60, 6, np.random.default_rng(streams(4)[0]))
+    low, high = [], []
+    for train, test in parts:
+        model = smf.glm("gamma ~ u + v", FRAME.iloc[train], family=FAMILIES["gamma"]).fit(tol=1e-12)
+        mu, there = model.predict(FRAME.iloc[test]).to_numpy(), model.predict(NEW).to_numpy()
+        r = np.abs(FRAME["gamma"].iloc[test].to_numpy() / mu - 1)[:, np.newaxis]
+        low.append(there - r * there)
+        high.append(there + r * there)
+    low, high = (np.sort(np.concatenate(part), axis=0) for part in (low, high))
+    np.testing.assert_allclose(found["lower"], np.maximum(low[int(np.floor(0.2 * 61)) - 1], 0), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(found["upper"], high[int(np.ceil(0.8 * 61)) - 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_starts_of_conformal_refits(net, standardize):
+    """A convex problem forgets its starts; a net's refits from its own weights are near its fit."""
+    fit = ns.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
+    fresh, same, warm = (
+        fit.get_prediction(NEW, method="jackknife+", restarts=r).conf_int(0.2, obs=True)
+        for r in ("fresh", "same", "warm")
+    )
+    np.testing.assert_allclose(fresh, same, rtol=1e-5)
+    np.testing.assert_allclose(fresh, warm, rtol=1e-5)
+    table = ns.datasets.doppler(n=80, noise=0.1, random_state=1)
+    scaled = ns.neuralnet("y ~ x", table, hidden=3, rep=2, penalty=ns.decay(1e-2), algorithm="lm", threshold=1e-5,
+                          random_state=1, standardize=standardize)  # fmt: skip
+    limits = scaled.get_prediction(method="cv+", restarts="warm", random_state=2).conf_int(0.2, obs=True)
+    middle = limits.mean(axis=1) - scaled.predict()
+    assert np.abs(middle).median() < 0.2 * (limits["upper"] - limits["lower"]).median()
+
+
+def test_rows_of_weight_zero_are_no_evidence():
+    frame = FRAME.assign(w=1.0)
+    frame.loc[[100, 120], "gaussian"], frame.loc[[100, 120], "w"] = 1e3, 0.0
+    some = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
+    less = ns.neuralnet("gaussian ~ u + v", frame.drop([100, 120]), hidden=0, algorithm="lm", threshold=1e-9)
+    for method in ("delta", "jackknife+"):
+        a, b = (f.get_prediction(NEW, method=method).summary_frame(0.2) for f in (some, less))
+        np.testing.assert_allclose(a, b, rtol=1e-4, err_msg=method)
+
+
 @pytest.mark.parametrize("method", ["split", "cv+"])
 def test_conformal_covers(method):
     """Coverage of new observations, with errors that are far from normal."""
@@ -175,10 +393,13 @@ def test_refusals(net):
         ({"method": "magic"}, "method"), ({"rep": "all"}, "rep"), ({"method": "split", "test_size": 2.0}, "test_size"),
         ({"method": "cv+", "draws": 3}, "draws"), ({"method": "bootstrap", "kind": "x"}, "kind"),
         ({"method": "bootstrap", "cov_type": "hessian"}, "cov_type"), ({"method": "jackknife+", "rep": 1}, "rep"),
-        ({"draws": 4}, "draws"),
+        ({"draws": 4}, "draws"), ({"method": "cv+", "restarts": "cold"}, "restarts"),
     ]:  # fmt: skip
         with pytest.raises(ArgumentError, match=words):
             net.get_prediction(**arguments)
+    yes, _ = glm("binomial")
+    with pytest.raises(ArgumentError, match="'binomial' is 0 or 1"):
+        yes.get_prediction(method="split")
     with pytest.raises(ArgumentError, match="alpha"):
         net.get_prediction().summary_frame(alpha=5)
     with pytest.raises(ArgumentError, match="held-out rows"):
@@ -193,8 +414,18 @@ def test_missing_rows_are_nan(net):
 def test_band_in_the_plot(net):
     ax = net.plot_fit(interval="obs", points=20)
     assert any("new observations" in t.get_text() for t in ax.get_legend().get_texts())
-    with pytest.raises(ArgumentError, match="interval"):
-        net.plot_fit(interval="all")
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
+    both = net.plot_fit(interval="both", points=20, alpha=0.1)
+    labels = [t.get_text() for t in both.get_legend().get_texts()]
+    assert "90 % of the mean" in labels and "90 % of new observations" in labels
+    conformal = net.plot_fit(interval="obs", points=20, method="split", random_state=1)
+    (band,) = [c for c in conformal.collections if c.get_label().startswith("95 %")]
+    grid = pd.DataFrame({"x": np.linspace(*net.design.x[0][[net.design.x[0].argmin(), net.design.x[0].argmax()]], 20)})
+    expected = net.get_prediction(grid, method="split", random_state=1).conf_int(obs=True)
+    path = band.get_paths()[0].vertices[:, 1]
+    assert path.max() == pytest.approx(expected["upper"].max()) and path.min() == pytest.approx(expected["lower"].min())
+    for wrong, words in (
+        ({"interval": "all"}, "interval"), ({"interval": "mean", "method": "split"}, "no interval of the mean"),
+        ({"colour": "red"}, "colour"), ({"interval": "obs", "colour": "red"}, "colour"),
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match=words):
+            net.plot_fit(**wrong)

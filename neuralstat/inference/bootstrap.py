@@ -6,17 +6,18 @@ Computation 8:152.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..df import noise
 from ..df.refit import CHUNK_BYTES, RESTARTS, _rescaling, _starts, train_stack
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..settings import check_int
 from ..start import children, seed_sequence
 from . import derivatives
-from .covariance import _internal_scale
+from .dispersion import degrees, dispersion
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -34,24 +35,32 @@ def responses(results: NeuralNetResults, kind: str, draws: int, seeds: np.random
     numbers = results._numbers(rep)
     mu = noise.fitted(results, numbers)
     goal, w = results.network.objective, noise.case_weights(results)
+    safe = np.where(w > 0, w, 1.0)
     if kind == "parametric":
         if results.family is None:
             raise ArgumentError("kind='parametric' needs a family: use kind='residual' or 'case'.")
-        phi = np.full((mu.shape[0], 1), float(np.mean([_internal_scale(results, b) for b in numbers])))
+        phi = dispersion(results, numbers)[0]
+        if noise.gaussian(goal):
+            root = np.linalg.cholesky(phi)
+            return np.stack([
+                mu + root @ np.random.default_rng(s).standard_normal(mu.shape) / np.sqrt(safe)
+                for s in children(seeds, draws)
+            ])  # fmt: skip
         if goal.name == "multinomial" and not np.allclose(results.design.y.sum(axis=0), 1):
             raise ArgumentError("kind='parametric' needs one class per row: use kind='case'.")
         return np.stack([
-            noise.draw(goal, np.random.default_rng(s), mu, phi, results.design.weights) for s in children(seeds, draws)
+            noise.draw(goal, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], results.design.weights)
+            for s in children(seeds, draws)
         ])  # fmt: skip
     if not noise.gaussian(goal):
         raise ArgumentError("kind='residual' needs additive noise: use kind='parametric' or 'case'.")
     used = np.flatnonzero(w > 0)
     standard = (results.design.y - mu)[:, used] * np.sqrt(w[used])
-    standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(results.nobs / results.df_resid)
+    standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(used.size / degrees(results, numbers))
     out = np.empty((draws, *mu.shape))
     for t, s in enumerate(children(seeds, draws)):
         chosen = np.random.default_rng(s).integers(used.size, size=mu.shape[1])
-        out[t] = mu + standard[:, chosen] / np.sqrt(np.where(w > 0, w, 1.0))
+        out[t] = mu + standard[:, chosen] / np.sqrt(safe)
     return out
 
 
@@ -79,15 +88,20 @@ def predictions(
     kind : {"parametric", "residual", "case"}, optional
         Default "parametric", "residual" where the error belongs to no family.
     restarts : {"warm", "same", "fresh"}
-        Start weights of the refits: the fitted weights (fast; refits stay in the fit's optima), the fit's own start
-        weights, or new random ones.
+        Start weights of the refits: the fitted weights (fast; refits stay in the fit's optima, and of "best" only the best
+        repetition is refitted), the fit's own start weights, or new random ones.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
 
     Raises
     ------
     ArgumentError
-        For unknown kinds, and such that do not suit the response.
+        For unknown kinds, and such that do not suit the response; where a refit diverges.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Where all repetitions of some refit stopped before the threshold.
     """
     draws = check_int(draws, "draws", 2)
     kind = ("parametric" if results.family is not None else "residual") if kind is None else kind
@@ -104,10 +118,11 @@ def predictions(
     weights = counts(results, draws, sample_seeds) * noise.case_weights(results) if kind == "case" else None
     shift, scale = (0.0, 1.0) if kind == "case" else _rescaling(results, y)
     shift, scale = np.broadcast_to(shift, (draws, y.shape[1], 1)), np.broadcast_to(scale, (draws, y.shape[1], 1))
-    used = list(range(results.nrep)) if rep in ("mean", "best") else [results.which(rep)]
+    whole = rep == "mean" or (rep == "best" and restarts != "warm")
+    used = list(range(results.nrep)) if whole else [results.which(rep)]
     size = 8 * len(used) * (600 + 6 * results.network.n_params + 2 * y[0].size)
     step = max(1, CHUNK_BYTES // size)
-    out = np.empty((draws, y.shape[1], x.shape[1]))
+    out, lost = np.empty((draws, y.shape[1], x.shape[1])), 0
     for first in range(0, draws, step):
         part = slice(first, min(first + step, draws))
         start = np.concatenate([_starts(results, used, len(used), restarts, start_seeds, t)
@@ -115,7 +130,16 @@ def predictions(
         inner = np.repeat((y[part] - shift[part]) / scale[part], len(used), axis=0)
         own = None if weights is None else np.repeat(weights[part], len(used), axis=0)
         fit = train_stack(results, inner, start, n_jobs, weights=own)
+        lost += int(np.sum(~fit.converged.reshape(-1, len(used)).any(axis=1)))
         out[part] = _at(results, fit, x, offset, len(used), rep) * scale[part] + shift[part]
+    if lost:
+        warnings.warn(
+            f"Algorithm did not converge in any repetition of {lost} of {draws} bootstrap refits; what they reached counts.",
+            ConvergenceWarning,
+            stacklevel=caller(),
+        )
+    if not np.isfinite(out).all():
+        raise ArgumentError("method='bootstrap': a refit diverged; train with a penalty, or use restarts='warm'.")
     scaling = results.design.scaling
     if scaling is not None:
         out = out * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]

@@ -1,11 +1,16 @@
 """Conformal prediction intervals: coverage of new observations from exchangeable rows alone.
 
-With R_i = |y_i - mu_i|, mu_i predicted without row i, and order statistics among n values,
+With R_i = |y_i - mu_i| / s_i, mu_i predicted without row i, and order statistics among n values,
 
-    split        mu(x) -+ the ceil((1 - alpha)(m + 1))-th smallest R_i of the m rows that were held out
-    jackknife+   from the floor(alpha (n + 1))-th smallest mu_-i(x) - R_i
-                 to the ceil((1 - alpha)(n + 1))-th smallest mu_-i(x) + R_i
+    split        mu(x) -+ s(x) times the ceil((1 - alpha)(m + 1))-th smallest R_i of the m rows that were held out
+    jackknife+   from the floor(alpha (n + 1))-th smallest mu_-i(x) - s(x) R_i
+                 to the ceil((1 - alpha)(n + 1))-th smallest mu_-i(x) + s(x) R_i
     CV+          the same with mu_-i of the fold that i is in
+
+where s = sqrt(V(mu) / weight), the family's standard deviation at the mean that is compared (1 for unweighted additive
+noise): R_i are Pearson residuals. Limits stay within the family's range. What mu_-i is must not depend on row i, nor on
+the order of the rows: refits start from new random weights ("fresh") or from those of the fit ("same"); starts from the
+fitted weights ("warm") are faster, and keep the promise only where the refit forgets them.
 
 Split intervals cover with probability >= 1 - alpha, the others >= 1 - 2 alpha (jackknife+), in practice near 1 - alpha.
 Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), JASA 113:1094; Barber, Candes, Ramdas & Tibshirani (2021), Annals of
@@ -20,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..df import noise
+from ..df.refit import RESTARTS
 from ..errors import ArgumentError
 from ..families import Multinomial
 from ..risks import folds
@@ -37,9 +44,26 @@ Limits = Callable[[float], tuple[np.ndarray, np.ndarray]]
 class _AtNewRows(NetworkProcedure):
     """Refits that predict new rows behind those of the data, each in the units and coding of its training rows."""
 
-    def __init__(self, fit: NeuralNetResults, rep: str, n_jobs: int | None, new: Any, offset: Any) -> None:
+    def __init__(
+        self, fit: NeuralNetResults, rep: str, n_jobs: int | None, new: Any, offset: Any, restarts: str
+    ) -> None:
         super().__init__(fit, rep, True, n_jobs)
         self.new, self.new_offset = new, offset
+        self.start = {"fresh": None, "same": fit.fit.start, "warm": fit.fit.theta}[restarts]
+        if self.start is not None:
+            self.settings = replace(self.settings, rep=fit.nrep, keep=None)
+
+    def _begin(self, part: Part, seeds: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray]:
+        start, free = super()._begin(part, seeds)
+        if self.start is None:
+            return start, free
+        given = self.start.astype(float)
+        if self.design.scaling is not None:
+            from ..scaling import to_internal, to_original
+
+            assert part.design.scaling is not None
+            given = to_internal(self.network, part.design.scaling, to_original(self.network, self.design.scaling, given))
+        return np.where(free, given, start), free
 
     def _predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
         here = super()._predict(part, fit, t)
@@ -53,7 +77,8 @@ class _AtNewRows(NetworkProcedure):
 
 def conformal(
     results: NeuralNetResults, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: Any = 10,
-    test_size: float = 0.5, random_state: Any = None, n_jobs: int | None = None, **options: Any,
+    test_size: float = 0.5, weights: np.ndarray | None = None, restarts: str = "fresh", random_state: Any = None,
+    n_jobs: int | None = None, **options: Any,
 ) -> Limits:  # fmt: skip
     """Limits of new observations: a function of alpha that returns (lower, upper), each (K, m).
 
@@ -62,8 +87,8 @@ def conformal(
     ArgumentError
         For class responses, options of other methods, and an alpha that so few rows cannot give.
     """
-    _check(results, method, rep, options, k, test_size)
-    procedure = _AtNewRows(results, rep, n_jobs, new, offset)
+    _check(results, method, rep, options, k, test_size, restarts)
+    procedure = _AtNewRows(results, rep, n_jobs, new, offset, restarts)
     n, y = results.nobs, results._responses
     split_seeds, start_seeds = streams(random_state)
     rng = np.random.default_rng(split_seeds)
@@ -74,10 +99,18 @@ def conformal(
         parts = folds.kfold(n, n if method == "jackknife+" else k, rng)
         sets, tests = [p[0] for p in parts], [p[1] for p in parts]
     out = list(procedure.refits(sets, start_seeds, tests))
-    residual = np.concatenate([np.abs(y[:, t] - o[:, t]) for o, t in zip(out, tests, strict=True)], axis=1)
-    there = np.concatenate([np.repeat(o[:, np.newaxis, n:], t.size, 1) for o, t in zip(out, tests, strict=True)], axis=1)
-    size = residual.shape[1]
-    low, high = np.sort(there - residual[:, :, np.newaxis], axis=1), np.sort(there + residual[:, :, np.newaxis], axis=1)
+    goal, w = results.network.objective, results._case_weights
+    low, high = [], []  # (K, rows, m)
+    for test, mu in zip(tests, out, strict=True):
+        test = test[w[test] > 0]
+        own = np.abs(y[:, test] - mu[:, test]) / _spread(goal, mu[:, test], w[test])
+        wide = own[:, :, np.newaxis] * _spread(goal, mu[:, n:], weights)[:, np.newaxis]
+        low.append(mu[:, np.newaxis, n:] - wide)
+        high.append(mu[:, np.newaxis, n:] + wide)
+    size = sum(part.shape[1] for part in low)
+    lower, upper = (np.sort(np.concatenate(part, axis=1), axis=1) for part in (low, high))
+    if results.family is not None:
+        lower, upper = np.clip(lower, *results.family.means), np.clip(upper, *results.family.means)
     least = 1 / (size + 1)
 
     def limits(alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -85,18 +118,29 @@ def conformal(
             fewest = int(np.ceil(1 / alpha)) - 1
             raise ArgumentError(f"alpha={alpha:g} needs at least {fewest} held-out rows, there are {size}.")
         top = int(np.ceil((1 - alpha) * (size + 1) - 1e-9))
-        return low[:, size - top], high[:, top - 1]
+        return lower[:, size - top], upper[:, top - 1]
 
     return limits
 
 
-def _check(results: NeuralNetResults, method: str, rep: Any, options: dict[str, Any], k: Any, test_size: Any) -> None:
+def _spread(goal: Any, mu: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Standard deviations at means (K, m), up to the dispersion."""
+    return np.sqrt(np.maximum(noise.variance(goal, mu), 1e-300) / (1.0 if weights is None else weights))
+
+
+def _check(
+    results: NeuralNetResults, method: str, rep: Any, options: dict[str, Any], k: Any, test_size: Any, restarts: Any
+) -> None:
+    if restarts not in RESTARTS:
+        raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
     if options:
         raise ArgumentError(f"method={method!r} has no option {next(iter(options))!r}.")
     if rep not in ("mean", "best"):
         raise ArgumentError(f"method={method!r} refits the whole procedure: rep must be 'mean' or 'best', got {rep!r}.")
     if isinstance(results.family, Multinomial) or results.design.classes is not None:
         raise ArgumentError(f"method={method!r} needs a numeric response, and {results.design.response!r} is a factor.")
+    if results.family is not None and results.family.name == "binomial" and np.isin(results._responses, (0, 1)).all():
+        raise ArgumentError(f"method={method!r} needs a numeric response, and {results.design.response!r} is 0 or 1.")
     if method == "split" and not (isinstance(test_size, float) and 0 < test_size < 1):
         raise ArgumentError(f"test_size must be a number between 0 and 1, got {test_size!r}.")
     if method == "cv+":

@@ -150,21 +150,32 @@ def _given(scale: float, results: NeuralNetResults) -> float:
     return float(scale) if scaling is None else float(scale / np.mean(scaling.y_sd**2))
 
 
-def _warn(results: NeuralNetResults, b: int, kind: str, rank: int, negative: int) -> None:
+def _warn(results: NeuralNetResults, b: int, kind: str, rank: int, negative: int, expected: int | None = None) -> None:
     """Say where the matrix is singular beyond what the model makes it, or not positive."""
+    expected = results.k_identified if expected is None else expected
+    warn_members(results, kind, [(b, rank, expected, negative)])
+
+
+def warn_members(results: NeuralNetResults, kind: str, found: list[tuple[int, int, int, int]]) -> None:
+    """`_warn` for several repetitions at once: (repetition from 0, rank, expected rank, negative eigenvalues) of each."""
     matrix = "expected information" if kind == "expected" else "Hessian"
-    expected = results.k_identified
-    if rank < expected:
+    low = [(b, rank, expected) for b, rank, expected, _ in found if rank < expected]
+    if low:
+        b, rank, expected = low[0]
         words = in_words(undetermined_units(results, b + 1))
+        more = f" (and of {len(low) - 1} other repetition(s) too few)" if len(low) > 1 else ""
         warnings.warn(
-            f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights: some are not determined by "
+            f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights{more}: some are not determined by "
             f"the data{f' ({words})' if words else ''}. Standard errors come from a pseudo-inverse.",
             SingularHessianWarning,
             stacklevel=caller(),
         )
-    if negative:
+    below = [(b, negative) for b, *_, negative in found if negative]
+    if below:
+        b, negative = below[0]
+        more = f" (and {len(below) - 1} other repetition(s) some)" if len(below) > 1 else ""
         warnings.warn(
-            f"The {matrix} of repetition {b + 1} has {negative} negative eigenvalue(s): the weights are not at a "
+            f"The {matrix} of repetition {b + 1} has {negative} negative eigenvalue(s){more}: the weights are not at a "
             "minimum of the error. Train to a smaller threshold.",
             SingularHessianWarning,
             stacklevel=caller(),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def coverage(
     results: NeuralNetResults, method: str = "delta", *, alpha: float = 0.05, draws: int = 200, restarts: str = "same",
-    rep: Any = "mean", random_state: Any = None, n_jobs: int | None = None, **options: Any,
+    rep: Any = "mean", inner_draws: int = 100, random_state: Any = None, n_jobs: int | None = None, **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """How often the intervals of `get_prediction` hold what they should, were the fit the truth.
 
@@ -45,6 +45,8 @@ def coverage(
     restarts : {"same", "fresh", "warm"}
         Start weights of the refits: the fit's own, new random ones, or the fitted weights.
     rep : {"mean", "best"} or int
+    inner_draws : int
+        Bootstrap refits of each simulated set, for ``method="bootstrap"``; its kind and restarts are options.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
 
@@ -66,6 +68,9 @@ def coverage(
     truth = _mean(results, results, rep)
     y = responses(results, "parametric", draws, sample, rep)
     later = _original(results, responses(results, "parametric", draws, again, rep))
+    if method == "bootstrap":
+        options = {**options, "draws": check_int(inner_draws, "inner_draws", 2)}
+    inside = rep if rep in ("mean", "best") else "best"  # the only one of a refit
     held = {"mean": [], "obs": []}  # type: ignore[var-annotated]
     width = {"mean": [], "obs": []}  # type: ignore[var-annotated]
     with warnings.catch_warnings():
@@ -73,7 +78,7 @@ def coverage(
         warnings.simplefilter("ignore", SingularHessianWarning)
         for t, fit in enumerate(_refits(results, y, restarts, rep, starts, n_jobs)):
             seeds = children(inner, t + 1)[t]
-            found = fit.get_prediction(method=method, rep=rep, random_state=seeds, **options)
+            found = fit.get_prediction(method=method, rep=inside, random_state=seeds, **options)
             frame = found.summary_frame(alpha).loc[fit.design.kept]
             parts = frame.to_numpy().T.reshape(-1, 6, fit.nobs)
             for name, target, at in (("mean", truth, 2), ("obs", later[t], 4)):

@@ -191,58 +191,91 @@ class Influence:
         return self._series(d, "cooks_d"), self._series(p, "cooks_pvalue")
 
     @property
-    def dffits_internal(self) -> pd.Series:
-        """Change of the own fit when the observation is left out, in its standard errors."""
-        return self._series(self._internal * np.sqrt(self._hat / (1 - self._hat)), "dffits_internal")
+    def dffits_internal(self) -> tuple[pd.Series, float]:
+        """Change of the own fit when the observation is left out, in its standard errors; and 2 sqrt(k_vars / n)."""
+        return self._series(self._own_change(self._internal), "dffits_internal"), self._threshold
 
     @property
-    def dffits(self) -> pd.Series:
+    def dffits(self) -> tuple[pd.Series, float]:
         """`dffits_internal` with the scale without the observation (gaussian responses)."""
-        return self._series(self._external * np.sqrt(self._hat / (1 - self._hat)), "dffits")
+        return self._series(self._own_change(self._external), "dffits"), self._threshold
 
-    def summary_frame(self) -> pd.DataFrame:
-        """Cook's distance, residuals, leverages, dffits: a row per observation, statsmodels' column names."""
-        columns = [self.cooks_distance[0], self.resid_studentized, self.hat_matrix_diag, self.dffits_internal]
+    def _own_change(self, residuals: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return residuals * np.sqrt(self._hat / (1 - self._hat))
+
+    @property
+    def _threshold(self) -> float:
+        return float(2 * np.sqrt(self.k_vars / np.count_nonzero(self.results._case_weights)))
+
+    @property
+    def d_params(self) -> pd.DataFrame:
+        """Change of the weights (original units) by observation i: those of the fit less those without it, to first order.
+
+        ``(H + P)^-1 R_i' r_i / (1 - h_i)``; NaN at weights held out.
+        """
+        results = self.results
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pull = self._pearson / self._unit / (1 - self._hat)
+            moved = (self._root * pull[:, np.newaxis]) @ self._inverse
+        full = np.zeros((results.nobs, results.network.n_params))
+        full[:, self._used] = moved
+        full = full @ self._into.T
+        full[:, ~self._used] = np.nan
+        return self._frame(full, list(results.network.names))
+
+    @property
+    def _into(self) -> np.ndarray:
+        """(P, P): changes of weights from internal to original units."""
+        from ..scaling import affine
+
+        scaling = self.results.design.scaling
+        return np.eye(self._used.size) if scaling is None else affine(self.results.network, scaling)[0]
+
+    def _frame(self, values: np.ndarray, names: list[str]) -> pd.DataFrame:
+        design = self.results.design
+        full = np.full((design.kept.size, values.shape[1]), np.nan)
+        full[design.kept] = values
+        return pd.DataFrame(full, design.full_index, names)
+
+    @property
+    def dfbetas(self) -> pd.DataFrame:
+        """`d_params` in standard errors; of a gaussian response with the scale without the observation, as statsmodels."""
+        covariance = self._inverse @ (self._root.T @ self._root) @ self._inverse
+        full = np.zeros((self._used.size, self._used.size))
+        full[np.ix_(self._used, self._used)] = covariance
+        unit = np.sqrt(np.maximum(np.diag(self._into @ full @ self._into.T), 0.0))
+        scale = np.full(self.results.nobs, self._internal_scale)
         if isinstance(self.results.family, Gaussian):
-            columns += [self._series(self._external, "student_resid"), self.dffits]
-        return pd.concat([*columns, self.resid_press], axis=1)
+            rest = self._rest
+            scale = scale * (rest - self._internal**2) / (rest - 1)
+        changes = self.d_params.to_numpy()[self.results.design.kept]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = changes / (np.sqrt(np.maximum(scale, 0.0))[:, np.newaxis] * unit)
+        return self._frame(values, [f"dfb_{name}" for name in self.results.network.names])
 
+    @property
+    def _internal_scale(self) -> float:
+        """`scale` in internal units."""
+        return self.scale / self._unit**2
 
-def hessian_spectrum(results: NeuralNetResults, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
-    """Eigenvalues of the Hessian of the penalised error over the weights that move, largest first.
+    @property
+    def _unit(self) -> float:
+        """Size of the internal unit of the response."""
+        scaling = self.results.design.scaling
+        return 1.0 if scaling is None else float(scaling.y_sd[0])
 
-    Flat directions (eigenvalues below `cutoff` times the largest, in absolute value) are combinations of weights that
-    the data do not determine; negative ones say that the fit is at no minimum. Many lie near zero in networks with more
-    units than the data ask for (Sagun, Bottou & LeCun 2016, arXiv:1611.07476).
+    def summary_frame(self, dfbetas: bool | None = None) -> pd.DataFrame:
+        """Cook's distance, residuals, leverages, dffits: a row per observation, statsmodels' column names.
 
-    Parameters
-    ----------
-    rep : int or "best"
-    cutoff : float
-
-    Returns
-    -------
-    DataFrame
-        ``eigenvalue``, ``kind`` ("positive", "flat", "negative"), ``weight`` (name of the largest loading); internal
-        units. ``.attrs`` has the counts and the condition number of the positive part.
-    """
-    from ..settings import check_number
-
-    cutoff = check_number(cutoff, "cutoff", positive=True)
-    b = results.which(rep)
-    used = local.active(results, b)
-    theta = results.fit.theta[b].astype(float)
-    local.check_finite(results, b)
-    full = derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)
-    values, vectors = np.linalg.eigh(full[np.ix_(used, used)])
-    values, vectors = values[::-1], vectors[:, ::-1]
-    flat = np.abs(values) <= cutoff * np.abs(values).max(initial=0.0)
-    kind = np.where(flat, "flat", np.where(values > 0, "positive", "negative"))
-    names = np.array(results.network.names)[used]
-    frame = pd.DataFrame({
-        "eigenvalue": values, "kind": kind, "weight": names[np.abs(vectors).argmax(axis=0)] if values.size else [],
-    })  # fmt: skip
-    positive = values[kind == "positive"]
-    frame.attrs = {name: int(np.sum(kind == name)) for name in ("positive", "flat", "negative")}
-    frame.attrs["condition"] = float(positive.max() / positive.min()) if positive.size else float("nan")
-    return frame
+        Parameters
+        ----------
+        dfbetas : bool, optional
+            Begin with the changes of every weight, ``dfb_...``. Default where there is no hidden layer: a single weight of
+            a network has a meaning only beside the others of its unit.
+        """
+        columns = [self.cooks_distance[0], self.resid_studentized, self.hat_matrix_diag, self.dffits_internal[0]]
+        if isinstance(self.results.family, Gaussian):
+            columns += [self._series(self._external, "student_resid"), self.dffits[0]]
+        changes = [self.dfbetas] if (len(self.results.network.shapes) == 1 if dfbetas is None else dfbetas) else []
+        return pd.concat([*changes, *columns, self.resid_press], axis=1)

@@ -23,6 +23,8 @@ from scipy import stats
 from ..errors import ArgumentError
 from ..families import Gaussian
 from . import scales
+from .dispersion import degrees, dispersion
+from .predictive import quantiles
 from .sampling import mean_variance
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
-SIMULATIONS = 2000  # draws of a new observation where its distribution is not normal
+INTERVALS = ("normal", "percentile", "basic")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Prediction:
         Degrees of freedom of Student's t; inf for the normal distribution.
     var_sampling, var_restarts : (K, m) arrays
         The two parts of the variance.
+    draws : (T, K, m) array or None
+        Means by bootstrap refits, at the complete rows.
     """
 
     predicted_mean: Any
@@ -58,9 +62,10 @@ class Prediction:
     var_restarts: np.ndarray
     _mean: np.ndarray = field(repr=False)
     _new: Any = field(repr=False)  # limits of new observations: alpha -> (lower, upper), each (K, m)
-    _link: Any = field(repr=False)
+    _limits: Any = field(repr=False)  # limits of the mean
     _names: tuple[str, ...] = field(repr=False)
     _index: pd.Index = field(repr=False)
+    draws: np.ndarray | None = field(default=None, repr=False)
 
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
         """Interval of the mean, or with ``obs=True`` of a new observation: columns lower and upper.
@@ -92,9 +97,8 @@ class Prediction:
             several outputs columns (output, statistic).
         """
         alpha = check_alpha(alpha)
-        quantile = stats.t.ppf(1 - alpha / 2, self.df)
         se = np.sqrt(self.var_sampling + self.var_restarts)
-        lower, upper = scales.limits(self._link, self._mean, se, quantile)
+        lower, upper = self._limits(alpha)
         below, above = self._new(alpha)
         parts = np.stack([self._mean, se, lower, upper, below, above])  # (6, K, m)
         if len(self._names) == 1:
@@ -115,9 +119,14 @@ def check_alpha(alpha: Any) -> float:
 
 def get_prediction(
     results: NeuralNetResults, new: Any = None, *, method: str = "delta", rep: Any = "mean", cov_type: str | None = None,
-    offset: Any = None, use_t: bool | None = None, random_state: Any = None, **options: Any,
+    offset: Any = None, weights: Any = None, use_t: bool | None = None, random_state: Any = None, **options: Any,
 ) -> Prediction:  # fmt: skip
     """Predictions for new data, or for the data of the fit, with standard errors and intervals.
+
+    Intervals of a mean are symmetric on the scale of the link, and mapped through its inverse, as statsmodels does. A new
+    observation of a gaussian response has ``mean -+ t sqrt(se^2 + phi / weight)``, of other families the quantiles of the
+    response's distribution mixed over the normal error of its linear predictor (`inference.predictive`); NaN where that
+    distribution has no known form (Tweedie with var_power > 2).
 
     Parameters
     ----------
@@ -126,19 +135,24 @@ def get_prediction(
         As in `predict`.
     method : {"delta", "bootstrap", "split", "jackknife+", "cv+"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
-        draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"), n_jobs. The others are
-        conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows; options of
-        "split": test_size (0.5); of "cv+": k (10); all: n_jobs.
+        draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"), n_jobs, and interval of the
+        mean ("normal", "percentile", "basic"). The others are conformal: intervals of a new observation whose coverage
+        needs no model, only exchangeable rows (see `inference.conformal`); options of "split": test_size (0.5); of "cv+":
+        k (10); all: restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
         For "delta"; see `cov_params`.
     offset : array, optional
         For the new rows, where the model was given its offset as an array.
+    weights : number or array (m,), optional
+        Of the new observations, whose variance is ``phi V(mean) / weight``; numbers of trials of binomial ones, which are
+        proportions. Default 1; for the data of the fit their case weights.
     use_t : bool, optional
-        Student's t on n - df instead of the normal distribution; default for a gaussian response.
+        Student's t on n - df (effective degrees of freedom, by "jacobian") instead of the normal distribution; default for
+        a gaussian response.
     random_state : int, SeedSequence, Generator, optional
-        Of refits, folds, and simulated observations.
+        Of refits and folds.
     **options
         Of the method.
 
@@ -150,6 +164,11 @@ def get_prediction(
     ------
     ArgumentError
         For unknown methods and options, and what the model cannot give.
+
+    Warns
+    -----
+    SingularHessianWarning
+        Where the data do not determine some weights, with the hidden units that make it so.
     """
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
@@ -160,13 +179,15 @@ def get_prediction(
     numbers = results._numbers(rep)
     x, known, index, complete = results._inputs(new, offset)
     at, known_at = _rows(x, complete), None if known is None else _rows(known, complete)
+    size = _weights(results, new, weights, complete)
     values = results._response(results._raw(at, known_at, numbers))  # (R, K, m)
     mean, between = values.mean(axis=0), _between(values)
-    gaussian = isinstance(results.family, Gaussian) or results.family is None
-    df = float(results.df_resid) if (gaussian if use_t is None else use_t) else np.inf
-    if df <= 0:
-        raise ArgumentError("no degrees of freedom are left for Student's t: set use_t=False, or fit a smaller model.")
+    draws, df = None, np.inf
     if method in ("delta", "bootstrap"):
+        df = _df(results, numbers, use_t)
+        interval = options.pop("interval", "normal") if method == "bootstrap" else "normal"
+        if interval not in INTERVALS:
+            raise ArgumentError(f"interval must be one of {', '.join(map(repr, INTERVALS))}; got {interval!r}.")
         if method == "delta":
             _no(options, method)
             sampling = mean_variance(results, numbers, at, known_at, cov_type)
@@ -177,28 +198,64 @@ def get_prediction(
             sampling = draws.var(axis=0, ddof=1)
             if options.get("restarts") == "fresh":
                 between = np.zeros_like(between)
-        variance = sampling + between
+        error = np.sqrt(sampling + between)
 
-        def limits(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-            return new_observation(results, mean, variance, df, alpha, numbers, random_state)
+        def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
+            if draws is not None and interval != "normal":
+                return _from_draws(results, mean, draws, alpha, interval)
+            quantile = stats.t.ppf(1 - alpha / 2, df)
+            return scales.limits(scales.interval_link(results), mean, error, quantile, results.family)
+
+        def of_new(alpha: float) -> tuple[np.ndarray, np.ndarray]:
+            return new_observation(results, numbers, mean, error, df, size, alpha)
     else:
         from .conformal import conformal
 
         sampling, between = np.full_like(mean, np.nan), np.zeros_like(mean)
-        limits = conformal(results, new, method, rep=rep, offset=offset, random_state=random_state, **options)
+        nothing = np.full_like(mean, np.nan)
+        of_new = conformal(results, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options)
+
+        def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
+            return nothing, nothing
 
     def spread(part: np.ndarray) -> np.ndarray:
         whole = np.full((part.shape[0], complete.size), np.nan)
         whole[:, complete] = part
         return whole
 
-    everywhere = spread(mean)
-    frames = results._frame(everywhere, index), results._frame(spread(np.sqrt(sampling + between)), index)
+    def everywhere(limits: Any) -> Any:
+        return lambda alpha: tuple(spread(part) for part in limits(alpha))
+
+    frames = results._frame(spread(mean), index), results._frame(spread(np.sqrt(sampling + between)), index)
     return Prediction(
-        *frames, method, df, spread(sampling), spread(between), everywhere,
-        lambda alpha: tuple(spread(part) for part in limits(alpha)), scales.interval_link(results),
-        tuple(results.design.y_names), index,
+        *frames, method, df, spread(sampling), spread(between), spread(mean), everywhere(of_new), everywhere(of_mean),
+        tuple(results.design.y_names), index, draws,
     )  # fmt: skip
+
+
+def _df(results: NeuralNetResults, numbers: list[int], use_t: bool | None) -> float:
+    """Degrees of freedom of Student's t; inf for the normal distribution."""
+    gaussian = isinstance(results.family, Gaussian) or results.family is None
+    if not (gaussian if use_t is None else use_t):
+        return np.inf
+    df = degrees(results, numbers)
+    if df <= 0:
+        raise ArgumentError("no degrees of freedom are left for Student's t: set use_t=False, or fit a smaller model.")
+    return df
+
+
+def _weights(results: NeuralNetResults, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
+    """Weights (m,) of the observations to come at the complete rows; those of the fit where they are 0 count as 1."""
+    if weights is None:
+        own = results._case_weights if new is None else np.ones(int(complete.sum()))
+        return np.where(own > 0, own, 1.0)
+    try:
+        given = np.broadcast_to(np.asarray(weights, dtype=float), (complete.size,))[complete]
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"weights must be a number or {complete.size} numbers, one per row.") from error
+    if not np.all(np.isfinite(given) & (given > 0)):
+        raise ArgumentError("weights of new observations must be > 0.")
+    return given
 
 
 def _rows(values: np.ndarray, complete: np.ndarray) -> np.ndarray:
@@ -216,38 +273,38 @@ def _between(values: np.ndarray) -> np.ndarray:
     return np.zeros(values.shape[1:]) if r == 1 else values.var(axis=0, ddof=1) / r
 
 
+def _from_draws(
+    results: NeuralNetResults, mean: np.ndarray, draws: np.ndarray, alpha: float, interval: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of bootstrap means, or these reflected about the fit on the scale of the link."""
+    ends = np.quantile(draws, [alpha / 2, 1 - alpha / 2], axis=0)
+    if interval == "percentile":
+        return ends[0], ends[1]
+    link = scales.interval_link(results)
+    with np.errstate(all="ignore"):
+        turned = np.sort(link.inverse(2 * link(mean) - link(ends)), axis=0)
+    return turned[0], turned[1]
+
+
 def new_observation(
-    results: NeuralNetResults, mean: np.ndarray, variance: np.ndarray, df: float, alpha: float, numbers: list[int],
-    random_state: Any,
+    results: NeuralNetResults, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
+    alpha: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Limits (K, m) of a new observation of weight 1.
-
-    Normal noise: ``mean -+ t sqrt(variance + phi)``. Other families: quantiles of SIMULATIONS responses drawn from the
-    family at means that are themselves drawn, normal on the scale of the link.
-    """
-    from ..df import noise
-    from ..start import seed_sequence
-
-    phi = float(np.mean([results._scale(b) for b in numbers])) if results.family is not None else _residual(results)
-    if results.family is None or isinstance(results.family, Gaussian):
-        half = stats.t.ppf(1 - alpha / 2, df) * np.sqrt(variance + phi)
+    """Limits (K, m) of new observations of given weights (m,); see `get_prediction`."""
+    phi = np.diag(dispersion(results, numbers)[0])[:, np.newaxis]
+    family = results.family
+    if family is None or isinstance(family, Gaussian) or (family.name == "tweedie" and family.parameter == 0):
+        scaling = results.design.scaling
+        unit = 1.0 if scaling is None else scaling.y_sd[:, np.newaxis] ** 2
+        half = stats.t.ppf(1 - alpha / 2, df) * np.sqrt(se**2 + phi * unit / weights)
         return mean - half, mean + half
-    rng = np.random.default_rng(0 if random_state is None else seed_sequence(random_state))
     link = scales.interval_link(results)
     low, high = link.means
-    tiny = 1e-12
-    safe = np.clip(mean, low + tiny if np.isfinite(low) else None, high - tiny if np.isfinite(high) else None)
-    eta, se = link(safe), np.sqrt(variance) * np.abs(link.deriv(safe))
-    scale = np.full((mean.shape[0], 1), phi)
-    drawn = []
-    for _ in range(SIMULATIONS):
-        mu = link.inverse(eta + se * rng.standard_normal(eta.shape))
-        drawn.append(noise.draw(results.network.objective, rng, mu, scale, None))
-    ends = np.quantile(np.stack(drawn), [alpha / 2, 1 - alpha / 2], axis=0, method="inverted_cdf")
-    return ends[0], ends[1]
-
-
-def _residual(results: NeuralNetResults) -> float:
-    """Residual variance where the error function belongs to no family."""
-    residuals = results._response_residuals(results.best - 1)
-    return float(np.sum(residuals**2 * results._case_weights)) / results.df_resid
+    inside = (mean > low) & (mean < high)
+    safe = np.where(inside, mean, np.nan)
+    with np.errstate(all="ignore"):
+        eta, spread = link(safe), se * np.abs(link.deriv(safe))
+    levels = (alpha / 2, 1 - alpha / 2)
+    phi, weights = np.broadcast_to(phi, mean.shape), np.broadcast_to(weights, mean.shape)
+    ends = quantiles(family, link, eta, spread, phi, weights, levels)
+    return np.where(inside, ends[0], mean), np.where(inside, ends[1], mean)

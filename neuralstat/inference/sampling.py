@@ -6,9 +6,10 @@ the mean of these, so its variance has the covariances *between* repetitions, wh
 
     Var = (1/R^2) sum_rs J_r(x) H_r^-1 B_rs H_s^-1 J_s(x)',   B_rs = sum_i s_ri s_si'  ("sandwich")
 
-For "expected" and "hessian" B_rs is what the model says, phi sum_i R_ri' R_si, R_ri the rows of a root of the expected
-information; for one repetition "hessian" is phi H^-1 I H^-1, as `cov_params`. White (1989), JASA 84:1003; Tibshirani
-(1996), Neural Computation 8:152.
+For "expected" and "hessian" B_rs is what the model says, sum_i R_ri' Phi R_si, R_ri the (K, P) root of observation i's
+expected information and Phi the (K, K) covariance of its Pearson residuals (the dispersion, where there is one output: each
+output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1, as `cov_params`. White (1989), JASA
+84:1003; Tibshirani (1996), Neural Computation 8:152.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import derivatives
-from .covariance import _cov_type, _internal_scale, _warn, inverse
+from .covariance import _cov_type, inverse, warn_members
+from .dispersion import dispersion
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -26,36 +28,46 @@ if TYPE_CHECKING:
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
-def weight_moves(results: NeuralNetResults, b: int, kind: str, alone: bool) -> np.ndarray:
+def weight_moves(
+    results: NeuralNetResults, b: int, kind: str, phi: np.ndarray, alone: bool
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """How the weights (P,) of repetition b move with unit changes of the data: (P, N), internal units.
 
-    The covariance of the weights is this times its transpose; rows of weights held out are zero. `alone`: no other
-    repetition's moves will be set beside these.
+    The covariance of the weights is this times its transpose; rows of weights held out are zero. `phi` is the (K, K)
+    dispersion; `alone`: no other repetition's moves will be set beside these. Also what `warn_members` takes.
     """
     from ..df.local import active, rows
 
     network, used = results.network, active(results, b)
     theta = results.fit.theta[b].astype(float)
     hessian = None if kind == "expected" else derivatives.hessian(network, results.data, theta)[np.ix_(used, used)]
+    if kind != "sandwich":
+        results._likely()
     if kind == "sandwich":
         filling = derivatives.scores(network, results.data, theta)[:, used].T
     else:
-        phi = _internal_scale(results, b)
-        root = rows(results, b).reshape(-1, network.n_params)[:, used]
-        filling = np.sqrt(phi) * root.T
+        root = rows(results, b)[:, :, used]  # (K, n, F)
+        filling = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, root.shape[2]).T
         if kind == "expected":
-            hessian = root.T @ root
-        elif alone:
+            flat = root.reshape(-1, root.shape[2])
+            hessian = flat.T @ flat
+        elif alone and phi.shape[0] == 1:
             values, vectors = np.linalg.eigh(hessian)
-            filling = vectors * np.sqrt(phi * np.maximum(values, 0))
+            filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
     if results.penalty_coefficients is not None:
         hessian = hessian + np.diag(derivatives.penalty_curvature(results.penalty_coefficients, theta)[used])
     turned, rank, negative = inverse(hessian)
-    _warn(results, b, kind, rank, negative)
     moves = np.zeros((network.n_params, filling.shape[1]))
     moves[used] = turned @ filling
-    return moves
+    held = int(results.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
+    return moves, (b, rank, results.k_identified - held, negative)
+
+
+def _root(phi: np.ndarray) -> np.ndarray:
+    """Symmetric root of a covariance matrix."""
+    values, vectors = np.linalg.eigh(phi)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
 def mean_jacobian(results: NeuralNetResults, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
@@ -77,7 +89,10 @@ def mean_variance(
 ) -> np.ndarray:
     """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
     kind = _cov_type(results, cov_type)
-    moves = np.concatenate([weight_moves(results, b, kind, len(numbers) == 1) for b in numbers]) / len(numbers)  # (R P, N)
+    phi = np.eye(results.network.n_outputs) if kind == "sandwich" else dispersion(results, numbers)[0]
+    parts = [weight_moves(results, b, kind, phi, len(numbers) == 1) for b in numbers]
+    warn_members(results, kind, [state for _, state in parts])
+    moves = np.concatenate([part for part, _ in parts]) / len(numbers)  # (R P, N)
     covariance = moves @ moves.T
     k, m = results.network.n_outputs, x.shape[1]
     out = np.empty((k, m))

@@ -5,19 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import stats
+
+from neuralstat.errors import ArgumentError
+from neuralstat.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from neuralstat.results import NeuralNetResults
 
-LINE, POINTS, GREY = "#c0392b", "#2b5c8a", "#888888"
 COOK = (0.5, 1.0)  # contours of Cook's distance, as in R
+EDGE = 1 - 1e-8  # leverages from here on have no studentized residual
 
 
 def plot_diagnostics(results: NeuralNetResults, rep: Any = "best", *, label: int = 3, axes: Any = None) -> np.ndarray:
     """Draw residuals against fitted values, normal quantiles, scale against location, and residuals against leverage.
+
+    As R's ``plot`` of an lm or glm: the first panel shows deviance residuals against the linear predictor, the next two
+    deviance residuals divided by ``sqrt(scale (1 - leverage))``, the last one Pearson residuals so divided, with contours of
+    Cook's distance. Curves are lowess smooths (spans of 2 / 3). Leverages are those of `get_influence`.
 
     Parameters
     ----------
@@ -27,89 +33,110 @@ def plot_diagnostics(results: NeuralNetResults, rep: Any = "best", *, label: int
     label : int
         The so many most extreme observations of each panel are named by their index.
     axes : array of four Axes, optional
+        Where to draw; a new figure unless given.
 
     Returns
     -------
     array of Axes, shape (2, 2) unless given
-    """
-    import matplotlib.pyplot as plt
 
+    Raises
+    ------
+    ArgumentError
+        For several outputs, and where `axes` are not four.
+    """
     influence = results.get_influence(rep)
-    if axes is None:
-        axes = plt.subplots(2, 2, figsize=(9, 8), layout="constrained")[1]
-    first, second, third, fourth = np.ravel(axes)
-    kept = results.design.kept
-    names = results.design.full_index[kept]
-    fitted = np.ravel(results._link(results._raw(results.design.x, results.design.offset, [results.which(rep)]))[0])
+    axes = style.new_grid(2, 2, (9.0, 8.0)) if axes is None else np.asarray(axes)
+    if axes.size != 4:
+        raise ArgumentError(f"axes must be four Axes, got {axes.size}.")
+    first, second, third, fourth = axes.ravel()
+    kept, design = results.design.kept, results.design
+    names = design.full_index[kept]
+    location = np.ravel(results._link(results._raw(design.x, design.offset, [results.which(rep)]))[0])
     raw = results.residuals("deviance", rep).to_numpy()[kept]
-    standard = influence.resid_studentized.to_numpy()[kept]
+    pearson = influence.resid_studentized.to_numpy()[kept]
     hat = influence.hat_matrix_diag.to_numpy()[kept]
-    identity = results.network.objective.output.name == "identity"
-    location = "Fitted values" if identity else "Linear predictor"
-    _panel(first, fitted, raw, "Residuals vs Fitted", location, "Residuals", names, np.abs(raw), label)
-    first.axhline(0, color=GREY, linestyle=":", linewidth=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standard = np.where(hat < EDGE, raw / np.sqrt(influence.scale * (1 - hat)), np.nan)
+    x_name = "fitted values" if results.network.objective.output.name == "identity" else "linear predictor"
+    _panel(first, location, raw, names, np.abs(raw), label)
+    first.set(title="Residuals vs Fitted", xlabel=x_name, ylabel="residuals")
+    first.axhline(0, color=style.GREY, linestyle=":", linewidth=1)
     _quantiles(second, standard, names, label)
-    second.set_xlabel("Theoretical quantiles")
     root = np.sqrt(np.abs(standard))
-    _panel(third, fitted, root, "Scale-Location", location, r"$\sqrt{|Standardized\ residuals|}$", names, root, label)
-    cook = influence.cooks_distance[0].to_numpy()[kept]
-    _panel(fourth, hat, standard, "Residuals vs Leverage", "Leverage", "Standardized Pearson residuals", names, cook, label)
+    _panel(third, location, root, names, root, label)
+    third.set(title="Scale-Location", xlabel=x_name, ylabel="root of |standardized residuals|")
+    _panel(fourth, hat, pearson, names, influence.cooks_distance[0].to_numpy()[kept], label)
+    fourth.set(title="Residuals vs Leverage", xlabel="leverage", ylabel="standardized Pearson residuals")
     _contours(fourth, influence.k_vars, hat)
     return axes
 
 
-def _panel(ax: Axes, x: Any, y: Any, title: str, x_name: str, y_name: str, names: Any, size: Any, label: int) -> None:
+def _panel(ax: Axes, x: np.ndarray, y: np.ndarray, names: Any, size: np.ndarray, label: int) -> None:
     from statsmodels.nonparametric.smoothers_lowess import lowess
 
+    style.tidy(ax)
     good = np.isfinite(x) & np.isfinite(y)
-    ax.plot(x[good], y[good], "o", markersize=3.5, markerfacecolor="none", color=POINTS, alpha=0.8)
+    ax.scatter(x[good], y[good], color=style.BLUE, linewidths=0, gid="observations", **style.point_style(good.sum()))
     if np.unique(x[good]).size > 4:
-        smooth = lowess(y[good], x[good], frac=2 / 3)
-        ax.plot(smooth[:, 0], smooth[:, 1], color=LINE, linewidth=1.3)
+        with np.errstate(all="ignore"):
+            smooth = lowess(y[good], x[good], frac=2 / 3)
+        ax.plot(smooth[:, 0], smooth[:, 1], color=style.ORANGE, linewidth=1.4, gid="smooth")
     _name(ax, x, y, names, size, label)
-    ax.set(title=title, xlabel=x_name, ylabel=y_name)
-    ax.spines[["top", "right"]].set_visible(False)
 
 
-def _name(ax: Axes, x: Any, y: Any, names: Any, size: Any, label: int) -> None:
-    order = np.argsort(np.where(np.isfinite(size), size, -np.inf))[::-1][: max(label, 0)]
-    for k in order:
-        ax.annotate(str(names[k]), (x[k], y[k]), (3, 3), textcoords="offset points", fontsize=7, color="#444444")
+def _name(ax: Axes, x: np.ndarray, y: np.ndarray, names: Any, size: np.ndarray, label: int) -> None:
+    """Write the index of the observations of largest `size` beside them, on the side where there is room."""
+    shown = np.isfinite(size) & np.isfinite(x) & np.isfinite(y)
+    if not shown.any():
+        return
+    middle = (np.min(x[shown]) + np.max(x[shown])) / 2
+    for k in np.argsort(np.where(shown, size, -np.inf))[::-1][: max(label, 0)]:
+        if shown[k]:
+            left = x[k] > middle
+            ax.annotate(
+                str(names[k]), (x[k], y[k]), (-4 if left else 4, 2), textcoords="offset points", fontsize=8,
+                color=style.INK, ha="right" if left else "left", path_effects=style.halo(), parse_math=False,
+            )  # fmt: skip
 
 
 def _quantiles(ax: Axes, standard: np.ndarray, names: Any, label: int) -> None:
     """Normal quantile plot with R's line through the quartiles."""
+    from scipy.special import ndtri
+
+    style.tidy(ax)
     good = np.isfinite(standard)
     values, which = standard[good], names[good]
-    order = np.argsort(values)
     n = values.size
     a = 3 / 8 if n <= 10 else 0.5  # R's ppoints
     theory = np.empty(n)
-    theory[order] = stats.norm.ppf((np.arange(1, n + 1) - a) / (n + 1 - 2 * a))
-    ax.plot(theory, values, "o", markersize=3.5, markerfacecolor="none", color=POINTS, alpha=0.8)
-    quartiles, z = np.quantile(values, [0.25, 0.75]), stats.norm.ppf([0.25, 0.75])
+    theory[np.argsort(values, kind="stable")] = ndtri((np.arange(1, n + 1) - a) / (n + 1 - 2 * a))
+    ax.scatter(theory, values, color=style.BLUE, linewidths=0, gid="observations", **style.point_style(n))
+    quartiles, z = np.quantile(values, [0.25, 0.75]), ndtri([0.25, 0.75])
     slope = (quartiles[1] - quartiles[0]) / (z[1] - z[0])
-    ax.axline((0, quartiles[0] - slope * z[0]), slope=slope, color=GREY, linestyle=":", linewidth=1)
+    ax.axline((0, quartiles[0] - slope * z[0]), slope=slope, color=style.GREY, linestyle=":", linewidth=1)
     _name(ax, theory, values, which, np.abs(values), label)
-    ax.set(title="Normal Q-Q", ylabel="Standardized residuals")
-    ax.spines[["top", "right"]].set_visible(False)
+    ax.set(title="Normal Q-Q", xlabel="theoretical quantiles", ylabel="standardized residuals")
 
 
 def _contours(ax: Axes, k: float, hat: np.ndarray) -> None:
-    """Lines of equal Cook's distance."""
+    """Lines of equal Cook's distance, within the range of the residuals."""
     low, high = ax.get_ylim()
-    right = min(float(np.nanmax(hat)) * 1.08, 0.999)
-    h = np.linspace(max(float(np.nanmin(hat[hat > 0])) if np.any(hat > 0) else 1e-4, 1e-4), right, 200)
+    top = float(np.nanmax(np.where(hat < EDGE, hat, np.nan)))
+    h = np.linspace(1e-4, min(1.08 * top, EDGE), 400)
+    seen = False
     for level in COOK:
         edge = np.sqrt(level * k * (1 - h) / h)
-        for sign in (1, -1):
-            ax.plot(h, sign * edge, color=GREY, linestyle="--", linewidth=0.8)
-        if edge[-1] < high:
-            ax.annotate(f"{level:g}", (h[-1], edge[-1]), (2, 0), textcoords="offset points", fontsize=7, color=GREY)
-    ax.plot([], [], color=GREY, linestyle="--", linewidth=0.8, label="Cook's distance")
-    ax.legend(loc="lower left", frameon=False, fontsize=8)
+        for side in (edge, -edge):
+            inside = (side > low) & (side < high)
+            seen |= bool(inside.any())
+            ax.plot(h[inside], side[inside], color=style.GREY, linestyle="--", linewidth=0.9)
+            if inside.any():
+                at = (h[inside][-1], side[inside][-1])
+                ax.annotate(f"{level:g}", at, (3, 0), textcoords="offset points", fontsize=8, color=style.GREY, va="center")
     ax.set_ylim(low, high)
-    ax.axhline(0, color=GREY, linestyle=":", linewidth=1)
+    ax.axhline(0, color=style.GREY, linestyle=":", linewidth=1)
+    if seen:
+        style.note(ax, "dashed: Cook's distance")
 
 
 def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
@@ -118,21 +145,24 @@ def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     spectrum : DataFrame
-        From `NeuralNetResults.hessian_spectrum`.
-    """
-    import matplotlib.pyplot as plt
+        From `NeuralNetResults.hessian_spectrum`. Eigenvalues that are exactly 0 are drawn at the least other one.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
 
-    if ax is None:
-        ax = plt.subplots(figsize=(7, 4), layout="constrained")[1]
-    values = spectrum["eigenvalue"].to_numpy()
-    rank = np.arange(1, values.size + 1)
-    colours = {"positive": POINTS, "flat": GREY, "negative": LINE}
-    for kind, colour in colours.items():
-        at = (spectrum["kind"] == kind).to_numpy() & (values != 0)
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = style.target_axes(ax, (7.2, 4.2))
+    style.tidy(ax)
+    size = np.abs(spectrum["eigenvalue"].to_numpy())
+    size = np.where(size > 0, size, np.min(size[size > 0], initial=1.0))
+    rank = np.arange(1, size.size + 1)
+    for kind, colour, marker in (("positive", style.BLUE, "o"), ("flat", style.GREY, "s"), ("negative", style.ORANGE, "v")):
+        at = (spectrum["kind"] == kind).to_numpy()
         if at.any():
-            ax.plot(rank[at], np.abs(values[at]), "o", markersize=4, color=colour, label=f"{kind} ({int(at.sum())})")
+            ax.plot(rank[at], size[at], marker, markersize=4.5, color=colour, label=f"{kind} ({int(at.sum())})")
     ax.set_yscale("log")
-    ax.set(xlabel="Rank", ylabel="|eigenvalue|", title="Hessian spectrum")
+    ax.set(xlabel="rank", ylabel="|eigenvalue|", title="Hessian spectrum")
     ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
     return ax

@@ -23,6 +23,8 @@ def plot_fit(
     *,
     band: tuple[Any, Any] | None = None,
     band_label: str = "interval",
+    outer: tuple[Any, Any] | None = None,
+    outer_label: str = "outer interval",
     truth: Any = None,
     x_name: str = "x",
     y_name: str = "y",
@@ -44,6 +46,10 @@ def plot_fit(
         Lower and upper limits, shaded between.
     band_label : str
         What the band is, for the legend ("95% confidence interval").
+    outer : pair of array-like, each of shape (m,), optional
+        Limits of a second, wider band, shaded more lightly behind the first.
+    outer_label : str
+        What that band is.
     truth : callable or array-like, shape (m,), optional
         The true mean, where it is known.
     x_name, y_name : str
@@ -72,7 +78,11 @@ def plot_fit(
             f"curves must have shape (repetitions, {grid.size}), one column per grid value; "
             f"it has {curves.shape}"
         )
-    limits = None if band is None else _check_band(band, grid.size)
+    bands = [
+        (_check_band(name, pair, grid.size), label, alpha)
+        for name, pair, label, alpha in (("outer", outer, outer_label, 0.18), ("band", band, band_label, 0.35))
+        if pair is not None
+    ]
     true_mean = None if truth is None else _check_truth(truth, grid)
 
     ax = style.target_axes(ax, (7.2, 4.5))
@@ -88,8 +98,8 @@ def plot_fit(
         gid="observations",
         **style.point_style(x.size),
     )
-    if limits is not None:
-        ax.fill_between(grid, *limits, color=style.SKY, alpha=0.3, linewidth=0, zorder=2.5, label=band_label)
+    for limits, label, alpha in bands:
+        ax.fill_between(grid, *limits, color=style.SKY, alpha=alpha, linewidth=0, zorder=2.5, label=label)
     reps = curves.shape[0]
     if reps > 1:
         opacity = float(np.clip(2.5 / np.sqrt(reps), 0.15, 0.8))
@@ -123,13 +133,13 @@ def _solid_legend(ax: Axes) -> None:
             handle.set_alpha(max(alpha, 0.6))
 
 
-def _check_band(band: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _check_band(name: str, band: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(band, tuple | list | np.ndarray) or len(band) != 2:
-        raise ArgumentError("band must be a pair (lower, upper)")
-    lower = style.vector("band[0]", band[0], size=size, like="grid")
-    upper = style.vector("band[1]", band[1], size=size, like="grid")
+        raise ArgumentError(f"{name} must be a pair (lower, upper)")
+    lower = style.vector(f"{name}[0]", band[0], size=size, like="grid")
+    upper = style.vector(f"{name}[1]", band[1], size=size, like="grid")
     if (lower > upper).any():
-        raise ArgumentError("band must be (lower, upper); the first is above the second in places")
+        raise ArgumentError(f"{name} must be (lower, upper); the first is above the second in places")
     return lower, upper
 
 

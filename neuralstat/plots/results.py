@@ -28,6 +28,7 @@ def plot_fit(
     band_label: str = "interval",
     truth: Any = None,
     ax: Axes | None = None,
+    **prediction: Any,
 ) -> Axes:
     """Draw data and fit.
 
@@ -43,10 +44,10 @@ def plot_fit(
         Name of an output; needed where a numeric response has several.
     points : int
         Values of the grid.
-    interval : {"mean", "obs"}, optional
-        Band of `get_prediction` (delta method): of the mean, or of a new observation.
+    interval : {"mean", "obs", "both"}, optional
+        Bands of `get_prediction`: of the mean, of a new observation, or both.
     alpha : float
-        1 - coverage of that band.
+        1 - coverage of these bands.
     band : pair of array-like, each of shape (points,), optional
         Lower and upper limits on the grid, which is ``numpy.linspace(least, largest, points)``.
     band_label : str
@@ -55,6 +56,8 @@ def plot_fit(
         The true mean as a function of the covariate.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure unless given.
+    **prediction
+        Arguments of `get_prediction` for these bands, as ``method="bootstrap"``.
 
     Returns
     -------
@@ -68,6 +71,10 @@ def plot_fit(
     """
     if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
         raise ArgumentError(f"points must be a whole number >= 2, got {points!r}.")
+    if interval not in (None, "mean", "obs", "both") or (interval is not None and band is not None):
+        raise ArgumentError(f"interval must be 'mean', 'obs' or 'both', and without band; got {interval!r}.")
+    if interval is None and prediction:
+        raise ArgumentError(f"plot_fit has no argument {next(iter(prediction))!r}, unless interval= asks for bands.")
     numbers = _averaged(results)
     name = _one_numeric(results)
     classes = results.design.classes
@@ -83,26 +90,43 @@ def plot_fit(
     grid = np.linspace(values.min(), values.max(), int(points))
     table = pd.DataFrame({name: grid})
     curves = _curves(results, table, numbers, k)
+    bands: dict[str, Any] = {"band": band, "band_label": band_label}
     if interval is not None:
-        if interval not in ("mean", "obs") or band is not None:
-            raise ArgumentError(f"interval must be 'mean' or 'obs', and without band; got {interval!r}.")
-        frame = results.get_prediction(table).conf_int(alpha, obs=interval == "obs")
-        part = frame if len(results.design.y_names) == 1 else frame[results.design.y_names[k]]
-        band = part["lower"].to_numpy(), part["upper"].to_numpy()
-        band_label = f"{100 * (1 - alpha):g} % of {'the mean' if interval == 'mean' else 'new observations'}"
+        bands = _bands(results, table, k, interval, alpha, prediction)
     return plot_curves(
         values,
         _observed(results)[k],
         grid,
         curves,
         curves.mean(axis=0),
-        band=band,
-        band_label=band_label,
+        **bands,
         truth=truth,
         x_name=name,
         y_name=_label(results, k),
         ax=ax,
     )
+
+
+def _bands(
+    results: NeuralNetResults, table: pd.DataFrame, k: int, interval: str, alpha: float, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Bands of `get_prediction` as arguments of the drawing function."""
+    found = results.get_prediction(table, **arguments)
+
+    def limits(obs: bool) -> tuple[np.ndarray, np.ndarray]:
+        frame = found.conf_int(alpha, obs=obs)
+        part = frame if len(results.design.y_names) == 1 else frame[results.design.y_names[k]]
+        if part.isna().all(axis=None):
+            what = "new observations" if obs else "the mean"
+            raise ArgumentError(f"interval={interval!r}: method={found.method!r} has no interval of {what} for this model.")
+        return part["lower"].to_numpy(), part["upper"].to_numpy()
+
+    level = f"{100 * (1 - alpha):g} % of"
+    if interval == "both":
+        return {"band": limits(False), "band_label": f"{level} the mean", "outer": limits(True),
+                "outer_label": f"{level} new observations"}  # fmt: skip
+    return {"band": limits(interval == "obs"),
+            "band_label": f"{level} {'new observations' if interval == 'obs' else 'the mean'}"}  # fmt: skip
 
 
 def _averaged(results: NeuralNetResults) -> list[int]:

@@ -38,12 +38,17 @@ def new_axes(figsize: tuple[float, float]) -> Axes:
     only writes files there is nothing to show, and a figure that pyplot holds on to would merely leak: then
     the figure is free-standing, reached by ``ax.figure`` (``ax.figure.savefig(...)``) and collected with it.
     """
+    return new_grid(1, 1, figsize)[0, 0]
+
+
+def new_grid(rows: int, columns: int, figsize: tuple[float, float]) -> np.ndarray:
+    """Axes, shape (rows, columns), alone in a new figure of ``figsize`` inches, made as by `new_axes`."""
     from matplotlib import pyplot as plt
     from matplotlib.figure import Figure
 
     if plt.get_backend().lower() in _FILE_BACKENDS:
-        return Figure(figsize=figsize, layout="constrained").subplots()
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
+        return Figure(figsize=figsize, layout="constrained").subplots(rows, columns, squeeze=False)
+    return plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)[1]
 
 
 def target_axes(ax: Any, figsize: tuple[float, float]) -> Axes:

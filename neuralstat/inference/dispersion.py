@@ -1,0 +1,54 @@
+"""Noise of a fit's responses: the dispersion of each output, on n minus the effective degrees of freedom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..df import noise
+from ..errors import ArgumentError
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+
+def degrees(results: NeuralNetResults, numbers: list[int]) -> float:
+    """Residual degrees of freedom of one output: rows of positive weight minus the outputs' mean of the effective ones.
+
+    Of the mean of several repetitions (0-based `numbers`): the mean of theirs.
+    """
+    rep = "mean" if len(numbers) > 1 else numbers[0] + 1
+    own = len(numbers) == 1 and numbers[0] == results.best - 1
+    df = results._edf() if own else float(results._df("jacobian", rep))
+    if results.settings.compat == "R":
+        df = results._edf()
+    n = int(np.count_nonzero(results._case_weights))
+    return n - df / results.network.n_outputs
+
+
+def dispersion(results: NeuralNetResults, numbers: list[int]) -> tuple[np.ndarray, float]:
+    """Covariance (K, K) of the Pearson residuals, internal units, and the degrees of freedom behind it.
+
+    The identity where the family has no dispersion to estimate. For one output and repetition it is `results.scale` (in the
+    response's units). For an error function without a family the residuals' variance, as of additive noise.
+
+    Raises
+    ------
+    ArgumentError
+        Where no degrees of freedom are left.
+    """
+    k = results.network.n_outputs
+    family, design = results.family, results.design
+    if family is not None and not family.dispersed:
+        return np.eye(k), np.inf
+    rest = degrees(results, numbers)
+    if rest <= 0:
+        raise ArgumentError(
+            f"no degrees of freedom are left for the dispersion ({results.nobs} observations): fit a smaller model or a "
+            "larger penalty, or use cov_type='sandwich' with use_t=False for the mean, or a conformal method."
+        )
+    mu = noise.fitted(results, numbers)
+    spread = np.ones_like(mu) if family is None else family.variance(mu)
+    z = (design.y - mu) * np.sqrt(results._case_weights / spread)
+    return z @ z.T / rest, rest
