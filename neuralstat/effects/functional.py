@@ -16,8 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import ArgumentError
-from ..inference.covariance import _cov_type
-from ..inference.sampling import mean_jacobian, weight_moves
+from ..inference.sampling import joint_moves, mean_jacobian
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -155,14 +154,13 @@ def estimate(
     between = values.std(axis=0, ddof=1) if r > 1 else np.zeros(values.shape[1])
     if not se:
         return Estimate(values.mean(axis=0), np.full(values.shape[1], np.nan), between)
-    kind = _cov_type(results, cov_type)
     encoded = [results._inputs(b.frame, None)[:2] for b in blocks]
     moved: Any = 0.0
-    for b in numbers:
+    for b, moves in zip(numbers, joint_moves(results, numbers, cov_type), strict=True):
         rows = sum(
             block.constants @ mean_jacobian(results, b, x, offset)[k]
             for block, (x, offset) in zip(blocks, encoded, strict=True)
         )  # (E, P)
-        moved = moved + rows @ weight_moves(results, b, kind, r == 1) / r
+        moved = moved + rows @ moves / r
     variance = np.sum(np.square(moved), axis=1) + between**2 / r
     return Estimate(values.mean(axis=0), np.sqrt(variance), between)

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
+def joint_moves(results: NeuralNetResults, numbers: list[int], cov_type: str | None) -> list[np.ndarray]:
+    """`weight_moves` (P, N) of each repetition, with a warning where the data do not determine their weights."""
+    kind = _cov_type(results, cov_type)
+    phi = np.eye(results.network.n_outputs) if kind == "sandwich" else dispersion(results, numbers)[0]
+    parts = [weight_moves(results, b, kind, phi, len(numbers) == 1) for b in numbers]
+    warn_members(results, kind, [state for _, state in parts])
+    return [moves for moves, _ in parts]
+
+
 def weight_moves(
     results: NeuralNetResults, b: int, kind: str, phi: np.ndarray, alone: bool
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
@@ -88,11 +97,7 @@ def mean_variance(
     results: NeuralNetResults, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
 ) -> np.ndarray:
     """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
-    kind = _cov_type(results, cov_type)
-    phi = np.eye(results.network.n_outputs) if kind == "sandwich" else dispersion(results, numbers)[0]
-    parts = [weight_moves(results, b, kind, phi, len(numbers) == 1) for b in numbers]
-    warn_members(results, kind, [state for _, state in parts])
-    moves = np.concatenate([part for part, _ in parts]) / len(numbers)  # (R P, N)
+    moves = np.concatenate(joint_moves(results, numbers, cov_type)) / len(numbers)  # (R P, N)
     covariance = moves @ moves.T
     k, m = results.network.n_outputs, x.shape[1]
     out = np.empty((k, m))
