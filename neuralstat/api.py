@@ -57,7 +57,7 @@ class NeuralNet:
     """
 
     def __init__(self, endog: Any, exog: Any, **settings: Any) -> None:
-        self._source = ("arrays", endog, exog, None)
+        self._source: tuple[str, Any, Any, Mapping[str, Any] | None] = ("arrays", endog, exog, None)
         self.formula: str | None = None
         self.settings = _settings(Settings(), settings)
         self.design = self._make_design(self.settings)
@@ -270,7 +270,7 @@ def train_from(
         }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm,
-            threshold=settings.threshold, tol=settings.tol, keep=settings.keep, device=settings.device, **watched,
+            threshold=settings.full_threshold, tol=settings.tol, keep=settings.keep, device=settings.device, **watched,
         )  # fmt: skip
         if chosen:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
@@ -308,9 +308,9 @@ def _polished(
 ) -> Fit:  # fmt: skip
     """Go on from where a fit ended to an optimum: largest derivative at most POLISHED, or the threshold."""
     algorithm = OPTIMIZERS[_pick(network, data.x.shape[1], int(free.sum()), penalty)]()
-    aim = min(settings.threshold, POLISHED)
+    aim = min(settings.full_threshold, POLISHED)
     then = train(network, data, fit.theta, free, algorithm, threshold=aim, **watched)
-    return polish(fit, then, settings.threshold)
+    return polish(fit, then, settings.full_threshold)
 
 
 def warn_unconverged(results: NeuralNetResults) -> None:

@@ -104,7 +104,8 @@ class Checkpoint:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=self.path.name, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, **self._kept, **self._more)
+                arrays: dict[str, Any] = {**self._kept, **self._more}
+                np.savez(file, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)

@@ -235,7 +235,8 @@ def _pack_augmenter(value: Any) -> dict[str, Any] | None:
 def _unpack_augmenter(entry: Any) -> ImageAugmenter:
     if not isinstance(entry, dict) or set(entry) != {f.name for f in dataclasses.fields(ImageAugmenter)}:
         raise FileFormatError("its augmenter is damaged")
-    return ImageAugmenter(**{name: tuple(part) if isinstance(part, list) else part for name, part in entry.items()})
+    stored: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in entry.items()}
+    return ImageAugmenter(**stored)
 
 
 def _unpack_stopping(entry: Any) -> EarlyStopping:

@@ -131,7 +131,7 @@ def split(design: Design, settings: Settings) -> tuple[Design, Rows | None]:
             raise ArgumentError(f"validation={given!r} leaves {first} of {n} rows for training.")
         kept = np.zeros_like(design.kept)
         kept[np.flatnonzero(design.kept)[:first]] = True
-        parts = {"x": design.x[:, first:], "y": design.y[:, first:],
+        parts: dict[str, Any] = {"x": design.x[:, first:], "y": design.y[:, first:],
                  "weights": None if design.weights is None else design.weights[first:],
                  "offset": None if design.offset is None else design.offset[:, first:]}  # fmt: skip
         training = replace(

@@ -73,7 +73,7 @@ class Lifesign:
             for b in np.flatnonzero(stack.steps - self._said >= self.settings.lifesign_step):
                 at = int(stack.steps[b]) // self.settings.lifesign_step * self.settings.lifesign_step
                 self._said[b] = at
-                sys.stdout.write(f"{self._head(b)} {at:>8}  min thresh: {stack.reached[b]:.6g}\n")
+                sys.stdout.write(f"{self._head(int(b))} {at:>8}  min thresh: {stack.reached[b]:.6g}\n")
 
     def finish(self, fit: Fit) -> None:
         """R's closing line of every repetition."""
@@ -84,7 +84,7 @@ class Lifesign:
                 end = f"{fit.steps[b]:>8}  error: {fit.loss[b]:.5f}  time: {fit.seconds:.2f} secs"
             else:
                 end = f"stepmax  min thresh: {fit.reached[b]:.6g}"
-            sys.stdout.write(f"{self._head(b)} {end}\n")
+            sys.stdout.write(f"{self._head(int(b))} {end}\n")
 
     def _head(self, b: int) -> str:
         hidden = hidden_units(self.settings)
@@ -132,7 +132,7 @@ class EpochLifesign(Lifesign):
                 self._said[b] = epoch
                 line = stack.history[b, epoch - 1]
                 check = "" if np.isnan(line[VAL_LOSS]) else f"  val_loss: {line[VAL_LOSS]:.6g}"
-                sys.stdout.write(f"{self._head(b)} {epoch:>6}/{self.epochs}  loss: {line[LOSS]:.6g}{check}\n")
+                sys.stdout.write(f"{self._head(int(b))} {epoch:>6}/{self.epochs}  loss: {line[LOSS]:.6g}{check}\n")
 
     def finish(self, fit: Fit) -> None:
         """A closing line for every repetition."""
@@ -142,7 +142,7 @@ class EpochLifesign(Lifesign):
 
         for b in range(fit.steps.size):
             epochs = 0 if fit.history is None else int(fit.history.epochs[b])
-            sys.stdout.write(f"{self._head(b)} {epochs:>6}  {STATUS[int(fit.status[b])]}  error: {fit.loss[b]:.5f}  "
+            sys.stdout.write(f"{self._head(int(b))} {epochs:>6}  {STATUS[int(fit.status[b])]}  error: {fit.loss[b]:.5f}  "
                              f"time: {fit.seconds:.2f} secs\n")  # fmt: skip
 
     def _head(self, b: int) -> str:

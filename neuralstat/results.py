@@ -247,7 +247,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
         gone = self.fit.pruned
         columns = ("start", "error", "reached_threshold", "steps")
-        values = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
+        values: list[Any] = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
         frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
         return frame.assign(status=STATUS[cpu.PRUNED])
 

@@ -239,6 +239,12 @@ class Settings:
             put("tol", check_number(self.tol, "tol"))
 
     @property
+    def full_threshold(self) -> float:
+        """The threshold of a fit by a full-batch algorithm, which always has one."""
+        assert self.threshold is not None
+        return self.threshold
+
+    @property
     def kept(self) -> int:
         """Repetitions that are trained to the end."""
         return self.rep if self.keep is None else self.keep

@@ -37,7 +37,7 @@ def variance(goal: Objective, mu: np.ndarray) -> np.ndarray:
         return np.ones_like(mu)
     if name in ("binomial", "multinomial"):
         return mu * (1 - mu)
-    return goal.family.variance(mu)  # type: ignore[attr-defined]
+    return goal.family.variance(mu)
 
 
 def natural(goal: Objective, mu: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def natural(goal: Objective, mu: np.ndarray) -> np.ndarray:
         return -1 / mu
     if name == "inverse_gaussian":
         return -0.5 / np.square(mu)
-    power = getattr(goal.family, "parameter", 0.0)  # type: ignore[attr-defined]
+    power = getattr(goal.family, "parameter", 0.0)
     if name == "negative_binomial":
         return np.log(np.maximum(power * mu, CLIP)) - np.log1p(power * mu)
     if name == "tweedie":
@@ -100,10 +100,10 @@ def draw(
     if name == "inverse_gaussian":
         return rng.wald(mu, np.broadcast_to(safe / scale, mu.shape))
     if name == "negative_binomial":
-        size = 1 / goal.family.parameter  # type: ignore[attr-defined]
+        size = 1 / goal.family.parameter
         return rng.negative_binomial(size, size / (size + mu)).astype(float)
     if name == "tweedie":
-        return _tweedie(rng, mu, scale / safe, goal.family.parameter)  # type: ignore[attr-defined]
+        return _tweedie(rng, mu, scale / safe, goal.family.parameter)
     raise ArgumentError(f"df: no random numbers for the family {name!r}.")
 
 

@@ -129,7 +129,7 @@ def train_stack(
     algorithm, _ = api.resolve_algorithm(settings, network, design, int(free.sum()), penalty)
     same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": n_jobs}
     fit = train(
-        network, data, start, free, algorithm, threshold=settings.threshold, tol=settings.tol, keep=keep,
+        network, data, start, free, algorithm, threshold=settings.full_threshold, tol=settings.tol, keep=keep,
         device=settings.device, **same,
     )  # fmt: skip
     if settings.polish:

@@ -89,8 +89,8 @@ def averaged(members: list[DegreesOfFreedom]) -> DegreesOfFreedom:
     if len(members) == 1:
         return members[0]
     first = members[0]
-    parts = [m.per_observation for m in members]
-    mean = None if any(p is None for p in parts) else np.mean(parts, axis=0)
+    parts = [m.per_observation for m in members if m.per_observation is not None]
+    mean = np.mean(parts, axis=0) if len(parts) == len(members) else None
     errors = [m.se for m in members if m.se is not None]
     details: dict[str, Any] = {"members": [float(m) for m in members]}
     for key in first.details:

@@ -21,37 +21,37 @@ class EffectsMixin:
         """Average slopes and discrete changes; see `effects.marginal_effects`."""
         from . import marginal_effects
 
-        return marginal_effects(self, at, method, **options)  # type: ignore[arg-type]
+        return marginal_effects(self, at, method, **options)
 
     def partial_dependence(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
         """Mean prediction with one variable set to each value; see `effects.partial_dependence`."""
         from . import partial_dependence
 
-        return partial_dependence(self, variable, grid, **options)  # type: ignore[arg-type]
+        return partial_dependence(self, variable, grid, **options)
 
     def ice(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
         """Individual curves; see `effects.ice`."""
         from . import ice
 
-        return ice(self, variable, grid, **options)  # type: ignore[arg-type]
+        return ice(self, variable, grid, **options)
 
     def ale(self, variable: str, bins: Any = 20, **options: Any) -> pd.DataFrame:
         """Accumulated local effects; see `effects.ale`."""
         from . import ale
 
-        return ale(self, variable, bins, **options)  # type: ignore[arg-type]
+        return ale(self, variable, bins, **options)
 
     def importance(self, method: str = "permutation", **options: Any) -> pd.DataFrame:
         """Garson's, Olden's or permutation importance; see `effects.importance`."""
         from . import importance
 
-        return importance(self, method, **options)  # type: ignore[arg-type]
+        return importance(self, method, **options)
 
     def lek_profile(self, variable: str | None = None, grid: Any = 100, **options: Any) -> pd.DataFrame:
         """Profiles with the other variables at quantiles; see `effects.lek_profile`."""
         from . import lek_profile
 
-        return lek_profile(self, variable, grid, **options)  # type: ignore[arg-type]
+        return lek_profile(self, variable, grid, **options)
 
     def plot_effects(self, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None,
                      **options: Any) -> Axes:  # fmt: skip

@@ -87,8 +87,8 @@ def family_from_json(stored: Any) -> Family:
     try:
         name, link = stored["family"], stored["link"]
         parameter, more = float(stored["parameter"]), float(stored["link_parameter"])
-        chosen: Link = {"power": power, "nbinom": nbinom}[link](more) if link in ("power", "nbinom") \
-            else resolve_link(str(link))  # fmt: skip
+        with_parameter: dict[str, Callable[[float], Link]] = {"power": power, "nbinom": nbinom}
+        chosen = with_parameter[link](more) if link in with_parameter else resolve_link(str(link))
         if name == "negative_binomial":
             return NegativeBinomial(parameter, chosen)
         return Tweedie(parameter, chosen) if name == "tweedie" else FAMILIES[name](chosen)

@@ -199,9 +199,9 @@ def _second_pass(
         y, complete = spec.encode_response(table)
         complete = complete & inputs.complete
         if options.weights is not None:
-            w = frames.vector(options.weights, table, "weights")
-            complete &= ~np.isnan(w)
-            weights.append(w[complete])
+            part = frames.vector(options.weights, table, "weights")
+            complete &= ~np.isnan(part)
+            weights.append(part[complete])
         response.check_needs(y[:, complete], spec.y_names, options.err_needs)
         spool.append("x", inputs.x[:, complete])
         spool.append("y", y[:, complete])
@@ -221,7 +221,7 @@ def _second_pass(
         warnings.warn(f"{text}; these rows are dropped.", DataWarning, stacklevel=4)
     x, y = spool.finish("x", len(spec.x_names), n), spool.finish("y", len(spec.y_names), n)
     offset: np.ndarray | None = spool.finish("offset", len(spec.y_names), n) if spec.has_offset else None
-    w = rows.check_weights(np.concatenate(weights)) if options.weights is not None else None
+    w: np.ndarray | None = rows.check_weights(np.concatenate(weights)) if options.weights is not None else None
     scaling = _scale(spec, x, y, offset, w, options) if options.standardize else None
     labels = index[0].append(index[1:]) if len(index) > 1 else index[0]
     spec = replace(spec, scaling=scaling)

@@ -13,11 +13,18 @@ from ..train import make_data
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
 
 
+def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
+    """One network's weights, or a stack of them, as kernels take them; they do not check sizes."""
+    if theta.shape[-1] != network.n_params:
+        raise ValueError(f"theta has {theta.shape[-1]} weights, the network {network.n_params}.")
+    return np.ascontiguousarray(theta)
+
+
 def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
     """Gradient (P,) of the error of one network, with the penalty's."""
     net = network.net()
     grad = np.empty(network.n_params)
-    cpu.loss_gradient(net, data, np.ascontiguousarray(theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
+    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
     if penalty is not None:
         from ..penalties import penalise
 
@@ -29,20 +36,20 @@ def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
     """Error of one network, without penalty."""
     grad = np.empty(network.n_params)
     n = as_python(cpu.n_seen)(data, 0)
-    return float(cpu.loss_gradient(network.net(), data, np.ascontiguousarray(theta), 0, 0, n, grad))
+    return float(cpu.loss_gradient(network.net(), data, _flat(network, theta), 0, 0, n, grad))
 
 
 def scores(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
     """d error_i / d theta, shape (n, P)."""
     out = np.empty((data.x.shape[1], network.n_params))
-    cpu.loss_scores(network.net(), data, np.ascontiguousarray(theta), out)
+    cpu.loss_scores(network.net(), data, _flat(network, theta), out)
     return out
 
 
 def jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
     """d output_k / d theta at every observation, shape (K, n, P); of the linear predictor where the loss is."""
     out = np.empty((network.n_outputs, data.x.shape[1], network.n_params))
-    cpu.output_jacobian(network.net(), data, np.ascontiguousarray(theta), out)
+    cpu.output_jacobian(network.net(), data, _flat(network, theta), out)
     return out
 
 
@@ -60,7 +67,7 @@ def hessian(
     grad = np.empty(p, np.complex128)
     n = as_python(cpu.n_seen)(data, 0)
     for j in range(p):
-        moved = np.array(theta, np.complex128)
+        moved = np.array(_flat(network, theta), np.complex128)
         moved[j] += 1j * STEP
         cpu.loss_gradient(net, data, moved, 0, 0, n, grad)
         columns[:, j] = grad.imag / STEP
@@ -81,7 +88,7 @@ def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarra
     """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
-    cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), np.ascontiguousarray(theta), out)
+    cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), _flat(network, theta), out)
     return out
 
 
@@ -90,7 +97,7 @@ def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray
     n = x.shape[1]
     out = np.empty((network.width, n))
     data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
-    cpu.unit_values(network.net(), data, np.ascontiguousarray(theta), out)
+    cpu.unit_values(network.net(), data, _flat(network, theta), out)
     return out
 
 
@@ -99,7 +106,7 @@ def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarr
 
     The linear predictor where the loss is of it, else the output activation's values.
     """
-    theta = np.ascontiguousarray(np.atleast_2d(theta))
+    theta = _flat(network, np.atleast_2d(theta))
     n = x.shape[1]
     out = np.empty((theta.shape[0], network.n_outputs, n))
     data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)

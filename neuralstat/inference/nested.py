@@ -145,7 +145,7 @@ def compare_lr_test(
         for k, fit in enumerate((small, large)):
             found = best_deviances(fit, fit.design.y[np.newaxis], starts, seeds[k], n_jobs)
             deviance[k] = min(deviance[k], float(found[0]))
-    observed = float(_statistic(large, *deviance, large.scale))
+    observed = float(_statistic(large, deviance[0], deviance[1], large.scale))
     if not bootstrap:
         return Comparison(observed, float(stats.chi2.sf(observed, df_diff)), df_diff, np.empty(0))
     y = responses(small, "parametric", bootstrap, seeds[2], "best")

@@ -213,7 +213,12 @@ def get_prediction(
 
         sampling, between = np.full_like(mean, np.nan), np.zeros_like(mean)
         nothing = np.full_like(mean, np.nan)
-        of_new = conformal(results, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options)
+        resampled = conformal(
+            results, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
+        )
+
+        def of_new(alpha: float) -> tuple[np.ndarray, np.ndarray]:
+            return resampled(alpha)
 
         def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
             return nothing, nothing

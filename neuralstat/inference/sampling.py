@@ -61,7 +61,7 @@ def weight_moves(
             flat = root.reshape(-1, root.shape[2])
             hessian = flat.T @ flat
         elif alone and phi.shape[0] == 1:
-            values, vectors = np.linalg.eigh(hessian)
+            values, vectors = np.linalg.eigh(np.asarray(hessian))
             filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
     if results.penalty_coefficients is not None:

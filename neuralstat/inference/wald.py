@@ -135,6 +135,7 @@ def _shrinkage(results: NeuralNetResults, b: int, cov_type: str | None) -> np.nd
     else:
         matrix = derivatives.hessian(results.network, results.data, theta)
     matrix = matrix[np.ix_(free, free)]
+    assert results.penalty_coefficients is not None
     curvature = derivatives.penalty_curvature(results.penalty_coefficients, theta)[free]
     turned, _, _ = inverse(matrix + np.diag(curvature))
     out = np.zeros(free.size)

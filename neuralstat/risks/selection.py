@@ -133,7 +133,7 @@ class _Search:
                 else:
                     number = fit._df(self.df, self.rep, **self.options)
                     d = float(number)
-                    sigma = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
+                    sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
                     value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
                     if self.criterion in ("gcv", "cp"):
                         se = risk(fit, self.criterion, df=number, rep=self.rep, **sigma).se

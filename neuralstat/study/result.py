@@ -81,16 +81,18 @@ class Collected:
         frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
         for name in ("truth", "model", "kind", "estimator", "target", "status"):
             frame[name] = frame[name].astype(str).astype(object)
-        fits, designs, true_df = {}, {}, {}
+        fits: dict[tuple[Any, ...], np.ndarray] = {}
+        designs: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
+        true_df: dict[tuple[Any, ...], tuple[float, float]] = {}
         for (cell, model), part in self.parts.items():
             where = self.plan.cells[cell]
-            key = (where.problem.name, where.noise.sd, where.n)
+            at = (where.problem.name, where.noise.sd, where.n)
             x, f = self.plan.design(cell)
-            designs[key] = (x, f)
+            designs[at] = (x, f)
             if self.keep_fits:
-                name = (*key, self.plan.models[model].name)
-                fits[name] = part["fitted"][self.done[cell, model]]
-                true_df[name] = self._true_df(cell, np.flatnonzero(self.done[cell, model]), fits[name])
+                fit = (*at, self.plan.models[model].name)
+                fits[fit] = part["fitted"][self.done[cell, model]]
+                true_df[fit] = self._true_df(cell, np.flatnonzero(self.done[cell, model]), fits[fit])
         networks = round(sum(float(np.nansum(p["networks"])) for p in self.parts.values()))
         return StudyResult(frame, fits, designs, complete, seconds, networks, true_df)
 
