@@ -167,7 +167,8 @@ def test_statsmodels_glm_and_gam():
     assert whole.df[0] == pytest.approx(direct.edf.sum())
     rows = np.arange(0, 40, 2)
     part = gam.fit(y[:1], [None], [rows]).fitted[0]
-    basis = np.column_stack([np.ones(40), smoother.basis])
+    smoother = BSplines(x[rows, 1:], df=[8], degree=[3], knot_kwds=[{"lower_bound": 0.0, "upper_bound": 1.0}])
+    basis = np.column_stack([np.ones(40), smoother.transform(x[:, 1:])])
     bend = np.zeros((basis.shape[1],) * 2)
     bend[1:, 1:] = 2 * 0.1 * smoother.smoothers[0].cov_der2
     closed = basis @ np.linalg.lstsq(basis[rows].T @ basis[rows] + bend, basis[rows].T @ y[0][rows], rcond=None)[0]
@@ -248,7 +249,7 @@ def test_refits_against_closed_forms():
     n, sigma = 50, 0.3
     cv10 = S.estimator("cv", k=5, repeats=2, name="cv5x2")
     loo = S.estimator("cv", k=n, name="leave one out")
-    result = S(S.bs(6), "sine", sigma, n, replicates=4, n_jobs=1, random_state=1, estimators=[
+    result = S(S.glm("poly(x, 5)"), "sine", sigma, n, replicates=4, n_jobs=1, random_state=1, estimators=[
         "loo", loo, cv10, S.estimator("cp:gdf", draws=400), S.estimator("cp:covariance", draws=400), "cp", "632", "632+",
         "bootstrap", "training"])  # fmt: skip
     table = result.frame.pivot(index="replicate", columns="estimator", values="estimate")
@@ -279,6 +280,31 @@ def test_cross_validation_by_hand():
     assert found["cv"] == pytest.approx(by_hand)
     correction = np.mean((y - y.mean()) ** 2) - np.mean([np.mean((y - m) ** 2) for m in means])
     assert found["burman"] == pytest.approx(by_hand + correction)
+
+
+TIGHT = {"tol": 1e-12, "threshold": 1e-9}
+STANDARD = {"standardize": True, "penalty": ns.decay(3.0), **TIGHT}
+
+
+@pytest.mark.parametrize("formula, model, settings", [
+    ("y ~ x", S.net(0, **STANDARD), STANDARD),
+    ("y ~ x", S.net(0, keep=1, rep=2, **STANDARD), STANDARD),
+    ("y ~ bs(x, df=7, extrapolation='extend')", S.bs(8), TIGHT),
+    ("y ~ cr(x, df=6)", S.cr(6), TIGHT),
+    ("y ~ poly(x, 3)", S.glm("poly(x, 3)"), TIGHT),
+], ids=["decay", "decay, keep", "bs", "cr", "poly"])  # fmt: skip
+def test_knots_and_scaling_of_refits_are_those_of_the_rows_they_see(formula, model, settings):
+    n, k = 40, 4
+    uneven = np.linspace(0, 1, n) ** 2
+    problem = S.truth(np.sin, design=uneven, name="sin")
+    result = S({"model": model}, problem, 0.3, n, replicates=1, n_jobs=1, random_state=4, estimators=S.estimator("cv", k=k))
+    assert result.frame["status"].tolist() == ["ok"]
+    cell = Cell(problem, Noise(0.3), n, np.random.SeedSequence(4))
+    y = cell.response(np.sin(uneven), 0)
+    fold = np.random.default_rng(cell.seed(f"refit|{('cv', k, 1)!r}", 0)).permutation(np.arange(n) % k)
+    fit = ns.neuralnet(formula, {"x": uneven, "y": y}, hidden=0, algorithm="lm", **settings)
+    wanted = float(ns.risk(fit, "cv", folds=fold))
+    assert result.frame["estimate"].iloc[0] == pytest.approx(wanted, rel=1e-6)
 
 
 def test_functions_as_truth_and_estimator_and_several_covariates():

@@ -96,6 +96,11 @@ def study(
     NeuralStatWarning
         Where chunks could not be written to the checkpoint, or the study was interrupted.
 
+    Notes
+    -----
+    A refit of an estimator is the whole procedure on its rows: start weights are new, and scaling, knots and other states
+    of transforms are found from these rows. Only the outer knots of `gam` are the design's range in every refit.
+
     Examples
     --------
     >>> import neuralstat as ns

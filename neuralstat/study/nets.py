@@ -137,10 +137,10 @@ class PreparedNet:
         self.free, self.constants = fixed_weights(
             self.network, self.settings.exclude, self.settings.constant_weights, self.settings.compat
         )
+        self.original = None  # covariates (D, n), where the model standardises them
         if self.design.scaling is not None:
-            from ..scaling import scaled_constants
-
-            self.constants = scaled_constants(self.network, self.design.scaling, self.free, self.constants)
+            self.original = np.ascontiguousarray(x.T)
+            self.constants = self._constants(self.design.scaling)
         self.penalty = coefficients(self.settings.penalty, self.network, self.design)
         self.algorithm, _ = api.resolve_algorithm(
             self.settings, self.network, self.design, int(self.free.sum()), self.penalty
@@ -172,10 +172,17 @@ class PreparedNet:
         self, y: np.ndarray, seeds: Sequence[np.random.SeedSequence], rows: Sequence[np.ndarray] | None, local: bool
     ) -> Fits:
         t, r = y.shape[0], self.restarts
+        local = local and rows is None  # leverages are those of a fit to the whole design
         shift, scale = self._rescaling(y, rows)
         inner = (y - shift) / scale
-        start = np.concatenate([self._start(inner[k], seed) for k, seed in enumerate(seeds)])
-        theta, loss, converged, finite = self._train(inner, start, rows)
+        own = [self._scaling(part) for part in rows] if rows is not None and self.original is not None else None
+        x = None if own is None else np.stack([s.x_internal(self.original) for s in own])
+        start = np.concatenate([
+            self._start(inner[k], seed, self.design.x if x is None else x[k], None if rows is None else rows[k],
+                        self.constants if own is None else self._constants(own[k]))
+            for k, seed in enumerate(seeds)
+        ])  # fmt: skip
+        theta, loss, converged, finite = self._train(inner, start, rows, x)
         theta, loss = theta.reshape(t, r, -1), np.where(finite, loss, np.inf).reshape(t, r)
         converged, finite = converged.reshape(t, r), finite.reshape(t, r)
         good = np.where((converged & finite).any(axis=1, keepdims=True), converged & finite, finite)
@@ -191,7 +198,9 @@ class PreparedNet:
         leverage = np.zeros_like(y) if local else None
         at, which = np.nonzero(good)
         chosen = theta[at, which]
-        mu = self._means(chosen)
+        mu = self._means(chosen) if x is None else np.concatenate(
+            [self._means(chosen[at == k], x[k]) for k in range(t)]
+        )  # fmt: skip
         share = 1 / np.maximum(good.sum(axis=1), 1)[at]
         np.add.at(fitted, at, mu * share[:, np.newaxis])
         if leverage is not None:
@@ -212,8 +221,26 @@ class PreparedNet:
                 scale[k] = sd if sd > 0 else 1.0
         return shift, scale
 
-    def _start(self, y: np.ndarray, seed: np.random.SeedSequence) -> np.ndarray:
-        """Start weights (R, P) for one response."""
+    def _scaling(self, rows: np.ndarray) -> Any:
+        """Centres and scales of the covariates among some observations."""
+        from ..formula.scaling import fit_scaling
+
+        some, keep = np.zeros((1, rows.size)), np.zeros(1, bool)  # responses are rescaled one by one: `_rescaling`
+        return fit_scaling(self.original[:, rows], some, None, self.design.x_names, self.design.y_names, keep)  # type: ignore[index]
+
+    def _constants(self, scaling: Any) -> np.ndarray:
+        """Values (P,), in the internal units of `scaling`, of the weights that are held."""
+        from ..exclude import fixed_weights
+        from ..scaling import scaled_constants
+
+        s = self.settings
+        free, constants = fixed_weights(self.network, s.exclude, s.constant_weights, s.compat)
+        return scaled_constants(self.network, scaling, free, constants)
+
+    def _start(
+        self, y: np.ndarray, seed: np.random.SeedSequence, x: np.ndarray, rows: np.ndarray | None, constants: np.ndarray
+    ) -> np.ndarray:
+        """Start weights (R, P) for one response (n,) at covariates (D, n), of which a fit sees `rows`."""
         from dataclasses import replace
 
         from ..families.starts import feasible
@@ -221,18 +248,18 @@ class PreparedNet:
 
         adjust = None
         if self.network.objective.family is not None:
-            design = replace(self.design, y=y[np.newaxis])
+            design = replace(self.design, x=x, y=y[np.newaxis])
 
             def adjust(theta: np.ndarray) -> np.ndarray:
                 return feasible(self.network, design, theta, self.free)
 
         return start_weights(
-            self.network, self.restarts, seed, self.free, self.constants, adjust=adjust,
-            init=self.settings.start_init, x=self.design.x,
+            self.network, self.restarts, seed, self.free, constants, adjust=adjust,
+            init=self.settings.start_init, x=x if rows is None else np.ascontiguousarray(x[:, rows]),
         )  # fmt: skip
 
     def _train(
-        self, y: np.ndarray, start: np.ndarray, rows: Sequence[np.ndarray] | None
+        self, y: np.ndarray, start: np.ndarray, rows: Sequence[np.ndarray] | None, x: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Weights (B, P), losses, convergence and finiteness (B,); B = T R, restarts of a response together."""
         from ..train import TRIAL, TRIAL_OTHERS
@@ -240,13 +267,13 @@ class PreparedNet:
         s, r = self.settings, self.restarts
         keep = s.keep
         if keep is None or keep >= r:
-            fit = self._run(y, start, np.arange(start.shape[0]) // r, rows, s.stepmax)
+            fit = self._run(y, start, np.arange(start.shape[0]) // r, rows, s.stepmax, x)
             return fit.theta, fit.loss, fit.converged, np.isfinite(fit.loss) & np.isfinite(fit.theta).all(axis=1)
         trial = TRIAL.get(self.algorithm.name, TRIAL_OTHERS)
-        first = self._run(y, start, np.arange(start.shape[0]) // r, rows, min(trial, s.stepmax))
+        first = self._run(y, start, np.arange(start.shape[0]) // r, rows, min(trial, s.stepmax), x)
         order = np.argsort(np.where(np.isfinite(first.loss), first.loss, np.inf).reshape(-1, r), axis=1, kind="stable")
         kept = (np.sort(order[:, :keep], axis=1) + r * np.arange(y.shape[0])[:, np.newaxis]).ravel()
-        then = self._run(y, first.theta[kept], kept // r, rows, s.stepmax)
+        then = self._run(y, first.theta[kept], kept // r, rows, s.stepmax, x)
         theta, loss = first.theta.copy(), np.full(first.loss.shape, np.nan)
         theta[kept], loss[kept] = then.theta, then.loss
         converged = np.zeros(loss.size, bool)
@@ -254,31 +281,36 @@ class PreparedNet:
         return theta, loss, converged, np.isfinite(loss) & np.isfinite(theta).all(axis=1)
 
     def _run(
-        self, y: np.ndarray, start: np.ndarray, owner: np.ndarray, rows: Sequence[np.ndarray] | None, stepmax: int
+        self, y: np.ndarray, start: np.ndarray, owner: np.ndarray, rows: Sequence[np.ndarray] | None, stepmax: int,
+        x: np.ndarray | None,
     ) -> Any:
-        """Train networks whose responses are ``y[owner]`` on one thread."""
+        """Train networks whose responses are ``y[owner]``, and covariates ``x[owner]`` or the design's, on one thread."""
         from ..train import make_data, train
 
         table = count = None
         if rows is not None:
             sizes = np.array([part.size for part in rows], np.int64)
             table = np.zeros((len(rows), sizes.max()), np.int64)
-            for line, part in zip(table, rows, strict=True):
-                line[: part.size] = part
+            for k, (line, part) in enumerate(zip(table, rows, strict=True)):
+                line[: part.size] = part if x is None else part + k * y.shape[1]
             table, count = table[owner], sizes[owner]
-        data = make_data(self.design.x, y[owner][:, np.newaxis], rows=table, count=count)
+        if x is None:
+            data = make_data(self.design.x, y[owner][:, np.newaxis], rows=table, count=count)
+        else:  # one copy of the design after the other
+            data = make_data(np.concatenate(x, axis=1), y.reshape(1, -1), rows=table, count=count)
         return train(
             self.network, data, start, self.free, self.algorithm, threshold=self.settings.threshold,  # type: ignore[arg-type]
             stepmax=stepmax, tol=self.settings.tol, penalty=self.penalty, n_jobs=1,
         )  # fmt: skip
 
-    def _means(self, theta: np.ndarray) -> np.ndarray:
-        """Fitted means (B, n) of weights (B, P), in internal units."""
+    def _means(self, theta: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
+        """Fitted means (B, n) of weights (B, P) at covariates (D, n), the design's if not given; in internal units."""
         from ..inference import derivatives
 
+        x = self.design.x if x is None else x
         if theta.shape[0] == 0:
-            return np.zeros((0, self.design.x.shape[1]))
-        raw = derivatives.outputs(self.network, self.design.x, theta)
+            return np.zeros((0, x.shape[1]))
+        raw = derivatives.outputs(self.network, x, theta)
         goal = self.network.objective
         return np.stack([goal.response(each)[0] for each in raw]) if goal.of_predictor else raw[:, 0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,9 +32,9 @@ class Basis:
     kind: str
 
     def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> LinearSmoother:
-        """The basis on a design (n, D). Knots come from the whole design."""
+        """The basis on a design (n, D)."""
         del restarts
-        return LinearSmoother(model_matrix(self._terms(columns), x, columns))
+        return LinearSmoother(Columns(self._terms(columns), x, columns))
 
     def _terms(self, columns: tuple[str, ...]) -> str:
         return " + ".join(self.terms.format(x=c) for c in columns) if "{x}" in self.terms else self.terms
@@ -50,17 +49,50 @@ class Basis:
         return 0
 
 
-def model_matrix(terms: str, x: np.ndarray, columns: tuple[str, ...]) -> np.ndarray:
-    """Columns (n, p) of a right-hand side."""
-    import formulaic
-    import pandas as pd
+class Columns:
+    """Columns of a right-hand side on a design.
 
-    frame = pd.DataFrame(x, columns=list(columns))
-    return np.ascontiguousarray(np.asarray(formulaic.model_matrix(terms, frame, na_action="raise", context={}), dtype=float))
+    Parameters
+    ----------
+    terms : str
+    x : (n, D) array
+    names : tuple of str
+
+    Attributes
+    ----------
+    whole : (n, p) array
+        Knots, centres and other states of transforms come from the whole design.
+    """
+
+    def __init__(self, terms: str, x: np.ndarray, names: tuple[str, ...]) -> None:
+        import pandas as pd
+
+        self.terms, self.frame = terms, pd.DataFrame(x, columns=list(names))
+        matrix = self._found(self.frame)
+        self.whole = _array(matrix)
+        self.stateful = any(matrix.model_spec.transform_state.values())
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Columns (n, p) at the whole design, states of transforms found from some of its rows."""
+        if not self.stateful:
+            return self.whole
+        part = self._found(self.frame.iloc[rows].reset_index(drop=True))
+        return _array(part.model_spec.get_model_matrix(self.frame, context={}))
+
+    def _found(self, frame: Any) -> Any:
+        import formulaic
+
+        return formulaic.model_matrix(self.terms, frame, na_action="raise", context={})
+
+
+def _array(matrix: Any) -> np.ndarray:
+    return np.ascontiguousarray(np.asarray(matrix, dtype=float))
 
 
 def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
-    """A regression spline of B-splines by least squares (formulaic's ``bs``), knots at quantiles of the design.
+    """A regression spline of B-splines by least squares (formulaic's ``bs``), knots at quantiles of the rows it sees.
+
+    Beyond these rows (a fold's training part need not hold the extremes) its end pieces go on, as R's ``bs`` does.
 
     Parameters
     ----------
@@ -73,11 +105,13 @@ def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
     """
     degree = check_int(degree, "bs: degree", 0)
     size = check_int(size, "bs: size", degree + 1)
-    return Basis(name or f"bs {size}", size, f"bs({{x}}, df={size - 1}, degree={degree})", "bs")
+    return Basis(name or f"bs {size}", size, f"bs({{x}}, df={size - 1}, degree={degree}, extrapolation='extend')", "bs")
 
 
 def cr(size: int, *, name: str | None = None) -> Basis:
-    """A natural cubic regression spline by least squares (formulaic's ``cr``), knots at quantiles of the design.
+    """A natural cubic regression spline by least squares (formulaic's ``cr``), knots at quantiles of the rows it sees.
+
+    Beyond these rows it is a straight line.
 
     Parameters
     ----------
@@ -94,8 +128,8 @@ def cr(size: int, *, name: str | None = None) -> Basis:
 class LinearSmoother:
     """Least squares on columns (n, p), which need not be independent."""
 
-    def __init__(self, columns: np.ndarray) -> None:
-        left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    def __init__(self, columns: Columns) -> None:
+        left, singular, _ = np.linalg.svd(columns.whole, full_matrices=False)
         self.columns = columns
         self.basis = np.ascontiguousarray(left[:, singular > 1e-10 * singular[0]])
         self.trace = np.sum(self.basis**2, axis=1)
@@ -112,9 +146,12 @@ class LinearSmoother:
         q = self.basis
         if rows is None:
             return one_by_one(lambda t: (q @ (q.T @ y[t]), float(q.shape[1])), y, trace=self.trace)
-        return one_by_one(
-            lambda t: (q @ np.linalg.lstsq(q[rows[t]], y[t][rows[t]], rcond=None)[0], np.nan), y
-        )
+
+        def part(t: int) -> tuple[np.ndarray, float]:
+            columns = self.columns.of(rows[t]) if self.columns.stateful else q
+            return columns @ np.linalg.lstsq(columns[rows[t]], y[t][rows[t]], rcond=None)[0], np.nan
+
+        return one_by_one(part, y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -334,17 +371,11 @@ def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = No
 
 
 class PreparedStatsmodels:
-    """A GLM or GAM on a design: the basis is that of the whole design, whatever rows a fit sees."""
+    """A GLM or GAM on a design; knots are those of the rows that a fit sees, a GAM's outer ones the design's range."""
 
     def __init__(self, model: Statsmodels, x: np.ndarray, columns: tuple[str, ...]) -> None:
         self.model, self.x = model, x
-        self.exog = model_matrix(model.terms, x, columns)
-        self.smoother: Any = None
-        if model.kind == "gam":
-            from statsmodels.gam.api import BSplines
-
-            d = x.shape[1]
-            self.smoother = BSplines(x, df=[model.size] * d, degree=[model.options["degree"]] * d)
+        self.terms = Columns(model.terms, x, columns)
 
     def fit(
         self,
@@ -357,27 +388,35 @@ class PreparedStatsmodels:
         del seeds, local
 
         def fit(t: int) -> tuple[np.ndarray, float]:
-            seen = np.arange(y.shape[1]) if rows is None else rows[t]
-            done = self._model(y[t], seen).fit()
-            df = float(done.edf.sum()) if self.smoother is not None else float(done.df_model + 1)
-            return done.model.family.link.inverse(self.columns @ np.asarray(done.params)), df
+            seen = None if rows is None else rows[t]
+            model, columns = self._model(y[t], seen)
+            done = model.fit()
+            df = np.nan if seen is not None else float(done.edf.sum()) if self.additive else float(done.df_model + 1)
+            return done.model.family.link.inverse(columns @ np.asarray(done.params)), df
 
         return one_by_one(fit, y)
 
     @property
-    def columns(self) -> np.ndarray:
-        """All columns (n, p) of the linear predictor."""
-        return self.exog if self.smoother is None else np.column_stack([self.exog, self.smoother.basis])
+    def additive(self) -> bool:
+        """Whether it is a GAM."""
+        return self.model.kind == "gam"
 
-    def _model(self, y: np.ndarray, seen: np.ndarray) -> Any:
+    def _model(self, y: np.ndarray, seen: np.ndarray | None) -> tuple[Any, np.ndarray]:
+        """A model of some rows, and the columns (n, p) of its linear predictor at all rows."""
         import statsmodels.api as sm
 
         family = self.model.options.get("family")
-        if self.smoother is None:
-            return sm.GLM(y[seen], self.exog[seen], family=family)
-        from statsmodels.gam.api import GLMGam
+        columns = self.terms.whole if seen is None else self.terms.of(seen)
+        rows = np.arange(y.size) if seen is None else seen
+        if not self.additive:
+            return sm.GLM(y[rows], columns[rows], family=family), columns
+        from statsmodels.gam.api import BSplines, GLMGam
 
-        part = copy.copy(self.smoother)
-        part.basis, part.nobs = self.smoother.basis[seen], seen.size
-        alpha = [self.model.options["alpha"]] * self.x.shape[1]
-        return GLMGam(y[seen], self.exog[seen], smoother=part, alpha=alpha, family=family)
+        d = self.x.shape[1]
+        ends = [{"lower_bound": v.min(), "upper_bound": v.max()} for v in self.x.T]
+        smoother = BSplines(
+            self.x[rows], df=[self.model.size] * d, degree=[self.model.options["degree"]] * d, knot_kwds=ends
+        )
+        alpha = [self.model.options["alpha"]] * d
+        model = GLMGam(y[rows], columns[rows], smoother=smoother, alpha=alpha, family=family)
+        return model, np.column_stack([columns, smoother.transform(self.x)])
