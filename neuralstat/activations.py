@@ -19,6 +19,7 @@ from .engine.call import call_activation
 from .engine.compile import entry, jit, named
 from .engine.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
 from .engine.simd import elementwise, simd_logistic, simd_tanh
+from .engine.simd_layers import simd_relu
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
 
@@ -160,8 +161,16 @@ def _tanh_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
             value[u, i], slope[u, i] = tanh(value[u, i], 0.0)
 
 
+@jit(strict=True)
+def _relu_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = relu(value[u, i], 0.0)
+
+
 logistic_rows = elementwise(simd_logistic, _logistic_plain)
 tanh_rows = elementwise(simd_tanh, _tanh_plain)
+relu_rows = elementwise(simd_relu, _relu_plain)
 
 
 def _loop(kernel: Any) -> Any:
@@ -282,7 +291,10 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
         else:
             _tanh(p, value, slope, first, units, lane, m, lanes)
     elif code == RELU:
-        _relu(p, value, slope, first, units, lane, m, lanes)
+        if gpu is None:
+            relu_rows(value, slope, first, units, m)
+        else:
+            _relu(p, value, slope, first, units, lane, m, lanes)
     elif code == CUSTOM:
         if custom is not None:
             _apply_custom(address, value, slope, first, units, lane, m, lanes)

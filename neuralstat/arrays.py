@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import ArgumentError
-from .layers import codes
+from .layers.keras_weights import by_row
 
 if TYPE_CHECKING:
     from .network import Network
 
 
-def _dense(row: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
-    return {"kernel": block[:, 1:].T, "bias": block[:, 0]}
-
-
-def _conv2d(row: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
-    shape = (-1, row[codes.KERNEL_ROWS], row[codes.KERNEL_COLS], row[codes.CHANNELS])
-    return {"kernel": np.moveaxis(block[:, 1:].reshape(shape), 0, -1), "bias": block[:, 0]}
-
-
-def _lstm(row: np.ndarray, block: np.ndarray) -> dict[str, np.ndarray]:
-    features = int(row[codes.FEATURES])
-    return {"kernel": block[:, 1 : 1 + features].T, "recurrent_kernel": block[:, 1 + features :].T, "bias": block[:, 0]}
-
-
-_ARRAYS: dict[int, Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]] = {
-    codes.DENSE: _dense, codes.CONV2D: _conv2d, codes.LSTM: _lstm,
-}  # fmt: skip
-
-
 def positions(network: Network) -> dict[str, np.ndarray]:
     """Array name (``"conv2d_1/kernel"``) -> positions of its elements in the flat vector, in Keras' shape and order.
 
-    Kernels of dense layers are (inputs, units), of convolutions (row, column, in, out); of recurrent layers (inputs,
-    gates * units) with the gates in Keras' order.
+    Kernels of dense layers are (inputs, units), of convolutions ([row,] column, in, out); of recurrent layers (inputs,
+    gates * units); see `layers.keras_weights`.
     """
-    out: dict[str, np.ndarray] = {}
-    flat = np.arange(network.n_params)
-    for name, (_, _, _), k in _weighted(network):
-        per_unit, units = network.shapes[k]
-        block = flat[network._built["slices"][k]].reshape(units, per_unit)
-        for array, at in _ARRAYS[int(network.table[k, codes.OP])](network.table[k], block).items():
-            out[f"{name}/{array}"] = np.ascontiguousarray(at)
-    return out
+    arrays = by_row(network)
+    return {
+        f"{name}/{array}": np.ascontiguousarray(at) for name, k in _weighted(network) for array, at in arrays[k].items()
+    }
 
 
-def _weighted(network: Network) -> list[tuple[str, Any, int]]:
-    """Name, place and row of the table of every layer that has weights."""
+def _weighted(network: Network) -> list[tuple[str, int]]:
+    """Name and row of the table of every layer that has weights."""
     seen, out = set(), []
-    for name, place in zip(network.layer_names, network.places, strict=True):
-        k = place[0]
+    for name, (k, _, _) in zip(network.layer_names, network.places, strict=True):
         if k >= 0 and k not in seen and network.shapes[k][1]:
-            out.append((name, place, k))
+            out.append((name, k))
         seen.add(k)
     return out
 

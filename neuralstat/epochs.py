@@ -14,7 +14,8 @@ from . import checkpoint
 from .augment import change_rows
 from .engine import cpu, minibatch
 from .engine.minibatch import Plan, Rows, State
-from .layers import codes
+from .layers import BatchNorm
+from .layers.keras_weights import array_positions
 from .losses import MULTINOMIAL, SSE
 from .network import Network
 from .optimizers.minibatch import MinibatchOptimizer
@@ -92,15 +93,18 @@ def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
 def weight_groups(network: Network) -> np.ndarray:
     """(P,) int64 number of the array, as Keras divides them, that each weight belongs to: kernels and biases apart."""
     groups = np.empty(network.n_params, np.int64)
-    count = 0
-    for row, part, (per_unit, units) in zip(network.table, network._built["slices"], network.shapes, strict=True):
-        own = np.zeros((units, per_unit), np.int64)
-        own[:, 1:] = 1
-        if row[codes.OP] == codes.LSTM:
-            own[:, 1 + row[codes.FEATURES] :] = 2
-        groups[part] = count + own.ravel()
-        count += int(own.max()) + 1
+    for k, positions in enumerate(array_positions(network)):
+        groups[positions] = k
     return groups
+
+
+def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
+    """(layers,) momentum of moving averages; -1 for layers without, and for those held out of the fit."""
+    momentum = np.full(len(network.table), -1.0)
+    for k, (layer, part) in enumerate(zip(network.table_layers, network.slices, strict=True)):
+        if isinstance(layer, BatchNorm) and free[part].any():
+            momentum[k] = layer.momentum
+    return momentum
 
 
 def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
@@ -147,6 +151,7 @@ def make_plan(
         patience=-1 if stopping is None else int(stopping.patience),
         min_delta=0.0 if stopping is None else float(stopping.min_delta), watch=monitor,
         restore=stopping is not None and bool(stopping.restore_best), plateau=plateau, plateau_watch=watched,
+        momentum=_momentum(network, free),
     )  # fmt: skip
     columns = ["loss", name, "val_loss", None if name is None else f"val_{name}", "learning_rate"]
     if check is None:
@@ -229,7 +234,10 @@ def train_epochs(
     began = time.perf_counter()
     net = network.net(penalty)
     optimizer = training.optimizer
-    plan, columns = make_plan(network, rows, check, np.asarray(free), training)
+    free = np.asarray(free) & ~network.is_moving  # moving averages follow the batches, not the gradient
+    plan, columns = make_plan(network, rows, check, free, training)
+    if network.coupled:  # a batch is one block
+        net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
     state = make_state(start, free, rows, plan, optimizer, keys)
     nothing = check if check is not None else Rows(rows.inputs[:0], rows.data)
     saver = _checkpoint(network, rows, check, plan, state, training, penalty, seeds)

@@ -17,13 +17,16 @@ import numpy as np
 from .activations import ACTIVATIONS, ALIASES, activation_values
 from .activations import COMMON as COMMON_ACTIVATIONS
 from .activations import CUSTOM as CUSTOM_ACTIVATION
-from .engine.cpu import Net
+from .engine.cpu import BLOCK, Net
 from .errors import ArgumentError
 from .layers import Dense, codes
 from .losses import COMMON as COMMON_LOSSES
 from .losses import CUSTOM as CUSTOM_LOSS
 from .losses import FAMILY as FAMILY_LOSS
 from .losses import LOSSES
+
+MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
+LEAST_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ class Network:
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows, constants, shapes, slices, places = [], [], [], [], []
+        rows, constants, shapes, slices, places, kinds = [], [], [], [], [], []
         shape = tuple(self.input_shape)
         source, n_in = 0, math.prod(shape)
         n_inputs = n_in + self.beside
@@ -208,7 +211,8 @@ class Network:
                 for column, value in place.fields.items():
                     row[column] = value
                 rows.append(row)
-                constants.append(spec.parameter)
+                constants.append(spec.parameter if place.constant is None else place.constant)
+                kinds.append((layer, place))
                 shapes.append((place.per_unit, place.units))
                 slices.append(slice(n_params, n_params + place.n_params))
                 source, n_in = target, n_out
@@ -222,6 +226,7 @@ class Network:
         self._built.update(
             table=np.array(rows), constants=np.array(constants, dtype=np.float64), shapes=tuple(shapes),
             slices=tuple(slices), n_params=n_params, width=int(width), places=tuple(places), join=(join, before),
+            kinds=tuple(kinds),
         )  # fmt: skip
 
     def _place(self, k: int, shape: tuple[int, ...]) -> Any:
@@ -311,9 +316,25 @@ class Network:
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
         family = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
+        coefficients = np.where(self.is_moving[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
-                   objective.address, coefficients, None if self.dense else 0, 0 if custom else None,
-                   0 if self._rare else None, family)  # fmt: skip
+                   objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
+                   family, self._block)  # fmt: skip
+
+    @property
+    def _layered(self) -> codes.Layered | None:
+        """Families of layers that kernels need; None for a dense network."""
+        ops = set(self.table[:, codes.OP].tolist())
+        families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.OF_TRAINING)
+        return None if self.dense else codes.Layered(*(0 if ops & set(family) else None for family in families))
+
+    @property
+    def _block(self) -> int:
+        """Observations per pass: fewer for wide networks of other layers, whose units are to stay in the cache."""
+        block = BLOCK
+        while not self.dense and block > LEAST_BLOCK and block * self.width > MOST_UNITS:
+            block //= 2
+        return block
 
     @property
     def _rare(self) -> bool:
@@ -354,9 +375,33 @@ class Network:
     def is_bias(self) -> np.ndarray:
         """(P,) bool."""
         flags = np.zeros(self.n_params, bool)
-        for part, (per_unit, _) in zip(self._built["slices"], self.shapes, strict=True):
-            flags[part][::per_unit] = True
+        for part, (_, place) in zip(self.slices, self._built["kinds"], strict=True):
+            flags[part].reshape(-1, max(place.per_unit, 1))[:, : place.biases] = True
         return flags
+
+    @cached_property
+    def is_moving(self) -> np.ndarray:
+        """(P,) bool: moving averages, which follow the batches and not the gradient."""
+        flags = np.zeros(self.n_params, bool)
+        for part, (_, place) in zip(self.slices, self._built["kinds"], strict=True):
+            if place.moving:
+                flags[part].reshape(-1, place.per_unit)[:, -place.moving :] = True
+        return flags
+
+    @property
+    def coupled(self) -> bool:
+        """Whether in training an observation's output depends on the others of its batch."""
+        return bool(np.any(self.table[:, codes.OP] == codes.BATCH_NORM))
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """Where the weights of each row of the table lie in the flat vector."""
+        return self._built["slices"]
+
+    @property
+    def table_layers(self) -> tuple[Any, ...]:
+        """The layer of each row of the table."""
+        return tuple(layer for layer, _ in self._built["kinds"])
 
     def matrices(self, theta: np.ndarray) -> list[np.ndarray]:
         """Split a flat vector (P,) into matrices (1 + inputs, units), bias first."""
@@ -407,7 +452,7 @@ def dense_network(
 
 _KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d", "MaxPool2D": "max_pooling2d",
                 "AvgPool1D": "average_pooling1d", "AvgPool2D": "average_pooling2d",
-                "GlobalAvgPool": "global_average_pooling"}  # fmt: skip
+                "GlobalAvgPool": "global_average_pooling", "GlobalMaxPool": "global_max_pooling"}  # fmt: skip
 
 
 def layer_names(layers: Sequence[Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .engine import cpu, minibatch
 from .errors import ArgumentError
+from .layers import BatchNorm, Dropout
 from .network import Network
 from .optimizers import rprop
 from .penalties import L1
@@ -336,6 +337,12 @@ def check_possible(
 ) -> None:
     """Raise ArgumentError where an algorithm cannot train a model, or a rule does not belong to it."""
     lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
+    needs = [type(layer).__name__ for layer in network.layers if isinstance(layer, BatchNorm | Dropout)]
+    if needs:
+        raise ArgumentError(
+            f"algorithm={algorithm!r} takes the gradient of one function of the weights, which a network with "
+            f"{needs[0]} is not in training: use a minibatch optimizer ('adam', 'sgd', ...)."
+        )
     if algorithm in rprop.CODES:
         if tol is not None:
             raise ArgumentError(

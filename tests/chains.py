@@ -39,6 +39,62 @@ CHAINS = {
         ((L.LSTM(2, return_sequences=True), L.LSTM(1, return_sequences=True), L.Flatten(), L.Dense(1)),
          (3, 2)),
     ],
+    "Conv1D": [
+        ((L.Conv1D(2, 3, "tanh"), L.Flatten(), L.Dense(2)), (5, 2)),
+        ((L.Conv1D(9, 2, "logistic", strides=2, padding="same"), L.Conv1D(2, 2, padding="causal", dilation_rate=2),
+          L.Flatten(), L.Dense(1)), (7, 1)),
+        ((L.Conv1D(3, 2, "tanh"), L.Conv1D(17, 2, "tanh", padding="same"), L.Conv1D(2, 2), L.Flatten(), L.Dense(1)),
+         (5, 18)),
+    ],
+    "MaxPool1D": [
+        ((L.Conv1D(3, 2, "tanh"), L.MaxPool1D(2), L.Flatten(), L.Dense(1)), (6, 2)),
+        ((L.Conv1D(2, 2), L.MaxPool1D(3, strides=1, padding="same"), L.Flatten(), L.Dense(2)), (6, 1)),
+    ],
+    "MaxPool2D": [
+        ((L.Conv2D(3, 2, "tanh"), L.MaxPool2D(2), L.Flatten(), L.Dense(2)), (6, 5, 1)),
+        ((L.Conv2D(2, 2), L.MaxPool2D((3, 2), strides=(1, 2), padding="same"), L.Conv2D(2, 2), L.Flatten(), L.Dense(1)),
+         (5, 5, 1)),
+    ],
+    "AvgPool1D": [
+        ((L.Conv1D(3, 2, "tanh"), L.AvgPool1D(2), L.Flatten(), L.Dense(1)), (6, 2)),
+        ((L.Conv1D(2, 2), L.AvgPool1D(3, strides=2, padding="same"), L.Flatten(), L.Dense(2)), (7, 1)),
+    ],
+    "AvgPool2D": [
+        ((L.Conv2D(3, 2, "tanh"), L.AvgPool2D(2), L.Flatten(), L.Dense(2)), (6, 5, 1)),
+        ((L.Conv2D(2, 2), L.AvgPool2D(3, strides=1, padding="same"), L.Flatten(), L.Dense(1)), (4, 4, 1)),
+    ],
+    "GlobalAvgPool": [
+        ((L.Conv2D(3, 2, "tanh"), L.GlobalAvgPool(), L.Dense(2)), (4, 5, 1)),
+        ((L.LSTM(3, return_sequences=True), L.GlobalAvgPool(), L.Dense(1)), (4, 2)),
+    ],
+    "GlobalMaxPool": [
+        ((L.Conv2D(3, 2, "tanh"), L.GlobalMaxPool(), L.Dense(2)), (4, 5, 1)),
+        ((L.Conv1D(3, 2), L.GlobalMaxPool(), L.Dense(1)), (4, 2)),
+    ],
+    "SimpleRNN": [
+        ((L.SimpleRNN(2), L.Dense(1)), (1, 3)),
+        ((L.SimpleRNN(9), L.Dense(2)), (4, 1)),
+        ((L.SimpleRNN(3, return_sequences=True), L.SimpleRNN(2, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
+    ],
+    "GRU": [
+        ((L.GRU(2), L.Dense(1)), (1, 3)),
+        ((L.GRU(9), L.Dense(2)), (4, 1)),
+        ((L.GRU(3, return_sequences=True), L.GRU(2, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
+    ],
+    "Embedding": [
+        ((L.Embedding(4, 3), L.Flatten(), L.Dense(2)), (3,)),
+        ((L.Embedding(5, 2), L.GRU(2), L.Dense(1)), (4,)),
+    ],
+    "BatchNorm": [
+        ((L.Dense(3, "tanh"), L.BatchNorm(), L.Dense(2)), (2,)),
+        ((L.Conv2D(2, 2), L.BatchNorm(), L.Activation("tanh"), L.Flatten(), L.Dense(1)), (3, 3, 1)),
+    ],
+    "Dropout": [((L.Dropout(0.2), L.Dense(5, "tanh"), L.Dropout(0.5), L.Dense(2)), (3,))],
+    "Activation": [
+        ((L.Dense(3), L.Activation("tanh"), L.Dense(2)), (2,)),
+        ((L.Activation("logistic"), L.Conv2D(2, 2), L.Activation("softplus"), L.Flatten(), L.Activation("softmax"),
+          L.Dense(2)), (3, 3, 1)),
+    ],
     "Flatten": [((L.Flatten(), L.Dense(2, "tanh"), L.Dense(1)), (2, 3))],
     "Reshape": [((L.Dense(6, "tanh"), L.Reshape((3, 2)), L.LSTM(2), L.Dense(2)), (2,))],
 }  # fmt: skip
@@ -83,11 +139,12 @@ def draw(network: Network, n: int, seed: int = 0, scale: float = 0.7, b: int = 1
     """Weights (b, P), covariates (n, *shape), responses (n, K) in (0, 1)."""
     rng = np.random.default_rng([seed, n])
     theta = scale * rng.standard_normal((b, network.n_params))
-    return (
-        theta,
-        rng.standard_normal((n, *network.input_shape)),
-        rng.uniform(0.05, 0.95, (n, network.n_outputs)),
-    )
+    theta[:, network.is_moving] = rng.uniform(0.2, 2, (b, int(network.is_moving.sum())))  # variances are positive
+    x = rng.standard_normal((n, *network.input_shape))
+    first = network.layers[0]
+    if isinstance(first, L.Embedding):
+        x = rng.integers(0, first.input_dim, x.shape).astype(float)
+    return theta, x, rng.uniform(0.05, 0.95, (n, network.n_outputs))
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:
@@ -109,17 +166,18 @@ def kernel_gradient(network: Network, data: cpu.Data, theta: np.ndarray, b: int 
     return cpu.loss_gradient(network.net(), data, np.ascontiguousarray(theta), b, 0, n, grad), grad
 
 
-def naive_loss(network: Network, theta, x, y, weights=None, offset=0.0, activations=None):
+def naive_loss(network: Network, theta, x, y, weights=None, offset=0.0, activations=None, training=None):
     """Total loss of a network from `naive`."""
     goal = network.objective
     output = "identity" if goal.of_predictor else goal.output.name
     return np.sum(naive.losses(goal.name, network.layers, naive.split(theta, network.shapes), x, y, output,
-                               weights, offset, activations))  # fmt: skip
+                               weights, offset, activations, training))  # fmt: skip
 
 
 def naive_gradient(network: Network, theta, x, y, **more):
-    """Its derivative by complex step."""
-    return naive.complex_step(lambda w: naive_loss(network, w, x, y, **more), theta)
+    """Its derivative by complex step; 0 for moving averages."""
+    gradient = naive.complex_step(lambda w: naive_loss(network, w, x, y, **more), theta)
+    return np.where(network.is_moving, 0.0, gradient)
 
 
 def close(actual, expected, tolerance: float = TOLERANCE) -> None:

@@ -13,7 +13,6 @@ import neuralstat as ns
 from neuralstat.applications import MEANS, VGG16_BLOCKS, vgg
 from neuralstat.errors import ArgumentError, DataError, DataWarning, FileFormatError
 
-needs_pooling = pytest.mark.skipif(not hasattr(ns.layers, "MaxPool2D"), reason="needs the layer MaxPool2D")
 HERE = Path(__file__).parent / "reference" / "keras" / "weights"
 NARROW = dict(blocks=((1, 3), (2, 4)), dense=(6, 5), classes=4, input_shape=(33, 32, 3))
 
@@ -25,7 +24,6 @@ def narrow(monkeypatch, **arguments):
     return ns.applications.VGG16(classes=4, input_shape=(33, 32, 3), **arguments)
 
 
-@needs_pooling
 def test_vgg16_has_its_weights_and_names():
     whole, base = ns.applications.VGG16(), ns.applications.VGG16(include_top=False)
     assert whole.n_params == 138_357_544 and base.n_params == 14_714_688
@@ -37,7 +35,6 @@ def test_vgg16_has_its_weights_and_names():
     assert sum(n for n, _ in VGG16_BLOCKS) == 13
 
 
-@needs_pooling
 def test_a_network_of_its_kind_predicts_as_keras_does():
     made = vgg(((1, 3), (2, 4)), (6, 5), 4, (33, 32, 3))
     layers = [layer if layer.name != "block2_conv2" else ns.layers.Conv2D(5, 3, "relu", padding="same", name=layer.name)
@@ -57,7 +54,6 @@ def test_a_network_of_its_kind_predicts_as_keras_does():
     assert base.features(images).shape == (3, 8, 8, 5) and list(base.startweights) == list(base.arrays)
 
 
-@needs_pooling
 def test_its_layers_start_a_fit():
     file = ns.read_weights(HERE / "vgg.h5")
     base = ns.applications.Application("vgg", vgg(((1, 3),), (), None, (33, 32, 3)).layers, None, (33, 32, 3))
@@ -71,7 +67,6 @@ def test_its_layers_start_a_fit():
     np.testing.assert_allclose(fit.features("block1_pool"), base.features(images / 50), rtol=1e-12)
 
 
-@needs_pooling
 def test_files_that_do_not_fit(monkeypatch):
     with pytest.raises(DataError) as caught:
         narrow(monkeypatch, weights=HERE / "vgg.h5")
@@ -85,7 +80,6 @@ def test_files_that_do_not_fit(monkeypatch):
         ns.applications.VGG16(weights=HERE / "keras1.h5", include_top=False)
 
 
-@needs_pooling
 def test_arguments():
     for arguments, word in (({"include_top": 1}, "include_top"), ({"classes": 1}, "classes"),
                             ({"input_shape": (31, 40, 3)}, "input_shape"),
@@ -144,7 +138,6 @@ def test_names_of_classes(tmp_path):
 
 
 @pytest.mark.slow
-@needs_pooling
 @pytest.mark.filterwarnings("ignore")  # of Keras
 def test_vgg16_with_random_weights_gives_keras_features(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))

@@ -105,7 +105,7 @@ def test_only_the_engine_knows_a_device():
 
 
 def test_the_rule_sees_relative_imports():
-    found = dict(imports(PACKAGE / "engine" / "kernels.py"))
+    found = dict(imports(PACKAGE / "engine" / "families.py"))
     assert found["neuralstat.layers.conv.conv2d_forward"] == "layers"
     assert found["neuralstat.engine.compile.jit"] == "engine"
 

@@ -203,7 +203,6 @@ def test_attack_checks_arguments(many):
 
 # dropout
 
-dropout_layers = pytest.mark.skipif(not hasattr(layers, "Dropout"), reason="no Dropout layer yet")
 
 
 def test_dropout_intervals_need_dropout(many):
@@ -211,7 +210,6 @@ def test_dropout_intervals_need_dropout(many):
         insight.dropout_intervals(many)
 
 
-@dropout_layers
 @pytest.mark.parametrize("standardize", [False, True])
 def test_dropout_of_a_linear_model_has_its_variance(standardize):
     p = 0.3
@@ -228,7 +226,6 @@ def test_dropout_of_a_linear_model_has_its_variance(standardize):
     assert np.all(np.abs(width - 1) < 0.12)
 
 
-@dropout_layers
 def test_dropout_intervals_of_several_outputs_and_layers():
     hidden = [*CNN[:1], layers.Dropout(0.2), *CNN[1:], layers.Dense(4, "tanh"), layers.Dropout(0.4)]
     fit = fit_of("many", "multinomial", hidden)

@@ -15,7 +15,7 @@ from .kernels import backward, forward
 from .scalar import from_bits, size_bits
 from .simd import PAD
 
-BLOCK = 256  # observations per pass: fixed, so that sums do not depend on threads
+BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
 
 RUNNING, CONVERGED, STEPMAX, NONFINITE, INTERRUPTED, STALLED, TOLERANCE, PRUNED = range(8)
@@ -31,10 +31,11 @@ class Net(NamedTuple):
     loss_parameter: float
     loss_address: int
     penalty: np.ndarray  # (P or 0, penalties.COLUMNS)
-    layered: Any  # None or 0: are there other layers than dense ones?
+    layered: Any  # None, or layers.codes.Layered: families of layers other than dense ones
     custom: Any  # None or 0: are there users' functions?
     rare: Any  # None or 0: are there activations or losses outside COMMON?
     family: Any = None  # None, or (2,) parameters of an exponential family and its link
+    block: int = BLOCK  # observations per pass
 
 
 class Data(NamedTuple):
@@ -62,11 +63,12 @@ class Work(NamedTuple):
 def workspace(net: Any, data: Any, theta: Any) -> Any:
     """Fresh buffers in the kind of number of `theta`."""
     outputs = data.y.shape[1]
-    length = BLOCK + 64 // theta.itemsize  # one cache line more, lest rows fall on the same cache sets
+    length = net.block + 64 // theta.itemsize  # one cache line more, lest rows fall on the same cache sets
     value = np.zeros((net.width, length), theta.dtype)
     slope = np.zeros((net.width, length), theta.dtype)
     delta = np.zeros((net.width, length), theta.dtype)
-    return Work(value, slope, delta, np.zeros((outputs, BLOCK), data.y.dtype), np.ones(BLOCK, data.y.dtype))
+    return Work(value, slope, delta, np.zeros((outputs, net.block), data.y.dtype),
+                np.ones(net.block, data.y.dtype))
 
 
 @jit
@@ -159,8 +161,8 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
     end = net.table.shape[0] - 1
     out = net.table[end, TARGET]
     total = theta[0] * 0
-    for start in range(first, last, BLOCK):
-        m = min(BLOCK, last - start)
+    for start in range(first, last, net.block):
+        m = min(net.block, last - start)
         if not gathered:
             gather(net, data, work, b, start, m)
         total += block_loss(net, theta, work, m)
@@ -248,7 +250,7 @@ def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, thresh
     w = theta[b]
     grad = np.empty_like(w)
     part = np.empty_like(w)
-    single = n <= BLOCK
+    single = n <= net.block
     if single:
         gather(net, data, work, b, 0, n)
     done = 0
@@ -304,8 +306,8 @@ def record(trace: Any, recorded: Any, stride: Any, steps: Any, error: Any, b: in
 def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
     """Values of every unit of one network at every observation, into `units` (width, n)."""
     work = workspace(net, data, theta)
-    for start in range(0, data.x.shape[1], BLOCK):
-        m = min(BLOCK, data.x.shape[1] - start)
+    for start in range(0, data.x.shape[1], net.block):
+        m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
         forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
                 net.rare, None)
@@ -320,8 +322,8 @@ def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
     work = workspace(net, data, theta)
     first = net.table[net.table.shape[0] - 1, TARGET]
     for b in range(theta.shape[0]):
-        for start in range(0, data.x.shape[1], BLOCK):
-            m = min(BLOCK, data.x.shape[1] - start)
+        for start in range(0, data.x.shape[1], net.block):
+            m = min(net.block, data.x.shape[1] - start)
             gather(net, data, work, b, start, m)
             forward(net.table, net.constants, theta[b], work.value, work.slope, 0, padded(m), 1, net.layered,
                     net.custom, net.rare, None)
@@ -337,8 +339,8 @@ def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
     end = net.table.shape[0] - 1
     first = net.table[end, TARGET]
     grad = np.zeros_like(theta)
-    for start in range(0, data.x.shape[1], BLOCK):
-        m = min(BLOCK, data.x.shape[1] - start)
+    for start in range(0, data.x.shape[1], net.block):
+        m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
         forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
                 net.rare, None)

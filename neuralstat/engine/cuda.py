@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from ..errors import DeviceError
+from ..layers.codes import BATCH_NORM, DROPOUT, OP
 from .cpu import BLOCK, RUNNING, Data, Net
 
 BUFFER_BYTES = 2**28  # most memory for the units of all blocks together
@@ -118,6 +119,9 @@ def upload(net: Net, data: Data, n_networks: int) -> Resident:
             "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "
             "device. Use one of them, or device='cpu'."
         )
+    for op, name in ((BATCH_NORM, "BatchNorm"), (DROPOUT, "Dropout")):
+        if np.any(net.table[:, OP] == op):
+            raise DeviceError(f"device='cuda': {name} runs on the CPU only. Use device='cpu'.")
     dtype = data.x.dtype
     outputs = data.y.shape[1]
     per_block = (3 * net.width + outputs + 1) * BLOCK * dtype.itemsize

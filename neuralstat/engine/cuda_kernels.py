@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
-from ..layers.codes import N_OUT, OFFSET, TARGET
+from ..layers.codes import ALL, N_OUT, OFFSET, TARGET
 from ..losses import CE_R, loss_rows
 from ..optimizers.rprop import SAG, SLR, update
 from ..penalties import penalise
@@ -79,7 +79,7 @@ def build(dtype: str, with_layers: bool, with_rare: bool, simulate: bool, decora
     function = _same if simulate else cuda.jit(device=True)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
-    layered = 0 if with_layers else None
+    layered = ALL if with_layers else None
     rare = 0 if with_rare else None
 
     @function

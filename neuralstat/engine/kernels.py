@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..activations import SOFTMAX, activate, softmax_backward
-from ..layers.codes import ACT, ADDRESS, CONV2D, DENSE, LSTM, N_OUT, OFFSET, OP, TARGET
-from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, N_OUT, OFFSET, OP, TARGET
 from ..layers.dense import (
     dense_backward,
     dense_backward_cpu,
@@ -20,8 +19,8 @@ from ..layers.dense import (
     dense_gradient,
     dense_gradient_cpu,
 )
-from ..layers.lstm import lstm_backward, lstm_forward, lstm_gradient
 from .compile import jit
+from .families import layer_backward, layer_forward, layer_gradient
 from .simd import multiply_rows
 
 
@@ -44,8 +43,8 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
         Written: derivative of each unit's activation.
     lane, m, lanes : int
         Observations lane, lane + lanes, ... below m. No lane reads another's observations.
-    layered : None or int
-        None leaves convolutional and recurrent layers out of what is compiled.
+    layered : None or layers.codes.Layered
+        Families of layers other than dense ones that are compiled; None for none.
     custom : None or int
         None leaves users' activations out.
     rare : None or int
@@ -61,10 +60,9 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
             else:
                 dense_forward(row, theta, value, lane, m, lanes)
         elif layered is not None:
-            if row[OP] == CONV2D:
-                conv2d_forward(row, theta, value, lane, m, lanes)
-            elif row[OP] == LSTM:
-                lstm_forward(row, theta, value, lane, m, lanes)
+            layer_forward(row, constants[k], theta, value, lane, m, lanes, layered.images, layered.recurrent,
+                          layered.others, gpu)
+            if row[OP] != CONV2D and row[OP] != COPY:
                 continue
         if row[OFFSET] >= 0:
             for u in range(row[N_OUT]):
@@ -78,7 +76,7 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
 def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int,
                        gpu: Any) -> None:
     """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
-    if row[OP] == LSTM:
+    if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY:  # no activation of its own
         return
     if row[ACT] == SOFTMAX:
         softmax_backward(value, delta, row[TARGET], row[N_OUT], lane, m, lanes)
@@ -102,11 +100,8 @@ def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lan
             else:
                 dense_backward(row, theta, delta, lane, m, lanes)
     elif layered is not None:
-        if row[OP] == CONV2D:
-            if inputs:
-                conv2d_backward(row, theta, delta, lane, m, lanes)
-        elif row[OP] == LSTM:
-            lstm_backward(row, theta, value, delta, lane, m, lanes)
+        layer_backward(row, theta, value, delta, inputs, lane, m, lanes, layered.images, layered.recurrent,
+                       layered.others, gpu)
 
 
 @jit
@@ -119,10 +114,8 @@ def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
         else:
             dense_gradient(row, value, delta, grad, lane, m, lanes)
     elif layered is not None:
-        if row[OP] == CONV2D:
-            conv2d_gradient(row, value, delta, grad, lane, m, lanes)
-        elif row[OP] == LSTM:
-            lstm_gradient(row, value, delta, grad, lane, m, lanes)
+        layer_gradient(row, value, delta, grad, lane, m, lanes, layered.images, layered.recurrent, layered.others,
+                       gpu)
 
 
 @jit

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..layers.codes import N_OUT, OFFSET, TARGET
+from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from ..penalties import penalise
 from .compile import entry, jit
-from .cpu import BLOCK, CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
+from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
 from .random import permute
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
     restore: bool
     plateau: np.ndarray  # (5,) factor, patience, min_delta, cooldown, least rate; factor 1 for no such rule
     plateau_watch: int
+    momentum: np.ndarray  # (layers,) of moving averages; negative for layers that keep theirs, or have none
 
 
 class State(NamedTuple):
@@ -143,17 +145,62 @@ def score(plan: Any, net: Any, work: Any, m: int) -> float:
 
 @jit
 def batch_gradient(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any, first: int, last: int, work: Any,
-                   grad: Any, sums: Any, collected: bool) -> Any:
-    """Sum of the loss over a batch; its gradient is added to `grad`, the metric to ``sums[1]``."""
+                   grad: Any, sums: Any, collected: bool, training: Any, key: Any, step: int) -> Any:
+    """Sum of the loss over a batch; its gradient is added to `grad`, the metric to ``sums[1]``.
+
+    Parameters
+    ----------
+    training : None or int
+        None: layers as in prediction. Else those that differ are as in training, with `key` and `step`.
+    """
     total = theta[0] * 0
-    for start in range(first, last, BLOCK):
-        m = min(BLOCK, last - start)
+    for start in range(first, last, net.block):
+        m = min(net.block, last - start)
         if not collected:
             collect(net, rows, b, order, start, m, work)
+        if training is not None:
+            training_mode(net.table, net.constants, plan.momentum, work.value, key, step, order, start, m)
         total += accumulate(net, rows.data, theta, b, 0, m, work, grad, True)
         if plan.metric != NO_METRIC:
             sums[1] += score(plan, net, work, m)
     return total
+
+
+@jit
+def as_predicted(net: Any, work: Any, layered: Any) -> None:
+    """Layers as in prediction, where the network has some that differ in training."""
+    if layered is not None:
+        _as_predicted(net, work, layered.training)
+
+
+@jit
+def _as_predicted(net: Any, work: Any, training: Any) -> None:
+    if training is not None:
+        predict_mode(net.table, work.value)
+
+
+@jit
+def training_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, order: Any, first: int, last: int, work: Any,
+                      grad: Any, collected: bool, layered: Any) -> Any:
+    """`batch_gradient` of a training step."""
+    if layered is None:
+        return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b],
+                              collected, None, state.keys[b], 0)
+    return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], collected,
+                          layered.training, state.keys[b], state.steps[b])
+
+
+@jit
+def after_step(net: Any, plan: Any, theta: Any, work: Any, layered: Any) -> None:
+    """Moving averages, where the network has some."""
+    if layered is not None:
+        _after_step(net, plan, theta, work, layered.training)
+
+
+@jit
+def _after_step(net: Any, plan: Any, theta: Any, work: Any, training: Any) -> None:
+    if training is not None:
+        after_batch(net.table, plan.momentum, theta, work.value)
 
 
 @jit
@@ -163,8 +210,9 @@ def evaluate(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none
     sums[0] = 0
     sums[1] = 0
     work.case[:] = 1
-    for start in range(0, n, BLOCK):
-        m = min(BLOCK, n - start)
+    as_predicted(net, work, net.layered)
+    for start in range(0, n, net.block):
+        m = min(net.block, n - start)
         collect(net, rows, b, none, start, m, work)
         sums[0] += block_loss(net, theta, work, m)
         if plan.metric != NO_METRIC:
@@ -189,7 +237,8 @@ def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any
     n = rows.inputs.shape[0]
     theta = state.theta[b]
     spare = np.zeros(2)
-    total = batch_gradient(net, rows, plan, theta, b, none, 0, n, work, grad, spare, False)
+    as_predicted(net, work, net.layered)
+    total = batch_gradient(net, rows, plan, theta, b, none, 0, n, work, grad, spare, False, None, state.keys[b], 0)
     if net.penalty.shape[0] > 0:
         for j in range(grad.size):
             grad[j] /= n
@@ -328,7 +377,7 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     order = none
     if plan.shuffle:
         order = state.order[b]
-    single = n <= BLOCK and batches == 1 and not plan.shuffle and check.inputs.shape[0] == 0 and plan.threshold < 0
+    single = n <= net.block and batches == 1 and not plan.shuffle and check.inputs.shape[0] == 0 and plan.threshold < 0
     for done in range(budget):
         if state.status[b] != RUNNING:
             break
@@ -336,13 +385,14 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
             permute(order, state.epoch[b], state.keys[b])
         first = state.place[b] * plan.batch
         last = min(first + plan.batch, n)
-        total = batch_gradient(net, rows, plan, theta, b, order, first, last, work, grad, state.sums[b],
-                               single and done > 0)
+        total = training_gradient(net, rows, plan, state, b, order, first, last, work, grad, single and done > 0,
+                                  net.layered)
         rate = rates[done]
         if plan.plateau[0] < 1:
             rate *= state.plateau[b, FACTOR]
         state.steps[b] += 1
         penalty = take(net, plan, theta, grad, memory, state.steps[b], rate, 1.0 / (last - first), norms, constants, kept)
+        after_step(net, plan, theta, work, net.layered)
         state.sums[b, 0] += total + (last - first) * penalty
         state.place[b] += 1
         if not abs(total) < np.inf:

@@ -21,7 +21,7 @@ from ..optimizers.quasi_newton import (
 )
 from ..penalties import L1, any_l1, penalise
 from .compile import entry, jit
-from .cpu import BLOCK, RUNNING, STALLED, TOLERANCE, accumulate, gather, n_seen, workspace
+from .cpu import RUNNING, STALLED, TOLERANCE, accumulate, gather, n_seen, workspace
 from .tracking import ROUNDING, finish_step, rounding_hides
 
 SEARCH = 30  # most gradients of one line search
@@ -53,7 +53,7 @@ class Point(NamedTuple):
 def _gradients(net: Any, data: Any, w: Any, free: Any, b: int, n: int, work: Any, memory: Any) -> Any:
     """Objective at w, with its gradients."""
     memory.smooth[:] = 0
-    error = accumulate(net, data, w, b, 0, n, work, memory.smooth, n <= BLOCK)
+    error = accumulate(net, data, w, b, 0, n, work, memory.smooth, n <= net.block)
     error += penalise(memory.bent, w, memory.smooth)
     memory.grad[:] = memory.smooth
     error += penalise(memory.kinked, w, memory.grad)
@@ -224,7 +224,7 @@ def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any,
     right, direction, scratch = np.zeros(size), np.zeros(size), np.zeros(size)
     alpha = np.zeros(max(memory.pairs.shape[1], 1))
     lasso = any_l1(net.penalty)
-    if n <= BLOCK:
+    if n <= net.block:
         gather(net, data, work, b, np.int64(0), n)
     done = 0
     if memory.numbers[CURRENT] == 0:

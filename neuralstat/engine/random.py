@@ -13,6 +13,7 @@ import numpy as np
 
 from .compile import jit
 
+DROPOUT = 1  # units dropped; counter: (unit, observation, step)
 SHUFFLE = 0  # order of the observations in an epoch; counter: (pair of draws, epoch)
 
 _LOW = np.uint64(0xFFFFFFFF)

@@ -26,7 +26,7 @@ from ..optimizers.lm import (
 )
 from ..penalties import L1, any_l1, penalise, penalty_curvature
 from .compile import entry, jit
-from .cpu import BLOCK, RUNNING, STALLED, TOLERANCE, clear_padding, gather, n_seen, padded, workspace
+from .cpu import RUNNING, STALLED, TOLERANCE, clear_padding, gather, n_seen, padded, workspace
 from .curvature import add_gauss_newton
 from .kernels import backward, forward
 from .tracking import ROUNDING, finish_step, rounding_hides
@@ -66,9 +66,9 @@ def _objective(
 ) -> Any:
     """Loss with its penalty. A single block stays in `work`, ready for the way back."""
     total = 0.0
-    for start in range(0, n, BLOCK):
-        m = min(BLOCK, n - start)
-        if n > BLOCK:
+    for start in range(0, n, net.block):
+        m = min(net.block, n - start)
+        if n > net.block:
             gather(net, data, work, b, start, m)
         total += run_forward(net, w, work, m, layered, custom, rare)
     scratch[:] = 0
@@ -106,9 +106,9 @@ def _derivatives(
     grad[:] = 0
     matrix[:, :] = 0
     total = 0.0
-    for start in range(0, n, BLOCK):
-        m = min(BLOCK, n - start)
-        if n > BLOCK:
+    for start in range(0, n, net.block):
+        m = min(net.block, n - start)
+        if n > net.block:
             gather(net, data, work, b, start, m)
         if not ready:
             total += run_forward(net, w, work, m, layered, custom, rare)
@@ -177,7 +177,7 @@ def train_lm(
     old, scratch = w.copy(), np.zeros_like(w)
     change, spare = np.zeros(size), np.zeros(size)
     lasso = any_l1(net.penalty)
-    if n <= BLOCK:
+    if n <= net.block:
         gather(net, data, work, b, np.int64(0), n)
     done, error, predicted, simple, whole = 0, 0.0, 0.0, 0.0, 0.0
     first = memory[CURRENT] == 0
@@ -225,7 +225,7 @@ def train_lm(
                 w,
                 b,
                 n,
-                n <= BLOCK and not first,
+                n <= net.block and not first,
                 work,
                 single,
                 curve,

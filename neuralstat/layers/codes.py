@@ -5,6 +5,10 @@ a layer reads the rows ``[SOURCE, SOURCE + N_IN)`` and writes ``[TARGET, TARGET 
 ``PARAM`` of the flat vector: unit by unit, bias first.
 """
 
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
 OP = 0  # what the layer does: DENSE, CONV2D, LSTM, ...
 PARAM = 1  # first weight in the flat vector
 SOURCE = 2  # first row that is read
@@ -23,6 +27,25 @@ PAD_ROWS, PAD_COLS = 19, 20
 DILATION_ROWS, DILATION_COLS = 21, 22
 TIMES, FEATURES, UNITS, SEQUENCES = ROWS, CHANNELS, FILTERS, STRIDE_ROWS  # a recurrent layer's names for them
 OFFSET = 23  # first row of known parts of the linear predictor, added before the activation; -1 for none
-COLUMNS = 24
+KIND = 24  # of a pooling layer: MAXIMUM or MEAN
+COLUMNS = 25
 
-DENSE, CONV2D, LSTM = 1, 2, 3
+DENSE, CONV2D, LSTM, POOL, SIMPLE_RNN, GRU, EMBEDDING, BATCH_NORM, DROPOUT, COPY = range(1, 11)
+MAXIMUM, MEAN = 0, 1
+
+IMAGES = (CONV2D, POOL)
+RECURRENT = (LSTM, SIMPLE_RNN, GRU)
+OTHERS = (EMBEDDING, BATCH_NORM, DROPOUT, COPY)
+OF_TRAINING = (BATCH_NORM, DROPOUT)  # layers that do one thing in training, another in prediction
+
+
+class Layered(NamedTuple):
+    """Families of layers that are compiled: 0, or None for those that a network lacks."""
+
+    images: Any = None
+    recurrent: Any = None
+    others: Any = None
+    training: Any = None
+
+
+ALL = Layered(0, 0, 0, None)

@@ -13,9 +13,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..activations import logistic, tanh
 from ..engine.compile import jit
-from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TARGET, TIMES, UNITS
+from ..engine.simd_layers import lstm_backward_cells, lstm_forward_cells, pack_panel, panel_size, sum_rows
+from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
+from .recurrent import (
+    gradient_sums,
+    hidden_row,
+    input_and_state,
+    room_for,
+    run_of,
+    through_weights,
+    total_of,
+)
 
 GATES = 6  # scratch rows per unit and time
 # h of every time but the last is kept after the gates when only the last is the output
@@ -24,11 +36,7 @@ GATES = 6  # scratch rows per unit and time
 @jit
 def _hidden_row(row: Any, t: int) -> int:
     """First row that holds h at time t."""
-    if row[SEQUENCES] != 0:
-        return row[TARGET] + t * row[UNITS]
-    if t == row[TIMES] - 1:
-        return row[TARGET]
-    return row[SCRATCH] + row[TIMES] * GATES * row[UNITS] + t * row[UNITS]
+    return hidden_row(row, t, GATES)
 
 
 @jit
@@ -141,3 +149,58 @@ def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
                 for i in range(m):
                     total += delta[d, i] * value[s, i]
         grad[row[PARAM] + p] = total
+
+
+@jit
+def lstm_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
+    """`lstm_forward` for one lane."""
+    units, length = row[UNITS], row[FEATURES] + row[UNITS]
+    panel = np.zeros(panel_size(4 * units, length), theta.dtype)
+    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, 4 * units, 0, length)
+    segments, lines = np.empty((2, 3), np.int64), np.empty(8, np.int64)
+    for t in range(row[TIMES]):
+        gate = row[SCRATCH] + t * GATES * units
+        n = input_and_state(row, t, GATES, segments)
+        sum_rows(value, gate, 4 * units, panel, length, 1, value, segments, n, m)
+        for k in range(6):
+            lines[k] = gate + k * units
+        lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
+        lines[7] = hidden_row(row, t, GATES)
+        lstm_forward_cells(value, value, lines, units, m)
+
+
+@jit
+def lstm_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    """`lstm_backward` for one lane."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit, length = 1 + features + units, 4 * units
+    to_input = np.zeros(panel_size(features, length), theta.dtype)
+    to_state = np.zeros(panel_size(units, length), theta.dtype)
+    pack_panel(to_input, length, theta, -1, row[PARAM] + 1, 1, per_unit, features, 0, length)
+    pack_panel(to_state, length, theta, -1, row[PARAM] + 1 + features, 1, per_unit, units, 0, length)
+    segments, lines = np.empty((1, 3), np.int64), np.empty(9, np.int64)
+    for t in range(row[TIMES] - 1, -1, -1):
+        gate = row[SCRATCH] + t * GATES * units
+        for k in range(6):
+            lines[k] = gate + k * units
+        lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
+        lines[7] = hidden_row(row, t, GATES)
+        lines[8] = gate + GATES * units + 4 * units if t < row[TIMES] - 1 else -1
+        lstm_backward_cells(value, delta, lines, units, m)
+        run_of(segments, 0, gate, length, 0)
+        through_weights(row, t, GATES, to_input, to_state, length, delta, segments, 1, segments, 1, m, False)
+
+
+@jit
+def lstm_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """`lstm_gradient` for one lane."""
+    units, features = row[UNITS], row[FEATURES]
+    of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
+    gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
+    for u in range(4 * units):
+        w = row[PARAM] + u * (1 + features + units)
+        grad[w] += total_of(delta, row[SCRATCH] + u, GATES * units, row[TIMES], m)
+        for j in range(features):
+            grad[w + 1 + j] += of_input[u, j]
+        for j in range(units):
+            grad[w + 1 + features + j] += of_state[u, j]

@@ -83,7 +83,7 @@ def keras3_names(file: SafeFile, layers: Sequence[dict[str, Any]]) -> tuple[dict
     groups = file.groups(file.child(root, top))
     entries = _entries(layers)
     order = [key for key in entries if key in groups]
-    known = bool(entries) and len(order) == sum(1 for group in groups.values() if _has_arrays(group))
+    known = bool(entries) and all(key in entries for key, group in groups.items() if _has_arrays(group))
     out: dict[str, np.ndarray] = {}
     for key in [*order, *(k for k in groups if k not in entries)]:
         entry = entries.get(key, {})

@@ -1,0 +1,185 @@
+"""Convolution on a CPU's vector code: sums of matrix products at every position; see `engine.simd_layers`.
+
+Forward, the patch below a position is one run of rows for each row of the kernel. Backward, a position of the input is
+reached from one unit row block for each element of the kernel. The gradient turns observations round, 16 at a time, so
+that its sums over positions stay in registers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine.compile import jit
+from ..engine.simd_layers import LANES, SLACK, VECTOR_BYTES, outer_sums, pack_panel, panel_size, sum_rows, turn_rows
+from .codes import (
+    CHANNELS,
+    COLS,
+    DILATION_COLS,
+    DILATION_ROWS,
+    FILTERS,
+    KERNEL_COLS,
+    KERNEL_ROWS,
+    N_OUT,
+    OUT_COLS,
+    OUT_ROWS,
+    PAD_COLS,
+    PAD_ROWS,
+    PARAM,
+    ROWS,
+    SOURCE,
+    STRIDE_COLS,
+    STRIDE_ROWS,
+    TARGET,
+)
+
+
+@jit
+def _patch(row: Any, r: int, c: int, segments: Any) -> int:
+    """Runs of source rows below the kernel at position (r, c), into `segments`; their number."""
+    channels, cols = row[CHANNELS], row[COLS]
+    n = 0
+    first = c * row[STRIDE_COLS] - row[PAD_COLS]
+    for a in range(row[KERNEL_ROWS]):
+        y = r * row[STRIDE_ROWS] + a * row[DILATION_ROWS] - row[PAD_ROWS]
+        if y < 0 or y >= row[ROWS]:
+            continue
+        if row[DILATION_COLS] == 1:
+            low, high = max(0, -first), min(row[KERNEL_COLS], cols - first)
+            if high > low:
+                segments[n, 0] = row[SOURCE] + (y * cols + first + low) * channels
+                segments[n, 1] = (high - low) * channels
+                segments[n, 2] = (a * row[KERNEL_COLS] + low) * channels
+                n += 1
+            continue
+        for b in range(row[KERNEL_COLS]):
+            x = first + b * row[DILATION_COLS]
+            if 0 <= x < cols:
+                segments[n, 0] = row[SOURCE] + (y * cols + x) * channels
+                segments[n, 1] = channels
+                segments[n, 2] = (a * row[KERNEL_COLS] + b) * channels
+                n += 1
+    return n
+
+
+@jit
+def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
+    """`conv2d_forward` for one lane."""
+    filters = row[FILTERS]
+    length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
+    panel = np.zeros(panel_size(filters, length), theta.dtype)
+    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, filters, 0, length)
+    segments = np.empty((row[KERNEL_ROWS] * row[KERNEL_COLS], 3), np.int64)
+    for r in range(row[OUT_ROWS]):
+        for c in range(row[OUT_COLS]):
+            n = _patch(row, r, c, segments)
+            target = row[TARGET] + (r * row[OUT_COLS] + c) * filters
+            sum_rows(value, target, filters, panel, length, 1, value, segments, n, m)
+
+
+@jit
+def _reached(row: Any, y: int, x: int, segments: Any) -> int:
+    """Unit row blocks that see input position (y, x), into `segments`; their number."""
+    filters = row[FILTERS]
+    n = 0
+    for a in range(row[KERNEL_ROWS]):
+        r = y + row[PAD_ROWS] - a * row[DILATION_ROWS]
+        if r < 0 or r % row[STRIDE_ROWS] != 0 or r // row[STRIDE_ROWS] >= row[OUT_ROWS]:
+            continue
+        r //= row[STRIDE_ROWS]
+        for b in range(row[KERNEL_COLS]):
+            c = x + row[PAD_COLS] - b * row[DILATION_COLS]
+            if c < 0 or c % row[STRIDE_COLS] != 0 or c // row[STRIDE_COLS] >= row[OUT_COLS]:
+                continue
+            c //= row[STRIDE_COLS]
+            segments[n, 0] = row[TARGET] + (r * row[OUT_COLS] + c) * filters
+            segments[n, 1] = filters
+            segments[n, 2] = (a * row[KERNEL_COLS] + b) * filters
+            n += 1
+    return n
+
+
+@jit
+def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
+    """`conv2d_backward` for one lane."""
+    channels, filters = row[CHANNELS], row[FILTERS]
+    elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
+    length = elements * filters
+    panel = np.zeros(panel_size(channels, length), theta.dtype)
+    for e in range(elements):
+        pack_panel(panel, length, theta, -1, row[PARAM] + 1 + e * channels, 1, 1 + elements * channels, channels,
+                   e * filters, filters)
+    segments = np.empty((elements, 3), np.int64)
+    for y in range(row[ROWS]):
+        for x in range(row[COLS]):
+            n = _reached(row, y, x, segments)
+            source = row[SOURCE] + (y * row[COLS] + x) * channels
+            sum_rows(delta, source, channels, panel, length, 0, delta, segments, n, m)
+
+
+@jit
+def conv2d_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """`conv2d_gradient` for one lane."""
+    filters, channels, cols = row[FILTERS], row[CHANNELS], row[COLS]
+    elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
+    runs = elements if row[DILATION_COLS] > 1 else row[KERNEL_ROWS]  # runs of the kernel that lie side by side
+    run = elements * channels // runs
+    vector = VECTOR_BYTES // value.itemsize
+    gathered = run < vector and runs > 1  # few channels: patches are copied out
+    if gathered:
+        run, runs = elements * channels, 1
+    vectors = (run + vector - 1) // vector
+    sums = np.zeros((runs, filters, vectors * vector), value.dtype)
+    flat = sums.reshape(-1)
+    high = (row[OUT_ROWS] - 1) * row[STRIDE_ROWS] + (row[KERNEL_ROWS] - 1) * row[DILATION_ROWS] + 1
+    wide = (row[OUT_COLS] - 1) * row[STRIDE_COLS] + (row[KERNEL_COLS] - 1) * row[DILATION_COLS] + 1
+    high, wide = max(high, row[ROWS] + row[PAD_ROWS]), max(wide, cols + row[PAD_COLS])
+    image, units = high * wide * channels, row[N_OUT]
+    right = np.zeros(LANES * image + SLACK, value.dtype)
+    left = np.zeros(LANES * units + SLACK, value.dtype)
+    patches = np.zeros((row[OUT_ROWS] * row[OUT_COLS] if gathered else 0) * run + SLACK, value.dtype)
+    for start in range(0, m, LANES):
+        turn_rows(delta, row[TARGET], units, start, left, 0, units)
+        for y in range(row[ROWS]):
+            at = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels
+            turn_rows(value, row[SOURCE] + y * cols * channels, cols * channels, start, right, at, image)
+        for i in range(LANES):
+            if gathered:
+                _copy_patches(row, right[i * image :], wide, patches)
+                outer_sums(flat, 0, vectors * vector, filters, vectors, left, i * units, 0, filters, patches, 0, 0, run,
+                           1, row[OUT_ROWS] * row[OUT_COLS])
+                continue
+            for k in range(runs):
+                a, b = (k // row[KERNEL_COLS], k % row[KERNEL_COLS]) if runs == elements else (k, 0)
+                at = i * image + (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS]) * channels
+                outer_sums(flat, k * filters * vectors * vector, vectors * vector, filters, vectors, left, i * units,
+                           row[OUT_COLS] * filters, filters, right, at, row[STRIDE_ROWS] * wide * channels,
+                           row[STRIDE_COLS] * channels, row[OUT_ROWS], row[OUT_COLS])
+    for f in range(filters):
+        w = row[PARAM] + f * (1 + elements * channels)
+        total = grad[w]
+        for p in range(row[OUT_ROWS] * row[OUT_COLS]):
+            line = delta[row[TARGET] + p * filters + f]
+            for i in range(m):
+                total += line[i]
+        grad[w] = total
+        for k in range(runs):
+            for j in range(run):
+                grad[w + 1 + k * run + j] += sums[k, f, j]
+
+
+@jit
+def _copy_patches(row: Any, image: Any, wide: int, patches: Any) -> None:
+    """The patch below every position of one padded image, one after the other."""
+    channels = row[CHANNELS]
+    at = 0
+    for r in range(row[OUT_ROWS]):
+        for c in range(row[OUT_COLS]):
+            for a in range(row[KERNEL_ROWS]):
+                y = r * row[STRIDE_ROWS] + a * row[DILATION_ROWS]
+                for b in range(row[KERNEL_COLS]):
+                    s = (y * wide + c * row[STRIDE_COLS] + b * row[DILATION_COLS]) * channels
+                    for k in range(channels):
+                        patches[at] = image[s + k]
+                        at += 1

@@ -1,0 +1,194 @@
+"""Gated recurrent unit (Cho et al. 2014, EMNLP, 1724), reset gate after the product, as in Keras (``reset_after``).
+
+At time t, with gates z, r, h in this order and two biases b, c of each::
+
+    z = s(W_z x + b_z + U_z h_(t-1) + c_z)    r = s(W_r x + b_r + U_r h_(t-1) + c_r)
+    k = tanh(W_h x + b_h + r (U_h h_(t-1) + c_h))    h_t = z h_(t-1) + (1 - z) k
+
+Weights, gate by gate and unit by unit: b, c, W (features), U (units). Scratch rows, time by time: z, r, k, and the
+bracket, each of U units; then h of all times but the last where only that is put out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..activations import logistic, tanh
+from ..engine.compile import jit
+from ..engine.simd_layers import gru_backward_cells, gru_forward_cells, pack_panel, panel_size, sum_rows
+from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
+from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights, total_of
+
+GATES = 4  # scratch rows per unit and time
+
+
+@jit
+def gru_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
+    """All times of the layer; see `dense_forward` for the arguments. Scratch rows are written, too."""
+    units, features = row[UNITS], row[FEATURES]
+    for t in range(row[TIMES]):
+        x, gate = row[SOURCE] + t * features, row[SCRATCH] + t * GATES * units
+        h, h_before = hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+        for u in range(3 * units):
+            w = row[PARAM] + u * (2 + features + units)
+            for i in range(lane, m, lanes):
+                of_input, of_state = theta[w], theta[w + 1]
+                for j in range(features):
+                    of_input += theta[w + 2 + j] * value[x + j, i]
+                if t > 0:
+                    for j in range(units):
+                        of_state += theta[w + 2 + features + j] * value[h_before + j, i]
+                if u < 2 * units:
+                    a, _ = logistic(of_input + of_state, 0.0)
+                else:
+                    a, _ = tanh(of_input + value[gate + u - units, i] * of_state, 0.0)
+                    value[gate + u + units, i] = of_state
+                value[gate + u, i] = a
+        for u in range(units):
+            for i in range(lane, m, lanes):
+                z = value[gate + u, i]
+                state = (1 - z) * value[gate + 2 * units + u, i]
+                if t > 0:
+                    state += z * value[h_before + u, i]
+                value[h + u, i] = state
+
+
+@jit
+def gru_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
+    """Through time: fills `delta` of z, r, k (before their activations) and of the bracket, and of the source rows."""
+    units, features = row[UNITS], row[FEATURES]
+    for s in range(row[SOURCE], row[SOURCE] + row[TIMES] * features):
+        for i in range(lane, m, lanes):
+            delta[s, i] = 0
+    if row[SEQUENCES] == 0:
+        for t in range(row[TIMES] - 1):
+            for u in range(units):
+                for i in range(lane, m, lanes):
+                    delta[hidden_row(row, t, GATES) + u, i] = 0
+    for t in range(row[TIMES] - 1, -1, -1):
+        x, gate = row[SOURCE] + t * features, row[SCRATCH] + t * GATES * units
+        h, h_before = hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+        for u in range(units):
+            for i in range(lane, m, lanes):
+                z, r = value[gate + u, i], value[gate + units + u, i]
+                k, inner = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
+                dh = delta[h + u, i]
+                old = z * 0
+                if t > 0:
+                    old = value[h_before + u, i]
+                    delta[h_before + u, i] += dh * z
+                d = dh * (1 - z) * (1 - k * k)
+                delta[gate + u, i] = dh * (old - k) * z * (1 - z)
+                delta[gate + units + u, i] = d * inner * r * (1 - r)
+                delta[gate + 2 * units + u, i] = d
+                delta[gate + 3 * units + u, i] = d * r
+        for u in range(3 * units):
+            w = row[PARAM] + u * (2 + features + units)
+            of_state = gate + u if u < 2 * units else gate + u + units
+            for i in range(lane, m, lanes):
+                for j in range(features):
+                    delta[x + j, i] += theta[w + 2 + j] * delta[gate + u, i]
+                if t > 0:
+                    for j in range(units):
+                        delta[h_before + j, i] += theta[w + 2 + features + j] * delta[of_state, i]
+
+
+@jit
+def gru_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
+    """Add d loss / d weights, after `gru_backward`; the lanes share the weights."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit = 2 + features + units
+    for p in range(lane, 3 * units * per_unit, lanes):
+        u = p // per_unit
+        q = p - u * per_unit - 2
+        total = grad[row[PARAM] + p]
+        for t in range(row[TIMES]):
+            d = row[SCRATCH] + t * GATES * units + u
+            if u >= 2 * units and (q == -1 or q >= features):
+                d += units
+            if q < 0:
+                for i in range(m):
+                    total += delta[d, i]
+            elif q < features:
+                for i in range(m):
+                    total += delta[d, i] * value[row[SOURCE] + t * features + q, i]
+            elif t > 0:
+                for i in range(m):
+                    total += delta[d, i] * value[hidden_row(row, t - 1, GATES) + q - features, i]
+        grad[row[PARAM] + p] = total
+
+
+@jit
+def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
+    """`gru_forward` for one lane."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit, length, w = 2 + features + units, features + units, row[PARAM]
+    k = w + 2 * units * per_unit  # weights of the candidate
+    gates = np.zeros(panel_size(2 * units, length), theta.dtype)
+    of_input, of_state = np.zeros(panel_size(units, features), theta.dtype), np.zeros(panel_size(units, units), theta.dtype)
+    both = theta[w : w + 2 * units * per_unit].copy()
+    for u in range(2 * units):
+        both[u * per_unit] += both[u * per_unit + 1]
+    pack_panel(gates, length, both, 0, 2, per_unit, 1, 2 * units, 0, length)
+    pack_panel(of_input, features, theta, k, k + 2, per_unit, 1, units, 0, features)
+    pack_panel(of_state, units, theta, k + 1, k + 2 + features, per_unit, 1, units, 0, units)
+    segments, state, lines = np.empty((2, 3), np.int64), np.empty((1, 3), np.int64), np.empty(6, np.int64)
+    for t in range(row[TIMES]):
+        gate = row[SCRATCH] + t * GATES * units
+        n = input_and_state(row, t, GATES, segments)
+        sum_rows(value, gate, 2 * units, gates, length, 1, value, segments, n, m)
+        sum_rows(value, gate + 2 * units, units, of_input, features, 1, value, segments, 1, m)
+        run_of(state, 0, segments[1, 0] if t > 0 else 0, units, 0)
+        sum_rows(value, gate + 3 * units, units, of_state, units, 1, value, state, n - 1, m)
+        for j in range(4):
+            lines[j] = gate + j * units
+        lines[4] = segments[1, 0] if t > 0 else -1
+        lines[5] = hidden_row(row, t, GATES)
+        gru_forward_cells(value, value, lines, units, m)
+
+
+@jit
+def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    """`gru_backward` for one lane."""
+    units, features = row[UNITS], row[FEATURES]
+    per_unit, length, w = 2 + features + units, 3 * units, row[PARAM]
+    to_input = np.zeros(panel_size(features, length), theta.dtype)
+    to_state = np.zeros(panel_size(units, length), theta.dtype)
+    pack_panel(to_input, length, theta, -1, w + 2, 1, per_unit, features, 0, length)
+    pack_panel(to_state, length, theta, -1, w + 2 + features, 1, per_unit, units, 0, length)
+    of_input, of_state, lines = np.empty((1, 3), np.int64), np.empty((2, 3), np.int64), np.empty(6, np.int64)
+    if row[SEQUENCES] == 0:
+        for t in range(row[TIMES] - 1):
+            first = hidden_row(row, t, GATES)
+            delta[first : first + units, :m] = 0
+    for t in range(row[TIMES] - 1, -1, -1):
+        gate = row[SCRATCH] + t * GATES * units
+        for j in range(4):
+            lines[j] = gate + j * units
+        lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
+        lines[5] = hidden_row(row, t, GATES)
+        gru_backward_cells(value, delta, lines, units, m)
+        run_of(of_input, 0, gate, length, 0)
+        run_of(of_state, 0, gate, 2 * units, 0)
+        run_of(of_state, 1, gate + length, units, 2 * units)
+        through_weights(row, t, GATES, to_input, to_state, length, delta, of_input, 1, of_state, 2, m, True)
+
+
+@jit
+def gru_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """`gru_gradient` for one lane."""
+    units, features = row[UNITS], row[FEATURES]
+    of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
+    step = GATES * units
+    gradient_sums(row, GATES, value, delta, row[SCRATCH], step, 4 * units, of_input, of_state, m)
+    for u in range(3 * units):
+        w = row[PARAM] + u * (2 + features + units)
+        s = u if u < 2 * units else u + units
+        grad[w] += total_of(delta, row[SCRATCH] + u, step, row[TIMES], m)
+        grad[w + 1] += total_of(delta, row[SCRATCH] + s, step, row[TIMES], m)
+        for j in range(features):
+            grad[w + 2 + j] += of_input[u, j]
+        for j in range(units):
+            grad[w + 2 + features + j] += of_state[s, j]

@@ -1,0 +1,236 @@
+"""Descriptions of layers over images (row, column, channel) and sequences (time, feature): convolution, pooling."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ArgumentError
+from . import codes
+from .base import Placement, one_of, positive, several, window
+
+
+def _axes(layer: Any, n: int, *names: str) -> tuple[tuple[int, ...], ...]:
+    """Values of a layer's arguments for two axes; the first of a sequence's has length 1."""
+    kind = type(layer).__name__
+    return tuple((1,) * (2 - n) + several(getattr(layer, name), n, name, kind) for name in names)
+
+
+def _image(layer: Any, n: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """`shape` as (row, column, channel)."""
+    if len(shape) != n + 1:
+        kind = "(row, column, channel)" if n == 2 else "(time, feature)"
+        raise ArgumentError(f"{type(layer).__name__} needs {kind} input, but {shape} comes in.")
+    rows, cols, channels = (1,) * (2 - n) + tuple(shape)
+    return rows, cols, channels
+
+
+def _geometry(image: tuple[int, int, int], kernel: tuple[int, ...], stride: tuple[int, ...],
+              dilation: tuple[int, ...], paddings: tuple[str, str], name: str) -> dict[int, int]:  # fmt: skip
+    (out_rows, pad_rows), (out_cols, pad_cols) = (
+        window(image[j], kernel[j], stride[j], dilation[j], paddings[j], name) for j in (0, 1)
+    )
+    return {
+        codes.ROWS: image[0], codes.COLS: image[1], codes.CHANNELS: image[2],
+        codes.OUT_ROWS: out_rows, codes.OUT_COLS: out_cols,
+        codes.KERNEL_ROWS: kernel[0], codes.KERNEL_COLS: kernel[1],
+        codes.STRIDE_ROWS: stride[0], codes.STRIDE_COLS: stride[1],
+        codes.PAD_ROWS: pad_rows, codes.PAD_COLS: pad_cols,
+        codes.DILATION_ROWS: dilation[0], codes.DILATION_COLS: dilation[1],
+    }  # fmt: skip
+
+
+def _convolution(layer: Any, n: int, shape: tuple[int, ...]) -> Placement:
+    """Weights: filter by filter: bias, then kernel (row, column, channel)."""
+    kernel, stride, dilation = _axes(layer, n, "kernel_size", "strides", "dilation_rate")
+    image = _image(layer, n, shape)
+    paddings = (layer.padding if n == 2 else "valid", layer.padding)
+    fields = _geometry(image, kernel, stride, dilation, paddings, type(layer).__name__)
+    fields[codes.FILTERS] = layer.filters
+    per_unit = 1 + kernel[0] * kernel[1] * image[2]
+    out = ((fields[codes.OUT_ROWS],) if n == 2 else ()) + (fields[codes.OUT_COLS], layer.filters)
+    return Placement(out, codes.CONV2D, layer.filters * per_unit, 0, layer.filters, per_unit, fields)
+
+
+def _pooling(layer: Any, n: int, shape: tuple[int, ...], kind: int) -> Placement:
+    image = _image(layer, n, shape)
+    (pool,) = _axes(layer, n, "pool_size")
+    stride = pool if layer.strides is None else _axes(layer, n, "strides")[0]
+    fields = _geometry(image, pool, stride, (1, 1), (layer.padding,) * 2, type(layer).__name__)
+    fields[codes.FILTERS], fields[codes.KIND] = image[2], kind
+    out = ((fields[codes.OUT_ROWS],) if n == 2 else ()) + (fields[codes.OUT_COLS], image[2])
+    return Placement(out, codes.POOL, fields=fields)
+
+
+def _global(layer: Any, shape: tuple[int, ...], kind: int) -> Placement:
+    if len(shape) < 2:
+        raise ArgumentError(f"{type(layer).__name__} needs an image or a sequence, but {shape} comes in.")
+    positions, channels = math.prod(shape[:-1]), shape[-1]
+    fields = _geometry((1, positions, channels), (1, positions), (1, 1), (1, 1), ("valid",) * 2, "")
+    fields[codes.FILTERS], fields[codes.KIND] = channels, kind
+    return Placement((channels,), codes.POOL, fields=fields)
+
+
+@dataclass(frozen=True)
+class Conv1D:
+    """One-dimensional convolution of sequences (time, feature).
+
+    Parameters
+    ----------
+    filters, kernel_size : int
+    activation : str, Activation, callable or None
+    strides, dilation_rate : int
+    padding : {"valid", "same", "causal"}
+        "causal": all zeros before, so that no output sees a later input.
+    name : str, optional
+    """
+
+    filters: int
+    kernel_size: Any
+    activation: Any = None
+    strides: Any = 1
+    padding: str = "valid"
+    dilation_rate: Any = 1
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        positive(self.filters, "filters", "Conv1D")
+        _axes(self, 1, "kernel_size", "strides", "dilation_rate")
+        one_of(self.padding, ("valid", "same", "causal"), "padding", "Conv1D")
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """A convolution of an image of one row."""
+        return _convolution(self, 1, shape)
+
+
+@dataclass(frozen=True)
+class Conv2D:
+    """Two-dimensional convolution of images (row, column, channel).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int or (int, int)
+    activation : str, Activation, callable or None
+    strides, dilation_rate : int or (int, int)
+    padding : {"valid", "same"}
+    name : str, optional
+    """
+
+    filters: int
+    kernel_size: Any
+    activation: Any = None
+    strides: Any = 1
+    padding: str = "valid"
+    dilation_rate: Any = 1
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        positive(self.filters, "filters", "Conv2D")
+        _axes(self, 2, "kernel_size", "strides", "dilation_rate")
+        one_of(self.padding, ("valid", "same"), "padding", "Conv2D")
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """Weights: filter by filter: bias, then kernel (row, column, channel)."""
+        return _convolution(self, 2, shape)
+
+
+@dataclass(frozen=True)
+class _Pool1D:
+    pool_size: Any = 2
+    strides: Any = None
+    padding: str = "valid"
+    name: str | None = None
+    activation: Any = None
+
+    def __post_init__(self) -> None:
+        _axes(self, 1, "pool_size", *(() if self.strides is None else ("strides",)))
+        one_of(self.padding, ("valid", "same"), "padding", type(self).__name__)
+
+
+@dataclass(frozen=True)
+class _Pool2D:
+    pool_size: Any = 2
+    strides: Any = None
+    padding: str = "valid"
+    name: str | None = None
+    activation: Any = None
+
+    def __post_init__(self) -> None:
+        _axes(self, 2, "pool_size", *(() if self.strides is None else ("strides",)))
+        one_of(self.padding, ("valid", "same"), "padding", type(self).__name__)
+
+
+class MaxPool1D(_Pool1D):
+    """Largest value in windows over time.
+
+    Parameters
+    ----------
+    pool_size : int
+    strides : int, optional
+        `pool_size` where not given.
+    padding : {"valid", "same"}
+    name : str, optional
+    """
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _pooling(self, 1, shape, codes.MAXIMUM)
+
+
+class AvgPool1D(_Pool1D):
+    """Mean over windows of time; padding does not count. Arguments as those of `MaxPool1D`."""
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _pooling(self, 1, shape, codes.MEAN)
+
+
+class MaxPool2D(_Pool2D):
+    """Largest value in windows of an image.
+
+    Parameters
+    ----------
+    pool_size : int or (int, int)
+    strides : int or (int, int), optional
+        `pool_size` where not given.
+    padding : {"valid", "same"}
+    name : str, optional
+    """
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _pooling(self, 2, shape, codes.MAXIMUM)
+
+
+class AvgPool2D(_Pool2D):
+    """Mean over windows of an image; padding does not count. Arguments as those of `MaxPool2D`."""
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _pooling(self, 2, shape, codes.MEAN)
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool:
+    """Mean of every channel over all rows and columns, or over all times."""
+
+    name: str | None = None
+    activation: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _global(self, shape, codes.MEAN)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool:
+    """Largest value of every channel over all rows and columns, or over all times."""
+
+    name: str | None = None
+    activation: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _global(self, shape, codes.MAXIMUM)

@@ -1,0 +1,51 @@
+"""What training does for layers that do one thing in training and another in prediction (`codes.OF_TRAINING`).
+
+Their scratch rows say which it is, and are zero in prediction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine.compile import jit
+from .codes import BATCH_NORM, DROPOUT, N_IN, OP, SCRATCH
+from .dropout import drop
+from .normalization import move_averages
+
+
+@jit
+def predict_mode(table: Any, value: Any) -> None:
+    """Layers as in prediction."""
+    for k in range(table.shape[0]):
+        row = table[k]
+        if row[OP] == BATCH_NORM:
+            value[row[SCRATCH], 0] = 0
+        elif row[OP] == DROPOUT:
+            for u in range(row[N_IN]):
+                value[row[SCRATCH] + u, :] = 0
+
+
+@jit
+def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: Any, step: int, order: Any, first: int,
+                  m: int) -> None:
+    """Layers as in training, for a block of m observations; see `dropout.drop` for key, step, order, first.
+
+    Parameters
+    ----------
+    momentum : (layers,) array
+        Of batch normalisation; negative for a layer that keeps its moving averages.
+    """
+    for k in range(table.shape[0]):
+        row = table[k]
+        if row[OP] == BATCH_NORM:
+            value[row[SCRATCH], 0] = m if momentum[k] >= 0 else 0
+        elif row[OP] == DROPOUT:
+            drop(row, constants[k], value, key, step, order, first, m)
+
+
+@jit
+def after_batch(table: Any, momentum: Any, theta: Any, value: Any) -> None:
+    """Update moving averages after a training step."""
+    for k in range(table.shape[0]):
+        if table[k, OP] == BATCH_NORM and momentum[k] >= 0:
+            move_averages(table[k], momentum[k], theta, value)
