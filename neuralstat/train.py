@@ -288,17 +288,13 @@ def train(
     ran_on = "cpu"
     if device != "cpu":
         from .engine import cuda
+        from .engine.cuda import trainers
 
-        if pruning or algorithm.name not in rprop.CODES:
-            raise ArgumentError(
-                f"device={device!r} trains with R's algorithms and without keep: use device='cpu' for "
-                f"{'keep' if pruning else repr(algorithm.name)}."
-            )
-        if penalty is not None and np.any(penalty[:, L1] != 0):
-            raise ArgumentError(f"device={device!r} does not set weights to exact zeros: use device='cpu' for L1.")
-        settings, code = algorithm.settings(dtype), rprop.CODES[algorithm.name]
+        if pruning:
+            raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
         ran_on = cuda.find_device(device)
-        cuda.train_stack(net, data, code, settings, float(threshold), int(stepmax), stack, device, watch, chunk)
+        trainer = trainers.make_trainer(net, algorithm, float(threshold), tol, int(stepmax), stack, device)
+        cuda.train_stack(trainer, data, stack, device, watch, chunk)
         everyone = []
     elif shared and not pruning and algorithm.name in rprop.CODES:
         settings, code = algorithm.settings(dtype), rprop.CODES[algorithm.name]

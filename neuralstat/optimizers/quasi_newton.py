@@ -8,6 +8,7 @@ Gao 2007, ICML, 33).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def interpolate(
     inside = d1 * d1 - slope_low * slope_high
     share = 0.5
     if inside >= 0:
-        d2 = np.sqrt(inside) if width > 0 else -np.sqrt(inside)
+        d2 = math.sqrt(inside) if width > 0 else -math.sqrt(inside)
         below = slope_high - slope_low + 2 * d2
         if below != 0:
             share = 1 - (slope_high + d2 - d1) / below

@@ -1,0 +1,130 @@
+"""What kernels need of a target beside plain Python: for numba-cuda's compiler, and for its simulator."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numba
+
+from .. import plain, scalar
+from .translate import Translator
+
+
+class Target(NamedTuple):
+    """Tools for writing kernels; see `target`.
+
+    Attributes
+    ----------
+    function : callable
+        Decorator of device functions.
+    to_device : callable
+        Makes a device function of one of the CPU's kernels.
+    barrier : callable
+        ``()``: waits for all threads of the block.
+    matrix : callable
+        ``(flat, start, rows, columns)``: part of a flat array, seen as a matrix.
+    get, put : callable
+        ``(flat, k)``, ``(flat, k, number)``: an element by an index that is not below 0, without the check for that.
+    """
+
+    function: Callable[[Any], Any]
+    to_device: Callable[[Any], Any]
+    barrier: Any
+    matrix: Any
+    get: Any
+    put: Any
+
+
+def target(simulate: bool) -> Target:
+    """Tools for the simulator, or for the compiler."""
+    return _simulator() if simulate else _compiler()
+
+
+def _same(function: Any) -> Any:
+    return function
+
+
+def _simulator() -> Target:
+    names = () if numba.config.DISABLE_JIT else (
+        "exp_", "expm1_", "tanh_", "erf_", "log1p_", "log_", "real_", "size_bits",
+        "from_bits")  # fmt: skip
+    to_device = Translator(_same, [(getattr(scalar, name), getattr(plain, name)) for name in names])
+
+    def barrier() -> None:
+        threading.current_thread().syncthreads()  # type: ignore[attr-defined]  # a simulated thread's own
+
+    def matrix(flat: Any, start: int, rows: int, columns: int) -> Any:
+        return flat[start : start + rows * columns].reshape(rows, columns)
+
+    def get(flat: Any, k: int) -> Any:
+        return flat[k]
+
+    def put(flat: Any, k: int, number: Any) -> None:
+        flat[k] = number
+
+    return Target(_same, to_device, barrier, matrix, get, put)
+
+
+def _real(z: float) -> float:
+    return z
+
+
+def _compiler() -> Target:
+    from numba import cuda
+
+    function = cuda.jit(device=True)
+    to_device = Translator(function, [
+        (scalar.exp_, math.exp), (scalar.expm1_, math.expm1), (scalar.tanh_, math.tanh),
+        (scalar.erf_, math.erf), (scalar.log1p_, math.log1p), (scalar.log_, math.log),
+        (scalar.real_, function(_real)),
+    ])  # fmt: skip
+
+    @function
+    def barrier():  # type: ignore[no-untyped-def]
+        cuda.syncthreads()
+
+    return Target(function, to_device, barrier, *_intrinsics())
+
+
+def _intrinsics() -> tuple[Any, Any, Any]:
+    from numba.cuda import types
+    from numba.cuda.extending import intrinsic
+    from numba.cuda.np.arrayobj import populate_array
+
+    def pointer(context, builder, kind, array, index):  # type: ignore[no-untyped-def]
+        return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+    @intrinsic
+    def matrix(typing, flat, start, rows, columns):  # type: ignore[no-untyped-def]
+        kind = types.Array(flat.dtype, 2, "C")
+
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            out = context.make_array(kind)(context, builder)
+            whole, size = context.get_value_type(types.intp), context.get_abi_sizeof(context.get_data_type(flat.dtype))
+            populate_array(
+                out, data=pointer(context, builder, flat, *arguments[:2]), shape=arguments[2:],
+                strides=[builder.mul(arguments[3], whole(size)), whole(size)], itemsize=size, meminfo=None,
+            )  # fmt: skip
+            return out._getvalue()
+
+        return kind(flat, types.int64, types.int64, types.int64), generate
+
+    @intrinsic
+    def get(typing, flat, k):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            return builder.load(pointer(context, builder, flat, *arguments))
+
+        return flat.dtype(flat, types.int64), generate
+
+    @intrinsic
+    def put(typing, flat, k, number):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            builder.store(arguments[2], pointer(context, builder, flat, *arguments[:2]))
+            return context.get_dummy_value()
+
+        return types.void(flat, types.int64, flat.dtype), generate
+
+    return matrix, get, put

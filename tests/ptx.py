@@ -1,0 +1,88 @@
+"""Kernels for CUDA devices, compiled without one: to PTX, and to machine code by NVIDIA's assembler."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from types import SimpleNamespace
+from unittest import mock
+
+import numba
+import numpy as np
+from chains import L, chain_network, draw, kernel_data
+
+from neuralstat.engine.cuda.plan import make_plan, tiles_of
+from neuralstat.engine.tracking import Rules, Track
+
+TARGETS = ((8, 0), (9, 0))
+
+
+@contextmanager
+def pretended():
+    """A device of which only the architecture is known: what the compiler asks for before it is told."""
+    from numba.cuda import dispatcher
+    from numba.cuda.cudadrv import devices
+
+    device = SimpleNamespace(compute_capability=TARGETS[0])
+    context = SimpleNamespace(device=device)
+    with (
+        mock.patch.object(dispatcher, "get_current_device", lambda: device),
+        mock.patch.object(devices, "get_context", lambda: context),
+    ):
+        yield
+
+
+def arguments(dtype: str, algorithm: str):
+    """Arguments of a kernel, of the types that they have on a device."""
+    from neuralstat.engine.cuda import first_order, quasi_newton, second_order
+    from neuralstat.engine.cuda.passes import Problem
+
+    network = chain_network(((L.Dense(2, "logistic"), L.Dense(1)), (1,)))
+    theta, x, y = draw(network, 8, b=2)
+    data, net = kernel_data(x, y, dtype=dtype), network.net()
+    p = network.n_params
+    plan, _ = make_plan(net, data, p, 128, 40_000)
+    tiles = tiles_of(net.table, net.width, p)
+
+    def real(*shape):
+        return np.zeros(shape, dtype)
+
+    def whole(*shape):
+        return np.zeros(shape, np.int64)
+
+    problem = Problem(net.table, net.constants.astype(dtype), net.loss, 0.0, real(0, 4), tiles)
+    head = problem, data, plan, real(1, 1), whole(2), whole(1)
+    free, b = np.ones((1, p), bool), 2
+    track = Track(theta.astype(dtype), free, whole(b), real(b), real(b), whole(b), real(b, 8), whole(b), whole(b))
+    if algorithm == "gradient":
+        return *head, theta.astype(dtype), real(b), real(b, p)
+    if algorithm == "train":
+        state = first_order.State(
+            track.theta, free, real(b, p), real(b, p), whole(b), real(b), real(b), whole(b), track.trace, whole(b),
+            whole(b),
+        )  # fmt: skip
+        return *head, 10, 0, real(5), 0.1, 10, state
+    room = second_order.room(34, 4, 1, p, p, 128)[0] if algorithm == "lm" else quasi_newton.room(p, p)[0]
+    weights = second_order.Weights(whole(1, p), whole(1), whole(p), whole(p))
+    return *head, 10, Rules(0.1, -1.0, 10), real(3), room, weights, track
+
+
+def compile_kernel(kernel, values) -> dict[tuple[int, int], str]:
+    """A kernel as PTX for every target: one way through numba, then NVIDIA's compiler once for each."""
+    from numba.cuda.dispatcher import _Kernel
+
+    with pretended():
+        compiled = _Kernel(kernel, tuple(numba.typeof(value) for value in values))
+        return {target: compiled.inspect_asm(target) for target in TARGETS}
+
+
+def assembled(ptx: str, arch: str) -> str:
+    """Registers, shared memory and spills, from NVIDIA's assembler."""
+    from cuda.core import Linker, LinkerOptions, ObjectCode
+
+    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=arch, ptxas_options=["-v"]))
+    assert len(linker.link("cubin").code) > 0
+    log = linker.get_info_log()
+    used = re.search(r"Used (\d+) registers.*", log).group(0)
+    spills = re.search(r"(\d+) bytes spill stores", log).group(0)
+    return f"{used}, {spills}"
