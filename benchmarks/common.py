@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("neuralstat", "numpy", "numba", "scipy", "torch", "scikit-learn")
+PACKAGES = ("neuralstat", "numpy", "numba", "numba-cuda", "scipy", "torch", "scikit-learn")
 
 
 def cpu_name() -> str:

@@ -266,11 +266,11 @@ def train_from(
     with Lifesign(settings, network) as lifesign:
         watched: dict[str, Any] = {
             "stepmax": settings.stepmax, "penalty": penalty, "n_jobs": settings.n_jobs,
-            "watch": lifesign.watch, "chunk": lifesign.chunk,
+            "watch": lifesign.watch, "chunk": lifesign.chunk, "device": settings.device,
         }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm,
-            threshold=settings.full_threshold, tol=settings.tol, keep=settings.keep, device=settings.device, **watched,
+            threshold=settings.full_threshold, tol=settings.tol, keep=settings.keep, **watched,
         )  # fmt: skip
         if chosen:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
@@ -453,8 +453,10 @@ def neuralnet(
     progress : bool
         Show a progress bar with steps, error and gradient.
     device : str
-        "cpu"; "cuda" or "cuda:<number>" trains on a CUDA device (built-in activations and errors; needs the extra
-        ``neuralstat[cuda]``). The start weights do not depend on it.
+        "cpu"; "cuda" or "cuda:<number>" trains on a CUDA device, and whatever refits the model trains there too. Needs
+        the extra ``neuralstat[cuda]``. R's algorithms run there for all layers but BatchNorm and Dropout, "lm" and
+        "bfgs" for dense ones; built-in activations and errors. What has no kernel is refused, never run on the CPU. The
+        start weights do not depend on it.
     dtype : {"float64", "float32"}
         Kind of number in training.
     n_jobs : int, optional

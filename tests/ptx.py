@@ -15,6 +15,15 @@ from neuralstat.engine.cuda.plan import make_plan, tiles_of
 from neuralstat.engine.tracking import Rules, Track
 
 TARGETS = ((8, 0), (9, 0))
+#: Every kernel: which, kind of number, layers
+KERNELS = {
+    "rprop, dense, float64": ("train", "float64", "dense"),
+    "rprop, dense, float32": ("train", "float32", "dense"),
+    "rprop, all layers, float32": ("train", "float32", "all"),
+    "gradient, dense, float64": ("gradient", "float64", "dense"),
+    "lm": ("lm", "float64", "dense"),
+    "bfgs": ("bfgs", "float64", "dense"),
+}
 
 
 @contextmanager
@@ -67,12 +76,38 @@ def arguments(dtype: str, algorithm: str):
     return *head, 10, Rules(0.1, -1.0, 10), real(3), room, weights, track
 
 
-def compile_kernel(kernel, values) -> dict[tuple[int, int], str]:
-    """A kernel as PTX for every target: one way through numba, then NVIDIA's compiler once for each."""
+def _build(name: str):
+    """The undecorated kernel of that name in `KERNELS`."""
+    from neuralstat.engine.cuda import first_order, quasi_newton, second_order
+    from neuralstat.layers.codes import ALL
+
+    algorithm, dtype, layers = KERNELS[name]
+
+    def same(function):
+        return function
+
+    if algorithm == "lm":
+        return second_order.build(0, True, False, same)
+    if algorithm == "bfgs":
+        return quasi_newton.build(0, True, False, same)
+    dense = layers == "dense"
+    made = first_order.build(dtype, dense, None if dense else ALL, None if dense else 0, dense, False, same)
+    return getattr(made, algorithm)
+
+
+def in_shared_memory(name: str) -> bool:
+    """Whether the kernel's workspace lies in shared memory."""
+    return KERNELS[name][2] == "dense"
+
+
+def compile_kernel(name: str) -> dict[tuple[int, int], str]:
+    """A kernel of `KERNELS` as PTX for every target: once through numba, then NVIDIA's compiler once for each."""
     from numba.cuda.dispatcher import _Kernel
 
+    algorithm, dtype, _ = KERNELS[name]
     with pretended():
-        compiled = _Kernel(kernel, tuple(numba.typeof(value) for value in values))
+        types = tuple(numba.typeof(value) for value in arguments(dtype, algorithm))
+        compiled = _Kernel(_build(name), types)
         return {target: compiled.inspect_asm(target) for target in TARGETS}
 
 

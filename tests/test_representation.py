@@ -7,13 +7,14 @@ the CPU, in numba's CUDA simulator, and compile for CUDA devices.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numba
 import numpy as np
+import ptx
 import pytest
 from chains import (
     CHAINS,
@@ -89,7 +90,7 @@ def simulate(*arguments: str, jit_off: str, least: int) -> None:
 
 
 def test_the_simulated_device_and_the_compiled_cpu():
-    simulate(jit_off="0", least=35)
+    simulate(jit_off="0", least=60)
 
 
 def test_the_simulated_device_where_nothing_is_compiled():
@@ -105,7 +106,7 @@ def test_a_missing_device_is_named(monkeypatch):
         from numba import cuda as numba_cuda
 
         monkeypatch.setattr(numba_cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match=r"neuralstat\[cuda\] and an NVIDIA driver.*NUMBA_ENABLE_CUDASIM=1"):
+    with pytest.raises(DeviceError, match=r"neuralstat\[cuda\].* and an NVIDIA driver.*NUMBA_ENABLE_CUDASIM=1"):
         ns.neuralnet("y ~ x", data, device="cuda")
     monkeypatch.setitem(sys.modules, "numba.cuda", None)
     monkeypatch.delattr(numba, "cuda", raising=False)
@@ -123,83 +124,21 @@ def test_the_simulator_has_one_device(monkeypatch):
         cuda.find_device("cuda:1")
 
 
-def signatures(dtype: str):
-    """Argument types of the two kernels."""
-    real, whole = getattr(numba, dtype), numba.int64
-
-    def array(kind, dims):
-        return numba.types.Array(kind, dims, "C")
-
-    head = (
-        array(whole, 2), array(real, 1), whole, numba.float64, array(real, 2), array(real, 2), array(real, 3),
-        array(real, 2), array(real, 2), array(whole, 2), array(whole, 1),
-        *[array(real, 3)] * 4, array(real, 2),
-    )  # fmt: skip
-    gradient = (*head, array(real, 2), array(real, 1), array(real, 2))
-    train = (
-        *head, whole, array(real, 1), numba.float64, whole, whole, array(real, 2), array(numba.boolean, 2),
-        array(real, 2), array(real, 2), array(whole, 1), array(real, 1), array(real, 1), array(whole, 1),
-        array(real, 2), array(whole, 1), array(whole, 1), array(real, 2),
-    )  # fmt: skip
-    return gradient, train
-
-
-def ptx_of(dtype: str, everything: bool, which: int, monkeypatch) -> dict[tuple[int, int], str]:
-    """A kernel as PTX for sm_80 and sm_90, without a device."""
+@pytest.mark.parametrize("name", ptx.KERNELS)
+def test_machine_code_without_a_device(name, capsys):
+    """Every kernel for sm_80 and sm_90: what the simulator runs is also what a device can have."""
     pytest.importorskip("numba_cuda")
-    from numba import cuda as numba_cuda
-    from numba.cuda import dispatcher
-
     if cuda.simulated() or numba.config.DISABLE_JIT:
         pytest.skip("needs the compiler")
-    try:
-        numba_cuda.cudadrv.nvvm.NVVM()
-    except Exception as error:
-        pytest.skip(f"NVIDIA's compiler library is not installed ({error})")
-    from neuralstat.engine.cuda_kernels import build
-
-    kernel = build(dtype, everything, everything, False, decorate=lambda function: function)[which]
-    out = {}
-    for target in ((8, 0), (9, 0)):
-        device = SimpleNamespace(compute_capability=target)
-        monkeypatch.setattr(dispatcher, "get_current_device", lambda device=device: device)
-        text, _ = numba_cuda.compile(kernel, signatures(dtype)[which], device=False, abi="numba", cc=target)
-        out[target] = text if isinstance(text, str) else text.decode()
-    return out
-
-
-def check_ptx(dtype: str, everything: bool, which: int, monkeypatch) -> None:
-    for (major, _), text in ptx_of(dtype, everything, which, monkeypatch).items():
-        assert f".target sm_{major}0" in text
+    for (major, minor), text in ptx.compile_kernel(name).items():
+        assert f".target sm_{major}{minor}" in text
         assert text.count(".entry") == 1
         assert "bar.sync" in text
         assert "call_activation" not in text
         assert "div.approx" not in text  # full division: nothing of fast arithmetic came along
-        report = linked(text, f"sm_{major}0")
-        if report:
-            what = f"{dtype} {'all' if everything else 'dense'} {('gradient', 'train')[which]}"
-            sys.stdout.write(f"{what} sm_{major}0: {report}\n")
-
-
-def linked(ptx: str, arch: str) -> str:
-    """Registers and shared memory, from NVIDIA's assembler; nothing where that is not installed."""
-    try:
-        from cuda.core import Linker, LinkerOptions, ObjectCode
-    except ImportError:
-        return ""
-    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=arch, ptxas_options=["-v"]))
-    assert len(linker.link("cubin").code) > 0
-    return "; ".join(line.split(":")[-1].strip() for line in linker.get_info_log().splitlines()
-                     if "registers" in line or "spill" in line)  # fmt: skip
-
-
-def test_ptx_without_a_device(monkeypatch):
-    check_ptx("float64", False, 0, monkeypatch)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("which", [0, 1], ids=["gradient", "train"])
-@pytest.mark.parametrize("everything", [False, True], ids=["dense", "all"])
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_ptx_of_every_kernel(dtype, everything, which, monkeypatch):
-    check_ptx(dtype, everything, which, monkeypatch)
+        assert not re.findall(r"\.extern \.func[^;]*", text)  # nothing is left to link
+        if ptx.in_shared_memory(name):
+            assert text.count("ld.shared") > 50
+    report = ptx.assembled(text, f"sm_{major}{minor}")  # of the last target
+    with capsys.disabled():
+        sys.stdout.write(f"\n{name} sm_{major}{minor}: {report}")

@@ -34,7 +34,9 @@ def gdf(
     ----------
     procedure : callable
         Takes a response (n,), returns the fitted values (n,). It must not depend on anything random that is
-        not fixed, or else that randomness is part of the procedure and adds to the standard error.
+        not fixed, or else that randomness is part of the procedure and adds to the standard error. It trains where
+        it says, as ``neuralnet(..., device="cuda")``; `NeuralNetResults.df` runs all refits of a fit at once, on the
+        fit's device.
     y : array (n,)
     sigma : float or array (n,)
         Standard deviation of the noise of y; sets the size of the perturbations.

@@ -127,11 +127,10 @@ def train_stack(
     cases = design.weights if weights is None else weights
     data = make_data(design.x, y, cases, design.offset, dtype=np.dtype(settings.dtype))
     algorithm, _ = api.resolve_algorithm(settings, network, design, int(free.sum()), penalty)
-    same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": n_jobs}
+    same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": n_jobs, "device": settings.device}
     fit = train(
-        network, data, start, free, algorithm, threshold=settings.full_threshold, tol=settings.tol, keep=keep,
-        device=settings.device, **same,
-    )  # fmt: skip
+        network, data, start, free, algorithm, threshold=settings.full_threshold, tol=settings.tol, keep=keep, **same
+    )
     if settings.polish:
         return api._polished(network, data, free, fit, settings, penalty, same)
     return fit

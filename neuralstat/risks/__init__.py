@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from . import resampling
 from .losses import LOSSES
 from .penalties import ANALYTICAL
-from .procedure import make_procedure
+from .procedure import make_procedure, on_device
 from .value import Risk
 
 __all__ = ["LOSSES", "RISK", "Risk", "risk"]
@@ -31,7 +31,8 @@ RISK: dict[str, Callable[..., Risk]] = {
 
 def risk(
     fit_or_model: Any, method: str = "cv", *, loss: str | None = None, rep: Any = "mean", x: Any = None, y: Any = None,
-    stack: bool = True, random_state: Any = None, n_jobs: int | None = None, **options: Any,
+    stack: bool = True, random_state: Any = None, n_jobs: int | None = None, device: str | None = None,
+    **options: Any,
 ) -> Risk:  # fmt: skip
     """Estimate the prediction error of a fit, of a model, or of any object with fit and predict.
 
@@ -63,6 +64,8 @@ def risk(
         Of folds, samples and start weights: models given the same one see the same folds.
     n_jobs : int, optional
         Threads; the result does not depend on them.
+    device : str, optional
+        "cpu", "cuda" or "cuda:<number>": where refits are trained; the fit's or model's own where not given.
     **options
         Of the method.
 
@@ -77,6 +80,8 @@ def risk(
         For unknown methods, losses and options, or such that do not suit.
     DataError
         Where a refit is not possible.
+    DeviceError
+        Where the device is not there, or cannot train the model.
 
     Warns
     -----
@@ -99,6 +104,8 @@ def risk(
     if loss is not None and (not isinstance(loss, str) or loss not in LOSSES):
         raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}.")
     function = RISK[method]
+    if device is not None:
+        fit_or_model = on_device(fit_or_model, device)
     if method in ANALYTICAL:
         procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
         if (

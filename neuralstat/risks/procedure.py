@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,7 @@ class NetworkProcedure:
             raise ArgumentError(f"rep must be 'mean' or 'best', got {rep!r}.")
         self.design, self.settings, self.rep = design, settings, rep
         self.network = source.network if self.fit is not None else build_network(design, settings)
-        plainly = settings.keep is None and not settings.minibatch and settings.device == "cpu"
+        plainly = settings.keep is None and not settings.minibatch
         self.stack = stack and plainly
         self.y = design.y if design.scaling is None else design.scaling.y_original(design.y)
         self.n = self.y.shape[1]
@@ -206,10 +207,12 @@ class NetworkProcedure:
         # counted on all rows, lest the choice of "auto" differ between folds
         n_free = int(np.atleast_2d(free).sum(axis=1).max())
         algorithm, _ = api.resolve_algorithm(settings, self.network, self.design, n_free, penalty)
-        same: dict[str, Any] = {"stepmax": settings.stepmax, "penalty": penalty, "n_jobs": settings.n_jobs}
+        same: dict[str, Any] = {
+            "stepmax": settings.stepmax, "penalty": penalty, "n_jobs": settings.n_jobs, "device": settings.device,
+        }  # fmt: skip
         fit = train(
             self.network, data, start, free, algorithm, threshold=settings.threshold, tol=settings.tol,
-            keep=settings.keep, device=settings.device, **same,
+            keep=settings.keep, **same,
         )  # fmt: skip
         if not settings.polish:
             return fit
@@ -256,6 +259,24 @@ def target_of(fit: NeuralNetResults) -> Target:
     classes = zero_one and (y.shape[0] == 1 or bool((y.sum(axis=0) == 1).all()))
     additive = gaussian(fit.network.objective)
     return Target(fit.family, fit.design.response, classes, "mse" if additive else "deviance")
+
+
+def on_device(source: Any, device: str) -> Any:
+    """A fit or model whose refits are trained on a device.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is another object, which trains where it likes.
+    """
+    from ..api import NeuralNet, _settings
+    from ..results import NeuralNetResults
+
+    if not isinstance(source, NeuralNet | NeuralNetResults):
+        raise ArgumentError(f"device={device!r} is for networks of this package; other objects train where they say.")
+    moved = copy.copy(source)
+    moved.settings = _settings(source.settings, {"device": device})
+    return moved
 
 
 def make_procedure(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
-from ..settings import check_int, check_number
+from ..settings import Settings, check_int, check_number
 from ..start import seed_sequence
 from .estimators import resolve_estimators
 from .models import resolve_models
+from .nets import Net
 from .plan import Chunk, Plan
 from .problems import Cell, Noise, Problem, noise_of, truth
 from .result import Collected, StudyResult
@@ -36,6 +38,7 @@ def study(
     checkpoint: Any = None,
     random_state: Any = None,
     n_jobs: int | None = None,
+    device: str = "cpu",
     progress: bool = False,
     chunk: int | None = None,
     keep_fits: bool = True,
@@ -73,7 +76,10 @@ def study(
         on the other cells, models and replicates of the study.
     n_jobs : int, optional
         Processes; where not given, what an enclosing `joblib.parallel_config` says, else all cores. Inside
-        ``joblib.parallel_config(backend="dask")`` the workers of a Dask cluster.
+        ``joblib.parallel_config(backend="dask")`` the workers of a Dask cluster. With a CUDA device 1 where not given.
+    device : str
+        "cpu", "cuda" or "cuda:<number>": where the networks of `net` are trained, and refitted. Other models, and
+        derivatives, are the CPU's.
     progress : bool
         Show a progress bar with rate and time left.
     chunk : int, optional
@@ -90,6 +96,8 @@ def study(
     ------
     ArgumentError
         Where an argument is not usable, or the checkpoint belongs to another study.
+    DeviceError
+        Where the device is not there, or cannot train a network.
 
     Warns
     -----
@@ -115,7 +123,8 @@ def study(
     restarts = check_int(next((r for r in (restarts, rep) if r is not None), 1), "restarts", 1)
     replicates = check_int(replicates, "replicates", 1)
     given = None if random_state is None else seed_sequence(random_state)
-    chosen, wanted = resolve_models(models), resolve_estimators(estimators)
+    chosen, wanted = _placed(resolve_models(models), device), resolve_estimators(estimators)
+    n_jobs = 1 if device != "cpu" and n_jobs is None else n_jobs
     sigma = sigma if sigma in ("truth", "difference") else check_number(sigma, "sigma", positive=True)
 
     def plan_with(seeds: np.random.SeedSequence) -> Plan:
@@ -151,6 +160,16 @@ def study(
         where = "" if store is None else " What is done is in the checkpoint; the same call goes on from there."
         warn(f"study: interrupted; {collected.fraction():.0%} done.{where}")
     return collected.result(time.perf_counter() - began, finished)
+
+
+def _placed(models: tuple[Any, ...], device: str) -> tuple[Any, ...]:
+    """The models, their networks on a device."""
+    placed = replace(Settings(), device=device).device  # checked
+    if placed == "cpu":
+        return models
+    if not any(isinstance(model, Net) for model in models):
+        raise ArgumentError(f"device={device!r}: there is no network among the models; others run on the CPU.")
+    return tuple(model.on(placed) if isinstance(model, Net) else model for model in models)
 
 
 def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) -> tuple[Cell, ...]:

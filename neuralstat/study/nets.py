@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,10 @@ class Net:
     def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> PreparedNet:
         """The network on a design (n, D)."""
         return PreparedNet(self, x, columns, int(self.settings.get("rep", restarts)))
+
+    def on(self, device: str) -> Net:
+        """The same model, trained on another device."""
+        return replace(self, settings={**self.settings, "device": device})
 
     def describe(self) -> str:
         """Text that names all settings."""
@@ -301,6 +305,7 @@ class PreparedNet:
         return train(
             self.network, data, start, self.free, self.algorithm, threshold=self.settings.threshold,  # type: ignore[arg-type]
             stepmax=stepmax, tol=self.settings.tol, penalty=self.penalty, n_jobs=1,
+            device=self.settings.device,
         )  # fmt: skip
 
     def _means(self, theta: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:

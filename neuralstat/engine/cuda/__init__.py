@@ -25,10 +25,10 @@ from .plan import Plan, is_dense_chain, make_plan, tiles_of
 BUFFER_BYTES = 2**28  # most memory for the workspaces of all blocks together
 MOST_BLOCKS = 4096
 LANES = 128  # threads per block, a power of two
-SIMULATED_LANES = 4  # every simulated thread is one of Python's
+SIMULATED_LANES = 2  # every simulated thread is one of Python's
 
 _MEND = (
-    "Install neuralstat[cuda] and an NVIDIA driver, set NUMBA_ENABLE_CUDASIM=1 to simulate a device, "
+    "Install neuralstat[cuda] (neuralstat[cuda12] for drivers before 580) and an NVIDIA driver, set NUMBA_ENABLE_CUDASIM=1 to simulate a device, "
     "or use device='cpu'."
 )
 

@@ -178,12 +178,13 @@ def build(
                     status = CONVERGED
                 elif step >= stepmax:
                     status = STEPMAX
-                elif algorithm == SAG or algorithm == SLR:  # noqa: SIM109  (one rate depends on the others)
-                    if lane == 0:
-                        take(algorithm, w, g, movable, before, rate, settings)
-                elif lane < n_params:
-                    take(algorithm, w[lane::lanes], g[lane::lanes], movable[lane::lanes], before[lane::lanes],
-                         rate[lane::lanes], settings)  # fmt: skip
+                else:
+                    first, hop = lane, lanes
+                    if algorithm == SAG or algorithm == SLR:  # noqa: SIM109  (one rate depends on the others)
+                        first, hop = n_params * lane, 1
+                    if first < n_params:
+                        take(algorithm, w[first::hop], g[first::hop], movable[first::hop], before[first::hop],
+                             rate[first::hop], settings)  # fmt: skip
                 done += 1
                 barrier()
             for j in range(lane, n_params, lanes):
