@@ -293,7 +293,7 @@ def train(
         if pruning:
             raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
         ran_on = cuda.find_device(device)
-        trainer = trainers.make_trainer(net, algorithm, float(threshold), tol, int(stepmax), stack, device)
+        trainer = trainers.make_trainer(net, data, algorithm, float(threshold), tol, int(stepmax), stack, device)
         cuda.train_stack(trainer, data, stack, device, watch, chunk)
         everyone = []
     elif shared and not pruning and algorithm.name in rprop.CODES:

@@ -21,6 +21,8 @@ KERNELS = {
     "rprop, dense, float32": ("train", "float32", "dense"),
     "rprop, all layers, float32": ("train", "float32", "all"),
     "gradient, dense, float64": ("gradient", "float64", "dense"),
+    "shares of observations, dense, float32": ("partial", "float32", "dense"),
+    "step from shares, float32": ("step", "float32", "vectors"),
     "lm": ("lm", "float64", "dense"),
     "bfgs": ("bfgs", "float64", "dense"),
 }
@@ -65,12 +67,15 @@ def arguments(dtype: str, algorithm: str):
     track = Track(theta.astype(dtype), free, whole(b), real(b), real(b), whole(b), real(b, 8), whole(b), whole(b))
     if algorithm == "gradient":
         return *head, theta.astype(dtype), real(b), real(b, p)
-    if algorithm == "train":
+    if algorithm == "partial":
+        return *head[:4], whole(b), 5, theta.astype(dtype), real(b, 3), real(b, 3, p)
+    if algorithm in ("train", "step"):
         state = first_order.State(
             track.theta, free, real(b, p), real(b, p), whole(b), real(b), real(b), whole(b), track.trace, whole(b),
             whole(b),
         )  # fmt: skip
-        return *head, 10, 0, real(5), 0.1, 10, state
+        how = 0, real(5), 0.1, 10, state
+        return (*head, 10, *how) if algorithm == "train" else (problem, *how, real(b, 3), real(b, 3, p))
     room = second_order.room(34, 4, 1, p, p, 128)[0] if algorithm == "lm" else quasi_newton.room(p, p)[0]
     weights = second_order.Weights(whole(1, p), whole(1), whole(p), whole(p))
     return *head, 10, Rules(0.1, -1.0, 10), real(3), room, weights, track
@@ -78,7 +83,7 @@ def arguments(dtype: str, algorithm: str):
 
 def _build(name: str):
     """The undecorated kernel of that name in `KERNELS`."""
-    from neuralstat.engine.cuda import first_order, quasi_newton, second_order
+    from neuralstat.engine.cuda import first_order, large, quasi_newton, second_order
     from neuralstat.layers.codes import ALL
 
     algorithm, dtype, layers = KERNELS[name]
@@ -90,8 +95,9 @@ def _build(name: str):
         return second_order.build(0, True, False, same)
     if algorithm == "bfgs":
         return quasi_newton.build(0, True, False, same)
-    dense = layers == "dense"
-    made = first_order.build(dtype, dense, None if dense else ALL, None if dense else 0, dense, False, same)
+    dense = layers != "all"
+    build = large.build if algorithm in ("partial", "step") else first_order.build
+    made = build(dtype, dense, None if dense else ALL, None if dense else 0, dense, False, same)
     return getattr(made, algorithm)
 
 

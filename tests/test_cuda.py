@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 
 import chains
@@ -28,7 +29,7 @@ import neuralstat as ns
 from neuralstat import layers as L
 from neuralstat.activations import ACTIVATIONS
 from neuralstat.engine import cpu, cuda
-from neuralstat.engine.cuda import memory, trainers
+from neuralstat.engine.cuda import large, memory, trainers
 from neuralstat.errors import ArgumentError, DeviceError
 from neuralstat.losses import LOSSES
 from neuralstat.network import objective, resolve_activation
@@ -218,10 +219,39 @@ def test_dense_networks_that_do_not_fit_into_shared_memory(monkeypatch):
 
 def test_passes_shorter_than_the_data(monkeypatch):
     """A small shared memory: passes of 32 observations, whose sums are added."""
-    network = chain_network(CHAINS["Dense"][2], offset=True)
+    network = chain_network(CHAINS["Dense"][2])
     theta, x, y = draw(network, 70)
     monkeypatch.setattr(memory, "shared_limit", lambda simulate: 12_000)
     check(network, theta, x, y)
+
+
+# Few networks with many observations
+
+@pytest.mark.parametrize("chain", [SMALL, CHAINS["Conv2D"][0]], ids=["dense", "layered"])
+@pytest.mark.parametrize("name", ["rprop+", "sag"])
+def test_blocks_that_share_a_network_follow_the_cpu(name, chain, monkeypatch):
+    monkeypatch.setattr(large, "SHARE", 5)
+    monkeypatch.setattr(trainers, "MANY", 10)
+    network = chain_network(chain)
+    theta, x, y = draw(network, 12, b=2)
+    free = np.ones((2, network.n_params), bool)
+    free[1, 2] = False
+    rows = np.stack([np.arange(12), np.arange(12)[::-1]])
+    data = make_data(rows_of(x), np.ascontiguousarray(y.T), rows=rows, count=np.array([12, 4]))
+    how = {"threshold": 0.05, "stepmax": 6, "penalty": decay(0.01).coefficients(network.is_bias)}
+    arguments = network, data, theta, free, Algorithm(name)
+    there, here = train(*arguments, **how, device="cuda"), train(*arguments, **how)
+    assert isinstance(
+        trainers.make_trainer(network.net(), data, Algorithm(), 0.1, None, 5, SimpleNamespace(theta=theta), "cuda"),
+        trainers.Large,
+    )
+    np.testing.assert_array_equal(there.steps, here.steps)
+    np.testing.assert_array_equal(there.status, here.status)
+    np.testing.assert_allclose(there.theta, here.theta, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(there.loss, here.loss, rtol=1e-9)
+    for (steps, errors), (steps_, errors_) in zip(there.trace, here.trace, strict=True):
+        np.testing.assert_array_equal(steps, steps_)
+        np.testing.assert_allclose(errors, errors_, rtol=1e-9)
 
 
 # Levenberg-Marquardt and BFGS
@@ -301,7 +331,7 @@ def test_a_stack_in_parts(monkeypatch):
     monkeypatch.setattr(trainers.Trainer, "run", noticed)
     each = memory.per_network(SimpleNamespace(theta=theta, free=theta), data)
     assert each == 2 * theta[0].nbytes + many[0].nbytes
-    monkeypatch.setattr(memory, "free_bytes", lambda: (cuda.BUFFER_BYTES + 24_000) / memory.SHARE)
+    monkeypatch.setattr(memory, "free_bytes", lambda: (cuda.BUFFER_BYTES + 12_000) / memory.SHARE)
     np.testing.assert_array_equal(train(*arguments, stepmax=4, device="cuda").theta, whole.theta)
     assert parts[0][0] == 0
     assert parts[-1][1] == 5
@@ -369,13 +399,14 @@ def test_other_devices_are_not_there():
 def test_refits_run_on_the_device():
     data = {"x": np.linspace(-1, 1, 8), "y": np.linspace(-1, 1, 8) ** 2 + np.tile([0.01, -0.01], 4)}
     how = {"hidden": 1, "rep": 2, "threshold": 0.1, "random_state": 1, "stepmax": 12}
-    with pytest.warns(ns.errors.ConvergenceWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
         here, there = ns.neuralnet("y ~ x", data, **how), ns.neuralnet("y ~ x", data, **how, device="cuda")
         pair = [ns.risk(fit, "cv", k=2, random_state=3) for fit in (here, there)]
         moved = ns.risk(here, "cv", k=2, random_state=3, device="cuda")
+        degrees = [fit.df("gdf", draws=3, sigma=0.1, random_state=2) for fit in (here, there)]
     np.testing.assert_allclose(pair[0].draws, pair[1].draws, rtol=1e-8)
     np.testing.assert_array_equal(pair[1].draws, moved.draws)
-    degrees = [fit.df("gdf", draws=3, sigma=0.1, random_state=2) for fit in (here, there)]
     np.testing.assert_allclose(float(degrees[0]), float(degrees[1]), rtol=1e-7)
 
 

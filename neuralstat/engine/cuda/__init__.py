@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -28,8 +29,8 @@ LANES = 128  # threads per block, a power of two
 SIMULATED_LANES = 2  # every simulated thread is one of Python's
 
 _MEND = (
-    "Install neuralstat[cuda] (neuralstat[cuda12] for drivers before 580) and an NVIDIA driver, set NUMBA_ENABLE_CUDASIM=1 to simulate a device, "
-    "or use device='cpu'."
+    "Install neuralstat[cuda] (neuralstat[cuda12] for drivers before 580) and an NVIDIA driver, set "
+    "NUMBA_ENABLE_CUDASIM=1 to simulate a device, or use device='cpu'."
 )
 
 
@@ -83,17 +84,18 @@ def find_device(device: str) -> str:
 @functools.lru_cache(maxsize=64)
 def kernels(algorithm: str, dtype: str, dense: bool, layered: Any, rare: Any, shared: bool) -> Any:
     """Compile (once) for a kind of number, the families of layers and functions of a network, and its memory."""
-    from . import first_order, quasi_newton, second_order  # need numba-cuda
+    from . import first_order, large, quasi_newton, second_order  # need numba-cuda
 
     if algorithm == "lm":
         return second_order.build(rare, shared, simulated())
     if algorithm == "bfgs":
         return quasi_newton.build(rare, shared, simulated())
-    return first_order.build(dtype, dense, layered, rare, shared, simulated())
+    build = large.build if algorithm == "large" else first_order.build
+    return build(dtype, dense, layered, rare, shared, simulated())
 
 
 def kernels_for(net: Net, there: Resident, algorithm: str = "") -> Any:
-    """Compiled kernels for a network: of "lm", "bfgs", or R's algorithms."""
+    """Compiled kernels for a network: of "lm", "bfgs", "large", or R's algorithms."""
     dtype = str(there.data.x.dtype)
     return kernels(algorithm, dtype, is_dense_chain(net.table), net.layered, net.rare, there.shared > 0)
 
@@ -189,27 +191,35 @@ def resident_blocks(size: int) -> int:
 
     device = cuda.get_current_device()
     each = getattr(device, "MAX_SHARED_MEMORY_PER_MULTIPROCESSOR", memory.DEFAULT_SHARED)
-    most = getattr(device, "MAX_THREADS_PER_MULTI_PROCESSOR", 1024) // LANES
+    most = getattr(device, "MAX_THREADS_PER_MULTIPROCESSOR", 1024) // LANES
     return int(device.MULTIPROCESSOR_COUNT * max(1, min(most, each // (size + memory.STATIC))))
 
 
 def launch(kernel: Any, there: Resident, arguments: tuple[Any, ...]) -> None:
     """Run a kernel with the blocks and the shared memory of a stack."""
     if there.shared > memory.DEFAULT_SHARED and not simulated():
-        from numba import cuda
-
-        kernel.compile(tuple(cuda.typeof(argument) for argument in arguments))
+        kernel.compile(tuple(kernel.typeof_pyval(argument) for argument in arguments))
         memory.allow_shared(kernel, there.shared)
+    if not simulated():
+        _configured(kernel, there.blocks, there.shared)(*arguments)
+        return
     with _quick_turns():
         kernel[there.blocks, lanes(), 0, there.shared](*arguments)
+
+
+@functools.lru_cache(maxsize=256)
+def _configured(kernel: Any, blocks: int, shared: int) -> Any:
+    """A kernel ready for launches. That a small stack leaves part of the device idle is no warning to users."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return kernel[blocks, lanes(), 0, shared]
 
 
 @contextlib.contextmanager
 def _quick_turns() -> Iterator[None]:
     """Let simulated threads, which wait for each other all the time, take turns more often than Python's usually do."""
     before = sys.getswitchinterval()
-    if simulated():
-        sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(1e-5)
     try:
         yield
     finally:
@@ -278,8 +288,8 @@ def train_stack(
     find_device(device)
     check_kernels(trainer.net)
     count, what = stack.theta.shape[0], f"device={device!r}"
-    each = memory.per_network(stack, data)
-    fixed = BUFFER_BYTES + sum(array.nbytes for array in data if array.shape[0] < count or count == 1)
+    each = memory.per_network(stack, data) + trainer.bytes_per_network(stack, data)
+    fixed = BUFFER_BYTES + memory.shared_by_all(data, count)
     with on_device(device), memory.running_out(what, fixed + each * count):
         for first, last in memory.chunks(count, each, fixed, memory.free_bytes(), what):
             part = memory.part_of(data, first, last, count)

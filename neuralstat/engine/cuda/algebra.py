@@ -49,7 +49,7 @@ def build_algebra(target: Target) -> Algebra:
     function, barrier, get, put = target.function, target.barrier, target.get, target.put
 
     @function
-    def total(parts, value, lane, lanes):  # type: ignore[no-untyped-def]
+    def total(parts, value, lane, lanes):
         barrier()
         parts[lane] = value
         barrier()
@@ -62,14 +62,14 @@ def build_algebra(target: Target) -> Algebra:
         return parts[0]
 
     @function
-    def dot(parts, v, w, size, lane, lanes):  # type: ignore[no-untyped-def]
+    def dot(parts, v, w, size, lane, lanes):
         own = 0.0
         for f in range(lane, size, lanes):
             own += v[f] * w[f]
         return total(parts, own, lane, lanes)
 
     @function
-    def largest(parts, value, lane, lanes):  # type: ignore[no-untyped-def]
+    def largest(parts, value, lane, lanes):
         barrier()
         parts[lane] = value
         barrier()
@@ -82,7 +82,7 @@ def build_algebra(target: Target) -> Algebra:
         return parts[0]
 
     @function
-    def factor(flat, matrix, secant, share, mu, root, size, lane, lanes):  # type: ignore[no-untyped-def]
+    def factor(flat, matrix, secant, share, mu, root, size, lane, lanes):
         for j in range(size):
             barrier()  # the columns before are finished
             for i in range(j + lane, size, lanes):
@@ -106,7 +106,7 @@ def build_algebra(target: Target) -> Algebra:
         return True
 
     @function
-    def solve(flat, root, size, right, out, lane, lanes):  # type: ignore[no-untyped-def]
+    def solve(flat, root, size, right, out, lane, lanes):
         for f in range(lane, size, lanes):
             right[f] = -right[f]
         for i in range(size):
@@ -130,7 +130,7 @@ def build_algebra(target: Target) -> Algebra:
         barrier()
 
     @function
-    def quadratic(parts, flat, matrix, size, v, lane, lanes):  # type: ignore[no-untyped-def]
+    def quadratic(parts, flat, matrix, size, v, lane, lanes):
         own = 0.0
         for i in range(lane, size, lanes):
             part = get(flat, matrix + i * size + i) * v[i] / 2
@@ -140,7 +140,7 @@ def build_algebra(target: Target) -> Algebra:
         return total(parts, own, lane, lanes)
 
     @function
-    def multiply(flat, matrix, size, v, out, lane, lanes):  # type: ignore[no-untyped-def]
+    def multiply(flat, matrix, size, v, out, lane, lanes):
         for i in range(lane, size, lanes):
             s = get(flat, matrix + i * size + i) * v[i]
             for j in range(i):
@@ -152,7 +152,7 @@ def build_algebra(target: Target) -> Algebra:
     @function
     def update_secant(
         parts, flat, secant, matrix, size, s, y, u, part, lane, lanes
-    ):  # type: ignore[no-untyped-def]
+    ):
         sy = dot(parts, s, y, size, lane, lanes)
         ss, yy = dot(parts, s, s, size, lane, lanes), dot(parts, y, y, size, lane, lanes)
         if not sy > 1e-10 * math.sqrt(ss * yy):

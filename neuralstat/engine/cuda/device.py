@@ -83,7 +83,7 @@ def _compiler() -> Target:
     ])  # fmt: skip
 
     @function
-    def barrier():  # type: ignore[no-untyped-def]
+    def barrier():
         cuda.syncthreads()
 
     return Target(function, to_device, barrier, *_intrinsics())
@@ -94,14 +94,14 @@ def _intrinsics() -> tuple[Any, Any, Any]:
     from numba.cuda.extending import intrinsic
     from numba.cuda.np.arrayobj import populate_array
 
-    def pointer(context, builder, kind, array, index):  # type: ignore[no-untyped-def]
+    def pointer(context, builder, kind, array, index):
         return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
     @intrinsic
-    def matrix(typing, flat, start, rows, columns):  # type: ignore[no-untyped-def]
+    def matrix(typing, flat, start, rows, columns):
         kind = types.Array(flat.dtype, 2, "C")
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             out = context.make_array(kind)(context, builder)
             whole, size = context.get_value_type(types.intp), context.get_abi_sizeof(context.get_data_type(flat.dtype))
             populate_array(
@@ -113,15 +113,15 @@ def _intrinsics() -> tuple[Any, Any, Any]:
         return kind(flat, types.int64, types.int64, types.int64), generate
 
     @intrinsic
-    def get(typing, flat, k):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def get(typing, flat, k):
+        def generate(context, builder, signature, arguments):
             return builder.load(pointer(context, builder, flat, *arguments))
 
         return flat.dtype(flat, types.int64), generate
 
     @intrinsic
-    def put(typing, flat, k, number):  # type: ignore[no-untyped-def]
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def put(typing, flat, k, number):
+        def generate(context, builder, signature, arguments):
             builder.store(arguments[2], pointer(context, builder, flat, *arguments[:2]))
             return context.get_dummy_value()
 

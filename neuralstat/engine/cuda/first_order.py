@@ -79,7 +79,7 @@ def build(
     last_rows = 1 if dense else 0
 
     @compiled
-    def gradient(problem, data, plan, work, queue, taken, theta, loss, grad):  # type: ignore[no-untyped-def]
+    def gradient(problem, data, plan, work, queue, taken, theta, loss, grad):
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, number)
         largest = cuda.shared.array(LANES, number)
@@ -105,7 +105,7 @@ def build(
             for j in range(lane, plan.n_params, lanes):
                 flat[plan.theta + j] = theta[b, j]
             barrier()
-            parts[lane] = gradient_of(problem, data, plan, arrays, b, seen(data, b), False, lane, lanes)
+            parts[lane] = gradient_of(problem, data, plan, arrays, b, 0, seen(data, b), False, lane, lanes)
             largest[lane] = 0
             reduce(parts, largest, lane, lanes)
             if lane == 0:
@@ -116,7 +116,7 @@ def build(
     @compiled
     def train(
         problem, data, plan, work, queue, taken, budget, algorithm, settings, threshold, stepmax, state,
-    ):  # type: ignore[no-untyped-def]  # fmt: skip
+    ):  # fmt: skip
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, number)
         largest = cuda.shared.array(LANES, number)
@@ -156,7 +156,7 @@ def build(
             done = 0
             barrier()
             while done < budget and status == RUNNING:
-                own = gradient_of(problem, data, plan, arrays, b, n, resident, lane, lanes)
+                own = gradient_of(problem, data, plan, arrays, b, 0, n, resident, lane, lanes)
                 if lane < penalty.shape[0]:
                     own += penalty_of(penalty[lane::lanes], w[lane::lanes], g[lane::lanes])
                 peak = number(0)

@@ -53,11 +53,21 @@ def allow_shared(kernel: Any, size: int) -> None:
             raise DeviceError(f"the driver refused {size} bytes of shared memory per block ({error}).")
 
 
+def _own(data: Data, count: int) -> list[np.ndarray]:
+    """What every network has for itself."""
+    return [a for a in (data.y, data.weight, data.rows, data.count) if a.shape[0] == count > 1]
+
+
 def per_network(stack: Any, data: Data) -> int:
     """Bytes on the device that every network of a stack adds."""
-    arrays = [getattr(stack, name) for name in vars(stack)] + [data.y, data.weight, data.rows, data.count]
     count = stack.theta.shape[0]
-    return sum(a.nbytes // count for a in arrays if isinstance(a, np.ndarray) and a.ndim and a.shape[0] == count > 1)
+    arrays = [a for a in vars(stack).values() if isinstance(a, np.ndarray) and a.shape[0] == count]
+    return sum(a.nbytes // count for a in arrays + _own(data, count))
+
+
+def shared_by_all(data: Data, count: int) -> int:
+    """Bytes of the observations that do not grow with the stack."""
+    return sum(a.nbytes for a in data) - sum(a.nbytes for a in _own(data, count))
 
 
 def chunks(count: int, each: int, fixed: int, free: float, what: str) -> list[tuple[int, int]]:

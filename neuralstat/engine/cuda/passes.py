@@ -78,8 +78,9 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
             d loss / d z of every unit of a dense network into `slope`, from the outputs' `delta`.
         products : (problem, plan, arrays, m, fresh, lane, lanes)
             The gradient of a dense network from that.
-        gradient : (problem, data, plan, arrays, b, n, resident, lane, lanes)
-            Loss (the lane's part) and gradient (in the workspace) over all observations. Afterwards a lane may use the
+        gradient : (problem, data, plan, arrays, b, first, last, resident, lane, lanes)
+            Loss (the lane's part) and gradient (in the workspace) over observations first .. last, which with
+            `resident` lie in the workspace already. Afterwards a lane may use the
             elements lane, lane + lanes, ... of the gradient; the others need a barrier.
         square : (flat, d0, d1, d2, d3, v0, v1, v2, v3, first, m, step)
             Products of four rows, that start at d0, ..., with four others.
@@ -95,7 +96,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
     number = numba.float64 if dtype == "float64" else numba.float32
 
     @function
-    def seen(data, b):  # type: ignore[no-untyped-def]
+    def seen(data, b):
         if data.rows.shape[1] == 0:
             return data.x.shape[1]
         if data.count.size == 0:
@@ -103,7 +104,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         return data.count[b % data.count.size]
 
     @function
-    def gather(problem, data, plan, arrays, b, start, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def gather(problem, data, plan, arrays, b, start, m, lane, lanes):
         known = problem.table[problem.table.shape[0] - 1, OFFSET]
         for i in range(lane, m, lanes):
             r = start + i
@@ -120,7 +121,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                 arrays.case[i] = data.weight[b % data.weight.shape[0], r]
 
     @function
-    def sums(flat, out, n_out, w, source, n_in, stride, lane, m, lanes):  # type: ignore[no-untyped-def]
+    def sums(flat, out, n_out, w, source, n_in, stride, lane, m, lanes):
         """z_o = b_o + sum_j w_oj a_j for four units and two observations at a time."""
         for i in range(lane, m, 2 * lanes):
             h = i + lanes if i + lanes < m else i
@@ -158,7 +159,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                     put(flat, at + 3 * stride + h, b3)
 
     @function
-    def returns(flat, out, n_in, w, delta, n_out, stride, lane, m, lanes):  # type: ignore[no-untyped-def]
+    def returns(flat, out, n_in, w, delta, n_out, stride, lane, m, lanes):
         """slope_j becomes slope_j sum_o w_oj delta_o, for four units and two observations at a time."""
         for i in range(lane, m, 2 * lanes):
             h = i + lanes if i + lanes < m else i
@@ -207,7 +208,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                     put(flat, at + h, b3)
 
     @function
-    def dense_objective(problem, plan, arrays, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def dense_objective(problem, plan, arrays, m, lane, lanes):
         end = problem.table.shape[0] - 1
         for k in range(end + 1):
             row = problem.table[k]
@@ -225,7 +226,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                         arrays.delta, 0, problem.table[end, N_OUT], lane, m, lanes, None, rare)  # fmt: skip
 
     @function
-    def back(problem, plan, arrays, skip, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def back(problem, plan, arrays, skip, m, lane, lanes):
         end = problem.table.shape[0] - 1
         row = problem.table[end]
         if row[ACT] == SOFTMAX and not skip and rare is not None:
@@ -242,7 +243,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                     plan.slope + row[TARGET] * plan.stride, row[N_OUT], plan.stride, lane, m, lanes)  # fmt: skip
 
     @function
-    def square(flat, d0, d1, d2, d3, v0, v1, v2, v3, first, m, step):  # type: ignore[no-untyped-def]
+    def square(flat, d0, d1, d2, d3, v0, v1, v2, v3, first, m, step):
         """Sixteen products of four rows with four others, over observations first, first + step, ... below m."""
         a00 = number(0)
         a01, a02, a03, a10, a11, a12, a13 = a00, a00, a00, a00, a00, a00, a00
@@ -269,7 +270,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         return a00, a01, a02, a03, a10, a11, a12, a13, a20, a21, a22, a23, a30, a31, a32, a33
 
     @function
-    def products(problem, plan, arrays, m, fresh, lane, lanes):  # type: ignore[no-untyped-def]
+    def products(problem, plan, arrays, m, fresh, lane, lanes):
         flat, stride, slices = arrays.flat, plan.stride, plan.slices
         for item in range(lane, problem.tiles.shape[0] * slices, lanes):
             t = item // slices
@@ -308,20 +309,22 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
             put(flat, plan.grad + j, total)
 
     @function
-    def dense_gradient(problem, data, plan, arrays, b, n, resident, lane, lanes):  # type: ignore[no-untyped-def]
+    def dense_gradient(
+        problem, data, plan, arrays, b, first, last, resident, lane, lanes
+    ):
         total = number(0)
-        for start in range(0, n, plan.tile):
-            m = min(plan.tile, n - start)
+        for start in range(first, last, plan.tile):
+            m = min(plan.tile, last - start)
             if not resident:
                 gather(problem, data, plan, arrays, b, start, m, lane, lanes)
             total += dense_objective(problem, plan, arrays, m, lane, lanes)
             back(problem, plan, arrays, problem.loss == CE_R, m, lane, lanes)
             barrier()  # from here on lanes share weights
-            products(problem, plan, arrays, m, start == 0, lane, lanes)
+            products(problem, plan, arrays, m, start == first, lane, lanes)
         return total
 
     @function
-    def layered_objective(problem, plan, arrays, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def layered_objective(problem, plan, arrays, m, lane, lanes):
         end = problem.table.shape[0] - 1
         theta = arrays.flat[plan.theta : plan.theta + plan.n_params]
         run_forward(problem.table, problem.constants, theta, arrays.value, arrays.slope, lane, m, lanes, layered,
@@ -331,15 +334,17 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                         problem.table[end, TARGET], problem.table[end, N_OUT], lane, m, lanes, None, rare)  # fmt: skip
 
     @function
-    def layered_gradient(problem, data, plan, arrays, b, n, resident, lane, lanes):  # type: ignore[no-untyped-def]
+    def layered_gradient(
+        problem, data, plan, arrays, b, first, last, resident, lane, lanes
+    ):
         end = problem.table.shape[0] - 1
         theta = arrays.flat[plan.theta : plan.theta + plan.n_params]
         grad = arrays.flat[plan.grad : plan.grad + plan.n_params]
         for j in range(lane, plan.n_params, lanes):
             grad[j] = 0
         total = number(0)
-        for start in range(0, n, plan.tile):
-            m = min(plan.tile, n - start)
+        for start in range(first, last, plan.tile):
+            m = min(plan.tile, last - start)
             if not resident:
                 gather(problem, data, plan, arrays, b, start, m, lane, lanes)
             total += layered_objective(problem, plan, arrays, m, lane, lanes)
@@ -354,7 +359,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         return total
 
     @function
-    def reduce(parts, largest, lane, lanes):  # type: ignore[no-untyped-def]
+    def reduce(parts, largest, lane, lanes):
         barrier()
         half = lanes // 2
         while half > 0:

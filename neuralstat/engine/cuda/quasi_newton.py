@@ -63,10 +63,10 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     compiled = cuda.jit if decorate is None else decorate
 
     @function
-    def gradients(problem, data, plan, arrays, parts, w, g, free, b, n, lane, lanes):  # type: ignore[no-untyped-def]
+    def gradients(problem, data, plan, arrays, parts, w, g, free, b, n, lane, lanes):
         """Objective at w, with its gradient, 0 at weights held out."""
         penalty = problem.penalty
-        own = gradient_of(problem, data, plan, arrays, b, n, n <= plan.tile, lane, lanes)
+        own = gradient_of(problem, data, plan, arrays, b, 0, n, n <= plan.tile, lane, lanes)
         if lane < penalty.shape[0]:
             own += penalty_of(penalty[lane::lanes], w[lane::lanes], g[lane::lanes])
         for j in range(lane, plan.n_params, lanes):
@@ -75,7 +75,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         return total(parts, own, lane, lanes)
 
     @function
-    def finish(plan, parts, rules, track, g, free, used, b, lane, lanes):  # type: ignore[no-untyped-def]
+    def finish(plan, parts, rules, track, g, free, used, b, lane, lanes):
         """Book-keeping after `used` gradients; see `tracking.finish_step`."""
         peak = 0.0
         for j in range(lane, plan.n_params, lanes):
@@ -97,7 +97,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         barrier()
 
     @function
-    def aim(flat, inverse, size, where, pairs, g, line, n_params, lane, lanes):  # type: ignore[no-untyped-def]
+    def aim(flat, inverse, size, where, pairs, g, line, n_params, lane, lanes):
         """Direction of the next step into `line` (P,)."""
         for j in range(lane, n_params, lanes):
             line[j] = 0
@@ -116,7 +116,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     def search(
         problem, data, plan, arrays, parts, rules, track, w, g, free, start, line, best, alpha, slope0, first, b, n,
         lane, lanes
-    ):  # type: ignore[no-untyped-def]
+    ):
         """A step along `line`; see `quasi_newton._search`. Objective at the point chosen, and gradients that it took.
 
         With `first` (and `alpha` 0) the gradient at the start, whatever it is.
@@ -166,7 +166,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         return np.inf, used
 
     @function
-    def learn(flat, inverse, size, where, pairs, parts, w, g, start, old, s, y, hy, lane, lanes):  # type: ignore[no-untyped-def]
+    def learn(flat, inverse, size, where, pairs, parts, w, g, start, old, s, y, hy, lane, lanes):
         """Take the curvature along the last step into the inverse, where it is positive; returns the new `pairs`."""
         for f in range(lane, size, lanes):
             s[f] = w[where[f]] - start[where[f]]
@@ -194,7 +194,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         return 1
 
     @function
-    def train_one(problem, data, plan, arrays, parts, rules, room, weights, track, b, lane, lanes):  # type: ignore[no-untyped-def]
+    def train_one(problem, data, plan, arrays, parts, rules, room, weights, track, b, lane, lanes):
         flat, n_params, base = arrays.flat, plan.n_params, plan.extra
         n, size = seen(data, b), weights.size[b % weights.size.size]
         where, free = weights.where[b % weights.where.shape[0]], track.free[b % track.free.shape[0]]
@@ -268,7 +268,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     @compiled
     def train(
         problem, data, plan, work, queue, taken, budget, rules, settings, room, weights, track
-    ):  # type: ignore[no-untyped-def]
+    ):
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, numba.float64)
         turn = cuda.shared.array(1, numba.int64)

@@ -107,7 +107,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     compiled = cuda.jit if decorate is None else decorate
 
     @function
-    def curvature(problem, arrays, bend, outputs, first, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def curvature(problem, arrays, bend, outputs, first, m, lane, lanes):
         """Roots of the second derivatives of the loss; for the multinomial loss the outputs' shares."""
         code = problem.loss
         for i in range(lane, m, lanes):
@@ -136,7 +136,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
                 bend[k, i] = math.sqrt(v)
 
     @function
-    def seed(problem, arrays, bend, outputs, k, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def seed(problem, arrays, bend, outputs, k, m, lane, lanes):
         """`delta` of the outputs: one column of a root of the second derivatives; see `curvature.seed`."""
         for i in range(lane, m, lanes):
             if problem.loss == MULTINOMIAL:
@@ -152,7 +152,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
                     arrays.delta[j, i] = bend[k, i] if j == k else 0.0
 
     @function
-    def add_squares(flat, jacobian, stride, size, room, base, m, lane, lanes):  # type: ignore[no-untyped-def]
+    def add_squares(flat, jacobian, stride, size, room, base, m, lane, lanes):
         """Add J J' to the lower triangle of the matrix, four by four weights at a time."""
         slices, at = room.slices, base + room.matrix
         for item in range(lane, room.pairs * slices, lanes):
@@ -195,7 +195,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
             barrier()
 
     @function
-    def objective(problem, data, plan, arrays, parts, scratch, b, n, lane, lanes):  # type: ignore[no-untyped-def]
+    def objective(problem, data, plan, arrays, parts, scratch, b, n, lane, lanes):
         """Loss with its penalty. A single block stays in the workspace, ready for the way back."""
         flat, penalty = arrays.flat, problem.penalty
         own = 0.0
@@ -214,7 +214,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     @function
     def derivatives(
         problem, data, plan, arrays, kept, bend, parts, room, base, weights, where, size, b, n, ready, lane, lanes
-    ):  # type: ignore[no-untyped-def]
+    ):
         """Gradient and Gauss-Newton matrix, each with the penalty's part; returns the objective."""
         flat, penalty, table = arrays.flat, problem.penalty, problem.table
         end = table.shape[0] - 1
@@ -262,7 +262,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         return total(parts, own, lane, lanes)
 
     @function
-    def finish(plan, arrays, parts, rules, track, free, b, lane, lanes):  # type: ignore[no-untyped-def]
+    def finish(plan, arrays, parts, rules, track, free, b, lane, lanes):
         """Book-keeping after a gradient; see `tracking.finish_step`."""
         peak = 0.0
         for j in range(lane, plan.n_params, lanes):
@@ -285,7 +285,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     @function
     def train_one(
         problem, data, plan, arrays, kept, bend, parts, rules, settings, room, weights, track, b, lane, lanes
-    ):  # type: ignore[no-untyped-def]
+    ):
         flat, n_params, base = arrays.flat, plan.n_params, plan.extra
         n, size = seen(data, b), weights.size[b % weights.size.size]
         where, free = weights.where[b % weights.where.shape[0]], track.free[b % track.free.shape[0]]
@@ -382,7 +382,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
     @compiled
     def train(
         problem, data, plan, work, queue, taken, budget, rules, settings, room, weights, track
-    ):  # type: ignore[no-untyped-def]
+    ):
         lane, lanes, slot = cuda.threadIdx.x, cuda.blockDim.x, cuda.blockIdx.x
         parts = cuda.shared.array(LANES, numba.float64)
         turn = cuda.shared.array(1, numba.int64)

@@ -14,9 +14,10 @@ from ...penalties import L1
 from ..cpu import RUNNING, Data, Net
 from ..tracking import Rules, Track
 from . import Resident, fetch, kernels_for, lanes, launch, send, upload
-from .plan import is_dense_chain
+from .plan import is_dense_chain, most_observations
 
 LAUNCH = 0.5  # seconds of one launch
+FEW, MANY = 32, 16_384  # networks, observations
 
 
 class Trainer:
@@ -47,6 +48,19 @@ class Trainer:
         """Networks of the next launch."""
         return np.flatnonzero(status == RUNNING)
 
+    def start(self, kernel: Any, there: Resident, status: np.ndarray, budget: int, more: tuple[Any, ...]) -> None:
+        """One launch."""
+        queue, taken = send(self.queue(status, budget)), send(np.zeros(1, np.int64))
+        launch(kernel, there, (there.problem, there.data, there.plan, there.work, queue, taken, budget, *more))
+
+    def blocks(self, data: Data, count: int) -> int:
+        """Blocks that have something to do."""
+        return count
+
+    def bytes_per_network(self, stack: Any, data: Data) -> int:
+        """Bytes on the device per network, beside the stack's own arrays."""
+        return 0
+
     def run(
         self, data: Data, stack: Any, first: int, last: int, watch: Callable[[], None] | None, chunk: int | None
     ) -> bool:
@@ -54,16 +68,15 @@ class Trainer:
         count = stack.theta.shape[0]
         here = {name: getattr(stack, name) for name in self.names}
         here = {name: array[first:last] if array.shape[0] == count else array for name, array in here.items()}
-        there = upload(self.net, data, stack.theta.shape[1], last - first, self.extra(stack, data))
+        blocks = self.blocks(data, last - first)
+        there = upload(self.net, data, stack.theta.shape[1], blocks, self.extra(stack, data))
         state = {name: send(array) for name, array in here.items()}
         kernel, more = self.prepare(there, state, stack)
         budget, finished = chunk or self.first_budget, True
         try:
             while np.any(here["status"] == RUNNING):
                 began = time.perf_counter()
-                queue = send(self.queue(here["status"], budget))
-                taken = send(np.zeros(1, np.int64))
-                launch(kernel, there, (there.problem, there.data, there.plan, there.work, queue, taken, budget, *more))
+                self.start(kernel, there, here["status"], budget, more)
                 for name in ("steps", "loss", "reached", "status"):
                     fetch(state[name], here[name])
                 if watch is not None:
@@ -77,6 +90,52 @@ class Trainer:
             if name != "free":
                 fetch(state[name], here[name])
         return finished
+
+
+class Large(Trainer):
+    """R's algorithms for few networks with many observations: all blocks work on the same network."""
+
+    names = Trainer.names
+
+    def prepare(self, there: Resident, state: dict[str, Any], stack: Any) -> tuple[Any, tuple[Any, ...]]:
+        """What runs `budget` steps, and its arguments."""
+        from . import large
+        from .first_order import State
+
+        kernels = kernels_for(self.net, there, "large")
+        n, (count, n_params), dtype = most_observations(there.data), state["theta"].shape, there.data.x.dtype
+        share = large.share_of(n)
+        shares = max(-(-n // share), 1)
+        code, settings = rprop.CODES[self.algorithm.name], send(self.algorithm.settings(dtype))
+        losses, grads = send(np.zeros((count, shares), dtype)), send(np.zeros((count, shares, n_params), dtype))
+        one_each = there._replace(blocks=count, shared=0)
+
+        def steps(budget: int) -> None:
+            for _ in range(budget):
+                launch(kernels.partial, there, (
+                    there.problem, there.data, there.plan, there.work, state["status"], share, state["theta"], losses,
+                    grads,
+                ))  # fmt: skip
+                launch(kernels.step, one_each, (
+                    there.problem, code, settings, self.threshold, self.stepmax, State(**state), losses, grads,
+                ))  # fmt: skip
+
+        return steps, ()
+
+    def start(self, kernel: Any, there: Resident, status: np.ndarray, budget: int, more: tuple[Any, ...]) -> None:
+        """One launch."""
+        kernel(budget)
+
+    def blocks(self, data: Data, count: int) -> int:
+        """Blocks that have something to do."""
+        from . import large
+
+        n = most_observations(data)
+        return count * max(-(-n // large.share_of(n)), 1)
+
+    def bytes_per_network(self, stack: Any, data: Data) -> int:
+        """Bytes of the partial sums."""
+        return self.blocks(data, 1) * (stack.theta.shape[1] + 1) * stack.theta.itemsize
 
 
 class Curved(Trainer):
@@ -124,9 +183,11 @@ class Curved(Trainer):
 
 
 def make_trainer(
-    net: Net, algorithm: Any, threshold: float, tol: float | None, stepmax: int, stack: Any, device: str
+    net: Net, data: Data, algorithm: Any, threshold: float, tol: float | None, stepmax: int, stack: Any, device: str
 ) -> Trainer:
     """What trains a stack by an algorithm.
+
+    Few networks (at most `FEW`) with many observations (at least `MANY`) are worked on by all blocks together.
 
     Raises
     ------
@@ -137,7 +198,8 @@ def make_trainer(
     if net.penalty.shape[0] and np.any(net.penalty[:, L1] != 0):
         raise DeviceError(f"{what}an L1 penalty has no kernel that sets weights to exact zeros: use device='cpu'.")
     if algorithm.name in rprop.CODES:
-        return Trainer(net, algorithm, threshold, stepmax)
+        alone = stack.theta.shape[0] <= FEW and most_observations(data) >= MANY
+        return (Large if alone else Trainer)(net, algorithm, threshold, stepmax)
     if not isinstance(algorithm, LM | BFGS):
         raise DeviceError(
             f"{what}algorithm={algorithm.name!r} has no kernel; {', '.join(map(repr, rprop.CODES))}, 'lm' and 'bfgs' "
