@@ -53,7 +53,7 @@ for method in ("sure", "covariance", "gdf"):
 # `fit.criteria()` names the degrees of freedom behind every criterion.
 
 # %%
-fit.criteria().drop(columns="note")
+fit.criteria()[["value", "df", "method"]].round(2)
 
 # %% [markdown]
 # ## The truth by simulation
@@ -67,11 +67,14 @@ results = pd.read_csv("data/degrees_of_freedom.csv")
 order = ["truth", "gdf", "gdf, same starts", "covariance", "sure", "divergence", "jacobian", "nic", "weights"]
 designs = list(dict.fromkeys(results["design"]))
 table = results.pivot(index="design", columns="method", values="df").loc[designs, order]
-table.round(1)
+table.round(1).astype(str).replace("nan", "–")
+
+# %% [markdown]
+# A dash: not defined at this fit. Standard errors of the simulated ones:
 
 # %%
 errors = results.pivot(index="design", columns="method", values="se").loc[designs, order]
-errors.dropna(axis=1, how="all").round(1)
+errors.dropna(axis=1, how="all").round(1).astype(str).replace("nan", "–")
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 5))
@@ -112,7 +115,8 @@ choice = pd.read_csv("data/model_choice.csv").dropna(subset="loss")
 choice["good"] = choice["loss"] <= 1.1 * choice["oracle"]
 choice["ratio"] = choice["loss"] / choice["oracle"]
 choice.groupby(["setting", "criterion"]).agg(
-    within_10_percent=("good", "mean"), median_ratio=("ratio", "median"), median_units=("units", "median"), data_sets=("good", "size"),
+    within_10_percent=("good", "mean"), median_ratio=("ratio", "median"),
+    median_units=("units", "median"), data_sets=("good", "size"),
 ).round(2).sort_values(["setting", "within_10_percent"], ascending=[True, False])
 
 # %% [markdown]

@@ -114,9 +114,9 @@ fig.tight_layout()
 
 # %%
 kernel = fits["convolution"].get_weights()["conv2d/kernel"]
-fig, axes = plt.subplots(1, kernel.shape[3], figsize=(9, 1.1))
+fig, axes = plt.subplots(2, kernel.shape[3] // 2, figsize=(9, 2.4))
 limit = np.abs(kernel).max()
-for f, ax in enumerate(axes):
+for f, ax in enumerate(axes.flat):
     ax.imshow(kernel[:, :, 0, f], cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.set_xticks([])
     ax.set_yticks([])

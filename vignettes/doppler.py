@@ -19,12 +19,14 @@
 # %%
 import os
 import time
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 import neuralstat as ns
+from neuralstat.errors import DfWarning
 
 data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
 grid = pd.DataFrame({"x": np.linspace(0.05, 1, 1000)})
@@ -36,7 +38,7 @@ def frame(ax, title):
     ax.plot(data["x"], data["y"], ".", color="0.75", markersize=4)
     ax.plot(grid["x"], truth, color="0.4", linewidth=1)
     ax.set_title(title, fontsize=10)
-    ax.set_ylim(-1.5, 1.5)
+    ax.set(ylim=(-1.5, 1.5), xlabel="x", ylabel="y")
 
 
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
@@ -53,6 +55,7 @@ from formulaic import model_matrix
 basis = model_matrix("0 + bs(x, df=20)", data)
 fig, ax = plt.subplots(figsize=(7, 2.5), layout="constrained")
 ax.plot(data["x"], basis)
+ax.set(xlabel="x", ylabel="basis functions")
 ax.set_title("bs(x, df=20)", fontsize=10)
 
 # %%
@@ -63,6 +66,7 @@ fig, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharey=Tru
 for ax, (k, fit) in zip(axes.flat, splines.items(), strict=True):
     frame(ax, f"bs(x, df={k})")
     ax.plot(grid["x"], fit.predict(grid), color="#c0392b", linewidth=1.5)
+    ax.label_outer()
 
 # %% [markdown]
 # Few splines miss the oscillations; many follow the noise where the curve is smooth. One number of knots does not suit both
@@ -106,8 +110,11 @@ risk = result.frame.drop_duplicates(["model", "replicate"]).groupby(["kind", "si
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for kind, part in risk.groupby("kind"):
     part = part.droplevel("kind")
-    ax.errorbar(part.index, part["mean"], part["sem"], marker="o", markersize=4, label={"bs": "B-splines"}.get(kind, "networks"))
+    name = {"bs": "B-splines"}.get(kind, "networks")
+    ax.errorbar(part.index, part["mean"], part["sem"], marker="o", markersize=4, label=name)
 ax.set(xlabel="basis functions, or hidden units", ylabel="mean squared distance from the truth", yscale="log", xscale="log")
+ax.set_xticks([2, 5, 10, 20, 50, 80], [2, 5, 10, 20, 50, 80])
+ax.set_xticks([], minor=True)
 ax.legend(frameon=False)
 risk.round(5)
 
@@ -129,9 +136,10 @@ for ax, fit in zip(axes, (three, two), strict=True):
 
 # %%
 without = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=2, exclude=[(2, 2, 2), (2, 3, 1)], random_state=1)
-fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 without.plot(rep=2, ax=ax)
-pd.DataFrame({"(3, 4)": three.reps["error"], "(2, 2)": two.reps["error"], "(2, 2), constrained": without.reps["error"]})
+fits = {"(3, 4)": three, "(2, 2)": two, "(2, 2), constrained": without}
+pd.DataFrame({name: fit.reps["error"] for name, fit in fits.items()}).T.rename_axis("error of repetition").round(2)
 
 # %% [markdown]
 # ## AIC, R's and corrected
@@ -141,16 +149,20 @@ pd.DataFrame({"(3, 4)": three.reps["error"], "(2, 2)": two.reps["error"], "(2, 2
 
 # %%
 rows = {}
-for fit, name in ((two, "(2, 2)"), (three, "(3, 4)"), (deep, "(10, 5, 15)")):
-    rows[name] = {
-        "weights": fit.k_params, "df (jacobian)": float(fit.df("jacobian")), "R's AIC": fit.r_criterion(2.0)[fit.best - 1],
-        "corrected AIC": fit.aic, "risk against the truth": float(np.mean((fit.predict(data, rep="best") - np.sin(1 / data["x"])) ** 2)),
-    }
+curve = np.sin(1 / data["x"])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DfWarning)  # on early stops; see below
+    for fit, name in ((two, "(2, 2)"), (three, "(3, 4)"), (deep, "(10, 5, 15)")):
+        rows[name] = {
+            "weights": fit.k_params, "df (jacobian)": float(fit.df("jacobian")),
+            "R's AIC": fit.r_criterion(2.0)[fit.best - 1], "corrected AIC": fit.aic,
+            "risk against the truth": float(np.mean((fit.predict(data, rep="best") - curve) ** 2)),
+        }
 pd.DataFrame(rows).T.round(4)
 
 # %% [markdown]
-# R's criterion takes the smallest network, which misses the curve. (Early stopping makes the Jacobian's df an upper bound for
-# the largest; see the vignette on degrees of freedom.)
+# R's criterion takes the smallest network, which misses the curve. (R's threshold stops all three before their optima, which
+# neuralstat warns of: the Jacobian's degrees of freedom are upper bounds there; see the vignette on degrees of freedom.)
 #
 # ## Cross-validation
 #
@@ -160,8 +172,10 @@ pd.DataFrame(rows).T.round(4)
 cv = {}
 for units in (3, 10, 20):
     fit = ns.neuralnet("y ~ x", data, hidden=units, rep=3, algorithm="lm", penalty=ns.decay(1e-4), random_state=1)
-    cv[units] = ns.risk(fit, "cv", k=5 if QUICK else 10, random_state=1).to_frame()
-pd.concat(cv, names=["units"])
+    found = ns.risk(fit, "cv", k=5 if QUICK else 10, random_state=1)
+    folds = found.to_frame()["value"]
+    cv[units] = {"estimate": float(found), "standard error": found.se, "best fold": folds.min(), "worst fold": folds.max()}
+pd.DataFrame(cv).T.rename_axis("units").round(4)
 
 # %% [markdown]
 # ## Decay with many units, against the number of units
@@ -169,9 +183,10 @@ pd.concat(cv, names=["units"])
 # Many units and a penalty on their weights: the penalty takes the place of the number. Risk against the truth of this data set.
 
 # %%
-lambdas = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5)
+lambdas = (0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 by_decay = [
-    ns.neuralnet("y ~ x", data, hidden=20, rep=3, algorithm="lm", penalty=ns.decay(v), tol=1e-6, random_state=1) for v in lambdas
+    ns.neuralnet("y ~ x", data, hidden=20, rep=3, algorithm="lm", penalty=ns.decay(v), tol=1e-6, random_state=1)
+    for v in lambdas
 ]
 by_units = [ns.neuralnet("y ~ x", data, hidden=k, rep=3, algorithm="lm", tol=1e-6, random_state=1) for k in sizes]
 distance = [[float(np.mean((f.predict(grid) - truth) ** 2)) for f in fits] for fits in (by_decay, by_units)]
@@ -186,4 +201,4 @@ best = by_decay[int(np.argmin(distance[0]))]
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 best.plot_fit(interval="obs", truth=lambda x: np.sin(1 / x), ax=ax)
 ax.set_title(f"20 units, decay {lambdas[int(np.argmin(distance[0]))]:g}", fontsize=10)
-print(best.get_prediction(grid.iloc[::250]).summary_frame())
+best.get_prediction(grid.iloc[::250]).summary_frame().set_index(grid["x"].iloc[::250]).round(3)

@@ -20,6 +20,7 @@ STYLE = """
   main { max-width: 62rem; margin: 0 auto; padding: 1rem 1.5rem 4rem; }
   .jp-RenderedHTMLCommon, .jp-OutputArea-output pre { font-size: 15px; line-height: 1.55; }
   .jp-OutputArea-output pre { font-size: 12.5px; line-height: 1.35; }
+  .highlight pre { white-space: pre-wrap; }
   .jp-InputPrompt, .jp-OutputPrompt { display: none !important; }
   .jp-Cell { padding-left: 0; padding-right: 0; }
   .jp-RenderedHTML { overflow-x: auto; }
@@ -58,10 +59,11 @@ def _mute(output: dict) -> bool:
 def page(notebook: object, title: str, folded: bool) -> str:
     """The notebook as one HTML file."""
     from nbconvert import HTMLExporter
+    from traitlets.config import Config
 
-    body, _ = HTMLExporter(template_name="lab").from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
-    )
+    tags = {"enabled": True, "remove_input_tags": {"remove-input"}}  # cells that only write text with numbers in it
+    exporter = HTMLExporter(template_name="lab", config=Config(TagRemovePreprocessor=tags))
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     body = body.replace("</head>", STYLE + "</head>", 1)
     if folded:
         body = body.replace("</body>", FOLD + "</body>", 1)
