@@ -17,7 +17,9 @@ from test_influence import FAMILIES, FRAME, glm
 import neuralstat as ns
 from neuralstat import families
 from neuralstat.errors import ArgumentError, SingularHessianWarning
+from neuralstat.inference import derivatives
 from neuralstat.inference.predictive import quantiles
+from neuralstat.train import make_data
 
 TARGETS = Path(__file__).parent / "reference" / "targets"
 NEW = pd.DataFrame({"u": [0.0, 1.0, -2.0], "v": [0.5, -1.0, 2.0]}, index=["a", "b", "c"])
@@ -289,3 +291,28 @@ def test_counts_have_whole_limits():
     limits = frame[["obs_ci_lower", "obs_ci_upper"]].to_numpy()
     np.testing.assert_array_equal(limits, np.round(limits))
     assert (frame["obs_ci_lower"] <= frame["mean"]).all() and (frame["obs_ci_upper"] >= frame["mean"]).all()
+
+
+def test_nnetpredint_up_to_its_gradient():
+    """R's nnetpredint (decay 0.5, n - k degrees of freedom); it takes h (1 - h) for h in the output layer's gradient."""
+    b = json.loads((TARGETS / "E_nnetpredint.json").read_text())
+    x, y, new, lam = np.array(b["x"]), np.array(b["y"]), np.array(b["newdata"]), 0.5
+    fit = ns.NeuralNet(y, x, hidden=3, linear_output=False, penalty=ns.decay(lam), startweights=b["wts"], threshold=1e9).fit()
+    theirs = pd.DataFrame(b["pred"])
+    found = fit.get_prediction(new)
+    np.testing.assert_allclose(found.predicted_mean, theirs["yPredValue"], rtol=1e-9)
+    slopes, outside = (derivatives.jacobian(fit.network, make_data(v.T, np.zeros((1, len(v)))), fit.fit.theta[0])[0]
+                       for v in (x, new))  # fmt: skip
+
+    def half(j, at, s2, df):
+        turned = np.linalg.inv(j.T @ j + lam * np.eye(13))
+        return stats.t.ppf(0.975, df) * np.sqrt(s2 * (1 + np.sum((at @ turned @ j.T) ** 2, axis=1)))
+
+    rss, df = float(np.sum((y - fit.predict()) ** 2)), fit.df_resid
+    ours = found.conf_int(obs=True).to_numpy()
+    np.testing.assert_allclose((ours[:, 1] - ours[:, 0]) / 2, half(slopes, outside, rss / df, df), rtol=1e-7)
+    for part, v in ((slopes, x), (outside, new)):
+        hidden = derivatives.units(fit.network, v.T, fit.fit.theta[0])[2:5].T
+        part[:, 10:] *= 1 - hidden
+    width = (theirs["upperBound"] - theirs["lowerBound"]) / 2
+    np.testing.assert_allclose(half(slopes, outside, rss / 87, 87), width, rtol=1e-9)
