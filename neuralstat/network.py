@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,10 @@ class ActivationSpec:
     custom: Any = None
     link: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the address, which is of this process."""
+        return _rebuilt, (ActivationSpec, {f.name: getattr(self, f.name) for f in fields(self)})
+
     def values(self, z: np.ndarray) -> np.ndarray:
         """The activation of an array of any shape (softmax: over the first axis)."""
         z = np.array(z, dtype=np.float64)
@@ -57,6 +61,12 @@ class ActivationSpec:
         slope = np.empty_like(flat)
         activation_values(self.code, self.parameter, self.address, flat, slope)
         return slope.reshape(np.shape(z))
+
+
+def _rebuilt(kind: Any, parts: dict[str, Any]) -> Any:
+    """What was pickled, its user's function compiled in this process."""
+    custom = parts["custom"]
+    return kind(**{**parts, "address": 0 if custom is None else custom.address})
 
 
 def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
@@ -125,6 +135,10 @@ class Objective:
     address: int = 0
     custom: Any = None
     family: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without the address, which is of this process."""
+        return _rebuilt, (Objective, {f.name: getattr(self, f.name) for f in fields(self)})
 
     @property
     def inside(self) -> ActivationSpec:
@@ -228,6 +242,10 @@ class Network:
             slices=tuple(slices), n_params=n_params, width=int(width), places=tuple(places), join=(join, before),
             kinds=tuple(kinds),
         )  # fmt: skip
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its layers: the table holds addresses of this process."""
+        return Network, tuple(getattr(self, f.name) for f in fields(self) if f.init)
 
     def _place(self, k: int, shape: tuple[int, ...]) -> Any:
         """Contribution of layer k; its errors name the layer."""

@@ -3,6 +3,8 @@
 import io
 import json
 import pickle
+import subprocess
+import sys
 import warnings
 import zipfile
 from datetime import date
@@ -96,6 +98,23 @@ def test_round_trip(case, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["fit.nst"]
     again.save(tmp_path / "again.nst")
     assert_same(fit, ns.load(tmp_path / "again.nst"), data(9, 6))
+
+
+def test_pickles_compile_a_users_functions_again(tmp_path):
+    """Kernels call them by an address, which means nothing in another process."""
+    data = ns.datasets.sine(n=30, noise=0.1, random_state=1)
+    act, err = ns.Activation(lambda z: np.log(1 + np.exp(z))), ns.Loss(lambda x, y: (x - y) ** 4)
+    fit = ns.neuralnet("y ~ x", data, hidden=2, act_fct=act, err_fct=err, threshold=0.5, random_state=1)
+    expected = fit.predict(data)
+    (tmp_path / "fit.pickle").write_bytes(pickle.dumps((fit, data)))
+    code = (
+        "import pickle, sys; fit, data = pickle.load(open(sys.argv[1], 'rb')); assert fit.network.objective.address\n"
+        "print(*fit.predict(data).tolist(), fit.update(stepmax=5, threshold=1e9).fit.loss[0])"
+    )
+    out = subprocess.run([sys.executable, "-c", code, tmp_path / "fit.pickle"], capture_output=True, text=True, check=True)
+    numbers = np.array(out.stdout.split(), dtype=float)
+    np.testing.assert_allclose(numbers[:-1], expected, rtol=1e-12)
+    assert numbers[-1] == pytest.approx(fit.fit.loss[0])
 
 
 def test_array_arguments_and_missing_rows(tmp_path):
