@@ -468,18 +468,14 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         )
 
     def plot(self, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
-        """The network as a diagram; see `plots.plot_network` for the options.
+        """The network as a diagram: unit by unit for dense layers, block by block for others.
 
-        Raises
-        ------
-        ArgumentError
-            Where the network is no chain of dense layers.
+        See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second.
         """
-        from .plots import plot_network
+        from .plots import plot_layers, plot_network
 
         if not self.network.plain:
-            raise ArgumentError("plot: a diagram shows dense layers, unit by unit; print `layer_table` of this network.")
-
+            return plot_layers(self.layer_table, self.network.input_shape, ax=ax, **options)
         b = self.which(rep)
         if not np.isfinite(self.theta[b]).all():
             raise ArgumentError(

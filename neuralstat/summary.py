@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .results import NeuralNetResults
 
 SHOWN = 10  # repetitions listed
+MOST_WORK = 3e11  # operations that a summary spends on degrees of freedom: some ten seconds
 _CROSS_ENTROPY = ("ce", "ce_r", "ce_logit", "multinomial")
 
 
@@ -238,7 +239,10 @@ def _numeric_row(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> tuple[str, s
 def _criteria(results: NeuralNetResults) -> list[tuple[str, str]]:
     """Rows (name with its degrees of freedom, value) of information criteria, and what R's neuralnet would say."""
     rows = []
-    if results.settings.compat is None:
+    costly = _costly(results)
+    if costly:
+        rows.append(("AIC", costly))
+    elif results.settings.compat is None:
         try:
             df = results._df("jacobian")
             for name in ("aic", "aicc", "bic"):
@@ -256,11 +260,21 @@ def _criteria(results: NeuralNetResults) -> list[tuple[str, str]]:
     return rows
 
 
+def _costly(results: NeuralNetResults) -> str:
+    """What stands in the place of criteria whose degrees of freedom would take minutes; nothing where they do not."""
+    from .df.local import active, jacobian_work
+
+    used = int(active(results, results.best - 1).sum())
+    if results.settings.compat is not None or jacobian_work(results, used)[1] <= MOST_WORK:
+        return ""
+    return f"not computed: degrees of freedom of {used:,} weights take long (fit.df('jacobian'), fit.aic)"
+
+
 def _df_notes(results: NeuralNetResults) -> list[str]:
     """Where the degrees of freedom shown mean little."""
     from .df import limits
 
-    if results.settings.compat is not None:
+    if results.settings.compat is not None or _costly(results):
         return []
     try:
         df = results._df("jacobian")

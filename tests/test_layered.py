@@ -354,7 +354,7 @@ def test_channels_are_joined(data):
     fit = ns.neuralnet("y ~ pixels + edges + z", two, layers=IMAGES, algorithm="adam", epochs=1)
     assert fit.network.input_shape == (5, 4, 2)
     both = np.concatenate([two["pixels"], two["edges"]], axis=-1)
-    np.testing.assert_allclose(fit.features("conv2d"), convolve(both, fit.get_weights()), rtol=1e-12)
+    np.testing.assert_allclose(fit.features("conv2d"), convolve(both, fit.get_weights()), rtol=1e-12, atol=1e-14)
     with pytest.raises(DataError, match=r"'pixels' \(5, 4, 1\), 'series' \(6, 2\) cannot be joined"):
         ns.neuralnet("y ~ pixels + series", two, layers=IMAGES)
     assert ns.neuralnet("y ~ pixels + series", two, hidden=1, algorithm="adam", epochs=0).network.topology == "32-1-1"
@@ -444,8 +444,13 @@ def test_summary_shows_the_layers(joined):
     assert table["params"].tolist() == [20, 0, 45, 12] and table["params"].sum() == joined.network.n_params
     assert joined.layer_table.index.tolist() == ["conv2d", "flatten", "dense", "dense_1"]
     assert "<td" in joined.summary().as_html()
-    with pytest.raises(ArgumentError, match="plot: a diagram shows dense layers"):
-        joined.plot()
+    ax = joined.plot()
+    written = [text.get_text().split("\n") for text in ax.texts if text.get_text()]
+    assert [lines[0] for lines in written] == ["input", *table.index]
+    assert written[1][1:] == ["Conv2D", "3 × 2 × 2", "20 weights"]
+    assert len(ax.patches) == 3 + 3 + 3  # two images of three sides, three layers of one
+    with pytest.raises(ArgumentError, match="layer_table"):
+        ns.plots.plot_layers(table.drop(columns="kind"), (5, 4, 1))
     joined.plot_fit()
     joined.plot_restarts()
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LARGE = 2e12  # floating point operations beyond which a decomposition is not begun
 LARGE_MATRIX = 250_000_000  # numbers in the largest matrix that is made (2 GB)
 DEFINITE = 1e-12  # smallest eigenvalue, relative to the largest, of a matrix that counts as positive definite
+MOST_BYTES = 2**33  # of a Jacobian and its decomposition
 
 
 def active(results: NeuralNetResults, b: int) -> np.ndarray:
@@ -118,8 +119,8 @@ def leverage(r: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, int]:
         return np.zeros(r.shape[0]), 0
     # Unit columns: the rank then does not depend on the units of the covariates.
     basis, upper = np.linalg.qr(full[:, keep] / size[keep])
-    left, singular, _ = np.linalg.svd(upper)
-    left = basis[: r.shape[0]] @ left[:, : singular.size][:, singular > RCOND * singular[0]]
+    left, singular, _ = np.linalg.svd(upper, full_matrices=False)
+    left = basis[: r.shape[0]] @ left[:, singular > RCOND * singular[0]]
     return np.sum(left**2, axis=1), rank(r) if held.any() else left.shape[1]
 
 
@@ -141,9 +142,24 @@ def penalty_diagonal(results: NeuralNetResults, b: int, used: np.ndarray) -> np.
     return derivatives.penalty_curvature(penalty, results.fit.theta[b].astype(float))[used]
 
 
+def jacobian_work(results: NeuralNetResults, n_used: int) -> tuple[float, float]:
+    """Bytes and floating-point operations that `jacobian` takes."""
+    m = results.network.n_outputs * results.design.x.shape[1]
+    if results.penalty_coefficients is not None:
+        m += n_used
+    return 24.0 * m * n_used, 6.0 * m * n_used * min(m, n_used)
+
+
 def jacobian(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
     """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
     used = active(results, b)
+    size, _ = jacobian_work(results, int(used.sum()))
+    if size > MOST_BYTES:
+        raise DfError(
+            f"df: the Jacobian of {results.design.x.shape[1]:,} observations, {results.network.n_outputs} outputs and "
+            f"{int(used.sum()):,} weights takes {size / 2**30:.0f} GiB to decompose. Use method='weights', or 'gdf' or "
+            "'covariance', which refit instead."
+        )
     r = rows(results, b)[:, :, used]
     h, found = leverage(r.reshape(-1, r.shape[2]), penalty_diagonal(results, b, used))
     per = h.reshape(r.shape[:2]).sum(axis=0)
@@ -288,7 +304,8 @@ def dispersion(results: NeuralNetResults, b: int, sigma: float | None = None) ->
 def weights(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
     """Count weights as R does: those trained, and those held at another value than 0."""
     free = results.fit.free[b % results.fit.free.shape[0]]
-    return DegreesOfFreedom(float(np.sum(free | (results.theta[b] != 0))), "weights")
+    held = (results.theta[b] != 0) & ~results.network.is_moving
+    return DegreesOfFreedom(float(np.sum(free | held)), "weights")
 
 
 def remaining(results: NeuralNetResults, b: int) -> float:
@@ -308,8 +325,12 @@ def remaining(results: NeuralNetResults, b: int) -> float:
     keep = size > 1e-10 * size.max(initial=0.0)
     if not keep.any():
         return 0.0
-    full = np.vstack([r, np.diag(np.sqrt(penalty))])[:, keep] / size[keep]
-    values, vectors = np.linalg.eigh(full.T @ full)
-    held = values > RCOND * values[-1]
+    full = (np.vstack([r, np.diag(np.sqrt(penalty))]) if penalty.any() else r)[:, keep] / size[keep]
+    if full.shape[0] < full.shape[1]:
+        _, singular, vectors = np.linalg.svd(full, full_matrices=False)
+        values, vectors = singular**2, vectors.T
+    else:
+        values, vectors = np.linalg.eigh(full.T @ full)
+    held = values > RCOND * values.max()
     part = (gradient[keep] / size[keep]) @ vectors[:, held]
     return float(np.sum(part**2 / values[held])) / dispersion(results, b)

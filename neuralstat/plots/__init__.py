@@ -4,6 +4,7 @@ Nothing here shows a figure. Without ``ax`` a new figure is made, which a notebo
 """
 
 from neuralstat.plots.diagnostics import plot_diagnostics, plot_spectrum
+from neuralstat.plots.architecture import plot_layers
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted
@@ -20,6 +21,7 @@ __all__ = [
     "plot_fit",
     "plot_history",
     "plot_images",
+    "plot_layers",
     "plot_network",
     "plot_observed_fitted",
     "plot_restarts",

@@ -1,0 +1,104 @@
+"""The layers of a network as blocks, drawn by the shapes that they give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from neuralstat.errors import ArgumentError
+from neuralstat.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HEIGHT, DEPTH = 2.0, 0.55  # of the largest block: rows or units; channels or features
+SKEW = (0.32, 0.22)  # of the back edge, by the height of a block with columns
+GAP, LEAST = 0.55, 0.08
+
+
+def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: Axes | None = None) -> Axes:
+    """Draw layers from left to right as blocks.
+
+    The height of a block grows with the root of the rows, times or units of the layer's output, its width with the root of the
+    channels or features; images have depth. Blue blocks have weights that are trained, grey ones weights that are held, white
+    ones none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `NeuralNetResults.layer_table`: a row per layer, with ``kind``, ``output_shape``, ``params``, ``trained``.
+    input_shape : tuple of int
+        Shape of one observation.
+    input_name : str
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        Where the table lacks a column.
+    """
+    needed = ("kind", "output_shape", "params", "trained")
+    if not isinstance(table, pd.DataFrame) or not set(needed) <= set(table):
+        raise ArgumentError(f"table must be a DataFrame with columns {', '.join(needed)}, as `layer_table` is.")
+    shapes = [tuple(input_shape), *table["output_shape"]]
+    labels = [f"{input_name}\n\n{_shape(shapes[0])}"]
+    faces = ["white"]
+    for name, row in table.iterrows():
+        count = f"\n{row['params']:,} weights" if row["params"] else ""
+        kind = f"{row['kind']}\n" if str(row["kind"]).lower() != str(name).replace("_", "") else "\n"
+        labels.append(f"{name}\n{kind}{_shape(row['output_shape'])}{count}")
+        faces.append(style.SKY if row["trained"] else style.PALE if row["params"] else "white")
+    sizes = _sizes(shapes)
+    slot = [max(width + skew * SKEW[0], 1.05) + GAP for _, width, skew in sizes]
+    ax = style.target_axes(ax, (max(4.0, 0.92 * sum(slot)), 3.8))
+    left = 0.0
+    for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
+        at = left + (room - width - skew * SKEW[0]) / 2
+        _block(ax, at, height, width, skew, faces[k])
+        ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK)
+        if k:
+            ax.annotate("", (at - 0.04, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": style.GREY, "lw": 1})
+        end, left = at + width + skew * SKEW[0], left + room
+    ax.set_xlim(0, left)
+    ax.set_ylim(-HEIGHT / 2 - 1.35, HEIGHT / 2 + HEIGHT * SKEW[1] + 0.1)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return ax
+
+
+def _shape(shape: Any) -> str:
+    """A shape as text, ``28 x 28 x 1``."""
+    return " \N{MULTIPLICATION SIGN} ".join(f"{int(n):,}" for n in shape)
+
+
+def _sizes(shapes: list[tuple[int, ...]]) -> list[tuple[float, float, float]]:
+    """Height, width and depth of every block."""
+    long = np.array([shape[0] for shape in shapes], dtype=float)
+    broad = np.array([shape[-1] if len(shape) > 1 else 0 for shape in shapes], dtype=float)
+    several = np.array([len(shape) > 1 for shape in shapes])
+    height = np.empty(len(shapes))
+    for group in (several, ~several):  # units of a dense layer are not to dwarf the rows of an image
+        if group.any():
+            height[group] = np.maximum(HEIGHT * np.sqrt(long[group] / long[group].max()), LEAST)
+    width = np.maximum(DEPTH * np.sqrt(broad / max(broad.max(), 1.0)), LEAST)
+    return [(h, w, h if len(s) > 2 else 0.0) for h, w, s in zip(height, width, shapes, strict=True)]
+
+
+def _block(ax: Axes, x: float, height: float, width: float, skew: float, face: str) -> None:
+    """A box seen from the left: front `width` by `height`, going back by `skew`."""
+    from matplotlib.patches import Polygon
+
+    dx, dy, low, high = skew * SKEW[0], skew * SKEW[1], -height / 2, height / 2
+    sides = [[(x, low), (x + width, low), (x + width, high), (x, high)]]
+    if skew:
+        sides.append([(x, high), (x + width, high), (x + width + dx, high + dy), (x + dx, high + dy)])
+        sides.append([(x + width, low), (x + width, high), (x + width + dx, high + dy), (x + width + dx, low + dy)])
+    for side, shade in zip(sides, (1.0, 0.6, 0.8), strict=False):
+        ax.add_patch(Polygon(side, closed=True, facecolor=face, edgecolor=style.INK, linewidth=0.8, alpha=shade))
