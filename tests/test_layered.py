@@ -447,7 +447,7 @@ def test_summary_shows_the_layers(joined):
     ax = joined.plot()
     written = [text.get_text().split("\n") for text in ax.texts if text.get_text()]
     assert [lines[0] for lines in written] == ["input", *table.index]
-    assert written[1][1:] == ["Conv2D", "3 × 2 × 2", "20 weights"]
+    assert written[1][1:] == ["", "3 × 2 × 2", "20 weights"]  # the name says the kind
     assert len(ax.patches) == 3 + 3 + 3  # two images of three sides, three layers of one
     with pytest.raises(ArgumentError, match="layer_table"):
         ns.plots.plot_layers(table.drop(columns="kind"), (5, 4, 1))

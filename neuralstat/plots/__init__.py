@@ -3,8 +3,8 @@
 Nothing here shows a figure. Without ``ax`` a new figure is made, which a notebook displays by itself.
 """
 
-from neuralstat.plots.diagnostics import plot_diagnostics, plot_spectrum
 from neuralstat.plots.architecture import plot_layers
+from neuralstat.plots.diagnostics import plot_diagnostics, plot_spectrum
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted

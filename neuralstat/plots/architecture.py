@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,8 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     faces = ["white"]
     for name, row in table.iterrows():
         count = f"\n{row['params']:,} weights" if row["params"] else ""
-        kind = f"{row['kind']}\n" if str(row["kind"]).lower() != str(name).replace("_", "") else "\n"
+        own = re.sub(r"_\d+$", "", str(name)).replace("_", "")
+        kind = f"{row['kind']}\n" if str(row["kind"]).lower() != own else "\n"
         labels.append(f"{name}\n{kind}{_shape(row['output_shape'])}{count}")
         faces.append(style.SKY if row["trained"] else style.PALE if row["params"] else "white")
     sizes = _sizes(shapes)
