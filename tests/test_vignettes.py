@@ -36,7 +36,8 @@ def test_a_page_is_rendered(tmp_path):
     pytest.importorskip("nbconvert")
     pytest.importorskip("jupytext")
     (tmp_path / "render.py").write_text((FOLDER / "render.py").read_text())
-    (tmp_path / "small.py").write_text("# %% [markdown]\n# # Title\n# %%\n6 * 7\n# %% tags=[\"remove-input\"]\nprint('seen')\n")
+    cells = ["[markdown]\n# # Title", "\n6 * 7", 'tags=["remove-input"]\nprint("seen")']
+    (tmp_path / "small.py").write_text("".join(f"# %% {cell}\n" for cell in cells))
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "render.py", "small"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False)

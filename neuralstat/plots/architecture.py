@@ -22,9 +22,9 @@ GAP, LEAST = 0.55, 0.08
 def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: Axes | None = None) -> Axes:
     """Draw layers from left to right as blocks.
 
-    The height of a block grows with the root of the rows, times or units of the layer's output, its width with the root of the
-    channels or features; images have depth. Blue blocks have weights that are trained, grey ones weights that are held, white
-    ones none.
+    The height of a block grows with the root of the rows, times or units of the layer's output, its width with the root
+    of the channels or features; images have depth. Blue blocks have weights that are trained, grey ones weights that are
+    held, white ones none.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     sizes = _sizes(shapes)
     slot = [max(width + skew * SKEW[0], 1.05) + GAP for _, width, skew in sizes]
     ax = style.target_axes(ax, (max(4.0, 0.92 * sum(slot)), 3.8))
-    left = 0.0
+    left = end = 0.0
     for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
         at = left + (room - width - skew * SKEW[0]) / 2
         _block(ax, at, height, width, skew, faces[k])
