@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,31 +221,77 @@ def training_of(settings: Settings) -> Training:
     )  # fmt: skip
 
 
-def refit(results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None) -> Fit:
+def refit(
+    results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None,
+    units: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Fit:  # fmt: skip
     """Train as a fit was trained, on responses (B, K, n) of its rows, from starts (B, P).
 
-    Network b sees the observations in the order of repetition ``b % rep``.
+    Network b sees the observations in the order of repetition ``b % rep``. Validation rows that stopped the fit, or set its
+    rate, do so again with the responses that they have.
+
+    Parameters
+    ----------
+    units : (shift, scale), each (B, K, 1), optional
+        Of the responses: internal units of the fit, less shift, by scale.
 
     Raises
     ------
     ArgumentError
-        Where early stopping looked at validation rows, which have no new responses.
+        Where validation rows are needed, and the fit was loaded from a file, which has none.
     """
-    from .epochs import make_rows, shuffle_keys, train_epochs
+    from .epochs import make_rows
+
+    design = results.design
+    rows = make_rows(design.x, y, design.weights, design.offset, dtype=np.dtype(results.settings.dtype))
+    return _again(results, rows, start, n_jobs, _validation_again(results, units))
+
+
+def refit_cases(
+    results: NeuralNetResults, samples: Sequence[np.ndarray], start: np.ndarray, n_jobs: int | None
+) -> list[Fit]:
+    """Train as a fit was trained, on samples of its rows: each from its own part (T, R, P) of the starts."""
+    from .epochs import make_rows
+
+    design, check, dtype = results.design, _validation_again(results, None), np.dtype(results.settings.dtype)
+    fits = []
+    for at, own in zip(samples, start, strict=True):
+        weights = None if design.weights is None else design.weights[at]
+        offset = None if design.offset is None else design.offset[:, at]
+        rows = make_rows(design.x[:, at], design.y[:, at], weights, offset, dtype=dtype)
+        fits.append(_again(results, rows, own, n_jobs, check))
+    return fits
+
+
+def _again(results: NeuralNetResults, rows: Rows, start: np.ndarray, n_jobs: int | None, check: Rows | None) -> Fit:
+    from .epochs import shuffle_keys, train_epochs
     from .penalties import coefficients
     from .start import children
 
-    settings, design = results.settings, results.design
-    if settings.early_stopping is not None and settings.validation is not None:
-        raise ArgumentError("early_stopping: a fit that was stopped by validation rows cannot be trained again "
-                            "on other responses; refit without validation=.")  # fmt: skip
+    settings = results.settings
     training = replace(training_of(settings), callbacks=(), checkpoint=None)
-    keys = shuffle_keys(children(results.seeds, settings.rep))
-    rows = make_rows(design.x, y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+    keys = np.resize(shuffle_keys(children(results.seeds, settings.rep)), (len(start), 2))
     return train_epochs(
-        results.network, rows, start, results.fit.free[0], training, np.resize(keys, (len(start), 2)),
-        penalty=coefficients(settings.penalty, results.network, design), n_jobs=n_jobs,
+        results.network, rows, start, results.fit.free[0], training, keys, check=check, n_jobs=n_jobs,
+        penalty=coefficients(settings.penalty, results.network, results.design),
     )  # fmt: skip
+
+
+def _validation_again(results: NeuralNetResults, units: tuple[np.ndarray, np.ndarray] | None) -> Rows | None:
+    """Validation rows, where training looks at them, with responses in the units of the refits'."""
+    from .schedules import Performance
+
+    settings, check = results.settings, results.check
+    watched = settings.early_stopping is not None or isinstance(training_of(settings).optimizer.learning_rate, Performance)
+    if settings.validation is None or not watched:
+        return None
+    if check is None:
+        raise ArgumentError("training looked at validation rows, which saved fits and refits do not have: fit the model "
+                            "again before refits to other responses or rows.")  # fmt: skip
+    if units is None:
+        return check
+    y = np.ascontiguousarray((check.data.y - units[0]) / units[1], dtype=check.data.y.dtype)
+    return check._replace(data=check.data._replace(y=y))
 
 
 def run_epochs(

@@ -68,7 +68,8 @@ def refit(
         part = slice(first, min(first + step, responses.shape[0]))
         numbers = range(part.start, part.stop)
         start = np.concatenate([_starts(results, used, begun, restarts, seeds, t) for t in numbers])
-        fit = train_stack(results, np.repeat(inner[part], begun, axis=0), start, n_jobs, keep)
+        units = repeated(shift, scale, part, begun)
+        fit = train_stack(results, np.repeat(inner[part], begun, axis=0), start, n_jobs, keep, units=units)
         mu = noise.means(results, fit.theta.astype(float))
         out[part] = _combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
     return out * scale + shift
@@ -111,18 +112,26 @@ def _starts(
     )  # fmt: skip
 
 
+def repeated(shift: np.ndarray, scale: np.ndarray, part: slice, each: int) -> tuple[np.ndarray, np.ndarray]:
+    """Units (B, K, 1) of the responses of a stack: those of a part of the responses, `each` networks to one."""
+    return np.repeat(shift[part], each, axis=0), np.repeat(scale[part], each, axis=0)
+
+
 def train_stack(
     results: NeuralNetResults, y: np.ndarray, start: np.ndarray, n_jobs: int | None, keep: int | None = None,
-    weights: np.ndarray | None = None,
+    weights: np.ndarray | None = None, units: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Fit:  # fmt: skip
-    """Train as the settings of the fit say, on responses (B, K, n); with case weights (B, n) instead of the fit's."""
+    """Train as the settings of the fit say, on responses (B, K, n); with case weights (B, n) instead of the fit's.
+
+    `units`, shift and scale (B, K, 1), say by what the responses were rescaled, for validation rows.
+    """
     from .. import api
 
     settings, design, network = results.settings, results.design, results.network
     if settings.minibatch:
         from ..minibatch import refit
 
-        return refit(results, y, start, n_jobs)
+        return refit(results, y, start, n_jobs, units)
     free, penalty = results.fit.free[0], results.penalty_coefficients
     cases = design.weights if weights is None else weights
     data = make_data(design.x, y, cases, design.offset, dtype=np.dtype(settings.dtype))

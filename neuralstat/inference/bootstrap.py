@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..df import noise
-from ..df.refit import CHUNK_BYTES, RESTARTS, _rescaling, _starts, train_stack
+from ..df.refit import CHUNK_BYTES, RESTARTS, _rescaling, _starts, repeated, train_stack
 from ..errors import ArgumentError, ConvergenceWarning, caller
+from ..minibatch import refit_cases
 from ..settings import check_int
 from ..start import children, seed_sequence
 from . import derivatives
 from .dispersion import degrees, dispersion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..results import NeuralNetResults
     from ..train import Fit
 
@@ -55,8 +58,11 @@ def responses(results: NeuralNetResults, kind: str, draws: int, seeds: np.random
     if not noise.gaussian(goal):
         raise ArgumentError("kind='residual' needs additive noise: use kind='parametric' or 'case'.")
     used = np.flatnonzero(w > 0)
+    rest = degrees(results, numbers)
+    if rest <= 0:
+        raise ArgumentError("no degrees of freedom are left to rescale residuals: use kind='case', or a smaller model.")
     standard = (results.design.y - mu)[:, used] * np.sqrt(w[used])
-    standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(used.size / degrees(results, numbers))
+    standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(used.size / rest)
     out = np.empty((draws, *mu.shape))
     for t, s in enumerate(children(seeds, draws)):
         chosen = np.random.default_rng(s).integers(used.size, size=mu.shape[1])
@@ -75,7 +81,7 @@ def counts(results: NeuralNetResults, draws: int, seeds: np.random.SeedSequence)
 
 def predictions(
     results: NeuralNetResults, x: np.ndarray, offset: np.ndarray | None, *, rep: Any = "mean", draws: int = 100,
-    kind: str | None = None, restarts: str = "warm", random_state: Any = None, n_jobs: int | None = None,
+    kind: str | None = None, restarts: str | None = None, random_state: Any = None, n_jobs: int | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Means (T, K, m) at x (D, m), internal units of x, by refits to bootstrap samples; in the response's units.
 
@@ -87,9 +93,11 @@ def predictions(
         T.
     kind : {"parametric", "residual", "case"}, optional
         Default "parametric", "residual" where the error belongs to no family.
-    restarts : {"warm", "same", "fresh"}
+    restarts : {"warm", "same", "fresh"}, optional
         Start weights of the refits: the fitted weights (fast; refits stay in the fit's optima, and of "best" only the best
-        repetition is refitted), the fit's own start weights, or new random ones.
+        repetition is refitted), the fit's own start weights, or new random ones. Default "warm"; "same" for fits by epochs,
+        which end before an optimum: from the fitted weights they would be trained twice as long. Validation rows that
+        stopped a fit stop its refits, too.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
 
@@ -107,31 +115,27 @@ def predictions(
     kind = ("parametric" if results.family is not None else "residual") if kind is None else kind
     if kind not in KINDS:
         raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    restarts = usual_restarts(results) if restarts is None else restarts
     if restarts not in RESTARTS:
         raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
-    if kind == "case" and results.settings.minibatch:
-        raise ArgumentError("kind='case' weighs rows, which fits by epochs do not: use kind='parametric'.")
     sample_seeds, start_seeds = children(seed_sequence(random_state), 2)
-    y = np.broadcast_to(results.design.y, (draws, *results.design.y.shape)) if kind == "case" else responses(
-        results, kind, draws, sample_seeds, rep
-    )  # fmt: skip
-    weights = counts(results, draws, sample_seeds) * noise.case_weights(results) if kind == "case" else None
-    shift, scale = (0.0, 1.0) if kind == "case" else _rescaling(results, y)
-    shift, scale = np.broadcast_to(shift, (draws, y.shape[1], 1)), np.broadcast_to(scale, (draws, y.shape[1], 1))
+    sample = _Sample(results, kind, draws, sample_seeds, rep)
     whole = rep == "mean" or (rep == "best" and restarts != "warm")
     used = list(range(results.nrep)) if whole else [results.which(rep)]
-    size = 8 * len(used) * (600 + 6 * results.network.n_params + 2 * y[0].size)
+    size = 8 * len(used) * (600 + 6 * results.network.n_params + 2 * results.design.y.size)
     step = max(1, CHUNK_BYTES // size)
-    out, lost = np.empty((draws, y.shape[1], x.shape[1])), 0
+    out, lost = np.empty((draws, results.design.y.shape[0], x.shape[1])), 0
     for first in range(0, draws, step):
         part = slice(first, min(first + step, draws))
-        start = np.concatenate([_starts(results, used, len(used), restarts, start_seeds, t)
-                                for t in range(part.start, part.stop)])  # fmt: skip
-        inner = np.repeat((y[part] - shift[part]) / scale[part], len(used), axis=0)
-        own = None if weights is None else np.repeat(weights[part], len(used), axis=0)
-        fit = train_stack(results, inner, start, n_jobs, weights=own)
-        lost += int(np.sum(~fit.converged.reshape(-1, len(used)).any(axis=1)))
-        out[part] = _at(results, fit, x, offset, len(used), rep) * scale[part] + shift[part]
+        start = np.stack([_starts(results, used, len(used), restarts, start_seeds, t)
+                          for t in range(part.start, part.stop)])  # fmt: skip
+        done = part.start
+        for fit in sample.refits(part, start, n_jobs):
+            lost += int(np.sum(~fit.converged.reshape(-1, len(used)).any(axis=1)))
+            means = _at(results, fit, x, offset, len(used), rep)
+            at = slice(done, done + len(means))
+            out[at] = means * sample.scale[at] + sample.shift[at]
+            done = at.stop
     if lost:
         warnings.warn(
             f"Algorithm did not converge in any repetition of {lost} of {draws} bootstrap refits; what they reached counts.",
@@ -144,6 +148,40 @@ def predictions(
     if scaling is not None:
         out = out * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
     return out
+
+
+def usual_restarts(results: NeuralNetResults) -> str:
+    """How refits begin unless it is said: from the fitted weights where these are an optimum."""
+    return "same" if results.settings.minibatch else "warm"
+
+
+class _Sample:
+    """Bootstrap samples of a fit's data: responses (T, K, n) or, by cases, how often (T, n) each row is drawn."""
+
+    def __init__(self, results: NeuralNetResults, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> None:
+        k = results.design.y.shape[0]
+        self.results, self.y, self.counts = results, None, None
+        shift, scale = np.zeros((1, 1, 1)), np.ones((1, 1, 1))
+        if kind == "case":
+            self.counts = counts(results, draws, seeds)
+        else:
+            self.y = responses(results, kind, draws, seeds, rep)
+            shift, scale = _rescaling(results, self.y)
+        self.shift, self.scale = np.broadcast_to(shift, (draws, k, 1)), np.broadcast_to(scale, (draws, k, 1))
+
+    def refits(self, part: slice, start: np.ndarray, n_jobs: int | None) -> Iterator[Fit]:
+        """Fits to a part of the samples, in stacks, from starts (T, R, P)."""
+        results, each, flat = self.results, start.shape[1], start.reshape(-1, start.shape[2])
+        if self.y is not None:
+            inner = np.repeat((self.y[part] - self.shift[part]) / self.scale[part], each, axis=0)
+            yield train_stack(results, inner, flat, n_jobs, units=repeated(self.shift, self.scale, part, each))
+        elif results.settings.minibatch:  # batches hold a row as often as it was drawn
+            rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts[part]]
+            yield from refit_cases(results, rows, start, n_jobs)
+        else:
+            own = np.repeat(self.counts[part] * noise.case_weights(results), each, axis=0)
+            y = np.broadcast_to(results.design.y, (len(flat), *results.design.y.shape))
+            yield train_stack(results, y, flat, n_jobs, weights=own)
 
 
 def _at(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..df import noise
-from ..df.refit import CHUNK_BYTES, RESTARTS, _starts, train_stack
+from ..df.refit import CHUNK_BYTES, RESTARTS, _starts, repeated, train_stack
 from ..errors import ArgumentError, ConvergenceWarning, SingularHessianWarning
 from ..risks.procedure import _slice
 from ..risks.subset import subset
@@ -22,6 +22,7 @@ from .prediction import check_alpha
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..formula import Design
     from ..results import NeuralNetResults
 
 
@@ -106,6 +107,16 @@ def _mean(results: NeuralNetResults, of: NeuralNetResults, rep: Any) -> np.ndarr
     return _original(results, noise.fitted(of, of._numbers(rep)))
 
 
+def _units(results: NeuralNetResults, designs: list[Design], each: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """By what designs that centre and scale their own responses rescale those of the fit; see `train_stack`."""
+    own = results.design.scaling
+    if own is None:
+        return None
+    mean = np.stack([(d.scaling.y_mean - own.y_mean) / own.y_sd for d in designs])[..., np.newaxis]  # type: ignore[union-attr]
+    sd = np.stack([d.scaling.y_sd / own.y_sd for d in designs])[..., np.newaxis]  # type: ignore[union-attr]
+    return repeated(mean, sd, slice(None), each)
+
+
 def _refits(
     results: NeuralNetResults, y: np.ndarray, restarts: str, rep: Any, seeds: np.random.SeedSequence, n_jobs: int | None
 ) -> Iterator[NeuralNetResults]:
@@ -120,7 +131,7 @@ def _refits(
         designs = [subset(replace(results.design, y=y[t]), everything).design for t in numbers]
         start = np.concatenate([_starts(results, used, each, restarts, seeds, t) for t in numbers])
         inner = np.repeat(np.stack([d.y for d in designs]), each, axis=0)
-        stack = train_stack(results, inner, start, n_jobs)
+        stack = train_stack(results, inner, start, n_jobs, units=_units(results, designs, each))
         for k, design in enumerate(designs):
             fit = _slice(stack, slice(k * each, (k + 1) * each))
             yield NeuralNetResults(results.formula, design, results.network, results.settings, fit, results.seeds)

@@ -24,7 +24,8 @@ def degrees(results: NeuralNetResults, numbers: list[int]) -> float:
     if results.settings.compat == "R":
         df = results._edf()
     n = int(np.count_nonzero(results._case_weights))
-    return n - df / results.network.n_outputs
+    rest = n - df / results.network.n_outputs
+    return rest if abs(rest) > 1e-8 * n else 0.0  # a sum of n leverages of 1 misses n by rounding
 
 
 def dispersion(results: NeuralNetResults, numbers: list[int]) -> tuple[np.ndarray, float]:

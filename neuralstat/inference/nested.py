@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from ..df import noise
-from ..df.refit import CHUNK_BYTES, _rescaling, _starts, train_stack
+from ..df.refit import CHUNK_BYTES, _rescaling, _starts, repeated, train_stack
 from ..errors import ArgumentError
 from ..families import Gaussian
 from ..settings import check_int
@@ -92,7 +92,8 @@ def best_deviances(
             if starts:
                 start.append(_starts(results, warm, starts, "fresh", seeds, t))
         inner = (y[part] - shift[part]) / scale[part]
-        fit = train_stack(results, np.repeat(inner, each, axis=0), np.concatenate(start), n_jobs)
+        units = repeated(shift, scale, part, each)
+        fit = train_stack(results, np.repeat(inner, each, axis=0), np.concatenate(start), n_jobs, units=units)
         mu = noise.means(results, fit.theta.astype(float)).reshape(-1, each, *y.shape[1:])
         loss = fit.loss.reshape(-1, each)
         for k, t in enumerate(range(part.start, part.stop)):

@@ -13,6 +13,7 @@ Technometrics 40:273 (with penalties). Tibshirani (1996), Neural Computation 8:1
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DfWarning, caller
 from ..families import Gaussian
 from . import scales
 from .dispersion import degrees, dispersion
@@ -135,10 +136,11 @@ def get_prediction(
         As in `predict`.
     method : {"delta", "bootstrap", "split", "jackknife+", "cv+"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
-        draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"), n_jobs, and interval of the
-        mean ("normal", "percentile", "basic"). The others are conformal: intervals of a new observation whose coverage
-        needs no model, only exchangeable rows (see `inference.conformal`); options of "split": test_size (0.5); of "cv+":
-        k (10); all: restarts ("fresh", "same", "warm"), n_jobs.
+        draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
+        `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic"). The others are
+        conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
+        `inference.conformal`); options of "split": test_size (0.5); of "cv+": k (10); all: restarts ("fresh", "same",
+        "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
@@ -169,6 +171,8 @@ def get_prediction(
     -----
     SingularHessianWarning
         Where the data do not determine some weights, with the hidden units that make it so.
+    DfWarning
+        By "bootstrap", where no degrees of freedom are left for the dispersion: new observations then have no interval.
     """
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
@@ -199,6 +203,7 @@ def get_prediction(
             if options.get("restarts") == "fresh":
                 between = np.zeros_like(between)
         error = np.sqrt(sampling + between)
+        noisy = method == "delta" or _has_noise(results, numbers)
 
         def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
             if draws is not None and interval != "normal":
@@ -207,6 +212,8 @@ def get_prediction(
             return scales.limits(scales.interval_link(results), mean, error, quantile, results.family)
 
         def of_new(alpha: float) -> tuple[np.ndarray, np.ndarray]:
+            if not noisy:
+                return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
             return new_observation(results, numbers, mean, error, df, size, alpha)
     else:
         from .conformal import conformal
@@ -247,6 +254,21 @@ def _df(results: NeuralNetResults, numbers: list[int], use_t: bool | None) -> fl
     if df <= 0:
         raise ArgumentError("no degrees of freedom are left for Student's t: set use_t=False, or fit a smaller model.")
     return df
+
+
+def _has_noise(results: NeuralNetResults, numbers: list[int]) -> bool:
+    """Whether the dispersion of new observations is known, or degrees of freedom are left to estimate it."""
+    if results.family is not None and not results.family.dispersed:
+        return True
+    if degrees(results, numbers) > 0:
+        return True
+    warnings.warn(
+        "no degrees of freedom are left for the dispersion: intervals of new observations are NaN; conformal methods "
+        "need none.",
+        DfWarning,
+        stacklevel=caller(),
+    )
+    return False
 
 
 def _weights(results: NeuralNetResults, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
