@@ -161,8 +161,9 @@ def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
 
 
 def _pack_part(part: Any) -> list[Any]:
-    """A part of a penalty: kind, strength, scale, biases, strengths of terms."""
-    return [part.kind, part.strength, part.scale, part.biases, [[term, own] for term, own in part.terms]]
+    """A part of a penalty: kind, strength, scale, biases, strengths of terms, and of layers where there are any."""
+    terms, layers = ([[name, own] for name, own in pairs] for pairs in (part.terms, part.layers))
+    return [part.kind, part.strength, part.scale, part.biases, terms, *([layers] if layers else [])]
 
 
 def _pack_function(value: Any, name: str, writer: Writer) -> Any:
@@ -253,13 +254,14 @@ def _unpack_penalty(entry: Any) -> Any:
     if not isinstance(entry, list) or not 0 < len(entry) <= _MAX_PARTS:
         raise FileFormatError("its penalty is damaged")
     total = None
-    for kind, strength, scale, biases, terms in entry:
-        if kind not in ("decay", "elimination", "l1") or not isinstance(biases, bool) or not isinstance(terms, list):
+    for kind, strength, scale, biases, *own in entry:
+        known = kind in ("decay", "elimination", "l1") and isinstance(biases, bool)
+        if not known or len(own) not in (1, 2) or not all(isinstance(pairs, list) for pairs in own):
             raise FileFormatError("its penalty is damaged")
         arguments = (strength, scale) if kind == "elimination" else (strength,)
-        own = dict(terms) or None
         make: Any = penalties.PENALTIES[kind]
-        part = make(*arguments, biases=biases, terms=own)
+        named = {name: dict(pairs) or None for name, pairs in zip(("terms", "layers"), own, strict=False)}
+        part = make(*arguments, biases=biases, **named)
         total = part if total is None else total + part
     return total
 

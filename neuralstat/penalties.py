@@ -14,6 +14,8 @@ from .errors import ArgumentError
 if TYPE_CHECKING:
     from .network import Network
 
+Strengths = Mapping[str, float] | None  # by name of a formula term, layer or array
+
 # Columns of the coefficients that kernels see, one row per weight
 DECAY, ELIMINATION, SCALE, L1 = range(4)
 COLUMNS = 4
@@ -110,6 +112,8 @@ class Part:
         Whether biases are penalised.
     terms : tuple of (term, strength)
         Strengths of formula terms that differ, for the first layer's weights of the term's columns.
+    layers : tuple of (name, strength)
+        Strengths of layers and arrays that differ.
     """
 
     kind: str
@@ -117,11 +121,13 @@ class Part:
     scale: float = 1.0
     biases: bool = True
     terms: tuple[tuple[str, float], ...] = ()
+    layers: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         more = f", scale={self.scale:g}" if self.kind == "elimination" else ""
-        terms = f", terms={dict(self.terms)}" if self.terms else ""
-        return f"{self.kind}({self.strength:g}{more}{terms}{'' if self.biases else ', biases=False'})"
+        more += f", terms={dict(self.terms)}" if self.terms else ""
+        more += f", layers={dict(self.layers)}" if self.layers else ""
+        return f"{self.kind}({self.strength:g}{more}{'' if self.biases else ', biases=False'})"
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,10 @@ class Penalty:
             return NotImplemented
         return Penalty(self.parts + other.parts)
 
-    def coefficients(self, is_bias: np.ndarray, terms: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+    def coefficients(
+        self, is_bias: np.ndarray, terms: Mapping[str, np.ndarray] | None = None,
+        layers: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:  # fmt: skip
         """What kernels see, shape (P, COLUMNS).
 
         Parameters
@@ -149,16 +158,24 @@ class Penalty:
             Which weights are biases.
         terms : mapping, optional
             Formula term -> positions of its weights in the first layer (see `term_weights`).
+        layers : mapping, optional
+            Name of a layer or array -> positions of its weights (see `layer_weights`).
 
         Raises
         ------
         ArgumentError
-            Where a part names a term that there is not.
+            Where a part names a term, layer or array that there is not.
         """
         table = np.zeros((is_bias.size, COLUMNS))
         table[:, SCALE] = 1.0
         for part in self.parts:
             strength = np.where(is_bias & (not part.biases), 0.0, part.strength)
+            for name, own in part.layers:
+                if layers is None or name not in layers:
+                    known = ", ".join(map(repr, layers or ()))
+                    raise ArgumentError(f"penalty: there is no layer {name!r} with weights; known: {known}.")
+                at = layers[name]
+                strength[at if part.biases or "/" in name else at[~is_bias[at]]] = own
             for term, own in part.terms:
                 if terms is None or term not in terms:
                     known = ", ".join(map(repr, terms or ()))
@@ -202,12 +219,27 @@ def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[s
     }
 
 
+def layer_weights(network: Network) -> dict[str, np.ndarray]:
+    """Names of layers (``"conv2d"``) and their arrays (``"conv2d/kernel"``) -> positions in the flat vector.
+
+    Arrays come after layers, so that their strengths win.
+    """
+    from .arrays import positions
+
+    arrays = {name: at.ravel() for name, at in positions(network).items()}
+    layers: dict[str, list[np.ndarray]] = {}
+    for name, at in arrays.items():
+        layers.setdefault(name.rpartition("/")[0], []).append(at)
+    return {**{name: np.concatenate(parts) for name, parts in layers.items()}, **arrays}
+
+
 def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.ndarray | None:
     """The penalty of a model as kernels see it, (P, COLUMNS); None without one."""
     if penalty is None:
         return None
-    asked = any(part.terms for part in penalty.parts)
-    return penalty.coefficients(network.is_bias, term_weights(network, design.terms) if asked else None)
+    terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
+    layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
+    return penalty.coefficients(network.is_bias, terms, layers)
 
 
 def _strength(value: Any, name: str) -> float:
@@ -220,15 +252,22 @@ def _strength(value: Any, name: str) -> float:
     return number
 
 
-def _terms(given: Mapping[str, float] | None) -> tuple[tuple[str, float], ...]:
+def _own(given: Strengths, argument: str) -> tuple[tuple[str, float], ...]:
+    """Strengths by name of a formula term, layer or array, arrays last."""
     if given is None:
         return ()
-    if not isinstance(given, Mapping) or not all(isinstance(term, str) for term in given):
-        raise ArgumentError(f"terms must be a dict of formula terms and strengths, got {given!r}.")
-    return tuple((term, _strength(value, f"terms[{term!r}]")) for term, value in given.items())
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ArgumentError(f"{argument} must be a dict of names and strengths, got {given!r}.")
+    found = [(name, _strength(value, f"{argument}[{name!r}]")) for name, value in given.items()]
+    return tuple(sorted(found, key=lambda pair: argument == "layers" and "/" in pair[0]))
 
 
-def decay(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None = None) -> Penalty:
+def _penalty(kind: str, lam: float, scale: float, biases: bool, terms: Strengths, layers: Strengths) -> Penalty:
+    part = Part(kind, _strength(lam, "lam"), scale, bool(biases), _own(terms, "terms"), _own(layers, "layers"))
+    return Penalty((part,))
+
+
+def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
     """Weight decay, ``lam / 2 * sum w^2``.
 
     Parameters
@@ -240,6 +279,10 @@ def decay(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None 
     terms : dict, optional
         Formula term -> strength in place of `lam` for the weights that lead from the term's columns to the
         first layer: ``decay(0.01, terms={"x1": 0.1, "poly(x2, 3)": 1})``.
+    layers : dict, optional
+        Name of a layer, or of one of its arrays -> strength in place of `lam`: ``decay(0, layers={"dense": 0.01,
+        "conv2d/kernel": 0.1})``. With ``biases=False`` a layer's strength is not for its biases; an array's is for what it
+        names. Keras' ``kernel_regularizer=L2(l)`` of a layer is ``decay(0, layers={"dense/kernel": 2 * l})``.
 
     Returns
     -------
@@ -250,11 +293,11 @@ def decay(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None 
     ArgumentError
         If a strength is negative or not a number.
     """
-    return Penalty((Part("decay", _strength(lam, "lam"), 1.0, bool(biases), _terms(terms)),))
+    return _penalty("decay", lam, 1.0, biases, terms, layers)
 
 
 def elimination(
-    lam: float, scale: float = 1.0, *, biases: bool = True, terms: Mapping[str, float] | None = None
+    lam: float, scale: float = 1.0, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None
 ) -> Penalty:
     """Weight elimination, ``lam / 2 * sum (w/scale)^2 / (1 + (w/scale)^2)``.
 
@@ -267,16 +310,16 @@ def elimination(
         Strength, >= 0.
     scale : float
         Size that parts small from large weights, > 0.
-    biases, terms
+    biases, terms, layers
         See `decay`.
     """
     size = _strength(scale, "scale")
     if size == 0:
         raise ArgumentError("scale must be > 0, got 0.")
-    return Penalty((Part("elimination", _strength(lam, "lam"), size, bool(biases), _terms(terms)),))
+    return _penalty("elimination", lam, size, biases, terms, layers)
 
 
-def l1(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None = None) -> Penalty:
+def l1(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
     """Lasso penalty, ``lam * sum |w|``; weights become exactly 0.
 
     An optimum is where the derivative of the rest is ``-lam sign(w)`` at weights other than 0 and at most
@@ -287,14 +330,14 @@ def l1(lam: float, *, biases: bool = True, terms: Mapping[str, float] | None = N
     ----------
     lam : float
         Strength, >= 0.
-    biases, terms
+    biases, terms, layers
         See `decay`.
     """
-    return Penalty((Part("l1", _strength(lam, "lam"), 1.0, bool(biases), _terms(terms)),))
+    return _penalty("l1", lam, 1.0, biases, terms, layers)
 
 
 def elastic_net(l1: float, l2: float, *, biases: bool = True) -> Penalty:
-    """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``; for strengths per term add `l1` and `decay`."""
+    """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``; for strengths per term or layer add `l1` and `decay`."""
     return Penalty(
         (
             Part("l1", _strength(l1, "l1"), 1.0, bool(biases)),

@@ -22,7 +22,7 @@ ALLOWED = {
     "layers": KERNELS,
     "activations": KERNELS,
     "losses": KERNELS,
-    "penalties": KERNELS,
+    "penalties": KERNELS | {"arrays"},
     "optimizers": KERNELS | {"schedules"},
     "schedules": {"errors", "settings"},
     "network": KERNELS | {"custom", "arrays"},

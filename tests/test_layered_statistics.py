@@ -10,7 +10,9 @@ from sklearn.datasets import load_digits
 
 import neuralstat as ns
 from neuralstat import layers as L
+from neuralstat.arrays import positions
 from neuralstat.errors import ArgumentError, DfWarning, SingularHessianWarning
+from neuralstat.inference import derivatives
 
 CNN = (L.Conv2D(2, 3, "tanh", strides=2), L.Flatten())
 RNN = (L.LSTM(2),)
@@ -110,6 +112,32 @@ def test_decay_with_held_layers_is_ridge_regression(images):
     assert float(ns.risk(fit, "gcv")) == pytest.approx(
         np.mean((images["ink"] - hat @ images["ink"]) ** 2) / (1 - np.trace(hat) / N) ** 2, rel=1e-6
     )
+
+
+def test_penalties_by_layer(images, tmp_path):
+    strengths = {"conv2d/bias": 0.3, "conv2d": 0.02, "dense": 0.1}
+    same = {"layers": CNN, "family": "gaussian", "algorithm": "lbfgs", "threshold": 1e-7, "random_state": 1}
+    fit = ns.neuralnet("ink ~ pixels", images, penalty=ns.decay(0.0, biases=False, layers=strengths), **same)
+    expected = {"conv2d/kernel": 0.02, "conv2d/bias": 0.3, "dense/kernel": 0.1, "dense/bias": 0.0}
+    weights = fit.get_weights()
+    plain = derivatives.gradient(fit.network, fit.data, fit.fit.theta[0])  # of the error alone
+    for name, at in positions(fit.network).items():
+        np.testing.assert_allclose(plain[at], -expected[name] * weights[name], atol=1e-6)
+    assert np.abs(weights["conv2d/kernel"]).max() > 0.1
+    assert 1 < float(fit.df("jacobian")) < fit.k_params
+    fit.save(tmp_path / "fit.nst")
+    again = ns.load(tmp_path / "fit.nst")
+    assert again.settings.penalty == fit.settings.penalty
+    np.testing.assert_array_equal(again.penalty_coefficients, fit.penalty_coefficients)
+    assert "layers={'conv2d': 0.02, 'dense': 0.1, 'conv2d/bias': 0.3}, biases=False" in str(fit.settings.penalty)
+    sparse = ns.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="rprop+", threshold=0.01, family="gaussian",
+                          penalty=ns.l1(0, layers={"conv2d/kernel": 1.0}) + ns.decay(0.1), random_state=1)  # fmt: skip
+    zero = {name: float(np.mean(array == 0)) for name, array in sparse.get_weights().items()}
+    assert zero["conv2d/kernel"] > 0.3 and zero["dense/kernel"] == 0
+    with pytest.raises(ArgumentError, match="no layer 'flatten' with weights; known: 'conv2d', 'dense', 'conv2d/kernel'"):
+        ns.neuralnet("ink ~ pixels", images, penalty=ns.decay(0, layers={"flatten": 1}), **same)
+    with pytest.raises(ArgumentError, match=r"layers\['conv2d'\] must be a finite number >= 0"):
+        ns.l1(0, layers={"conv2d": -1})
 
 
 # refits by epochs, against fits by hand --------------------------------------------------------------------------

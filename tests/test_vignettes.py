@@ -11,7 +11,7 @@ import neuralstat
 
 ROOT = Path(neuralstat.__file__).parent.parent
 FOLDER = ROOT / "vignettes"
-NAMES = ["degrees_of_freedom.py", "digits.py", "doppler.py", "forecast.py", "risk_study.py"]
+NAMES = ["degrees_of_freedom.py", "digits.py", "doppler.py", "forecast.py", "regularisation.py", "risk_study.py", "transfer.py"]
 
 
 @pytest.mark.slow
