@@ -194,6 +194,7 @@ def train_epochs(
     watch: Callable[[State], None] | None = None,
     chunk: int | None = None,
     seeds: np.random.SeedSequence | None = None,
+    device: str = "cpu",
 ) -> Fit:
     """Train every network of a stack for some epochs.
 
@@ -219,6 +220,8 @@ def train_epochs(
         Batches per compiled call; measured where not given.
     seeds : SeedSequence, optional
         Kept in checkpoints.
+    device : str
+        "cpu", "cuda" or "cuda:<number>".
 
     Returns
     -------
@@ -230,6 +233,8 @@ def train_epochs(
     ------
     ArgumentError
         Where a checkpoint belongs to another fit.
+    DeviceError
+        Where the device is not there, or cannot train the network.
     """
     began = time.perf_counter()
     net = network.net(penalty)
@@ -257,33 +262,54 @@ def train_epochs(
         step(b, 0, True)
         finished[b] = True
 
+    def change(b: int, out: np.ndarray) -> np.ndarray:
+        stream = int(keys[b, 0]) | int(keys[b, 1]) << 32
+        change_rows(training.augment, rows.inputs, out, network.input_shape, int(state.epoch[b]), stream)
+        return out
+
+    def epoch_ended(b: int) -> None:
+        with lock:
+            _call_back(training.callbacks, state, columns, b)
+        if saver is not None:
+            saver.save(b)
+
     def run(b: int) -> None:
         budget = chunk or 1
         seen = rows if training.augment is None else rows._replace(inputs=rows.inputs.copy())
         while state.status[b] == cpu.RUNNING and not stop.is_set():
             if training.augment is not None and state.place[b] == 0:
-                stream = int(keys[b, 0]) | int(keys[b, 1]) << 32
-                change_rows(training.augment, rows.inputs, seen.inputs, network.input_shape, int(state.epoch[b]), stream)
+                change(b, seen.inputs)
             before = time.perf_counter()
             step(b, budget, rows=seen)
             spent = max(time.perf_counter() - before, 1e-6)
             if state.place[b] == 0 and state.status[b] != cpu.NONFINITE and by_epoch:
-                with lock:
-                    _call_back(training.callbacks, state, columns, b)
-                if saver is not None:
-                    saver.save(b)
+                epoch_ended(b)
             if chunk is None:
                 budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
         finish(b)
 
-    _fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
+    ran_on = "cpu"
+    if device == "cpu":
+        _fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
+    else:
+        from .engine import cuda
+        from .engine.cuda.batches import run as on_device
+
+        ran_on = cuda.find_device(device)
+        changed = None if training.augment is None else rows.inputs.copy()
+        on_device.Epochs(
+            net, rows, nothing, plan, state, optimizer, device, coupled=network.coupled, watch=watch, chunk=chunk,
+            epoch_ended=epoch_ended if training.callbacks or saver is not None else None,
+            change=None if changed is None else lambda b: change(b, changed),
+        ).run()  # fmt: skip
+        finished[:] = True
     state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED
     for b in np.flatnonzero(~finished):
         finish(int(b))
     return Fit(
         state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
         state.status, _traces(state, rows.inputs.shape[0], batches), time.perf_counter() - began,
-        algorithm=optimizer.name, history=_history(state, plan, columns),
+        ran_on, optimizer.name, history=_history(state, plan, columns),
     )  # fmt: skip
 
 

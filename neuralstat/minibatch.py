@@ -70,8 +70,6 @@ def check_training(settings: Settings, put: Callable[[str, Any], None]) -> None:
         return
     if settings.compat == "R":
         raise ArgumentError(f"compat='R': R's neuralnet has no algorithm {settings.algorithm!r}.")
-    if settings.device != "cpu":
-        raise ArgumentError(f"device={settings.device!r}: algorithm={settings.algorithm!r} runs on device='cpu' only.")
     for name in ("tol", "keep", "polish"):
         if getattr(settings, name) not in (None, False):
             raise ArgumentError(f"{name} is not possible with algorithm={settings.algorithm!r}, which ends by epochs.")
@@ -273,7 +271,7 @@ def _again(results: NeuralNetResults, rows: Rows, start: np.ndarray, n_jobs: int
     keys = np.resize(shuffle_keys(children(results.seeds, settings.rep)), (len(start), 2))
     return train_epochs(
         results.network, rows, start, results.fit.free[0], training, keys, check=check, n_jobs=n_jobs,
-        penalty=coefficients(settings.penalty, results.network, results.design),
+        penalty=coefficients(settings.penalty, results.network, results.design), device=settings.device,
     )  # fmt: skip
 
 
@@ -311,7 +309,7 @@ def run_epochs(
     with EpochLifesign(settings, network, training.epochs) as lifesign:
         fit = train_epochs(
             network, rows, start, free, training, shuffle_keys(children(seeds, settings.rep)), check=check,
-            penalty=penalty, n_jobs=settings.n_jobs, watch=lifesign.watch, seeds=seeds,
+            penalty=penalty, n_jobs=settings.n_jobs, watch=lifesign.watch, seeds=seeds, device=settings.device,
         )  # fmt: skip
         lifesign.finish(fit)
     return fit

@@ -135,8 +135,8 @@ def fetch(there: Any, here: np.ndarray) -> None:
         here[...] = there.copy_to_host()
 
 
-def check_kernels(net: Net) -> None:
-    """Raise DeviceError where a network has parts that only the CPU's kernels know."""
+def check_functions(net: Net) -> None:
+    """Raise DeviceError where a network has functions that only the CPU's kernels know."""
     if net.custom is not None:
         raise DeviceError(
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
@@ -147,9 +147,14 @@ def check_kernels(net: Net) -> None:
             "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "
             "device. Use one of them, or device='cpu'."
         )
+
+
+def check_kernels(net: Net) -> None:
+    """Raise DeviceError where a network has parts that only the CPU's, or minibatch training's, kernels know."""
+    check_functions(net)
     for op, name in ((BATCH_NORM, "BatchNorm"), (DROPOUT, "Dropout")):
         if np.any(net.table[:, OP] == op):
-            raise DeviceError(f"device='cuda': {name} runs on the CPU only. Use device='cpu'.")
+            raise DeviceError(f"device='cuda': {name} needs a minibatch optimizer ('adam', 'sgd', ...) on a device.")
 
 
 def upload(net: Net, data: Data, n_params: int, n_networks: int, extra: Any = None) -> Resident:

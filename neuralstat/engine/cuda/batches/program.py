@@ -1,0 +1,356 @@
+"""The launches of a network: forward, backward, and the end of a step, in order; a launch per layer and purpose."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ....layers import codes
+from ....losses import CE_R
+from ....optimizers import first_order
+from .. import memory as device_memory
+from .. import simulated
+from . import geometry
+
+LANES = 256  # threads of a block
+EDGE = 32  # of tiles that are turned round
+MOST_GRID = 2048  # blocks of a launch that goes through units in strides
+PARTS = 64  # most blocks of the loss kernel
+ENOUGH = 512  # blocks that keep a device busy: gradients are summed by so many shares
+MOST_SPLITS = 128
+MANY = 512  # observations from which recurrent layers take four at once
+SIMULATED_LANES, SIMULATED_EDGE = 2, 2
+
+
+class Launch(NamedTuple):
+    """One launch of a kernel."""
+
+    kernel: Any
+    grid: tuple[int, int, int]
+    lanes: int
+    shared: int
+    arguments: tuple[Any, ...]
+
+
+def lanes() -> int:
+    """Threads of a block."""
+    return SIMULATED_LANES if simulated() else LANES
+
+
+@functools.lru_cache(maxsize=64)
+def _units(dtype: str, rare: Any, simulate: bool) -> Any:
+    from . import units  # needs numba-cuda
+
+    return units.build(dtype, rare, lanes(), SIMULATED_EDGE if simulate else EDGE, simulate)
+
+
+@functools.lru_cache(maxsize=64)
+def _update(dtype: str, simulate: bool) -> Any:
+    from . import update
+
+    return update.build(dtype, lanes(), simulate)
+
+
+@functools.lru_cache(maxsize=64)
+def _normalization(dtype: str, simulate: bool) -> Any:
+    from . import normalization
+
+    return normalization.build(dtype, lanes(), simulate)
+
+
+@functools.lru_cache(maxsize=64)
+def _products(dtype: str, tile: Any, simulate: bool) -> Any:
+    from . import products
+
+    return products.build(dtype, tile, simulate)
+
+
+@functools.lru_cache(maxsize=64)
+def _recurrent(dtype: str, kind: str, few: int, resident: bool, width: int, simulate: bool) -> Any:
+    from . import recurrent
+
+    return recurrent.build(dtype, kind, few, resident, width, simulate)
+
+
+def tiles_for(count: int, observations: int) -> Any:
+    """Tile of a product with so many filters (or channels)."""
+    from .products import SIMULATED, TILES
+
+    if simulated():
+        return SIMULATED
+    if observations < 64 or count <= 16:
+        return TILES["small"]
+    return TILES["large" if count > 32 else "flat"]
+
+
+def shares_for(filters: int, length: int) -> Any:
+    """Tile of a product's gradient, for filters of so many weights."""
+    from .products import SHARES, SIMULATED
+
+    if simulated():
+        return SIMULATED
+    if length < 64 or filters <= 16:
+        return SHARES["small"]
+    return SHARES["large" if filters > 32 else "flat"]
+
+
+class Products:
+    """All products of a network, and which of them belong to which layer.
+
+    Attributes
+    ----------
+    table : (products, geometry.COLUMNS) int64 array
+    forward, gradient : dict
+        Layer -> numbers of products that are formed going forward (and back), and for its gradient.
+    """
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.forward: dict[int, list[int]] = {}
+        self.gradient: dict[int, list[int]] = {}
+        found: list[np.ndarray] = []
+        for k, row in enumerate(table):
+            inputs, states = _products_of(row)
+            first = len(found)
+            found += [*inputs, *states]
+            self.forward[k] = list(range(first, first + len(inputs)))
+            self.gradient[k] = list(range(first, len(found)))
+        self.table = np.array(found, np.int64).reshape(-1, geometry.COLUMNS)
+
+    def lengths(self) -> np.ndarray:
+        """Weights of a filter, without the bias, of every product."""
+        return self.table[:, [geometry.KR, geometry.KC, geometry.C]].prod(axis=1)
+
+    def splits(self, k: int, observations: int, members: int) -> int:
+        """Shares of the gradient of product k."""
+        g, length = self.table[k], int(self.lengths()[k])
+        tile = shares_for(int(g[geometry.F]), length)
+        blocks = members * -(-int(g[geometry.F]) // tile.rows) * -(-(length + 1) // tile.columns)
+        work = int(g[geometry.OUT_ROWS] * g[geometry.OUT_COLS]) * -(-observations // tile.deep)
+        most = 2 if simulated() else MOST_SPLITS
+        return int(max(1, min(-(-ENOUGH // blocks), work, most)))
+
+    def room(self, observations: int, members: int) -> int:
+        """Numbers that the shares of the largest product take, for each member."""
+        sizes = self.table[:, geometry.F] * (self.lengths() + 1)
+        return int(max((self.splits(k, observations, members) * s for k, s in enumerate(sizes)), default=1))
+
+
+def _products_of(row: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    op = int(row[codes.OP])
+    if op == codes.DENSE:
+        return [geometry.dense(row)], []
+    if op == codes.CONV2D:
+        return [geometry.convolution(row)], []
+    return geometry.recurrent(row) if op in codes.RECURRENT else ([], [])
+
+
+def turned_room(table: np.ndarray) -> int:
+    """Numbers that the recurrent weights of the largest layer take twice."""
+    gates = {codes.LSTM: 4, codes.GRU: 3, codes.SIMPLE_RNN: 1}
+    return max((2 * gates[int(r[codes.OP])] * int(r[codes.UNITS]) ** 2 for r in table if r[codes.OP] in gates), default=1)
+
+
+class Program:
+    """Launches of a network for blocks of up to so many observations.
+
+    Parameters
+    ----------
+    net : Net
+    products : Products
+    arrays : SimpleNamespace
+        model, turn, buffers, memory: see `arrays`.
+    observations, members : int
+    dtype : str
+    """
+
+    def __init__(self, net: Any, products: Products, arrays: Any, observations: int, members: int, dtype: str) -> None:
+        self.net, self.products, self.there = net, products, arrays
+        self.observations, self.members, self.dtype = observations, members, dtype
+        self.simulate = simulated()
+        self.units, self.update = _units(dtype, net.rare, self.simulate), _update(dtype, self.simulate)
+
+    def strided(self, n: int) -> tuple[int, int, int]:
+        """Grid of a launch that goes through n numbers of every member."""
+        return max(1, min(-(-int(n) // lanes()), 2 if self.simulate else MOST_GRID)), 1, self.members
+
+    def each(self, kernel: Any, n: int, *arguments: Any) -> Launch:
+        """A launch that goes through n numbers of every member."""
+        return Launch(kernel, self.strided(n), lanes(), 0, arguments)
+
+    def collect(self, rows: Any) -> Iterator[Launch]:
+        """Observations into the buffers."""
+        there, edge = self.there, SIMULATED_EDGE if self.simulate else EDGE
+        grid = -(-self.observations // edge), -(-rows.x.shape[2] // edge), self.members
+        yield Launch(self.units.collect, grid, lanes(), 0, (there.model, there.turn, rows, there.buffers))
+        yield self.each(self.units.responses, self.observations, there.model, there.turn, rows, there.buffers)
+
+    def forward(self, training: int) -> Iterator[Launch]:
+        """All layers."""
+        there, m = self.there, self.observations
+        for k, row in enumerate(self.net.table):
+            plain = there.model, k, there.turn, there.buffers
+            op, n_out = int(row[codes.OP]), int(row[codes.N_OUT])
+            for p in self.products.forward[k]:
+                yield self.sums(p)
+            if op in codes.RECURRENT:
+                yield from self.recurrence(k, row, "forward")
+            elif op == codes.POOL:
+                yield self.each(self.units.pool, n_out * m, *plain)
+            elif op == codes.EMBEDDING:
+                yield self.each(self.units.embed, n_out * m, *plain)
+            elif op == codes.DROPOUT:
+                yield self.each(self.units.drop, -(-n_out // 4) * m, *plain, there.memory, training)
+            elif op == codes.BATCH_NORM:
+                grid = int(row[codes.CHANNELS]), 1, self.members
+                kernel = _normalization(self.dtype, self.simulate).forward
+                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training))
+            elif op == codes.COPY:
+                yield self.each(self.units.copy, n_out * m, *plain)
+            if op in (codes.DENSE, codes.CONV2D, codes.COPY):
+                yield self.each(self.units.activation, n_out * m, *plain)
+
+    def objective(self, metric: int, cut: float) -> Launch:
+        """Loss, metric, derivatives in the outputs."""
+        there = self.there
+        blocks = there.buffers.parts.shape[1]
+        arguments = there.model, there.turn, there.buffers, self.net.loss, float(self.net.loss_parameter), metric, cut
+        return Launch(self.units.objective, (blocks, 1, self.members), lanes(), 0, arguments)
+
+    def backward(self, training: int) -> Iterator[Launch]:
+        """Derivatives and gradients of all layers."""
+        there, m, last = self.there, self.observations, len(self.net.table) - 1
+        for k in range(last, -1, -1):
+            row = self.net.table[k]
+            plain = there.model, k, there.turn, there.buffers
+            op, n_in, n_out = int(row[codes.OP]), int(row[codes.N_IN]), int(row[codes.N_OUT])
+            if op in (codes.DENSE, codes.CONV2D, codes.COPY) and (k < last or self.net.loss != CE_R):
+                yield self.each(self.units.through, n_out * m, *plain)
+            if op in codes.RECURRENT:
+                yield from self.recurrence(k, row, "backward")
+            for p in self.products.gradient[k]:
+                yield from self.gradient(p)
+            if op == codes.EMBEDDING:
+                yield self.each(self.units.embed_gradient, int(row[codes.UNITS]) * lanes(), *plain)
+            if op == codes.BATCH_NORM:
+                grid = int(row[codes.CHANNELS]), 1, self.members
+                kernel = _normalization(self.dtype, self.simulate).backward
+                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(k > 0)))
+            if k == 0:
+                return
+            for p in self.products.forward[k]:
+                yield self.returns(p)
+            if op == codes.POOL:
+                yield self.each(self.units.pool_back, n_in * m, *plain)
+            elif op == codes.EMBEDDING:
+                yield self.each(self.units.clear, n_in * m, *plain)
+            elif op == codes.DROPOUT:
+                yield self.each(self.units.drop_back, n_in * m, *plain)
+            elif op == codes.COPY:
+                yield self.each(self.units.copy_back, n_in * m, *plain)
+
+    def sums(self, p: int) -> Launch:
+        """Product p."""
+        g = self.products.table[p]
+        return self._tiled("sums", p, int(g[geometry.F]), int(g[geometry.OUT_ROWS] * g[geometry.OUT_COLS]))
+
+    def returns(self, p: int) -> Launch:
+        """The adjoint of product p."""
+        g = self.products.table[p]
+        return self._tiled("returns", p, int(g[geometry.C]), int(g[geometry.ROWS] * g[geometry.COLS]))
+
+    def _tiled(self, name: str, p: int, count: int, positions: int) -> Launch:
+        there, tile = self.there, tiles_for(count, self.observations)
+        grid = positions * -(-self.observations // tile.columns), -(-count // tile.rows), self.members
+        kernel = getattr(_products(self.dtype, tile, self.simulate), name)
+        return Launch(kernel, grid, tile.lanes, 0, (there.model, p, there.turn, there.buffers))
+
+    def gradient(self, p: int) -> Iterator[Launch]:
+        """The gradient of product p: by shares, then their sum."""
+        there, g, length = self.there, self.products.table[p], int(self.products.lengths()[p])
+        filters, tile = int(g[geometry.F]), shares_for(int(g[geometry.F]), length)
+        splits = self.products.splits(p, self.observations, self.members)
+        grid = -(-filters // tile.rows) * -(-(length + 1) // tile.columns), splits, self.members
+        arguments = there.model, p, there.turn, there.buffers, splits
+        yield Launch(_products(self.dtype, tile, self.simulate).shares, grid, tile.lanes, 0, arguments)
+        yield self.each(self.update.add, filters * (length + 1), *arguments)
+
+    def recurrence(self, k: int, row: np.ndarray, name: str) -> Iterator[Launch]:
+        """Layer k over all times, forward or backward."""
+        from .recurrent import KINDS, room
+
+        there, units = self.there, int(row[codes.UNITS])
+        kind, itemsize = KINDS.get(int(row[codes.OP]), "simple"), np.dtype(self.dtype).itemsize
+        few = 2 if self.observations <= MANY or self.simulate else 4
+        limit = device_memory.shared_limit(self.simulate)
+        resident = room(kind, units, few, itemsize, True) <= limit
+        width = SIMULATED_LANES if self.simulate else min(max(-(-units // 32) * 32, 32), LANES)
+        kernels = _recurrent(self.dtype, kind, few, resident, width, self.simulate)
+        plain = there.model, k, there.turn, there.buffers
+        yield Launch(kernels.turn, self.strided(units * units), width, 0, plain)
+        grid = -(-self.observations // few), 1, self.members
+        shared = room(kind, units, few, itemsize, resident)
+        yield Launch(getattr(kernels, name), grid, width, shared, plain)
+
+    def step(self, optimizer_code: int, settings: np.ndarray, groups: int) -> Iterator[Launch]:
+        """Penalty, clipping, the optimizer; moving averages; sums of the epoch."""
+        there, size = self.there, self.there.model.theta.shape[1]
+        clip, limit = clipping(settings)
+        ready = int(clip > 0 or self.net.penalty.shape[0] > 0)
+        if ready:
+            yield self.prepare(0)
+        if clip == 2:
+            arguments = there.model, there.turn, there.memory
+            yield Launch(self.update.norms, (groups, 1, self.members), lanes(), 0, arguments)
+        arguments = there.model, there.turn, there.memory, optimizer_code, clip, limit, ready
+        yield self.each(self.update.step, size, *arguments)
+        for k, row in enumerate(self.net.table):
+            if row[codes.OP] == codes.BATCH_NORM:
+                kernel = _normalization(self.dtype, self.simulate).move
+                yield self.each(kernel, int(row[codes.CHANNELS]), there.model, k, there.turn, there.buffers, there.memory)
+        grid = -(-self.members // lanes()), 1, 1
+        yield Launch(self.update.finish, grid, lanes(), 0, (there.turn, there.buffers, there.memory))
+
+    def prepare(self, whole: int) -> Launch:
+        """Scale of the gradient, and the penalty."""
+        there = self.there
+        grid = there.memory.extra.shape[1], 1, self.members
+        return Launch(self.update.prepare, grid, lanes(), 0, (there.model, there.turn, there.memory, whole))
+
+    def advance(self) -> Launch:
+        """To the next item."""
+        return Launch(self.update.advance, (1, 1, 1), 1, 0, (self.there.turn,))
+
+    def forget(self) -> Launch:
+        """The gradient to zero."""
+        return self.each(self.update.forget, self.there.model.theta.shape[1], self.there.model, self.there.turn)
+
+
+def clipping(settings: np.ndarray) -> tuple[int, float]:
+    """Kind of clipping (see `update.build`), and the limit."""
+    if settings[first_order.CLIP_VALUE] > 0:
+        return 1, float(settings[first_order.CLIP_VALUE])
+    limit = max(settings[first_order.CLIP_NORM], settings[first_order.CLIP_GLOBAL])
+    return (2, float(limit)) if limit > 0 else (0, 0.0)
+
+
+def ready(launches: list[Launch], stream: Any) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Launches as functions and their arguments, compiled, with the shared memory that they need."""
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # small grids leave part of the device idle: no warning to users
+        for kernel, grid, width, shared, arguments in launches:
+            if shared > device_memory.DEFAULT_SHARED and not simulated():
+                kernel.compile(tuple(kernel.typeof_pyval(argument) for argument in arguments))
+                device_memory.allow_shared(kernel, shared)
+            call = functools.partial(_simulate, kernel, (grid, width, stream, shared))
+            found.append((call if simulated() else kernel[grid, width, stream, shared], arguments))
+    return found
+
+
+def _simulate(kernel: Any, configuration: tuple[Any, ...], *arguments: Any) -> None:
+    """Run a simulated kernel, which remembers its last configuration only."""
+    kernel[configuration](*arguments)
