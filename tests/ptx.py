@@ -106,24 +106,35 @@ def in_shared_memory(name: str) -> bool:
     return KERNELS[name][2] == "dense"
 
 
-def compile_kernel(name: str) -> dict[tuple[int, int], str]:
-    """A kernel of `KERNELS` as PTX for every target: once through numba, then NVIDIA's compiler once for each."""
+def types_of(values) -> tuple:
+    """Types of arguments."""
+    with pretended():
+        return tuple(numba.typeof(value) for value in values)
+
+
+def compiled(kernel, types: tuple) -> dict[tuple[int, int], str]:
+    """An undecorated kernel as PTX for every target: once through numba, then NVIDIA's compiler once for each."""
     from numba.cuda.dispatcher import _Kernel
 
-    algorithm, dtype, _ = KERNELS[name]
     with pretended():
-        types = tuple(numba.typeof(value) for value in arguments(dtype, algorithm))
-        compiled = _Kernel(_build(name), types)
-        return {target: compiled.inspect_asm(target) for target in TARGETS}
+        found = _Kernel(kernel, types)
+        return {target: found.inspect_asm(target) for target in TARGETS}
+
+
+def compile_kernel(name: str) -> dict[tuple[int, int], str]:
+    """A kernel of `KERNELS` as PTX for every target."""
+    algorithm, dtype, _ = KERNELS[name]
+    return compiled(_build(name), types_of(arguments(dtype, algorithm)))
 
 
 def assembled(ptx: str, arch: str) -> str:
-    """Registers, shared memory and spills, from NVIDIA's assembler."""
+    """Registers and spills, from NVIDIA's assembler, and shared memory beside what a launch asks for."""
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
     linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=LinkerOptions(arch=arch, ptxas_options=["-v"]))
     assert len(linker.link("cubin").code) > 0
     log = linker.get_info_log()
-    used = re.search(r"Used (\d+) registers.*", log).group(0)
+    used = re.search(r"Used (\d+) registers[^.\n]*", log).group(0)
     spills = re.search(r"(\d+) bytes spill stores", log).group(0)
-    return f"{used}, {spills}"
+    shared = sum(int(size) for size in re.findall(r"\.shared [^;]*?\[(\d+)\];", ptx))
+    return f"{used}, {shared} bytes shared, {spills}"

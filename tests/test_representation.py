@@ -15,6 +15,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import ptx
+import ptx_batches
 import pytest
 from chains import (
     CHAINS,
@@ -86,15 +87,21 @@ def passed(done: subprocess.CompletedProcess, least: int) -> None:
 def simulate(*arguments: str, jit_off: str, least: int) -> None:
     pytest.importorskip("numba_cuda")
     environment = {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": jit_off}
-    passed(run_pytest("-m", "cuda", *arguments, str(HERE / "test_cuda.py"), **environment), least)
+    passed(run_pytest("-m", "cuda", *arguments, **environment), least)
 
 
-def test_the_simulated_device_and_the_compiled_cpu():
-    simulate(jit_off="0", least=60)
+@pytest.mark.parametrize(("file", "least"), [("test_cuda.py", 60), ("test_cuda_batches.py", 40)])
+def test_the_simulated_device_and_the_compiled_cpu(file, least):
+    simulate(str(HERE / file), jit_off="0", least=least)
 
 
-def test_the_simulated_device_where_nothing_is_compiled():
-    simulate("-k", "stack or every_layer or mixed_chain or public", jit_off="1", least=9)
+@pytest.mark.parametrize(
+    ("file", "which", "least"),
+    [("test_cuda.py", "stack or every_layer or mixed_chain or public", 9),
+     ("test_cuda_batches.py", "adam or Dropout or Embedding or ce_logit", 4)],
+)  # fmt: skip
+def test_the_simulated_device_where_nothing_is_compiled(file, which, least):
+    simulate("-k", which, str(HERE / file), jit_off="1", least=least)
 
 
 def test_a_missing_device_is_named(monkeypatch):
@@ -139,6 +146,30 @@ def test_machine_code_without_a_device(name, capsys):
         assert not re.findall(r"\.extern \.func[^;]*", text)  # nothing is left to link
         if ptx.in_shared_memory(name):
             assert text.count("ld.shared") > 50
-    report = ptx.assembled(text, f"sm_{major}{minor}")  # of the last target
+    say(capsys, name, f"sm_{major}{minor}", text)
+
+
+@pytest.mark.parametrize("name", ptx_batches.KERNELS)
+def test_machine_code_of_minibatch_training_without_a_device(name, capsys):
+    """As above, in float32; matrix products keep their sums in registers."""
+    pytest.importorskip("numba_cuda")
+    if cuda.simulated() or numba.config.DISABLE_JIT:
+        pytest.skip("needs the compiler")
+    types = ptx.types_of(ptx_batches.arguments(name, "float32"))
+    for (major, minor), text in ptx.compiled(ptx_batches.kernel(name, "float32"), types).items():
+        assert f".target sm_{major}{minor}" in text
+        assert text.count(".entry") == 1
+        assert "div.approx" not in text
+        assert not re.findall(r"\.extern \.func[^;]*", text)
+        if name in ptx_batches.PRODUCTS:
+            assert text.count("bar.sync") >= 3
+            assert ".local" not in text
+    say(capsys, name, f"sm_{major}{minor}", text)
+
+
+def say(capsys, name: str, arch: str, text: str) -> None:
+    """Print registers and shared memory; nothing may be spilled of products."""
+    report = ptx.assembled(text, arch)
     with capsys.disabled():
-        sys.stdout.write(f"\n{name} sm_{major}{minor}: {report}")
+        sys.stdout.write(f"\n{name} {arch}: {report}")
+    assert name not in ptx_batches.PRODUCTS or report.endswith(" 0 bytes spill stores"), report

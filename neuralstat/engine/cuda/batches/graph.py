@@ -26,6 +26,7 @@ class Repeated:
         self.calls, self.stream, self.graph, self.runs = ready(launches, stream), stream, None, 0
 
     def __call__(self) -> None:
+        """Perform them."""
         if self.graph is None and self.runs == 1 and not simulated():
             self.graph = self._record()
         self.runs += 1

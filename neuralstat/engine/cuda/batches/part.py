@@ -43,7 +43,9 @@ class Part:
         Observations of a batch that are in work at once; of passes that take no step.
     """
 
-    def __init__(self, net: Any, rows: Any, check: Any, plan: Any, state: Any, first: int, last: int, block: int, wide: int) -> None:
+    def __init__(
+        self, net: Any, rows: Any, check: Any, plan: Any, state: Any, first: int, last: int, block: int, wide: int
+    ) -> None:
         self.net, self.plan, self.state, self.block, self.wide = net, plan, state, block, wide
         self.first, self.last, self.members = first, last, last - first
         self.dtype, self.n = state.theta.dtype, rows.inputs.shape[0]
@@ -56,7 +58,7 @@ class Part:
             self.stream = cuda.stream()
         self.products = Products(net.table)
         self.rows = self._rows(rows)
-        self.check = self._rows(check) if check.inputs.shape[0] > 0 else None
+        self.check = self._rows(check) if check.inputs.shape[0] > 0 else self.rows
         self.steps_at_once = max(1, MOST_ITEMS // self.passes)
         self.there = there = SimpleNamespace()
         there.turn = Turn(
@@ -73,7 +75,8 @@ class Part:
         self.step = Repeated(list(self._step()), self.stream)
         # passes that take no step see the observations in their own order
         self.measured = self._program(self.wide, self.none)
-        self.forward = self.gradient = self.score = None
+        self.forward: Repeated | None = None
+        self.gradient: Repeated | None = None
 
     def _rows(self, rows: Any) -> Rows:
         data = rows.data

@@ -59,7 +59,7 @@ class Tile(NamedTuple):
 TILES = {"large": Tile(64, 128, 16, 8, 8), "flat": Tile(32, 128, 16, 4, 8), "small": Tile(16, 32, 16, 2, 2)}
 #: Of gradients: columns are weights of a filter
 SHARES = {"large": Tile(64, 128, 16, 8, 8), "flat": Tile(32, 128, 16, 4, 8), "small": Tile(32, 16, 32, 2, 2)}
-SIMULATED = Tile(4, 2, 2, 2, 2)
+SIMULATED = Tile(4, 4, 4, 2, 4)
 
 
 class Kernels(NamedTuple):
@@ -176,8 +176,8 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
             for v in range(WIDE):
                 total[u * WIDE + v] = start
         for q0 in range(0, length, D):
-            if lane < D:
-                rows[lane] = patch(g, r, c, q0 + lane) if q0 + lane < length else -1
+            for d in range(lane, D, LANES):
+                rows[d] = patch(g, r, c, q0 + d) if q0 + d < length else -1
             for e in range(lane, M * D, LANES):
                 f = e // D
                 d = e - f * D
@@ -223,13 +223,10 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
         for u in range(SUMS):
             total[u] = 0
         for q0 in range(0, length, D):
-            if lane < D:
-                q = q0 + lane
-                row = -1
-                if q < length:
-                    row = reached(g, y, x, q)
-                rows[lane] = row
-                weights[lane] = g[W0] + (q % g[F]) * g[WF] + (q // g[F]) * g[C]
+            for d in range(lane, D, LANES):
+                q = q0 + d
+                rows[d] = reached(g, y, x, q) if q < length else -1
+                weights[d] = g[W0] + (q % g[F]) * g[WF] + (q // g[F]) * g[C]
             barrier()
             for e in range(lane, M * D, LANES):
                 d = e // M

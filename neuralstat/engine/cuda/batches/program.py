@@ -302,11 +302,10 @@ class Program:
         ready = int(clip > 0 or self.net.penalty.shape[0] > 0)
         if ready:
             yield self.prepare(0)
+        plain = there.model, there.turn, there.memory
         if clip == 2:
-            arguments = there.model, there.turn, there.memory
-            yield Launch(self.update.norms, (groups, 1, self.members), lanes(), 0, arguments)
-        arguments = there.model, there.turn, there.memory, optimizer_code, clip, limit, ready
-        yield self.each(self.update.step, size, *arguments)
+            yield Launch(self.update.norms, (groups, 1, self.members), lanes(), 0, plain)
+        yield self.each(self.update.step, size, *plain, optimizer_code, clip, limit, ready)
         for k, row in enumerate(self.net.table):
             if row[codes.OP] == codes.BATCH_NORM:
                 kernel = _normalization(self.dtype, self.simulate).move

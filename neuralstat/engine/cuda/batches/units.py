@@ -235,7 +235,8 @@ def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate
             i = e - u * m
             j = u % channels
             p = u // channels
-            y0, x0 = p // row[OUT_COLS] * row[STRIDE_ROWS] - row[PAD_ROWS], p % row[OUT_COLS] * row[STRIDE_COLS] - row[PAD_COLS]
+            y0 = p // row[OUT_COLS] * row[STRIDE_ROWS] - row[PAD_ROWS]
+            x0 = p % row[OUT_COLS] * row[STRIDE_COLS] - row[PAD_COLS]
             y1, x1 = min(y0 + row[KERNEL_ROWS], row[ROWS]), min(x0 + row[KERNEL_COLS], row[COLS])
             y0, x0 = max(y0, 0), max(x0, 0)
             total = number(0)

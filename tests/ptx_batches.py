@@ -1,0 +1,97 @@
+"""Kernels of minibatch training, for `ptx`: which there are, and arguments of the types that they have on a device."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+#: Kernel: (module, kind or tile, name)
+PRODUCTS = {
+    f"{name}, {tile} tiles": ("products", tile, name)
+    for tile in ("large", "flat", "small")
+    for name in ("sums", "returns", "shares")
+}
+UNITS = {
+    name: ("units", "", name)
+    for name in ("collect", "responses", "activation", "through", "objective", "pool", "pool_back", "drop", "drop_back",
+                 "embed", "embed_gradient", "copy", "copy_back", "clear")
+}  # fmt: skip
+UPDATE = {name: ("update", "", name) for name in ("add", "prepare", "norms", "step", "finish", "advance", "forget")}
+NORMALIZATION = {f"batch norm {name}": ("normalization", "", name) for name in ("forward", "backward", "move")}
+RECURRENT = {
+    f"{kind} {name}": ("recurrent", kind, name)
+    for kind in ("lstm", "gru", "simple")
+    for name in ("turn", "forward", "backward")
+}
+KERNELS = {**PRODUCTS, **UNITS, **UPDATE, **NORMALIZATION, **RECURRENT}
+
+
+def _same(function):
+    return function
+
+
+@functools.cache
+def _built(module: str, kind: str, dtype: str):
+    """Undecorated kernels."""
+    from neuralstat.engine.cuda.batches import normalization, products, program, recurrent, units, update
+
+    if module == "products":
+        return {
+            tile: products.build(dtype, (products.SHARES if tile == "shares" else products.TILES)[kind], False, _same)
+            for tile in ("shares", "others")
+        }
+    if module == "units":
+        return units.build(dtype, 0, program.LANES, program.EDGE, False, _same)
+    if module == "recurrent":
+        return recurrent.build(dtype, kind, 2, True, 64, False, _same)
+    build = update.build if module == "update" else normalization.build
+    return build(dtype, program.LANES, False, _same)
+
+
+def kernel(name: str, dtype: str):
+    """The undecorated kernel."""
+    module, kind, entry = KERNELS[name]
+    found = _built(module, kind, dtype)
+    if module == "products":
+        found = found["shares" if entry == "shares" else "others"]
+    return getattr(found, entry)
+
+
+def arguments(name: str, dtype: str):
+    """Its arguments."""
+    from neuralstat.engine.cuda.batches.arrays import Buffers, Memory, Model, Rows, Turn
+
+    def real(*shape):
+        return np.zeros(shape, dtype)
+
+    def whole(*shape):
+        return np.zeros(shape, np.int64)
+
+    def double(*shape):
+        return np.zeros(shape)
+
+    model = Model(whole(2, 25), real(2), real(2, 9), real(2, 9), whole(2, 21))
+    turn = Turn(whole(3, 4), whole(1), whole(2), whole(2, 5))
+    buffers = Buffers(real(2, 8, 32), real(2, 8, 32), real(2, 8, 32), real(2, 1, 32), real(2, 32), double(2, 1, 2),
+                      real(2, 9), real(2, 9))  # fmt: skip
+    rows = Rows(real(1, 5, 2), real(1, 1, 5), real(1, 5), real(1, 5))
+    memory = Memory(real(2, 2, 9), np.ones(9, bool), real(9, 4), whole(9), double(2, 1), whole(2), double(2, 2),
+                    double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2))  # fmt: skip
+    plain = model, 1, turn, buffers
+    module, _, entry = KERNELS[name]
+    if entry in ("collect", "responses"):
+        return model, turn, rows, buffers
+    if entry == "objective":
+        return model, turn, buffers, 0, 0.0, 1, 0.5
+    if entry in ("shares", "add"):
+        return *plain, 4
+    if entry == "drop" or (module, entry) == ("normalization", "forward"):
+        return *plain, memory, 1
+    if (module, entry) == ("normalization", "backward"):
+        return *plain, memory, 1, 1
+    if entry == "move":
+        return *plain, memory
+    other = {"prepare": (model, turn, memory, 0), "norms": (model, turn, memory), "finish": (turn, buffers, memory),
+             "step": (model, turn, memory, 5, 0, 0.5, 1), "advance": (turn,), "forget": (model, turn)}  # fmt: skip
+    return other[entry] if module == "update" else plain
