@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -223,12 +224,36 @@ def _configured(kernel: Any, blocks: int, shared: int) -> Any:
 @contextlib.contextmanager
 def _quick_turns() -> Iterator[None]:
     """Let simulated threads, which wait for each other all the time, take turns more often than Python's usually do."""
+    _share_arrays()
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+@functools.lru_cache(maxsize=1)
+def _share_arrays() -> None:
+    """Give simulated threads that ask for an array in shared memory at the same time one array, not one each."""
+    from numba.cuda import types
+    from numba.cuda.np import numpy_support
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+
+    dynamic, lock = FakeCUDAShared.array, threading.Lock()
+
+    def array(self: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
+        if shape == 0:
+            return dynamic(self, shape, dtype, alignment)
+        asked = sys._getframe(1)
+        place = asked.f_code.co_filename, asked.f_lineno
+        with lock:
+            if place not in self._allocations:
+                dtype = numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+                self._allocations[place] = np.empty(shape, dtype)
+            return self._allocations[place]
+
+    FakeCUDAShared.array = array
 
 
 def on_device(device: str) -> Any:
