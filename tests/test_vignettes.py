@@ -11,7 +11,9 @@ import neuralstat
 
 ROOT = Path(neuralstat.__file__).parent.parent
 FOLDER = ROOT / "vignettes"
-NAMES = ["degrees_of_freedom.py", "digits.py", "doppler.py", "forecast.py", "regularisation.py", "risk_study.py", "transfer.py"]
+NAMES = [
+    "degrees_of_freedom.py", "digits.py", "doppler.py", "forecast.py", "regularisation.py", "risk_study.py", "transfer.py",
+]  # fmt: skip
 
 
 @pytest.mark.slow
