@@ -14,6 +14,8 @@ import numpy as np
 from .errors import ArgumentError, DataError, DataWarning, FileFormatError, caller
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .network import Network
 
 VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # convolutions and filters of each block
@@ -67,6 +69,25 @@ class Application(Sequence[Any]):
     def n_params(self) -> int:
         """Number of weights, those of the head included."""
         return sum(math.prod(shape) for shape in self.arrays.values())
+
+    @property
+    def layer_table(self) -> pd.DataFrame:
+        """A row per layer, the head's last, as of a fit: ``kind``, ``output_shape``, ``params``, ``trained`` (all of them)."""
+        import pandas as pd
+
+        rows, shape = [], self.input_shape
+        for layer in self.layers if self.head is None else (*self.layers, self.head):
+            place = layer.place(shape)
+            shape = tuple(place.shape)
+            rows.append((layer.name, type(layer).__name__, shape, place.n_params, place.n_params))
+        return pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"]).set_index("layer")
+
+    def summary(self) -> str:
+        """Keras' table of the layers, as text; works without weights."""
+        from .summary import layers_table
+
+        inputs = "x".join(map(str, self.input_shape))
+        return layers_table(self.layer_table, f"{self.name} (input {inputs})").text()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -274,7 +274,7 @@ class Network:
     @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """Name of every layer: its own, or as Keras counts, ``"conv2d"``, ``"conv2d_1"``, ``"dense"``."""
-        return layer_names(self.layers)
+        return layer_names(self.layers, len(self.input_shape))
 
     @property
     def places(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
@@ -473,8 +473,24 @@ _KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d"
                 "GlobalAvgPool": "global_average_pooling", "GlobalMaxPool": "global_max_pooling"}  # fmt: skip
 
 
-def layer_names(layers: Sequence[Any]) -> tuple[str, ...]:
+def _axes_after(layer: Any, axes: int) -> int:
+    """Axes of a layer's output for one observation, from those of its input."""
+    kind = type(layer).__name__
+    if kind in ("SimpleRNN", "LSTM", "GRU"):
+        return 2 if layer.return_sequences else 1
+    if kind in ("Dense", "Flatten", "GlobalAvgPool", "GlobalMaxPool"):
+        return 1
+    return axes + 1 if kind == "Embedding" else len(layer.target_shape) if kind == "Reshape" else axes
+
+
+def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
     """Names of layers: those given, else the kind with a number from the second on, as Keras gives them.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+    axes : int
+        Of one observation: global pooling has other names in Keras for sequences and for images.
 
     Raises
     ------
@@ -491,6 +507,9 @@ def layer_names(layers: Sequence[Any]) -> tuple[str, ...]:
     for layer, name in zip(layers, given, strict=True):
         kind = type(layer).__name__
         base = _KERAS_NAMES.get(kind, re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower())
+        if kind in ("GlobalAvgPool", "GlobalMaxPool"):
+            base += f"{axes - 1}d"
+        axes = _axes_after(layer, axes)
         while name is None:
             number = counts.get(base, 0)
             counts[base] = number + 1

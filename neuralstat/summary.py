@@ -14,6 +14,8 @@ from .errors import ArgumentError, DfError
 from .tables import Pairs, Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .results import NeuralNetResults
 
 SHOWN = 10  # repetitions listed
@@ -146,14 +148,20 @@ def _activations(results: NeuralNetResults) -> str:
 
 
 def _layers(results: NeuralNetResults) -> Table:
-    """Keras' table: a row per layer."""
-    rows = [
-        (f"{name} ({row.kind})", str(row.output_shape), f"{row.params:,}", f"{row.trained:,}")
-        for name, row in zip(results.layer_table.index, results.layer_table.itertuples(), strict=True)
-    ]
+    """Keras' table of a fit's layers."""
     inputs = "x".join(map(str, results.network.input_shape))
     beside = f" and {results.network.beside} beside" if results.network.beside else ""
-    return Table(f"Layers (input {inputs}{beside})", ("layer", "output shape", "weights", "trained"), rows, left=2)
+    return layers_table(results.layer_table, f"Layers (input {inputs}{beside})")
+
+
+def layers_table(table: pd.DataFrame, title: str) -> Table:
+    """Keras' table, a row per layer and the sums, of a `layer_table`."""
+    rows = [
+        (f"{name} ({row.kind})", str(row.output_shape), f"{row.params:,}", f"{row.trained:,}")
+        for name, row in zip(table.index, table.itertuples(), strict=True)
+    ]
+    rows.append(("all layers", "", f"{table['params'].sum():,}", f"{table['trained'].sum():,}"))
+    return Table(title, ("layer", "output shape", "parameters", "trained"), rows, left=2)
 
 
 def _error_name(results: NeuralNetResults) -> str:

@@ -438,7 +438,7 @@ def test_what_cannot_stand_beside_layers(data, more):
 
 def test_summary_shows_the_layers(joined):
     text = str(joined)
-    assert "Layers (input 5x4x1 and 2 beside)" in text
+    assert "Layers (input 5x4x1 and 2 beside)" in text and "all layers" in text
     assert "conv2d (Conv2D)" in text and "(3, 2, 2)" in text
     table = joined.layer_table
     assert table["params"].tolist() == [20, 0, 45, 12] and table["params"].sum() == joined.network.n_params
