@@ -72,7 +72,7 @@ class Application(Sequence[Any]):
 
     @property
     def layer_table(self) -> pd.DataFrame:
-        """A row per layer, the head's last, as of a fit: ``kind``, ``output_shape``, ``params``, ``trained`` (all of them)."""
+        """A row per layer, the head's last, as of a fit; ``trained`` counts all weights."""
         import pandas as pd
 
         rows, shape = [], self.input_shape
