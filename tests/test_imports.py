@@ -42,7 +42,7 @@ FORBIDDEN = {
     "symbolic": {"api", "results", "train", "formula", "cli", "network"},
 }
 PANDAS = {"formula", "rcompat", "criteria", "results", "io", "predictions", "summary", "tables", "datasets", "sklearn",
-          "cli", "plots", "inference", "warmup", "minibatch", "study", "risks",
+          "cli", "plots", "inference", "warmup", "minibatch", "study", "risks", "applications",
           "layered", "effects", "insight"}  # fmt: skip
 PANDAS_PREFIXES = ("io_", "cli_")
 

@@ -119,6 +119,7 @@ def test_layers_are_those_of_keras(keras, name):
     shape, classes, layers = (MODELS | KINDS)[name][:3]
     network = network_of(shape, classes, layers)
     keras.utils.clear_session()
+    keras.utils.set_random_seed(1)
     flow = inputs = keras.Input(shape)
     for layer in layers:
         flow = twin(keras, layer, flow.shape[1:])(flow)
@@ -135,7 +136,8 @@ def test_layers_are_those_of_keras(keras, name):
             np.testing.assert_array_equal(values, other, err_msg=array)
         elif values.size >= 250:  # both random: of one kind
             assert np.std(values) == pytest.approx(np.std(other), rel=0.15), array
-            assert np.abs(values).max() == pytest.approx(np.abs(other).max(), rel=0.3 if "recurrent" in array else 0.1), array
+            if "recurrent" not in array:  # whose elements, of orthogonal matrices, have no limit
+                assert np.abs(values).max() == pytest.approx(np.abs(other).max(), rel=0.1), array
 
 
 @pytest.mark.parametrize("kind", sorted(set(L.LAYERS) - {"GlobalAvgPool", "GlobalMaxPool", "Reshape", "Flatten"}))

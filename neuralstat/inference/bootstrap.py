@@ -160,7 +160,9 @@ class _Sample:
 
     def __init__(self, results: NeuralNetResults, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> None:
         k = results.design.y.shape[0]
-        self.results, self.y, self.counts = results, None, None
+        self.results = results
+        self.y: np.ndarray | None = None
+        self.counts = np.zeros((0, 0))
         shift, scale = np.zeros((1, 1, 1)), np.ones((1, 1, 1))
         if kind == "case":
             self.counts = counts(results, draws, seeds)
