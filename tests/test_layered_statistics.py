@@ -285,3 +285,47 @@ def test_normalisation_and_dropout(images):
         assert np.abs(again.get_weights()[name] - fit.get_weights(1)[name]).max() > 0
     assert 0 < float(ns.risk(fit, "cv", k=3, random_state=1)) < 1.5
     np.testing.assert_array_equal(fit.predict(), fit.predict())  # no unit is dropped in predictions
+
+
+# choosing ---------------------------------------------------------------------------------------------------------
+
+
+def test_select_among_layers(series):
+    """What is chosen is what fits one by one say, and neither too few nor too many lags' worth of units."""
+    candidates = {"one": [L.LSTM(1)], "two": [L.LSTM(2)], "flat": [L.Flatten()]}
+    same = {"algorithm": "lm", "threshold": 1e-3, "family": "gaussian"}
+    found = ns.select("flow ~ lags(flow, 4)", series, layers=candidates, decay=[0.01, 1.0], criterion="bic", rep=2,
+                      average=False, random_state=1, **same)  # fmt: skip
+    assert found.path["hidden"].tolist() == ["one", "one", "two", "two", "flat", "flat"]
+    assert found.path["criterion"].notna().all()
+    chosen = found.path[found.path["selected"]].iloc[0]
+    assert chosen["criterion"] == found.path["criterion"].min()
+    for k, (_, row) in enumerate(found.path.iterrows()):
+        alone = ns.neuralnet("flow ~ lags(flow, 4)", series, layers=candidates[row["hidden"]], rep=2, random_state=1,
+                             penalty=ns.decay((0.01, 1.0)[k % 2]), **same)  # fmt: skip
+        assert row["weights"] == alone.k_params
+        assert row["criterion"] == pytest.approx(alone.bic, rel=1e-6)
+    assert found.best.settings.layers == tuple(candidates[chosen["hidden"]])
+    ax = found.plot()
+    assert ax.get_xlabel() == "layers" and ax.get_title(loc="left").startswith(f"selected: {chosen['hidden']}")
+    assert [t.get_text() for t in ax.get_xticklabels()] == list(candidates)
+
+
+def test_select_by_cross_validation_of_fits_by_epochs(images):
+    small = {"layers": [[*CNN], [L.Flatten()]], "algorithm": "adam", "epochs": 3, "batch_size": 16, "learningrate": 0.02}
+    found = ns.select("eight ~ pixels", images, family="binomial", criterion="cv", criterion_options={"k": 3}, rep=1,
+                      random_state=1, **small)  # fmt: skip
+    fit = ns.neuralnet("eight ~ pixels", images, family="binomial", random_state=1, **{**small, "layers": CNN})
+    assert found.path["hidden"].tolist() == ["layers 1", "layers 2"]
+    assert found.path["criterion"].iloc[0] == pytest.approx(float(ns.risk(fit, "cv", k=3, random_state=1)))
+    assert float(ns.risk(fit, "holdout", random_state=1)) > 0
+
+
+@pytest.mark.parametrize(("more", "message"), [
+    ({"hidden": [2, 3]}, "hidden or layers, not both"), ({"inputs": True}, "dense networks"),
+    ({"layers": [L.Flatten()]}, "list of sequences"), ({"layers": {}}, "one at least"),
+    ({"layers": {1: [L.Flatten()]}}, "texts"),
+])  # fmt: skip
+def test_select_says_what_it_cannot(images, more, message):
+    with pytest.raises(ArgumentError, match=message):
+        ns.select("ink ~ pixels", images, **{"layers": {"a": [L.Flatten()]}, **more})

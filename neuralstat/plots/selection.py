@@ -34,7 +34,7 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     grid = path["formula"].nunique() == 1
     if grid:
         shown = list(dict.fromkeys(path["hidden"]))
-        one = all(len(h) <= 1 for h in shown)
+        one = not any(isinstance(h, str) or len(h) > 1 for h in shown)
         place = {h: (sum(h) if one else i) for i, h in enumerate(shown)}
         position = np.array([place[h] for h in path["hidden"]], dtype=float)
         _lines(ax, path, position)
@@ -51,10 +51,11 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     left = [f"{cut} above the frame"] * (cut > 0) + [f"{lost} without a criterion"] * (lost > 0)
     if left:  # under the axis, where it covers nothing
         ax.set_xlabel(f"{ax.get_xlabel()}\n({', '.join(left)}, of {len(path)} models)")
-    units = " + ".join(map(str, row["hidden"])) or "no hidden"
-    text = f"selected: {units} units" + ("" if row["penalty"] == "none" else f", {row['penalty']}")
+    hidden = row["hidden"]
+    units = hidden if isinstance(hidden, str) else f"{' + '.join(map(str, hidden)) or 'no hidden'} units"
+    text = f"selected: {units}" + ("" if row["penalty"] == "none" else f", {row['penalty']}")
     if not grid:
-        text = f"selected: {row['formula']}; {units} units"
+        text = f"selected: {row['formula']}; {units}"
     ax.set_title(text, fontsize=11, color=style.INK, loc="left")
     ax.set_ylabel(criterion)
     return ax
@@ -93,8 +94,9 @@ def _ticks(ax: Axes, shown: list[Any], place: dict[Any, int], one: bool) -> None
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel("hidden units")
         return
-    ax.set_xticks([place[h] for h in shown], ["-".join(map(str, h)) or "0" for h in shown])
-    ax.set_xlabel("units of the hidden layers")
+    words = [h if isinstance(h, str) else "-".join(map(str, h)) or "0" for h in shown]
+    ax.set_xticks([place[h] for h in shown], words)
+    ax.set_xlabel("layers" if isinstance(shown[0], str) else "units of the hidden layers")
 
 
 def _clip(ax: Axes, path: Any) -> int:

@@ -16,7 +16,7 @@ from ..formula import frames
 from ..penalties import Penalty, decay
 from ..settings import check_choice, check_hidden, check_int
 from . import RISK, risk
-from .terms import Scope, Term
+from .terms import Scope, Term, Whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,10 +30,10 @@ NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model: terms, architecture, penalty."""
+    """A model: terms, architecture (hidden units, or the name of a sequence of layers), penalty."""
 
     terms: frozenset[Term]
-    hidden: tuple[int, ...]
+    hidden: tuple[int, ...] | str
     penalty: Penalty | None
 
 
@@ -44,7 +44,8 @@ class Selection:
     Attributes
     ----------
     path : DataFrame
-        A row per model fitted, in order: ``stage`` ("grid", "inputs"), ``formula``, ``hidden``, ``penalty``, ``weights``
+        A row per model fitted, in order: ``stage`` ("grid", "inputs"), ``formula``, ``hidden`` (units, or the name of the
+        layers), ``penalty``, ``weights``
         (number), ``df`` and ``criterion`` (smaller is better; NaN where it is not defined, with the reason in
         ``note``), ``se``, ``converged`` (repetitions), ``selected``.
     best : NeuralNetResults
@@ -87,7 +88,7 @@ class Selection:
 class _Search:
     """Fits candidates once each, and keeps what they gave."""
 
-    scope: Scope
+    scope: Scope | Whole
     data: pd.DataFrame
     settings: dict[str, Any]
     criterion: str
@@ -97,6 +98,7 @@ class _Search:
     random_state: Any
     sigma: float | None = None
     sigma_source: str | None = None
+    layers: Mapping[str, Any] = field(default_factory=dict)
     fits: dict[Candidate, Any] = field(default_factory=dict)
     rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
 
@@ -105,11 +107,13 @@ class _Search:
         from ..api import neuralnet
 
         if candidate not in self.fits:
+            own = candidate.hidden
+            shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # `path` counts them
                 self.fits[candidate] = neuralnet(
-                    self.scope.formula(candidate.terms), self.data, hidden=candidate.hidden or 0,
-                    penalty=candidate.penalty, random_state=self.random_state, **self.settings,
+                    self.scope.formula(candidate.terms), self.data, penalty=candidate.penalty,
+                    random_state=self.random_state, **shape, **self.settings,
                 )  # fmt: skip
         return self.fits[candidate]
 
@@ -167,9 +171,9 @@ class _Search:
 
 
 def select(
-    formula: str, data: Any, *, hidden: Any = 1, penalty: Any = None, decay: Any = None, inputs: bool = False,
-    criterion: str = "aicc", df: Any = "jacobian", rule: str = "min", direction: str = "backward", rep: int = 5,
-    average: bool = True, sigma: float | None = None, criterion_options: Mapping[str, Any] | None = None,
+    formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
+    inputs: bool = False, criterion: str = "aicc", df: Any = "jacobian", rule: str = "min", direction: str = "backward",
+    rep: int = 5, average: bool = True, sigma: float | None = None, criterion_options: Mapping[str, Any] | None = None,
     random_state: Any = None, **settings: Any,
 ) -> Selection:  # fmt: skip
     """Choose hidden units, layers, penalty and inputs.
@@ -185,6 +189,9 @@ def select(
     hidden : int, tuple, or list of them
         Candidates: a list (or range) of architectures, each an int or a tuple of layers, as ``[0, 2, 5, (5, 3)]``. An
         int or a tuple alone is one architecture.
+    layers : dict or list, optional
+        Candidates of layered networks instead of `hidden`: sequences of layers by name, ``{"small": [Conv2D(4, 3),
+        Flatten()], "large": [...]}``, or a list of them, then named by their number. Terms cannot be chosen with them.
     penalty : Penalty or list of Penalty or None, optional
     decay : number or list of numbers, optional
         Candidates of weight decay, instead of `penalty`; 0 is none.
@@ -249,13 +256,18 @@ def select(
     for name in ("formula", "data", "context"):
         if name in settings:
             raise ArgumentError(f"select takes no argument {name!r} besides its own.")
-    grid = [(h, p) for h in _architectures(hidden) for p in _penalties(penalty, decay)]
+    named = _layered(layers, hidden, inputs)
+    grid = [(h, p) for h in named or _architectures(hidden) for p in _penalties(penalty, decay)]
     settings["rep"] = check_int(rep, "rep", 1)
-    settings, frame, scope = _prepare(formula, data, settings, NeuralNet)
+    scope: Scope | Whole
+    if named:  # one formula: its rows are the same for all candidates
+        frame, scope = frames.as_frame(data), Whole(formula)
+    else:
+        settings, frame, scope = _prepare(formula, data, settings, NeuralNet)
     seeds = seed_sequence(random_state)
     search = _Search(
         scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
-        dict(criterion_options or {}), seeds,
+        dict(criterion_options or {}), seeds, layers=named,
     )  # fmt: skip
     everything = frozenset(scope.terms)
     candidates = [Candidate(everything, h, p) for h, p in grid]
@@ -279,6 +291,23 @@ def _architectures(hidden: Any) -> list[tuple[int, ...]]:
     if not found:
         raise ArgumentError("hidden: no candidates were given.")
     return list(dict.fromkeys(found))
+
+
+def _layered(layers: Any, hidden: Any, inputs: bool) -> dict[str, Any]:
+    """Candidates of layers by name; none where the networks are dense."""
+    if layers is None:
+        return {}
+    if not (isinstance(hidden, int) and hidden == 1):
+        raise ArgumentError("give hidden or layers, not both.")
+    if inputs:
+        raise ArgumentError("inputs=True chooses terms of dense networks; with layers= compare formulas one by one.")
+    if not isinstance(layers, Mapping):
+        if not isinstance(layers, list | tuple) or not all(isinstance(own, list | tuple) for own in layers):
+            raise ArgumentError("layers must be a dict or a list of sequences of layers, the candidates.")
+        layers = {f"layers {k}": own for k, own in enumerate(layers, start=1)}
+    if not layers or not all(isinstance(name, str) for name in layers):
+        raise ArgumentError("layers: candidates must have texts as names, and there must be one at least.")
+    return dict(layers)
 
 
 def _penalties(penalty: Any, strengths: Any) -> list[Penalty | None]:

@@ -68,6 +68,24 @@ class Scope:
         ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A formula whose terms are not chosen; they may be arrays."""
+
+    text: str
+    terms: tuple[Term, ...] = ()
+
+    def formula(self, used: frozenset[Term]) -> str:
+        """The formula as it was written."""
+        return self.text
+
+    def droppable(self, used: frozenset[Term]) -> list[Term]:
+        """None."""
+        return []
+
+    addable = droppable
+
+
 def _text(expr: str, method: str) -> str:
     if method == "lookup":
         return f"`{expr}`" if not expr.isidentifier() else expr
