@@ -3,7 +3,8 @@
     python benchmarks/gpu.py [--device cuda:0] [--repeats 3] [--rows stack gdf cnn lstm] [--quick] [--check]
 
 Needs a CUDA device, ``neuralstat[cuda]``, and for the peers PyTorch built for CUDA; without a device it says so and ends.
-Writes ``results/gpu.csv``. Rows without a kernel of ours are written as such, with their peers' times.
+Writes ``results/gpu.csv``. Networks that are trained by minibatches take `Sizes.minibatches` steps of Adam on data that
+lie on the device already; ours are recorded as a CUDA graph by the driver, PyTorch's are eager.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import gpu_layers
 import gpu_peers
 import numpy as np
 from common import alternate, write
@@ -105,7 +107,7 @@ def check(device: str, sizes: Sizes) -> list[str]:
         assert np.array_equal(there.steps, here.steps), f"{algorithm.name}: steps {there.steps} and {here.steps}"
         assert worst < 1e-7, f"{algorithm.name}: weights differ by {worst:.2g}"
         said.append(f"{algorithm.name}: equal steps, weights differ by {worst:.2g}")
-    return said
+    return said + gpu_layers.check(device)
 
 
 def seconds_of(programs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -162,13 +164,14 @@ def gdf_rows(device: str, sizes: Sizes, repeats: int) -> list[dict[str, object]]
     return [row("gdf", name, seconds, found["neuralstat"], "float64") for name, seconds in found.items()]
 
 
-def open_rows(name: str, device: str, sizes: Sizes, repeats: int) -> list[dict[str, object]]:
-    """Rows of minibatch training, which has no kernel of ours yet: the peers' times alone."""
-    rows = [row(name, "neuralstat", None, None, "float32", note="no kernel: minibatch training runs on the CPU only")]
+def layered_rows(name: str, device: str, sizes: Sizes, repeats: int) -> list[dict[str, object]]:
+    """Steps of Adam on a convolutional or a recurrent network, float32 without TF32."""
     programs, note = getattr(gpu_peers, f"{name}_programs")(sizes, device)
-    for program, seconds in seconds_of(programs, repeats).items():
-        rows.append(row(name, program, seconds, None, "float32", note=note))
-    return rows
+    programs = {"neuralstat": gpu_layers.steps(name, sizes), **programs}
+    for program in programs.values():
+        program()  # compiles, and records graphs
+    found = seconds_of(programs, repeats)
+    return [row(name, program, seconds, found["neuralstat"], "float32", note=note) for program, seconds in found.items()]
 
 
 def row(
@@ -221,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
             elif work == "gdf":
                 rows += gdf_rows(given.device, sizes, given.repeats)
             else:
-                rows += open_rows(work, given.device, sizes, given.repeats)
+                rows += layered_rows(work, given.device, sizes, given.repeats)
     write("gpu_quick" if given.quick else "gpu", [{**line, "device": name} for line in rows])
     return 0
 

@@ -454,9 +454,9 @@ def neuralnet(
         Show a progress bar with steps, error and gradient.
     device : str
         "cpu"; "cuda" or "cuda:<number>" trains on a CUDA device, and whatever refits the model trains there too. Needs
-        the extra ``neuralstat[cuda]``. R's algorithms run there for all layers but BatchNorm and Dropout, "lm" and
-        "bfgs" for dense ones; built-in activations and errors. What has no kernel is refused, never run on the CPU. The
-        start weights do not depend on it.
+        the extra ``neuralstat[cuda]``. All minibatch optimizers run there for all layers, R's algorithms for all but
+        BatchNorm and Dropout, "lm" and "bfgs" for dense ones; built-in activations and errors. What has no kernel is
+        refused, never run on the CPU. Start weights, orders of the observations and dropped units do not depend on it.
     dtype : {"float64", "float32"}
         Kind of number in training.
     n_jobs : int, optional

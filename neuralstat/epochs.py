@@ -293,9 +293,10 @@ def train_epochs(
         _fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
     else:
         from .engine import cuda
-        from .engine.cuda.batches import run as on_device
 
         ran_on = cuda.find_device(device)
+        from .engine.cuda.batches import run as on_device  # needs numba-cuda
+
         changed = None if training.augment is None else rows.inputs.copy()
         on_device.Epochs(
             net, rows, nothing, plan, state, optimizer, device, coupled=network.coupled, watch=watch, chunk=chunk,

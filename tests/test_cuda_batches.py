@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from chains import CHAINS, MIXED, L, chain_network, draw, rows_of
+from chains import CHAINS, MIXED, PACKAGE, L, chain_network, draw, rows_of
 
 import neuralstat as ns
 from neuralstat import schedules
@@ -130,6 +132,24 @@ def test_single_precision():
     same(*both(DENSE, Training(Adam(), 2, batch_size=3), dtype=np.float32), tolerance=1e-5)
 
 
+def test_recurrent_weights_that_do_not_fit_into_shared_memory(monkeypatch):
+    monkeypatch.setattr(memory, "shared_limit", lambda simulate: 0)
+    for layer in (L.LSTM(2), L.GRU(2)):
+        same(*both(((layer, L.Dense(1)), (2, 1)), Training(SGD(0.1), 1, batch_size=3), n=3))
+
+
+def test_the_benchmarks_networks(monkeypatch):
+    """`benchmarks/gpu_layers.py` on the simulated device: its check of small networks, and its program of steps."""
+    monkeypatch.syspath_prepend(str(PACKAGE / "benchmarks"))
+    import gpu_layers
+
+    sizes = SimpleNamespace(sequences=(3, 2, 2), images=2, minibatches=2)
+    part = gpu_layers.steps("lstm", sizes)()
+    part.pull("theta", "steps")
+    assert part.state.steps[0] == 2
+    assert np.all(np.isfinite(part.state.theta))
+
+
 def test_batches_in_several_passes_and_stacks_in_several_parts(monkeypatch):
     monkeypatch.setattr(run, "MOST_OBSERVATIONS", 2)
     monkeypatch.setattr(run, "MOST_MEMBERS", 2)
@@ -178,10 +198,10 @@ def test_parts_without_kernels_are_refused():
 
 def test_through_the_public_interface():
     rng = np.random.default_rng(1)
-    data = {"images": rng.standard_normal((5, 3, 3, 1)), "y": rng.standard_normal(5)}
-    layers = [L.Conv2D(2, 2, "relu"), L.Flatten(), L.Dropout(0.2)]
+    data = {"images": rng.standard_normal((5, 3, 3, 1)), "z": rng.standard_normal(5), "y": rng.standard_normal(5)}
+    layers = [L.Conv2D(2, 2, "relu"), L.Flatten(), L.Dropout(0.2), L.Dense(2)]
     how = {"layers": layers, "algorithm": "adam", "epochs": 1, "batch_size": 3, "random_state": 1}
-    here, there = (ns.neuralnet("y ~ images", data, **how, device=device) for device in ("cpu", "cuda"))
+    here, there = (ns.neuralnet("y ~ images + z", data, **how, device=device) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(there.fit.theta, here.fit.theta, atol=1e-9)
     np.testing.assert_allclose(there.predict(data), here.predict(data), atol=1e-9)
     assert there.device.startswith("cuda:0 (")

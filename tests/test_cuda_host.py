@@ -11,9 +11,13 @@ from chains import CHAINS, L, chain_network, draw, kernel_data, make_data
 
 from neuralstat.engine import cuda
 from neuralstat.engine.cuda import memory
+from neuralstat.engine.cuda.batches import geometry, graph, program
+from neuralstat.engine.cuda.batches.program import Products
 from neuralstat.engine.cuda.plan import is_dense_chain, make_plan, tiles_of
 from neuralstat.errors import DeviceError
 from neuralstat.layers import codes
+from neuralstat.optimizers import first_order
+from neuralstat.optimizers.minibatch import AdamW
 
 MB = 2**20
 DENSE = [chain_network(chain) for chain in CHAINS["Dense"]]
@@ -171,3 +175,92 @@ def test_more_shared_memory_than_usual_is_asked_for(device, monkeypatch):
     monkeypatch.setattr(driver, "cuKernelSetAttribute", lambda *a: (driver.CUresult.CUDA_ERROR_INVALID_VALUE,))
     with pytest.raises(DeviceError, match="100000 bytes of shared memory"):
         memory.allow_shared(Kernel(), 100_000)
+
+
+# Minibatches
+
+LAYERED = [chain_network(chain) for name in ("Conv2D", "LSTM", "GRU", "SimpleRNN", "Dense") for chain in CHAINS[name]]
+
+
+@pytest.mark.parametrize("network", LAYERED)
+def test_products_hold_every_weight_once(network):
+    """Gradients of all products together: every weight and bias has its place, and those of one product differ."""
+    products = Products(network.table)
+    places = []
+    for k, numbers in products.gradient.items():
+        assert set(products.forward[k]) <= set(numbers)
+        own = set()
+        for g in products.table[numbers]:
+            filters = np.arange(g[geometry.F])[:, np.newaxis] * g[geometry.WF]
+            length = int(g[[geometry.KR, geometry.KC, geometry.C]].prod())
+            found = (g[geometry.W0] + filters + np.arange(length)).ravel()
+            if g[geometry.BIAS] >= 0:
+                found = np.append(found, g[geometry.BIAS] + filters)
+            assert np.unique(found).size == found.size
+            own |= set(found.tolist())
+        places += sorted(own)
+    assert places == list(range(network.n_params))
+
+
+def test_tiles_and_shares_of_a_device(monkeypatch):
+    from neuralstat.engine.cuda.batches import products as tiles
+
+    monkeypatch.setattr(program, "simulated", lambda: False)
+    for tile in (*tiles.TILES.values(), *tiles.SHARES.values()):
+        assert tile.lanes == 128
+        assert tile.rows % tile.tall == tile.columns % tile.wide == 0
+    assert program.tiles_for(64, 512) == tiles.TILES["large"]
+    assert program.tiles_for(32, 512) == tiles.TILES["flat"]
+    assert program.tiles_for(64, 32) == tiles.TILES["small"]
+    convolutional = chain_network(((L.Conv2D(64, 3), L.Flatten(), L.Dense(10)), (13, 13, 32)))
+    products = Products(convolutional.table)
+    assert products.lengths().tolist() == [288, 11 * 11 * 64]
+    assert products.splits(0, 512, 1) == 128  # 3 tiles: as many shares as there may be
+    assert products.splits(0, 512, 1000) == 1  # enough members
+    assert products.splits(1, 16, 1) == 1  # one pass over the observations
+    assert products.room(512, 1) == max(128 * 64 * 289, products.splits(1, 512, 1) * 10 * 7745)
+
+
+def test_a_step_is_recorded_once_and_then_replayed(monkeypatch):
+    monkeypatch.setattr(graph, "simulated", lambda: False)
+    monkeypatch.setattr(program, "simulated", lambda: False)
+    done, good = [], (0,)
+    modes = SimpleNamespace(CU_STREAM_CAPTURE_MODE_RELAXED=2)
+    driver = SimpleNamespace(
+        CUstreamCaptureMode=modes,
+        cuStreamBeginCapture=lambda stream, mode: done.append("begin") or good,
+        cuStreamEndCapture=lambda stream: done.append("end") or (0, "graph"),
+        cuGraphInstantiate=lambda found, flags: (0, found + "!"),
+        cuGraphLaunch=lambda found, stream: done.append(found) or good,
+    )
+    monkeypatch.setattr(graph, "_driver", lambda: driver)
+
+    class Kernel:
+        def __getitem__(self, configuration):
+            return lambda *arguments: done.append(arguments)
+
+    launch = program.Launch(Kernel(), (1, 1, 1), 32, 0, ("k",))
+    step = graph.Repeated([launch, launch], SimpleNamespace(handle=7))
+    for _ in range(3):
+        step()
+    assert done == [("k",), ("k",), "begin", ("k",), ("k",), "end", "graph!", "graph!"]
+    done.clear()
+    driver.cuStreamEndCapture = lambda stream: (900, None)
+    step = graph.Repeated([launch], SimpleNamespace(handle=7))
+    step()
+    with pytest.warns(RuntimeWarning, match="records no graph of launches"):
+        step()
+    step()
+    assert done == [("k",), "begin", ("k",), ("k",), ("k",)]
+
+
+def test_constants_of_steps():
+    """Adam's rate with its bias corrections, and the decay of the plain one."""
+    pytest.importorskip("numba.cuda")
+    from neuralstat.engine.cuda.batches.update import constants_of
+
+    settings = AdamW(0.1, weight_decay=0.5).settings()
+    found = constants_of(first_order.ADAM, settings, np.array([0.1, 0.2]), 3)
+    t = np.array([4, 5])
+    np.testing.assert_allclose(found[:, 1], [0.1, 0.2] * np.sqrt(1 - 0.999**t) / (1 - 0.9**t))
+    np.testing.assert_allclose(found[:, 2], [0.05, 0.1])

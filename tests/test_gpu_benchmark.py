@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def gpu(monkeypatch):
     import gpu
 
     yield gpu
-    for name in ("gpu", "gpu_peers", "common"):
+    for name in ("gpu", "gpu_layers", "gpu_peers", "common"):
         sys.modules.pop(name, None)
 
 
@@ -48,12 +49,17 @@ def test_arguments(gpu, capsys):
     assert "--device must be" in capsys.readouterr().err
 
 
-def test_rows_without_a_kernel_are_said_to_be_open(gpu, monkeypatch):
-    monkeypatch.setattr(gpu.gpu_peers, "torch_for", lambda device: None)
-    (row,) = gpu.open_rows("cnn", "cuda:0", gpu.QUICK, 1)
-    assert row["seconds"] == ""
-    assert row["note"].startswith("no kernel")
-    assert row["target"] == "0.7 times PyTorch/cuDNN"
+@pytest.mark.parametrize("name", ["cnn", "lstm"])
+def test_ours_and_the_peers_have_the_same_network(gpu, name):
+    torch = pytest.importorskip("torch")
+    sizes = gpu.Sizes()
+    _, times, units = sizes.sequences
+    network = gpu.gpu_layers.network_of(*(gpu.gpu_layers.cnn() if name == "cnn" else gpu.gpu_layers.lstm(units, times)))
+    made = []
+    with mock.patch.object(torch.optim, "Adam", side_effect=lambda parameters: made.extend(parameters)):
+        getattr(gpu.gpu_peers, f"{name}_programs")(sizes, "cpu")
+    extra = 4 * units if name == "lstm" else 0  # PyTorch has two biases per gate
+    assert network.n_params + extra == sum(p.numel() for p in made)
 
 
 def test_every_row_of_the_table_has_a_target(gpu):
@@ -74,7 +80,7 @@ def test_the_peers_do_the_same_steps(gpu):
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm"])
-def test_peers_of_open_rows_run(gpu, name):
+def test_peers_of_layered_rows_run(gpu, name):
     pytest.importorskip("torch")
     programs, _ = getattr(gpu.gpu_peers, f"{name}_programs")(gpu.QUICK, "cpu")
     assert np.isfinite(gpu.seconds_of(programs, 1)["PyTorch"])

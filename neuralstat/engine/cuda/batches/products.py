@@ -94,8 +94,12 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
     LANES = tile.lanes
     ACROSS = N // WIDE  # threads side by side
     DOWN = M // TALL
+    # Threads that load a tile: so many side by side along an axis, the others below them
+    SIDE_M, SIDE_N, SIDE_D = min(LANES, M), min(LANES, N), min(LANES, D)
+    BELOW_M, BELOW_N, BELOW_D = LANES // SIDE_M, LANES // SIDE_N, LANES // SIDE_D
     LEFT, RIGHT, RIGHT_TURNED = M + 1, N, N + 1  # rows of tiles, one more number where columns are written
     LEFT_SIZE, RIGHT_SIZE, TURNED_SIZE, SUMS = D * LEFT, D * N, D * (N + 1), TALL * WIDE
+    HELD_LEFT, HELD_RIGHT = D * M // LANES, D * N // LANES  # of the next tiles, in registers
 
     @function
     def multiply(left, right, step, total, down, across):
@@ -137,16 +141,95 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
         return g[OUT0] + (r * g[OUT_COLS] + c) * g[OUT_STEP] + f
 
     @function
-    def load_units(right, rows, units, first, m, lane):
-        """Rows of units, D of them, at N observations."""
-        for e in range(lane, D * N, LANES):
-            d = e // N
-            i = e - d * N
-            row = rows[d]
-            z = number(0)
-            if row >= 0 and first + i < m:
-                z = units[row, first + i]
-            put(right, d * RIGHT + i, z)
+    def fetch_units(held, rows, units, first, lane):
+        """A thread's part of D rows of units at N observations; what lies beyond the last one is never used."""
+        for d_ in range(D // BELOW_N):
+            row = get(rows, lane // SIDE_N + d_ * BELOW_N)
+            for i_ in range(N // SIDE_N):
+                i = min(first + lane % SIDE_N + i_ * SIDE_N, units.shape[1] - 1)
+                z = units[max(row, 0), i]
+                held[d_ * (N // SIDE_N) + i_] = z if row >= 0 else number(0)
+
+    @function
+    def store_units(right, held, lane):
+        for d_ in range(D // BELOW_N):
+            d = lane // SIDE_N + d_ * BELOW_N
+            for i_ in range(N // SIDE_N):
+                put(right, d * RIGHT + lane % SIDE_N + i_ * SIDE_N, held[d_ * (N // SIDE_N) + i_])
+
+    @function
+    def store_turned(tile, held, count, step, lane):
+        """Columns, `count` of them, as rows of a tile: threads side by side have elements of a column."""
+        for j_ in range(count // BELOW_D):
+            j = lane // SIDE_D + j_ * BELOW_D
+            for d_ in range(D // SIDE_D):
+                put(tile, (lane % SIDE_D + d_ * SIDE_D) * step + j, held[j_ * (D // SIDE_D) + d_])
+
+    @function
+    def find_patch(rows, g, r, c, q0, length, lane):
+        for d in range(lane, D, LANES):
+            rows[d] = patch(g, r, c, q0 + d) if q0 + d < length else -1
+
+    @function
+    def fetch_filters(held, theta, w0, step, filters, q0, length, lane):
+        """A thread's part of M filters, D weights of each."""
+        for f_ in range(M // BELOW_D):
+            f = lane // SIDE_D + f_ * BELOW_D
+            for d_ in range(D // SIDE_D):
+                q = q0 + lane % SIDE_D + d_ * SIDE_D
+                w = theta[w0 + min(f, filters - 1) * step + min(q, length - 1)]
+                held[f_ * (D // SIDE_D) + d_] = w if f < filters and q < length else number(0)
+
+    @function
+    def find_reached(rows, weights, g, y, x, q0, length, lane):
+        for d in range(lane, D, LANES):
+            q = min(q0 + d, length - 1)
+            rows[d] = reached(g, y, x, q) if q0 + d < length else -1
+            weights[d] = g[W0] + (q % g[F]) * g[WF] + (q // g[F]) * g[C]
+
+    @function
+    def fetch_channels(held, rows, weights, theta, c0, channels, lane):
+        """A thread's part of D rows of weights, M channels of each."""
+        for d_ in range(D // BELOW_M):
+            d = lane // SIDE_M + d_ * BELOW_M
+            row, at = get(rows, d), get(weights, d)
+            for j_ in range(M // SIDE_M):
+                j = c0 + lane % SIDE_M + j_ * SIDE_M
+                w = theta[at + min(j, channels - 1)]
+                held[d_ * (M // SIDE_M) + j_] = w if j < channels and row >= 0 else number(0)
+
+    @function
+    def find_columns(rows, g, p, q0, length, lane):
+        r = p // g[OUT_COLS]
+        for j in range(lane, N, LANES):
+            row = -1
+            if q0 + j < length:
+                row = patch(g, r, p - r * g[OUT_COLS], q0 + j)
+            elif q0 + j == length:
+                row = -2  # ones
+            rows[j] = row
+
+    @function
+    def fetch_deltas(held, delta, top, filters, i0, m, lane):
+        """A thread's part of M filters at D observations."""
+        for f_ in range(M // BELOW_D):
+            f = lane // SIDE_D + f_ * BELOW_D
+            for d_ in range(D // SIDE_D):
+                i = i0 + lane % SIDE_D + d_ * SIDE_D
+                z = delta[top + min(f, filters - 1), min(i, m - 1)]
+                held[f_ * (D // SIDE_D) + d_] = z if f < filters and i < m else number(0)
+
+    @function
+    def fetch_columns(held, rows, value, i0, m, lane):
+        """A thread's part of N rows of units at D observations; rows of ones and of zeros."""
+        for j_ in range(N // BELOW_D):
+            row = get(rows, lane // SIDE_D + j_ * BELOW_D)
+            for d_ in range(D // SIDE_D):
+                i = i0 + lane % SIDE_D + d_ * SIDE_D
+                z = value[max(row, 0), min(i, m - 1)]
+                if row < 0:
+                    z = number(1) if row == -2 else number(0)
+                held[j_ * (D // SIDE_D) + d_] = z if i < m else number(0)
 
     @compiled
     def sums(model, k, turn, buffers):
@@ -166,28 +249,31 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
         r = p // g[OUT_COLS]
         c = p - r * g[OUT_COLS]
         down, across = lane // ACROSS, lane % ACROSS
-        length = g[KR] * g[KC] * g[C]
+        length, filters, step = g[KR] * g[KC] * g[C], g[F], g[WF]
+        w0 = g[W0] + f0 * step
         total = cuda.local.array(SUMS, number)
         for u in range(TALL):
             f = f0 + down + u * DOWN
             start = number(0)
-            if g[BIAS] >= 0 and f < g[F]:
+            if g[BIAS] >= 0 and f < filters:
                 start = theta[g[BIAS] + f * g[WF]]
             for v in range(WIDE):
                 total[u * WIDE + v] = start
+        held_left = cuda.local.array(HELD_LEFT, number)
+        held_right = cuda.local.array(HELD_RIGHT, number)
+        find_patch(rows, g, r, c, 0, length, lane)
+        barrier()
+        fetch_filters(held_left, theta, w0, step, filters - f0, 0, length, lane)
+        fetch_units(held_right, rows, value, first, lane)
+        barrier()
         for q0 in range(0, length, D):
-            for d in range(lane, D, LANES):
-                rows[d] = patch(g, r, c, q0 + d) if q0 + d < length else -1
-            for e in range(lane, M * D, LANES):
-                f = e // D
-                d = e - f * D
-                w = number(0)
-                if f0 + f < g[F] and q0 + d < length:
-                    w = theta[g[W0] + (f0 + f) * g[WF] + q0 + d]
-                put(left, d * LEFT + f, w)
+            store_turned(left, held_left, M, LEFT, lane)
+            store_units(right, held_right, lane)
+            find_patch(rows, g, r, c, q0 + D, length, lane)
             barrier()
-            load_units(right, rows, value, first, m, lane)
-            barrier()
+            if q0 + D < length:  # loads of the next tiles go on while these are multiplied
+                fetch_filters(held_left, theta, w0, step, filters - f0, q0 + D, length, lane)
+                fetch_units(held_right, rows, value, first, lane)
             multiply(left, right, RIGHT, total, down, across)
             barrier()
         for u in range(TALL):
@@ -218,25 +304,28 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
         y = p // g[COLS]
         x = p - y * g[COLS]
         down, across = lane // ACROSS, lane % ACROSS
-        length = g[KR] * g[KC] * g[F]
+        length, channels = g[KR] * g[KC] * g[F], g[C]
         total = cuda.local.array(SUMS, number)
         for u in range(SUMS):
             total[u] = 0
+        held_left = cuda.local.array(HELD_LEFT, number)
+        held_right = cuda.local.array(HELD_RIGHT, number)
+        find_reached(rows, weights, g, y, x, 0, length, lane)
+        barrier()
+        fetch_channels(held_left, rows, weights, theta, c0, channels, lane)
+        fetch_units(held_right, rows, delta, first, lane)
+        barrier()
         for q0 in range(0, length, D):
-            for d in range(lane, D, LANES):
-                q = q0 + d
-                rows[d] = reached(g, y, x, q) if q < length else -1
-                weights[d] = g[W0] + (q % g[F]) * g[WF] + (q // g[F]) * g[C]
+            for d_ in range(D // BELOW_M):
+                for j_ in range(M // SIDE_M):
+                    at = (lane // SIDE_M + d_ * BELOW_M) * LEFT + lane % SIDE_M + j_ * SIDE_M
+                    put(left, at, held_left[d_ * (M // SIDE_M) + j_])
+            store_units(right, held_right, lane)
+            find_reached(rows, weights, g, y, x, q0 + D, length, lane)
             barrier()
-            for e in range(lane, M * D, LANES):
-                d = e // M
-                j = e - d * M
-                w = number(0)
-                if c0 + j < g[C] and rows[d] >= 0:
-                    w = theta[weights[d] + c0 + j]
-                put(left, d * LEFT + j, w)
-            load_units(right, rows, delta, first, m, lane)
-            barrier()
+            if q0 + D < length:
+                fetch_channels(held_left, rows, weights, theta, c0, channels, lane)
+                fetch_units(held_right, rows, delta, first, lane)
             multiply(left, right, RIGHT, total, down, across)
             barrier()
         for u in range(TALL):
@@ -258,7 +347,7 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
             return
         g, value, delta = model.products[k], buffers.value[s], buffers.delta[s]
         m = turn.items[turn.clock[0], SIZE]
-        length = g[KR] * g[KC] * g[C]
+        length, filters = g[KR] * g[KC] * g[C], g[F]
         across_tiles = (length + N) // N  # one column more, of the bias
         tile_f = cuda.blockIdx.x // across_tiles
         f0, q0 = tile_f * M, (cuda.blockIdx.x - tile_f * across_tiles) * N
@@ -269,40 +358,28 @@ def build(dtype: str, tile: Tile, simulate: bool, decorate: Any = None) -> Kerne
         total = cuda.local.array(SUMS, number)
         for u in range(SUMS):
             total[u] = 0
-        at = -1
-        for item in range(split * each, min((split + 1) * each, work)):
+        held_left = cuda.local.array(HELD_LEFT, number)
+        held_right = cuda.local.array(HELD_RIGHT, number)
+        begin, end = split * each, min((split + 1) * each, work)
+        if begin < end:
+            p = begin // passes
+            i0 = (begin - p * passes) * D
+            find_columns(rows, g, p, q0, length, lane)
+            barrier()
+            fetch_deltas(held_left, delta, g[OUT0] + p * g[OUT_STEP] + f0, filters - f0, i0, m, lane)
+            fetch_columns(held_right, rows, value, i0, m, lane)
+            barrier()
+        for item in range(begin + 1, end + 1):
+            store_turned(left, held_left, M, LEFT, lane)
+            store_turned(right, held_right, N, RIGHT_TURNED, lane)
             p = item // passes
             i0 = (item - p * passes) * D
-            if p != at:
-                at = p
-                r = p // g[OUT_COLS]
-                for j in range(lane, N, LANES):
-                    row = -1
-                    if q0 + j < length:
-                        row = patch(g, r, p - r * g[OUT_COLS], q0 + j)
-                    elif q0 + j == length:
-                        row = -2  # ones
-                    rows[j] = row
-                barrier()
-            for e in range(lane, M * D, LANES):
-                f = e // D
-                d = e - f * D
-                z = number(0)
-                if f0 + f < g[F] and i0 + d < m:
-                    z = delta[g[OUT0] + p * g[OUT_STEP] + f0 + f, i0 + d]
-                put(left, d * LEFT + f, z)
-            for e in range(lane, N * D, LANES):
-                j = e // D
-                d = e - j * D
-                row = rows[j]
-                z = number(0)
-                if i0 + d < m:
-                    if row >= 0:
-                        z = value[row, i0 + d]
-                    elif row == -2:
-                        z = number(1)
-                put(right, d * RIGHT_TURNED + j, z)
+            if i0 == 0 and item < end:  # a new position
+                find_columns(rows, g, p, q0, length, lane)
             barrier()
+            if item < end:
+                fetch_deltas(held_left, delta, g[OUT0] + p * g[OUT_STEP] + f0, filters - f0, i0, m, lane)
+                fetch_columns(held_right, rows, value, i0, m, lane)
             multiply(left, right, RIGHT_TURNED, total, down, across)
             barrier()
         out = buffers.shares[s]

@@ -19,6 +19,7 @@ from . import geometry
 LANES = 256  # threads of a block
 EDGE = 32  # of tiles that are turned round
 MOST_GRID = 2048  # blocks of a launch that goes through units in strides
+MOST_ROWS = 32_768  # and of one whose blocks take rows
 PARTS = 64  # most blocks of the loss kernel
 ENOUGH = 512  # blocks that keep a device busy: gradients are summed by so many shares
 MOST_SPLITS = 128
@@ -181,6 +182,11 @@ class Program:
         """A launch that goes through n numbers of every member."""
         return Launch(kernel, self.strided(n), lanes(), 0, arguments)
 
+    def rowwise(self, kernel: Any, n: int, *arguments: Any) -> Launch:
+        """A launch whose blocks take rows of units, n of them."""
+        width = SIMULATED_LANES if self.simulate else min(max(-(-self.observations // 32) * 32, 32), LANES)
+        return Launch(kernel, (min(n, 2 if self.simulate else MOST_ROWS), 1, self.members), width, 0, arguments)
+
     def collect(self, rows: Any) -> Iterator[Launch]:
         """Observations into the buffers."""
         there, edge = self.there, SIMULATED_EDGE if self.simulate else EDGE
@@ -199,7 +205,7 @@ class Program:
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "forward")
             elif op == codes.POOL:
-                yield self.each(self.units.pool, n_out * m, *plain)
+                yield self.rowwise(self.units.pool, n_out, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.embed, n_out * m, *plain)
             elif op == codes.DROPOUT:
@@ -244,7 +250,7 @@ class Program:
             for p in self.products.forward[k]:
                 yield self.returns(p)
             if op == codes.POOL:
-                yield self.each(self.units.pool_back, n_in * m, *plain)
+                yield self.rowwise(self.units.pool_back, n_in, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.clear, n_in * m, *plain)
             elif op == codes.DROPOUT:

@@ -1,7 +1,7 @@
 """Kernels that go through units one by one: observations, activations, losses, pools, dropout, embeddings.
 
-Blocks of threads go through (row, observation) pairs in strides of the grid, observations side by side; the third axis of
-the grid is the member of the stack.
+Blocks of threads go through (row, observation) pairs in strides of the grid, observations side by side (pools: a row to a
+block); the third axis of the grid is the member of the stack.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate
             Dropout.
     """
     tools = target(simulate)
-    barrier, to_device = tools.barrier, tools.to_device
+    function, barrier, to_device = tools.function, tools.barrier, tools.to_device
     apply, softmax_back, sum_loss = to_device(activate), to_device(softmax_backward), to_device(loss_rows)
     draw = to_device(philox)
     compiled = cuda.jit if decorate is None else decorate
@@ -225,68 +225,69 @@ def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate
 
     @compiled
     def pool(model, k, turn, buffers):
-        start, s = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
+        lane, s = cuda.threadIdx.x, cuda.blockIdx.z
         if turn.status[s] != RUNNING:
             return
         row, value = model.table[k], buffers.value[s]
         m, channels = turn.items[turn.clock[0], SIZE], row[CHANNELS]
-        for e in range(start, row[OUT_ROWS] * row[OUT_COLS] * channels * m, cuda.gridDim.x * lanes):
-            u = e // m
-            i = e - u * m
+        for u in range(cuda.blockIdx.x, row[OUT_ROWS] * row[OUT_COLS] * channels, cuda.gridDim.x):
             j = u % channels
             p = u // channels
             y0 = p // row[OUT_COLS] * row[STRIDE_ROWS] - row[PAD_ROWS]
             x0 = p % row[OUT_COLS] * row[STRIDE_COLS] - row[PAD_COLS]
             y1, x1 = min(y0 + row[KERNEL_ROWS], row[ROWS]), min(x0 + row[KERNEL_COLS], row[COLS])
             y0, x0 = max(y0, 0), max(x0, 0)
-            total = number(0)
-            largest = value[row[SOURCE] + (y0 * row[COLS] + x0) * channels + j, i]
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    z = value[row[SOURCE] + (y * row[COLS] + x) * channels + j, i]
-                    total += z
-                    if z > largest or z != z:
-                        largest = z
-            value[row[TARGET] + u, i] = largest if row[KIND] == MAXIMUM else total / number((y1 - y0) * (x1 - x0))
+            for i in range(lane, m, cuda.blockDim.x):
+                total = number(0)
+                largest = value[row[SOURCE] + (y0 * row[COLS] + x0) * channels + j, i]
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        z = value[row[SOURCE] + (y * row[COLS] + x) * channels + j, i]
+                        total += z
+                        if z > largest or z != z:
+                            largest = z
+                mean = total / number((y1 - y0) * (x1 - x0))
+                value[row[TARGET] + u, i] = largest if row[KIND] == MAXIMUM else mean
+
+    @function
+    def first_largest(value, source, cols, channels, y0, x0, x1, y, x, top, i):
+        """Whether no element of the window before (y, x) has the value `top`."""
+        for a in range(y0, y + 1):
+            for b in range(x0, x1 if a < y else x):
+                if value[source + (a * cols + b) * channels, i] == top:
+                    return False
+        return True
 
     @compiled
     def pool_back(model, k, turn, buffers):
-        start, s = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
+        lane, s = cuda.threadIdx.x, cuda.blockIdx.z
         if turn.status[s] != RUNNING:
             return
         row, value, delta = model.table[k], buffers.value[s], buffers.delta[s]
         m, channels, cols = turn.items[turn.clock[0], SIZE], row[CHANNELS], row[COLS]
-        for e in range(start, row[N_IN] * m, cuda.gridDim.x * lanes):
-            u = e // m
-            i = e - u * m
+        for u in range(cuda.blockIdx.x, row[N_IN], cuda.gridDim.x):
             j = u % channels
             y, x = u // channels // cols, u // channels % cols
-            total = number(0)
             # windows that reach (y, x)
             r0 = max(0, (y + row[PAD_ROWS] - row[KERNEL_ROWS]) // row[STRIDE_ROWS] + 1)
             c0 = max(0, (x + row[PAD_COLS] - row[KERNEL_COLS]) // row[STRIDE_COLS] + 1)
             r1 = min((y + row[PAD_ROWS]) // row[STRIDE_ROWS] + 1, row[OUT_ROWS])
             c1 = min((x + row[PAD_COLS]) // row[STRIDE_COLS] + 1, row[OUT_COLS])
-            for r in range(r0, r1):
-                for c in range(c0, c1):
-                    t = (r * row[OUT_COLS] + c) * channels + j
-                    y0, x0 = r * row[STRIDE_ROWS] - row[PAD_ROWS], c * row[STRIDE_COLS] - row[PAD_COLS]
-                    y1, x1 = min(y0 + row[KERNEL_ROWS], row[ROWS]), min(x0 + row[KERNEL_COLS], cols)
-                    y0, x0 = max(y0, 0), max(x0, 0)
-                    if row[KIND] != MAXIMUM:
-                        total += delta[row[TARGET] + t, i] / number((y1 - y0) * (x1 - x0))
-                        continue
-                    top = value[row[TARGET] + t, i]
-                    if value[row[SOURCE] + u, i] != top:
-                        continue
-                    first = True  # of those that are the largest
-                    for a in range(y0, y + 1):
-                        for b in range(x0, x1 if a < y else x):
-                            if value[row[SOURCE] + (a * cols + b) * channels + j, i] == top:
-                                first = False
-                    if first:
-                        total += delta[row[TARGET] + t, i]
-            delta[row[SOURCE] + u, i] = total
+            for i in range(lane, m, cuda.blockDim.x):
+                own, total = value[row[SOURCE] + u, i], number(0)
+                for r in range(r0, r1):
+                    for c in range(c0, c1):
+                        t = (r * row[OUT_COLS] + c) * channels + j
+                        y0, x0 = r * row[STRIDE_ROWS] - row[PAD_ROWS], c * row[STRIDE_COLS] - row[PAD_COLS]
+                        y1, x1 = min(y0 + row[KERNEL_ROWS], row[ROWS]), min(x0 + row[KERNEL_COLS], cols)
+                        y0, x0 = max(y0, 0), max(x0, 0)
+                        if row[KIND] != MAXIMUM:
+                            total += delta[row[TARGET] + t, i] / number((y1 - y0) * (x1 - x0))
+                        elif own == value[row[TARGET] + t, i] and first_largest(
+                            value, row[SOURCE] + j, cols, channels, y0, x0, x1, y, x, own, i
+                        ):
+                            total += delta[row[TARGET] + t, i]
+                delta[row[SOURCE] + u, i] = total
 
     @compiled
     def drop(model, k, turn, buffers, memory, training):
