@@ -84,6 +84,15 @@ def test_a_softmax_inside_is_no_chain_of_the_fast_kernels():
     assert not is_dense_chain(chain_network(((L.Dense(3, "softmax"), L.Dense(1)), (2,))).table)
 
 
+def test_arrays_are_sent_with_strides_of_c_order():
+    array = np.arange(6.0).reshape(2, 3)
+    assert cuda.packed(array) is array
+    for odd in (array[np.newaxis], array.T, np.broadcast_to(array[:1], (4, 3))):
+        found = cuda.packed(odd)
+        np.testing.assert_array_equal(found, odd)
+        assert found.strides == np.empty(odd.shape).strides
+
+
 def test_stacks_are_cut_to_the_memory():
     assert memory.chunks(10, 1 * MB, 10 * MB, float("inf"), "x") == [(0, 10)]
     assert memory.chunks(10, 1 * MB, 10 * MB, (10 + 4.5) * MB / memory.SHARE, "x") == [(0, 4), (4, 8), (8, 10)]

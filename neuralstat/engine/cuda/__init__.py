@@ -123,7 +123,13 @@ def send(array: np.ndarray) -> Any:
         return np.array(array)
     from numba import cuda
 
-    return cuda.to_device(np.ascontiguousarray(array))
+    return cuda.to_device(packed(array))
+
+
+def packed(array: np.ndarray) -> np.ndarray:
+    """An array in C order whose strides say so too; a new axis has stride 0, which numba takes for another layout."""
+    array = np.ascontiguousarray(array)
+    return array.copy() if 0 in array.strides else array
 
 
 def fetch(there: Any, here: np.ndarray) -> None:

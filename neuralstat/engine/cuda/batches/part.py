@@ -9,7 +9,7 @@ import numpy as np
 
 from ....optimizers import first_order
 from ...cpu import INTERRUPTED, RUNNING
-from .. import fetch, send, simulated
+from .. import fetch, packed, send, simulated
 from .arrays import ITEMS, Buffers, Memory, Model, Rows, Turn
 from .graph import Repeated
 from .program import PARTS, Products, Program, lanes, turned_room
@@ -26,7 +26,7 @@ def overwrite(there: Any, here: np.ndarray) -> None:
     if simulated():
         there[...] = here
     else:
-        there.copy_to_device(np.ascontiguousarray(here))
+        there.copy_to_device(packed(here))
 
 
 class Part:
