@@ -201,6 +201,22 @@ def test_tokens_are_counts():
     assert "text[Cat]" in cased and "text[cat]" in cased
 
 
+def test_sparse_counts_are_taken():
+    """What a vectorizer gives is a term, and stands for arrays."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    known = TEXTS.dropna()
+    vectorizer = TfidfVectorizer().fit(known["text"])
+    words, full = (f(vectorizer.transform(known["text"])) for f in (lambda m: m, lambda m: m.toarray()))
+    same = {"hidden": 0, "algorithm": "adam", "epochs": 3, "random_state": 1}
+    by_term = ns.neuralnet("y ~ words", {"y": known["y"].to_numpy(), "words": words}, **same)
+    np.testing.assert_array_equal(by_term.design.x.T, full)
+    np.testing.assert_array_equal(by_term.predict({"words": words[:2]}), by_term.predict()[:2])
+    arrays = ns.NeuralNet(known["y"].to_numpy(), words, **same).fit()
+    np.testing.assert_array_equal(arrays.fit.theta, by_term.fit.theta)
+    np.testing.assert_array_equal(arrays.predict(words[2:]), arrays.predict()[2:])
+
+
 def test_sequences_pad_in_front_and_keep_the_end():
     d = design("y ~ sequences(text, 4, max_features=5)", TEXTS)
     # by frequency, then alphabet: dog 3, and 2, cat 2, the 2; three fit beside padding (0) and unknown (1)

@@ -20,6 +20,7 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     ----------
     data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of arrays, record array, xarray.Dataset
         Only eager tables. The first axis of an array of several dimensions is the rows; it becomes a column of arrays.
+        Arrays may be sparse (scipy's); they are stored with their zeros.
         The variables of a Dataset have the rows as their common first dimension.
     argument : str
         Name used in messages.
@@ -49,6 +50,11 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     return _string_columns(frame, argument)
 
 
+def dense(values: Any) -> Any:
+    """A matrix or array of `scipy.sparse`, as scikit-learn's vectorizers give, with its zeros; anything else as it is."""
+    return values.toarray() if type(values).__module__.startswith("scipy.sparse") else values
+
+
 def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
     import narwhals
 
@@ -66,7 +72,8 @@ def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
 def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     columns: dict[Any, Any] = {}
     index: pd.Index | None = None
-    for name, values in data.items():
+    for name, given in data.items():
+        values = dense(given)
         if isinstance(values, pd.Series):
             if index is not None and not index.equals(values.index):
                 raise DataError(

@@ -207,6 +207,7 @@ class Spec:
     # -- the steps of encoding --------------------
 
     def _frame(self, data: Any) -> pd.DataFrame:
+        data = frames.dense(data)
         if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not _has_fields(data):
             array = np.asarray(data)
             if array.ndim > 2 and len(self.covariates) == 1:
