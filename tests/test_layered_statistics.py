@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 import neuralstat as ns
 from neuralstat import layers as L
 from neuralstat.arrays import positions
-from neuralstat.errors import ArgumentError, DfWarning, SingularHessianWarning
+from neuralstat.errors import ArgumentError, ConvergenceWarning, DfWarning, SingularHessianWarning
 from neuralstat.inference import derivatives
 
 CNN = (L.Conv2D(2, 3, "tanh", strides=2), L.Flatten())
@@ -329,3 +329,34 @@ def test_select_by_cross_validation_of_fits_by_epochs(images):
 def test_select_says_what_it_cannot(images, more, message):
     with pytest.raises(ArgumentError, match=message):
         ns.select("ink ~ pixels", images, **{"layers": {"a": [L.Flatten()]}, **more})
+
+
+# going on ---------------------------------------------------------------------------------------------------------
+
+
+def test_interrupted_fits_go_on_bit_by_bit(images, tmp_path):
+    """Dropout, moving averages, a schedule, clipping, class weights and early stopping: all of it resumes exactly."""
+    layers = [*CNN, L.Dropout(0.2), L.Dense(4), L.BatchNorm(), L.Activation("relu")]
+    rate = ns.schedules.Exponential(0.02, steps=30)
+    same = {"layers": layers, "family": "binomial", "epochs": 8, "batch_size": 16, "rep": 2, "random_state": 5,
+            "algorithm": ns.optimizers.Adam(rate, clipnorm=0.5), "class_weight": {1.0: 2.0}, "validation": 0.2,
+            "early_stopping": ns.EarlyStopping(5)}  # fmt: skip
+    whole = ns.neuralnet("eight ~ pixels", images, **same)
+    seen, file = [], tmp_path / "state.npz"
+
+    def interrupt(epoch, logs):
+        seen.append((logs["rep"], epoch))
+        if epoch == 3 and logs["rep"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        part = ns.neuralnet("eight ~ pixels", images, checkpoint=file, callbacks=interrupt, **same)
+    assert (2, 3) in seen and part.history.groupby("rep")["epoch"].max()[2] == 3
+    rest = ns.neuralnet("eight ~ pixels", images, checkpoint=file, **same)
+    np.testing.assert_array_equal(rest.fit.theta, whole.fit.theta)
+    pd.testing.assert_frame_equal(rest.history, whole.history)
+    rates = whole.history["learning_rate"].to_numpy()
+    assert rates[1] < rates[0] < 0.02
+    unclipped = ns.neuralnet("eight ~ pixels", images, **{**same, "algorithm": ns.optimizers.Adam(rate)})
+    assert np.abs(unclipped.fit.theta - whole.fit.theta).max() > 1e-4
+    assert whole.plot_history().get_xlabel() == "epoch"
