@@ -12,6 +12,7 @@ PRODUCTS = {
     for tile in ("large", "flat", "small")
     for name in ("sums", "returns", "shares")
 }
+PRODUCTS.update({f"float64 {name}": PRODUCTS[name] for name in PRODUCTS if "flat" in name})  # the largest that fit
 UNITS = {
     name: ("units", "", name)
     for name in ("collect", "responses", "activation", "through", "objective", "pool", "pool_back", "drop", "drop_back",
@@ -47,6 +48,11 @@ def _built(module: str, kind: str, dtype: str):
         return recurrent.build(dtype, kind, 2, True, 64, False, _same)
     build = update.build if module == "update" else normalization.build
     return build(dtype, program.LANES, False, _same)
+
+
+def dtype_of(name: str) -> str:
+    """Kind of number with which a kernel is compiled."""
+    return "float64" if name.startswith("float64") else "float32"
 
 
 def kernel(name: str, dtype: str):

@@ -18,6 +18,7 @@ from neuralstat.augment import ImageAugmenter
 from neuralstat.engine import cpu, minibatch
 from neuralstat.engine.cuda import memory
 from neuralstat.engine.cuda.batches import run
+from neuralstat.engine.cuda.batches.part import Part
 from neuralstat.epochs import Training, make_rows, train_epochs
 from neuralstat.errors import DeviceError
 from neuralstat.optimizers.minibatch import MINIBATCH, SGD, Adam, RMSprop
@@ -164,6 +165,24 @@ def test_memory_is_foreseen(monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda: 10_000.0)
     with pytest.raises(DeviceError, match=r"one network needs .* Use a smaller batch_size"):
         train_epochs(*arguments, Training(Adam(), 1, batch_size=None), KEYS[:1], device="cuda")
+
+
+def test_interrupted_training_keeps_what_there_is(monkeypatch):
+    take, taken = Part.take, []
+
+    def interrupted(self, *arguments):
+        if len(taken) == 2:
+            raise KeyboardInterrupt
+        taken.append(take(self, *arguments))
+
+    monkeypatch.setattr(Part, "take", interrupted)
+    here, _ = both(DENSE, Training(SGD(), 1, batch_size=3, stepmax=2), n=6, b=2)
+    taken.clear()
+    _, there = both(DENSE, Training(SGD(), 3, batch_size=3), n=6, b=2, chunk=1)
+    assert there.status.tolist() == [cpu.INTERRUPTED] * 2
+    np.testing.assert_array_equal(there.steps, [2, 2])
+    np.testing.assert_allclose(there.theta, here.theta, atol=1e-9)
+    np.testing.assert_allclose(there.loss, here.loss, rtol=1e-9)
 
 
 def test_callbacks_checkpoints_and_augmentation(tmp_path):

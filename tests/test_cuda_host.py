@@ -194,7 +194,7 @@ LAYERED = [chain_network(chain) for name in ("Conv2D", "LSTM", "GRU", "SimpleRNN
 @pytest.mark.parametrize("network", LAYERED)
 def test_products_hold_every_weight_once(network):
     """Gradients of all products together: every weight and bias has its place, and those of one product differ."""
-    products = Products(network.table)
+    products = Products(network.table, "float64")
     places = []
     for k, numbers in products.gradient.items():
         assert set(products.forward[k]) <= set(numbers)
@@ -218,11 +218,11 @@ def test_tiles_and_shares_of_a_device(monkeypatch):
     for tile in (*tiles.TILES.values(), *tiles.SHARES.values()):
         assert tile.lanes == 128
         assert tile.rows % tile.tall == tile.columns % tile.wide == 0
-    assert program.tiles_for(64, 512) == tiles.TILES["large"]
-    assert program.tiles_for(32, 512) == tiles.TILES["flat"]
-    assert program.tiles_for(64, 32) == tiles.TILES["small"]
+    assert program.tiles_for(64, 512, "float32") == tiles.TILES["large"]
+    assert program.tiles_for(64, 512, "float64") == program.tiles_for(32, 512, "float32") == tiles.TILES["flat"]
+    assert program.tiles_for(64, 32, "float32") == tiles.TILES["small"]
     convolutional = chain_network(((L.Conv2D(64, 3), L.Flatten(), L.Dense(10)), (13, 13, 32)))
-    products = Products(convolutional.table)
+    products = Products(convolutional.table, "float32")
     assert products.lengths().tolist() == [288, 11 * 11 * 64]
     assert products.splits(0, 512, 1) == 128  # 3 tiles: as many shares as there may be
     assert products.splits(0, 512, 1000) == 1  # enough members
@@ -240,6 +240,8 @@ def test_a_step_is_recorded_once_and_then_replayed(monkeypatch):
         cuStreamBeginCapture=lambda stream, mode: done.append("begin") or good,
         cuStreamEndCapture=lambda stream: done.append("end") or (0, "graph"),
         cuGraphInstantiate=lambda found, flags: (0, found + "!"),
+        cuGraphDestroy=lambda found: done.append("destroy") or good,
+        cuGraphExecDestroy=lambda found: done.append("destroy " + found),
         cuGraphLaunch=lambda found, stream: done.append(found) or good,
     )
     monkeypatch.setattr(graph, "_driver", lambda: driver)
@@ -252,7 +254,9 @@ def test_a_step_is_recorded_once_and_then_replayed(monkeypatch):
     step = graph.Repeated([launch, launch], SimpleNamespace(handle=7))
     for _ in range(3):
         step()
-    assert done == [("k",), ("k",), "begin", ("k",), ("k",), "end", "graph!", "graph!"]
+    assert done == [("k",), ("k",), "begin", ("k",), ("k",), "end", "destroy", "graph!", "graph!"]
+    del step
+    assert done.pop() == "destroy graph!"
     done.clear()
     driver.cuStreamEndCapture = lambda stream: (900, None)
     step = graph.Repeated([launch], SimpleNamespace(handle=7))

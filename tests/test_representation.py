@@ -154,12 +154,13 @@ def test_machine_code_without_a_device(name, capsys):
 
 @pytest.mark.parametrize("name", ptx_batches.KERNELS)
 def test_machine_code_of_minibatch_training_without_a_device(name, capsys):
-    """As above, in float32; matrix products keep their sums in registers."""
+    """As above; matrix products keep their sums in registers."""
     pytest.importorskip("numba_cuda")
     if cuda.simulated() or numba.config.DISABLE_JIT:
         pytest.skip("needs the compiler")
-    types = ptx.types_of(ptx_batches.arguments(name, "float32"))
-    for (major, minor), text in ptx.compiled(ptx_batches.kernel(name, "float32"), types).items():
+    dtype = ptx_batches.dtype_of(name)
+    types = ptx.types_of(ptx_batches.arguments(name, dtype))
+    for (major, minor), text in ptx.compiled(ptx_batches.kernel(name, dtype), types).items():
         assert f".target sm_{major}{minor}" in text
         assert text.count(".entry") == 1
         assert "div.approx" not in text

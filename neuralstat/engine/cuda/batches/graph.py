@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,10 +48,12 @@ class Repeated:
             with _capturing(driver, stream) as captured:
                 self._perform()
             (executable,) = _check(driver.cuGraphInstantiate(captured[0], 0))
+            _check(driver.cuGraphDestroy(captured[0]))
         except Exception as error:
             warnings.warn(f"device='cuda': the driver records no graph of launches ({error}); steps take longer.",
                           RuntimeWarning, stacklevel=2)  # fmt: skip
             return False
+        weakref.finalize(self, driver.cuGraphExecDestroy, executable).atexit = False  # the driver may be gone before
         return executable
 
 

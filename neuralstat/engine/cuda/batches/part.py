@@ -56,7 +56,7 @@ class Part:
             from numba import cuda
 
             self.stream = cuda.stream()
-        self.products = Products(net.table)
+        self.products = Products(net.table, str(self.dtype))
         self.rows = self._rows(rows)
         self.check = self._rows(check) if check.inputs.shape[0] > 0 else self.rows
         self.steps_at_once = max(1, MOST_ITEMS // self.passes)
@@ -262,7 +262,7 @@ class Part:
 
 def bytes_needed(net: Any, state: Any, outputs: int, block: int, wide: int, members: int) -> int:
     """Bytes on the device for so many members with so many observations in work, beside the observations."""
-    products, n_params = Products(net.table), state.theta.shape[1]
+    products, n_params = Products(net.table, str(state.theta.dtype)), state.theta.shape[1]
     length = -(-wide // PADDING) * PADDING
     numbers = (3 * net.width + outputs + 1) * length + (2 + state.memory.shape[1]) * n_params
     numbers += max(products.room(m, members) for m in (block, wide)) + turned_room(net.table)

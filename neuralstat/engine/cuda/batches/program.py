@@ -77,18 +77,18 @@ def _recurrent(dtype: str, kind: str, few: int, resident: bool, width: int, simu
     return recurrent.build(dtype, kind, few, resident, width, simulate)
 
 
-def tiles_for(count: int, observations: int) -> Any:
-    """Tile of a product with so many filters (or channels)."""
+def tiles_for(count: int, observations: int, dtype: str) -> Any:
+    """Tile of a product with so many filters (or channels); a large one of float64 would not stay in the registers."""
     from .products import SIMULATED, TILES
 
     if simulated():
         return SIMULATED
     if observations < 64 or count <= 16:
         return TILES["small"]
-    return TILES["large" if count > 32 else "flat"]
+    return TILES["large" if count > 32 and dtype == "float32" else "flat"]
 
 
-def shares_for(filters: int, length: int) -> Any:
+def shares_for(filters: int, length: int, dtype: str) -> Any:
     """Tile of a product's gradient, for filters of so many weights."""
     from .products import SHARES, SIMULATED
 
@@ -96,7 +96,7 @@ def shares_for(filters: int, length: int) -> Any:
         return SIMULATED
     if length < 64 or filters <= 16:
         return SHARES["small"]
-    return SHARES["large" if filters > 32 else "flat"]
+    return SHARES["large" if filters > 32 and dtype == "float32" else "flat"]
 
 
 class Products:
@@ -109,7 +109,8 @@ class Products:
         Layer -> numbers of products that are formed going forward (and back), and for its gradient.
     """
 
-    def __init__(self, table: np.ndarray) -> None:
+    def __init__(self, table: np.ndarray, dtype: str) -> None:
+        self.dtype = dtype
         self.forward: dict[int, list[int]] = {}
         self.gradient: dict[int, list[int]] = {}
         found: list[np.ndarray] = []
@@ -128,7 +129,7 @@ class Products:
     def splits(self, k: int, observations: int, members: int) -> int:
         """Shares of the gradient of product k."""
         g, length = self.table[k], int(self.lengths()[k])
-        tile = shares_for(int(g[geometry.F]), length)
+        tile = shares_for(int(g[geometry.F]), length, self.dtype)
         blocks = members * -(-int(g[geometry.F]) // tile.rows) * -(-(length + 1) // tile.columns)
         work = int(g[geometry.OUT_ROWS] * g[geometry.OUT_COLS]) * -(-observations // tile.deep)
         most = 2 if simulated() else MOST_SPLITS
@@ -269,7 +270,7 @@ class Program:
         return self._tiled("returns", p, int(g[geometry.C]), int(g[geometry.ROWS] * g[geometry.COLS]))
 
     def _tiled(self, name: str, p: int, count: int, positions: int) -> Launch:
-        there, tile = self.there, tiles_for(count, self.observations)
+        there, tile = self.there, tiles_for(count, self.observations, self.dtype)
         grid = positions * -(-self.observations // tile.columns), -(-count // tile.rows), self.members
         kernel = getattr(_products(self.dtype, tile, self.simulate), name)
         return Launch(kernel, grid, tile.lanes, 0, (there.model, p, there.turn, there.buffers))
@@ -277,7 +278,7 @@ class Program:
     def gradient(self, p: int) -> Iterator[Launch]:
         """The gradient of product p: by shares, then their sum."""
         there, g, length = self.there, self.products.table[p], int(self.products.lengths()[p])
-        filters, tile = int(g[geometry.F]), shares_for(int(g[geometry.F]), length)
+        filters, tile = int(g[geometry.F]), shares_for(int(g[geometry.F]), length, self.dtype)
         splits = self.products.splits(p, self.observations, self.members)
         grid = -(-filters // tile.rows) * -(-(length + 1) // tile.columns), splits, self.members
         arguments = there.model, p, there.turn, there.buffers, splits
