@@ -242,11 +242,11 @@ def _quick_turns() -> Iterator[None]:
 @functools.lru_cache(maxsize=1)
 def _share_arrays() -> None:
     """Give simulated threads that ask for an array in shared memory at the same time one array, not one each."""
-    from numba.cuda import types
     from numba.cuda.np import numpy_support
-    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+    from numba.cuda.simulator import kernelapi
 
-    dynamic, lock = FakeCUDAShared.array, threading.Lock()
+    fake: Any = kernelapi.FakeCUDAShared
+    dynamic, lock = fake.array, threading.Lock()
 
     def array(self: Any, shape: Any, dtype: Any, alignment: Any = None) -> Any:
         if shape == 0:
@@ -255,11 +255,10 @@ def _share_arrays() -> None:
         place = asked.f_code.co_filename, asked.f_lineno
         with lock:
             if place not in self._allocations:
-                dtype = numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
-                self._allocations[place] = np.empty(shape, dtype)
+                self._allocations[place] = np.empty(shape, numpy_support.as_dtype(dtype))
             return self._allocations[place]
 
-    FakeCUDAShared.array = array
+    fake.array = array
 
 
 def on_device(device: str) -> Any:
