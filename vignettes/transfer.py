@@ -163,8 +163,8 @@ axes[0].legend(frameon=False, loc="lower right");
 
 # %% [markdown]
 # The features do carry over: a head on them reads better than one on untrained convolutions, by about 7 percent points with 10
-# labelled images and 2 with 100. They do not pay, though: a network trained from scratch reads better still, in nearly every
+# labelled images and 2 with 100. They do not pay, though: a network trained from scratch reads better still, in every
 # trial with 100 images, by some 3 points, and training all layers on from the new head makes up half of that. The lecture found
 # the opposite on MNIST, 84 to 87% from scratch against 91 to 93% with a new head. There the first network saw 29,492 images, three
 # hundred for each of the 100 labelled ones; here it saw 891, of 8 x 8 pixels, from which 100 images are enough to learn better
-# features of their own. What transfer gains depends on how much more the first network has seen than the second can.
+# features of their own. That is the likely reason: transfer gains where the first network has seen far more than the second can.
