@@ -134,9 +134,15 @@ def test_single_precision():
 
 
 def test_recurrent_weights_that_do_not_fit_into_shared_memory(monkeypatch):
-    monkeypatch.setattr(memory, "shared_limit", lambda simulate: 0)
-    for layer in (L.LSTM(2), L.GRU(2)):
-        same(*both(((layer, L.Dense(1)), (2, 1)), Training(SGD(0.1), 1, batch_size=3), n=3))
+    """States of two observations, then of one, take up to 250 and 120 bytes; where not even these fit, that is said."""
+    training = Training(SGD(0.1), 1, batch_size=3)
+    for limit in (250, 120):
+        monkeypatch.setattr(memory, "shared_limit", lambda simulate, limit=limit: limit)
+        for layer in (L.LSTM(2), L.GRU(2)):
+            same(*both(((layer, L.Dense(1)), (2, 1)), training, n=3))
+    monkeypatch.setattr(memory, "shared_limit", lambda simulate: 100)
+    with pytest.raises(DeviceError, match="the states of LSTM with 2 units do not fit into the 100 bytes"):
+        both(((L.LSTM(2), L.Dense(1)), (2, 1)), training, n=3)
 
 
 def test_the_benchmarks_networks(monkeypatch):

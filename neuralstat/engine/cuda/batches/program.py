@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ....errors import DeviceError
 from ....layers import codes
 from ....losses import CE_R
 from ....optimizers import first_order
@@ -286,13 +287,26 @@ class Program:
         yield self.each(self.update.add, filters * (length + 1), *arguments)
 
     def recurrence(self, k: int, row: np.ndarray, name: str) -> Iterator[Launch]:
-        """Layer k over all times, forward or backward."""
-        from .recurrent import KINDS, room
+        """Layer k over all times, forward or backward.
+
+        Raises
+        ------
+        DeviceError
+            Where its states do not fit into shared memory.
+        """
+        from .recurrent import KINDS, NAMES, room
 
         there, units = self.there, int(row[codes.UNITS])
         kind, itemsize = KINDS.get(int(row[codes.OP]), "simple"), np.dtype(self.dtype).itemsize
         few = 2 if self.observations <= MANY or self.simulate else 4
         limit = device_memory.shared_limit(self.simulate)
+        while few > 1 and room(kind, units, few, itemsize, False) > limit:
+            few //= 2
+        if room(kind, units, few, itemsize, False) > limit:
+            raise DeviceError(
+                f"device='cuda': the states of {NAMES[kind]} with {units} units do not fit into the {limit} bytes of shared "
+                f"memory that a block of threads may have. Use fewer units, dtype='float32', or device='cpu'."
+            )
         resident = room(kind, units, few, itemsize, True) <= limit
         width = SIMULATED_LANES if self.simulate else min(max(-(-units // 32) * 32, 32), LANES)
         kernels = _recurrent(self.dtype, kind, few, resident, width, self.simulate)

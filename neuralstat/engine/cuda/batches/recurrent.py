@@ -262,3 +262,4 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
 
 
 KINDS = {LSTM: "lstm", GRU: "gru"}  # SIMPLE_RNN: "simple"
+NAMES = {"lstm": "LSTM", "gru": "GRU", "simple": "SimpleRNN"}
