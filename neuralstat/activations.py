@@ -19,7 +19,7 @@ from .engine.call import call_activation
 from .engine.compile import entry, jit, named
 from .engine.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
 from .engine.simd import elementwise, simd_logistic, simd_tanh
-from .engine.simd_layers import simd_relu
+from .engine.simd_cells import simd_relu
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
 

@@ -10,6 +10,7 @@ from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..losses import CE_R, loss_rows
 from ..optimizers.rprop import update
 from ..penalties import any_l1, penalise, settle
+from .buffers import aligned, row_length
 from .compile import entry, jit
 from .kernels import backward, forward
 from .scalar import from_bits, size_bits
@@ -63,10 +64,9 @@ class Work(NamedTuple):
 def workspace(net: Any, data: Any, theta: Any) -> Any:
     """Fresh buffers in the kind of number of `theta`."""
     outputs = data.y.shape[1]
-    length = net.block + 64 // theta.itemsize  # one cache line more, lest rows fall on the same cache sets
-    value = np.zeros((net.width, length), theta.dtype)
-    slope = np.zeros((net.width, length), theta.dtype)
-    delta = np.zeros((net.width, length), theta.dtype)
+    length = row_length(net.block, theta)
+    value, slope = aligned(net.width, length, theta), aligned(net.width, length, theta)
+    delta = aligned(net.width, length, theta)
     return Work(value, slope, delta, np.zeros((outputs, net.block), data.y.dtype),
                 np.ones(net.block, data.y.dtype))
 

@@ -1,6 +1,6 @@
 """The layers that are not dense, family by family: a family that a network lacks is None, and is not compiled.
 
-On a CPU convolutional, pooling and recurrent layers run on vector code (`engine.simd_layers`); complex numbers, other
+On a CPU convolutional, pooling and recurrent layers run on vector code (`engine.simd_sums`); complex numbers, other
 devices and uncompiled runs take the plain loops.
 """
 
@@ -40,7 +40,7 @@ from ..layers.simple_rnn import (
     simple_rnn_gradient_cpu,
 )
 from .compile import jit
-from .simd_layers import by_number
+from .by_number import by_number
 
 _conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
 _conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)

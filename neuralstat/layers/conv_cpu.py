@@ -1,4 +1,4 @@
-"""Convolution on a CPU's vector code: sums of matrix products at every position; see `engine.simd_layers`.
+"""Convolution on a CPU's vector code: sums of matrix products at every position; see `engine.simd_sums`.
 
 Forward, the patch below a position is one run of rows for each row of the kernel. Backward, a position of the input is
 reached from one unit row block for each element of the kernel. The gradient turns observations round, 16 at a time, so
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.compile import jit
-from ..engine.simd_layers import LANES, SLACK, VECTOR_BYTES, outer_sums, pack_panel, panel_size, sum_rows, turn_rows
+from ..engine.buffers import aligned
+from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
+from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import (
     CHANNELS,
     COLS,
@@ -121,65 +123,86 @@ def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
 @jit
 def conv2d_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`conv2d_gradient` for one lane."""
-    filters, channels, cols = row[FILTERS], row[CHANNELS], row[COLS]
-    elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
-    runs = elements if row[DILATION_COLS] > 1 else row[KERNEL_ROWS]  # runs of the kernel that lie side by side
-    run = elements * channels // runs
-    vector = VECTOR_BYTES // value.itemsize
-    gathered = run < vector and runs > 1  # few channels: patches are copied out
-    if gathered:
-        run, runs = elements * channels, 1
-    vectors = (run + vector - 1) // vector
-    sums = np.zeros((runs, filters, vectors * vector), value.dtype)
-    flat = sums.reshape(-1)
+    filters, length = row[FILTERS], row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
+    runs, run = _runs(row)
+    biases = np.zeros(filters, value.dtype)
+    total_rows(biases, delta, row[TARGET], filters, filters, row[OUT_ROWS] * row[OUT_COLS], m)
+    if runs > 1 and run * value.itemsize < VECTOR_BYTES:
+        sums, step, runs, run = _near_gradient(row, value, delta, m), length, 1, length
+    else:
+        sums, step = _turned_gradient(row, value, delta, m), _vectors(run, value) * VECTOR_BYTES // value.itemsize
+    for f in range(filters):
+        w = row[PARAM] + f * (1 + length)
+        grad[w] += biases[f]
+        for k in range(runs):
+            for j in range(run):
+                grad[w + 1 + k * run + j] += sums[(k * filters + f) * step + j]
+
+
+@jit
+def _runs(row: Any) -> Any:
+    """Runs of the kernel whose inputs lie side by side, and the elements of each."""
+    runs = row[KERNEL_ROWS] if row[DILATION_COLS] == 1 else row[KERNEL_ROWS] * row[KERNEL_COLS]
+    return runs, row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS] // runs
+
+
+@jit
+def _vectors(n: int, value: Any) -> int:
+    """Vectors that hold n elements."""
+    return (n * value.itemsize + VECTOR_BYTES - 1) // VECTOR_BYTES
+
+
+@jit
+def _reach(row: Any) -> Any:
+    """Rows and columns of the image with its zeros."""
     high = (row[OUT_ROWS] - 1) * row[STRIDE_ROWS] + (row[KERNEL_ROWS] - 1) * row[DILATION_ROWS] + 1
     wide = (row[OUT_COLS] - 1) * row[STRIDE_COLS] + (row[KERNEL_COLS] - 1) * row[DILATION_COLS] + 1
-    high, wide = max(high, row[ROWS] + row[PAD_ROWS]), max(wide, cols + row[PAD_COLS])
-    image, units = high * wide * channels, row[N_OUT]
-    right = np.zeros(LANES * image + SLACK, value.dtype)
-    left = np.zeros(LANES * units + SLACK, value.dtype)
-    patches = np.zeros((row[OUT_ROWS] * row[OUT_COLS] if gathered else 0) * run + SLACK, value.dtype)
+    return max(high, row[ROWS] + row[PAD_ROWS]), max(wide, row[COLS] + row[PAD_COLS])
+
+
+@jit
+def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
+    """Sums (filter, element of the kernel), flat, for few channels."""
+    channels, cols, filters = row[CHANNELS], row[COLS], row[FILTERS]
+    image, first = value, row[SOURCE]
+    high, wide = _reach(row)
+    if high > row[ROWS] or wide > cols:
+        image, first = aligned(high * wide * channels, m, value), 0
+        for y in range(row[ROWS]):
+            at, s = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels, row[SOURCE] + y * cols * channels
+            image[at : at + cols * channels] = value[s : s + cols * channels, :m]
+    length = row[KERNEL_ROWS] * row[KERNEL_COLS] * channels
+    taps, sums = np.empty(length, np.int64), np.zeros(filters * length, value.dtype)
+    for e in range(length):
+        a, b = e // (row[KERNEL_COLS] * channels), e // channels % row[KERNEL_COLS]
+        taps[e] = (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS]) * channels + e % channels
+    near_sums(sums, delta, row[TARGET], row[OUT_COLS] * filters, filters, image, first,
+              row[STRIDE_ROWS] * wide * channels, row[STRIDE_COLS] * channels, taps, length, filters, row[OUT_ROWS],
+              row[OUT_COLS], m)
+    return sums
+
+
+@jit
+def _turned_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
+    """Sums (run, filter, whole vectors for the elements of a run), flat."""
+    filters, channels, cols = row[FILTERS], row[CHANNELS], row[COLS]
+    runs, run = _runs(row)
+    high, wide = _reach(row)
+    image, units, vectors = high * wide * channels, row[N_OUT], _vectors(run, value)
+    step = vectors * VECTOR_BYTES // value.itemsize
+    sums = aligned(1, runs * filters * step, value)[0]
+    right = aligned(1, LANES * image + SLACK, value)[0]
+    left = aligned(1, LANES * units + SLACK, value)[0]
     for start in range(0, m, LANES):
         turn_rows(delta, row[TARGET], units, start, left, 0, units)
         for y in range(row[ROWS]):
             at = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels
             turn_rows(value, row[SOURCE] + y * cols * channels, cols * channels, start, right, at, image)
         for i in range(LANES):
-            if gathered:
-                _copy_patches(row, right[i * image :], wide, patches)
-                outer_sums(flat, 0, vectors * vector, filters, vectors, left, i * units, 0, filters, patches, 0, 0, run,
-                           1, row[OUT_ROWS] * row[OUT_COLS])
-                continue
             for k in range(runs):
-                a, b = (k // row[KERNEL_COLS], k % row[KERNEL_COLS]) if runs == elements else (k, 0)
+                a, b = (k // row[KERNEL_COLS], k % row[KERNEL_COLS]) if row[DILATION_COLS] > 1 else (k, 0)
                 at = i * image + (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS]) * channels
-                outer_sums(flat, k * filters * vectors * vector, vectors * vector, filters, vectors, left, i * units,
-                           row[OUT_COLS] * filters, filters, right, at, row[STRIDE_ROWS] * wide * channels,
-                           row[STRIDE_COLS] * channels, row[OUT_ROWS], row[OUT_COLS])
-    for f in range(filters):
-        w = row[PARAM] + f * (1 + elements * channels)
-        total = grad[w]
-        for p in range(row[OUT_ROWS] * row[OUT_COLS]):
-            line = delta[row[TARGET] + p * filters + f]
-            for i in range(m):
-                total += line[i]
-        grad[w] = total
-        for k in range(runs):
-            for j in range(run):
-                grad[w + 1 + k * run + j] += sums[k, f, j]
-
-
-@jit
-def _copy_patches(row: Any, image: Any, wide: int, patches: Any) -> None:
-    """The patch below every position of one padded image, one after the other."""
-    channels = row[CHANNELS]
-    at = 0
-    for r in range(row[OUT_ROWS]):
-        for c in range(row[OUT_COLS]):
-            for a in range(row[KERNEL_ROWS]):
-                y = r * row[STRIDE_ROWS] + a * row[DILATION_ROWS]
-                for b in range(row[KERNEL_COLS]):
-                    s = (y * wide + c * row[STRIDE_COLS] + b * row[DILATION_COLS]) * channels
-                    for k in range(channels):
-                        patches[at] = image[s + k]
-                        at += 1
+                outer_sums(sums, k * filters * step, step, filters, vectors, left, i * units, row[OUT_COLS] * filters,
+                           filters, right, at, row[STRIDE_ROWS] * wide * channels, row[STRIDE_COLS] * channels,
+                           row[OUT_ROWS], row[OUT_COLS])
+    return sums

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..activations import logistic, tanh
 from ..engine.compile import jit
-from ..engine.simd_layers import gru_backward_cells, gru_forward_cells, pack_panel, panel_size, sum_rows
+from ..engine.simd_cells import gru_backward_cells, gru_forward_cells
+from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights, total_of
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from ..activations import logistic, tanh
 from ..engine.compile import jit
-from ..engine.simd_layers import lstm_backward_cells, lstm_forward_cells, pack_panel, panel_size, sum_rows
+from ..engine.simd_cells import lstm_backward_cells, lstm_forward_cells
+from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import (
     gradient_sums,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine.compile import jit
 from ..engine.scalar import real_
-from ..engine.simd_layers import add_rows, max_back_rows, max_rows
+from ..engine.simd_cells import add_rows, max_back_rows, max_rows
 from .codes import (
     CHANNELS,
     COLS,

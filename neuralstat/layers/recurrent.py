@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..engine.compile import jit
-from ..engine.simd_layers import LANES, SLACK, VECTOR_BYTES, outer_sums, sum_rows, turn_rows
+from ..engine.buffers import aligned
+from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
+from ..engine.simd_sums import sum_rows
 from .codes import FEATURES, SCRATCH, SEQUENCES, SOURCE, TARGET, TIMES, UNITS
 
 
@@ -23,7 +25,7 @@ def hidden_row(row: Any, t: int, kept: int) -> int:
 
 @jit
 def run_of(segments: Any, k: int, first: int, n_rows: int, offset: int) -> None:
-    """Write segment k of `engine.simd_layers.sum_rows`."""
+    """Write segment k of `engine.simd_sums.sum_rows`."""
     segments[k, 0] = first
     segments[k, 1] = n_rows
     segments[k, 2] = offset
@@ -100,9 +102,9 @@ def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step:
         Both are added to.
     """
     times, features, units = row[TIMES], row[FEATURES], row[UNITS]
-    left = np.zeros(LANES * times * n_gates + SLACK, value.dtype)
-    inputs = np.zeros(LANES * times * features + SLACK, value.dtype)
-    states = np.zeros(LANES * times * units + SLACK, value.dtype)
+    left = aligned(1, LANES * times * n_gates + SLACK, value)[0]
+    inputs = aligned(1, LANES * times * features + SLACK, value)[0]
+    states = aligned(1, LANES * times * units + SLACK, value)[0]
     x_step, h_step = of_input.shape[1], of_state.shape[1]
     x_sums, h_sums = of_input.reshape(-1), of_state.reshape(-1)
     for start in range(0, m, LANES):

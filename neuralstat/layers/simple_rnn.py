@@ -12,7 +12,8 @@ import numpy as np
 
 from ..activations import tanh
 from ..engine.compile import jit
-from ..engine.simd_layers import pack_panel, panel_size, rnn_backward_cells, rnn_forward_cells, sum_rows
+from ..engine.simd_cells import rnn_backward_cells, rnn_forward_cells
+from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights
 
