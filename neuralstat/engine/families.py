@@ -39,8 +39,8 @@ from ..layers.simple_rnn import (
     simple_rnn_gradient,
     simple_rnn_gradient_cpu,
 )
-from .compile import jit
 from .by_number import by_number
+from .compile import jit
 
 _conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
 _conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)

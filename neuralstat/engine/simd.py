@@ -416,15 +416,17 @@ def _reduced(code: _Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
 
 
 def _reciprocal(code: _Code, d: ir.Value) -> ir.Value:
-    """1 / d for d >= 1 and finite: hardware estimate and two Newton steps where there is one, else a division."""
+    """1 / d for d >= 1 and finite: hardware estimate and Newton steps where there is one, else a division."""
     b = code.builder
     one = code.constant(1.0)
-    if not (WIDE and code.size == 8):
+    if not WIDE:
         return b.fdiv(one, d)
-    kind = ir.FunctionType(code.vector, [code.vector, code.vector, ir.IntType(8)])
-    estimate = cgutils.get_or_insert_function(b.module, kind, "llvm.x86.avx512.rcp14.pd.512")
-    r = b.call(estimate, [d, ir.Constant(code.vector, [0.0] * 8), ir.Constant(ir.IntType(8), -1)])
-    for _ in range(2):
+    mask = ir.IntType(code.lanes)
+    kind = ir.FunctionType(code.vector, [code.vector, code.vector, mask])
+    name = f"llvm.x86.avx512.rcp14.p{'d' if code.size == 8 else 's'}.512"
+    estimate = cgutils.get_or_insert_function(b.module, kind, name)
+    r = b.call(estimate, [d, code.constant(0.0), ir.Constant(mask, -1)])
+    for _ in range(2 if code.size == 8 else 1):  # 14 bits, 28, 56
         r = code.fma(r, code.fma(b.fneg(d), r, one), r)
     return r
 
@@ -443,7 +445,8 @@ def _tanh(code: _Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
     doubled = b.fmul(two, _bounded(code, z, 20.0 if code.size == 8 else 10.0))
     small, scale = _reduced(code, doubled)
     minus_one = code.fma(small, scale, b.fsub(scale, one))
-    a = b.fdiv(minus_one, b.fadd(minus_one, two))
+    below = b.fadd(minus_one, two)
+    a = b.fdiv(minus_one, below) if code.size == 8 else b.fmul(minus_one, _reciprocal(code, below))
     return a, b.fsub(one, b.fmul(a, a))
 
 

@@ -20,7 +20,7 @@ from ..engine.compile import jit
 from ..engine.simd_cells import gru_backward_cells, gru_forward_cells
 from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
-from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights, total_of
+from .recurrent import gate_totals, gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights
 
 GATES = 4  # scratch rows per unit and time
 
@@ -184,11 +184,12 @@ def gru_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> Non
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
     step = GATES * units
     gradient_sums(row, GATES, value, delta, row[SCRATCH], step, 4 * units, of_input, of_state, m)
+    totals = gate_totals(row, delta, step, 4 * units, m)
     for u in range(3 * units):
         w = row[PARAM] + u * (2 + features + units)
         s = u if u < 2 * units else u + units
-        grad[w] += total_of(delta, row[SCRATCH] + u, step, row[TIMES], m)
-        grad[w + 1] += total_of(delta, row[SCRATCH] + s, step, row[TIMES], m)
+        grad[w] += totals[u]
+        grad[w + 1] += totals[s]
         for j in range(features):
             grad[w + 2 + j] += of_input[u, j]
         for j in range(units):

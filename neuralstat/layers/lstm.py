@@ -21,13 +21,13 @@ from ..engine.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..engine.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import (
+    gate_totals,
     gradient_sums,
     hidden_row,
     input_and_state,
     room_for,
     run_of,
     through_weights,
-    total_of,
 )
 
 GATES = 6  # scratch rows per unit and time
@@ -198,9 +198,10 @@ def lstm_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> No
     units, features = row[UNITS], row[FEATURES]
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
     gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
+    totals = gate_totals(row, delta, GATES * units, 4 * units, m)
     for u in range(4 * units):
         w = row[PARAM] + u * (1 + features + units)
-        grad[w] += total_of(delta, row[SCRATCH] + u, GATES * units, row[TIMES], m)
+        grad[w] += totals[u]
         for j in range(features):
             grad[w + 1 + j] += of_input[u, j]
         for j in range(units):

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.buffers import aligned, row_length
 from ..engine.compile import jit
-from ..engine.buffers import aligned
-from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
+from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
 from ..engine.simd_sums import sum_rows
 from .codes import FEATURES, SCRATCH, SEQUENCES, SOURCE, TARGET, TIMES, UNITS
+
+TURNED = 2**16  # bytes of gates that are turned round at a time
 
 
 @jit
@@ -60,29 +62,6 @@ def through_weights(row: Any, t: int, kept: int, to_input: Any, to_state: Any, l
 
 
 @jit
-def turn_gates(row: Any, delta: Any, gates: int, step: int, n_gates: int, start: int, left: Any) -> None:
-    """`delta` of the gates of all times into `left` (observation, time, gate); negative `gates`: that of h."""
-    for t in range(row[TIMES]):
-        first = gates + t * step if gates >= 0 else hidden_row(row, t, 0)
-        turn_rows(delta, first, n_gates, start, left, t * n_gates, row[TIMES] * n_gates)
-
-
-@jit
-def turn_inputs(row: Any, value: Any, start: int, right: Any) -> None:
-    """Inputs of all times into `right` (observation, time, feature)."""
-    length = row[TIMES] * row[FEATURES]
-    turn_rows(value, row[SOURCE], length, start, right, 0, length)
-
-
-@jit
-def turn_states(row: Any, kept: int, value: Any, start: int, right: Any) -> None:
-    """h of all times but the last into `right` (observation, time, unit)."""
-    units, length = row[UNITS], row[TIMES] * row[UNITS]
-    for t in range(row[TIMES] - 1):
-        turn_rows(value, hidden_row(row, t, kept), units, start, right, t * units, length)
-
-
-@jit
 def vectors_for(n: int, itemsize: int) -> int:
     """Vectors that hold n elements."""
     return (n * itemsize + VECTOR_BYTES - 1) // VECTOR_BYTES
@@ -93,30 +72,43 @@ def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step:
                   of_state: Any, m: int) -> None:
     """Sums over times and observations of (delta of a gate row) times (input), and times (state before).
 
+    Observations are turned round by `LANES`, for a few times at once: what is summed stays in the cache.
+
     Parameters
     ----------
     gates, step, n_gates : int
-        First gate row at time 0, rows from one time to the next, gate rows of a time.
+        First gate row at time 0 (negative: h is the gate), rows from one time to the next, gate rows of a time.
     of_input : (n_gates, whole vectors for the features) array
     of_state : (n_gates, whole vectors for the units) array
         Both are added to.
     """
     times, features, units = row[TIMES], row[FEATURES], row[UNITS]
-    left = aligned(1, LANES * times * n_gates + SLACK, value)[0]
-    inputs = aligned(1, LANES * times * features + SLACK, value)[0]
-    states = aligned(1, LANES * times * units + SLACK, value)[0]
-    x_step, h_step = of_input.shape[1], of_state.shape[1]
-    x_sums, h_sums = of_input.reshape(-1), of_state.reshape(-1)
+    some = max(1, min(times, TURNED // (LANES * n_gates * value.itemsize)))
+    apart = row_length(n_gates, value)
+    left = aligned(1, some * LANES * apart + SLACK, value)[0]
+    inputs = aligned(1, some * LANES * features + SLACK, value)[0]
+    states = aligned(1, some * LANES * units + SLACK, value)[0]
     for start in range(0, m, LANES):
-        turn_gates(row, delta, gates, step, n_gates, start, left)
-        turn_inputs(row, value, start, inputs)
-        turn_states(row, kept, value, start, states)
-        for i in range(LANES):
-            at = i * times * n_gates
-            outer_sums(x_sums, 0, x_step, n_gates, vectors_for(features, value.itemsize), left, at, 0, n_gates, inputs,
-                       i * times * features, 0, features, 1, times)
-            outer_sums(h_sums, 0, h_step, n_gates, vectors_for(units, value.itemsize), left, at + n_gates, 0, n_gates,
-                       states, i * times * units, 0, units, 1, times - 1)
+        for first in range(0, times, some):
+            n = min(some, times - first)
+            for k in range(n):
+                t = first + k
+                gate = gates + t * step if gates >= 0 else hidden_row(row, t, kept)
+                turn_rows(delta, gate, n_gates, start, left, k * LANES * apart, apart)
+                turn_rows(value, row[SOURCE] + t * features, features, start, inputs, k * LANES * features, features)
+                if t > 0:
+                    turn_rows(value, hidden_row(row, t - 1, kept), units, start, states, k * LANES * units, units)
+            none = LANES if first == 0 else 0  # before the first time there is no state
+            _add_products(of_input, n_gates, left, apart, inputs, features, 0, n * LANES)
+            _add_products(of_state, n_gates, left, apart, states, units, none, n * LANES - none)
+
+
+@jit
+def _add_products(sums: Any, n_gates: int, left: Any, apart: int, right: Any, n: int, skipped: int,
+                  positions: int) -> None:
+    """Add products of turned gates and n turned rows, summed over positions after the `skipped` first."""
+    outer_sums(sums.reshape(-1), 0, sums.shape[1], n_gates, vectors_for(n, sums.itemsize), left, skipped * apart, 0,
+               apart, right, skipped * n, 0, n, 1, positions)
 
 
 @jit
@@ -126,11 +118,8 @@ def room_for(n_gates: int, n: int, like: Any) -> Any:
 
 
 @jit
-def total_of(delta: Any, first: int, step: int, times: int, m: int) -> Any:
-    """Sum of `delta` over observations and times of one row of a time."""
-    total = delta[first, 0] * 0
-    for t in range(times):
-        line = delta[first + t * step]
-        for i in range(m):
-            total += line[i]
-    return total
+def gate_totals(row: Any, delta: Any, step: int, n_gates: int, m: int) -> Any:
+    """Sums of `delta` over observations and times of the `n_gates` gate rows of a time."""
+    totals = np.zeros(n_gates, delta.dtype)
+    total_rows(totals, delta, row[SCRATCH], n_gates, step, row[TIMES], m)
+    return totals

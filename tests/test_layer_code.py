@@ -1,0 +1,156 @@
+"""Vector code of convolutions, pools and recurrent layers against their plain loops: sizes beyond a tile, odd geometry."""
+
+from __future__ import annotations
+
+import chains
+import numpy as np
+import pytest
+
+from neuralstat import layers as L
+from neuralstat.engine.buffers import aligned
+from neuralstat.engine.compile import entry
+from neuralstat.layers import codes, conv, conv_cpu, gru, lstm, pool, simple_rnn
+
+M = 48  # observations: three groups that are turned round together
+TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
+
+IMAGES = [
+    (L.Conv2D(33, 3), (7, 6, 1)),
+    (L.Conv2D(5, (2, 4), padding="same"), (5, 6, 3)),
+    (L.Conv2D(10, 3, strides=2, padding="same"), (8, 7, 2)),
+    (L.Conv2D(7, 3, strides=(1, 2), dilation_rate=1, padding="same"), (5, 9, 20)),
+    (L.Conv2D(9, (3, 2), dilation_rate=(1, 3), padding="same"), (6, 7, 17)),
+    (L.Conv2D(20, 3, dilation_rate=2), (8, 7, 2)),
+    (L.Conv2D(1, 1), (3, 4, 50)),
+    (L.Conv2D(12, 5), (6, 7, 33)),
+    (L.Conv1D(11, 4, padding="causal", dilation_rate=2), (12, 5)),
+    (L.Conv1D(18, 3, strides=2), (12, 35)),
+]
+POOLS = [
+    (L.MaxPool2D(2), (7, 6, 5)),
+    (L.MaxPool2D((3, 2), strides=(1, 2), padding="same"), (6, 7, 9)),
+    (L.AvgPool2D(3, strides=2, padding="same"), (6, 7, 9)),
+    (L.AvgPool2D(2, strides=1), (5, 4, 3)),
+    (L.MaxPool1D(3), (11, 4)),
+    (L.GlobalAvgPool(), (4, 5, 6)),
+    (L.GlobalMaxPool(), (4, 5, 6)),
+]
+RECURRENT = [(units, shape, sequences) for units, shape in ((1, (1, 1)), (9, (5, 17)), (40, (23, 3)), (67, (4, 50)))
+             for sequences in (False, True)]  # fmt: skip
+
+
+@entry
+def conv_plain(row, theta, value, delta, grad, m):
+    """Forward, backward, gradient."""
+    conv.conv2d_forward(row, theta, value, 0, m, 1)
+    conv.conv2d_backward(row, theta, delta, 0, m, 1)
+    conv.conv2d_gradient(row, value, delta, grad, 0, m, 1)
+
+
+@entry
+def conv_vector(row, theta, value, delta, grad, m):
+    """Forward, backward, gradient."""
+    conv_cpu.conv2d_forward_cpu(row, theta, value, m)
+    conv_cpu.conv2d_backward_cpu(row, theta, delta, m)
+    conv_cpu.conv2d_gradient_cpu(row, value, delta, grad, m)
+
+
+@entry
+def pool_plain(row, theta, value, delta, grad, m):
+    """Forward, backward."""
+    pool.pool_forward(row, theta, value, 0, m, 1)
+    pool.pool_backward(row, value, delta, 0, m, 1)
+
+
+@entry
+def pool_vector(row, theta, value, delta, grad, m):
+    """Forward, backward."""
+    pool.pool_forward_cpu(row, theta, value, m)
+    pool.pool_backward_cpu(row, value, delta, m)
+
+
+@entry
+def recurrent_plain(row, theta, value, delta, grad, m):
+    """Forward, backward, gradient."""
+    if row[codes.OP] == codes.LSTM:
+        lstm.lstm_forward(row, theta, value, 0, m, 1)
+        lstm.lstm_backward(row, theta, value, delta, 0, m, 1)
+        lstm.lstm_gradient(row, value, delta, grad, 0, m, 1)
+    elif row[codes.OP] == codes.GRU:
+        gru.gru_forward(row, theta, value, 0, m, 1)
+        gru.gru_backward(row, theta, value, delta, 0, m, 1)
+        gru.gru_gradient(row, value, delta, grad, 0, m, 1)
+    else:
+        simple_rnn.simple_rnn_forward(row, theta, value, 0, m, 1)
+        simple_rnn.simple_rnn_backward(row, theta, value, delta, 0, m, 1)
+        simple_rnn.simple_rnn_gradient(row, value, delta, grad, 0, m, 1)
+
+
+@entry
+def recurrent_vector(row, theta, value, delta, grad, m):
+    """Forward, backward, gradient."""
+    if row[codes.OP] == codes.LSTM:
+        lstm.lstm_forward_cpu(row, theta, value, m)
+        lstm.lstm_backward_cpu(row, theta, value, delta, m)
+        lstm.lstm_gradient_cpu(row, value, delta, grad, m)
+    elif row[codes.OP] == codes.GRU:
+        gru.gru_forward_cpu(row, theta, value, m)
+        gru.gru_backward_cpu(row, theta, value, delta, m)
+        gru.gru_gradient_cpu(row, value, delta, grad, m)
+    else:
+        simple_rnn.simple_rnn_forward_cpu(row, theta, value, m)
+        simple_rnn.simple_rnn_backward_cpu(row, theta, value, delta, m)
+        simple_rnn.simple_rnn_gradient_cpu(row, value, delta, grad, m)
+
+
+def compare(plain, vector, layer, shape, dtype):
+    """Units, their delta and the gradient of one layer, from both codes and from buffers with arbitrary contents."""
+    network = chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape))
+    row = network.table[0]
+    rng = np.random.default_rng([network.n_params, network.width])
+    theta = (rng.standard_normal(network.n_params) / np.sqrt(1 + shape[-1])).astype(dtype)
+    start = rng.standard_normal((2, network.width, M)).astype(dtype)
+    results = []
+    for kernel in (plain, vector):
+        value, delta = start.copy()
+        grad = np.ones(network.n_params, dtype)
+        kernel(row, theta, value, delta, grad, M)
+        used = slice(row[codes.SOURCE], row[codes.SOURCE] + row[codes.N_IN])
+        out = slice(row[codes.TARGET], row[codes.TARGET] + row[codes.N_OUT])
+        results.append((value[out], delta[used], grad[network.slices[0]]))
+    for expected, found in zip(*results, strict=True):
+        if expected.size:
+            size = np.max(np.abs(expected))
+            np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[dtype] * size)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("layer", "shape"), IMAGES, ids=lambda value: str(value)[:70])
+def test_convolutions(layer, shape, dtype):
+    compare(conv_plain, conv_vector, layer, shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("layer", "shape"), POOLS, ids=lambda value: str(value)[:50])
+def test_pools(layer, shape, dtype):
+    compare(pool_plain, pool_vector, layer, shape, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("units", "shape", "sequences"), RECURRENT)
+@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
+def test_recurrent_layers(kind, units, shape, sequences, dtype):
+    compare(recurrent_plain, recurrent_vector, kind(units, return_sequences=sequences), shape, dtype)
+
+
+@entry
+def address(like):
+    """Where a buffer begins, its shape and its largest element."""
+    buffer = aligned(5, 24, like)
+    return buffer.ctypes.data, buffer.shape, buffer.max()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_buffers_begin_at_a_cache_line(dtype):
+    where, shape, largest = address(np.zeros(1, dtype))
+    assert where % 64 == 0 and shape == (5, 24) and largest == 0
