@@ -108,7 +108,8 @@ def compare(plain, vector, layer, shape, dtype):
     network = chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape))
     row = network.table[0]
     rng = np.random.default_rng([network.n_params, network.width])
-    theta = (rng.standard_normal(network.n_params) / np.sqrt(1 + shape[-1])).astype(dtype)
+    fan = 1 + shape[-1] + getattr(layer, "units", 0)  # larger weights make recurrent states chaotic
+    theta = (rng.standard_normal(network.n_params) / np.sqrt(fan)).astype(dtype)
     start = rng.standard_normal((2, network.width, M)).astype(dtype)
     results = []
     for kernel in (plain, vector):

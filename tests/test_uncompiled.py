@@ -14,7 +14,11 @@ import pytest
 from test_representation import passed, run_pytest
 
 from neuralstat.activations import ACTIVATIONS, ActivationKind
+from neuralstat.epochs import Training, make_rows, shuffle_keys, train_epochs
+from neuralstat.layers import BatchNorm, Dense
 from neuralstat.losses import LOSSES
+from neuralstat.optimizers import SGD
+from neuralstat.start import children
 from neuralstat.train import Algorithm, train
 
 HERE = Path(__file__).parent
@@ -38,7 +42,15 @@ def numbers() -> dict[str, np.ndarray]:
         data = chains.kernel_data(x, y)
         loss, grad = chains.kernel_gradient(network, data, theta[0])
         out[name] = np.append(grad, loss)
-        fit = train(network, data, theta, np.ones(network.n_params, bool), Algorithm(), stepmax=4, n_jobs=1)
+        free = np.ones(network.n_params, bool)
+        kinds = [type(layer) for layer in network.layers]
+        if set(kinds) == {Dense}:
+            fit = train(network, data, theta, free, Algorithm(), stepmax=4, n_jobs=1)
+        elif kinds[1] is BatchNorm:
+            keys = shuffle_keys(children(np.random.SeedSequence(1), 2))
+            fit = train_epochs(network, make_rows(data.x, data.y), theta, free, Training(SGD(), 4, 3), keys, n_jobs=1)
+        else:
+            return  # algorithms see a function and its gradient, whatever the layers
         out[f"{name}, trained"] = np.append(fit.theta.ravel(), [*fit.steps, *fit.status])
 
     for name in ACTIVATIONS:
