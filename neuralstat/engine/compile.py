@@ -19,6 +19,8 @@ from typing import Any
 import numba
 from numba.core import caching
 
+from .inner import InnerCompiler, OuterCompiler
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 # Reassociation and contraction let reductions vectorise. `nnan` and `ninf` are left out on purpose:
@@ -130,13 +132,15 @@ def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> 
         return functools.partial(jit, strict=strict)
     fastmath: Any = False if strict else FAST
     return numba.njit(
-        nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
+        pipeline_class=InnerCompiler,
     )(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: as `jit`, and kept on disk where a folder is writable."""
-    kernel = numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True)(function)
+    kernel = numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True,
+                        pipeline_class=OuterCompiler)(function)
     if numba.config.DISABLE_JIT:
         return kernel
     with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
