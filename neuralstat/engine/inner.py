@@ -45,6 +45,7 @@ class KeepAsLowered(LoweringPass):
         LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
+        """Give the function its library."""
         state.library = InnerLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         return False
@@ -60,6 +61,7 @@ class OfferToCallers(LoweringPass):
         LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
+        """Register the function without an address."""
         lowered, library = state["cr"], state.library
         name = lowered.fndesc.qualname.split(".")[-1]
         module, doc = lowered.fndesc.lookup_module(), f"inner code of {name!r}"
@@ -79,6 +81,7 @@ class SetEnvironments(LoweringPass):
         LoweringPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
+        """Set what the code refers to."""
         code = state.library.codegen
         for variable in state.library._final_module.global_variables:
             found = environment.lookup_environment(variable.name) if variable.name.startswith(ENVIRONMENT) else None
@@ -91,6 +94,7 @@ class InnerCompiler(CompilerBase):
     """numba's stages, but for machine code."""
 
     def define_pipelines(self) -> list[Any]:
+        """One list of passes."""
         stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
         stages.add_pass_after(KeepAsLowered, IRLegalization)
         stages.add_pass_after(OfferToCallers, NativeLowering)
@@ -102,6 +106,7 @@ class OuterCompiler(CompilerBase):
     """numba's stages, and the environments of inner functions."""
 
     def define_pipelines(self) -> list[Any]:
+        """One list of passes."""
         stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
         stages.add_pass_after(SetEnvironments, NativeLowering)
         stages.finalize()
