@@ -15,7 +15,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 #: Whether numba's JIT was switched off (NUMBA_DISABLE_JIT=1) when this module was imported.
-UNCOMPILED: bool = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+UNCOMPILED: bool = bool(numba.config.DISABLE_JIT)
 #: Stand-ins for compiled functions where numba's JIT is switched off: made-up address -> Python function
 #: that returns (value, slope, curvature).
 PYTHON_FUNCTIONS: dict[int, Callable[..., tuple[float, float, float]]] = {}
@@ -36,7 +36,7 @@ def _indirect_call(n_arguments: int) -> Callable:
     return generate
 
 
-_TRIPLE = types.UniTuple(types.float64, 3)
+_TRIPLE = types.UniTuple(types.float64, 3)  # type: ignore[attr-defined]
 
 
 def _compiled_activation(typing_context, address, z):  # type: ignore[no-untyped-def]

@@ -47,7 +47,7 @@ class Data(NamedTuple):
     weight: np.ndarray  # (B or 1, n), or (1, 0) for none
     offset: np.ndarray  # (K, n), or (K, 0) for none
     rows: np.ndarray  # (B or 1, m) int64 observations that each network sees, or (1, 0) for all of them
-    count: np.ndarray  # (B or 1,) int64: how many of `rows` are used, or (0,) for all of them
+    count: np.ndarray  # type: ignore[assignment]  # (B or 1,) int64: how many of `rows` are used, or (0,) for all of them
 
 
 class Work(NamedTuple):

@@ -30,7 +30,7 @@ class Curve(NamedTuple):
     product: np.ndarray  # ((F + FOUR) (F + FOUR + 1),)
     row: np.ndarray  # (G, P) int64: row of weight p in the pass of output k; -1 where it has none
     place: np.ndarray  # (G, F) int64: which free weight a row is
-    count: np.ndarray  # (G,) int64 rows used; G is K, or 1 where every pass has the same rows
+    count: np.ndarray  # type: ignore[assignment]  # (G,) int64 rows used; G is K, or 1 where every pass has the same rows
     where: np.ndarray  # (F,) int64 the free weights
     root: np.ndarray  # (K, BLOCK) root of V; shares of the outputs for the multinomial loss
     step: np.ndarray  # (K, BLOCK) complex128

@@ -104,7 +104,7 @@ else:
         return value if z == z else z
 
     @numba.njit(fastmath={"contract"}, error_model="numpy")
-    def _reduced32(z: float) -> tuple[float, float]:
+    def _reduced32(z: Any) -> tuple[Any, Any]:
         """``(expm1(r), 2^k)`` of a float32 with |z| < 87."""
         shifted = z * _LOG2E32 + _ROUND32
         k = shifted - _ROUND32
@@ -142,7 +142,7 @@ else:
         return doubled / (doubled + 2.0) if z == z else z
 
     @numba.njit(error_model="numpy")
-    def _tanh32(z: float) -> float:
+    def _tanh32(z: Any) -> Any:
         two = np.float32(2.0)
         doubled = _expm1_32(two * min(max(z, np.float32(-10.0)), np.float32(10.0)))
         return doubled / (doubled + two) if z == z else z
@@ -213,10 +213,10 @@ else:
         """Register what `stub` means inside kernels for each kind of number."""
 
         @overload(stub, inline="never")
-        def choose(z):  # type: ignore[no-untyped-def]  # numba compares the argument lists, annotations included
+        def choose(z):  # numba compares the argument lists, annotations included
             kernel = complex_ if isinstance(z, types.Complex) else single if z == types.float32 else double
 
-            def implementation(z):  # type: ignore[no-untyped-def]
+            def implementation(z):
                 return kernel(z)
 
             return named(implementation, stub.__name__, kernel.__name__)

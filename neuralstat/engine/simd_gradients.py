@@ -134,7 +134,7 @@ def outer_sums(typingctx: Any, sums: Any, at: Any, row_step: Any, n_rows: Any, n
             def over(j0: ir.Value) -> None:
                 rest = code.index(0)
                 for rows in (ROWS, ROWS // 2, 1):
-                    rest = code.loop(rest, n_rows, rows, lambda f0, rows=rows: tile(rows, vectors, f0, j0))
+                    rest = code.loop(rest, n_rows, rows, lambda f0, rows=rows: tile(rows, vectors, f0, j0))  # type: ignore[misc]
 
             return over
 
@@ -213,7 +213,7 @@ def near_sums(typingctx: Any, sums: Any, left: Any, first: Any, line: Any, step:
             def over(f0: ir.Value) -> None:
                 rest = code.index(0)
                 for count in TAPS:
-                    rest = code.loop(rest, n_taps, count, lambda e0, count=count: tile(rows, count, f0, e0))
+                    rest = code.loop(rest, n_taps, count, lambda e0, count=count: tile(rows, count, f0, e0))  # type: ignore[misc]
 
             return over
 

@@ -125,7 +125,7 @@ def sum_rows(typingctx: Any, out: Any, target: Any, n_rows: Any, panel: Any, len
                 left = code.index(0)
                 rows = ROWS
                 while rows:
-                    left = code.loop(left, n_rows, rows, lambda r0, rows=rows: tile(rows, vectors, i, r0))
+                    left = code.loop(left, n_rows, rows, lambda r0, rows=rows: tile(rows, vectors, i, r0))  # type: ignore[misc]
                     rows //= 2
 
             return over

@@ -30,7 +30,7 @@ def _dense(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 
 
 def _convolution(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
-    field = (int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS]))
+    field: tuple[int, ...] = (int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS]))
     if type(layer).__name__ == "Conv1D":
         field = field[1:]
     kernel = block[:, 1:].reshape(len(block), *field, int(row[codes.CHANNELS]))
