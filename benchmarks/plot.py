@@ -15,12 +15,15 @@ OURS, THEIRS, LIMIT = "#1b6ca8", "#b9b9b9", "#d98032"
 
 
 def bars(ax: Axes, names: list[str], values: list[float], title: str, unit: str) -> None:
-    """Horizontal bars on a logarithmic axis, each with its value."""
+    """Horizontal bars, each with its value; the axis is logarithmic where values differ tenfold."""
     kinds = [OURS if n.startswith("neuralstat") else LIMIT if n.startswith(("floor", "copy")) else THEIRS for n in names]
     ax.barh(names, values, color=kinds)
     ax.invert_yaxis()
-    ax.set_xscale("log")
-    ax.set_xlim(min(values) / 2, max(values) * 5)
+    if max(values) > 10 * min(values):
+        ax.set_xscale("log")
+        ax.set_xlim(min(values) / 2, max(values) * 5)
+    else:
+        ax.set_xlim(0, 1.25 * max(values))
     for k, value in enumerate(values):
         ax.annotate(f"{value:.3g}", (value, k), (3, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set_title(title, loc="left", fontsize=10)
@@ -46,9 +49,9 @@ def sweep(ax: Axes, frame: pd.DataFrame) -> None:
 
 
 def main() -> None:
-    """Four bar charts and the sweeps."""
+    """Bar charts and the sweeps."""
     matplotlib.use("Agg")
-    figure, axes = plt.subplots(3, 2, figsize=(11, 11), layout="constrained")
+    figure, axes = plt.subplots(5, 2, figsize=(11, 17), layout="constrained")
     step, solution = pd.read_csv(RESULTS / "step.csv"), pd.read_csv(RESULTS / "time_to_solution.csv")
     bars(axes[0, 0], list(step["what"]), list(step["median_us"]), "One step of 1-10-5-15-1, n = 200", "microseconds")
     one = solution[solution["starts"] < 1000]
@@ -65,6 +68,11 @@ def main() -> None:
     many = solution[solution["starts"] == 1000]
     bars(axes[2, 1], [f"neuralstat lm,\n{t} thread{'s' * (t > 1)}" for t in many["threads"]],
          list(many["wall_seconds"]), "1000 networks of 10 units, n = 200", "seconds")  # fmt: skip
+    layered = pd.read_csv(RESULTS / "layers.csv")
+    for ax, (what, part) in zip(axes[3:].flat, list(layered.groupby("what", sort=False)), strict=False):
+        bars(ax, list(part["program"]), list(part["median_ms"]), f"Adam, {what}, batch {part['batch'].iloc[0]}, float32",
+             "milliseconds a step")  # fmt: skip
+    axes[-1, -1].set_axis_off()
     figure.savefig(RESULTS / "benchmarks.png", dpi=110)
 
 
