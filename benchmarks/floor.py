@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from neuralstat.engine import simd
+from neuralstat.jit import simd
 
 CHAINS = 16  # more than latency times throughput of any current processor
 ROUNDS = 2000

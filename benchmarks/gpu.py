@@ -24,10 +24,12 @@ from common import alternate, write
 
 import neuralstat as ns
 from neuralstat.engine import cpu, cuda
+from neuralstat.engine.data import make_data
 from neuralstat.errors import DeviceError
-from neuralstat.network import Network, dense_network, objective, resolve_activation
+from neuralstat.network.network import Network, dense_network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import BFGS, LM
-from neuralstat.train import Algorithm, make_data, threads, train
+from neuralstat.training.train import Algorithm, threads, train
 
 HIDDEN = (10, 5, 15)
 FMA_PER_CYCLE = {"float32": 128, "float64": 64}  # of a multiprocessor of an A100 or H100

@@ -9,9 +9,10 @@ import numpy as np
 
 from neuralstat import layers as L
 from neuralstat.engine.cuda.batches.part import Part
-from neuralstat.epochs import Training, make_plan, make_rows, make_state, train_epochs
-from neuralstat.network import Network, objective, resolve_activation
+from neuralstat.network.network import Network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers.minibatch import Adam
+from neuralstat.training.epochs import Training, make_plan, make_rows, make_state, train_epochs
 
 if TYPE_CHECKING:
     from gpu import Sizes

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gpu import Sizes
 
-    from neuralstat.network import Network
+    from neuralstat.network.network import Network
 
 Programs = dict[str, Callable[[], object]]
 WITHOUT = "PyTorch for CUDA is not installed: no peer was timed"

@@ -21,8 +21,9 @@ N, P, HIDDEN = 1_000_000, 20, (32, 16)
 def ours(dtype: type) -> Callable[[], object]:
     """A call that takes one gradient."""
     from neuralstat.engine import cpu
-    from neuralstat.network import dense_network, objective, resolve_activation
-    from neuralstat.train import make_data
+    from neuralstat.engine.data import make_data
+    from neuralstat.network.network import dense_network
+    from neuralstat.network.objective import objective, resolve_activation
 
     rng = np.random.default_rng(0)
     net = dense_network(P, HIDDEN, [resolve_activation("logistic")] * 2,

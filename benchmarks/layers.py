@@ -58,11 +58,12 @@ def data(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def ours(case: Case) -> Callable[[], object]:
     """A call that trains for `case.steps` steps."""
     from neuralstat import layers as L
-    from neuralstat.engine.minibatch import train_batches
-    from neuralstat.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
-    from neuralstat.network import Network, objective, resolve_activation
+    from neuralstat.engine.batches import train_batches
+    from neuralstat.network.network import Network
+    from neuralstat.network.objective import objective, resolve_activation
     from neuralstat.optimizers import Adam
-    from neuralstat.start import children
+    from neuralstat.seeds import children
+    from neuralstat.training.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
 
     x, y = data(case)
     k = case.units

@@ -13,13 +13,14 @@ import numba
 import numpy as np
 from common import alternate, write
 
+from neuralstat.engine.batches import collect, train_batches
 from neuralstat.engine.cpu import workspace
-from neuralstat.engine.minibatch import collect, train_batches
-from neuralstat.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
-from neuralstat.network import dense_network, objective, resolve_activation
+from neuralstat.network.network import dense_network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import Adam
 from neuralstat.optimizers import first_order as codes
-from neuralstat.start import children
+from neuralstat.seeds import children
+from neuralstat.training.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
 
 BATCH, STEPS, SIZES = 128, 10, (784, 512, 512, 10)
 

@@ -17,9 +17,11 @@ from common import alternate, write
 from floor import instructions, nanoseconds, vector_instructions
 
 from neuralstat.engine import cpu
-from neuralstat.network import dense_network, objective, resolve_activation
+from neuralstat.engine.data import make_data
+from neuralstat.network.network import dense_network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import rprop
-from neuralstat.train import Algorithm, _Stack, make_data, train
+from neuralstat.training.train import Algorithm, _Stack, train
 
 STEPS, NETWORKS = 100, 100
 R_MICROSECONDS = 170.0  # neuralnet 1.44.6 under R 4.2.2, recorded on such a machine; not run here

@@ -27,9 +27,11 @@ import numpy as np
 from common import write
 
 import neuralstat as ns
-from neuralstat.network import dense_network, objective, resolve_activation
+from neuralstat.engine.data import make_data
+from neuralstat.network.network import dense_network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import BFGS, LBFGS, LM
-from neuralstat.train import Algorithm, make_data, train
+from neuralstat.training.train import Algorithm, train
 
 UNITS, N, STARTS = 10, 200, 20
 PROGRAMS = {

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import frozen
+from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, DataError, caller
-from .exclude import fixed_weights
 from .families import needs, resolve_family, resolve_objective
 from .families.starts import feasible
+from .functions.penalties import L1
 from .layers import Dense
-from .network import ActivationSpec, Network, dense_network, resolve_activation
+from .network.arrays import frozen
+from .network.exclude import fixed_weights
+from .network.network import Network, dense_network
+from .network.objective import ActivationSpec, resolve_activation
+from .network.penalties import coefficients
+from .network.start import start_weights
 from .optimizers import OPTIMIZERS, Optimizer, choose
 from .optimizers.rprop import CODES
-from .penalties import L1, coefficients
-from .settings import STEPMAX, THRESHOLD, Settings
-from .start import seed_sequence, start_weights
-from .train import Algorithm, Fit, make_data, polish, train
+from .seeds import seed_sequence
+from .training.settings import STEPMAX, THRESHOLD, Settings
+from .training.train import Algorithm, Fit, polish, train
 
 if TYPE_CHECKING:
     from .formula import Design
@@ -93,7 +97,7 @@ class NeuralNet:
         else:
             parts = formula.as_partitions(second)
             if settings.compat == "R":
-                from .rcompat import string_classes
+                from .formula.rcompat import string_classes
 
                 if parts is not None:
                     parts = parts.map(functools.partial(string_classes, first))
@@ -144,12 +148,12 @@ class NeuralNet:
         seeds = seed_sequence(merged.random_state)
         check = None
         if merged.minibatch:
-            from . import minibatch
+            from .training import minibatch
 
             design, check = minibatch.split(design, merged)
             design = minibatch.weigh_classes(design, merged.class_weight)
             if merged.checkpoint is not None and merged.random_state is None:
-                from .checkpoint import stored_seeds
+                from .training.checkpoint import stored_seeds
 
                 seeds = stored_seeds(merged.checkpoint) or seeds
         fit = run(design, network, merged, seeds, check)
@@ -233,7 +237,7 @@ def run(
     free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
     internal = None
     if design.scaling is not None:
-        from .scaling import scaled_constants, to_internal
+        from .network.scaling import scaled_constants, to_internal
 
         constants = scaled_constants(network, design.scaling, free, constants)
         internal = functools.partial(to_internal, network, design.scaling)
@@ -257,11 +261,11 @@ def train_from(
     data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
     penalty = coefficients(settings.penalty, network, design)
     if settings.minibatch:
-        from .minibatch import run_epochs
+        from .training.minibatch import run_epochs
 
         return run_epochs(design, network, settings, seeds, check, start, free, penalty)
     algorithm, chosen = resolve_algorithm(settings, network, design, int(free.sum()), penalty)
-    from .progress import Lifesign
+    from .training.progress import Lifesign
 
     with Lifesign(settings, network) as lifesign:
         watched: dict[str, Any] = {

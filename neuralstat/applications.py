@@ -16,7 +16,7 @@ from .errors import ArgumentError, DataError, DataWarning, FileFormatError, call
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .network import Network
+    from .network.network import Network
 
 VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # convolutions and filters of each block
 VGG16_DENSE = (4096, 4096)
@@ -84,7 +84,7 @@ class Application(Sequence[Any]):
 
     def summary(self) -> str:
         """Keras' table of the layers, as text; works without weights."""
-        from .summary import layers_table
+        from .summary.summary import layers_table
 
         inputs = "x".join(map(str, self.input_shape))
         return layers_table(self.layer_table, f"{self.name} (input {inputs})").text()
@@ -162,7 +162,7 @@ class Application(Sequence[Any]):
 
     def _passes(self, images: Any, layer: int | None) -> np.ndarray:
         """Outputs (None: the linear predictors), some images at a time."""
-        from .inference import derivatives
+        from .network import derivatives
 
         images = np.asarray(images)
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
@@ -186,9 +186,10 @@ class Application(Sequence[Any]):
 
     def _network(self) -> tuple[Network, np.ndarray]:
         """The network and its weights (P,); without a head it ends in one unit with weights 0."""
-        from .arrays import fill
         from .layers import Dense, Flatten
-        from .network import Network, objective, resolve_activation
+        from .network.arrays import fill
+        from .network.network import Network
+        from .network.objective import objective, resolve_activation
 
         weights = self._known()
         if not hasattr(self, "_made"):

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .criteria import CriteriaMixin
+from .df.criteria import CriteriaMixin
 from .effects.methods import EffectsMixin
 from .engine import cpu
+from .engine.data import make_data
 from .errors import ArgumentError
-from .inference import derivatives
-from .inference.tables import CoefficientMixin
-from .layered import LayeredMixin, layer_call
-from .likelihood import LikelihoodMixin
-from .penalties import coefficients, per_observation
-from .predictions import ComputeResult, PredictionMixin
-from .rcompat import r_error, r_generalized_weights
-from .train import STATUS, Fit, make_data
+from .inference.coefficients import CoefficientMixin
+from .inference.predict import ComputeResult, PredictionMixin
+from .insight.layers import LayeredMixin, layer_call
+from .likelihood.likelihood import LikelihoodMixin
+from .network import derivatives
+from .network.penalties import coefficients, per_observation
+from .network.rcompat import r_error, r_generalized_weights
+from .training.train import STATUS, Fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from .formula import Design
     from .inference.influence import Influence
     from .inference.intervals import ConfidenceInterval
-    from .network import Network
-    from .settings import Settings
+    from .network.network import Network
+    from .training.settings import Settings
 
 
 class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin, EffectsMixin):
@@ -74,7 +75,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
     @cached_property
     def call(self) -> str:
         """The call, with the arguments that differ from the defaults."""
-        from .settings import Settings
+        from .training.settings import Settings
 
         default = Settings()
         shown = []
@@ -157,8 +158,8 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
 
     def _original_error(self, b: int) -> float:
         """Half squared errors of several scaled outputs, each in its own units, and the penalty."""
-        from .engine.compile import as_python
-        from .penalties import penalise
+        from .functions.penalties import penalise
+        from .jit.compile import as_python
 
         scaling = self.design.scaling
         f = derivatives.outputs(self.network, self.design.x, self.fit.theta[b], self.design.offset)[0]
@@ -227,7 +228,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
 
     @cached_property
     def _optima(self) -> np.ndarray:
-        from .canonical import distinct_optima
+        from .network.canonical import distinct_optima
 
         raw = self._raw(self.design.x, self.design.offset, range(self.nrep))
         return distinct_optima(self.fit.loss.astype(float), np.asarray(raw), self.design.weights)
@@ -238,7 +239,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
         same canonical weights; see `canonical.canonical`.
         """
-        from .canonical import canonical
+        from .network.canonical import canonical
 
         return canonical(self.network, self.theta, self.fit.free[0])
 
@@ -291,7 +292,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
     def _original(self, theta: np.ndarray) -> np.ndarray:
         if self.design.scaling is None:
             return theta
-        from .scaling import to_original
+        from .network.scaling import to_original
 
         return to_original(self.network, self.design.scaling, theta)
 
@@ -450,7 +451,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
 
     def summary(self) -> Any:
         """The fit as a page: text by ``print``, HTML in a notebook, LaTeX by ``.as_latex()``."""
-        from .summary import summary
+        from .summary.summary import summary
 
         return summary(self)
 
@@ -543,15 +544,15 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
 
     def save(self, path: Any) -> None:
         """Write the fit to a file of arrays and JSON; `neuralstat.load` reads it."""
-        from .io import save
+        from .io.files import save
 
         save(self, path)
 
 
 def _shown(value: Any) -> str:
     """An argument as it is written in the call: functions by name, a Generator without its address."""
-    from .custom import Activation, Loss
-    from .penalties import Penalty
+    from .network.penalties import Penalty
+    from .symbolic.custom import Activation, Loss
 
     if isinstance(value, list | tuple):
         ends = "[]" if isinstance(value, list) else "()" if len(value) != 1 else ("(", ",)")

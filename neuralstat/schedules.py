@@ -187,7 +187,7 @@ class Performance(Schedule):
     min_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        from .settings import check_int
+        from .checks import check_int
 
         self._put("initial_rate")
         self._put("factor", most=1.0)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .api import NeuralNet
-from .penalties import decay as weight_decay
+from .network.penalties import decay as weight_decay
 from .results import NeuralNetResults
 
 try:

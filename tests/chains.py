@@ -9,12 +9,13 @@ import numpy as np
 
 import neuralstat
 from neuralstat import layers as L
-from neuralstat.activations import ACTIVATIONS
 from neuralstat.engine import cpu
+from neuralstat.engine.data import make_data
+from neuralstat.functions.activations import ACTIVATIONS
+from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import LAYERS
-from neuralstat.losses import LOSSES
-from neuralstat.network import ActivationSpec, Network, objective, resolve_activation
-from neuralstat.train import make_data
+from neuralstat.network.network import Network
+from neuralstat.network.objective import ActivationSpec, objective, resolve_activation
 
 PACKAGE = Path(neuralstat.__file__).parent.parent  # the folder that it is imported from
 TOLERANCE = 1e-12  # relative to the largest element

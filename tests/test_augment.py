@@ -133,11 +133,12 @@ def test_images_are_checked():
 
 
 def train(augment, seed=1, epochs=4, reps=2, **more):
-    from neuralstat.engine.minibatch import Rows
-    from neuralstat.epochs import Training, make_rows, shuffle_keys, train_epochs
+    from neuralstat.engine.batches import Rows
     from neuralstat.layers import Conv2D, Dense, Flatten
-    from neuralstat.network import Network, objective, resolve_activation
+    from neuralstat.network.network import Network
+    from neuralstat.network.objective import objective, resolve_activation
     from neuralstat.optimizers import minibatch
+    from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs
 
     network = Network((Conv2D(2, 3, activation="tanh"), Flatten(), Dense(1)), (9, 7, 2),
                       objective("sse", resolve_activation("identity")), ("",) * 126, ("y",))  # fmt: skip
@@ -178,7 +179,7 @@ def test_every_epoch_and_repetition_has_its_own_images():
 def test_a_resumed_fit_has_the_same_bits(tmp_path):
     from dataclasses import replace
 
-    import neuralstat.epochs as epochs
+    import neuralstat.training.epochs as epochs
 
     whole = train(ImageAugmenter(**ALL), epochs=4)
     original = epochs.Training
@@ -218,7 +219,7 @@ def test_settings_are_checked():
 
 
 def test_augmenters_are_saved(tmp_path):
-    from neuralstat.io_model import _pack_augmenter, _unpack_augmenter
+    from neuralstat.io.model import _pack_augmenter, _unpack_augmenter
 
     for augment in (ImageAugmenter(**ALL), ImageAugmenter(shift=(0.1, 0.2), zoom=(0.5, 2.0))):
         assert _unpack_augmenter(_pack_augmenter(augment)) == augment

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from test_scalar import FUNCTIONS
 
-from neuralstat.activations import logistic_rows, tanh_rows
-from neuralstat.engine import compile as compiling
-from neuralstat.engine.simd import PAD
+from neuralstat.functions.activations import logistic_rows, tanh_rows
+from neuralstat.jit import compile as compiling
+from neuralstat.jit.vector_code import PAD
 
 COMPILED = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
 

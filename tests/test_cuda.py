@@ -27,16 +27,16 @@ from chains import (
 
 import neuralstat as ns
 from neuralstat import layers as L
-from neuralstat.activations import ACTIVATIONS
 from neuralstat.engine import cpu, cuda
 from neuralstat.engine.cuda import large, memory, trainers
 from neuralstat.errors import ArgumentError, DeviceError
-from neuralstat.losses import LOSSES
-from neuralstat.network import objective, resolve_activation
+from neuralstat.functions.activations import ACTIVATIONS
+from neuralstat.functions.losses import LOSSES
+from neuralstat.network.objective import objective, resolve_activation
+from neuralstat.network.penalties import decay, l1
 from neuralstat.optimizers import BFGS, LBFGS, LM
 from neuralstat.optimizers.rprop import CODES
-from neuralstat.penalties import decay, l1
-from neuralstat.train import Algorithm, train
+from neuralstat.training.train import Algorithm, train
 
 pytestmark = pytest.mark.cuda
 

@@ -19,10 +19,10 @@ from neuralstat.engine import cpu, minibatch
 from neuralstat.engine.cuda import memory
 from neuralstat.engine.cuda.batches import run
 from neuralstat.engine.cuda.batches.part import Part
-from neuralstat.epochs import Training, make_rows, train_epochs
 from neuralstat.errors import DeviceError
 from neuralstat.optimizers.minibatch import MINIBATCH, SGD, Adam, RMSprop
-from neuralstat.stopping import EarlyStopping
+from neuralstat.training.epochs import Training, make_rows, train_epochs
+from neuralstat.training.stopping import EarlyStopping
 
 pytestmark = pytest.mark.cuda
 

@@ -8,10 +8,10 @@ import pytest
 from chains import CHAINS, MIXED, chain_network, close, draw, kernel_data, naive_gradient, naive_loss, rows_of
 
 from neuralstat import layers as L
-from neuralstat.activations import ACTIVATIONS
-from neuralstat.inference import derivatives
-from neuralstat.losses import LOSSES
-from neuralstat.penalties import decay, elimination
+from neuralstat.functions.activations import ACTIVATIONS
+from neuralstat.functions.losses import LOSSES
+from neuralstat.network import derivatives
+from neuralstat.network.penalties import decay, elimination
 
 DENSE, RAGGED = CHAINS["Dense"][2], ((L.Dense(4, "swish"), L.Dense(3)), (2,))
 KINDS = pytest.mark.parametrize("chain", [DENSE, RAGGED, MIXED], ids=["dense", "rare", "mixed"])

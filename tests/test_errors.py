@@ -110,7 +110,7 @@ def _table():
 
 
 def test_every_argument_is_in_the_table():
-    from neuralstat.settings import Settings
+    from neuralstat.training.settings import Settings
 
     later = set(Settings.names()) - set(ARGUMENTS)
     assert not later & {"hidden", "exclude", "random_state"}

@@ -10,11 +10,11 @@ from scipy import special
 
 import neuralstat as ns
 from neuralstat.engine import cpu
+from neuralstat.engine.data import make_data
 from neuralstat.errors import ArgumentError, DataError, FileFormatError
 from neuralstat.families import family_from_json, power, resolve_family, resolve_link
 from neuralstat.families.resolve import family_objective
-from neuralstat.network import dense_network
-from neuralstat.train import make_data
+from neuralstat.network.network import dense_network
 
 F = ns.families
 RNG = np.random.default_rng(3)

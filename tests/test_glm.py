@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 import neuralstat as ns
 from neuralstat.families import resolve_family
-from neuralstat.inference import derivatives
+from neuralstat.network import derivatives
 
 N = 120
 L, S = sm.families.links, sm.families

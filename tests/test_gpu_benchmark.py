@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from neuralstat.engine import cuda
+from neuralstat.engine.data import make_data
 from neuralstat.errors import DeviceError
-from neuralstat.train import Algorithm, make_data, train
+from neuralstat.training.train import Algorithm, train
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

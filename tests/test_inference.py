@@ -11,9 +11,9 @@ import scipy.stats
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, SingularHessianWarning
-from neuralstat.inference import derivatives
 from neuralstat.inference.covariance import expected_information, inverse
 from neuralstat.inference.units import undetermined_units
+from neuralstat.network import derivatives
 
 TARGETS = Path(__file__).parent / "reference" / "targets"
 

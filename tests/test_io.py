@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, ConvergenceWarning, FileFormatError
-from neuralstat.io_encoding import Reader, Writer, read_array, write_array
+from neuralstat.io.encoding import Reader, Writer, read_array, write_array
 
 
 def data(n=60, seed=0):

@@ -11,8 +11,9 @@ import pytest
 
 import neuralstat as ns
 from neuralstat import layers as L
-from neuralstat.arrays import keras_start, to_arrays
-from neuralstat.network import Network, objective, resolve_activation
+from neuralstat.network.arrays import keras_start, to_arrays
+from neuralstat.network.network import Network
+from neuralstat.network.objective import objective, resolve_activation
 
 KERAS = {"BatchNorm": "BatchNormalization", "MaxPool1D": "MaxPooling1D", "MaxPool2D": "MaxPooling2D",
          "AvgPool1D": "AveragePooling1D", "AvgPool2D": "AveragePooling2D"}  # fmt: skip

@@ -22,12 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuralstat import layers as L
-from neuralstat.activations import ACTIVATIONS, activation_values
-from neuralstat.activations import values as activation_of
 from neuralstat.engine.cpu import BLOCK
+from neuralstat.functions.activations import ACTIVATIONS, activation_values
+from neuralstat.functions.activations import values as activation_of
+from neuralstat.functions.losses import LOSSES, loss_rows
+from neuralstat.functions.penalties import penalise
 from neuralstat.layers import LAYERS
-from neuralstat.losses import LOSSES, loss_rows
-from neuralstat.penalties import PENALTIES, Penalty, penalise
+from neuralstat.network.penalties import PENALTIES, Penalty
 
 SIZES = [1, BLOCK - 1, BLOCK, BLOCK + 1, 700]
 SMALL_DENSE = CHAINS["Dense"][2]

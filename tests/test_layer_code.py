@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from neuralstat import layers as L
-from neuralstat.engine.buffers import aligned
-from neuralstat.engine.compile import entry
+from neuralstat.jit.buffers import aligned
+from neuralstat.jit.compile import entry
 from neuralstat.layers import codes, conv, conv_cpu, gru, lstm, pool, simple_rnn
 
 M = 48  # observations: three groups that are turned round together

@@ -10,9 +10,9 @@ from chains import CHAINS, chain_network
 
 import neuralstat as ns
 from neuralstat import layers as L
-from neuralstat.arrays import keras_start, positions
 from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, FileFormatError
-from neuralstat.inference import derivatives
+from neuralstat.network import derivatives
+from neuralstat.network.arrays import keras_start, positions
 
 N = 40
 IMAGES = (L.Conv2D(2, 3, "tanh"), L.Flatten())
@@ -488,8 +488,8 @@ def test_saved_fits(data, joined, tmp_path):
 
 
 def test_damaged_layers_are_refused(joined, tmp_path):
-    from neuralstat import io_model
-    from neuralstat.io_encoding import Reader, Writer
+    from neuralstat.io import model as io_model
+    from neuralstat.io.encoding import Reader, Writer
 
     writer = Writer()
     model = io_model.pack(joined, writer)

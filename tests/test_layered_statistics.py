@@ -10,9 +10,9 @@ from sklearn.datasets import load_digits
 
 import neuralstat as ns
 from neuralstat import layers as L
-from neuralstat.arrays import positions
 from neuralstat.errors import ArgumentError, ConvergenceWarning, DfWarning, SingularHessianWarning
-from neuralstat.inference import derivatives
+from neuralstat.network import derivatives
+from neuralstat.network.arrays import positions
 
 CNN = (L.Conv2D(2, 3, "tanh", strides=2), L.Flatten())
 RNN = (L.LSTM(2),)
@@ -153,7 +153,7 @@ def rows_of(data, at):
 @pytest.mark.parametrize("restarts", ["same", "warm"])
 def test_cases_by_epochs_are_fits_to_drawn_rows(images, response, family, restarts):
     from neuralstat.inference.bootstrap import counts
-    from neuralstat.start import children, seed_sequence
+    from neuralstat.seeds import children, seed_sequence
 
     same = {"layers": CNN, "family": family, "epochs": 4, "weights": images["case"], "rep": 2, **BY_EPOCHS}
     fit = ns.neuralnet(f"{response} ~ pixels", images, **same)
@@ -173,7 +173,7 @@ def test_cases_by_epochs_are_fits_to_drawn_rows(images, response, family, restar
 @pytest.mark.parametrize("restarts", ["same", "warm"])
 def test_validation_rows_stop_refits_too(series, standardize, restarts):
     from neuralstat.inference.bootstrap import responses
-    from neuralstat.start import children, seed_sequence
+    from neuralstat.seeds import children, seed_sequence
 
     rows = pd.DataFrame({f"x{j}": series["flow"].shift(j) for j in range(1, 5)}).assign(flow=series["flow"]).dropna()
     columns = [f"x{j}" for j in range(1, 5)]

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 
 import neuralstat as ns
-from neuralstat.engine.random import permute, philox
-from neuralstat.epochs import Training, make_rows, shuffle_keys, train_epochs, weight_groups
-from neuralstat.network import dense_network, objective, resolve_activation
+from neuralstat.jit.random import permute, philox
+from neuralstat.network.network import dense_network
+from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from neuralstat.optimizers import first_order as codes
 from neuralstat.optimizers.minibatch import from_plain
-from neuralstat.start import children
+from neuralstat.seeds import children
+from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs, weight_groups
 
 KERAS = json.loads((Path(__file__).parent / "reference" / "keras" / "optimizers.json").read_text())
 X, Y = np.array(KERAS["x"]).T, np.array(KERAS["y"]).T

@@ -13,16 +13,20 @@ import pytest
 from reference import array, load, table
 
 import neuralstat as ns
-from neuralstat.canonical import canonical, distinct_optima
 from neuralstat.engine import cpu
+from neuralstat.engine.data import make_data
 from neuralstat.errors import ArgumentError, ConvergenceWarning
-from neuralstat.inference import derivatives
-from neuralstat.network import dense_network, objective, resolve_activation
+from neuralstat.functions.penalties import L1
+from neuralstat.network import derivatives
+from neuralstat.network.canonical import canonical, distinct_optima
+from neuralstat.network.network import dense_network
+from neuralstat.network.objective import objective, resolve_activation
+from neuralstat.network.penalties import coefficients, term_weights
+from neuralstat.network.start import INITS, start_weights
 from neuralstat.optimizers import BFGS, LBFGS, LM, RProp, choose, from_plain
-from neuralstat.penalties import L1, coefficients, term_weights
-from neuralstat.start import INITS, seed_sequence, start_weights
-from neuralstat.steppers import SecondOrder
-from neuralstat.train import _Stack, make_data, train
+from neuralstat.seeds import seed_sequence
+from neuralstat.training.steppers import SecondOrder
+from neuralstat.training.train import _Stack, train
 
 SECOND = [LM(), BFGS(), LBFGS()]
 LOSS = {"sse": "identity", "ce_logit": "logistic", "multinomial": "softmax", "ce": "logistic"}

@@ -16,10 +16,10 @@ from test_influence import FAMILIES, FRAME, glm
 
 import neuralstat as ns
 from neuralstat import families
+from neuralstat.engine.data import make_data
 from neuralstat.errors import ArgumentError, SingularHessianWarning
-from neuralstat.inference import derivatives
 from neuralstat.inference.predictive import quantiles
-from neuralstat.train import make_data
+from neuralstat.network import derivatives
 
 TARGETS = Path(__file__).parent / "reference" / "targets"
 NEW = pd.DataFrame({"u": [0.0, 1.0, -2.0], "v": [0.5, -1.0, 2.0]}, index=["a", "b", "c"])
@@ -178,7 +178,7 @@ def test_delta_is_the_sandwich_of_single_networks(net):
 
 
 def _at(net, grid, theta, p, step):
-    from neuralstat.inference import derivatives
+    from neuralstat.network import derivatives
 
     moved = theta.copy()
     moved[p] += step

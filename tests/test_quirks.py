@@ -20,7 +20,8 @@ from neuralstat.errors import (
     DataWarning,
     SingularHessianWarning,
 )
-from neuralstat.inference import derivatives, intervals, rintervals
+from neuralstat.inference import intervals, rintervals
+from neuralstat.network import derivatives
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,12 +14,15 @@ import pytest
 import reference as r
 
 import neuralstat as ns
+from neuralstat.engine.data import make_data
 from neuralstat.errors import ArgumentError, DataError, SingularHessianWarning
-from neuralstat.exclude import fixed_weights
-from neuralstat.inference import derivatives, intervals, rintervals
-from neuralstat.settings import ALGORITHMS
-from neuralstat.start import seed_sequence, start_weights
-from neuralstat.train import Algorithm, make_data, train
+from neuralstat.inference import intervals, rintervals
+from neuralstat.network import derivatives
+from neuralstat.network.exclude import fixed_weights
+from neuralstat.network.start import start_weights
+from neuralstat.seeds import seed_sequence
+from neuralstat.training.settings import ALGORITHMS
+from neuralstat.training.train import Algorithm, train
 
 # Where R's behaviour is another one, what gives R's numbers without compat="R".
 TRANSLATED = {

@@ -30,9 +30,9 @@ from chains import (
 )
 
 import neuralstat as ns
-from neuralstat.engine import compile as compiling
 from neuralstat.engine import cuda
 from neuralstat.errors import ArgumentError, DeviceError
+from neuralstat.jit import compile as compiling
 from neuralstat.layers import codes
 
 HERE = Path(__file__).parent

@@ -105,8 +105,8 @@ def test_jackknife_plus_target():
 
 def test_conformal_residuals_are_pearson_residuals():
     """CV+ by hand, with a gamma response: limits widen with the mean and stay positive."""
-    from neuralstat.risks import folds
-    from neuralstat.risks.procedure import streams
+    from neuralstat.assessment import folds
+    from neuralstat.assessment.procedure import streams
 
     fit, _ = glm("gamma")
     found = fit.get_prediction(NEW, method="cv+", k=6, random_state=4).conf_int(0.2, obs=True)

@@ -380,7 +380,7 @@ def test_ctrl_c_returns_what_there_is():
 
 def test_interrupt_in_progress_report(data, monkeypatch):
     """KeyboardInterrupt while progress is shown: unfinished repetitions are flagged, finished ones kept."""
-    from neuralstat import progress
+    from neuralstat.training import progress
 
     def press(self, stack):
         raise KeyboardInterrupt

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import neuralstat as ns
+from neuralstat.assessment import LOSSES, RISK, Risk
+from neuralstat.assessment import folds as splitting
 from neuralstat.errors import ArgumentError, DataError, DataWarning
-from neuralstat.risks import LOSSES, RISK, Risk
-from neuralstat.risks import folds as splitting
 
 EXACT = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9}
 RESAMPLING = ("cv", "bootstrap", "632", "632+", "holdout")
@@ -244,8 +244,8 @@ def test_632_plus_from_the_paper(line, linear):
     """Efron & Tibshirani (1997), equations (17), (24), (27) to (32), with the samples of the package."""
     draws, n = 25, len(line)
     x, y = np.column_stack([np.ones(n), line.x, line.z]), line.y.to_numpy()
-    from neuralstat.risks.procedure import streams
-    from neuralstat.start import children
+    from neuralstat.assessment.procedure import streams
+    from neuralstat.seeds import children
 
     rngs = [np.random.default_rng(s) for s in children(streams(7)[0], draws)]
     inside = np.array([np.bincount(rows, minlength=n) for rows, _ in splitting.bootstrap(n, rngs)])
@@ -278,7 +278,7 @@ def test_632_plus_from_the_paper(line, linear):
     [(0.0, 0.5, 0.5, 0.5), (0.2, 0.2, 0.5, 0.2), (0.3, 0.2, 0.5, 0.368 * 0.3 + 0.632 * 0.2), (0.0, 0.7, 0.5, 0.5)],
 )
 def test_632_plus_at_its_ends(apparent, oob, gamma, expected):
-    from neuralstat.risks.resampling import plus
+    from neuralstat.assessment.resampling import plus
 
     assert plus(apparent, oob, gamma)[0] == pytest.approx(expected)
 

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 import pytest
 
-from neuralstat.engine import scalar
+from neuralstat.jit import scalar
 
 
 def loop_of(function):

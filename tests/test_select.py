@@ -78,7 +78,7 @@ def test_other_directions_reach_the_same_terms(table, direction):
 
 
 def test_every_subset_can_be_written_as_a_formula(table):
-    from neuralstat.risks.terms import Scope
+    from neuralstat.selection.terms import Scope
 
     frame = table.assign(e=np.ones(len(table)))
     formula = "log(y + 20) ~ a:`odd name` + {a**2} + poly(b, 2) + C(g) + offset(e)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuralstat.engine import simd
-from neuralstat.engine.compile import entry
+from neuralstat.jit import simd
+from neuralstat.jit.compile import entry
 
 M = 208  # a multiple of PAD that is none of any tile
 SIZES = [(1, 1), (3, 5), (7, 20), (15, 64), (17, 129), (33, 300), (16, 32), (40, 67)]

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 from neuralstat import layers as L
 from neuralstat.engine import cpu
+from neuralstat.network.penalties import decay
 from neuralstat.optimizers.rprop import CODES
-from neuralstat.penalties import decay
-from neuralstat.train import Algorithm, train
+from neuralstat.training.train import Algorithm, train
 
 DENSE = CHAINS["Dense"][2]
 FIELDS = ("theta", "loss", "reached", "steps", "status")

@@ -10,7 +10,7 @@ import pytest
 
 import neuralstat as ns
 from neuralstat.errors import ConvergenceWarning
-from neuralstat.tables import Pairs, Table, escape
+from neuralstat.summary.tables import Pairs, Table, escape
 
 
 @pytest.fixture(scope="module")

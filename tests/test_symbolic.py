@@ -19,12 +19,11 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuralstat import programs
-from neuralstat.custom import Activation, Loss
-from neuralstat.engine.call import call_activation, call_loss
 from neuralstat.errors import ArgumentError, FileFormatError
-from neuralstat.symbolic import compile_scalar, differentiate, trace
+from neuralstat.jit.call import call_activation, call_loss
+from neuralstat.symbolic import compile_scalar, differentiate, programs, trace
 from neuralstat.symbolic.accuracy import high_precision
+from neuralstat.symbolic.custom import Activation, Loss
 
 # ruff: noqa: F821, E501 (undefined names are part of what is tested)
 
@@ -476,7 +475,7 @@ def test_uncompiled():
 
 
 def test_importing_custom_does_not_import_sympy():
-    code = "import sys, neuralstat.custom, neuralstat.engine.call; assert 'sympy' not in sys.modules"
+    code = "import sys, neuralstat.symbolic.custom, neuralstat.jit.call; assert 'sympy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from test_representation import passed, run_pytest
 
-from neuralstat.activations import ACTIVATIONS, ActivationKind
-from neuralstat.epochs import Training, make_rows, shuffle_keys, train_epochs
+from neuralstat.functions.activations import ACTIVATIONS, ActivationKind
+from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import BatchNorm, Dense
-from neuralstat.losses import LOSSES
 from neuralstat.optimizers import SGD
-from neuralstat.start import children
-from neuralstat.train import Algorithm, train
+from neuralstat.seeds import children
+from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs
+from neuralstat.training.train import Algorithm, train
 
 HERE = Path(__file__).parent
 

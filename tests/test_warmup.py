@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from neuralstat.cli import main
-from neuralstat.warmup import tasks, warmup
+from neuralstat.cli.warmup import tasks, warmup
 
 
 def test_tasks_run_and_are_reported():

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..engine.data import make_data
 from ..errors import DfError, DfWarning
-from ..inference import derivatives
+from ..functions.penalties import L1
 from ..inference.intervals import RCOND
-from ..penalties import L1
-from ..train import make_data
-from . import noise
+from ..likelihood import noise
+from ..network import derivatives
 from .value import DegreesOfFreedom
 
 if TYPE_CHECKING:

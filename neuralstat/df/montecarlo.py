@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import check_int, check_number
 from ..errors import ArgumentError, DfWarning
-from ..settings import check_int, check_number
-from ..start import children, seed_sequence
-from . import noise, polish
+from ..likelihood import noise
+from ..seeds import children, seed_sequence
+from . import polish
 from .refit import refit
 from .sigma import resolve_sigma
 from .value import DegreesOfFreedom, averaged

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engine import cpu
-from ..engine.compile import as_python
+from ..engine.data import make_data
 from ..errors import DfError
-from ..inference import derivatives
-from ..penalties import penalise
-from ..train import make_data
+from ..functions.penalties import penalise
+from ..jit.compile import as_python
+from ..network import derivatives
 from .local import DEFINITE, _indefinite, active
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_int, check_number
 from ..errors import ArgumentError
-from ..settings import check_int, check_number
-from ..start import children, seed_sequence
+from ..seeds import children, seed_sequence
 from .montecarlo import jackknife, slopes
 from .value import DegreesOfFreedom
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..families.starts import feasible
-from ..start import children, start_weights
-from ..train import Fit, make_data, train
-from . import noise
+from ..likelihood import noise
+from ..network.start import start_weights
+from ..seeds import children
+from ..training.train import Fit, train
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -129,7 +131,7 @@ def train_stack(
 
     settings, design, network = results.settings, results.design, results.network
     if settings.minibatch:
-        from ..minibatch import refit
+        from ..training.minibatch import refit
 
         return refit(results, y, start, n_jobs, units)
     free, penalty = results.fit.free[0], results.penalty_coefficients

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DfError
-from . import noise
+from ..likelihood import noise
 from .local import jacobian
 
 if TYPE_CHECKING:

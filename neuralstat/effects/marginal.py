@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..inference.prediction import check_alpha
+from ..inference.get_prediction import check_alpha
 from . import functional as f
 
 if TYPE_CHECKING:

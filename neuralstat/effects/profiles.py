@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_int
 from ..errors import ArgumentError
-from ..inference.prediction import check_alpha
-from ..settings import check_int
+from ..inference.get_prediction import check_alpha
 from . import functional as f
 
 if TYPE_CHECKING:

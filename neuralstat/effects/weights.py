@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_int
 from ..errors import ArgumentError
-from ..settings import check_int
-from ..start import children, seed_sequence
+from ..seeds import children, seed_sequence
 from . import functional as f
 from .profiles import grid_of
 
@@ -104,8 +104,8 @@ def _olden(weights: list[np.ndarray], size: np.ndarray, k: int) -> np.ndarray:
 
 
 def _permutation(results: NeuralNetResults, rep: Any, loss: Any, repeats: int, random_state: Any) -> pd.DataFrame:
-    from ..risks.losses import pick
-    from ..risks.procedure import target_of
+    from ..assessment.losses import pick
+    from ..assessment.procedure import target_of
 
     name, rule = pick(loss, target_of(results))
     rows, y, w = f.raw_frame(results), results._responses, results._case_weights

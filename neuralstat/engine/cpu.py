@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..functions.losses import CE_R, loss_rows
+from ..functions.penalties import any_l1, penalise, settle
+from ..jit.buffers import aligned, row_length
+from ..jit.compile import entry, jit
+from ..jit.scalar import from_bits, size_bits
+from ..jit.vector_code import PAD
 from ..layers.codes import N_OUT, OFFSET, TARGET
-from ..losses import CE_R, loss_rows
 from ..optimizers.rprop import update
-from ..penalties import any_l1, penalise, settle
-from .buffers import aligned, row_length
-from .compile import entry, jit
 from .kernels import backward, forward
-from .scalar import from_bits, size_bits
-from .simd import PAD
 
 BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads

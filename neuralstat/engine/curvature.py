@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..functions.losses import CE, CE_LOGIT, CUSTOM, MULTINOMIAL, SSE, loss_rows
+from ..jit.call import call_loss
+from ..jit.compile import jit
+from ..jit.scalar import exp_
 from ..layers.codes import N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
-from ..losses import CE, CE_LOGIT, CUSTOM, MULTINOMIAL, SSE, loss_rows
 from ..optimizers.lm import FOUR, add_products
-from .call import call_loss
-from .compile import jit
 from .cpu import BLOCK, clear_padding, padded
 from .kernels import backward, forward, row_backward, through_activation
-from .scalar import exp_
 
 _H = 1e-30  # of complex steps: any tiny number is exact
 

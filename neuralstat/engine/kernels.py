@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..activations import SOFTMAX, activate, softmax_backward
+from ..functions.activations import SOFTMAX, activate, softmax_backward
+from ..jit.compile import jit
+from ..jit.simd import multiply_rows
 from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, N_OUT, OFFSET, OP, TARGET
 from ..layers.dense import (
     dense_backward,
@@ -19,9 +21,7 @@ from ..layers.dense import (
     dense_gradient,
     dense_gradient_cpu,
 )
-from .compile import jit
-from .families import layer_backward, layer_forward, layer_gradient
-from .simd import multiply_rows
+from .layer_kinds import layer_backward, layer_forward, layer_gradient
 
 
 @jit

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..functions.penalties import L1, any_l1, penalise
+from ..jit.compile import entry, jit
 from ..optimizers.quasi_newton import (
     BEST,
     CURRENT,
@@ -19,8 +21,6 @@ from ..optimizers.quasi_newton import (
     two_loops,
     update_inverse,
 )
-from ..penalties import L1, any_l1, penalise
-from .compile import entry, jit
 from .cpu import RUNNING, STALLED, TOLERANCE, accumulate, gather, n_seen, workspace
 from .tracking import ROUNDING, finish_step, rounding_hides
 

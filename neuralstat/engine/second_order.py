@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..functions.losses import loss_rows
+from ..functions.penalties import L1, any_l1, penalise, penalty_curvature
+from ..jit.compile import entry, jit
 from ..layers.codes import N_OUT, TARGET
-from ..losses import loss_rows
 from ..optimizers.lm import (
     BEST,
     CURRENT,
@@ -24,8 +26,6 @@ from ..optimizers.lm import (
     solve,
     update_secant,
 )
-from ..penalties import L1, any_l1, penalise, penalty_curvature
-from .compile import entry, jit
 from .cpu import RUNNING, STALLED, TOLERANCE, clear_padding, gather, n_seen, padded, workspace
 from .curvature import add_gauss_newton
 from .kernels import backward, forward

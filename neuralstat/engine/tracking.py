@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compile import jit
+from ..jit.compile import jit
 from .cpu import CONVERGED, NONFINITE, RUNNING, STALLED, STEPMAX, largest_free, record
 
 ROUNDING = 1e-13  # relative differences of the objective below this are noise

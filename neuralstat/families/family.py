@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..engine import deviance as codes
 from ..errors import ArgumentError
+from ..functions import deviance as codes
 from .links import LINKS, resolve_link
 
 _LOG_2PI = math.log(2 * math.pi)

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..engine import links as codes
 from ..errors import ArgumentError
+from ..functions import links as codes
 
 
 @dataclass(frozen=True, repr=False)

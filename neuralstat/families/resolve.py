@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..engine.deviance import WIDTH
 from ..errors import ArgumentError, FileFormatError
-from ..losses import CUSTOM, FAMILY
-from ..network import ActivationSpec, Objective, objective, resolve_activation
+from ..functions.deviance import WIDTH
+from ..functions.losses import CUSTOM, FAMILY
+from ..network.objective import ActivationSpec, Objective, objective, resolve_activation
 from .family import (
     Binomial,
     Family,
@@ -151,7 +151,7 @@ def resolve_objective(
         raise ArgumentError(
             f"err_fct: unknown error function {err_fct!r}. Known: 'sse', 'ce'; or a function err(x, y)."
         )
-    from ..custom import Loss
+    from ..symbolic.custom import Loss
 
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
         try:

@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..formula import Design
-    from ..network import Network
+    from ..network.network import Network
 
 
 def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     free : (P,) bool array
         Weights held out of the fit are not changed.
     """
-    from ..inference import derivatives
+    from ..network import derivatives
 
     family = network.objective.family
     if family is None or family.name == "multinomial":

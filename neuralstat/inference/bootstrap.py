@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..df import noise
+from ..checks import check_int
 from ..df.refit import CHUNK_BYTES, RESTARTS, _rescaling, _starts, repeated, train_stack
 from ..errors import ArgumentError, ConvergenceWarning, caller
-from ..minibatch import refit_cases
-from ..settings import check_int
-from ..start import children, seed_sequence
-from . import derivatives
+from ..likelihood import noise
+from ..network import derivatives
+from ..seeds import children, seed_sequence
+from ..training.minibatch import refit_cases
 from .dispersion import degrees, dispersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..results import NeuralNetResults
-    from ..train import Fit
+    from ..training.train import Fit
 
 KINDS = ("parametric", "residual", "case")
 

@@ -25,18 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..df import noise
+from ..assessment import folds
+from ..assessment.procedure import NetworkProcedure, streams
+from ..checks import check_int
 from ..df.refit import RESTARTS
 from ..errors import ArgumentError
 from ..families import Multinomial
-from ..risks import folds
-from ..risks.procedure import NetworkProcedure, streams
-from ..settings import check_int
+from ..likelihood import noise
 
 if TYPE_CHECKING:
+    from ..formula.subset import Part
     from ..results import NeuralNetResults
-    from ..risks.subset import Part
-    from ..train import Fit
+    from ..training.train import Fit
 
 Limits = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
@@ -59,7 +59,7 @@ class _AtNewRows(NetworkProcedure):
             return start, free
         given = self.start.astype(float)
         if self.design.scaling is not None:
-            from ..scaling import to_internal, to_original
+            from ..network.scaling import to_internal, to_original
 
             assert part.design.scaling is not None
             given = to_internal(self.network, part.design.scaling, to_original(self.network, self.design.scaling, given))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Gaussian, Multinomial
-from . import derivatives
+from ..network import derivatives
 from .units import in_words, undetermined_units
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def cov_params(
     full = np.zeros((free.size, free.size))
     full[np.ix_(free, free)] = turned @ filling @ turned
     if results.design.scaling is not None:
-        from ..scaling import affine
+        from ..network.scaling import affine
 
         into, _ = affine(network, results.design.scaling)
         full = into @ full @ into.T

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..df import noise
+from ..assessment.procedure import _slice
+from ..checks import check_int
 from ..df.refit import CHUNK_BYTES, RESTARTS, _starts, repeated, train_stack
 from ..errors import ArgumentError, ConvergenceWarning, SingularHessianWarning
-from ..risks.procedure import _slice
-from ..risks.subset import subset
-from ..settings import check_int
-from ..start import children, seed_sequence
+from ..formula.subset import subset
+from ..likelihood import noise
+from ..seeds import children, seed_sequence
 from .bootstrap import responses
-from .prediction import check_alpha
+from .get_prediction import check_alpha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

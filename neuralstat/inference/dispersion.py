@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..df import noise
 from ..errors import ArgumentError
+from ..likelihood import noise
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults

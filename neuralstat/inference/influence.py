@@ -19,7 +19,7 @@ from scipy import stats
 from ..df import local
 from ..errors import ArgumentError
 from ..families import Gaussian
-from . import derivatives
+from ..network import derivatives
 from .covariance import inverse
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class Influence:
     @property
     def _into(self) -> np.ndarray:
         """(P, P): changes of weights from internal to original units."""
-        from ..scaling import affine
+        from ..network.scaling import affine
 
         scaling = self.results.design.scaling
         return np.eye(self._used.size) if scaling is None else affine(self.results.network, scaling)[0]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, SingularHessianWarning, caller
-from . import derivatives
+from ..network import derivatives
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -104,7 +104,7 @@ def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> Confi
         full = np.zeros((network.n_params, network.n_params))
         full[np.ix_(free, free)] = covariance
         if results.design.scaling is not None:
-            from ..scaling import affine
+            from ..network.scaling import affine
 
             into, _ = affine(network, results.design.scaling)
             full = into @ full @ into.T

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..df import noise
+from ..checks import check_int
 from ..df.refit import CHUNK_BYTES, _rescaling, _starts, repeated, train_stack
 from ..errors import ArgumentError
 from ..families import Gaussian
-from ..settings import check_int
-from ..start import children, seed_sequence
+from ..likelihood import noise
+from ..seeds import children, seed_sequence
 from .bootstrap import responses
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from ..checks import check_int, check_number
 from ..errors import ArgumentError
-from ..settings import check_int, check_number
-from ..start import seed_sequence
+from ..seeds import seed_sequence
 
 TESTS = ("terasvirta", "white")
 

@@ -119,7 +119,7 @@ def _simulated(
     family: Family, link: Link, eta: np.ndarray, se: np.ndarray, phi: np.ndarray, levels: tuple[float, ...]
 ) -> np.ndarray:
     """Quantiles of SIMULATIONS draws of Tweedie responses, from the same random numbers at every call."""
-    from ..df.noise import _tweedie
+    from ..likelihood.noise import _tweedie
 
     flat = [np.broadcast_to(a, eta.shape).ravel() for a in (eta, se, phi)]
     parts, step = [], max(1, CHUNK // SIMULATIONS)

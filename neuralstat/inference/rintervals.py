@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SingularHessianWarning, caller
-from ..network import ActivationSpec
+from ..network.objective import ActivationSpec
 from .intervals import ConfidenceInterval, pseudo_inverse
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _second_order(
 
 def _hidden_activation(results: NeuralNetResults) -> ActivationSpec:
     """R's ``act.fct``: of the hidden layer, or what was given where there is none."""
-    from ..network import resolve_activation
+    from ..network.objective import resolve_activation
 
     given = results.settings.act_fct
     if isinstance(given, list | tuple):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import derivatives
+from ..network import derivatives
 from .covariance import _cov_type, inverse, warn_members
 from .dispersion import dispersion
 
@@ -81,7 +81,7 @@ def _root(phi: np.ndarray) -> np.ndarray:
 
 def mean_jacobian(results: NeuralNetResults, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
     """d mean_k / d theta of repetition b at x (D, m), shape (K, m, P): in the response's units."""
-    from ..train import make_data
+    from ..engine.data import make_data
 
     network, goal, theta = results.network, results.network.objective, results.fit.theta[b].astype(float)
     data = make_data(np.ascontiguousarray(x), np.zeros((network.n_outputs, x.shape[1])), offset=offset)

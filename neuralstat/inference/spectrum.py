@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_number
 from ..df import local
-from ..settings import check_number
-from . import derivatives
+from ..network import derivatives
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..layers import codes
-from . import derivatives
+from ..network import derivatives
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults

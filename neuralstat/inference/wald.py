@@ -23,7 +23,7 @@ from scipy import stats
 
 from ..errors import ArgumentError, SingularHessianWarning
 from .covariance import RCOND, _cov_type, expected_information, inverse
-from .prediction import check_alpha
+from .get_prediction import check_alpha
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -126,7 +126,7 @@ def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> t
 
 def _shrinkage(results: NeuralNetResults, b: int, cov_type: str | None) -> np.ndarray:
     """(P,) diagonal of (I + P)^-1 I: how much of each weight the data, not the penalty, decide."""
-    from . import derivatives
+    from ..network import derivatives
 
     kind, free = _cov_type(results, cov_type), results.fit.free[0]
     theta = results.fit.theta[b].astype(float)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..inference import derivatives
+from ..network import derivatives
 from .gradients import data_bounds
 from .pieces import as_images, check_fit, inputs, to_internal, to_original
 

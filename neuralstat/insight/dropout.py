@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..inference import derivatives
-from ..network import Network
+from ..network import derivatives
+from ..network.network import Network
 from .pieces import Piece, check_fit, inputs
 
 if TYPE_CHECKING:

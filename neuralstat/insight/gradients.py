@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..inference import derivatives
+from ..network import derivatives
 from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
 
 if TYPE_CHECKING:

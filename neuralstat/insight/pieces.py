@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from ..inference import derivatives
 from ..layers import Dense, Flatten
-from ..network import Network, objective, resolve_activation
+from ..network import derivatives
+from ..network.network import Network
+from ..network.objective import objective, resolve_activation
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.compile import jit
+from ..jit.compile import jit
 from .codes import (
     CHANNELS,
     COLS,

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.buffers import aligned
-from ..engine.compile import jit
-from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
-from ..engine.simd_sums import pack_panel, panel_size, sum_rows
+from ..jit.buffers import aligned
+from ..jit.compile import jit
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
+from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import (
     CHANNELS,
     COLS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.compile import jit
-from ..engine.simd import outer_rows, weighted_rows
+from ..jit.compile import jit
+from ..jit.simd import outer_rows, weighted_rows
 from .codes import N_IN, N_OUT, PARAM, SOURCE, TARGET
 
 

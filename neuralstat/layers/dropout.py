@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
-from ..engine.random import DROPOUT, philox
+from ..jit.compile import jit
+from ..jit.random import DROPOUT, philox
 from .codes import N_IN, SCRATCH, SOURCE, TARGET
 
 

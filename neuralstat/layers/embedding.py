@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
-from ..engine.scalar import real_
+from ..jit.compile import jit
+from ..jit.scalar import real_
 from .codes import FEATURES, N_IN, PARAM, SOURCE, TARGET, UNITS
 
 

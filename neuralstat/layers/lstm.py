@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import logistic, tanh
-from ..engine.compile import jit
-from ..engine.simd_cells import lstm_backward_cells, lstm_forward_cells
-from ..engine.simd_sums import pack_panel, panel_size, sum_rows
+from ..functions.activations import logistic, tanh
+from ..jit.compile import jit
+from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
+from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import (
     gate_totals,

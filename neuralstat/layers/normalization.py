@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
-from ..engine.scalar import real_
+from ..jit.compile import jit
+from ..jit.scalar import real_
 from .codes import CHANNELS, N_IN, PARAM, SCRATCH, SOURCE, TARGET
 
 GROUP = 4  # weights of a channel

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.compile import jit
-from ..engine.scalar import real_
-from ..engine.simd_cells import add_rows, max_back_rows, max_rows
+from ..jit.compile import jit
+from ..jit.scalar import real_
+from ..jit.simd_cells import add_rows, max_back_rows, max_rows
 from .codes import (
     CHANNELS,
     COLS,

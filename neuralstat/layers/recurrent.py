@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.buffers import aligned, row_length
-from ..engine.compile import jit
-from ..engine.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
-from ..engine.simd_sums import sum_rows
+from ..jit.buffers import aligned, row_length
+from ..jit.compile import jit
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
+from ..jit.simd_sums import sum_rows
 from .codes import FEATURES, SCRATCH, SEQUENCES, SOURCE, TARGET, TIMES, UNITS
 
 TURNED = 2**16  # bytes of gates that are turned round at a time

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import tanh
-from ..engine.compile import jit
-from ..engine.simd_cells import rnn_backward_cells, rnn_forward_cells
-from ..engine.simd_sums import pack_panel, panel_size, sum_rows
+from ..functions.activations import tanh
+from ..jit.compile import jit
+from ..jit.simd_cells import rnn_backward_cells, rnn_forward_cells
+from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, PARAM, SEQUENCES, SOURCE, TIMES, UNITS
 from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.compile import jit
+from ..jit.compile import jit
 from .codes import BATCH_NORM, DROPOUT, N_IN, OP, SCRATCH
 from .dropout import drop
 from .normalization import move_averages

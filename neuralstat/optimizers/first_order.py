@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
+from ..jit.compile import jit
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, AMSGRAD = range(7)
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
-from ..engine.simd import outer_rows
+from ..jit.compile import jit
+from ..jit.simd import outer_rows
 
 FOUR = 4  # rows of a Jacobian that are taken at a time
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.compile import jit
+from ..jit.compile import jit
 
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the Wolfe conditions
 

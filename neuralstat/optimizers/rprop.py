@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..engine.compile import jit
+from ..jit.compile import jit
 
 RPROP_PLUS, RPROP_MINUS, SAG, SLR, BACKPROP = range(5)
 CODES = {"rprop+": RPROP_PLUS, "rprop-": RPROP_MINUS, "sag": SAG, "slr": SLR, "backprop": BACKPROP}

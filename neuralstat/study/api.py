@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_int, check_number
 from ..errors import ArgumentError
-from ..settings import Settings, check_int, check_number
-from ..start import seed_sequence
+from ..seeds import seed_sequence
+from ..training.settings import Settings
 from .estimators import resolve_estimators
 from .models import resolve_models
 from .nets import Net

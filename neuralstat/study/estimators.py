@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..criteria import cp as mallows
-from ..criteria import gcv as generalised
-from ..criteria import information
+from ..df.criteria import cp as mallows
+from ..df.criteria import gcv as generalised
+from ..df.criteria import information
 from ..errors import ArgumentError
 from . import refits
 from .fits import Fits

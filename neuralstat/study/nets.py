@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_choice
 from ..errors import ArgumentError, DfError
-from ..settings import check_choice
 from .fits import NOT_CONVERGED, NOT_FINITE, OK, Fits, leverages
 
 STACK_BYTES = 64_000_000  # memory of one stack
@@ -84,7 +84,7 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
         For arguments that are not usable, or have no place in a study.
     """
     from ..api import _settings
-    from ..settings import Settings
+    from ..training.settings import Settings
 
     check_choice(combine, "combine", ("best", "mean"))
     wrong = [key for key in settings if key in REFUSED]
@@ -125,10 +125,10 @@ class PreparedNet:
 
     def __init__(self, model: Net, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> None:
         from .. import api
-        from ..exclude import fixed_weights
         from ..formula import from_arrays
-        from ..penalties import coefficients
-        from ..settings import Settings
+        from ..network.exclude import fixed_weights
+        from ..network.penalties import coefficients
+        from ..training.settings import Settings
 
         given = {key: value for key, value in model.settings.items() if key != "rep"}
         given["rep"] = max(restarts, int(given.get("keep") or 1))
@@ -234,8 +234,8 @@ class PreparedNet:
 
     def _constants(self, scaling: Any) -> np.ndarray:
         """Values (P,), in the internal units of `scaling`, of the weights that are held."""
-        from ..exclude import fixed_weights
-        from ..scaling import scaled_constants
+        from ..network.exclude import fixed_weights
+        from ..network.scaling import scaled_constants
 
         s = self.settings
         free, constants = fixed_weights(self.network, s.exclude, s.constant_weights, s.compat)
@@ -248,7 +248,7 @@ class PreparedNet:
         from dataclasses import replace
 
         from ..families.starts import feasible
-        from ..start import start_weights
+        from ..network.start import start_weights
 
         adjust = None
         if self.network.objective.family is not None:
@@ -266,7 +266,7 @@ class PreparedNet:
         self, y: np.ndarray, start: np.ndarray, rows: Sequence[np.ndarray] | None, x: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Weights (B, P), losses, convergence and finiteness (B,); B = T R, restarts of a response together."""
-        from ..train import TRIAL, TRIAL_OTHERS
+        from ..training.train import TRIAL, TRIAL_OTHERS
 
         s, r = self.settings, self.restarts
         keep = s.keep
@@ -289,7 +289,8 @@ class PreparedNet:
         x: np.ndarray | None,
     ) -> Any:
         """Train networks whose responses are ``y[owner]``, and covariates ``x[owner]`` or the design's, on one thread."""
-        from ..train import make_data, train
+        from ..engine.data import make_data
+        from ..training.train import train
 
         table = count = None
         if rows is not None:
@@ -310,7 +311,7 @@ class PreparedNet:
 
     def _means(self, theta: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
         """Fitted means (B, n) of weights (B, P) at covariates (D, n), the design's if not given; in internal units."""
-        from ..inference import derivatives
+        from ..network import derivatives
 
         x = self.design.x if x is None else x
         if theta.shape[0] == 0:
@@ -321,8 +322,8 @@ class PreparedNet:
 
     def _leverages(self, theta: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """Leverages (B, n) of the Gauss-Newton (Fisher) matrix; NaN for losses whose curvature is not known."""
-        from ..df import noise
-        from ..inference import derivatives
+        from ..likelihood import noise
+        from ..network import derivatives
 
         goal, n = self.network.objective, mu.shape[1]
         family = noise.family_name(goal)
@@ -339,14 +340,14 @@ class PreparedNet:
 
     @property
     def _data(self) -> Any:
-        from ..train import make_data
+        from ..engine.data import make_data
 
         return make_data(self.design.x, self.design.y)
 
     def _trace(self, r: np.ndarray, theta: np.ndarray) -> np.ndarray:
         from ..df import local
-        from ..inference import derivatives
-        from ..penalties import L1
+        from ..functions.penalties import L1
+        from ..network import derivatives
 
         bend = np.zeros(theta.shape)
         used = np.broadcast_to(self.free, theta.shape).copy()

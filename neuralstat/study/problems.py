@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_number
 from ..datasets import generators
 from ..errors import ArgumentError
-from ..settings import check_number
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..assessment.resampling import plus
+from ..checks import check_int, check_number
 from ..df.montecarlo import slopes
 from ..errors import ArgumentError
-from ..risks.resampling import plus
-from ..settings import check_int, check_number
-from ..start import children
+from ..seeds import children
 from .problems import stream
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_int, check_number
 from ..errors import ArgumentError
-from ..settings import check_int, check_number
 from .fits import Fits, one_by_one
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import sympy
 
-from neuralstat import programs
 from neuralstat.errors import ArgumentError
+from neuralstat.symbolic import programs
 from neuralstat.symbolic.accuracy import most_accurate
 from neuralstat.symbolic.codegen import program
 from neuralstat.symbolic.operations import RealFunction, derivative

@@ -15,8 +15,8 @@ import mpmath
 import numpy as np
 import sympy
 
-from neuralstat.programs import Program, Tree, python_function
 from neuralstat.symbolic.codegen import program
+from neuralstat.symbolic.programs import Program, Tree, python_function
 
 _DIGITS = 60
 _ONE_ARGUMENT = (0.3, 1.7, 1e-3, 0.9999, 1e-7, 6.0, 21.0, 400.0, 800.0)

@@ -6,8 +6,8 @@ import sympy
 from sympy import Expr
 
 from neuralstat.errors import ArgumentError
-from neuralstat.programs import Program, Tree
 from neuralstat.symbolic.operations import operation_name
+from neuralstat.symbolic.programs import Program, Tree
 
 
 def program(expressions: tuple[Expr, ...], arguments: tuple[str, ...]) -> Program:

@@ -13,8 +13,8 @@ from typing import Any
 import sympy
 from sympy import Expr
 
-from neuralstat.engine import elementary
 from neuralstat.errors import ArgumentError
+from neuralstat.jit import elementary
 
 
 class RealFunction(sympy.Function):

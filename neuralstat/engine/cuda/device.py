@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numba
 
-from .. import plain, scalar
+from ...jit import plain, scalar
 from .translate import Translator
 
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
+from ...functions.penalties import penalise
 from ...optimizers.rprop import SAG, SLR, update
-from ...penalties import penalise
 from ..cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, record
 from .device import target
 from .first_order import LANES

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ...activations import SOFTMAX, activate, softmax_backward
+from ...functions.activations import SOFTMAX, activate, softmax_backward
+from ...functions.losses import CE_R, loss_rows
 from ...layers.codes import ACT, ADDRESS, N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
-from ...losses import CE_R, loss_rows
 from ..kernels import forward, row_backward, row_gradient, through_activation
 from .device import Target
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...activations import SOFTMAX
+from ...functions.activations import SOFTMAX
 from ...layers.codes import ACT, DENSE, N_IN, N_OUT, OP, PARAM, SOURCE, TARGET
 from ..cpu import BLOCK, Data, Net
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
+from ...functions.penalties import penalise
 from ...optimizers.quasi_newton import BEST, CURVATURE, DECREASE, FAILED, MEMORY, interpolate
-from ...penalties import penalise
 from ..cpu import CONVERGED, NONFINITE, RUNNING, STALLED, STEPMAX, TOLERANCE, record
 from ..quasi_newton import SEARCH
 from ..tracking import ROUNDING, rounding_hides

@@ -12,10 +12,10 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
+from ...functions.losses import CE, CE_LOGIT, MULTINOMIAL, SSE
+from ...functions.penalties import penalise, penalty_curvature
 from ...layers.codes import N_IN, N_OUT, PARAM, SOURCE, TARGET
-from ...losses import CE, CE_LOGIT, MULTINOMIAL, SSE
 from ...optimizers.lm import DAMPING, LATE, MEMORY, MU, NU, SECANT
-from ...penalties import penalise, penalty_curvature
 from ..cpu import CONVERGED, NONFINITE, RUNNING, STALLED, STEPMAX, record
 from ..second_order import _choose_model, _judge
 from ..tracking import ROUNDING

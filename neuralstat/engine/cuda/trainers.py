@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import DeviceError
+from ...functions.penalties import L1
 from ...optimizers import BFGS, LM, rprop
-from ...penalties import L1
 from ..cpu import RUNNING, Data, Net
 from ..tracking import Rules, Track
 from . import Resident, fetch, kernels_for, lanes, launch, send, upload

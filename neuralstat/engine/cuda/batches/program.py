@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....errors import DeviceError
+from ....functions.losses import CE_R
 from ....layers import codes
-from ....losses import CE_R
 from ....optimizers import first_order
 from .. import memory as device_memory
 from .. import simulated

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numba
 from numba import cuda  # a global, in whose place the simulator puts its own
 
-from ....activations import logistic, tanh
+from ....functions.activations import logistic, tanh
 from ....layers.codes import FEATURES, GRU, LSTM, PARAM, SCRATCH, SEQUENCES, TARGET, TIMES, UNITS
 from ....layers.gru import GATES as GRU_GATES
 from ....layers.lstm import GATES as LSTM_GATES

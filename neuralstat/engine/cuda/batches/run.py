@@ -1,4 +1,4 @@
-"""The loop over epochs and batches for a stack on a device, as `engine.minibatch.train_batches` has it for a network."""
+"""The loop over epochs and batches for a stack on a device, as `engine.batches.train_batches` has it for a network."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ....errors import DeviceError
-from ... import minibatch
-from ...compile import as_python, entry
+from ....jit.compile import as_python, entry
+from ....jit.random import permute
+from ... import batches
 from ...cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX
-from ...random import permute
 from .. import check_functions, memory, on_device
 from .part import Part, bytes_needed, overwrite
 
@@ -36,9 +36,9 @@ class Epochs:
     Parameters
     ----------
     net : Net
-    rows, check : engine.minibatch.Rows
-    plan : engine.minibatch.Plan
-    state : engine.minibatch.State
+    rows, check : engine.batches.Rows
+    plan : engine.batches.Plan
+    state : engine.batches.State
         Updated.
     optimizer : MinibatchOptimizer
     device : str
@@ -139,7 +139,7 @@ class Epochs:
                 began = time.perf_counter()
                 rates = self.optimizer.rates(steps, count, self.batches, self.batches * self.plan.epochs)
                 part.choose(group - part.first)
-                factors = state.plateau[own, minibatch.FACTOR]
+                factors = state.plateau[own, batches.FACTOR]
                 part.take(place, count, np.asarray(rates, np.float64), steps, factors)
                 self._look(part, group, place, steps)
                 place, steps = place + count, steps + count
@@ -176,19 +176,19 @@ class Epochs:
         state.place[group] = place + state.steps[group] - steps
 
     def _end_epoch(self, part: Part, group: np.ndarray, rate: float) -> None:
-        """As `engine.minibatch.end_epoch`."""
+        """As `engine.batches.end_epoch`."""
         plan, state, n = self.plan, self.state, self.n
         epoch, members = int(state.epoch[group[0]]), group - part.first
         line = state.history[:, epoch]
         rates = np.full(group.size, rate)
         if plan.plateau[0] < 1:
-            rates = rates * state.plateau[group, minibatch.FACTOR]
-        line[group, minibatch.LOSS], line[group, minibatch.METRIC] = (state.sums[group] / n).T
-        line[group, minibatch.RATE] = rates
+            rates = rates * state.plateau[group, batches.FACTOR]
+        line[group, batches.LOSS], line[group, batches.METRIC] = (state.sums[group] / n).T
+        line[group, batches.RATE] = rates
         if self.check.inputs.shape[0] > 0:
             loss, metric = part.evaluate(members)
-            line[group, minibatch.VAL_LOSS], line[group, minibatch.VAL_METRIC] = loss[members], metric[members]
-        state.loss[group] = line[group, minibatch.LOSS] * n
+            line[group, batches.VAL_LOSS], line[group, batches.VAL_METRIC] = loss[members], metric[members]
+        state.loss[group] = line[group, batches.LOSS] * n
         state.sums[group] = 0
         overwrite(part.there.memory.sums, state.sums[part.first : part.last])
         state.epoch[group] = epoch + 1
@@ -203,11 +203,11 @@ class Epochs:
             part.pull("theta")
         for k, b in enumerate(group):
             if plan.patience >= 0 and state.status[b] == RUNNING:
-                as_python(minibatch.stop_early)(plan, state, b, epoch)
+                as_python(batches.stop_early)(plan, state, b, epoch)
             if plan.plateau[0] < 1:
-                as_python(minibatch.reduce_rate)(plan, state, b, epoch, rates[k])
+                as_python(batches.reduce_rate)(plan, state, b, epoch, rates[k])
         over = group[(state.status[group] == RUNNING) & (state.epoch[group] >= plan.epochs)]
-        state.status[over] = minibatch.EPOCHS_DONE
+        state.status[over] = batches.EPOCHS_DONE
         if self.epoch_ended is not None:
             for b in group:
                 self.epoch_ended(int(b))

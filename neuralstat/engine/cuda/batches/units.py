@@ -12,7 +12,9 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
-from ....activations import SOFTMAX, activate, softmax_backward
+from ....functions.activations import SOFTMAX, activate, softmax_backward
+from ....functions.losses import loss_rows
+from ....jit.random import DROPOUT, philox
 from ....layers.codes import (
     ACT,
     ADDRESS,
@@ -39,10 +41,8 @@ from ....layers.codes import (
     TARGET,
     UNITS,
 )
-from ....losses import loss_rows
+from ...batches import ABOVE, LARGEST, SQUARES
 from ...cpu import RUNNING
-from ...minibatch import ABOVE, LARGEST, SQUARES
-from ...random import DROPOUT, philox
 from ..device import target
 from .arrays import FIRST, LOSS, METRIC, SIZE
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
+from ....functions.penalties import penalise
 from ....optimizers import first_order as codes
-from ....penalties import penalise
 from ...cpu import NONFINITE, RUNNING
 from ..device import target
 from .arrays import LOSS, METRIC, STEP, WHOLE

@@ -1,0 +1,114 @@
+"""Risk without refitting to parts: training error plus a penalty for degrees of freedom.
+
+With dev the residual sum of squares (the deviance for families without additive noise), N values, d degrees of
+freedom, sigma^2 the noise variance (the dispersion): Cp = (dev + 2 sigma^2 d) / N estimates the error at the same
+covariates and new responses; SURE = Cp - sigma^2 the mean squared distance to the truth; GCV = (dev / N) / (1 - d /
+N)^2. "gdf" and "covariance" are Cp with the degrees of freedom of Ye and of Efron.
+
+References
+----------
+Mallows (1973), Technometrics 15:661. Stein (1981), Annals of Statistics 9:1135. Craven & Wahba (1979), Numerische
+Mathematik 31:377. Ye (1998), JASA 93:120. Efron (2004), JASA 99:619.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DfError
+from ..likelihood import noise
+from .procedure import NetworkProcedure
+from .resampling import standard_error
+from .value import Risk
+
+WORDS = {"cp": "Mallows' Cp", "sure": "Stein's unbiased risk estimate", "gcv": "generalised cross-validation",
+         "gdf": "Cp with generalised degrees of freedom", "covariance": "Efron's covariance penalty"}  # fmt: skip
+
+
+def penalised(
+    method: str, procedure: Any, loss: Any = None, *, df: Any = None, sigma: float | None = None, rep: Any = None,
+    **options: Any,
+) -> Risk:  # fmt: skip
+    """Training error and penalty.
+
+    Parameters
+    ----------
+    df : str, number or DegreesOfFreedom, optional
+        A method of `NeuralNetResults.df` or a value. Default: "jacobian" for "cp" and "gcv", "sure" (the Monte-Carlo
+        divergence) for "sure"; "gdf" and "covariance" are what they are called.
+    sigma : float, optional
+        Noise of the response, in its units; estimated as `NeuralNetResults.df` does where not given.
+    rep : {"mean", "best"} or int, optional
+        Of the averaged fit, the best or one repetition; where not given, as `risk` was told.
+    **options
+        Of `NeuralNetResults.df`: draws, restarts, random_state, ...
+    """
+    if not isinstance(procedure, NetworkProcedure):
+        raise ArgumentError(
+            f"method={method!r} needs a fit or model of neuralstat; for other objects use 'cv', 'bootstrap', '632', "
+            "'632+' or 'holdout', or neuralstat.gdf for their degrees of freedom."
+        )
+    fit = procedure.fitted
+    additive = noise.gaussian(fit.network.objective)
+    name = "mse" if additive else "deviance"
+    if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fit)):
+        raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {loss!r}; use a resampling method.")
+    if method == "sure" and not additive:
+        raise ArgumentError("method='sure' needs additive noise; use 'covariance', its kin for other families.")
+    if df is None:
+        df = {"gdf": "gdf", "covariance": "covariance", "sure": "sure"}.get(method, "jacobian")
+    elif method in ("gdf", "covariance"):
+        raise ArgumentError(f"method={method!r} has its own degrees of freedom; use method='cp' with df=.")
+    rep = procedure.rep if rep is None else rep
+    if isinstance(df, str) and sigma is not None:
+        options["sigma"] = sigma
+    if not isinstance(df, str) and options:
+        raise ArgumentError(f"option {next(iter(options))!r} is not used where df is a number.")
+    d = fit.df(df, rep=rep, **options) if isinstance(df, str) else fit._df(df, rep)
+    return _assemble(method, fit, d, name if loss is None else loss, rep, sigma)
+
+
+def _plain_deviance(fit: Any) -> bool:
+    return fit.family is not None and fit.family.name == "gaussian"
+
+
+def _assemble(method: str, fit: Any, d: Any, loss: str, rep: Any, sigma: float | None) -> Risk:
+    used = fit._case_weights > 0
+    y, w = fit._responses[:, used], fit._case_weights[used]
+    mu = fit._response(fit._raw(fit.design.x, fit.design.offset, fit._numbers(rep))).mean(axis=0)[:, used]
+    multinomial = getattr(fit.family, "name", None) == "multinomial"
+    if noise.gaussian(fit.network.objective):
+        own = np.mean((y - mu) ** 2, axis=0)
+    else:
+        values = np.asarray(fit._likely().unit_deviance(y, mu))
+        own = values.sum(axis=0) if multinomial else values.mean(axis=0)
+    n, number = int(used.sum()), fit._n_values
+    total = float(w.sum())
+    error = float(own @ w) / total
+    details: dict[str, Any] = {"what": WORDS[method], "apparent": error, "df": d, "df_se": d.se}
+    if method == "gcv":
+        if float(d) >= number:
+            raise DfError(
+                f"risk: GCV is not defined where df ({float(d):.4g}) reaches the number of values ({number})."
+            )
+        factor = (1 - float(d) / number) ** -2
+        return Risk(error * factor, method, loss, se=standard_error(own, w) * factor, se_kind="of the mean loss", n=n,
+                    details=details)  # fmt: skip
+    sigma2, source = fit._sigma2(sigma)
+    # N values of variance sigma^2 / w: the error's mean is over w, so the penalty is, too
+    share = number / n * total
+    penalty = 2 * sigma2 * float(d) / share
+    noise_level = sigma2 * n / total if method == "sure" else 0.0
+    per = d.per_observation
+    parts = own * w if per is None else own * w + 2 * sigma2 * per[used] * n / number
+    se = standard_error(parts, np.ones(n)) * n / total
+    details.update(sigma=np.sqrt(sigma2), sigma_source=source, penalty=penalty)
+    notes = tuple(getattr(d, "notes", ()))
+    value = error + penalty - noise_level
+    return Risk(value, method, loss, se=se, se_kind="of the mean loss", n=n, details=details, notes=notes)
+
+
+ANALYTICAL = {name: functools.partial(penalised, name) for name in WORDS}

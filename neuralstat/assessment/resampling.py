@@ -1,0 +1,301 @@
+"""Risk by refitting: cross-validation, the bootstrap and its .632 kin, hold-out samples.
+
+References
+----------
+Burman (1989), Biometrika 76:503. Efron & Tibshirani (1997), JASA 92:548. Bates, Hastie & Tibshirani (2023), JASA
+119:1434, on what the naive standard error of cross-validation leaves out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..checks import check_int
+from ..errors import ArgumentError
+from ..seeds import children
+from . import folds as splitting
+from .losses import no_information, pick
+from .procedure import streams
+from .value import Risk
+
+INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
+
+
+def mean(values: np.ndarray, w: np.ndarray) -> float:
+    """Weighted mean."""
+    return float(values @ w / w.sum())
+
+
+def standard_error(values: np.ndarray, w: np.ndarray) -> float:
+    """Standard error of a weighted mean of independent values; NaN of fewer than 2."""
+    used = w > 0
+    if used.sum() < 2:
+        return np.nan
+    m, n = used.sum(), w.sum()
+    return float(np.sqrt(np.sum((w * (values - mean(values, w))) ** 2) * m / (m - 1)) / n)
+
+
+def cv(
+    procedure: Any, loss: Any = None, *, k: Any = 10, repeats: int = 1, corrected: bool = False, blocks: bool = False,
+    groups: Any = None, stratify: Any = False, folds: Any = None, random_state: Any = None,
+) -> Risk:  # fmt: skip
+    """K-fold cross-validation, pooled over observations.
+
+    Parameters
+    ----------
+    k : int or "loo"
+        Folds; "loo" (or n) leaves out one observation at a time, with `groups` one group.
+    repeats : int
+        Random divisions into folds; the estimate is their mean.
+    corrected : bool
+        Burman's correction for training on fewer rows: + error of the full fit - mean error, over all rows, of the
+        folds' fits (weighted by the sizes of the folds).
+    blocks : bool
+        Contiguous folds, for time order.
+    groups : array or column name, optional
+        Rows of a group stay together.
+    stratify : bool or array
+        True: by classes of the response, or by five parts of its range.
+    folds : array of labels, or pairs (training rows, test rows), optional
+        Folds of your own, as positions among the rows used; k, repeats, blocks, groups and stratify are then not used.
+
+    Returns
+    -------
+    Risk
+        ``draws``: error of each fold. ``se``: standard deviation of the folds' errors / root of their number (of the
+        observations' losses, where one is left out), the mean over repeats; it takes the folds as independent, and is
+        too small on average.
+    """
+    name, function = pick(loss, procedure.target)
+    fold_seeds, start_seeds = streams(random_state)
+    w, n = procedure.weights, procedure.n
+    repeats = check_int(repeats, "repeats", 1)
+    if folds is not None:
+        if repeats > 1:
+            raise ArgumentError("repeats: given folds are used once.")
+        plans = [splitting.given(folds, n, procedure.kept)]
+    else:
+        grouped = None if groups is None else procedure.kept(groups, "groups")
+        strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
+        plans = [
+            splitting.kfold(n, k, np.random.default_rng(s), blocks=blocks, groups=grouped, strata=strata)
+            for s in children(fold_seeds, repeats)
+        ]
+        same = blocks or len(plans[0]) == (n if grouped is None else pd.unique(grouped).size)
+        if same and repeats > 1:
+            raise ArgumentError("repeats: these folds are the same in every repeat; use repeats=1.")
+    splits = [split for plan in plans for split in plan]
+    for train, test in splits:
+        if w[test].sum() == 0 or w[train].sum() == 0:
+            raise ArgumentError("a fold has no observation of positive weight; use fewer folds.")
+    own, everywhere = [], []
+    fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
+    for (_, test), mu in zip(splits, fits, strict=True):
+        own.append(function(procedure.y[:, test], mu[:, test]))
+        if corrected:
+            everywhere.append(mean(function(procedure.y, mu), w))
+    size = np.array([w[test].sum() for _, test in splits])
+    value = np.array([mean(v, w[test]) for v, (_, test) in zip(own, splits, strict=True)])
+    repeat = np.repeat(np.arange(len(plans)), [len(plan) for plan in plans])
+    estimates = np.array([np.average(value[repeat == r], weights=size[repeat == r]) for r in range(len(plans))])
+    errors = [standard_error(value[repeat == r], size[repeat == r]) for r in range(len(plans))]
+    details: dict[str, Any] = {"uncorrected": float(estimates.mean()), "per_repeat": estimates}
+    estimate = float(estimates.mean())
+    if corrected:
+        apparent = mean(function(procedure.y, procedure.apparent), w)
+        full = np.array([np.average(np.array(everywhere)[repeat == r], weights=size[repeat == r])
+                         for r in range(len(plans))])  # fmt: skip
+        details.update(apparent=apparent, correction=apparent - float(full.mean()))
+        details["per_repeat"] = estimates + apparent - full
+        estimate += details["correction"]
+    losses = np.full(n, np.nan)
+    total, seen = np.zeros(n), np.zeros(n)
+    for (_, test), v in zip(splits, own, strict=True):
+        total[test] += v
+        seen[test] += 1
+    losses[seen > 0] = total[seen > 0] / seen[seen > 0]
+    details["per_observation"] = losses
+    table = pd.DataFrame(
+        {
+            "repeat": repeat + 1,
+            "fold": np.concatenate([np.arange(1, len(plan) + 1) for plan in plans]),
+            "n": [test.size for _, test in splits],
+            "value": value,
+        }
+    )
+    kind = "leave-one-out" if all(test.size == 1 for _, test in splits) else f"{len(plans[0])}-fold"
+    how = [kind, *(["corrected"] if corrected else []), *([f"{repeats} repeats"] if repeats > 1 else [])]
+    details["what"] = f"cross-validation, {', '.join(how)}"
+    return Risk(estimate, "cv", name, se=float(np.mean(errors)), se_kind="naive", n=n, table=table, details=details)
+
+
+def _samples(
+    procedure: Any, function: Any, draws: int, groups: Any, random_state: Any
+) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
+    """Out-of-bag loss (n,) of each observation, a table of the samples, and their optimism."""
+    sample_seeds, start_seeds = streams(random_state)
+    draws = check_int(draws, "draws", 2)
+    n, w = procedure.n, procedure.weights
+    grouped = None if groups is None else procedure.kept(groups, "groups")
+    splits = splitting.bootstrap(n, [np.random.default_rng(s) for s in children(sample_seeds, draws)], grouped)
+    total, seen = np.zeros(n), np.zeros(n)
+    value, optimism = np.empty(draws), np.empty(draws)
+    fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
+    for b, ((rows, rest), mu) in enumerate(zip(splits, fits, strict=True)):
+        losses = function(procedure.y, mu)
+        total[rest] += losses[rest]
+        seen[rest] += 1
+        value[b] = mean(losses[rest], w[rest]) if w[rest].sum() > 0 else np.nan
+        optimism[b] = mean(losses, w) - mean(losses[rows], w[rows])
+    if np.any((seen == 0) & (w > 0)):
+        raise ArgumentError(
+            f"draws: with {draws} bootstrap samples {int(np.sum(seen == 0))} observation(s) were in all of them; "
+            "use more draws."
+        )
+    oob = total / np.where(seen > 0, seen, 1)
+    table = pd.DataFrame({"draw": np.arange(1, draws + 1), "n": [s[1].size for s in splits], "value": value})
+    return oob, table.assign(optimism=optimism), optimism
+
+
+def bootstrap(
+    procedure: Any, loss: Any = None, *, draws: int = 100, kind: str = "oob", groups: Any = None, random_state: Any = None
+) -> Risk:  # fmt: skip
+    """The bootstrap.
+
+    Parameters
+    ----------
+    draws : int
+        Bootstrap samples.
+    kind : {"oob", "optimism"}
+        "oob": the leave-one-out bootstrap, each observation predicted by the samples that lack it (biased upwards, as
+        a sample holds 63 % of the rows). "optimism": error of the fit plus the mean difference of the error on all
+        rows and on the sample.
+    groups : array or column name, optional
+        Whole groups are drawn.
+    """
+    if kind not in ("oob", "optimism"):
+        raise ArgumentError(f"kind must be 'oob' or 'optimism', got {kind!r}.")
+    name, function = pick(loss, procedure.target)
+    w = procedure.weights
+    oob, table, optimism = _samples(procedure, function, draws, groups, random_state)
+    if kind == "oob":
+        return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w), se_kind="naive", n=procedure.n, table=table,
+                    details={"what": f"leave-one-out bootstrap, {draws} samples", "per_observation": oob})  # fmt: skip
+    losses = function(procedure.y, procedure.apparent)
+    apparent = mean(losses, w)
+    se = float(np.hypot(standard_error(losses, w), optimism.std(ddof=1) / np.sqrt(draws)))
+    table = table.assign(value=apparent + optimism)
+    return Risk(apparent + float(optimism.mean()), "bootstrap", name, se=se, se_kind="naive", n=procedure.n, table=table,
+                details={"what": f"bootstrap of the optimism, {draws} samples", "apparent": apparent,
+                         "optimism": float(optimism.mean())})  # fmt: skip
+
+
+def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None) -> Risk:
+    """The .632 bootstrap: 0.368 error of the fit + 0.632 leave-one-out bootstrap (Efron 1983)."""
+    name, function = pick(loss, procedure.target)
+    w = procedure.weights
+    oob, table, _ = _samples(procedure, function, draws, groups, random_state)
+    losses = function(procedure.y, procedure.apparent)
+    mixed = 0.368 * losses + 0.632 * oob
+    details = {"what": f".632 bootstrap, {draws} samples", "apparent": mean(losses, w), "oob": mean(oob, w),
+               "per_observation": mixed}  # fmt: skip
+    return Risk(mean(mixed, w), "632", name, se=standard_error(mixed, w), se_kind="naive", n=procedure.n, table=table,
+                details=details)  # fmt: skip
+
+
+def dot632plus(
+    procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None
+) -> Risk:
+    """The .632+ bootstrap (Efron & Tibshirani 1997, equations 27 to 32).
+
+    The weight of the leave-one-out bootstrap grows from 0.632 to 1 with the relative overfitting rate, which compares
+    it with the error gamma of no information (responses and covariates independent).
+    """
+    name, function = pick(loss, procedure.target)
+    w = procedure.weights
+    oob, table, _ = _samples(procedure, function, draws, groups, random_state)
+    means = procedure.apparent
+    losses = function(procedure.y, means)
+    apparent, outside = mean(losses, w), mean(oob, w)
+    gamma = no_information(procedure.y, means, w, function)
+    estimate, rate, weight = plus(apparent, outside, gamma)
+    details = {"what": f".632+ bootstrap, {draws} samples", "apparent": apparent, "oob": outside, "gamma": gamma,
+               "overfitting": rate, "weight": weight}  # fmt: skip
+    # the part of each observation, the weight taken as known
+    mixed = (1 - weight) * losses + weight * oob
+    return Risk(estimate, "632+", name, se=standard_error(mixed, w), se_kind="naive", n=procedure.n, table=table,
+                details=details)  # fmt: skip
+
+
+def plus(apparent: float, oob: float, gamma: float) -> tuple[float, float, float]:
+    """The .632+ estimate, the relative overfitting rate R' and the weight of the out-of-bag error."""
+    capped = min(oob, gamma)
+    rate = (oob - apparent) / (gamma - apparent) if oob > apparent and gamma > apparent else 0.0
+    rate = min(rate, 1.0)
+    if gamma <= apparent:  # a fit worse than no information: nothing to correct towards
+        capped = oob
+    weight = 0.632 / (1 - 0.368 * rate)
+    return (1 - weight) * apparent + weight * capped, rate, weight
+
+
+def holdout(
+    procedure: Any, loss: Any = None, *, test_size: float = 0.25, repeats: int = 1, blocks: bool = False,
+    groups: Any = None, stratify: Any = False, random_state: Any = None,
+) -> Risk:  # fmt: skip
+    """Rows kept out of the fit.
+
+    Parameters
+    ----------
+    test_size : float or int
+        Share or number of test rows (with `groups`: of groups).
+    repeats : int
+        Random splits.
+    blocks : bool
+        The last rows, for time order.
+    """
+    name, function = pick(loss, procedure.target)
+    split_seeds, start_seeds = streams(random_state)
+    w, n, repeats = procedure.weights, procedure.n, check_int(repeats, "repeats", 1)
+    grouped = None if groups is None else pd.factorize(procedure.kept(groups, "groups"))[0]
+    strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
+    if sum((blocks, grouped is not None, strata is not None)) > 1:
+        raise ArgumentError("only one of blocks, groups and stratify can be used at a time.")
+    if blocks and repeats > 1:
+        raise ArgumentError("repeats: the last rows are the same in every repeat; use repeats=1.")
+    units = n if grouped is None else int(grouped.max()) + 1
+    out = _test_units(test_size, units)
+    splits = []
+    for s in children(split_seeds, repeats):
+        rng = np.random.default_rng(s)
+        if blocks:
+            test = np.arange(n - out, n)
+        elif strata is not None:
+            test = splitting.stratified_sample(pd.factorize(strata)[0], out, rng)
+        elif grouped is not None:
+            test = np.flatnonzero(np.isin(grouped, rng.permutation(units)[:out]))
+        else:
+            test = np.sort(rng.permutation(n)[:out])
+        splits.append((np.setdiff1d(np.arange(n), test), test))
+    value, errors = np.empty(repeats), np.empty(repeats)
+    fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
+    for r, ((_, test), mu) in enumerate(zip(splits, fits, strict=True)):
+        losses = function(procedure.y[:, test], mu[:, test])
+        value[r], errors[r] = mean(losses, w[test]), standard_error(losses, w[test])
+    table = pd.DataFrame({"draw": np.arange(1, repeats + 1), "n": [s[1].size for s in splits], "value": value, "se": errors})
+    what = f"hold-out of {splits[0][1].size} rows" + (f", {repeats} splits" if repeats > 1 else "")
+    return Risk(value.mean(), "holdout", name, se=float(np.mean(errors)), se_kind="of one split", n=n, table=table,
+                details={"what": what})  # fmt: skip
+
+
+def _test_units(test_size: Any, units: int) -> int:
+    whole = isinstance(test_size, int | np.integer) and not isinstance(test_size, bool)
+    number = isinstance(test_size, float | np.floating)
+    out = int(test_size) if whole else int(np.ceil(test_size * units)) if number and 0 < test_size < 1 else 0
+    if not 0 < out < units:
+        raise ArgumentError(
+            f"test_size must be a share between 0 and 1, or a number from 1 to {units - 1}; got {test_size!r}."
+        )
+    return out

@@ -1,0 +1,405 @@
+"""The compiled loop over batches and epochs, for one network of a stack per call.
+
+What is minimised is ``(1/n) sum_i w_i loss_i + penalty``: a batch gives ``(1/m) sum_{i in batch} w_i loss_i`` with its own
+number m of rows (the last batch of an epoch may be smaller), and the whole penalty is added at every step, as Keras does
+with sample weights and regularizers.
+
+All state lies in `State`; a call may stop after any batch, and the next goes on where it stopped. Random numbers depend
+on the repetition's key and the number of the epoch only (`engine.random`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..functions.penalties import penalise
+from ..jit.compile import entry, jit
+from ..jit.random import permute
+from ..layers.codes import N_OUT, OFFSET, TARGET
+from ..layers.training import after_batch, predict_mode, training_mode
+from ..optimizers.first_order import CONSTANTS, clip, clips, step
+from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
+
+EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
+
+NO_METRIC, LARGEST, ABOVE, SQUARES = range(4)  # kinds of metric
+LOSS, METRIC, VAL_LOSS, VAL_METRIC, RATE = range(5)  # columns of the history
+HISTORY = 5
+BEST, WAIT, BEST_EPOCH = range(3)  # columns of State.stopping
+FACTOR, LEAST, STILL, COOLING = range(4)  # columns of State.plateau
+TILE = 16  # observations whose inputs are turned round together
+
+
+class Rows(NamedTuple):
+    """Observations, each with its inputs side by side."""
+
+    inputs: np.ndarray  # (n, D)
+    data: Any  # cpu.Data without x: responses, weights, offsets
+
+
+class Plan(NamedTuple):
+    """What is to be done; the same for all networks."""
+
+    batch: int  # rows in a batch
+    epochs: int
+    shuffle: bool
+    code: int  # of the optimizer
+    settings: np.ndarray  # see optimizers.first_order
+    groups: np.ndarray  # (P or 0,) weight array of each weight, for clipping by norm
+    n_groups: int
+    held: np.ndarray  # (H,) weights that do not move
+    threshold: float  # largest absolute partial derivative at which training stops; negative for no such rule
+    stepmax: int
+    metric: int  # kind of metric
+    cut: float  # of ABOVE
+    patience: int  # of early stopping; negative for none
+    min_delta: float
+    watch: int  # column of the history that early stopping looks at
+    restore: bool
+    plateau: np.ndarray  # (5,) factor, patience, min_delta, cooldown, least rate; factor 1 for no such rule
+    plateau_watch: int
+    momentum: np.ndarray  # (layers,) of moving averages; negative for layers that keep theirs, or have none
+
+
+class State(NamedTuple):
+    """Where training is; row b of every array belongs to network b."""
+
+    theta: np.ndarray  # (B, P)
+    free: np.ndarray  # (B or 1, P)
+    memory: np.ndarray  # (B, slots, P)
+    steps: np.ndarray  # (B,) batches seen
+    epoch: np.ndarray  # (B,) finished epochs
+    place: np.ndarray  # (B,) next batch of the running epoch
+    order: np.ndarray  # (B or 0, n) order of the observations in it
+    sums: np.ndarray  # (B, 2) of loss and metric in it
+    status: np.ndarray  # (B,)
+    loss: np.ndarray  # (B,) mean loss of the last epoch; at the end n times the mean loss at the final weights
+    reached: np.ndarray  # (B,)
+    history: np.ndarray  # (B, epochs, HISTORY)
+    best: np.ndarray  # (B, P or 0) weights of the best epoch
+    stopping: np.ndarray  # (B, 3)
+    plateau: np.ndarray  # (B, 4)
+    keys: np.ndarray  # (B, 2)
+
+
+@jit
+def collect(net: Any, rows: Any, b: int, order: Any, first: int, m: int, work: Any) -> None:
+    """Observations ``order[first : first + m]`` into the buffers (in their own order where `order` is empty).
+
+    Inputs are turned round by tiles, so that every row is read from front to back.
+    """
+    data = rows.data
+    y = data.y[b % data.y.shape[0]]
+    weight = data.weight[b % data.weight.shape[0]]
+    known = net.table[net.table.shape[0] - 1, OFFSET]
+    at = np.empty(TILE, np.int64)
+    for start in range(0, padded(m), TILE):
+        for i in range(TILE):
+            row = first + min(start + i, m - 1)  # padding repeats an observation
+            at[i] = order[row] if order.size > 0 else row
+        for d in range(rows.inputs.shape[1]):
+            for i in range(TILE):
+                work.value[d, start + i] = rows.inputs[at[i], d]
+        if known >= 0:
+            for k in range(data.offset.shape[0]):
+                for i in range(TILE):
+                    work.value[known + k, start + i] = data.offset[k, at[i]]
+        for k in range(y.shape[0]):
+            for i in range(TILE):
+                work.target[k, start + i] = y[k, at[i]]
+        if weight.size > 0:
+            for i in range(TILE):
+                work.case[start + i] = weight[at[i]]
+
+
+@jit
+def score(plan: Any, net: Any, work: Any, m: int) -> float:
+    """Sum over a block of the metric: right classes, or squared errors averaged over outputs."""
+    end = net.table.shape[0] - 1
+    first, outputs = net.table[end, TARGET], net.table[end, N_OUT]
+    total = 0.0
+    if plan.metric == LARGEST:
+        for i in range(m):
+            said, true = 0, 0
+            for k in range(1, outputs):
+                if work.value[first + k, i] > work.value[first + said, i]:
+                    said = k
+                if work.target[k, i] > work.target[true, i]:
+                    true = k
+            total += 1.0 if said == true else 0.0
+    elif plan.metric == ABOVE:
+        for k in range(outputs):
+            for i in range(m):
+                total += 1.0 if (work.value[first + k, i] > plan.cut) == (work.target[k, i] > 0.5) else 0.0
+        total /= outputs
+    elif plan.metric == SQUARES:
+        for k in range(outputs):
+            for i in range(m):
+                residual = float(work.value[first + k, i] - work.target[k, i])
+                total += residual * residual
+        total /= outputs
+    return total
+
+
+@jit
+def batch_gradient(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any, first: int, last: int, work: Any,
+                   grad: Any, sums: Any, collected: bool, training: Any, key: Any, step: int) -> Any:
+    """Sum of the loss over a batch; its gradient is added to `grad`, the metric to ``sums[1]``.
+
+    Parameters
+    ----------
+    training : None or int
+        None: layers as in prediction. Else those that differ are as in training, with `key` and `step`.
+    """
+    total = theta[0] * 0
+    for start in range(first, last, net.block):
+        m = min(net.block, last - start)
+        if not collected:
+            collect(net, rows, b, order, start, m, work)
+        if training is not None:
+            training_mode(net.table, net.constants, plan.momentum, work.value, key, step, order, start, m)
+        total += accumulate(net, rows.data, theta, b, 0, m, work, grad, True)
+        if plan.metric != NO_METRIC:
+            sums[1] += score(plan, net, work, m)
+    return total
+
+
+@jit
+def as_predicted(net: Any, work: Any, layered: Any) -> None:
+    """Layers as in prediction, where the network has some that differ in training."""
+    if layered is not None:
+        _as_predicted(net, work, layered.training)
+
+
+@jit
+def _as_predicted(net: Any, work: Any, training: Any) -> None:
+    if training is not None:
+        predict_mode(net.table, work.value)
+
+
+@jit
+def training_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, order: Any, first: int, last: int, work: Any,
+                      grad: Any, collected: bool, layered: Any) -> Any:
+    """`batch_gradient` of a training step."""
+    if layered is None:
+        return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b],
+                              collected, None, state.keys[b], 0)
+    return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], collected,
+                          layered.training, state.keys[b], state.steps[b])
+
+
+@jit
+def after_step(net: Any, plan: Any, theta: Any, work: Any, layered: Any) -> None:
+    """Moving averages, where the network has some."""
+    if layered is not None:
+        _after_step(net, plan, theta, work, layered.training)
+
+
+@jit
+def _after_step(net: Any, plan: Any, theta: Any, work: Any, training: Any) -> None:
+    if training is not None:
+        after_batch(net.table, plan.momentum, theta, work.value)
+
+
+@jit
+def evaluate(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none: Any, sums: Any) -> None:
+    """Mean loss (without penalty) and metric over all rows, into ``sums[0]`` and ``sums[1]``."""
+    n = rows.inputs.shape[0]
+    sums[0] = 0
+    sums[1] = 0
+    work.case[:] = 1
+    as_predicted(net, work, net.layered)
+    for start in range(0, n, net.block):
+        m = min(net.block, n - start)
+        collect(net, rows, b, none, start, m, work)
+        sums[0] += block_loss(net, theta, work, m)
+        if plan.metric != NO_METRIC:
+            sums[1] += score(plan, net, work, m)
+    work.case[:] = 1
+    sums[0] /= n
+    sums[1] /= n
+
+
+@jit
+def penalty_alone(net: Any, theta: Any, grad: Any) -> Any:
+    """The penalty; `grad` is scratch, and zero afterwards."""
+    value = penalise(net.penalty, theta, grad)
+    if net.penalty.shape[0] > 0:
+        grad[:] = 0
+    return value
+
+
+@jit
+def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
+    """Loss and largest partial derivative over all rows, in the scale of sums over observations."""
+    n = rows.inputs.shape[0]
+    theta = state.theta[b]
+    spare = np.zeros(2)
+    as_predicted(net, work, net.layered)
+    total = batch_gradient(net, rows, plan, theta, b, none, 0, n, work, grad, spare, False, None, state.keys[b], 0)
+    if net.penalty.shape[0] > 0:
+        for j in range(grad.size):
+            grad[j] /= n
+        total = n * (total / n + penalise(net.penalty, theta, grad))
+        for j in range(grad.size):
+            grad[j] *= n
+    state.loss[b] = total
+    state.reached[b] = largest_free(grad, state.free[b % state.free.shape[0]])
+    grad[:] = 0
+
+
+@jit
+def take(net: Any, plan: Any, theta: Any, grad: Any, memory: Any, t: int, rate: float, scale: float, norms: Any,
+         constants: Any, kept: Any) -> Any:
+    """Penalty, clipping, and the optimizer's step along ``scale * grad``; returns the penalty."""
+    value = theta[0] * 0
+    held = plan.held
+    for h in range(held.size):
+        kept[h] = theta[held[h]]
+    clipped = clips(plan.settings)
+    if net.penalty.shape[0] > 0 or clipped:
+        constants[0] = scale
+        factor = constants[0]
+        for j in range(grad.size):
+            grad[j] *= factor
+        scale = 1.0
+        value = penalise(net.penalty, theta, grad)
+    for h in range(held.size):
+        grad[held[h]] = 0
+    if clipped:
+        clip(plan.settings, plan.groups, norms, grad)
+    step(plan.code, plan.settings, rate, t, theta, grad, memory, constants, scale)
+    for h in range(held.size):
+        theta[held[h]] = kept[h]
+    return value
+
+
+@jit
+def stop_early(plan: Any, state: Any, b: int, epoch: int) -> None:
+    """Keep the best weights; stop where nothing has improved for too long."""
+    value = state.history[b, epoch, plan.watch]
+    stopping = state.stopping[b]
+    if value + plan.min_delta < stopping[BEST] or epoch == 0:
+        if value == value:
+            stopping[BEST] = value
+        stopping[WAIT] = 0
+        stopping[BEST_EPOCH] = epoch
+        if plan.restore:
+            state.best[b, :] = state.theta[b]
+        return
+    stopping[WAIT] += 1
+    if stopping[WAIT] >= plan.patience:
+        state.status[b] = STOPPED_EARLY
+
+
+@jit
+def reduce_rate(plan: Any, state: Any, b: int, epoch: int, rate: float) -> None:
+    """Multiply the learning rate's factor where the loss has not improved for too long."""
+    rule, now = plan.plateau, state.plateau[b]
+    if now[COOLING] > 0:
+        now[COOLING] -= 1
+        now[STILL] = 0
+    value = state.history[b, epoch, plan.plateau_watch]
+    if value + rule[2] < now[LEAST]:
+        now[LEAST] = value
+        now[STILL] = 0
+    elif now[COOLING] == 0:
+        now[STILL] += 1
+        if now[STILL] >= rule[1]:
+            now[FACTOR] *= max(rule[0], rule[4] / rate)
+            now[COOLING] = rule[3]
+            now[STILL] = 0
+
+
+@jit
+def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, rate: float, work: Any, none: Any,
+              grad: Any) -> None:
+    """History, validation, early stopping, and the limit of epochs."""
+    n = rows.inputs.shape[0]
+    epoch = state.epoch[b]
+    line = state.history[b, epoch]
+    line[LOSS], line[METRIC], line[RATE] = state.sums[b, 0] / n, state.sums[b, 1] / n, rate
+    if check.inputs.shape[0] > 0:
+        evaluate(net, check, plan, state.theta[b], b, work, none, state.sums[b])
+        line[VAL_LOSS] = state.sums[b, 0] + penalty_alone(net, state.theta[b], grad)
+        line[VAL_METRIC] = state.sums[b, 1]
+    state.loss[b] = line[LOSS] * n
+    state.sums[b, :] = 0
+    state.epoch[b] = epoch + 1
+    state.place[b] = 0
+    if plan.threshold >= 0:
+        whole_gradient(net, rows, plan, state, b, work, none, grad)
+        if state.reached[b] <= plan.threshold:
+            state.status[b] = CONVERGED
+    if plan.patience >= 0 and state.status[b] == RUNNING:
+        stop_early(plan, state, b, epoch)
+    if plan.plateau[0] < 1:
+        reduce_rate(plan, state, b, epoch, rate)
+    if state.status[b] == RUNNING and state.epoch[b] >= plan.epochs:
+        state.status[b] = EPOCHS_DONE
+
+
+@entry
+def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, budget: int,
+                  one_epoch: bool, finish: bool) -> None:
+    """Up to `budget` batches of network b; call again to go on.
+
+    Parameters
+    ----------
+    net : Net
+    rows, check : Rows
+        Training and validation data (without rows where there are none).
+    plan : Plan
+    state : State
+        Row b of all arrays is updated.
+    rates : (budget,) float64 array
+        Learning rates of the next steps.
+    b, budget : int
+    one_epoch : bool
+        Return at the end of an epoch.
+    finish : bool
+        Take no step: put back the best weights where that was asked for, and evaluate loss and gradient over all rows.
+    """
+    theta, memory = state.theta[b], state.memory[b]
+    work = workspace(net, rows.data, theta)
+    grad = np.zeros_like(theta)
+    none = np.empty(0, np.int64)
+    if finish:
+        if plan.patience >= 0 and plan.restore and state.epoch[b] > 0:
+            theta[:] = state.best[b]
+        whole_gradient(net, rows, plan, state, b, work, none, grad)
+        return
+    n = rows.inputs.shape[0]
+    batches = (n + plan.batch - 1) // plan.batch
+    constants, kept, norms = np.empty(CONSTANTS, theta.dtype), np.empty(plan.held.size, theta.dtype), np.empty(plan.n_groups)
+    order = none
+    if plan.shuffle:
+        order = state.order[b]
+    single = n <= net.block and batches == 1 and not plan.shuffle and check.inputs.shape[0] == 0 and plan.threshold < 0
+    for done in range(budget):
+        if state.status[b] != RUNNING:
+            break
+        if plan.shuffle and state.place[b] == 0:
+            permute(order, state.epoch[b], state.keys[b])
+        first = state.place[b] * plan.batch
+        last = min(first + plan.batch, n)
+        total = training_gradient(net, rows, plan, state, b, order, first, last, work, grad, single and done > 0,
+                                  net.layered)
+        rate = rates[done]
+        if plan.plateau[0] < 1:
+            rate *= state.plateau[b, FACTOR]
+        state.steps[b] += 1
+        penalty = take(net, plan, theta, grad, memory, state.steps[b], rate, 1.0 / (last - first), norms, constants, kept)
+        after_step(net, plan, theta, work, net.layered)
+        state.sums[b, 0] += total + (last - first) * penalty
+        state.place[b] += 1
+        if not abs(total) < np.inf:
+            state.status[b] = NONFINITE
+        elif state.place[b] == batches:
+            end_epoch(net, rows, check, plan, state, b, rate, work, none, grad)
+        if state.steps[b] >= plan.stepmax and state.status[b] == RUNNING:
+            state.status[b] = STEPMAX
+        if one_epoch and state.place[b] == 0:
+            break

@@ -1,0 +1,318 @@
+"""Activations: value and slope of each, as scalar kernels, and the one loop that applies them.
+
+To add one: write a kernel ``z, parameter -> (value, slope)``, an entry of `ACTIVATIONS`, and its line in
+`activate`. The tests walk the dictionary.
+
+Rounding follows R's neuralnet where it has the function: ``a = 1 / (1 + exp(-z))`` with slope ``a (1 - a)``,
+``1 - a^2`` for tanh, ``z > 0`` for relu. A saturated unit's slope decides the sign of a gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..jit.call import call_activation
+from ..jit.compile import entry, jit, named
+from ..jit.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
+from ..jit.simd_activations import elementwise, simd_logistic, simd_tanh
+from ..jit.simd_cells import simd_relu
+
+IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, NIPS 30
+
+
+@dataclass(frozen=True)
+class ActivationKind:
+    """An activation that kernels know.
+
+    Attributes
+    ----------
+    code : int
+        What the layer table holds.
+    kernel : callable
+        ``(z, parameter) -> (value, slope)``.
+    parameter : float
+        Default of the one parameter (slope of leaky_relu, alpha of elu, exponent of power).
+    formula : str
+        For documentation.
+    """
+
+    code: int
+    kernel: Any
+    parameter: float = 0.0
+    formula: str = ""
+
+
+@jit(strict=True)
+def identity(z: Any, p: float) -> Any:
+    """z, with slope 1."""
+    return z, z * 0 + 1
+
+
+@jit(strict=True)
+def logistic(z: Any, p: float) -> Any:
+    """1 / (1 + exp(-z)), slope a (1 - a)."""
+    a = 1 / (1 + exp_(-z))
+    return a, a * (1 - a)
+
+
+@jit(strict=True)
+def tanh(z: Any, p: float) -> Any:
+    """Hyperbolic tangent, slope 1 - a^2."""
+    a = tanh_(z)
+    return a, 1 - a * a
+
+
+@jit(strict=True)
+def relu(z: Any, p: float) -> Any:
+    """max(z, 0); slope 0 at 0, as R."""
+    if real_(z) > 0:
+        return z, z * 0 + 1
+    return z * 0, z * 0
+
+
+@jit(strict=True)
+def leaky_relu(z: Any, p: float) -> Any:
+    """z above 0, p z below."""
+    if real_(z) > 0:
+        return z, z * 0 + 1
+    return z * p, z * 0 + p
+
+
+@jit(strict=True)
+def elu(z: Any, p: float) -> Any:
+    """z above 0, p (exp(z) - 1) below (Clevert, Unterthiner & Hochreiter 2016, ICLR)."""
+    if real_(z) > 0:
+        return z, z * 0 + 1
+    e = expm1_(z)
+    return p * e, p * (e + 1)
+
+
+@jit(strict=True)
+def selu(z: Any, p: float) -> Any:
+    """Scaled elu (Klambauer et al. 2017, NIPS 30)."""
+    if real_(z) > 0:
+        return SELU_SCALE * z, z * 0 + SELU_SCALE
+    e = expm1_(z)
+    return (SELU_SCALE * SELU_ALPHA) * e, (SELU_SCALE * SELU_ALPHA) * (e + 1)
+
+
+@jit(strict=True)
+def softplus(z: Any, p: float) -> Any:
+    """log(1 + exp(z)), from the smaller exponential."""
+    if real_(z) > 0:
+        e = exp_(-z)
+        return z + log1p_(e), 1 / (1 + e)
+    e = exp_(z)
+    return log1p_(e), e / (1 + e)
+
+
+@jit(strict=True)
+def gelu(z: Any, p: float) -> Any:
+    """z Phi(z) (Hendrycks & Gimpel 2016), by the error function."""
+    cdf = (1 + erf_(z * math.sqrt(0.5))) / 2
+    return z * cdf, cdf + z * exp_(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+@jit(strict=True)
+def swish(z: Any, p: float) -> Any:
+    """z times logistic(z)."""
+    a = 1 / (1 + exp_(-z))
+    return z * a, a + z * (a * (1 - a))
+
+
+ACTIVATIONS: dict[str, ActivationKind] = {
+    "identity": ActivationKind(IDENTITY, identity, formula="z"),
+    "logistic": ActivationKind(LOGISTIC, logistic, formula="1 / (1 + exp(-z))"),
+    "tanh": ActivationKind(TANH, tanh, formula="tanh(z)"),
+    "relu": ActivationKind(RELU, relu, formula="max(z, 0)"),
+    "leaky_relu": ActivationKind(LEAKY_RELU, leaky_relu, 0.3, "z if z > 0 else p z"),
+    "elu": ActivationKind(ELU, elu, 1.0, "z if z > 0 else p (exp(z) - 1)"),
+    "selu": ActivationKind(SELU, selu, formula="1.0507 (z if z > 0 else 1.6733 (exp(z) - 1))"),
+    "softplus": ActivationKind(SOFTPLUS, softplus, formula="log(1 + exp(z))"),
+    "gelu": ActivationKind(GELU, gelu, formula="z Phi(z)"),
+    "swish": ActivationKind(SWISH, swish, formula="z / (1 + exp(-z))"),
+    "softmax": ActivationKind(SOFTMAX, None, formula="exp(z_k) / sum_l exp(z_l)"),
+}
+
+COMMON = {"identity", "logistic", "tanh", "relu"}  # always compiled; the others only where a network has one
+
+# Other names under which the same functions go: R's, Keras', the link functions'.
+ALIASES = {"ReLu": "relu", "linear": "identity", "sigmoid": "logistic", "silu": "swish"}
+
+
+# logistic_rows, tanh_rows(value, slope, first, units, m): vector code for real numbers, loops otherwise.
+@jit(strict=True)
+def _logistic_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = logistic(value[u, i], 0.0)
+
+
+@jit(strict=True)
+def _tanh_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = tanh(value[u, i], 0.0)
+
+
+@jit(strict=True)
+def _relu_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            value[u, i], slope[u, i] = relu(value[u, i], 0.0)
+
+
+logistic_rows = elementwise(simd_logistic, _logistic_plain)
+tanh_rows = elementwise(simd_tanh, _tanh_plain)
+relu_rows = elementwise(simd_relu, _relu_plain)
+
+
+def _loop(kernel: Any) -> Any:
+    """The loop over units and observations for one activation.
+
+    A closure per activation: a kernel passed as an argument would be held by address, and could not be cached.
+    """
+
+    def apply(p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+        for u in range(first, first + units):
+            for i in range(lane, m, lanes):
+                a, s = kernel(value[u, i], p)
+                value[u, i] = a
+                slope[u, i] = s
+
+    return jit(named(apply, kernel.__name__), strict=True)
+
+
+_identity = _loop(identity)
+_logistic = _loop(logistic)
+_tanh = _loop(tanh)
+_relu = _loop(relu)
+_leaky_relu = _loop(leaky_relu)
+_elu = _loop(elu)
+_selu = _loop(selu)
+_softplus = _loop(softplus)
+_gelu = _loop(gelu)
+_swish = _loop(swish)
+
+
+@jit(strict=True)
+def _apply_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    for i in range(lane, m, lanes):
+        largest = real_(value[first, i])
+        for u in range(first + 1, first + units):
+            largest = max(largest, real_(value[u, i]))
+        total = value[first, i] * 0
+        for u in range(first, first + units):
+            value[u, i] = exp_(value[u, i] - largest)
+            total += value[u, i]
+        for u in range(first, first + units):
+            value[u, i] = value[u, i] / total
+            slope[u, i] = 1  # the units' slopes are coupled: see `softmax_backward`
+
+
+@jit
+def softmax_backward(value: Any, delta: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    """``delta`` from d loss / d a to d loss / d z in place: delta_u = a_u (delta_u - sum_v a_v delta_v)."""
+    for i in range(lane, m, lanes):
+        mean = value[first, i] * 0
+        for u in range(first, first + units):
+            mean += value[u, i] * delta[u, i]
+        for u in range(first, first + units):
+            delta[u, i] = value[u, i] * (delta[u, i] - mean)
+
+
+@jit
+def _apply_custom(address: int, value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    for u in range(first, first + units):
+        for i in range(lane, m, lanes):
+            z = value[u, i]
+            a, s, c = call_activation(address, float(real_(z)))
+            value[u, i] = a + (z - real_(z)) * s  # the second term is the complex step's
+            slope[u, i] = s + (z - real_(z)) * c
+
+
+@jit
+def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
+                   lanes: int) -> None:
+    if code == LEAKY_RELU:
+        _leaky_relu(p, value, slope, first, units, lane, m, lanes)
+    elif code == ELU:
+        _elu(p, value, slope, first, units, lane, m, lanes)
+    elif code == SELU:
+        _selu(p, value, slope, first, units, lane, m, lanes)
+    elif code == SOFTPLUS:
+        _softplus(p, value, slope, first, units, lane, m, lanes)
+    elif code == GELU:
+        _gelu(p, value, slope, first, units, lane, m, lanes)
+    elif code == SWISH:
+        _swish(p, value, slope, first, units, lane, m, lanes)
+    elif code == SOFTMAX:
+        _apply_softmax(value, slope, first, units, lane, m, lanes)
+
+
+@jit
+def activate(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int,
+             lane: int, m: int, lanes: int, custom: Any, rare: Any, gpu: Any) -> None:
+    """Apply an activation to a layer's units in place.
+
+    Parameters
+    ----------
+    code, p, address : int, float, int
+        Which activation, its parameter, the address of a user's function.
+    value : (width, block) array
+        Read: z. Written: the activation's value, in rows first .. first + units.
+    slope : (width, block) array
+        Written: the derivative at z.
+    lane, m, lanes : int
+        Observations lane, lane + lanes, ... below m are done (a CPU passes 0 and 1).
+    custom : None or int
+        None leaves users' functions out of what is compiled.
+    rare : None or int
+        None leaves out the activations that are not in `COMMON`.
+    gpu : None or int
+        None: one lane, m a multiple of `engine.simd.PAD`, and vector code for logistic and tanh.
+    """
+    if code == IDENTITY:
+        _identity(p, value, slope, first, units, lane, m, lanes)
+    elif code == LOGISTIC:
+        if gpu is None:
+            logistic_rows(value, slope, first, units, m)
+        else:
+            _logistic(p, value, slope, first, units, lane, m, lanes)
+    elif code == TANH:
+        if gpu is None:
+            tanh_rows(value, slope, first, units, m)
+        else:
+            _tanh(p, value, slope, first, units, lane, m, lanes)
+    elif code == RELU:
+        if gpu is None:
+            relu_rows(value, slope, first, units, m)
+        else:
+            _relu(p, value, slope, first, units, lane, m, lanes)
+    elif code == CUSTOM:
+        if custom is not None:
+            _apply_custom(address, value, slope, first, units, lane, m, lanes)
+    elif rare is not None:
+        _activate_rare(code, p, value, slope, first, units, lane, m, lanes)
+
+
+@entry
+def activation_values(code: int, p: float, address: int, value: Any, slope: Any) -> None:
+    """`activate` for Python: any activation, in place, on (units, n) arrays."""
+    activate(code, p, address, value, slope, 0, value.shape[0], 0, value.shape[1], 1, 0, 0, 0)
+
+
+def values(name: str, z: Any, parameter: float | None = None) -> np.ndarray:
+    """The activation `name` of an array, for use outside kernels."""
+    kind = ACTIVATIONS[name]
+    z = np.atleast_2d(np.array(z, dtype=np.float64))
+    slope = np.empty_like(z)
+    p = kind.parameter if parameter is None else parameter
+    activation_values(kind.code, p, 0, z, slope)
+    return z

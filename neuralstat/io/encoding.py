@@ -1,0 +1,310 @@
+"""Plain data, arrays and index labels as JSON with arrays beside it; and back, checking everything."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArgumentError, FileFormatError
+
+_KINDS = "biuf"  # booleans and numbers of fixed size, little endian
+_MAX_DEPTH = 50
+_ZONE = re.compile(r"[A-Za-z0-9_+\-:]+(/[A-Za-z0-9_+\-]+){0,3}")
+_NULLABLE = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)} | {
+    "Float32",
+    "Float64",
+    "boolean",
+}
+_STRINGS = ("str", "string")
+
+
+def write_array(array: np.ndarray) -> bytes:
+    """An array in numpy's format."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_array(raw: bytes, name: str) -> np.ndarray:
+    """Invert `write_array`; the header is checked against the bytes that there are.
+
+    Raises
+    ------
+    FileFormatError
+        For objects, other kinds of numbers, and shapes that do not fit.
+    """
+    buffer = io.BytesIO(raw)
+    try:
+        if np.lib.format.read_magic(buffer) != (1, 0):
+            raise ValueError("unknown version")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
+    except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
+        raise FileFormatError(f"member {name!r} is not an array ({str(error)[:80]})") from None
+    if (
+        dtype.hasobject
+        or dtype.kind not in _KINDS
+        or dtype.itemsize > 8
+        or not (dtype.isnative or dtype.itemsize == 1)
+    ):
+        raise FileFormatError(
+            f"member {name!r} holds {str(dtype)[:40]}; only booleans and numbers are allowed"
+        )
+    body = raw[buffer.tell() :]
+    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
+        raise FileFormatError(
+            f"member {name!r} claims the shape {str(shape)[:60]}, which its bytes do not have"
+        )
+    array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()
+    if dtype.kind == "b" and np.any(array.view(np.uint8) > 1):
+        raise FileFormatError(f"member {name!r} holds bytes that are no booleans")
+    return array
+
+
+class Writer:
+    """Turns plain data into JSON; arrays are put aside under a name."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def array(self, array: Any, name: str) -> dict[str, str]:
+        """Put an array of numbers aside; `ArgumentError` for other arrays."""
+        array = np.asarray(array)
+        if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
+            raise ArgumentError(
+                f"{name} holds {array.dtype}, which cannot be saved; only numbers and booleans can."
+            )
+        key = f"{name}.{len(self.arrays)}" if name in self.arrays else name
+        self.arrays[key] = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        return {"array": key}
+
+    def value(self, value: Any, name: str) -> Any:
+        """Encode numbers, strings, lists, tuples, dicts and arrays; `ArgumentError` for anything else."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or isinstance(value, bool | int | str):
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if isinstance(value, tuple):
+            return {"tuple": [self.value(v, name) for v in value]}
+        if isinstance(value, list):
+            return [self.value(v, name) for v in value]
+        if isinstance(value, dict):
+            return {"dict": [[self.value(k, name), self.value(v, name)] for k, v in value.items()]}
+        if isinstance(value, pd.Series | pd.DataFrame | pd.Index):
+            value = value.to_numpy()
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind in "OU":
+                return self.value(value.tolist(), name)
+            return self.array(value, name)
+        raise ArgumentError(
+            f"{name} holds {type(value).__name__}, which cannot be saved; numbers and strings can."
+        )
+
+    def index(self, index: pd.Index, name: str) -> dict[str, Any]:
+        """Encode an index with its names."""
+        if isinstance(index, pd.MultiIndex):
+            return {
+                "kind": "multi",
+                "names": [self.value(n, name) for n in index.names],
+                "levels": [self.index(level, f"{name}.level") for level in index.levels],
+                "codes": [self.array(np.asarray(c), f"{name}.codes") for c in index.codes],
+            }
+        return {**self._labels(index, name), "name": self.value(index.name, name)}
+
+    def _labels(self, index: pd.Index, name: str) -> dict[str, Any]:
+        if isinstance(index, pd.RangeIndex):
+            return {"kind": "range", "start": index.start, "stop": index.stop, "step": index.step}
+        if isinstance(index, pd.DatetimeIndex):
+            zone = None if index.tz is None else str(index.tz)
+            return {"kind": "datetime", "values": self.array(index.asi8, name), "unit": index.unit,
+                    "zone": zone, "freq": index.freqstr}  # fmt: skip
+        if isinstance(index, pd.TimedeltaIndex):
+            return {"kind": "timedelta", "values": self.array(index.asi8, name), "unit": index.unit,
+                    "freq": index.freqstr}  # fmt: skip
+        if isinstance(index, pd.PeriodIndex):
+            return {"kind": "period", "values": self.array(index.asi8, name), "freq": index.freqstr}
+        if isinstance(index, pd.CategoricalIndex):
+            return {"kind": "category", "codes": self.array(index.codes, name),
+                    "ordered": bool(index.ordered),
+                    "categories": self.index(index.categories, f"{name}.categories")}  # fmt: skip
+        if isinstance(index, pd.IntervalIndex):
+            return {"kind": "interval", "left": self.index(index.left, f"{name}.left"),
+                    "closed": index.closed, "right": self.index(index.right, f"{name}.right")}  # fmt: skip
+        if isinstance(index.dtype, np.dtype) and index.dtype.kind in _KINDS:
+            return {"kind": "number", "values": self.array(index.to_numpy(), name)}
+        if index.dtype == object or str(index.dtype) in {*_NULLABLE, *_STRINGS}:
+            missing = index.isna()
+            items = [
+                None if gap and v is not None else self.value(v, name)
+                for v, gap in zip(index, missing, strict=True)
+            ]
+            if index.dtype == object:  # None and NaN are different labels
+                items = [self.value(v, name) for v in index]
+            return {"kind": "objects", "dtype": str(index.dtype), "values": items}
+        raise ArgumentError(
+            f"{name} has labels of dtype {index.dtype}, which cannot be saved; use numbers, strings or dates "
+            "(reset_index() gives numbers)."
+        )
+
+
+class Reader:
+    """Inverts `Writer`; every method raises FileFormatError for what a `Writer` does not make."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+        self.unread = set(arrays)
+
+    def array(
+        self, entry: Any, dtype: str | None = None, shape: tuple[int | None, ...] | None = None
+    ) -> np.ndarray:
+        """The array that an entry names, of a dtype (a kind such as "f", or "<f8") and shape (None: any)."""
+        key = entry.get("array") if isinstance(entry, dict) and set(entry) == {"array"} else None
+        if not isinstance(key, str) or key not in self.arrays:
+            raise FileFormatError(f"it lacks an array: {str(entry)[:60]}")
+        self.unread.discard(key)
+        array = self.arrays[key]
+        if dtype is not None and dtype not in (array.dtype.kind, array.dtype.str):
+            raise FileFormatError(f"array {key!r} holds {array.dtype}, not {dtype}")
+        if shape is not None and (
+            len(shape) != array.ndim
+            or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        ):
+            raise FileFormatError(f"array {key!r} has shape {array.shape}, expected {shape}")
+        return array
+
+    def value(self, entry: Any, depth: int = 0) -> Any:
+        """Decode plain data."""
+        if depth > _MAX_DEPTH:
+            raise FileFormatError("an entry is nested too deeply")
+        if entry is None or isinstance(entry, bool | int | float | str):
+            return entry
+        if isinstance(entry, list):
+            return [self.value(v, depth + 1) for v in entry]
+        if isinstance(entry, dict) and len(entry) == 1:
+            ((tag, content),) = entry.items()
+            if tag == "array":
+                return self.array(entry)
+            if tag == "float" and content in ("nan", "inf", "-inf"):
+                return float(content)
+            if tag == "tuple" and isinstance(content, list):
+                return tuple(self.value(v, depth + 1) for v in content)
+            if (
+                tag == "dict"
+                and isinstance(content, list)
+                and all(isinstance(p, list) and len(p) == 2 for p in content)
+            ):
+                return {self.value(k, depth + 1): self.value(v, depth + 1) for k, v in content}
+        raise FileFormatError(f"it holds an unknown entry: {str(entry)[:80]}")
+
+    def index(self, entry: Any, depth: int = 0) -> pd.Index:
+        """Decode an index."""
+        if not isinstance(entry, dict) or depth > 5:
+            raise FileFormatError(f"it holds damaged labels: {str(entry)[:80]}")
+        try:
+            if entry["kind"] == "multi":
+                return self._multi(entry, depth)
+            index = self._DECODERS[entry["kind"]](self, entry, depth)
+            index.name = self.value(entry["name"])
+            return index
+        except FileFormatError:
+            raise
+        except Exception as error:  # pandas raises many kinds for labels that make no sense
+            raise FileFormatError(
+                f"it holds damaged labels ({type(error).__name__}: {str(error)[:80]})"
+            ) from None
+
+    def _multi(self, entry: dict[str, Any], depth: int) -> pd.MultiIndex:
+        levels = [self.index(level, depth + 1) for level in entry["levels"]]
+        codes = [self.array(c, "i") for c in entry["codes"]]
+        for level, code in zip(levels, codes, strict=True):
+            _check_codes(code, len(level))
+        return pd.MultiIndex(levels, codes, names=[self.value(n) for n in entry["names"]])
+
+    def _range(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        return pd.RangeIndex(*(_integer(entry[k]) for k in ("start", "stop", "step")))
+
+    def _number(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        return pd.Index(self.array(entry["values"], None, (None,)))
+
+    def _datetime(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        times = self.array(entry["values"], "<i8", (None,)).view(f"M8[{_unit(entry)}]")
+        index = pd.DatetimeIndex(times)
+        if entry["zone"] is not None:
+            if not _ZONE.fullmatch(entry["zone"]):
+                raise FileFormatError(f"unknown time zone {entry['zone']!r:.40}")
+            index = index.tz_localize("UTC").tz_convert(entry["zone"])
+        return self._with_freq(index, entry)
+
+    def _timedelta(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        times = self.array(entry["values"], "<i8", (None,)).view(f"m8[{_unit(entry)}]")
+        return self._with_freq(pd.TimedeltaIndex(times), entry)
+
+    def _with_freq(self, index: Any, entry: dict[str, Any]) -> pd.Index:
+        if entry["freq"] is not None:
+            index.freq = _text(entry["freq"])
+        return index
+
+    def _period(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        return pd.PeriodIndex.from_ordinals(
+            self.array(entry["values"], "<i8", (None,)), freq=_text(entry["freq"])
+        )
+
+    def _category(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        categories = self.index(entry["categories"], depth + 1)
+        codes = self.array(entry["codes"], "i", (None,))
+        _check_codes(codes, len(categories))
+        if not isinstance(entry["ordered"], bool):
+            raise FileFormatError("it holds damaged categories")
+        return pd.CategoricalIndex(pd.Categorical.from_codes(codes, categories, ordered=entry["ordered"]))
+
+    def _interval(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        left, right = self.index(entry["left"], depth + 1), self.index(entry["right"], depth + 1)
+        return pd.IntervalIndex.from_arrays(left, right, closed=_text(entry["closed"]))
+
+    def _objects(self, entry: dict[str, Any], depth: int) -> pd.Index:
+        if not isinstance(entry["values"], list):
+            raise FileFormatError("it holds damaged labels")
+        items = [self.value(v) for v in entry["values"]]
+        if entry["dtype"] == "object":
+            array = np.empty(len(items), object)
+            for k, item in enumerate(items):
+                array[k] = item
+            return pd.Index(array, dtype=object)
+        if entry["dtype"] not in {*_NULLABLE, *_STRINGS}:
+            raise FileFormatError(f"unknown kind of labels {entry['dtype']!r:.40}")
+        return pd.Index(pd.array(items, dtype=entry["dtype"]))
+
+    _DECODERS: ClassVar[dict[Any, Callable[..., pd.Index]]] = {
+        "range": _range, "number": _number, "datetime": _datetime, "timedelta": _timedelta, "period": _period,
+        "category": _category, "interval": _interval, "objects": _objects,
+    }  # fmt: skip
+
+
+def _check_codes(codes: np.ndarray, size: int) -> None:
+    if np.any(codes < -1) or np.any(codes >= size):
+        raise FileFormatError("it holds codes of labels that do not exist")
+
+
+def _unit(entry: dict[str, Any]) -> str:
+    if entry["unit"] not in ("s", "ms", "us", "ns"):
+        raise FileFormatError(f"unknown unit of time {entry['unit']!r:.20}")
+    return entry["unit"]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 40:
+        raise FileFormatError(f"it holds {value!r:.60} where a short text was expected")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**62:
+        raise FileFormatError(f"it holds {value!r:.40} where a whole number was expected")
+    return value

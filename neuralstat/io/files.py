@@ -1,0 +1,199 @@
+"""Fits as files: one zip of plain arrays and JSON, from which nothing can be executed.
+
+The zip holds ``model.json`` and arrays in numpy's format (``np.load`` reads them), stored uncompressed,
+so that a file can never claim more memory than it has bytes. Reading checks every entry before it is used.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import secrets
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, FileFormatError
+from . import model as plain
+from .encoding import Reader, Writer, read_array, write_array
+
+if TYPE_CHECKING:
+    from ..results import NeuralNetResults
+
+FORMAT, VERSION = "neuralstat-fit", 1
+MODEL = "model.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # one time stamp for all members: equal fits give equal members
+
+
+def save(results: NeuralNetResults, path: str | os.PathLike[str]) -> None:
+    """Write a fit to a file.
+
+    Parameters
+    ----------
+    results : NeuralNetResults
+    path : str or Path
+        The usual suffix is ``.nst``. A file that exists is replaced at the end, in one step.
+
+    Raises
+    ------
+    ArgumentError
+        Where a part of the fit cannot be stored as plain data: functions of the user that are no expressions,
+        index labels of unusual kinds.
+    OSError
+        Where the folder does not exist or is not writable.
+
+    See Also
+    --------
+    load
+    """
+    target = _path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot save to {target}: there is no folder {target.parent}")
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot save to {target}: it is a folder")
+    writer = Writer()
+    model = plain.pack(results, writer)
+    document = {"format": FORMAT, "version": VERSION, "saved": _provenance(results), "model": model}
+    text = json.dumps(document, allow_nan=False)
+    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with zipfile.ZipFile(half, "x", zipfile.ZIP_STORED) as file:
+            file.writestr(zipfile.ZipInfo(MODEL, _EPOCH), text.encode())
+            for name, array in writer.arrays.items():
+                file.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), write_array(array))
+        os.replace(half, target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> NeuralNetResults:
+    """Read a fit that `save` wrote.
+
+    Nothing in the file is executed, whatever it holds.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    NeuralNetResults
+        With the attribute ``saved``: versions, date and hash of the data when it was saved.
+
+    Raises
+    ------
+    FileFormatError
+        Where the file is no saved fit, is damaged, or comes from a newer neuralstat.
+    OSError
+        Where there is no such file, or it cannot be read.
+    """
+    source = _path(path)
+    if not source.exists():
+        raise FileNotFoundError(f"there is no file {source}")
+    try:
+        return _read(source)
+    except FileFormatError as error:
+        raise FileFormatError(f"{source}: {error}") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FileFormatError(f"{source}: not a saved fit, or damaged ({error})") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{source}: damaged ({type(error).__name__}: {error})") from None
+
+
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise ArgumentError(f"path must be a file name (str or Path), got {path!r}.")
+    return Path(path)
+
+
+def _read(source: Path) -> NeuralNetResults:
+    with zipfile.ZipFile(source) as file:
+        members = _members(file, source.stat().st_size)
+        if MODEL not in members:
+            raise FileFormatError(f"not a saved fit: it lacks {MODEL}")
+        document = _document(file.read(MODEL))
+        _check_version(document)
+        arrays = {name[:-4]: read_array(file.read(name), name) for name in members if name != MODEL}
+    reader = Reader(arrays)
+    results = plain.unpack(document.get("model"), reader)
+    if reader.unread:
+        raise FileFormatError(f"it has members that do not belong to it: {', '.join(sorted(reader.unread))}")
+    results.saved = document.get("saved")
+    return results
+
+
+def _members(file: zipfile.ZipFile, size: int) -> list[str]:
+    """Names of the members, after checks that bound what reading them takes."""
+    entries = file.infolist()
+    names = [entry.filename for entry in entries]
+    if len(set(names)) != len(names):
+        raise FileFormatError("two members have the same name")
+    for entry in entries:
+        if entry.filename != MODEL and not entry.filename.endswith(".npy"):
+            raise FileFormatError(f"member {entry.filename!r} does not belong to a saved fit")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
+            raise FileFormatError(f"member {entry.filename!r} is compressed; a saved fit is stored as it is")
+    if sum(entry.file_size for entry in entries) > size:
+        raise FileFormatError("its members claim more bytes than the file has")
+    return names
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is not JSON")
+
+    try:
+        document = json.loads(raw.decode(), parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"{MODEL} is not JSON ({error})") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise FileFormatError(f"not a saved fit: {MODEL} does not have the format {FORMAT!r}")
+    return document
+
+
+def _check_version(document: dict[str, Any]) -> None:
+    from .. import __version__
+
+    version, saved = document.get("version"), document.get("saved")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise FileFormatError(f"its version is {version!r:.40}, not a number from 1 to {VERSION}")
+    if not isinstance(saved, dict) or not all(
+        isinstance(k, str) and isinstance(v, str) for k, v in saved.items()
+    ):
+        raise FileFormatError("the record of how it was saved is damaged")
+    if version > VERSION:
+        raise FileFormatError(
+            f"it was saved by a newer neuralstat ({saved.get('neuralstat', 'unknown')!s:.20}, file version "
+            f"{version}); "
+            f"this is {__version__}, which reads file versions up to {VERSION}: upgrade neuralstat to read it"
+        )
+
+
+def _provenance(results: NeuralNetResults) -> dict[str, str]:
+    """Versions, date, and a hash of the data."""
+    import numba
+    import pandas as pd
+    import scipy
+
+    from .. import __version__
+
+    digest = hashlib.sha256()
+    for part in (results.design.x, results.design.y, results.design.weights, results.design.offset):
+        if part is not None:
+            digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
+    return {
+        "neuralstat": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "pandas": pd.__version__,
+        "scipy": scipy.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "data": f"sha256:{digest.hexdigest()}",
+    }

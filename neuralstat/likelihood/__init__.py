@@ -1,0 +1,1 @@
+"""Likelihood of a fit, and the distribution of its responses."""

@@ -1,0 +1,114 @@
+"""Derivatives of a fitted network: gradient, scores, Jacobian, exact Hessian, slopes in the covariates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..engine import cpu
+from ..engine.data import make_data
+from ..functions.penalties import DECAY, ELIMINATION, SCALE
+from ..jit.compile import as_python
+from .network import Network
+
+STEP = 1e-30  # of the complex step: its square vanishes beside every number
+
+
+def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
+    """One network's weights, or a stack of them, as kernels take them; they do not check sizes."""
+    if theta.shape[-1] != network.n_params:
+        raise ValueError(f"theta has {theta.shape[-1]} weights, the network {network.n_params}.")
+    return np.ascontiguousarray(theta)
+
+
+def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
+    """Gradient (P,) of the error of one network, with the penalty's."""
+    net = network.net()
+    grad = np.empty(network.n_params)
+    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
+    if penalty is not None:
+        from ..functions.penalties import penalise
+
+        as_python(penalise)(penalty, theta, grad)
+    return grad
+
+
+def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
+    """Error of one network, without penalty."""
+    grad = np.empty(network.n_params)
+    n = as_python(cpu.n_seen)(data, 0)
+    return float(cpu.loss_gradient(network.net(), data, _flat(network, theta), 0, 0, n, grad))
+
+
+def scores(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    """d error_i / d theta, shape (n, P)."""
+    out = np.empty((data.x.shape[1], network.n_params))
+    cpu.loss_scores(network.net(), data, _flat(network, theta), out)
+    return out
+
+
+def jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    """d output_k / d theta at every observation, shape (K, n, P); of the linear predictor where the loss is."""
+    out = np.empty((network.n_outputs, data.x.shape[1], network.n_params))
+    cpu.output_jacobian(network.net(), data, _flat(network, theta), out)
+    return out
+
+
+def hessian(
+    network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None
+) -> np.ndarray:
+    """Exact Hessian (P, P) of the error of one network, with the penalty's.
+
+    Column j is the imaginary part of the gradient at ``theta + i h e_j``, divided by h (complex step: no
+    subtraction, hence exact to rounding, at any depth and for every layer).
+    """
+    net = network.net()
+    p = network.n_params
+    columns = np.empty((p, p))
+    grad = np.empty(p, np.complex128)
+    n = as_python(cpu.n_seen)(data, 0)
+    for j in range(p):
+        moved = np.array(_flat(network, theta), np.complex128)
+        moved[j] += 1j * STEP
+        cpu.loss_gradient(net, data, moved, 0, 0, n, grad)
+        columns[:, j] = grad.imag / STEP
+    columns = (columns + columns.T) / 2
+    if penalty is not None:
+        columns[np.diag_indices(p)] += penalty_curvature(penalty, theta)
+    return columns
+
+
+def penalty_curvature(penalty: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Second derivatives (P,) of the smooth part of a penalty."""
+    u2 = (theta / penalty[:, SCALE]) ** 2
+    bend = penalty[:, ELIMINATION] / penalty[:, SCALE] ** 2 * (1 - 3 * u2) / (1 + u2) ** 3
+    return penalty[:, DECAY] + bend
+
+
+def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
+    k, n = network.n_outputs, x.shape[1]
+    out = np.empty((k, x.shape[0], n))
+    cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), _flat(network, theta), out)
+    return out
+
+
+def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """Values of every unit, inputs first, shape (width, n)."""
+    n = x.shape[1]
+    out = np.empty((network.width, n))
+    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
+    cpu.unit_values(network.net(), data, _flat(network, theta), out)
+    return out
+
+
+def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+    """What the last layer gives for a stack theta (B, P), shape (B, K, n).
+
+    The linear predictor where the loss is of it, else the output activation's values.
+    """
+    theta = _flat(network, np.atleast_2d(theta))
+    n = x.shape[1]
+    out = np.empty((theta.shape[0], network.n_outputs, n))
+    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
+    cpu.output_values(network.net(), data, theta, out)
+    return out

@@ -1,0 +1,351 @@
+"""Network: layers become a table and one flat parameter vector.
+
+The flat order of the weights is R's ``unlist(weights)``: layer by layer, unit by unit, bias first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..engine.cpu import BLOCK, Net
+from ..errors import ArgumentError
+from ..functions.activations import ACTIVATIONS
+from ..functions.activations import COMMON as COMMON_ACTIVATIONS
+from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
+from ..functions.losses import COMMON as COMMON_LOSSES
+from ..functions.losses import CUSTOM as CUSTOM_LOSS
+from ..functions.losses import FAMILY as FAMILY_LOSS
+from ..functions.losses import LOSSES
+from ..layers import Dense, codes
+from .names import layer_names
+from .objective import ActivationSpec, Objective, resolve_activation
+
+MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
+LEAST_BLOCK = 16
+
+
+
+
+
+
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Network:
+    """A feed-forward chain of layers, without its weights.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        Hidden layers and the output layer (Dense with identity; its activation comes from `objective`).
+    input_shape : tuple of int
+        Of one observation (of its array, where tabular inputs stand beside it).
+    objective : Objective
+    input_names, output_names : sequence of str
+        Names of the D inputs and K outputs.
+    offset : bool
+        Whether a known part of the linear predictor is added.
+    beside : int
+        Tabular inputs that pass by the layers before the first Dense layer, and enter there.
+
+    Notes
+    -----
+    A layer reads neighbouring rows of the buffers. With tabular inputs beside an array the inputs are the array's, then
+    the tabular ones; the layer before the first Dense one writes the rows right after them, so that the Dense layer reads
+    tabular inputs and units side by side: its kernel's first rows belong to the tabular inputs. Where no layer stands
+    before it, it reads the inputs as they are, the array's first.
+    """
+
+    layers: tuple[Any, ...]
+    input_shape: tuple[int, ...]
+    objective: Objective
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    offset: bool = False
+    beside: int = 0
+    _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rows, constants, shapes, slices, places, kinds = [], [], [], [], [], []
+        shape = tuple(self.input_shape)
+        source, n_in = 0, math.prod(shape)
+        n_inputs = n_in + self.beside
+        join, before, kept = self._join(shape)
+        width, n_params = n_inputs + kept, 0
+        last = len(self.layers) - 1
+        for k, layer in enumerate(self.layers):
+            if k == join:
+                shape = (shape[0] + self.beside,)
+                source, n_in = (0 if before is None else n_inputs - self.beside), shape[0]
+            place = self._place(k, shape)
+            target = n_inputs if k == before else width
+            if place.op is not None:
+                spec = resolve_activation(layer.activation) if k < last else self.objective.inside
+                row = np.zeros(codes.COLUMNS, np.int64)
+                n_out = math.prod(place.shape)
+                row[codes.OP], row[codes.PARAM] = place.op, n_params
+                row[codes.SOURCE], row[codes.N_IN] = source, n_in
+                row[codes.TARGET], row[codes.N_OUT] = target, n_out
+                row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
+                width += 0 if k == before else n_out
+                row[codes.SCRATCH], row[codes.OFFSET] = width, -1
+                for column, value in place.fields.items():
+                    row[column] = value
+                rows.append(row)
+                constants.append(spec.parameter if place.constant is None else place.constant)
+                kinds.append((layer, place))
+                shapes.append((place.per_unit, place.units))
+                slices.append(slice(n_params, n_params + place.n_params))
+                source, n_in = target, n_out
+                width += place.n_scratch
+                n_params += place.n_params
+            shape = place.shape
+            places.append((len(rows) - 1, source, shape))
+        if self.offset:
+            rows[-1][codes.OFFSET] = width
+            width += rows[-1][codes.N_OUT]
+        self._built.update(
+            table=np.array(rows), constants=np.array(constants, dtype=np.float64), shapes=tuple(shapes),
+            slices=tuple(slices), n_params=n_params, width=int(width), places=tuple(places), join=(join, before),
+            kinds=tuple(kinds),
+        )  # fmt: skip
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its layers: the table holds addresses of this process."""
+        return Network, tuple(getattr(self, f.name) for f in fields(self) if f.init)
+
+    def _place(self, k: int, shape: tuple[int, ...]) -> Any:
+        """Contribution of layer k; its errors name the layer."""
+        try:
+            return self.layers[k].place(shape)
+        except ArgumentError as error:
+            name = "the output layer" if k == len(self.layers) - 1 else f"layer {k + 1} ({self.layer_names[k]!r})"
+            raise ArgumentError(f"layers: {name}: {error}") from None
+
+    def _join(self, shape: tuple[int, ...]) -> tuple[int | None, int | None, int]:
+        """Layer at which tabular inputs enter, the layer that writes beside them, and its units."""
+        if not self.beside:
+            return None, None, 0
+        before, units = None, 0
+        for k, layer in enumerate(self.layers):
+            if isinstance(layer, Dense):
+                if len(shape) != 1:
+                    layer.place(shape)  # its error
+                return k, before, units
+            place = self._place(k, shape)
+            if place.op is not None:
+                before, units = k, math.prod(place.shape)
+            shape = place.shape
+        raise ArgumentError("layers: tabular inputs beside an array need a Dense layer to enter.")
+
+    @cached_property
+    def layer_names(self) -> tuple[str, ...]:
+        """Name of every layer: its own, or as Keras counts, ``"conv2d"``, ``"conv2d_1"``, ``"dense"``."""
+        return layer_names(self.layers, len(self.input_shape))
+
+    @property
+    def places(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+        """Of every layer: its row of the table (or that of the layer whose units it shows), first buffer row, shape."""
+        return self._built["places"]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a chain of Dense layers, with all inputs at the first."""
+        return all(type(layer) is Dense for layer in self.layers) and not self.beside
+
+    @property
+    def table(self) -> np.ndarray:
+        """(layers, COLUMNS) int64, what kernels see."""
+        return self._built["table"]
+
+    @property
+    def n_params(self) -> int:
+        """P, the length of the flat vector."""
+        return self._built["n_params"]
+
+    @property
+    def width(self) -> int:
+        """Rows of the buffers."""
+        return self._built["width"]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shape of each layer's weight matrix, (1 + inputs per unit, units)."""
+        return self._built["shapes"]
+
+    @property
+    def n_outputs(self) -> int:
+        """K."""
+        return len(self.output_names)
+
+    @property
+    def dense(self) -> bool:
+        """Whether all layers are dense."""
+        return bool(np.all(self.table[:, codes.OP] == codes.DENSE))
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units per hidden layer of a dense network."""
+        return tuple(int(n) for n in self.table[:-1, codes.N_OUT])
+
+    @property
+    def topology(self) -> str:
+        """Units per layer, as "1-10-5-15-1"."""
+        return "-".join(str(n) for n in (len(self.input_names), *self.table[:, codes.N_OUT]))
+
+    def net(self, penalty: np.ndarray | None = None) -> Net:
+        """The network as kernels see it, with the penalty's coefficients (P, 4)."""
+        from ..functions.penalties import COLUMNS
+
+        table, objective = self.table, self.objective
+        custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
+        family = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
+        coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
+        coefficients = np.where(self.is_moving[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
+        return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
+                   objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
+                   family, self._block)  # fmt: skip
+
+    @property
+    def _layered(self) -> codes.Layered | None:
+        """Families of layers that kernels need; None for a dense network."""
+        ops = set(self.table[:, codes.OP].tolist())
+        families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.OF_TRAINING)
+        return None if self.dense else codes.Layered(*(0 if ops & set(family) else None for family in families))
+
+    @property
+    def _block(self) -> int:
+        """Observations per pass: fewer for wide networks of other layers, whose units are to stay in the cache."""
+        block = BLOCK
+        while not self.dense and block > LEAST_BLOCK and block * self.width > MOST_UNITS:
+            block //= 2
+        return block
+
+    @property
+    def _rare(self) -> bool:
+        """Whether kernels outside the common set are needed."""
+        common = {ACTIVATIONS[name].code for name in COMMON_ACTIVATIONS} | {CUSTOM_ACTIVATION}
+        losses = {LOSSES[name].code for name in COMMON_LOSSES} | {CUSTOM_LOSS}
+        rare = self.objective.loss not in losses and self.objective.loss < FAMILY_LOSS
+        return rare or not set(self.table[:, codes.ACT].tolist()) <= common
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of every weight, in flat order.
+
+        R's for chains of dense layers, "Intercept.to.1layhid1", "x.to.1layhid1", ...; by array for other networks,
+        "conv2d/kernel[0,0,0,1]".
+        """
+        if not self.plain:
+            return self._array_names()
+        names: list[str] = []
+        sources = list(self.input_names)
+        last = len(self.shapes) - 1
+        for k, (_, units) in enumerate(self.shapes):
+            targets = list(self.output_names) if k == last else [f"{k + 1}layhid{u + 1}" for u in range(units)]
+            names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *sources)]
+            sources = targets
+        return tuple(names)
+
+    def _array_names(self) -> tuple[str, ...]:
+        from .arrays import positions
+
+        names = [""] * self.n_params
+        for array, at in positions(self).items():
+            for index, position in np.ndenumerate(at):
+                names[position] = f"{array}[{','.join(map(str, index))}]"
+        return tuple(names)
+
+    @cached_property
+    def is_bias(self) -> np.ndarray:
+        """(P,) bool."""
+        flags = np.zeros(self.n_params, bool)
+        for part, (_, place) in zip(self.slices, self._built["kinds"], strict=True):
+            flags[part].reshape(-1, max(place.per_unit, 1))[:, : place.biases] = True
+        return flags
+
+    @cached_property
+    def is_moving(self) -> np.ndarray:
+        """(P,) bool: moving averages, which follow the batches and not the gradient."""
+        flags = np.zeros(self.n_params, bool)
+        for part, (_, place) in zip(self.slices, self._built["kinds"], strict=True):
+            if place.moving:
+                flags[part].reshape(-1, place.per_unit)[:, -place.moving :] = True
+        return flags
+
+    @property
+    def coupled(self) -> bool:
+        """Whether in training an observation's output depends on the others of its batch."""
+        return bool(np.any(self.table[:, codes.OP] == codes.BATCH_NORM))
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """Where the weights of each row of the table lie in the flat vector."""
+        return self._built["slices"]
+
+    @property
+    def table_layers(self) -> tuple[Any, ...]:
+        """The layer of each row of the table."""
+        return tuple(layer for layer, _ in self._built["kinds"])
+
+    def matrices(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Split a flat vector (P,) into matrices (1 + inputs, units), bias first."""
+        return [
+            np.asarray(theta)[part].reshape(units, per_unit).T.copy()
+            for part, (per_unit, units) in zip(self._built["slices"], self.shapes, strict=True)
+        ]
+
+    def flatten(self, matrices: Sequence[np.ndarray], argument: str = "startweights") -> np.ndarray:
+        """Join matrices as `matrices` gives them into a flat vector (P,).
+
+        Raises
+        ------
+        ArgumentError
+            Where number or shapes do not fit.
+        """
+        if len(matrices) != len(self.shapes):
+            raise ArgumentError(
+                f"{argument}: {len(matrices)} weight matrices given, the network has {len(self.shapes)}."
+            )
+        parts = []
+        for k, (matrix, shape) in enumerate(zip(matrices, self.shapes, strict=True)):
+            try:
+                array = np.asarray(matrix, dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise ArgumentError(f"{argument}: matrix {k + 1} must be numbers, got {matrix!r:.80}.") from error
+            if array.shape != shape:
+                raise ArgumentError(f"{argument}: matrix {k + 1} has shape {array.shape}, expected {shape}.")
+            parts.append(array.T.ravel())
+        return np.concatenate(parts)
+
+
+def dense_network(
+    n_inputs: int,
+    hidden: Sequence[int],
+    activations: Sequence[ActivationSpec],
+    goal: Objective,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    offset: bool = False,
+) -> Network:
+    """A chain of dense layers: `hidden` units each with its activation, then the outputs."""
+    layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
+    return Network(
+        (*layers, Dense(len(output_names))), (n_inputs,), goal, tuple(input_names), tuple(output_names), offset
+    )
+
+
+
+
+
+

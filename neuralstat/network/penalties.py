@@ -1,0 +1,282 @@
+"""Penalties on the weights as users write them; `functions.penalties` has their kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Strengths = Mapping[str, float] | None  # by name of a formula term, layer or array
+
+
+
+
+
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of a penalty.
+
+    Attributes
+    ----------
+    kind : {"decay", "elimination", "l1"}
+    strength, scale : float
+    biases : bool
+        Whether biases are penalised.
+    terms : tuple of (term, strength)
+        Strengths of formula terms that differ, for the first layer's weights of the term's columns.
+    layers : tuple of (name, strength)
+        Strengths of layers and arrays that differ.
+    """
+
+    kind: str
+    strength: float
+    scale: float = 1.0
+    biases: bool = True
+    terms: tuple[tuple[str, float], ...] = ()
+    layers: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        more = f", scale={self.scale:g}" if self.kind == "elimination" else ""
+        more += f", terms={dict(self.terms)}" if self.terms else ""
+        more += f", layers={dict(self.layers)}" if self.layers else ""
+        return f"{self.kind}({self.strength:g}{more}{'' if self.biases else ', biases=False'})"
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """A sum of penalty terms; made by `decay`, `elimination`, `l1`, `elastic_net` and added with ``+``.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+    """
+
+    parts: tuple[Part, ...]
+
+    def __add__(self, other: Penalty) -> Penalty:
+        if not isinstance(other, Penalty):
+            return NotImplemented
+        return Penalty(self.parts + other.parts)
+
+    def coefficients(
+        self, is_bias: np.ndarray, terms: Mapping[str, np.ndarray] | None = None,
+        layers: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """What kernels see, shape (P, COLUMNS).
+
+        Parameters
+        ----------
+        is_bias : (P,) bool array
+            Which weights are biases.
+        terms : mapping, optional
+            Formula term -> positions of its weights in the first layer (see `term_weights`).
+        layers : mapping, optional
+            Name of a layer or array -> positions of its weights (see `layer_weights`).
+
+        Raises
+        ------
+        ArgumentError
+            Where a part names a term, layer or array that there is not.
+        """
+        table = np.zeros((is_bias.size, COLUMNS))
+        table[:, SCALE] = 1.0
+        for part in self.parts:
+            strength = np.where(is_bias & (not part.biases), 0.0, part.strength)
+            for name, own in part.layers:
+                if layers is None or name not in layers:
+                    known = ", ".join(map(repr, layers or ()))
+                    raise ArgumentError(f"penalty: there is no layer {name!r} with weights; known: {known}.")
+                at = layers[name]
+                strength[at if part.biases or "/" in name else at[~is_bias[at]]] = own
+            for term, own in part.terms:
+                if terms is None or term not in terms:
+                    known = ", ".join(map(repr, terms or ()))
+                    raise ArgumentError(
+                        f"penalty: there is no term {term!r} on the right of the formula; known: {known}."
+                    )
+                strength[terms[term]] = own
+            if part.kind == "elimination":
+                if np.any(table[strength != 0, ELIMINATION] != 0):
+                    raise ArgumentError(
+                        "penalty: only one elimination term is possible in a sum of penalties."
+                    )
+                table[strength != 0, SCALE] = part.scale
+                table[:, ELIMINATION] += strength
+            else:
+                table[:, DECAY if part.kind == "decay" else L1] += strength
+        return table
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.parts))
+
+
+def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Formula term -> positions, in the flat vector, of the first layer's weights of the term's columns.
+
+    Raises
+    ------
+    ArgumentError
+        Where the first layer does not see the columns one by one (convolution, recurrence).
+    """
+    from ..layers import codes
+
+    first = network.table[0]
+    if first[codes.OP] != codes.DENSE:
+        raise ArgumentError("penalty: strengths per term need a dense first layer.")
+    per_unit = first[codes.N_IN] + 1
+    units = np.arange(first[codes.N_OUT]) * per_unit + first[codes.PARAM]
+    return {
+        term: (units[:, np.newaxis] + 1 + np.asarray(columns, np.int64)).ravel()
+        for term, columns in terms.items()
+    }
+
+
+def layer_weights(network: Network) -> dict[str, np.ndarray]:
+    """Names of layers (``"conv2d"``) and their arrays (``"conv2d/kernel"``) -> positions in the flat vector.
+
+    Arrays come after layers, so that their strengths win.
+    """
+    from .arrays import positions
+
+    arrays = {name: at.ravel() for name, at in positions(network).items()}
+    layers: dict[str, list[np.ndarray]] = {}
+    for name, at in arrays.items():
+        layers.setdefault(name.rpartition("/")[0], []).append(at)
+    return {**{name: np.concatenate(parts) for name, parts in layers.items()}, **arrays}
+
+
+def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.ndarray | None:
+    """The penalty of a model as kernels see it, (P, COLUMNS); None without one."""
+    if penalty is None:
+        return None
+    terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
+    layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
+    return penalty.coefficients(network.is_bias, terms, layers)
+
+
+def _strength(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number) or number < 0:
+        raise ArgumentError(f"{name} must be a finite number >= 0, got {value!r}.")
+    return number
+
+
+def _own(given: Strengths, argument: str) -> tuple[tuple[str, float], ...]:
+    """Strengths by name of a formula term, layer or array, arrays last."""
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ArgumentError(f"{argument} must be a dict of names and strengths, got {given!r}.")
+    found = [(name, _strength(value, f"{argument}[{name!r}]")) for name, value in given.items()]
+    return tuple(sorted(found, key=lambda pair: argument == "layers" and "/" in pair[0]))
+
+
+def _penalty(kind: str, lam: float, scale: float, biases: bool, terms: Strengths, layers: Strengths) -> Penalty:
+    part = Part(kind, _strength(lam, "lam"), scale, bool(biases), _own(terms, "terms"), _own(layers, "layers"))
+    return Penalty((part,))
+
+
+def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
+    """Weight decay, ``lam / 2 * sum w^2``.
+
+    Parameters
+    ----------
+    lam : float
+        Strength, >= 0.
+    biases : bool
+        False leaves the biases unpenalised.
+    terms : dict, optional
+        Formula term -> strength in place of `lam` for the weights that lead from the term's columns to the
+        first layer: ``decay(0.01, terms={"x1": 0.1, "poly(x2, 3)": 1})``.
+    layers : dict, optional
+        Name of a layer, or of one of its arrays -> strength in place of `lam`: ``decay(0, layers={"dense": 0.01,
+        "conv2d/kernel": 0.1})``. With ``biases=False`` a layer's strength is not for its biases; an array's is for what it
+        names. Keras' ``kernel_regularizer=L2(l)`` of a layer is ``decay(0, layers={"dense/kernel": 2 * l})``.
+
+    Returns
+    -------
+    Penalty
+
+    Raises
+    ------
+    ArgumentError
+        If a strength is negative or not a number.
+    """
+    return _penalty("decay", lam, 1.0, biases, terms, layers)
+
+
+def elimination(
+    lam: float, scale: float = 1.0, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None
+) -> Penalty:
+    """Weight elimination, ``lam / 2 * sum (w/scale)^2 / (1 + (w/scale)^2)``.
+
+    Weigend, Rumelhart & Huberman (1991), NIPS 3:875. Small weights are pulled to zero, large ones are left
+    alone.
+
+    Parameters
+    ----------
+    lam : float
+        Strength, >= 0.
+    scale : float
+        Size that parts small from large weights, > 0.
+    biases, terms, layers
+        See `decay`.
+    """
+    size = _strength(scale, "scale")
+    if size == 0:
+        raise ArgumentError("scale must be > 0, got 0.")
+    return _penalty("elimination", lam, size, biases, terms, layers)
+
+
+def l1(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
+    """Lasso penalty, ``lam * sum |w|``; weights become exactly 0.
+
+    An optimum is where the derivative of the rest is ``-lam sign(w)`` at weights other than 0 and at most
+    `lam` in size at weights of 0, and convergence is judged by that (the subgradient of least size). R's
+    algorithms but "backprop", "lm" and "lbfgs" can train with it.
+
+    Parameters
+    ----------
+    lam : float
+        Strength, >= 0.
+    biases, terms, layers
+        See `decay`.
+    """
+    return _penalty("l1", lam, 1.0, biases, terms, layers)
+
+
+def elastic_net(l1: float, l2: float, *, biases: bool = True) -> Penalty:
+    """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``; for strengths per term or layer add `l1` and `decay`."""
+    return Penalty(
+        (
+            Part("l1", _strength(l1, "l1"), 1.0, bool(biases)),
+            Part("decay", _strength(l2, "l2"), 1.0, bool(biases)),
+        )
+    )
+
+
+PENALTIES = {"decay": decay, "elimination": elimination, "l1": l1, "elastic_net": elastic_net}
+
+
+def per_observation(coefficients: np.ndarray, n: int) -> np.ndarray:
+    """Coefficients of n times the penalty: what stands beside a sum of errors where it was added to their mean."""
+    out = coefficients.copy()
+    out[:, [DECAY, ELIMINATION, L1]] *= n
+    return out

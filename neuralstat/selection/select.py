@@ -1,0 +1,393 @@
+"""`select`: choose hidden units, layers, penalty and inputs by a criterion."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..assessment import RISK, risk
+from ..checks import check_choice, check_hidden, check_int
+from ..df.criteria import CRITERIA
+from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, NeuralStatWarning
+from ..formula import frames
+from ..network.penalties import Penalty, decay
+from .terms import Scope, Term, Whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..results import NeuralNetResults
+
+DIRECTIONS = ("backward", "forward", "both")
+RULES = ("min", "1se")
+NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model: terms, architecture (hidden units, or the name of a sequence of layers), penalty."""
+
+    terms: frozenset[Term]
+    hidden: tuple[int, ...] | str
+    penalty: Penalty | None
+
+
+@dataclass
+class Selection:
+    """What `select` returns.
+
+    Attributes
+    ----------
+    path : DataFrame
+        A row per model fitted, in order: ``stage`` ("grid", "inputs"), ``formula``, ``hidden`` (units, or the name of the
+        layers), ``penalty``, ``weights``
+        (number), ``df`` and ``criterion`` (smaller is better; NaN where it is not defined, with the reason in
+        ``note``), ``se``, ``converged`` (repetitions), ``selected``.
+    best : NeuralNetResults
+        The fit selected.
+    criterion, rule, df : str
+    sigma : float or None
+        Noise that all models were judged with, where the criterion needs it; `sigma_source` says where it is from.
+    """
+
+    path: pd.DataFrame
+    best: NeuralNetResults
+    criterion: str
+    rule: str
+    df: Any
+    sigma: float | None = None
+    sigma_source: str | None = None
+
+    def __repr__(self) -> str:
+        chosen = self.path[self.path["selected"]].iloc[0]
+        known = self.path["criterion"].notna().sum()
+        se = "" if np.isnan(chosen["se"]) else f" (se {chosen['se']:.3g})"
+        lines = [
+            f"Selection by {self.criterion} (df: {self.df}), rule {self.rule!r}: {len(self.path)} models, "
+            f"{known} with a criterion",
+            f"selected: {chosen['formula']}, hidden {chosen['hidden']}, penalty {chosen['penalty']}: "
+            f"{self.criterion} {chosen['criterion']:.6g}{se}, {chosen['df']:.4g} df, {chosen['weights']} weights",
+        ]
+        if self.sigma is not None:
+            lines.append(f"sigma {self.sigma:.4g} {self.sigma_source}")
+        return "\n".join(lines)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """The criterion along the search; see `plots.selection.plot_selection`."""
+        from ..plots.selection import plot_selection
+
+        return plot_selection(self.path, self.criterion, ax=ax)
+
+
+@dataclass
+class _Search:
+    """Fits candidates once each, and keeps what they gave."""
+
+    scope: Scope | Whole
+    data: pd.DataFrame
+    settings: dict[str, Any]
+    criterion: str
+    df: Any
+    rep: str
+    options: dict[str, Any]
+    random_state: Any
+    sigma: float | None = None
+    sigma_source: str | None = None
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    fits: dict[Candidate, Any] = field(default_factory=dict)
+    rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
+
+    def fit(self, candidate: Candidate) -> NeuralNetResults:
+        """The candidate's fit, trained once."""
+        from ..api import neuralnet
+
+        if candidate not in self.fits:
+            own = candidate.hidden
+            shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # `path` counts them
+                self.fits[candidate] = neuralnet(
+                    self.scope.formula(candidate.terms), self.data, penalty=candidate.penalty,
+                    random_state=self.random_state, **shape, **self.settings,
+                )  # fmt: skip
+        return self.fits[candidate]
+
+    def value(self, candidate: Candidate, stage: str) -> float:
+        """The candidate's criterion; infinite where it is not defined."""
+        if candidate not in self.rows:
+            self.rows[candidate] = self._judge(candidate, stage)
+        value = self.rows[candidate]["criterion"]
+        return value if np.isfinite(value) else np.inf
+
+    def _judge(self, candidate: Candidate, stage: str) -> dict[str, Any]:
+        fit = self.fit(candidate)
+        value, se, d, note = np.nan, np.nan, np.nan, []
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            try:
+                if self.criterion in RISK and self.criterion != "gcv" and self.criterion != "cp":
+                    found = self._risk(fit, self.criterion)
+                    value, se = float(found), found.se
+                    d = float(found.details.get("df", np.nan))
+                else:
+                    number = fit._df(self.df, self.rep, **self.options)
+                    d = float(number)
+                    sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
+                    value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
+                    if self.criterion in ("gcv", "cp"):
+                        se = risk(fit, self.criterion, df=number, rep=self.rep, **sigma).se
+                if np.isnan(d):
+                    d = float(fit._df("jacobian", self.rep))
+            except DfError as error:
+                note.append(str(error))
+        for w in heard:
+            if not issubclass(w.category, ConvergenceWarning | DfWarning):
+                warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+            elif issubclass(w.category, NeuralStatWarning):
+                note.append(str(w.message))
+        penalty = "none" if candidate.penalty is None else str(candidate.penalty)
+        return {
+            "stage": stage, "formula": fit.formula, "hidden": candidate.hidden, "penalty": penalty,
+            "weights": fit.k_params, "df": d, "criterion": float(value), "se": float(se),
+            "converged": f"{int(fit.fit.converged.sum())}/{fit.nrep}", "note": " ".join(dict.fromkeys(note)),
+        }  # fmt: skip
+
+    def _risk(self, fit: NeuralNetResults, method: str) -> Any:
+        more = dict(self.options)
+        if method in NEEDS_SIGMA and self.sigma is not None:
+            more["sigma"] = self.sigma
+        return risk(fit, method, rep=self.rep, random_state=self.random_state, n_jobs=self.settings.get("n_jobs"), **more)
+
+    def best(self, candidates: Sequence[Candidate], stage: str) -> tuple[Candidate, float]:
+        """The candidate of least criterion."""
+        values = [self.value(c, stage) for c in candidates]
+        at = int(np.argmin(values))
+        return candidates[at], values[at]
+
+
+def select(
+    formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
+    inputs: bool = False, criterion: str = "aicc", df: Any = "jacobian", rule: str = "min", direction: str = "backward",
+    rep: int = 5, average: bool = True, sigma: float | None = None, criterion_options: Mapping[str, Any] | None = None,
+    random_state: Any = None, **settings: Any,
+) -> Selection:  # fmt: skip
+    """Choose hidden units, layers, penalty and inputs.
+
+    All models of the grid are fitted to the same rows, with the same streams of random starts and the same folds. With
+    ``inputs=True`` the grid is searched with all terms, then terms are dropped or added one at a time, by the
+    criterion, for the architecture and penalty found, then the grid once more with the terms found.
+
+    Parameters
+    ----------
+    formula, data
+        As in `neuralnet`; the formula holds all terms that may be used.
+    hidden : int, tuple, or list of them
+        Candidates: a list (or range) of architectures, each an int or a tuple of layers, as ``[0, 2, 5, (5, 3)]``. An
+        int or a tuple alone is one architecture.
+    layers : dict or list, optional
+        Candidates of layered networks instead of `hidden`: sequences of layers by name, ``{"small": [Conv2D(4, 3),
+        Flatten()], "large": [...]}``, or a list of them, then named by their number. Terms cannot be chosen with them.
+    penalty : Penalty or list of Penalty or None, optional
+    decay : number or list of numbers, optional
+        Candidates of weight decay, instead of `penalty`; 0 is none.
+    inputs : bool
+        Choose terms, too. Interactions are kept with their main effects (marginality).
+    criterion : str
+        "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
+        "cv", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance".
+    df : str
+        Degrees of freedom that information criteria, "gcv" and "cp" count; a method of `NeuralNetResults.df`.
+    rule : {"min", "1se"}
+        The least criterion; or, of the models within one standard error of the least, the one of fewest degrees of
+        freedom. "1se" needs a criterion with a standard error: "gcv", "cp" and those of `risk`.
+    direction : {"backward", "forward", "both"}
+        Of the search over terms: from all terms, from none, or from all with additions at each step.
+    rep : int
+        Random restarts of every model.
+    average : bool
+        Judge the mean of the converged repetitions, which `predict` gives; False: the best one.
+    sigma : float, optional
+        Noise for "cp", "gic", "sure", "gdf", "covariance". Where not given it is estimated once, from the largest model
+        of the grid (most weights, least penalty), and used for all.
+    criterion_options : dict, optional
+        Options of the criterion's method of `risk`, as ``{"k": 5, "repeats": 3}``, or of `df`.
+    random_state : int, SeedSequence, Generator, optional
+    **settings
+        Arguments of `neuralnet`, the same for all models.
+
+    Returns
+    -------
+    Selection
+        ``path``, ``best``, ``plot()``.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable.
+    DfError
+        Where the criterion is defined for no model.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen & Stone (1984), Classification and Regression Trees, section 3.4.3 (one standard error).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    >>> ns.select("y ~ x", data, hidden=[0, 1], algorithm="lm", random_state=1).best.settings.hidden
+    (1,)
+    """
+    from ..api import NeuralNet
+    from ..seeds import seed_sequence
+
+    check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
+    check_choice(rule, "rule", RULES)
+    check_choice(direction, "direction", DIRECTIONS)
+    check_choice(inputs, "inputs", (True, False))
+    check_choice(average, "average", (True, False))
+    if rule == "1se" and criterion not in RISK:
+        raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, RISK))}.")
+    for name in ("formula", "data", "context"):
+        if name in settings:
+            raise ArgumentError(f"select takes no argument {name!r} besides its own.")
+    named = _layered(layers, hidden, inputs)
+    grid = [(h, p) for h in named or _architectures(hidden) for p in _penalties(penalty, decay)]
+    settings["rep"] = check_int(rep, "rep", 1)
+    scope: Scope | Whole
+    if named:  # one formula: its rows are the same for all candidates
+        frame, scope = frames.as_frame(data), Whole(formula)
+    else:
+        settings, frame, scope = _prepare(formula, data, settings, NeuralNet)
+    seeds = seed_sequence(random_state)
+    search = _Search(
+        scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
+        dict(criterion_options or {}), seeds, layers=named,
+    )  # fmt: skip
+    everything = frozenset(scope.terms)
+    candidates = [Candidate(everything, h, p) for h, p in grid]
+    if criterion in NEEDS_SIGMA:
+        _set_sigma(search, candidates, sigma)
+    elif sigma is not None:
+        raise ArgumentError(f"sigma is not used by criterion={criterion!r}.")
+    search.best(candidates, "grid")
+    if inputs:
+        chosen, _ = search.best(candidates, "grid")
+        found = _stepwise(search, chosen, direction)
+        if found != everything:
+            hiddens = grid if found else [((), p) for p in dict.fromkeys(p for _, p in grid)]
+            search.best([Candidate(found, h, p) for h, p in hiddens], "grid again")
+    return _finish(search, rule)
+
+
+def _architectures(hidden: Any) -> list[tuple[int, ...]]:
+    many = hidden if isinstance(hidden, list | range | np.ndarray) else [hidden]
+    found = [check_hidden(tuple(h) if isinstance(h, list) else h) for h in many]
+    if not found:
+        raise ArgumentError("hidden: no candidates were given.")
+    return list(dict.fromkeys(found))
+
+
+def _layered(layers: Any, hidden: Any, inputs: bool) -> dict[str, Any]:
+    """Candidates of layers by name; none where the networks are dense."""
+    if layers is None:
+        return {}
+    if not (isinstance(hidden, int) and hidden == 1):
+        raise ArgumentError("give hidden or layers, not both.")
+    if inputs:
+        raise ArgumentError("inputs=True chooses terms of dense networks; with layers= compare formulas one by one.")
+    if not isinstance(layers, Mapping):
+        if not isinstance(layers, list | tuple) or not all(isinstance(own, list | tuple) for own in layers):
+            raise ArgumentError("layers must be a dict or a list of sequences of layers, the candidates.")
+        layers = {f"layers {k}": own for k, own in enumerate(layers, start=1)}
+    if not layers or not all(isinstance(name, str) for name in layers):
+        raise ArgumentError("layers: candidates must have texts as names, and there must be one at least.")
+    return dict(layers)
+
+
+def _penalties(penalty: Any, strengths: Any) -> list[Penalty | None]:
+    if strengths is not None:
+        if penalty is not None:
+            raise ArgumentError("give penalty or decay, not both.")
+        many = np.atleast_1d(np.asarray(strengths, dtype=object)).tolist()
+        found: list[Penalty | None] = [None if s in (0, None) else decay(s) for s in many]
+    else:
+        found = list(penalty) if isinstance(penalty, list | tuple) else [penalty]
+    if not found:
+        raise ArgumentError("penalty: no candidates were given.")
+    for p in found:
+        if p is not None and not isinstance(p, Penalty):
+            raise ArgumentError(f"penalty must be made by decay(), l1(), ... or be a list of them, got {p!r}.")
+    return list(dict.fromkeys(found))
+
+
+def _prepare(formula: str, data: Any, settings: dict[str, Any], model: Any) -> tuple[dict[str, Any], pd.DataFrame, Scope]:
+    """Rows that are complete for all terms, arrays among the settings on these rows, and the terms."""
+    whole = model.from_formula(formula, data, **{**settings, "hidden": 0})
+    kept = whole.design.kept
+    frame = frames.as_frame(data).loc[kept]
+    settings = dict(settings)
+    for name in ("weights", "offset"):
+        value = settings.get(name)
+        if value is not None and not isinstance(value, str):
+            array = np.asarray(value)
+            settings[name] = array[kept] if array.shape[0] == kept.size else array
+    return settings, frame, Scope.of(formula, whole.design)
+
+
+def _set_sigma(search: _Search, candidates: list[Candidate], sigma: float | None) -> None:
+    def size(c: Candidate) -> tuple[int, float]:
+        strength = 0.0 if c.penalty is None else max(part.strength for part in c.penalty.parts)
+        return search.fit(c).k_params, -strength
+
+    largest = search.fit(max(candidates, key=size))
+    value, source = largest._sigma2(sigma)
+    if source == "fixed by the family":
+        return
+    search.sigma = float(np.sqrt(value))
+    search.sigma_source = source if sigma is not None else f"of the largest model, {source}"
+
+
+def _stepwise(search: _Search, chosen: Candidate, direction: str) -> frozenset[Term]:
+    """Terms found by dropping and adding one at a time while the criterion falls."""
+
+    def candidate(terms: frozenset[Term]) -> Candidate:
+        return Candidate(terms, chosen.hidden if terms else (), chosen.penalty)
+
+    used = frozenset() if direction == "forward" else chosen.terms
+    now = search.value(candidate(used), "inputs")
+    while True:
+        moves = []
+        if direction in ("backward", "both"):
+            moves += [used - {t} for t in search.scope.droppable(used)]
+        if direction in ("forward", "both"):
+            moves += [used | {t} for t in search.scope.addable(used)]
+        if not moves:
+            return used
+        best, value = search.best([candidate(m) for m in moves], "inputs")
+        if not value < now:
+            return used
+        used, now = best.terms, value
+
+
+def _finish(search: _Search, rule: str) -> Selection:
+    order = list(search.rows)
+    path = pd.DataFrame([search.rows[c] for c in order]).rename_axis(index="model")
+    value = path["criterion"].where(np.isfinite(path["criterion"]))
+    path["criterion"] = value
+    if value.isna().all():
+        raise DfError(f"select: the criterion is defined for no model; the first says: {path['note'].iloc[0]}")
+    at = int(value.idxmin())
+    if rule == "1se":
+        limit = value[at] + path["se"][at]
+        if np.isnan(limit):
+            raise ArgumentError("rule='1se': the criterion has no standard error here; use rule='min'.")
+        near = path[value <= limit]
+        at = int(near.sort_values(["df", "weights", "criterion"], kind="stable").index[0])
+    path["selected"] = path.index == at
+    return Selection(path, search.fits[order[at]], search.criterion, rule, search.df, search.sigma, search.sigma_source)

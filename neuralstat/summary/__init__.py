@@ -1,0 +1,1 @@
+"""Summaries: text, HTML, LaTeX."""

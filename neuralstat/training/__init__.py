@@ -1,0 +1,1 @@
+"""Training: settings, one stack from start weights to weights, the whole procedure."""

@@ -1,0 +1,369 @@
+"""Train a stack of networks by minibatches: epochs, validation, early stopping, callbacks, checkpoints."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..augment import change_rows
+from ..engine import batches, cpu
+from ..engine.batches import Plan, Rows, State
+from ..functions.losses import MULTINOMIAL, SSE
+from ..layers import BatchNorm
+from ..layers.keras_weights import array_positions
+from ..network.network import Network
+from ..optimizers.minibatch import MinibatchOptimizer
+from ..schedules import OneCycle, Performance
+from . import checkpoint
+from .stopping import EarlyStopping, History
+from .train import CHUNK, Fit, _fan_out, threads
+
+SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
+_NO_LIMIT = 2**62
+
+
+@dataclass(frozen=True)
+class Training:
+    """What ``epochs=`` and the arguments that belong to it say; see `neuralstat.neuralnet`.
+
+    Attributes
+    ----------
+    optimizer : MinibatchOptimizer
+    epochs : int
+    batch_size : int or None
+        None is all rows.
+    shuffle : bool
+    early_stopping : EarlyStopping or None
+    callbacks : tuple of callables
+    checkpoint : path or None
+    threshold : float or None
+        Also stop at the end of an epoch when the largest absolute partial derivative (of sums) is at or below it.
+    stepmax : int or None
+        Also stop after so many batches.
+    augment : callable or None
+        As `augment.ImageAugmenter`: gives every epoch its own version of the observations.
+    """
+
+    optimizer: MinibatchOptimizer
+    epochs: int
+    batch_size: int | None = 32
+    shuffle: bool = True
+    early_stopping: EarlyStopping | None = None
+    callbacks: tuple[Callable[[int, dict[str, Any]], Any], ...] = ()
+    checkpoint: Any = None
+    threshold: float | None = None
+    stepmax: int | None = None
+    augment: Any = None
+
+
+def make_rows(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None, offset: np.ndarray | None = None,
+    dtype: Any = np.float64,
+) -> Rows:  # fmt: skip
+    """Observations as the batch loop wants them.
+
+    Parameters
+    ----------
+    x : (D, n) array
+    y : (K, n) or (B, K, n) array
+    weights : (n,) or (B, n) array, optional
+    offset : (K, n) array, optional
+    """
+    from ..engine.data import make_data
+
+    return Rows(np.ascontiguousarray(x.T, dtype=dtype), make_data(np.zeros((0, 0)), y, weights, offset, dtype=dtype))
+
+
+def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
+    """(B, 2) uint64: a key for every repetition, from its own seeds."""
+    out = []
+    for child in children:
+        own = np.random.SeedSequence(
+            child.entropy, spawn_key=(*child.spawn_key, SHUFFLE_STREAM), pool_size=child.pool_size
+        )
+        out.append(own.generate_state(2, np.uint32).astype(np.uint64))
+    return np.array(out, np.uint64).reshape(-1, 2)
+
+
+def weight_groups(network: Network) -> np.ndarray:
+    """(P,) int64 number of the array, as Keras divides them, that each weight belongs to: kernels and biases apart."""
+    groups = np.empty(network.n_params, np.int64)
+    for k, positions in enumerate(array_positions(network)):
+        groups[positions] = k
+    return groups
+
+
+def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
+    """(layers,) momentum of moving averages; -1 for layers without, and for those held out of the fit."""
+    momentum = np.full(len(network.table), -1.0)
+    for k, (layer, part) in enumerate(zip(network.table_layers, network.slices, strict=True)):
+        if isinstance(layer, BatchNorm) and free[part].any():
+            momentum[k] = layer.momentum
+    return momentum
+
+
+def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
+    """Kind of metric, cut between classes, and name: accuracy of 0/1 responses, mean squared error, or none."""
+    goal = network.objective
+    y = rows.data.y
+    if goal.loss == SSE and not (network.n_outputs > 1 and _one_hot(y)):
+        return batches.SQUARES, 0.0, "mse"
+    if goal.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):
+        return batches.LARGEST, 0.0, "accuracy"
+    if goal.name.startswith("ce") and bool(np.all((y == 0) | (y == 1))):
+        return batches.ABOVE, 0.0 if goal.of_predictor else 0.5, "accuracy"
+    return batches.NO_METRIC, 0.0, None
+
+
+def _one_hot(y: np.ndarray) -> bool:
+    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
+
+
+def make_plan(
+    network: Network, rows: Rows, check: Rows | None, free: np.ndarray, training: Training
+) -> tuple[Plan, tuple[str, ...]]:
+    """What kernels are told, and the names of the history's columns that are used."""
+    optimizer, stopping = training.optimizer, training.early_stopping
+    n = rows.inputs.shape[0]
+    batch = n if training.batch_size is None else min(int(training.batch_size), n)
+    kind, cut, name = metric_of(network, rows)
+    settings = optimizer.settings()
+    groups = weight_groups(network) if optimizer.clipnorm is not None else np.zeros(0, np.int64)
+    plateau = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+    rate = optimizer.learning_rate
+    if isinstance(rate, Performance):
+        plateau = np.array([rate.factor, rate.patience, rate.min_delta, rate.cooldown, rate.min_rate])
+    watched = batches.LOSS if check is None else batches.VAL_LOSS
+    monitor = watched
+    if stopping is not None and stopping.monitor is not None:
+        monitor = batches.LOSS if stopping.monitor == "loss" else batches.VAL_LOSS
+    plan = Plan(
+        batch=batch, epochs=int(training.epochs), shuffle=bool(training.shuffle) and batch < n, code=int(optimizer.code),
+        settings=settings, groups=groups, n_groups=int(groups.max()) + 1 if groups.size else 0,
+        held=np.flatnonzero(~free).astype(np.int64),
+        threshold=-1.0 if training.threshold is None else float(training.threshold),
+        stepmax=_NO_LIMIT if training.stepmax is None else int(training.stepmax), metric=kind, cut=float(cut),
+        patience=-1 if stopping is None else int(stopping.patience),
+        min_delta=0.0 if stopping is None else float(stopping.min_delta), watch=monitor,
+        restore=stopping is not None and bool(stopping.restore_best), plateau=plateau, plateau_watch=watched,
+        momentum=_momentum(network, free),
+    )  # fmt: skip
+    columns = ["loss", name, "val_loss", None if name is None else f"val_{name}", "learning_rate"]
+    if check is None:
+        columns[batches.VAL_LOSS] = columns[batches.VAL_METRIC] = None
+    return plan, tuple(c or "" for c in columns)
+
+
+def make_state(
+    start: np.ndarray, free: np.ndarray, rows: Rows, plan: Plan, optimizer: MinibatchOptimizer, keys: np.ndarray
+) -> State:
+    """The state before the first step."""
+    b, p = start.shape
+    theta = np.array(start, dtype=rows.inputs.dtype, order="C")
+    stopping = np.zeros((b, 3))
+    stopping[:, batches.BEST] = np.inf
+    plateau = np.zeros((b, 4))
+    plateau[:, batches.FACTOR], plateau[:, batches.LEAST] = 1.0, np.inf
+    return State(
+        theta=theta, free=np.atleast_2d(np.ascontiguousarray(free)),
+        memory=np.full((b, optimizer.slots, p), optimizer.initial, theta.dtype),
+        steps=np.zeros(b, np.int64), epoch=np.zeros(b, np.int64), place=np.zeros(b, np.int64),
+        order=np.zeros((b if plan.shuffle else 0, rows.inputs.shape[0]), np.int64), sums=np.zeros((b, 2)),
+        status=np.zeros(b, np.int64), loss=np.full(b, np.nan, theta.dtype), reached=np.full(b, np.nan, theta.dtype),
+        history=np.full((b, plan.epochs, batches.HISTORY), np.nan),
+        best=np.zeros((b, p if plan.restore else 0), theta.dtype), stopping=stopping, plateau=plateau, keys=keys,
+    )  # fmt: skip
+
+
+def train_epochs(
+    network: Network,
+    rows: Rows,
+    start: np.ndarray,
+    free: np.ndarray,
+    training: Training,
+    keys: np.ndarray,
+    *,
+    check: Rows | None = None,
+    penalty: np.ndarray | None = None,
+    n_jobs: int | None = None,
+    watch: Callable[[State], None] | None = None,
+    chunk: int | None = None,
+    seeds: np.random.SeedSequence | None = None,
+    device: str = "cpu",
+) -> Fit:
+    """Train every network of a stack for some epochs.
+
+    Parameters
+    ----------
+    network : Network
+    rows : Rows
+        From `make_rows`.
+    start : (B, P) array
+    free : (P,) bool array
+    training : Training
+    keys : (B, 2) uint64 array
+        From `shuffle_keys`.
+    check : Rows, optional
+        Validation data.
+    penalty : (P, 4) array, optional
+        From `Penalty.coefficients`; added to the mean loss.
+    n_jobs : int, optional
+        Threads over networks; the result does not depend on them.
+    watch : callable, optional
+        Called about ten times a second with the running state.
+    chunk : int, optional
+        Batches per compiled call; measured where not given.
+    seeds : SeedSequence, optional
+        Kept in checkpoints.
+    device : str
+        "cpu", "cuda" or "cuda:<number>".
+
+    Returns
+    -------
+    Fit
+        `loss` and `reached` are n times the mean loss with its penalty, and the largest absolute partial derivative of
+        that, at the final weights. `steps` counts batches. `trace` is the running loss of each epoch, times n.
+
+    Raises
+    ------
+    ArgumentError
+        Where a checkpoint belongs to another fit.
+    DeviceError
+        Where the device is not there, or cannot train the network.
+    """
+    began = time.perf_counter()
+    net = network.net(penalty)
+    optimizer = training.optimizer
+    free = np.asarray(free) & ~network.is_moving  # moving averages follow the batches, not the gradient
+    plan, columns = make_plan(network, rows, check, free, training)
+    if network.coupled:  # a batch is one block
+        net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
+    state = make_state(start, free, rows, plan, optimizer, keys)
+    nothing = check if check is not None else Rows(rows.inputs[:0], rows.data)
+    saver = _checkpoint(network, rows, check, plan, state, training, penalty, seeds)
+    state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
+    each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
+    stop, lock = threading.Event(), threading.Lock()
+    finished = np.zeros(state.steps.size, bool)
+    by_epoch = bool(training.callbacks) or saver is not None or training.augment is not None
+
+    def step(b: int, budget: int, finish: bool = False, rows: Rows = rows) -> None:
+        rates = optimizer.rates(int(state.steps[b]), budget, each, each * plan.epochs)
+        batches.train_batches(
+            net, rows, nothing, plan, state, np.ascontiguousarray(rates, np.float64), b, budget, by_epoch, finish
+        )
+
+    def finish(b: int) -> None:
+        step(b, 0, True)
+        finished[b] = True
+
+    def change(b: int, out: np.ndarray) -> np.ndarray:
+        stream = int(keys[b, 0]) | int(keys[b, 1]) << 32
+        change_rows(training.augment, rows.inputs, out, network.input_shape, int(state.epoch[b]), stream)
+        return out
+
+    def epoch_ended(b: int) -> None:
+        with lock:
+            _call_back(training.callbacks, state, columns, b)
+        if saver is not None:
+            saver.save(b)
+
+    def run(b: int) -> None:
+        budget = chunk or 1
+        seen = rows if training.augment is None else rows._replace(inputs=rows.inputs.copy())
+        while state.status[b] == cpu.RUNNING and not stop.is_set():
+            if training.augment is not None and state.place[b] == 0:
+                change(b, seen.inputs)
+            before = time.perf_counter()
+            step(b, budget, rows=seen)
+            spent = max(time.perf_counter() - before, 1e-6)
+            if state.place[b] == 0 and state.status[b] != cpu.NONFINITE and by_epoch:
+                epoch_ended(b)
+            if chunk is None:
+                budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
+        finish(b)
+
+    ran_on = "cpu"
+    if device == "cpu":
+        _fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
+    else:
+        from ..engine import cuda
+
+        ran_on = cuda.find_device(device)
+        from ..engine.cuda.batches import run as on_device  # needs numba-cuda
+
+        changed = None if training.augment is None else rows.inputs.copy()
+        on_device.Epochs(
+            net, rows, nothing, plan, state, optimizer, device, coupled=network.coupled, watch=watch, chunk=chunk,
+            epoch_ended=epoch_ended if training.callbacks or saver is not None else None,
+            change=None if changed is None else lambda b: change(b, changed),
+        ).run()  # fmt: skip
+        finished[:] = True
+    state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED
+    for b in np.flatnonzero(~finished):
+        finish(int(b))
+    return Fit(
+        state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
+        state.status, _traces(state, rows.inputs.shape[0], each), time.perf_counter() - began,
+        ran_on, optimizer.name, history=_history(state, plan, columns),
+    )  # fmt: skip
+
+
+def _call_back(callbacks: Sequence[Any], state: State, columns: tuple[str, ...], b: int) -> None:
+    epoch = int(state.epoch[b])
+    values = state.history[b, epoch - 1]
+    logs: dict[str, Any] = {"rep": b + 1, "epoch": epoch, "step": int(state.steps[b])}
+    logs.update({name: float(v) for name, v in zip(columns, values, strict=True) if name})
+    stopped = [bool(callback(epoch, dict(logs))) for callback in callbacks]
+    if any(stopped) and state.status[b] == cpu.RUNNING:
+        state.status[b] = batches.STOPPED_BY_CALLBACK
+
+
+def _checkpoint(
+    network: Network, rows: Rows, check: Rows | None, plan: Plan, state: State, training: Training,
+    penalty: np.ndarray | None, seeds: np.random.SeedSequence | None,
+) -> checkpoint.Checkpoint | None:  # fmt: skip
+    """Read the checkpoint into the state, where there is one; what writes the next ones."""
+    if training.checkpoint is None:
+        return None
+    rate = training.optimizer.learning_rate
+    length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
+    data = [part for r in (rows, check) if r is not None for part in (r.inputs, *r.data)]
+    mark = checkpoint.fingerprint(
+        network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
+        length, state.theta, state.keys, state.free, penalty, *data,
+        *(() if training.augment is None else (training.augment,)),
+    )  # fmt: skip
+    if checkpoint.restore(training.checkpoint, state, mark):
+        again = (state.status == batches.EPOCHS_DONE) & (state.epoch < plan.epochs)
+        again |= (state.status == cpu.STEPMAX) & (state.steps < plan.stepmax)
+        state.status[again] = cpu.RUNNING
+    more = {} if seeds is None else checkpoint.seed_arrays(seeds)
+    return checkpoint.Checkpoint(training.checkpoint, state, mark, more)
+
+
+def _traces(state: State, n: int, each: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Error records: the steps at the ends of epochs and n times the epoch's mean loss."""
+    out = []
+    for b in range(state.steps.size):
+        epochs = int(state.epoch[b])
+        at, errors = each * np.arange(1, epochs + 1), state.history[b, :epochs, batches.LOSS] * n
+        if epochs == 0:
+            at, errors = np.array([state.steps[b]]), np.array([float(state.loss[b])])
+        out.append((at, errors))
+    return out
+
+
+def _history(state: State, plan: Plan, columns: tuple[str, ...]) -> History:
+    used = [k for k, name in enumerate(columns) if name]
+    longest = int(state.epoch.max(initial=0))
+    best = np.zeros(state.steps.size, np.int64)
+    if plan.restore:
+        best = np.where(state.epoch > 0, state.stopping[:, batches.BEST_EPOCH].astype(np.int64) + 1, 0)
+    return History(tuple(columns[k] for k in used), np.ascontiguousarray(state.history[:, :longest, used]),
+                   state.epoch.copy(), best)  # fmt: skip

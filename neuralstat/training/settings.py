@@ -1,0 +1,216 @@
+"""Arguments of a fit: their defaults, and the checks at the door."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..checks import check_choice, check_hidden, check_int, check_number, check_pair
+from ..errors import ArgumentError
+from ..network.penalties import Penalty
+from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
+from ..optimizers.rprop import CODES
+from .minibatch import check_training, optimizer_of
+
+# Other spellings of arguments, as users of other packages know them.
+ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
+RATE_ALGORITHMS = ("backprop",)
+STEPMAX = 100_000
+# This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
+# stop by threshold only where one is given.
+THRESHOLD = float("0.01")
+
+
+
+
+
+
+
+
+
+
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All arguments of a fit but formula and data; see `neuralstat.neuralnet` for their meaning.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable; the message names it.
+    """
+
+    hidden: Any = 1
+    layers: Any = None
+    act_fct: Any = "logistic"
+    output_act_fct: Any = "logistic"
+    linear_output: bool = True
+    err_fct: Any = "sse"
+    family: Any = None
+    exclude: Any = None
+    constant_weights: Any = None
+    algorithm: Any = "rprop+"
+    threshold: float | None = THRESHOLD
+    stepmax: int = STEPMAX
+    rep: int = 1
+    startweights: Any = None
+    learningrate: float | None = None
+    learningrate_limit: Any = (1e-10, 0.1)
+    learningrate_factor: Any = (0.5, 1.2)
+    penalty: Any = None
+    weights: Any = None
+    offset: Any = None
+    standardize: bool = False
+    missing: str = "drop"
+    likelihood: bool = False
+    lifesign: str = "none"
+    lifesign_step: int = 1000
+    progress: bool = False
+    device: str = "cpu"
+    dtype: str = "float64"
+    n_jobs: int | None = None
+    compat: str | None = None
+    random_state: Any = None
+    tol: float | None = None
+    polish: bool = False
+    init: str | None = None
+    keep: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = 32
+    shuffle: bool = True
+    validation: Any = None
+    early_stopping: Any = None
+    augment: Any = None
+    callbacks: Any = None
+    class_weight: Any = None
+    checkpoint: Any = None
+    freeze: Any = None
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        put("hidden", check_hidden(self.hidden))
+        self._check_layers(put)
+        if self.threshold is not None and self.threshold is not THRESHOLD:
+            put("threshold", check_number(self.threshold, "threshold"))
+        put("stepmax", check_int(self.stepmax, "stepmax", 1))
+        put("rep", check_int(self.rep, "rep", 1))
+        put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
+        check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
+        check_choice(self.missing, "missing", ("drop", "raise"))
+        check_choice(self.compat, "compat", (None, "R"))
+        for name in ("linear_output", "standardize", "likelihood", "progress", "polish"):
+            check_choice(getattr(self, name), name, (True, False))
+        if str(self.dtype) not in ("float64", "float32"):
+            raise ArgumentError(f"dtype must be 'float64' or 'float32', got {self.dtype!r}.")
+        put("dtype", str(self.dtype))
+        if self.n_jobs is not None and self.n_jobs != -1:
+            put("n_jobs", check_int(self.n_jobs, "n_jobs", 1))
+        if self.penalty is not None and not isinstance(self.penalty, Penalty):
+            raise ArgumentError(
+                "penalty must be made by decay(), elimination(), l1() or elastic_net(), "
+                f"got {self.penalty!r}."
+            )
+        if self.family is not None:
+            from ..families import resolve_family
+
+            family = resolve_family(self.family)
+            put("family", self.family if isinstance(self.family, str) else family)
+        self._check_algorithm(put)
+        self._check_restarts(put)
+        check_training(self, put)
+        if self.minibatch and self.threshold is THRESHOLD:
+            put("threshold", None)
+        elif not self.minibatch and self.threshold is None:
+            put("threshold", THRESHOLD)
+        self._check_device()
+
+    def _check_layers(self, put: Callable[[str, Any], None]) -> None:
+        if isinstance(self.freeze, str):
+            put("freeze", (self.freeze,))
+        elif self.freeze is not None:
+            put("freeze", tuple(self.freeze) if isinstance(self.freeze, list | set) else self.freeze)
+        if self.layers is None:
+            return
+        from ..network.names import layer_names
+
+        if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
+            raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {self.layers!r}.")
+        for layer in self.layers:
+            if isinstance(layer, type) or not hasattr(layer, "place"):
+                raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r}.")
+        put("layers", tuple(self.layers))  # a list would be shared with the caller
+        layer_names(self.layers)
+        for name, usual in (("hidden", (1,)), ("act_fct", "logistic"), ("compat", None)):
+            value = getattr(self, name)
+            if not (value is usual or (isinstance(value, str | tuple) and value == usual)):
+                raise ArgumentError(f"{name} cannot be combined with layers=, which says what the hidden layers are.")
+
+    def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
+        known = isinstance(self.algorithm, str) and self.algorithm in ALGORITHMS
+        if not known and not isinstance(self.algorithm, Optimizer):
+            raise ArgumentError(
+                f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}; "
+                "or an instance from neuralstat.optimizers."
+            )
+        limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
+        put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
+        if self.learningrate_limit[0] > self.learningrate_limit[1]:
+            raise ArgumentError(
+                f"learningrate_limit: min must not exceed max, got {self.learningrate_limit!r}."
+            )
+        factor = (0.5, 1.2) if self.learningrate_factor is None else self.learningrate_factor
+        put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
+        if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:
+            raise ArgumentError(
+                f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0."
+            )
+        if self.learningrate is not None:
+            put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
+
+    def _check_restarts(self, put: Callable[[str, Any], None]) -> None:
+        from ..network.start import INITS
+
+        check_choice(self.init, "init", (None, *INITS))
+        if self.keep is not None:
+            put("keep", check_int(self.keep, "keep", 1))
+            if self.keep > self.rep:
+                raise ArgumentError(f"keep={self.keep} of rep={self.rep} repetitions: keep must be at most rep.")
+        if self.tol is not None:
+            put("tol", check_number(self.tol, "tol"))
+
+    @property
+    def full_threshold(self) -> float:
+        """The threshold of a fit by a full-batch algorithm, which always has one."""
+        assert self.threshold is not None
+        return self.threshold
+
+    @property
+    def kept(self) -> int:
+        """Repetitions that are trained to the end."""
+        return self.rep if self.keep is None else self.keep
+
+    def _check_device(self) -> None:
+        if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):
+            raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {self.device!r}.")
+
+    @property
+    def start_init(self) -> str:
+        """`init`; unless given "keras" with `layers`, "glorot" for fits by epochs, and "normal" (R's) for others."""
+        if self.layers is not None:
+            return self.init or "keras"
+        return self.init or ("glorot" if self.minibatch else "normal")
+
+    @property
+    def minibatch(self) -> bool:
+        """Whether the algorithm is a minibatch optimizer."""
+        return optimizer_of(self) is not None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of the arguments."""
+        return tuple(f.name for f in fields(cls))

@@ -1,0 +1,73 @@
+"""Early stopping of minibatch training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the loss has not improved for some epochs.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops; 0 stops at the first.
+    min_delta : float
+        Only a loss that is lower by more than this is an improvement.
+    restore_best : bool
+        Whether the weights of the best epoch are the result (also where training ran to its end).
+    monitor : {"val_loss", "loss"}, optional
+        What is watched: the loss of the validation data, without them the training loss.
+
+    Raises
+    ------
+    ArgumentError
+        Where an argument is not usable.
+    """
+
+    patience: int = 0
+    min_delta: float = 0.0
+    restore_best: bool = True
+    monitor: str | None = None
+
+    def __post_init__(self) -> None:
+        from ..checks import check_choice, check_int, check_number
+
+        object.__setattr__(self, "patience", check_int(self.patience, "EarlyStopping: patience", 0))
+        object.__setattr__(self, "min_delta", check_number(self.min_delta, "EarlyStopping: min_delta"))
+        check_choice(self.restore_best, "EarlyStopping: restore_best", (True, False))
+        check_choice(self.monitor, "EarlyStopping: monitor", (None, "val_loss", "loss"))
+
+    def to_plain(self) -> dict[str, Any]:
+        """The rule as plain data; ``EarlyStopping(**plain)`` is its inverse."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class History:
+    """What was recorded of each epoch of B repetitions.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        "loss", "learning_rate" and, where they exist, a metric and both of the validation data ("val_loss", ...).
+    values : (B, E, C) array
+        NaN after a repetition's last epoch.
+    epochs, best_epoch : (B,) int arrays
+        Epochs done; the epoch (from 1) whose weights early stopping restored, 0 where there is none.
+    """
+
+    columns: tuple[str, ...]
+    values: np.ndarray
+    epochs: np.ndarray
+    best_epoch: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.shape[2] != len(self.columns):
+            raise ArgumentError(f"history has shape {self.values.shape}, but {len(self.columns)} columns.")
