@@ -29,7 +29,8 @@ from neuralstat.errors import DeviceError
 from neuralstat.network.network import Network, dense_network
 from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import BFGS, LM
-from neuralstat.training.train import Algorithm, threads, train
+from neuralstat.training.stack import threads
+from neuralstat.training.train import Algorithm, train
 
 HIDDEN = (10, 5, 15)
 FMA_PER_CYCLE = {"float32": 128, "float64": 64}  # of a multiprocessor of an A100 or H100

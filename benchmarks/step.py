@@ -21,7 +21,8 @@ from neuralstat.engine.data import make_data
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import rprop
-from neuralstat.training.train import Algorithm, _Stack, train
+from neuralstat.training.stack import Stack
+from neuralstat.training.train import Algorithm, train
 
 STEPS, NETWORKS = 100, 100
 R_MICROSECONDS = 170.0  # neuralnet 1.44.6 under R 4.2.2, recorded on such a machine; not run here
@@ -32,7 +33,7 @@ def ours(hidden: tuple[int, ...], n: int) -> Callable[[], object]:
     x = np.linspace(0.05, 1, n)[np.newaxis]
     net = dense_network(1, hidden, [resolve_activation("logistic")] * len(hidden),
                         objective("sse", resolve_activation("identity")), ["x"], ["y"])  # fmt: skip
-    stack = _Stack(np.random.default_rng(0).standard_normal((1, net.n_params)), np.ones(net.n_params, bool))
+    stack = Stack(np.random.default_rng(0).standard_normal((1, net.n_params)), np.ones(net.n_params, bool))
     data, kernel, settings = make_data(x, np.sin(1 / x)), net.net(), Algorithm().settings()
     code = rprop.CODES["rprop+"]
 

@@ -17,7 +17,7 @@ _LAZY = {
     "neuralnet": "api",
     "NeuralNet": "api",
     "NeuralNetResults": "results",
-    "load": "io.files",
+    "load": "api",
     "Activation": "symbolic.custom",
     "Loss": "symbolic.custom",
     "decay": "network.penalties",

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
+import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .engine.data import make_data
-from .errors import ArgumentError, ConvergenceWarning, DataError, caller
-from .families import needs, resolve_family, resolve_objective
-from .families.starts import feasible
-from .functions.penalties import L1
-from .layers import Dense
-from .network.arrays import frozen
-from .network.exclude import fixed_weights
-from .network.network import Network, dense_network
-from .network.objective import ActivationSpec, resolve_activation
-from .network.penalties import coefficients
-from .network.start import start_weights
-from .optimizers import OPTIMIZERS, Optimizer, choose
-from .optimizers.rprop import CODES
-from .seeds import seed_sequence
+from .fitted import Fitted
+from .io import read
+from .results import NeuralNetResults, announced
+from .training.model import OF_DESIGN, Source, build_network, merge_settings
+from .training.procedure import Procedure
 from .training.settings import STEPMAX, THRESHOLD, Settings
-from .training.train import Algorithm, Fit, polish, train
 
 if TYPE_CHECKING:
-    from .formula import Design
-    from .results import NeuralNetResults
-
-POLISHED = 1e-6  # largest derivative that `polish=True` aims at
-_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family")
+    from .network.network import Network
 
 
 class NeuralNet:
@@ -61,10 +42,7 @@ class NeuralNet:
     """
 
     def __init__(self, endog: Any, exog: Any, **settings: Any) -> None:
-        self._source: tuple[str, Any, Any, Mapping[str, Any] | None] = ("arrays", endog, exog, None)
-        self.formula: str | None = None
-        self.settings = _settings(Settings(), settings)
-        self.design = self._make_design(self.settings)
+        self._of(Source(None, endog, exog), settings)
 
     @classmethod
     def from_formula(
@@ -72,54 +50,25 @@ class NeuralNet:
     ) -> NeuralNet:
         """A model from a formula; see `neuralnet`."""
         model = cls.__new__(cls)
-        model._source = ("formula", formula, data, context)
-        model.formula = formula
-        model.settings = _settings(Settings(), settings)
-        model.design = model._make_design(model.settings)
+        model._of(Source(formula, data, context=context), settings)
         return model
 
-    def _make_design(self, settings: Settings) -> Design:
-        from . import formula
-
-        kind, first, second, context = self._source
-        family = resolve_family(settings.family)
-        options: dict[str, Any] = {
-            "weights": settings.weights,
-            "offset": settings.offset,
-            "missing": settings.missing,
-            "standardize": settings.standardize,
-            "scale_response": settings.standardize and _gaussian(settings),
-            "err_needs": needs(settings.err_fct, settings.family),
-            "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
-        }
-        if kind == "arrays":
-            design = formula.from_arrays(first, second, **options)
-        else:
-            parts = formula.as_partitions(second)
-            if settings.compat == "R":
-                from .formula.rcompat import string_classes
-
-                if parts is not None:
-                    parts = parts.map(functools.partial(string_classes, first))
-                else:
-                    second = string_classes(first, second)
-            if parts is not None:
-                from .formula.outofcore import partitioned_design
-
-                design = partitioned_design(first, parts, context=context, **options)
-            else:
-                design = formula.design(first, second, context=context, **options)
-        if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
-            raise DataError(
-                f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
-                "proportions of the classes)."
-            )
-        return design
+    def _of(self, source: Source, settings: Mapping[str, Any]) -> None:
+        self.source, self.formula = source, source.formula
+        self.settings = merge_settings(Settings(), settings)
+        self.design = source.design(self.settings)
 
     def network(self, settings: Settings | None = None) -> Network:
         """The network of these settings (default: the model's), without weights."""
-        settings = self.settings if settings is None else settings
-        return build_network(self.design, settings)
+        return build_network(self.design, self.settings if settings is None else settings)
+
+    def procedure(self, **settings: Any) -> Procedure:
+        """Everything between the design and a fit; arguments replace the model's."""
+        merged = merge_settings(self.settings, settings)
+        design = self.design
+        if any(getattr(merged, name) is not getattr(self.settings, name) for name in OF_DESIGN):
+            design = self.source.design(merged)
+        return Procedure.prepare(design, merged, self.formula)
 
     def fit(self, **settings: Any) -> NeuralNetResults:
         """Train all repetitions.
@@ -138,203 +87,32 @@ class NeuralNet:
         ConvergenceWarning
             Where a repetition did not reach the threshold; it is kept, and flagged.
         """
-        from .results import NeuralNetResults
-
-        merged = _settings(self.settings, settings)
-        design = self.design
-        if any(getattr(merged, name) is not getattr(self.settings, name) for name in _DESIGN):
-            design = self._make_design(merged)
-        network = build_network(design, merged)
-        seeds = seed_sequence(merged.random_state)
-        check = None
-        if merged.minibatch:
-            from .training import minibatch
-
-            design, check = minibatch.split(design, merged)
-            design = minibatch.weigh_classes(design, merged.class_weight)
-            if merged.checkpoint is not None and merged.random_state is None:
-                from .training.checkpoint import stored_seeds
-
-                seeds = stored_seeds(merged.checkpoint) or seeds
-        fit = run(design, network, merged, seeds, check)
-        results = NeuralNetResults(self.formula, design, network, merged, fit, seeds)
-        results.check = check
-        warn_unconverged(results)
-        return results
+        procedure = self.procedure(**settings)
+        return announced(Fitted(procedure, procedure.run()))
 
 
-def _settings(base: Settings, given: Mapping[str, Any]) -> Settings:
-    unknown = [name for name in given if name not in Settings.names()]
-    if unknown:
-        import difflib
+def load(path: str | os.PathLike[str]) -> NeuralNetResults:
+    """Read a fit that `NeuralNetResults.save` wrote.
 
-        close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
-        hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
-        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
-    settings = replace(base, **given)
-    if settings.device != "cpu":
-        from .engine.cuda import find_device
+    Nothing in the file is executed, whatever it holds.
 
-        find_device(settings.device)
-    return settings
+    Parameters
+    ----------
+    path : str or Path
 
+    Returns
+    -------
+    NeuralNetResults
+        With the attribute ``saved``: versions, date and hash of the data when it was saved.
 
-def _gaussian(settings: Settings) -> bool:
-    """Whether the response may be centred and scaled: squared error of a linear output."""
-    family = resolve_family(settings.family)
-    if family is not None:
-        return family.name == "gaussian" and family.link.name == "identity"
-    return settings.err_fct == "sse" and settings.linear_output
-
-
-def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
-    n = len(settings.hidden)
-    given = settings.act_fct
-    if isinstance(given, list | tuple):
-        if len(given) != n:
-            raise ArgumentError(f"act_fct has {len(given)} entries, but there are {n} hidden layers.")
-        return [resolve_activation(a) for a in given]
-    return [resolve_activation(given)] * n
-
-
-def build_network(design: Design, settings: Settings) -> Network:
-    """The network that settings ask for on a design."""
-    if settings.layers is not None:
-        return _layered_network(design, settings)
-    activations = _hidden_activations(settings)
-    first = activations[0] if activations else resolve_activation(
-        settings.act_fct[0] if isinstance(settings.act_fct, list | tuple) and settings.act_fct else
-        "logistic" if isinstance(settings.act_fct, list | tuple) else settings.act_fct)  # fmt: skip
-    goal = resolve_objective(
-        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family, first, settings.compat
-    )
-    return dense_network(
-        design.x.shape[0], settings.hidden, activations, goal, design.x_names, design.y_names,
-        offset=design.offset is not None,
-    )  # fmt: skip
-
-
-def _layered_network(design: Design, settings: Settings) -> Network:
-    """The network of ``layers=``: these, then the output layer that response and family imply."""
-    goal = resolve_objective(
-        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family,
-        resolve_activation("identity"), None,
-    )  # fmt: skip
-    layers = [
-        replace(layer, activation=resolve_activation(layer.activation, "layers")) if type(layer) is Dense else layer
-        for layer in settings.layers
-    ]
-    return Network(
-        (*layers, Dense(len(design.y_names))), design.input_shape, goal, design.x_names, design.y_names,
-        design.offset is not None, design.n_beside,
-    )  # fmt: skip
-
-
-def run(
-    design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence, check: Any = None
-) -> Fit:
-    """Train all repetitions of a model; `check` holds the validation rows of a fit by epochs."""
-    free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
-    internal = None
-    if design.scaling is not None:
-        from .network.scaling import scaled_constants, to_internal
-
-        constants = scaled_constants(network, design.scaling, free, constants)
-        internal = functools.partial(to_internal, network, design.scaling)
-    trained = free & ~frozen(network, settings.freeze)
-    if not trained.any():
-        raise ArgumentError("exclude and freeze hold all weights: at least one must be trained.")
-    adjust = functools.partial(feasible, network, design, free=trained)
-    start = start_weights(
-        network, settings.rep, seeds, free, constants, settings.startweights, settings.compat, internal, adjust,
-        settings.start_init, design.x,
-    )  # fmt: skip
-    return train_from(design, network, settings, seeds, check, start, trained)
-
-
-def train_from(
-    design: Design, network: Network, settings: Settings, seeds: np.random.SeedSequence, check: Any,
-    start: np.ndarray, free: np.ndarray,
-) -> Fit:  # fmt: skip
-    """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained."""
-    dtype = np.dtype(settings.dtype)
-    data = make_data(design.x, design.y, design.weights, design.offset, dtype=dtype)
-    penalty = coefficients(settings.penalty, network, design)
-    if settings.minibatch:
-        from .training.minibatch import run_epochs
-
-        return run_epochs(design, network, settings, seeds, check, start, free, penalty)
-    algorithm, chosen = resolve_algorithm(settings, network, design, int(free.sum()), penalty)
-    from .training.progress import Lifesign
-
-    with Lifesign(settings, network) as lifesign:
-        watched: dict[str, Any] = {
-            "stepmax": settings.stepmax, "penalty": penalty, "n_jobs": settings.n_jobs,
-            "watch": lifesign.watch, "chunk": lifesign.chunk, "device": settings.device,
-        }  # fmt: skip
-        fit = train(
-            network, data, start, free, algorithm,
-            threshold=settings.full_threshold, tol=settings.tol, keep=settings.keep, **watched,
-        )  # fmt: skip
-        if chosen:
-            fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
-        if settings.polish:
-            fit = _polished(network, data, free, fit, settings, penalty, watched)
-        lifesign.finish(fit)
-    return fit
-
-
-def resolve_algorithm(
-    settings: Settings, network: Network, design: Design, n_free: int, penalty: np.ndarray | None
-) -> tuple[Any, bool]:
-    """The algorithm that settings ask for, and whether "auto" picked it."""
-    given = settings.algorithm
-    if isinstance(given, Optimizer):
-        return given, False
-    if given in CODES:
-        rate = np.nan if settings.learningrate is None else settings.learningrate
-        return Algorithm(given, rate, settings.learningrate_limit, settings.learningrate_factor), False
-    if given == "auto":
-        if settings.dtype != "float64" or network.objective.name == "ce_r":
-            return Algorithm(), True
-        return OPTIMIZERS[_pick(network, design.x.shape[1], n_free, penalty)](), True
-    return OPTIMIZERS[given](), False
-
-
-def _pick(network: Network, n: int, n_free: int, penalty: np.ndarray | None) -> str:
-    lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
-    return choose(n_free, n, network.n_outputs, lasso, network.dense)
-
-
-def _polished(
-    network: Network, data: Any, free: np.ndarray, fit: Fit, settings: Settings, penalty: np.ndarray | None,
-    watched: dict[str, Any],
-) -> Fit:  # fmt: skip
-    """Go on from where a fit ended to an optimum: largest derivative at most POLISHED, or the threshold."""
-    algorithm = OPTIMIZERS[_pick(network, data.x.shape[1], int(free.sum()), penalty)]()
-    aim = min(settings.full_threshold, POLISHED)
-    then = train(network, data, fit.theta, free, algorithm, threshold=aim, **watched)
-    return polish(fit, then, settings.full_threshold)
-
-
-def warn_unconverged(results: NeuralNetResults) -> None:
-    """Say in R's words which repetitions did not converge, and where the gradient is largest."""
-    reps = results.reps
-    lost = reps[~reps["converged"]]
-    if lost.empty:
-        return
-    worst = lost.iloc[0]
-    reasons = ", ".join(sorted(set(lost["status"])))
-    threshold = results.settings.threshold
-    rule = "" if threshold is None else f", threshold {threshold:g}"
-    within = "epochs" if results.settings.minibatch else "stepmax"
-    warnings.warn(
-        f"Algorithm did not converge in {len(lost)} of {len(reps)} repetition(s) within the {within}. "
-        f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
-        f"{worst['largest_gradient']}{rule}.) The weights reached are kept.",
-        ConvergenceWarning,
-        stacklevel=caller(),
-    )
+    Raises
+    ------
+    FileFormatError
+        Where the file is no saved fit, is damaged, or comes from a newer neuralstat.
+    OSError
+        Where there is no such file, or it cannot be read.
+    """
+    return NeuralNetResults(read(path))
 
 
 def neuralnet(

@@ -7,16 +7,19 @@ import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from .errors import ArgumentError, DataError, DataWarning, FileFormatError, caller
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from .network.network import Network
+from .layers import Conv2D, Dense, Flatten, MaxPool2D
+from .network import derivatives
+from .network.arrays import fill
+from .network.network import Network
+from .network.objective import objective, resolve_activation
+from .summary.tables import layers_table
+from .weights import read_weights
 
 VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # convolutions and filters of each block
 VGG16_DENSE = (4096, 4096)
@@ -73,8 +76,6 @@ class Application(Sequence[Any]):
     @property
     def layer_table(self) -> pd.DataFrame:
         """A row per layer, the head's last, as of a fit; ``trained`` counts all weights."""
-        import pandas as pd
-
         rows, shape = [], self.input_shape
         for layer in self.layers if self.head is None else (*self.layers, self.head):
             place = layer.place(shape)
@@ -84,8 +85,6 @@ class Application(Sequence[Any]):
 
     def summary(self) -> str:
         """Keras' table of the layers, as text; works without weights."""
-        from .summary.summary import layers_table
-
         inputs = "x".join(map(str, self.input_shape))
         return layers_table(self.layer_table, f"{self.name} (input {inputs})").text()
 
@@ -162,8 +161,6 @@ class Application(Sequence[Any]):
 
     def _passes(self, images: Any, layer: int | None) -> np.ndarray:
         """Outputs (None: the linear predictors), some images at a time."""
-        from .network import derivatives
-
         images = np.asarray(images)
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
@@ -186,11 +183,6 @@ class Application(Sequence[Any]):
 
     def _network(self) -> tuple[Network, np.ndarray]:
         """The network and its weights (P,); without a head it ends in one unit with weights 0."""
-        from .layers import Dense, Flatten
-        from .network.arrays import fill
-        from .network.network import Network
-        from .network.objective import objective, resolve_activation
-
         weights = self._known()
         if not hasattr(self, "_made"):
             end = [Flatten(name="_flatten"), Dense(1, name="_end")] if self.head is None else [self.head]
@@ -204,8 +196,6 @@ class Application(Sequence[Any]):
 
 def _arrays(layers: Sequence[Any], shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Shapes of the weights of convolutions and dense layers, as Keras has them."""
-    from .layers import Conv2D, Dense
-
     out: dict[str, tuple[int, ...]] = {}
     for layer in layers:
         if isinstance(layer, Conv2D):
@@ -241,8 +231,6 @@ def vgg(
     Application
         Without weights.
     """
-    from .layers import Conv2D, Dense, Flatten, MaxPool2D
-
     layers: list[Any] = []
     for k, (convolutions, filters) in enumerate(blocks, start=1):
         layers += [Conv2D(filters, 3, activation="relu", padding="same", name=f"block{k}_conv{j}")
@@ -309,8 +297,6 @@ def VGG16(
         raise ArgumentError(f"input_shape must be (rows, columns, 3) with at least 32 rows and columns, got {input_shape!r}.")
     made = vgg(VGG16_BLOCKS, VGG16_DENSE, classes if include_top else None, shape, "VGG16")
     if weights is not None:
-        from .weights import read_weights
-
         file = read_weights(weights)
         top = {name for layer in ("fc1", "fc2", "predictions") for name in (f"{layer}/kernel", f"{layer}/bias")}
         own = {name: array for name, array in file.items() if include_top or name not in top}

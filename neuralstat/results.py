@@ -1,209 +1,158 @@
-"""Results of a fit: what R's neuralnet returns, under its names, and what statsmodels' users expect."""
+"""`NeuralNetResults`: a fit as users hold it. It holds a `Fitted` and hands every question to the room that answers it.
+
+Names are those of R's neuralnet where it has them, then statsmodels'.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .df.criteria import CriteriaMixin
-from .effects.methods import EffectsMixin
-from .engine import cpu
-from .engine.data import make_data
+from . import df as degrees
+from . import effects, io
+from .effects import slopes as effect_slopes
 from .errors import ArgumentError
-from .inference.coefficients import CoefficientMixin
-from .inference.predict import ComputeResult, PredictionMixin
-from .insight.layers import LayeredMixin, layer_call
-from .likelihood.likelihood import LikelihoodMixin
-from .network import derivatives
-from .network.penalties import coefficients, per_observation
-from .network.rcompat import r_error, r_generalized_weights
-from .training.train import STATUS, Fit
+from .families import Family
+from .fitted import Fitted
+from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, wald
+from .inference.covariance import cov_params
+from .inference.get_prediction import Prediction, get_prediction
+from .inference.influence import Influence
+from .inference.intervals import ConfidenceInterval, confidence_interval
+from .insight import layers
+from .likelihood import criteria, likelihood
+from .likelihood.residuals import residuals
+from .summary.call import call
+from .summary.summary import Summary, summary
+from .training import continued
+from .training.fit import Fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .df import DegreesOfFreedom
     from .formula import Design
-    from .inference.influence import Influence
-    from .inference.intervals import ConfidenceInterval
+    from .inference.nested import Comparison
+    from .inference.wald import TermTests
     from .network.network import Network
     from .training.settings import Settings
 
 
-class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodMixin, CoefficientMixin, EffectsMixin):
+class NeuralNetResults:
     """A fitted neural network; every repetition is kept.
 
     Made by `neuralnet`, `NeuralNet.fit` or `load`, not by hand. Repetitions are numbered from 1; "best" is the one
     with the least error among the converged, among all where none converged. n observations, K outputs, D
     covariates, P weights, B repetitions.
 
+    Likelihood, residuals and criteria are of the best repetition (methods take `rep`), unlike `fittedvalues` and
+    `resid`, which average over the repetitions: an average of networks has no weights of its own.
+
     Parameters
     ----------
-    formula : str or None
-    design : Design
-    network : Network
-    settings : Settings
-    fit : Fit
-        Weights in internal (scaled) units.
-    seeds : SeedSequence
-        Where the start weights came from.
+    fitted : Fitted
     """
 
-    def __init__(
-        self,
-        formula: str | None,
-        design: Design,
-        network: Network,
-        settings: Settings,
-        fit: Fit,
-        seeds: np.random.SeedSequence,
-    ) -> None:
-        self.formula = formula
-        self.design = design
-        self.network = network
-        self.settings = settings
-        self.fit = fit
-        self.seeds = seeds
-        self.device = fit.device
-        self.check: Any = None  # validation rows, as the batch loop has them; not saved
-        self.saved: dict[str, str] | None = None  # versions and date, where the fit was read from a file
+    def __init__(self, fitted: Fitted) -> None:
+        self.fitted = fitted
 
     # what was fitted ---------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
+    def formula(self) -> str | None:
+        """The formula, None for a model of arrays."""
+        return self.fitted.formula
+
+    @property
+    def design(self) -> Design:
+        """Rows that were trained on, in internal units."""
+        return self.fitted.design
+
+    @property
+    def network(self) -> Network:
+        """Table of layers and names of weights."""
+        return self.fitted.network
+
+    @property
+    def settings(self) -> Settings:
+        """Arguments of the fit."""
+        return self.fitted.settings
+
+    @property
+    def fit(self) -> Fit:
+        """What training returned: weights in internal units, errors, steps, status."""
+        return self.fitted.fit
+
+    @property
+    def seeds(self) -> np.random.SeedSequence:
+        """Where the start weights came from."""
+        return self.fitted.seeds
+
+    @property
+    def device(self) -> str:
+        """What trained it: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)"."""
+        return self.fit.device
+
+    @property
+    def saved(self) -> dict[str, str] | None:
+        """Versions and date, where the fit was read from a file."""
+        return self.fitted.saved
+
+    @property
     def call(self) -> str:
         """The call, with the arguments that differ from the defaults."""
-        from .training.settings import Settings
-
-        default = Settings()
-        shown = []
-        for name in Settings.names():
-            if name in ("lifesign", "lifesign_step", "progress"):  # how the fit was watched is no part of it
-                continue
-            value, usual = getattr(self.settings, name), getattr(default, name)
-            if name == "threshold" and value is None:  # no such rule, which is usual for fits by epochs
-                continue
-            if name == "validation" and value is not None and not isinstance(value, float):
-                shown.append("validation=...")
-                continue
-            if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
-                shown.append(f"{name}=...")
-            elif name == "layers" and value is not None:
-                shown.append(f"layers=[{', '.join(map(layer_call, value))}]")
-            elif name == "startweights" and value is not None:
-                shown.append("startweights=...")
-            elif value is not usual and not _equal(value, usual):
-                shown.append(f"{name}={_shown(value)}")
-        first = "endog, exog" if self.formula is None else f"{self.formula!r}, data"
-        return f"neuralnet({', '.join([first, *shown])})"
-
-    @property
-    def nrep(self) -> int:
-        """B."""
-        return self.fit.theta.shape[0]
-
-    @property
-    def nobs(self) -> int:
-        """n, rows used in the fit."""
-        return self.design.y.shape[1]
-
-    @property
-    def k_params(self) -> int:
-        """Weights that were trained (not the degrees of freedom)."""
-        return int(self.fit.free[0].sum())
-
-    @cached_property
-    def data(self) -> Any:
-        """The observations as kernels see them (internal units)."""
-        design = self.design
-        return make_data(design.x, design.y, design.weights, design.offset)
-
-    @cached_property
-    def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty beside the *sum* of errors, None without one.
-
-        Fits by epochs add the penalty to the mean error, so here it is n times as large.
-        """
-        penalty = coefficients(self.settings.penalty, self.network, self.design)
-        if penalty is None or not self.settings.minibatch:
-            return penalty
-        return per_observation(penalty, self.nobs)
+        return call(self.fitted)
 
     @property
     def algorithm(self) -> str:
         """What trained the fit, as ``"lm (chosen automatically)"`` or ``"rprop+, then lm"``."""
         return self.fit.algorithm or str(self.settings.algorithm)
 
+    @property
+    def family(self) -> Family | None:
+        """The exponential family of the likelihood; None for a user's error function."""
+        return self.fitted.family
+
+    @property
+    def nrep(self) -> int:
+        """B."""
+        return self.fitted.nrep
+
+    @property
+    def nobs(self) -> int:
+        """n, rows used in the fit."""
+        return self.fitted.nobs
+
+    @property
+    def k_params(self) -> int:
+        """Weights that were trained (not the degrees of freedom)."""
+        return self.fitted.k_params
+
     # repetitions -------------------------------------------------------------------------------------------
 
     @property
     def converged(self) -> bool:
         """Whether every repetition reached the threshold."""
-        return bool(self.fit.converged.all())
+        return self.fitted.converged
 
-    @cached_property
+    @property
     def errors(self) -> np.ndarray:
         """(B,) error of each repetition with its penalty, in the units of the response."""
-        if self.settings.compat == "R":
-            return np.array([r_error(self, b) for b in range(self.nrep)])
-        scaling = self.design.scaling
-        factor = 1.0
-        if scaling is not None and np.any(scaling.y_sd != 1):
-            if scaling.y_sd.size > 1:
-                return np.array([self._original_error(b) for b in range(self.nrep)])
-            factor = float(scaling.y_sd[0]) ** 2
-        return self.fit.loss.astype(float) * factor
+        return self.fitted.errors
 
-    def _original_error(self, b: int) -> float:
-        """Half squared errors of several scaled outputs, each in its own units, and the penalty."""
-        from .functions.penalties import penalise
-        from .jit.compile import as_python
-
-        scaling = self.design.scaling
-        f = derivatives.outputs(self.network, self.design.x, self.fit.theta[b], self.design.offset)[0]
-        half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
-        total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
-        if self.penalty_coefficients is not None:
-            unused = np.zeros(self.network.n_params)
-            total += float(as_python(penalise)(self.penalty_coefficients, self.fit.theta[b], unused))
-        return total
-
-    @cached_property
+    @property
     def best(self) -> int:
         """Number (from 1) of the best repetition."""
-        errors = np.where(np.isnan(self.errors), np.inf, self.errors)
-        if self.fit.converged.any():
-            errors = np.where(self.fit.converged, errors, np.inf)
-            if not np.isfinite(errors).any():  # R's error may be NaN at a converged repetition
-                return int(np.argmax(self.fit.converged)) + 1
-        return int(np.argmin(errors)) + 1
+        return self.fitted.best + 1
 
-    def which(self, rep: Any) -> int:
-        """0-based number of a repetition given as 1, 2, ... or "best".
-
-        Raises
-        ------
-        ArgumentError
-            Where there is no such repetition.
-        """
-        if isinstance(rep, str) and rep == "best":
-            return self.best - 1
-        if isinstance(rep, int | np.integer) and not isinstance(rep, bool) and 1 <= rep <= self.nrep:
-            return int(rep) - 1
-        raise ArgumentError(f"rep must be 'best' or a number from 1 to {self.nrep}, got {rep!r}.")
-
-    @cached_property
+    @property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        rows = [
-            derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_coefficients)
-            for theta in self.fit.theta
-        ]
-        return np.where(self.fit.free, np.array(rows), 0.0)
+        return self.fitted.gradients
 
-    @cached_property
+    @property
     def reps(self) -> pd.DataFrame:
         """One row per repetition.
 
@@ -211,48 +160,14 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
         and at the same function (see `canonical.distinct_optima`).
         """
-        size = np.abs(np.where(np.isnan(self.gradients), np.inf, self.gradients))
-        frame = pd.DataFrame(
-            {
-                "error": self.errors,
-                "reached_threshold": self.fit.reached.astype(float),
-                "steps": self.fit.steps,
-                "converged": self.fit.converged,
-                "status": [STATUS[int(s)] for s in self.fit.status],
-                "largest_gradient": [self.network.names[j] for j in size.argmax(axis=1)],
-                "optimum": self._optima,
-            },
-            index=pd.RangeIndex(1, self.nrep + 1, name="rep"),
-        )
-        return frame
+        return repetitions.reps(self.fitted)
 
-    @cached_property
-    def _optima(self) -> np.ndarray:
-        from .network.canonical import distinct_optima
-
-        raw = self._raw(self.design.x, self.design.offset, range(self.nrep))
-        return distinct_optima(self.fit.loss.astype(float), np.asarray(raw), self.design.weights)
-
-    def canonical_weights(self) -> np.ndarray:
-        """(B, P) weights in original units with the hidden units in canonical order and sign.
-
-        Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
-        same canonical weights; see `canonical.canonical`.
-        """
-        from .network.canonical import canonical
-
-        return canonical(self.network, self.theta, self.fit.free[0])
-
-    @cached_property
+    @property
     def pruned(self) -> pd.DataFrame:
         """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
-        gone = self.fit.pruned
-        columns = ("start", "error", "reached_threshold", "steps")
-        values: list[Any] = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
-        frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
-        return frame.assign(status=STATUS[cpu.PRUNED])
+        return repetitions.pruned(self.fitted)
 
-    @cached_property
+    @property
     def history(self) -> pd.DataFrame:
         """What a fit by epochs recorded: a row per repetition and epoch.
 
@@ -266,80 +181,51 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         ArgumentError
             Where the algorithm has no epochs.
         """
-        record = self.fit.history
-        if record is None:
-            raise ArgumentError(f"history: algorithm={self.settings.algorithm!r} has no epochs; see plot_error().")
-        scaling = self.design.scaling
-        factor = float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
-        parts = []
-        for b, epochs in enumerate(record.epochs):
-            part = pd.DataFrame(record.values[b, :epochs], columns=list(record.columns))
-            for name in part.columns:
-                if name.endswith(("loss", "mse")):
-                    part[name] *= factor
-            part.insert(0, "epoch", np.arange(1, epochs + 1))
-            part.insert(0, "rep", b + 1)
-            parts.append(part)
-        return pd.concat(parts, ignore_index=True)
+        return repetitions.history(self.fitted)
+
+    def canonical_weights(self) -> np.ndarray:
+        """(B, P) weights in original units with the hidden units in canonical order and sign.
+
+        Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
+        same canonical weights; see `network.canonical.canonical`.
+        """
+        return repetitions.canonical_weights(self.fitted)
 
     # R's components ----------------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def theta(self) -> np.ndarray:
         """(B, P) weights in original units; weights held out at their value."""
-        return self._original(self.fit.theta.astype(float))
+        return self.fitted.theta
 
-    def _original(self, theta: np.ndarray) -> np.ndarray:
-        if self.design.scaling is None:
-            return theta
-        from .network.scaling import to_original
-
-        return to_original(self.network, self.design.scaling, theta)
-
-    @cached_property
+    @property
     def result_matrix(self) -> pd.DataFrame:
         """R's ``result.matrix``: error, reached.threshold, steps, (aic, bic,) every weight; a column per repetition.
 
         With ``compat="R"`` it lacks the repetitions that did not converge, as R's does.
         """
-        rows = {"error": self.errors, "reached.threshold": self.fit.reached, "steps": self.fit.steps}
-        if self.settings.likelihood:
-            rows["aic"], rows["bic"] = self.r_criterion(2.0), self.r_criterion(np.log(self.nobs))
-        for name, values in zip(self.network.names, self.theta.T, strict=True):
-            rows[name] = values
-        frame = pd.DataFrame(np.array(list(rows.values()), float), list(rows), range(1, self.nrep + 1))
-        return frame.loc[:, self.fit.converged] if self.settings.compat == "R" else frame
+        return repetitions.result_matrix(self.fitted)
 
     def r_criterion(self, per_weight: float) -> np.ndarray:
-        """(B,) R's information criteria, ``2 error + per_weight p``.
+        """(B,) R's information criteria, ``2 error + per_weight p``; see `likelihood.criteria.r_criterion`."""
+        return criteria.r_criterion(self.fitted, per_weight)
 
-        The error stands for minus the log-likelihood; p is the number of weights, those held at a non-zero constant
-        counted, as R does.
-        """
-        p = np.sum(self.fit.free[0] | (self.theta[0] != 0))
-        return 2 * self.errors + per_weight * p
-
-    def _matrices(self, theta: np.ndarray) -> list[list[np.ndarray]]:
-        shown = np.where(~self.fit.free[0] & (theta == 0), np.nan, theta)
-        return [self.network.matrices(row) for row in shown]
-
-    @cached_property
+    @property
     def weights(self) -> list[list[np.ndarray]]:
         """Per repetition, a list of matrices (1 + inputs, units), bias first; NaN where held out at 0, as R."""
-        return self._matrices(self.theta)
+        return repetitions.weights(self.fitted)
 
-    @cached_property
+    @property
     def startweights(self) -> list[list[np.ndarray]]:
         """Start weights, shaped as `weights`."""
-        return self._matrices(self._original(self.fit.start.astype(float)))
+        return repetitions.startweights(self.fitted)
 
-    @cached_property
+    @property
     def net_result(self) -> list[pd.DataFrame]:
         """Per repetition the fitted outputs of the rows used, columns the K outputs."""
-        values = self._response(self._raw(self.design.x, self.design.offset, range(self.nrep)))
-        return [pd.DataFrame(v.T, self.design.index, list(self.design.y_names)) for v in values]
+        return repetitions.net_result(self.fitted)
 
-    @cached_property
+    @property
     def generalized_weights(self) -> list[pd.DataFrame]:
         """Per repetition the effect of each covariate at each row: (n, K * D), all covariates of output 1 first.
 
@@ -347,7 +233,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         error (logistic outputs, and users' own), plain derivatives otherwise. With ``compat="R"``: R's definition,
         (d output / d covariate) / (output (1 - output)), whatever the output is.
         """
-        return [self._effects(b, "R" if self.settings.compat == "R" else "link") for b in range(self.nrep)]
+        return effect_slopes.generalized_weights(self.fitted)
 
     def slopes(self, rep: Any = "best", scale: str = "link") -> pd.DataFrame:
         """Derivatives of the fit in the covariates at every row used.
@@ -365,34 +251,9 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         """
         if scale not in ("link", "response", "R"):
             raise ArgumentError(f"scale must be 'link', 'response' or 'R', got {scale!r}.")
-        return self._effects(self.which(rep), scale)
+        return effect_slopes.slopes(self.fitted, self.fitted.which(rep), scale)
 
-    def _effects(self, b: int, scale: str) -> pd.DataFrame:
-        design, theta = self.design, self.fit.theta[b].astype(float)
-        d = derivatives.slopes(self.network, design.x, theta, design.offset)  # (K, D, n)
-        if scale != "link" or not self.network.objective.of_predictor:
-            d = self._chain(d, b, scale)
-        if design.scaling is not None:
-            d = d * design.scaling.y_sd[:, None, None] / design.scaling.x_sd[None, :, None]
-        k, p, n = d.shape
-        names = [f"{x}" if k == 1 else f"{y}:{x}" for y in design.y_names for x in design.x_names]
-        return pd.DataFrame(d.reshape(k * p, n).T, design.index, names)
-
-    def _chain(self, d: np.ndarray, b: int, scale: str) -> np.ndarray:
-        """From slopes of what kernels give to slopes of the output, the link, or R's."""
-        goal = self.network.objective
-        raw = self._raw(self.design.x, self.design.offset, [b])[0]
-        if goal.of_predictor:  # d is of the linear predictor
-            d = goal.output_slopes(raw, d)
-        if scale == "R":
-            return r_generalized_weights(d, goal.response(raw))
-        binomial = goal.output.name == "logistic" or goal.output.custom is not None
-        if scale == "link" and goal.name in ("ce", "ce_r") and binomial:
-            o = goal.response(raw)
-            return d / (o * (1 - o))[:, np.newaxis, :]
-        return d
-
-    def compute(self, new: Any, rep: int = 1) -> ComputeResult:
+    def compute(self, new: Any, rep: int = 1) -> predict.ComputeResult:
         """R's ``compute``: values of all neurons, and outputs, for new data.
 
         Parameters
@@ -406,54 +267,565 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         ComputeResult
             ``neurons``: per layer an array (m, 1 + units) with a first column of ones; ``net_result``: DataFrame.
         """
-        return self._compute(new, self.which(rep))
+        return predict.compute(self.fitted, new, self.fitted.which(rep))
+
+    def prediction(self) -> dict[str, pd.DataFrame]:
+        """R's ``prediction``: outputs at the distinct covariate rows, and the mean response there.
+
+        Returns
+        -------
+        dict
+            ``"rep1"``, ``"rep2"``, ...: a row per distinct covariate row, covariates and outputs; ``"data"``: the
+            same with the mean of the responses. Rows are sorted by the last covariate first, as in R. With
+            ``compat="R"`` these means are R's, which miss rows.
+        """
+        return predict.prediction(self.fitted)
 
     def confidence_interval(self, alpha: float = 0.05) -> ConfidenceInterval:
         """Confidence intervals of the weights and the network information criterion; see `inference.intervals`."""
-        from .inference.intervals import confidence_interval
+        return confidence_interval(self.fitted, alpha)
 
-        return confidence_interval(self, alpha)
+    # predictions -------------------------------------------------------------------------------------------
 
-    # statsmodels' names ------------------------------------------------------------------------------------
+    def predict(self, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None) -> Any:
+        """Predictions for new data, or for the data of the fit.
+
+        Parameters
+        ----------
+        new : table, optional
+            Columns are matched by name; rows with missing values give NaN. None: the rows of the fit.
+        rep : {"mean", "best", "all"} or int
+            "mean" averages over the converged repetitions (over all, with a warning, where none converged); a number
+            counts from 1; "all" gives every repetition.
+        type : {"response", "link", "class", "units"}
+            In the units of the response; the linear predictor; the most probable class; or every layer's units
+            (a list of DataFrames, inputs first: one repetition only).
+        offset : array, optional
+            For the new rows, where the model was given its offset as an array.
+
+        Returns
+        -------
+        Series, or DataFrame for several outputs
+            Indexed as `new`. With ``rep="all"`` a DataFrame with a column per repetition, for several outputs with
+            columns (rep, output).
+
+        Raises
+        ------
+        ArgumentError, DataError
+            For unknown `rep` and `type`; for columns or levels that do not fit.
+        """
+        return predict.predict(self.fitted, new, rep, type, offset=offset)
+
+    def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
+        """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.
+
+        See `inference.get_prediction.get_prediction` for the arguments.
+        """
+        return get_prediction(self.fitted, new, **options)
+
+    def coverage(self, method: str = "delta", **options: Any) -> pd.DataFrame:
+        """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`."""
+        return coverage.coverage(self.fitted, method, **options)
+
+    @property
+    def fittedvalues(self) -> Any:
+        """Mean of the converged repetitions at the rows of the data; NaN at rows kept out of the fit."""
+        return self.predict()
+
+    @property
+    def resid(self) -> Any:
+        """Response minus `fittedvalues`; NaN at rows kept out of the fit."""
+        return predict.resid(self.fitted)
+
+    # likelihood --------------------------------------------------------------------------------------------
+
+    @property
+    def deviance(self) -> float:
+        """Twice the error without its penalty: 2 (saturated - fitted log-likelihood) x scale."""
+        return likelihood.deviance(self.fitted, self.fitted.best)
+
+    @property
+    def null_deviance(self) -> float:
+        """Deviance of the model that has constants (and the offset) only."""
+        return likelihood.null_deviance(self.fitted)
+
+    @property
+    def pearson_chi2(self) -> float:
+        """Sum of the squared Pearson residuals."""
+        return likelihood.pearson_chi2(self.fitted, self.fitted.best)
+
+    @property
+    def scale(self) -> float:
+        """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial."""
+        return likelihood.scale(self.fitted, self.fitted.best)
+
+    @property
+    def ssr(self) -> float:
+        """Weighted sum of squared response residuals."""
+        return likelihood.ssr(self.fitted, self.fitted.best)
+
+    def loglike(self, rep: Any = "best", scale: Any = None) -> float:
+        """Log-likelihood of one repetition.
+
+        Parameters
+        ----------
+        rep : int or "best"
+        scale : None, "dev", "x2" or float
+            Dispersion at which it is taken. None: as statsmodels, the maximum likelihood value deviance / n for the
+            gaussian family with identity link and `scale` for the others; "dev": deviance / n for every family, as
+            R's ``logLik``; "x2": `scale`.
+        """
+        return likelihood.loglike(self.fitted, rep, scale)
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood of the best repetition; see `loglike`."""
+        return self.loglike()
+
+    @property
+    def llnull(self) -> float:
+        """Log-likelihood of the model that has constants (and the offset) only, at `scale`."""
+        return likelihood.llnull(self.fitted)
+
+    @property
+    def rsquared(self) -> float:
+        """1 - ssr / total sum of squares about the weighted means of the outputs."""
+        return likelihood.rsquared(self.fitted)
+
+    def pseudo_rsquared(self, kind: str = "cs") -> float:
+        """Explained variation on the likelihood's scale.
+
+        Parameters
+        ----------
+        kind : {"cs", "mcf", "deviance"}
+            Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance.
+        """
+        return likelihood.pseudo_rsquared(self.fitted, kind)
+
+    def residuals(self, kind: str = "response", rep: Any = "best") -> Any:
+        """Residuals of one repetition.
+
+        Parameters
+        ----------
+        kind : {"response", "deviance", "pearson", "working"}
+            y - mu; signed roots of the weighted unit deviances, whose squares add up to the deviance;
+            (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu.
+        rep : int or "best"
+
+        Returns
+        -------
+        Series, or DataFrame for several outputs
+            On the index of the data; NaN at rows kept out of the fit.
+        """
+        return predict.frame(self.fitted, residuals(self.fitted, kind, rep), self.design.full_index)
+
+    @property
+    def resid_response(self) -> Any:
+        """Response minus mean, of the best repetition."""
+        return self.residuals("response")
+
+    @property
+    def resid_deviance(self) -> Any:
+        """Deviance residuals of the best repetition."""
+        return self.residuals("deviance")
+
+    @property
+    def resid_pearson(self) -> Any:
+        """Pearson residuals of the best repetition."""
+        return self.residuals("pearson")
+
+    @property
+    def resid_working(self) -> Any:
+        """Working residuals of the best repetition."""
+        return self.residuals("working")
+
+    # degrees of freedom and criteria -----------------------------------------------------------------------
+
+    @property
+    def k_identified(self) -> int:
+        """Trained weights less those that no data can tell apart: softmax has one vector of weights too many."""
+        return self.fitted.k_identified
+
+    @property
+    def df_model(self) -> float:
+        """Degrees of freedom of the fit without the outputs' constants, as in statsmodels."""
+        return likelihood.df_model(self.fitted)
+
+    @property
+    def df_resid(self) -> float:
+        """Observed values minus degrees of freedom."""
+        return likelihood.df_resid(self.fitted)
+
+    def df(self, method: str = "jacobian", *, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
+        """Degrees of freedom of the fit.
+
+        Parameters
+        ----------
+        method : str
+            - "jacobian": Gauss-Newton trace tr(A (A + D)^-1), with A = J'VJ and D the curvature of the
+              penalty; the rank of the Jacobian where nothing is penalised.
+            - "divergence": exact local divergence tr(J H^-1 J'V) with the exact Hessian.
+            - "gdf": Ye's generalised degrees of freedom: perturb the response, fit again, the whole
+              procedure.
+            - "covariance": Efron's conditional parametric bootstrap.
+            - "sure": Monte-Carlo divergence at the optimum near the fit.
+            - "nic": tr(G Q^-1), the penalty of the network information criterion.
+            - "weights": the number of weights, as R counts.
+        rep : {"mean", "best"} or int
+            Of the averaged fit (as `fittedvalues`), the best or one repetition. Local degrees of freedom of
+            an averaged fit are the mean of its members'.
+        **options
+            sigma : float, the noise's standard deviation, in the units of the response (estimated where it is
+            needed and not given: `sigma_source` says how); draws : int; tau : float ("gdf"); eps : float
+            ("sure"); mean : array ("covariance"); restarts : "same" (start weights of the fit for every
+            draw: common random numbers), "fresh" (new ones for every draw: their choice is part of the
+            procedure, which costs degrees of freedom) or "warm" (from the fitted weights: only what happens
+            around this optimum); random_state; n_jobs.
+
+        Returns
+        -------
+        DegreesOfFreedom
+            A float with `se`, `per_observation`, `sigma`, `sigma_source`, `draws`, `notes`.
+
+        Raises
+        ------
+        ArgumentError
+            For unknown methods and options.
+        DfError
+            Where the method is not defined at this fit: "divergence", "nic" and "sure" need a positive
+            definite Hessian.
+
+        Warns
+        -----
+        DfWarning
+            Where a local method meets a fit stopped before its optimum.
+
+        References
+        ----------
+        Ye (1998), JASA 93:120. Efron (2004), JASA 99:619. Moody (1992), NIPS 4:847. Ramani, Blu & Unser
+        (2008), IEEE Trans. Image Processing 17:1540. Murata, Yoshizawa & Amari (1994), IEEE Trans. Neural
+        Networks 5:865.
+        """
+        value = degrees.found(self.fitted, method, rep, **options)
+        degrees.warn_limits(self.fitted, method, rep, stacklevel=3)
+        return value
+
+    def info_criteria(
+        self, crit: str, df: Any = None, dk_params: float = 0, scale: Any = None, rep: Any = "best",
+        convention: str = "statsmodels", sigma: float | None = None,
+    ) -> float:  # fmt: skip
+        """One criterion, smaller is better.
+
+        Parameters
+        ----------
+        crit : {"aic", "aicc", "bic", "qaic", "gcv", "cp", "gic", "tic"}
+            See the head of `neuralstat.likelihood.criteria`; "qaic" divides the log-likelihood of dispersion 1 by
+            `scale`.
+        df : str, number or DegreesOfFreedom, optional
+            A method of `df`, or a value; "jacobian" where not given.
+        dk_params : float
+            Further parameters counted.
+        scale : optional
+            Dispersion at which the likelihood is taken, as in `loglike`.
+        rep : {"mean", "best"} or int
+            Of the averaged fit, the best or one repetition.
+        convention : {"statsmodels", "R", "neuralnet"}
+            "R" counts an estimated dispersion (``scale="dev"``), as R's ``AIC`` of a glm; "neuralnet" is R's package:
+            2 error + 2 p (the best repetition's where `rep` is "mean").
+        sigma : float, optional
+            For "cp" and "gic", as in `df`.
+
+        Returns
+        -------
+        float
+        """
+        return criteria.info_criteria(self.fitted, crit, df, dk_params, scale, rep, convention, sigma)
+
+    def criteria(
+        self, df: Any = "jacobian", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:  # fmt: skip
+        """All criteria, with the degrees of freedom and their method beside each.
+
+        Parameters
+        ----------
+        df : str, number or DegreesOfFreedom
+            A method of `df`, or a value.
+        dk_params, rep, sigma
+            As in `info_criteria`.
+        **options
+            Of `df`.
+
+        Returns
+        -------
+        DataFrame
+            Index: the criterion; columns ``value``, ``df``, ``method``, ``se`` (of the df), ``note``. The
+            last rows are what R's neuralnet prints. A criterion that is not defined at this fit is NaN, with
+            the reason as note.
+        """
+        return criteria.criteria(self.fitted, df, dk_params=dk_params, rep=rep, sigma=sigma, **options)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; see `info_criteria`."""
+        return self.info_criteria("aic")
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples, df by "jacobian"."""
+        return self.info_criteria("aicc")
+
+    @property
+    def bic(self) -> float:
+        """Schwarz' criterion from the log-likelihood; see `info_criteria`."""
+        return self.info_criteria("bic")
+
+    @property
+    def bic_llf(self) -> float:
+        """`bic` under statsmodels' name."""
+        return self.bic
+
+    @property
+    def bic_deviance(self) -> float:
+        """Deviance - df_resid log(n), statsmodels' other BIC."""
+        return self.deviance - self.df_resid * float(np.log(self.fitted.n_values))
+
+    @property
+    def gcv(self) -> float:
+        """Generalised cross-validation, df by "jacobian"."""
+        return self.info_criteria("gcv")
+
+    @property
+    def cp(self) -> float:
+        """Mallows' Cp as a mean squared error, df by "jacobian", sigma estimated (see `df`)."""
+        return self.info_criteria("cp")
+
+    @property
+    def gic(self) -> float:
+        """Training error + 2 df sigma^2, df by "jacobian", sigma estimated (see `df`)."""
+        return self.info_criteria("gic")
+
+    @property
+    def tic(self) -> float:
+        """Takeuchi's criterion -2 llf + 2 tr(G Q^-1), the network information criterion as an AIC."""
+        return self.info_criteria("tic")
+
+    # inference on weights and terms ------------------------------------------------------------------------
 
     @property
     def params(self) -> pd.Series:
         """Weights of the best repetition by R's names, original units."""
-        return pd.Series(self.theta[self.best - 1], index=list(self.network.names), name="weights")
+        return coefficients.params(self.fitted)
 
-    # diagnostics -------------------------------------------------------------------------------------------
+    def cov_params(self, cov_type: str | None = None, rep: Any = "best", scale: float | None = None) -> pd.DataFrame:
+        """Covariance matrix of the weights; see `inference.covariance.cov_params`."""
+        return cov_params(self.fitted, cov_type, rep, scale)
+
+    def standard_errors(self, cov_type: str | None = None, rep: Any = "best") -> pd.Series:
+        """Standard errors of the weights; NaN at weights held out, and where a variance is not positive.
+
+        Parameters
+        ----------
+        cov_type, rep
+            As in `cov_params`.
+        """
+        return coefficients.standard_errors(self.fitted, cov_type, rep)
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors of the best repetition from the expected information; `standard_errors` has others."""
+        return self.standard_errors()
+
+    @property
+    def zvalues(self) -> pd.Series:
+        """`params` / `bse`."""
+        return coefficients.zvalues(self.fitted)
+
+    @property
+    def tvalues(self) -> pd.Series:
+        """`zvalues` under statsmodels' name."""
+        return self.zvalues.rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p values of `zvalues` by the normal distribution."""
+        return coefficients.pvalues(self.fitted)
+
+    def conf_int(self, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best") -> pd.DataFrame:
+        """Normal confidence intervals of the weights.
+
+        Parameters
+        ----------
+        alpha : float
+            1 - coverage, in (0, 1).
+        cov_type, rep
+            As in `cov_params`.
+
+        Returns
+        -------
+        DataFrame, shape (P, 2)
+            Columns 0 and 1, as statsmodels': lower and upper ends.
+        """
+        return coefficients.conf_int(self.fitted, alpha, cov_type, rep)
+
+    def wald_test_terms(self, cov_type: str | None = None, rep: Any = "best", **options: Any) -> TermTests:
+        """Wald test of every term of the formula; see `inference.wald.wald_test_terms`."""
+        return wald.wald_test_terms(self.fitted, cov_type, rep, **options)
+
+    def stability(self, alpha: float = 0.05, **options: Any) -> pd.DataFrame:
+        """How tests of terms come out over the repetitions' optima; see `inference.wald.stability`."""
+        return wald.stability(self.fitted, alpha, **options)
+
+    def compare_lr_test(self, restricted: Any, **options: Any) -> Comparison:
+        """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""
+        return nested.compare_lr_test(self.fitted, restricted, **options)
 
     def get_influence(self, rep: Any = "best", curvature: str = "expected") -> Influence:
         """Leverages, Cook's distances, leave-one-out residuals without refits; see `inference.influence.Influence`."""
-        from .inference.influence import Influence
-
-        return Influence(self, rep, curvature)
+        return Influence(self.fitted, rep, curvature)
 
     def hessian_spectrum(self, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
         """Eigenvalues of the Hessian, flat and negative directions; see `inference.spectrum`."""
-        from .inference.spectrum import hessian_spectrum
+        return spectrum.hessian_spectrum(self.fitted, rep, cutoff)
 
-        return hessian_spectrum(self, rep, cutoff)
+    # effects -----------------------------------------------------------------------------------------------
 
-    def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
-        """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
-        from .plots import plot_diagnostics
+    def marginal_effects(self, at: str = "overall", method: str = "dydx", **options: Any) -> pd.DataFrame:
+        """Average slopes and discrete changes; see `effects.marginal_effects`."""
+        return effects.marginal_effects(self.fitted, at, method, **options)
 
-        return plot_diagnostics(self, rep, **options)
+    def partial_dependence(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
+        """Mean prediction with one variable set to each value; see `effects.partial_dependence`."""
+        return effects.partial_dependence(self.fitted, variable, grid, **options)
 
-    def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
-        """Eigenvalues of the Hessian by rank."""
-        from .plots import plot_spectrum
+    def ice(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
+        """Individual curves; see `effects.ice`."""
+        return effects.ice(self.fitted, variable, grid, **options)
 
-        return plot_spectrum(self.hessian_spectrum(rep), ax=ax)
+    def ale(self, variable: str, bins: Any = 20, **options: Any) -> pd.DataFrame:
+        """Accumulated local effects; see `effects.ale`."""
+        return effects.ale(self.fitted, variable, bins, **options)
+
+    def importance(self, method: str = "permutation", **options: Any) -> pd.DataFrame:
+        """Garson's, Olden's or permutation importance; see `effects.importance`."""
+        return effects.importance(self.fitted, method, **options)
+
+    def lek_profile(self, variable: str | None = None, grid: Any = 100, **options: Any) -> pd.DataFrame:
+        """Profiles with the other variables at quantiles; see `effects.lek_profile`."""
+        return effects.lek_profile(self.fitted, variable, grid, **options)
+
+    # layers ------------------------------------------------------------------------------------------------
+
+    def get_weights(self, rep: Any = "best") -> Any:
+        """Weights by array, named, shaped and ordered as Keras has them.
+
+        ``startweights=`` takes the same dict. In original units where the network is a chain of dense layers; with
+        ``standardize=True`` weights of other networks refer to the scaled inputs (the output layer is in the units of the
+        response).
+
+        Parameters
+        ----------
+        rep : int, "best" or "all"
+
+        Returns
+        -------
+        dict of str to array; a list of dicts for "all"
+            ``"conv2d/kernel"`` (row, column, in, out), ``"dense/kernel"`` (inputs, units), ``"lstm/recurrent_kernel"``
+            (units, 4 units) with the gates in the order i, f, c, o, ``"dense/bias"``, ... Tabular inputs beside an array
+            are the first rows of the kernel of the first Dense layer.
+        """
+        return layers.get_weights(self.fitted, rep)
+
+    @property
+    def layer_table(self) -> pd.DataFrame:
+        """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights)."""
+        return layers.layer_table(self.fitted)
+
+    def features(self, layer: str, new: Any = None, rep: Any = "best", *, offset: Any = None) -> Any:
+        """Outputs of a layer.
+
+        Parameters
+        ----------
+        layer : str
+            A name of `layer_table`, not the output layer's (see `predict`).
+        new : table, optional
+            None: the rows of the fit.
+        rep : int or "best"
+        offset : array, optional
+            As in `predict`.
+
+        Returns
+        -------
+        DataFrame, shape (m, units), indexed as `new`; an array of shape (m, ...) where an output has several axes
+            NaN in rows with missing values.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is no such layer.
+        """
+        return layers.features(self.fitted, layer, new, rep, offset=offset)
+
+    # going on ----------------------------------------------------------------------------------------------
+
+    def update(self, **settings: Any) -> NeuralNetResults:
+        """Go on from where every repetition ended, with other settings: a smaller rate, other layers frozen, ...
+
+        Parameters
+        ----------
+        **settings
+            Arguments of `neuralnet` about training: algorithm, learningrate, epochs, batch_size, freeze (``None`` frees
+            all), penalty, threshold, early_stopping, validation (data), ... The others are those of the fit.
+
+        Returns
+        -------
+        NeuralNetResults
+            A new fit, whose start weights are the weights of this one; steps and history begin anew.
+
+        Raises
+        ------
+        ArgumentError
+            For settings that make the data, the network or the repetitions.
+        """
+        return announced(Fitted(*continued.update(self.fitted.procedure, self.fit, settings)))
+
+    def replace_head(
+        self, data: Any, formula: str | None = None, *, freeze: Any = True, source: Any = "best", **settings: Any
+    ) -> NeuralNetResults:
+        """Train a new output layer for other data or another response on top of this fit's hidden layers.
+
+        Parameters
+        ----------
+        data : table, or (endog, exog) for a model of arrays
+        formula : str, optional
+            The fit's unless given; its covariates must have the same shapes.
+        freeze : bool or names
+            True holds all hidden layers; False trains everything from there; or names of layers and arrays.
+        source : int or "best"
+            The repetition whose hidden layers are taken.
+        **settings
+            Further arguments of `neuralnet`; the others, but those that belong to the old data, are those of the fit.
+
+        Returns
+        -------
+        NeuralNetResults
+            ``.update(freeze=None, learningrate=...)`` then trains all layers at a smaller rate.
+
+        Raises
+        ------
+        ArgumentError
+            Where the fit has no hidden layers, or was standardised (its weights belong to the scaling of its data).
+        """
+        arrays = self.get_weights(source)
+        return announced(
+            Fitted(*continued.replace_head(self.fitted.procedure, arrays, data, formula, freeze, settings))
+        )
 
     # printing, plots, files --------------------------------------------------------------------------------
 
-    def summary(self) -> Any:
+    def summary(self) -> Summary:
         """The fit as a page: text by ``print``, HTML in a notebook, LaTeX by ``.as_latex()``."""
-        from .summary.summary import summary
-
-        return summary(self)
+        return summary(self.fitted)
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -465,7 +837,7 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
         n = int(self.fit.converged.sum())
         return (
             f"<NeuralNetResults {self.network.topology}, n = {self.nobs}, {self.k_params} weights, "
-            f"converged {n}/{self.nrep}, error {self.errors[self.best - 1]:.6g}>"
+            f"converged {n}/{self.nrep}, error {self.errors[self.fitted.best]:.6g}>"
         )
 
     def plot(self, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -473,21 +845,9 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
 
         See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second.
         """
-        from .plots import plot_layers, plot_network
+        from .plots import results as draw
 
-        if not self.network.plain:
-            return plot_layers(self.layer_table, self.network.input_shape, ax=ax, **options)
-        b = self.which(rep)
-        if not np.isfinite(self.theta[b]).all():
-            raise ArgumentError(
-                f"repetition {b + 1} diverged ({STATUS[int(self.fit.status[b])]}): its weights are not finite and "
-                "cannot be drawn."
-            )
-        fixed = self.network.matrices(~self.fit.free[0])
-        return plot_network(
-            self.weights[b], self.network.input_names, self.network.output_names, error=float(self.errors[b]),
-            steps=int(self.fit.steps[b]), fixed=[f.astype(bool) for f in fixed], ax=ax, **options,
-        )  # fmt: skip
+        return draw.plot(self.fitted, rep, ax=ax, **options)
 
     def plot_error(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Error against step, a line per repetition."""
@@ -524,61 +884,51 @@ class NeuralNetResults(PredictionMixin, LayeredMixin, CriteriaMixin, LikelihoodM
             Name of an output; may be left out where there is one.
         rep : int or "best"
         """
-        from .plots import gwplot
+        from .plots import results as draw
 
-        d = _position(covariate, self.design.x_names, "covariate")
-        k = _position(response, self.design.y_names, "response")
-        values = self.generalized_weights[self.which(rep)].iloc[:, k * len(self.design.x_names) + d]
-        x = self.design.x[d]
-        if self.design.scaling is not None:
-            x = x * self.design.scaling.x_sd[d] + self.design.scaling.x_mean[d]
-        return gwplot(
-            x, values.to_numpy(), name=self.design.x_names[d], response=self.design.y_names[k], ax=ax, **options
-        )
+        return draw.gwplot(self.fitted, covariate, response=response, rep=rep, ax=ax, **options)
 
     def plot_fit(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Data and fit; see `plots.results.plot_fit`."""
-        from .plots.results import plot_fit
+        from .plots import results as draw
 
-        return plot_fit(self, ax=ax, **options)
+        return draw.plot_fit(self.fitted, ax=ax, **options)
+
+    def plot_effects(
+        self, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw an effect.
+
+        Parameters
+        ----------
+        variable : str, optional
+            Needed by "pdp", "ice", "ale", "lek", unless there is one.
+        kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
+        **options
+            Of the effect.
+        """
+        from .plots import results as draw
+
+        return draw.plot_effects(self.fitted, variable, kind, ax=ax, **options)
+
+    def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
+        """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
+        from .plots import plot_diagnostics
+
+        return plot_diagnostics(self.fitted, rep, **options)
+
+    def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
+        """Eigenvalues of the Hessian by rank."""
+        from .plots import plot_spectrum
+
+        return plot_spectrum(self.hessian_spectrum(rep), ax=ax)
 
     def save(self, path: Any) -> None:
         """Write the fit to a file of arrays and JSON; `neuralstat.load` reads it."""
-        from .io.files import save
-
-        save(self, path)
+        io.save(self.fitted, path)
 
 
-def _shown(value: Any) -> str:
-    """An argument as it is written in the call: functions by name, a Generator without its address."""
-    from .network.penalties import Penalty
-    from .symbolic.custom import Activation, Loss
-
-    if isinstance(value, list | tuple):
-        ends = "[]" if isinstance(value, list) else "()" if len(value) != 1 else ("(", ",)")
-        return ends[0] + ", ".join(map(_shown, value)) + ends[1]
-    if isinstance(value, Penalty):
-        return str(value)
-    if isinstance(value, Activation | Loss):
-        return value.name
-    if isinstance(value, np.ndarray | np.random.Generator | np.random.SeedSequence):
-        return "..."
-    if isinstance(value, np.generic):
-        return repr(value.item())
-    name = getattr(value, "__name__", None) if callable(value) else None
-    return repr(value) if name is None else "custom" if name == "<lambda>" else name
-
-
-def _equal(a: Any, b: Any) -> bool:
-    try:
-        return bool(a == b)
-    except (TypeError, ValueError):
-        return False
-
-
-def _position(name: str | None, names: tuple[str, ...], argument: str) -> int:
-    if name is None and len(names) == 1:
-        return 0
-    if name not in names:
-        raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, names))}; got {name!r}.")
-    return names.index(name)
+def announced(fitted: Fitted) -> NeuralNetResults:
+    """A new fit as users hold it, with the warning that belongs to it."""
+    repetitions.warn_unconverged(fitted)
+    return NeuralNetResults(fitted)

@@ -41,7 +41,7 @@ def risk(
 
     Parameters
     ----------
-    fit_or_model : NeuralNetResults, NeuralNet, or object with fit and predict
+    fit_or_model : NeuralNetResults, Fitted, NeuralNet, or object with fit and predict
     method : str
         - "cv": cross-validation; options k (10; "loo"), repeats, corrected (Burman), blocks, groups, stratify, folds.
         - "bootstrap": leave-one-out bootstrap; options draws (100), kind ("oob", "optimism"), groups.

@@ -39,7 +39,7 @@ class EstimatorProcedure:
     """Any object with fit(X, y) and predict(X): cloned (or copied) and refitted on parts of the data."""
 
     def __init__(self, source: Any, x: Any, y: Any, loss: Any) -> None:
-        self.source, self.fit = source, None
+        self.source = source
         if x is None or y is None:
             raise ArgumentError("risk of an object with fit and predict needs x= and y=, its data.")
         self.x = x if hasattr(x, "iloc") else np.asarray(x)

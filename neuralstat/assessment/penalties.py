@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from ..df import found, noise, warn_limits
 from ..errors import ArgumentError, DfError
-from ..likelihood import noise
+from ..fitted import Fitted
+from ..likelihood.criteria import noise_variance
 from .procedure import NetworkProcedure
 from .resampling import standard_error
 from .value import Risk
@@ -51,10 +53,10 @@ def penalised(
             f"method={method!r} needs a fit or model of neuralstat; for other objects use 'cv', 'bootstrap', '632', "
             "'632+' or 'holdout', or neuralstat.gdf for their degrees of freedom."
         )
-    fit = procedure.fitted
-    additive = noise.gaussian(fit.network.objective)
+    fitted = procedure.fitted
+    additive = noise.gaussian(fitted.network.objective)
     name = "mse" if additive else "deviance"
-    if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fit)):
+    if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fitted)):
         raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {loss!r}; use a resampling method.")
     if method == "sure" and not additive:
         raise ArgumentError("method='sure' needs additive noise; use 'covariance', its kin for other families.")
@@ -67,25 +69,27 @@ def penalised(
         options["sigma"] = sigma
     if not isinstance(df, str) and options:
         raise ArgumentError(f"option {next(iter(options))!r} is not used where df is a number.")
-    d = fit.df(df, rep=rep, **options) if isinstance(df, str) else fit._df(df, rep)
-    return _assemble(method, fit, d, name if loss is None else loss, rep, sigma)
+    d = found(fitted, df, rep, **options)
+    if isinstance(df, str):
+        warn_limits(fitted, df, rep)
+    return _assemble(method, fitted, d, name if loss is None else loss, rep, sigma)
 
 
-def _plain_deviance(fit: Any) -> bool:
-    return fit.family is not None and fit.family.name == "gaussian"
+def _plain_deviance(fitted: Fitted) -> bool:
+    return fitted.family is not None and fitted.family.name == "gaussian"
 
 
-def _assemble(method: str, fit: Any, d: Any, loss: str, rep: Any, sigma: float | None) -> Risk:
-    used = fit._case_weights > 0
-    y, w = fit._responses[:, used], fit._case_weights[used]
-    mu = fit._response(fit._raw(fit.design.x, fit.design.offset, fit._numbers(rep))).mean(axis=0)[:, used]
-    multinomial = getattr(fit.family, "name", None) == "multinomial"
-    if noise.gaussian(fit.network.objective):
+def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: float | None) -> Risk:
+    used = fitted.case_weights > 0
+    y, w = fitted.responses[:, used], fitted.case_weights[used]
+    mu = fitted.mean_of(fitted.numbers(rep))[:, used]
+    multinomial = getattr(fitted.family, "name", None) == "multinomial"
+    if noise.gaussian(fitted.network.objective):
         own = np.mean((y - mu) ** 2, axis=0)
     else:
-        values = np.asarray(fit._likely().unit_deviance(y, mu))
+        values = np.asarray(fitted.likely.unit_deviance(y, mu))
         own = values.sum(axis=0) if multinomial else values.mean(axis=0)
-    n, number = int(used.sum()), fit._n_values
+    n, number = int(used.sum()), fitted.n_values
     total = float(w.sum())
     error = float(own @ w) / total
     details: dict[str, Any] = {"what": WORDS[method], "apparent": error, "df": d, "df_se": d.se}
@@ -97,7 +101,7 @@ def _assemble(method: str, fit: Any, d: Any, loss: str, rep: Any, sigma: float |
         factor = (1 - float(d) / number) ** -2
         return Risk(error * factor, method, loss, se=standard_error(own, w) * factor, se_kind="of the mean loss", n=n,
                     details=details)  # fmt: skip
-    sigma2, source = fit._sigma2(sigma)
+    sigma2, source = noise_variance(fitted, sigma)
     # N values of variance sigma^2 / w: the error's mean is over w, so the penalty is, too
     share = number / n * total
     penalty = 2 * sigma2 * float(d) / share

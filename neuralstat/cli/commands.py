@@ -86,7 +86,7 @@ def fit(arguments: Namespace) -> int:
 
 def predict(arguments: Namespace) -> int:
     """Predict a table with a saved fit."""
-    from ..io.files import load
+    from ..api import load
 
     _check_targets([], [arguments.output])
     results = load(arguments.fit)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from ..errors import ArgumentError, DfError, DfWarning
+from ..fitted import Fitted, kept
 from . import local, montecarlo
 from .procedure import gdf
 from .value import DegreesOfFreedom, averaged
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
-
-__all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "gdf", "limits"]
+__all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "edf", "found", "gdf", "limits"]
 
 FAR = 1.0  # remaining rise of twice the log-likelihood beyond which a fit counts as stopped early
 
@@ -25,13 +25,13 @@ FAR = 1.0  # remaining rise of twice the log-likelihood beyond which a fit count
 def _by_member(function: Callable[..., DegreesOfFreedom]) -> Callable[..., DegreesOfFreedom]:
     """Of the mean of several repetitions: the mean of their degrees of freedom (the divergence is linear)."""
 
-    def method(results: NeuralNetResults, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
-        return averaged([function(results, b, **options) for b in results._numbers(rep)])
+    def method(fitted: Fitted, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
+        return averaged([function(fitted, b, **options) for b in fitted.numbers(rep)])
 
     return method
 
 
-#: method -> function of results, repetition, options
+#: method -> function of the fit, repetition, options
 DF: dict[str, Callable[..., DegreesOfFreedom]] = {
     "jacobian": _by_member(local.jacobian),
     "divergence": _by_member(local.divergence),
@@ -45,7 +45,7 @@ LOCAL = ("jacobian", "divergence", "nic")
 
 
 def degrees_of_freedom(
-    results: NeuralNetResults, method: str = "jacobian", rep: Any = "best", **options: Any
+    fitted: Fitted, method: str = "jacobian", rep: Any = "best", **options: Any
 ) -> DegreesOfFreedom:
     """Degrees of freedom of a fit; see `NeuralNetResults.df`."""
     if method not in DF:
@@ -59,17 +59,41 @@ def degrees_of_freedom(
         if method != "nic":  # the others do not depend on sigma
             options = {}
     try:
-        return DF[method](results, rep, **options)
+        return DF[method](fitted, rep, **options)
     except TypeError as error:
         if "unexpected keyword" not in str(error):
             raise
         raise ArgumentError(f"df: {error} (method={method!r})".replace(f"{method}() got an ", "")) from error
 
 
-def limits(results: NeuralNetResults, rep: Any = "best") -> str | None:
+def found(fitted: Fitted, method: Any, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
+    """`degrees_of_freedom`, where a number is taken as it is and what is deterministic is kept."""
+    if isinstance(method, DegreesOfFreedom):
+        return method
+    if isinstance(method, int | float | np.number) and not isinstance(method, bool):
+        return DegreesOfFreedom(float(method), "given")
+    if method not in LOCAL or options:
+        return degrees_of_freedom(fitted, method, rep, **options)
+    return _local(fitted, method, rep)
+
+
+@kept
+def _local(fitted: Fitted, method: str, rep: Any) -> DegreesOfFreedom:
+    return degrees_of_freedom(fitted, method, rep)
+
+
+def edf(fitted: Fitted) -> float:
+    """Degrees of freedom that the criteria count unless told: "jacobian", of the best repetition.
+
+    With ``compat="R"`` the number of weights.
+    """
+    return float(fitted.k_identified if fitted.settings.compat == "R" else found(fitted, "jacobian"))
+
+
+def limits(fitted: Fitted, rep: Any = "best") -> str | None:
     """Why local degrees of freedom describe this fit badly, in a sentence; None where they do not."""
     try:
-        left = max(local.remaining(results, b) for b in results._numbers(rep))
+        left = max(local.remaining(fitted, b) for b in fitted.numbers(rep))
     except DfError:
         return None
     if left <= FAR:
@@ -82,9 +106,9 @@ def limits(results: NeuralNetResults, rep: Any = "best") -> str | None:
     )
 
 
-def warn_limits(results: NeuralNetResults, method: str, rep: Any, stacklevel: int = 4) -> None:
+def warn_limits(fitted: Fitted, method: str, rep: Any, stacklevel: int = 4) -> None:
     """Warn where a local method meets a fit that is not at an optimum."""
     if method in LOCAL:
-        text = limits(results, rep)
+        text = limits(fitted, rep)
         if text is not None:
             warnings.warn(f"df({method!r}): {text}", DfWarning, stacklevel=stacklevel)

@@ -13,20 +13,17 @@ Moody (1992), NIPS 4:847. Murata, Yoshizawa & Amari (1994), IEEE Trans. Neural N
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..engine.data import make_data
-from ..errors import DfError, DfWarning
+from ..errors import DfError, DfWarning, caller
+from ..fitted import Fitted
 from ..functions.penalties import L1
-from ..inference.intervals import RCOND
-from ..likelihood import noise
 from ..network import derivatives
+from . import noise
+from .information import RCOND, loss_derivatives
 from .value import DegreesOfFreedom
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 LARGE = 2e12  # floating point operations beyond which a decomposition is not begun
 LARGE_MATRIX = 250_000_000  # numbers in the largest matrix that is made (2 GB)
@@ -34,59 +31,57 @@ DEFINITE = 1e-12  # smallest eigenvalue, relative to the largest, of a matrix th
 MOST_BYTES = 2**33  # of a Jacobian and its decomposition
 
 
-def active(results: NeuralNetResults, b: int) -> np.ndarray:
+def active(fitted: Fitted, b: int) -> np.ndarray:
     """(P,) bool: weights that move with the response: free, and not held at 0 by an L1 penalty."""
-    free = results.fit.free[b % results.fit.free.shape[0]].copy()
-    penalty = results.penalty_coefficients
+    free = fitted.fit.free[b % fitted.fit.free.shape[0]].copy()
+    penalty = fitted.penalty_coefficients
     if penalty is not None:
-        free &= ~((penalty[:, L1] != 0) & (results.fit.theta[b] == 0))
+        free &= ~((penalty[:, L1] != 0) & (fitted.fit.theta[b] == 0))
     return free
 
 
-def check_finite(results: NeuralNetResults, b: int) -> None:
+def check_finite(fitted: Fitted, b: int) -> None:
     """Raise a DfError where a repetition diverged."""
-    if not np.isfinite(results.fit.theta[b]).all():
+    if not np.isfinite(fitted.fit.theta[b]).all():
         raise DfError(f"df: the weights of repetition {b + 1} are not finite: it diverged.")
 
 
-def rows(results: NeuralNetResults, b: int) -> np.ndarray:
+def rows(fitted: Fitted, b: int) -> np.ndarray:
     """R, shape (K, n, P): R'R is the Gauss-Newton (Fisher) matrix of the error."""
-    network, design, goal = results.network, results.design, results.network.objective
-    theta = results.fit.theta[b].astype(float)
-    n, k, p = results.nobs, network.n_outputs, network.n_params
-    check_finite(results, b)
+    network, design, objective = fitted.network, fitted.design, fitted.network.objective
+    theta = fitted.fit.theta[b].astype(float)
+    n, k, p = fitted.nobs, network.n_outputs, network.n_params
+    check_finite(fitted, b)
     if float(n * k) * p * min(n * k, p) > LARGE or n * k * p > LARGE_MATRIX:
         raise DfError(
             f"df: the Jacobian of {n * k} outputs in {p} weights is too large to decompose; "
             "use method='weights', or 'gdf' or 'covariance', which refit instead."
         )
-    jacobian = derivatives.jacobian(network, results.data, theta)
+    jacobian = derivatives.jacobian(network, fitted.data, theta)
     raw = derivatives.outputs(network, design.x, theta, design.offset)[0]
-    w = noise.case_weights(results)
-    if goal.name == "multinomial":
-        share = goal.response(raw)
+    w = fitted.case_weights
+    if objective.name == "multinomial":
+        share = objective.response(raw)
         total = design.y.sum(axis=0) * w
         inner = np.einsum("kn,knp->np", share, jacobian)
         return np.sqrt(share * total)[:, :, np.newaxis] * (jacobian - inner)
-    return np.sqrt(curvature(results, raw) * w)[:, :, np.newaxis] * jacobian
+    return np.sqrt(curvature(fitted, raw) * w)[:, :, np.newaxis] * jacobian
 
 
-def curvature(results: NeuralNetResults, raw: np.ndarray) -> np.ndarray:
+def curvature(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Second derivative (K, n) of the loss in what kernels give, its expectation for families."""
-    goal = results.network.objective
-    name = noise.family_name(goal)
+    objective = fitted.network.objective
+    name = noise.family_name(objective)
     if name == "additive":
-        from ..inference.rintervals import loss_derivatives
-
-        return np.maximum(loss_derivatives(goal, raw, results.design.y)[1], 0.0)
-    if name == "gaussian" and not goal.of_predictor:
+        return np.maximum(loss_derivatives(objective, raw, fitted.design.y)[1], 0.0)
+    if name == "gaussian" and not objective.of_predictor:
         return np.ones_like(raw)
-    mu = goal.response(raw)
+    mu = objective.response(raw)
     slope = (
-        goal.output_slopes(raw, np.ones((raw.shape[0], 1, raw.shape[1])))[:, 0] if goal.of_predictor else 1.0
+        objective.output_slopes(raw, np.ones((raw.shape[0], 1, raw.shape[1])))[:, 0] if objective.of_predictor else 1.0
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = slope**2 / noise.variance(goal, mu)
+        value = slope**2 / noise.variance(objective, mu)
     return np.where(np.isfinite(value), value, 0.0)
 
 
@@ -134,34 +129,34 @@ def rank(r: np.ndarray) -> int:
     return int(np.sum(singular > RCOND * singular[0]))
 
 
-def penalty_diagonal(results: NeuralNetResults, b: int, used: np.ndarray) -> np.ndarray:
+def penalty_diagonal(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
     """Curvature of the penalty in the weights used."""
-    penalty = results.penalty_coefficients
+    penalty = fitted.penalty_coefficients
     if penalty is None:
         return np.zeros(int(used.sum()))
-    return derivatives.penalty_curvature(penalty, results.fit.theta[b].astype(float))[used]
+    return derivatives.penalty_curvature(penalty, fitted.fit.theta[b].astype(float))[used]
 
 
-def jacobian_work(results: NeuralNetResults, n_used: int) -> tuple[float, float]:
+def jacobian_work(fitted: Fitted, n_used: int) -> tuple[float, float]:
     """Bytes and floating-point operations that `jacobian` takes."""
-    m = results.network.n_outputs * results.design.x.shape[1]
-    if results.penalty_coefficients is not None:
+    m = fitted.network.n_outputs * fitted.design.x.shape[1]
+    if fitted.penalty_coefficients is not None:
         m += n_used
     return 24.0 * m * n_used, 6.0 * m * n_used * min(m, n_used)
 
 
-def jacobian(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
-    used = active(results, b)
-    size, _ = jacobian_work(results, int(used.sum()))
+    used = active(fitted, b)
+    size, _ = jacobian_work(fitted, int(used.sum()))
     if size > MOST_BYTES:
         raise DfError(
-            f"df: the Jacobian of {results.design.x.shape[1]:,} observations, {results.network.n_outputs} outputs and "
+            f"df: the Jacobian of {fitted.design.x.shape[1]:,} observations, {fitted.network.n_outputs} outputs and "
             f"{int(used.sum()):,} weights takes {size / 2**30:.0f} GiB to decompose. Use method='weights', or 'gdf' or "
             "'covariance', which refit instead."
         )
-    r = rows(results, b)[:, :, used]
-    h, found = leverage(r.reshape(-1, r.shape[2]), penalty_diagonal(results, b, used))
+    r = rows(fitted, b)[:, :, used]
+    h, found = leverage(r.reshape(-1, r.shape[2]), penalty_diagonal(fitted, b, used))
     per = h.reshape(r.shape[:2]).sum(axis=0)
     notes: tuple[str, ...] = ()
     if found < used.sum():
@@ -173,16 +168,16 @@ def jacobian(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
     )
 
 
-def hessian(results: NeuralNetResults, b: int, used: np.ndarray) -> np.ndarray:
+def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
     """Exact Hessian of error and penalty in the weights used."""
-    n, p = results.nobs, results.network.n_params
-    check_finite(results, b)
+    n, p = fitted.nobs, fitted.network.n_params
+    check_finite(fitted, b)
     if float(p) ** 2 * n * 10 > LARGE or p > 5000:
         raise DfError(
             f"df: the exact Hessian of {p} weights is too large; use 'jacobian', 'gdf' or 'covariance'."
         )
-    theta = results.fit.theta[b].astype(float)
-    return derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)[
+    theta = fitted.fit.theta[b].astype(float)
+    return derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)[
         np.ix_(used, used)
     ]
 
@@ -195,7 +190,7 @@ def _indefinite(what: str, smallest: float) -> str:
     )
 
 
-def divergence(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+def divergence(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Exact local divergence sum_i d mu_i / d y_i = tr(J H^-1 C') of one repetition.
 
     Raises
@@ -203,19 +198,19 @@ def divergence(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
     DfError
         Where the Hessian is not positive definite.
     """
-    used = active(results, b)
-    network, goal, design = results.network, results.network.objective, results.design
-    matrix = hessian(results, b, used)
+    used = active(fitted, b)
+    network, objective, design = fitted.network, fitted.network.objective, fitted.design
+    matrix = hessian(fitted, b, used)
     values, vectors = np.linalg.eigh(matrix)
     if values[0] <= DEFINITE * values[-1]:
         raise DfError(_indefinite("the Hessian", values[0]))
-    theta = results.fit.theta[b].astype(float)
-    slopes = derivatives.jacobian(network, results.data, theta)
-    if goal.of_predictor:
+    theta = fitted.fit.theta[b].astype(float)
+    slopes = derivatives.jacobian(network, fitted.data, theta)
+    if objective.of_predictor:
         raw = derivatives.outputs(network, design.x, theta, design.offset)[0]
-        slopes = goal.output_slopes(raw, slopes.transpose(0, 2, 1)).transpose(0, 2, 1)
+        slopes = objective.output_slopes(raw, slopes.transpose(0, 2, 1)).transpose(0, 2, 1)
     left = slopes[:, :, used] @ vectors
-    right = response_scores(results, theta)[:, :, used] @ vectors
+    right = response_scores(fitted, theta)[:, :, used] @ vectors
     per = np.sum(left * right / values, axis=(0, 2))
     return DegreesOfFreedom(
         float(per.sum()), "divergence", per_observation=per,
@@ -223,14 +218,14 @@ def divergence(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
     )  # fmt: skip
 
 
-def response_scores(results: NeuralNetResults, theta: np.ndarray) -> np.ndarray:
+def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     """-d score_i / d y_ik, shape (K, n, P).
 
     By central differences in the response, in which the scores of every built-in family are linear, so that
     the difference is exact but for rounding.
     """
-    design, network = results.design, results.network
-    out = np.empty((network.n_outputs, results.nobs, network.n_params))
+    design, network = fitted.design, fitted.network
+    out = np.empty((network.n_outputs, fitted.nobs, network.n_params))
     for k in range(network.n_outputs):
         step = np.maximum(np.abs(design.y[k]), 1.0) * 2.0**-10
         both = []
@@ -244,7 +239,7 @@ def response_scores(results: NeuralNetResults, theta: np.ndarray) -> np.ndarray:
     return out
 
 
-def nic(results: NeuralNetResults, b: int, sigma: float | None = None) -> DegreesOfFreedom:
+def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
 
     For additive noise it is divided by the noise variance (RSS / n where `sigma` is not given), which makes
@@ -255,23 +250,23 @@ def nic(results: NeuralNetResults, b: int, sigma: float | None = None) -> Degree
     DfError
         Where the Hessian has a negative eigenvalue.
     """
-    used = active(results, b)
-    values, vectors = np.linalg.eigh(hessian(results, b, used))
+    used = active(fitted, b)
+    values, vectors = np.linalg.eigh(hessian(fitted, b, used))
     if values[0] < -DEFINITE * values[-1]:
         raise DfError(_indefinite("the Hessian", values[0]))
-    theta = results.fit.theta[b].astype(float)
-    scores = derivatives.scores(results.network, results.data, theta)[:, used]
+    theta = fitted.fit.theta[b].astype(float)
+    scores = derivatives.scores(fitted.network, fitted.data, theta)[:, used]
     keep = values > DEFINITE * values[-1]
     notes: tuple[str, ...] = ()
     if not keep.all():
         notes = (
             f"the Hessian has rank {int(keep.sum())} for {keep.size} weights; a pseudo-inverse was used",
         )
-        warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=4)
-    phi = dispersion(results, b, sigma)
-    root = _original(results, phi)
+        warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=caller())
+    phi = dispersion(fitted, b, sigma)
+    root = _original(fitted, phi)
     per = np.sum((scores @ vectors[:, keep]) ** 2 / values[keep], axis=1) / phi
-    known = noise.gaussian(results.network.objective)
+    known = noise.gaussian(fitted.network.objective)
     source = ("as given" if sigma is not None else "root of RSS / n") if known else None
     return DegreesOfFreedom(
         float(per.sum()), "nic", per_observation=per, notes=notes, sigma=root if known else None,
@@ -279,21 +274,21 @@ def nic(results: NeuralNetResults, b: int, sigma: float | None = None) -> Degree
     )  # fmt: skip
 
 
-def _original(results: NeuralNetResults, phi: float) -> float:
+def _original(fitted: Fitted, phi: float) -> float:
     """Root of a variance, in the units of the response."""
-    scaling = results.design.scaling
+    scaling = fitted.design.scaling
     return float(np.sqrt(phi) * (1.0 if scaling is None else np.sqrt(np.mean(scaling.y_sd**2))))
 
 
-def dispersion(results: NeuralNetResults, b: int, sigma: float | None = None) -> float:
+def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
     """Divisor that makes the error minus a log-likelihood: sigma^2 or RSS / n for additive noise, else 1."""
-    if not noise.gaussian(results.network.objective):
+    if not noise.gaussian(fitted.network.objective):
         return 1.0
     if sigma is not None:
-        scaling = results.design.scaling
+        scaling = fitted.design.scaling
         return float(sigma) ** 2 / (1.0 if scaling is None else float(np.mean(scaling.y_sd**2)))
-    residual = results.design.y - noise.fitted(results, [b])
-    value = float(np.mean(noise.case_weights(results) * residual**2))
+    residual = fitted.design.y - noise.fitted(fitted, [b])
+    value = float(np.mean(fitted.case_weights * residual**2))
     if value == 0:
         raise DfError(
             "df: the residuals are all zero, so that the variance of the noise cannot be estimated."
@@ -301,14 +296,14 @@ def dispersion(results: NeuralNetResults, b: int, sigma: float | None = None) ->
     return value
 
 
-def weights(results: NeuralNetResults, b: int) -> DegreesOfFreedom:
+def weights(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Count weights as R does: those trained, and those held at another value than 0."""
-    free = results.fit.free[b % results.fit.free.shape[0]]
-    held = (results.theta[b] != 0) & ~results.network.is_moving
+    free = fitted.fit.free[b % fitted.fit.free.shape[0]]
+    held = (fitted.theta[b] != 0) & ~fitted.network.is_moving
     return DegreesOfFreedom(float(np.sum(free | held)), "weights")
 
 
-def remaining(results: NeuralNetResults, b: int) -> float:
+def remaining(fitted: Fitted, b: int) -> float:
     """How far twice the log-likelihood could still rise along the tangent.
 
     That is g' (R'R + D)^+ g / phi with the gradient g of the error; 0 at an optimum.
@@ -316,11 +311,11 @@ def remaining(results: NeuralNetResults, b: int) -> float:
     A fit whose value is beyond about one has not used what its degrees of freedom allow, so that local
     estimates, which presume an optimum, do not describe it.
     """
-    used = active(results, b)
-    r = rows(results, b)[:, :, used]
+    used = active(fitted, b)
+    r = rows(fitted, b)[:, :, used]
     r = r.reshape(-1, r.shape[2])
-    penalty = np.maximum(penalty_diagonal(results, b, used), 0.0)
-    gradient = results.gradients[b][used]
+    penalty = np.maximum(penalty_diagonal(fitted, b, used), 0.0)
+    gradient = fitted.gradients[b][used]
     size = np.sqrt(np.sum(r**2, axis=0) + penalty)
     keep = size > 1e-10 * size.max(initial=0.0)
     if not keep.any():
@@ -333,4 +328,4 @@ def remaining(results: NeuralNetResults, b: int) -> float:
         values, vectors = np.linalg.eigh(full.T @ full)
     held = values > RCOND * values.max()
     part = (gradient[keep] / size[keep]) @ vectors[:, held]
-    return float(np.sum(part**2 / values[held])) / dispersion(results, b)
+    return float(np.sum(part**2 / values[held])) / dispersion(fitted, b)

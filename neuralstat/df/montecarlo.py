@@ -1,6 +1,6 @@
 """Degrees of freedom by simulation: perturb the response, fit again, see how the fit follows.
 
-All perturbed fits are trained as one stack. Every draw has its own random stream, so results do not depend
+All perturbed fits are trained as one stack. Every draw has its own random stream, so fitted do not depend
 on threads, and two models given the same `random_state` see the same noise (common random numbers).
 
 References
@@ -12,21 +12,18 @@ Ye (1998), JASA 93:120. Efron (2004), JASA 99:619. Ramani, Blu & Unser (2008), I
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..checks import check_int, check_number
-from ..errors import ArgumentError, DfWarning
-from ..likelihood import noise
+from ..errors import ArgumentError, DfWarning, caller
+from ..fitted import Fitted
 from ..seeds import children, seed_sequence
-from . import polish
+from . import noise, polish
 from .refit import refit
 from .sigma import resolve_sigma
 from .value import DegreesOfFreedom, averaged
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 def slopes(change: np.ndarray, reply: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,24 +70,24 @@ def _two(random_state: Any) -> tuple[np.random.SeedSequence, np.random.SeedSeque
     return noise_seeds, start_seeds
 
 
-def _original(results: NeuralNetResults, sigma: np.ndarray) -> Any:
+def _original(fitted: Fitted, sigma: np.ndarray) -> Any:
     """Sigma in the units of the response, a float for one output; None where there is none."""
-    if not noise.gaussian(results.network.objective) and np.all(sigma == 1):
+    if not noise.gaussian(fitted.network.objective) and np.all(sigma == 1):
         return None
-    scaling = results.design.scaling
+    scaling = fitted.design.scaling
     value = sigma if scaling is None else sigma * scaling.y_sd
     return float(value[0]) if value.size == 1 else value
 
 
-def _spread(results: NeuralNetResults, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+def _spread(fitted: Fitted, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     """Give the standard deviation (K, n) of the responses."""
-    w = noise.case_weights(results)
+    w = fitted.case_weights
     safe = np.where(w > 0, w, 1.0)
-    return sigma[:, np.newaxis] * np.sqrt(noise.variance(results.network.objective, mu) / safe)
+    return sigma[:, np.newaxis] * np.sqrt(noise.variance(fitted.network.objective, mu) / safe)
 
 
 def gdf(
-    results: NeuralNetResults,
+    fitted: Fitted,
     rep: Any = "best",
     *,
     sigma: Any = None,
@@ -119,27 +116,27 @@ def gdf(
         See `refit`.
     """
     draws, tau = check_int(draws, "draws", 3), check_number(tau, "tau", positive=True)
-    goal, design = results.network.objective, results.design
-    size, source = resolve_sigma(results, sigma)
-    mu = noise.fitted(results, _members(results, rep))
+    objective, design = fitted.network.objective, fitted.design
+    size, source = resolve_sigma(fitted, sigma)
+    mu = noise.fitted(fitted, fitted.numbers(rep))
     noise_seeds, start_seeds = _two(random_state)
-    spread = _spread(results, mu, size)
+    spread = _spread(fitted, mu, size)
     change = tau * spread * _normal(noise_seeds, draws, design.y.shape)
-    if goal.name == "multinomial":
+    if objective.name == "multinomial":
         change = tau * _multinomial_noise(noise_seeds, draws, mu)
-    fits = refit(results, design.y + change, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
-    reply = noise.natural(goal, fits)
-    if goal.name == "multinomial":
+    fits = refit(fitted, design.y + change, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
+    reply = noise.natural(objective, fits)
+    if objective.name == "multinomial":
         slope, without = slopes(change, reply)
-        factor = noise.variance(goal, mu).sum(axis=0)
+        factor = noise.variance(objective, mu).sum(axis=0)
         per, values = slope * factor, (without * factor).sum(axis=1)
     else:
-        factor = noise.variance(goal, mu)
+        factor = noise.variance(objective, mu)
         pairs = [slopes(change[:, k], reply[:, k]) for k in range(mu.shape[0])]
         per = np.sum([s * f for (s, _), f in zip(pairs, factor, strict=True)], axis=0)
         values = np.sum([(w * f).sum(axis=1) for (_, w), f in zip(pairs, factor, strict=True)], axis=0)
     return DegreesOfFreedom(
-        float(per.sum()), "gdf", se=jackknife(values), per_observation=per, sigma=_original(results, size),
+        float(per.sum()), "gdf", se=jackknife(values), per_observation=per, sigma=_original(fitted, size),
         sigma_source=source, draws=draws, details={"tau": tau, "restarts": restarts},
     )  # fmt: skip
 
@@ -151,7 +148,7 @@ def _multinomial_noise(seeds: np.random.SeedSequence, draws: int, p: np.ndarray)
 
 
 def covariance(
-    results: NeuralNetResults,
+    fitted: Fitted,
     rep: Any = "best",
     *,
     sigma: Any = None,
@@ -177,36 +174,36 @@ def covariance(
         As for "gdf".
     """
     draws = check_int(draws, "draws", 3)
-    goal, design = results.network.objective, results.design
-    size, source = resolve_sigma(results, sigma)
-    mu = noise.fitted(results, _members(results, rep)) if mean is None else _given_mean(results, mean)
+    objective, design = fitted.network.objective, fitted.design
+    size, source = resolve_sigma(fitted, sigma)
+    mu = noise.fitted(fitted, fitted.numbers(rep)) if mean is None else _given_mean(fitted, mean)
     noise_seeds, start_seeds = _two(random_state)
     scale = np.square(size)[:, np.newaxis]
     drawn = np.stack([
-        noise.draw(goal, np.random.default_rng(s), mu, scale, design.weights)
+        noise.draw(objective, np.random.default_rng(s), mu, scale, design.weights)
         for s in children(noise_seeds, draws)
     ])  # fmt: skip
-    fits = refit(results, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
-    reply = noise.natural(goal, fits)
-    if noise.gaussian(goal):
+    fits = refit(fitted, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
+    reply = noise.natural(objective, fits)
+    if noise.gaussian(objective):
         pairs = [slopes(drawn[:, k], reply[:, k]) for k in range(mu.shape[0])]
         per = np.sum([s for s, _ in pairs], axis=0)
         se = jackknife(np.sum([w.sum(axis=1) for _, w in pairs], axis=0))
     else:
-        w = noise.case_weights(results)
+        w = fitted.case_weights
         d, m = drawn - drawn.mean(axis=0), reply - reply.mean(axis=0)
         terms = w * np.sum(d * m / scale, axis=1) * draws / (draws - 1)
         per, se = terms.mean(axis=0), float(terms.sum(axis=1).std(ddof=1) / np.sqrt(draws))
     return DegreesOfFreedom(
-        float(per.sum()), "covariance", se=se, per_observation=per, sigma=_original(results, size),
+        float(per.sum()), "covariance", se=se, per_observation=per, sigma=_original(fitted, size),
         sigma_source=source, draws=draws,
         details={"restarts": restarts, "mean": "fit" if mean is None else "given"},
     )  # fmt: skip
 
 
-def _given_mean(results: NeuralNetResults, mean: Any) -> np.ndarray:
+def _given_mean(fitted: Fitted, mean: Any) -> np.ndarray:
     """Means (K, n) in internal units from an array over the rows used."""
-    design = results.design
+    design = fitted.design
     array = np.asarray(mean, dtype=float)
     array = array.reshape(1, -1) if array.ndim == 1 else array.T
     if array.shape != design.y.shape:
@@ -219,7 +216,7 @@ def _given_mean(results: NeuralNetResults, mean: Any) -> np.ndarray:
 
 
 def sure(
-    results: NeuralNetResults,
+    fitted: Fitted,
     rep: Any = "best",
     *,
     sigma: Any = None,
@@ -253,39 +250,39 @@ def sure(
     """
     del n_jobs  # the moves are a few Newton steps each
     draws, eps = check_int(draws, "draws", 2), check_number(eps, "eps", positive=True)
-    size, source = resolve_sigma(results, sigma)
+    size, source = resolve_sigma(fitted, sigma)
     probes = [
-        np.random.default_rng(s).integers(0, 2, results.design.y.shape) * 2.0 - 1
+        np.random.default_rng(s).integers(0, 2, fitted.design.y.shape) * 2.0 - 1
         for s in children(seed_sequence(random_state), draws)
     ]
-    members = [_sure_member(results, b, size, probes, eps) for b in _members(results, rep)]
+    members = [_sure_member(fitted, b, size, probes, eps) for b in fitted.numbers(rep)]
     moved = max(m.details["moved"] for m in members)
     if moved > 0.1:
         warnings.warn(
             f"df: polishing moved the fit by {moved:.2g} standard deviations of the noise: 'sure' describes "
             "the optimum nearby, not the fit that was stopped early. method='gdf' or 'covariance' describe that.",
             DfWarning,
-            stacklevel=4,
+            stacklevel=caller(),
         )
     whole = averaged(members)
     if len(members) > 1:  # the members share the probes
         whole.se = float(np.mean([m.details["values"] for m in members], axis=0).std(ddof=1) / np.sqrt(draws))
-    whole.sigma, whole.sigma_source, whole.draws = _original(results, size), source, draws
+    whole.sigma, whole.sigma_source, whole.draws = _original(fitted, size), source, draws
     return whole
 
 
 def _sure_member(
-    results: NeuralNetResults, b: int, sigma: np.ndarray, probes: list[np.ndarray], eps: float
+    fitted: Fitted, b: int, sigma: np.ndarray, probes: list[np.ndarray], eps: float
 ) -> DegreesOfFreedom:
-    solver = polish.Polish(results, b)
+    solver = polish.Polish(fitted, b)
     theta, _ = solver.optimum()
-    mu = noise.means(results, theta[np.newaxis])[0]
-    spread = _spread(results, mu, sigma)
-    before = noise.fitted(results, [b])
+    mu = noise.means(fitted, theta[np.newaxis])[0]
+    spread = _spread(fitted, mu, sigma)
+    before = noise.fitted(fitted, [b])
     per = np.empty((len(probes), mu.shape[1]))
     for row, probe in zip(per, probes, strict=True):
-        moved = solver.follow(results.design.y + eps * spread * probe)
-        change = noise.means(results, moved[np.newaxis])[0] - mu
+        moved = solver.follow(fitted.design.y + eps * spread * probe)
+        change = noise.means(fitted, moved[np.newaxis])[0] - mu
         row[:] = np.sum(probe * change / (eps * spread), axis=0)
     values = per.sum(axis=1)
     moved_by = float(np.sqrt(np.mean(((mu - before) / spread) ** 2)))
@@ -293,8 +290,3 @@ def _sure_member(
         float(values.mean()), "sure", se=float(values.std(ddof=1) / np.sqrt(values.size)),
         per_observation=per.mean(axis=0), details={"moved": moved_by, "values": values, "eps": eps},
     )  # fmt: skip
-
-
-def _members(results: NeuralNetResults, rep: Any) -> list[int]:
-    """0-based repetitions that a fit consists of."""
-    return results._numbers(rep)

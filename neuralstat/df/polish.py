@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import DfError
+from ..fitted import Fitted
 from ..functions.penalties import penalise
 from ..jit.compile import as_python
 from ..network import derivatives
 from .local import DEFINITE, _indefinite, active
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 TOLERANCE = 1e-10  # largest partial derivative at an optimum, relative to the size of the scores
 
@@ -25,20 +21,20 @@ class Polish:
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
     b : int
     """
 
-    def __init__(self, results: NeuralNetResults, b: int) -> None:
-        self.results, self.b = results, b
-        self.network, self.penalty = results.network, results.penalty_coefficients
-        self.used = active(results, b)
-        self.theta = results.fit.theta[b].astype(float)
-        scores = derivatives.scores(self.network, results.data, self.theta)
+    def __init__(self, fitted: Fitted, b: int) -> None:
+        self.fitted, self.b = fitted, b
+        self.network, self.penalty = fitted.network, fitted.penalty_coefficients
+        self.used = active(fitted, b)
+        self.theta = fitted.fit.theta[b].astype(float)
+        scores = derivatives.scores(self.network, fitted.data, self.theta)
         self.limit = TOLERANCE * max(1.0, float(np.sqrt(np.max(np.sum(scores**2, axis=0)))))
 
     def _data(self, y: np.ndarray) -> cpu.Data:
-        design = self.results.design
+        design = self.fitted.design
         return make_data(design.x, y, design.weights, design.offset)
 
     def _gradient(self, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
@@ -64,7 +60,7 @@ class Polish:
         DfError
             Where none is reached, or the Hessian there is not positive definite.
         """
-        data = self.results.data
+        data = self.fitted.data
         theta, damping = self.theta.copy(), 0.0
         value = self._objective(data, theta)
         for step in range(steps):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, DfError
-from ..likelihood import noise
+from ..fitted import Fitted
+from . import noise
 from .local import jacobian
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 def difference_sigma(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
@@ -46,19 +44,19 @@ def difference_sigma(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
     return float(np.sqrt(np.mean(pseudo**2 / (a**2 * v[:-2] + (1 - a) ** 2 * v[2:] + v[1:-1]))))
 
 
-def residual_sigma(results: NeuralNetResults, b: int) -> np.ndarray:
+def residual_sigma(fitted: Fitted, b: int) -> np.ndarray:
     """(K,) from residuals of repetition b on n minus its degrees of freedom (jacobian), internal units."""
-    n, k = results.nobs, results.network.n_outputs
-    residual = results.design.y - noise.fitted(results, [b])
-    rest = n - float(jacobian(results, b)) / k
+    n, k = fitted.nobs, fitted.network.n_outputs
+    residual = fitted.design.y - noise.fitted(fitted, [b])
+    rest = n - float(jacobian(fitted, b)) / k
     if rest <= 0:
         raise DfError(
             f"df: no degrees of freedom are left for sigma ({n} observations, {n - rest:.4g} used): give it."
         )
-    return np.sqrt(np.sum(noise.case_weights(results) * residual**2, axis=1) / rest)
+    return np.sqrt(np.sum(fitted.case_weights * residual**2, axis=1) / rest)
 
 
-def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndarray, str]:
+def resolve_sigma(fitted: Fitted, sigma: Any = None) -> tuple[np.ndarray, str]:
     """Find the standard deviation (K,) of the noise in internal units, and where it came from.
 
     With ``sigma=None``: the residuals of the repetition of least error on n minus its degrees of freedom,
@@ -67,7 +65,7 @@ def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndar
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
     sigma : float or array (K,), optional
         In the units of the response.
 
@@ -76,11 +74,11 @@ def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndar
     ArgumentError
         Where `sigma` is not positive.
     """
-    k = results.network.n_outputs
-    scaling = results.design.scaling
+    k = fitted.network.n_outputs
+    scaling = fitted.design.scaling
     unit = np.ones(k) if scaling is None else scaling.y_sd
-    if not noise.gaussian(results.network.objective):
-        return _dispersion(results, sigma)
+    if not noise.gaussian(fitted.network.objective):
+        return _dispersion(fitted, sigma)
     if sigma is not None:
         try:
             given = np.broadcast_to(np.asarray(sigma, dtype=float), (k,))
@@ -91,12 +89,12 @@ def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndar
         if not np.all(np.isfinite(given) & (given > 0)):
             raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
         return given / unit, "as given"
-    b = results.best - 1
-    own = residual_sigma(results, b)
+    b = fitted.best
+    own = residual_sigma(fitted, b)
     source = "from the residuals of the best repetition on n minus its jacobian df"
-    if results.design.x.shape[0] == 1 and results.design.offset is None and results.nobs >= 10:
-        x, w = results.design.x[0], results.design.weights
-        near = np.array([difference_sigma(x, y, w) for y in results.design.y])
+    if fitted.design.x.shape[0] == 1 and fitted.design.offset is None and fitted.nobs >= 10:
+        x, w = fitted.design.x[0], fitted.design.weights
+        near = np.array([difference_sigma(x, y, w) for y in fitted.design.y])
         if np.any((near > 0) & (near < own)):
             own = np.where(near > 0, np.minimum(near, own), own)
             source = "from differences of neighbours (Gasser, Sroka & Jennen-Steinmetz)"
@@ -105,22 +103,22 @@ def resolve_sigma(results: NeuralNetResults, sigma: Any = None) -> tuple[np.ndar
     return own, source
 
 
-def _dispersion(results: NeuralNetResults, sigma: Any) -> tuple[np.ndarray, str]:
+def _dispersion(fitted: Fitted, sigma: Any) -> tuple[np.ndarray, str]:
     """Root of the dispersion of a family: 1, as given, or Pearson's estimate on n minus the jacobian df."""
-    k = results.network.n_outputs
+    k = fitted.network.n_outputs
     if sigma is not None:
         if not np.all(np.isfinite(sigma)) or not np.all(np.asarray(sigma) > 0):
             raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
         return np.broadcast_to(np.asarray(sigma, dtype=float), (k,)), "as given"
-    family = getattr(results.network.objective, "family", None)
+    family = getattr(fitted.network.objective, "family", None)
     if family is None or not family.dispersed:
         return np.ones(k), "fixed by the family"
-    b = results.best - 1
-    mu = noise.fitted(results, [b])
-    rest = results.nobs - float(jacobian(results, b))
+    b = fitted.best
+    mu = noise.fitted(fitted, [b])
+    rest = fitted.nobs - float(jacobian(fitted, b))
     if rest <= 0:
         raise DfError(
             "df: no degrees of freedom are left to estimate the dispersion; give sigma, its square root."
         )
-    pearson = noise.case_weights(results) * (results.design.y - mu) ** 2 / family.variance(mu)
+    pearson = fitted.case_weights * (fitted.design.y - mu) ** 2 / family.variance(mu)
     return np.sqrt(pearson.sum(axis=1) / rest), "root of Pearson's dispersion"

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import ArgumentError
+from ..fitted import Fitted
+from ..inference.predict import inputs
 from ..inference.sampling import joint_moves, mean_jacobian
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class Estimate:
 
     def frame(self, index: Any, name: str, alpha: float) -> pd.DataFrame:
         """A row per effect: `name`, std err, z, P>|z|, limits, and the standard deviation over repetitions."""
+        from scipy import stats
+
         q = stats.norm.ppf(1 - alpha / 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             z = self.value / self.se
@@ -65,7 +65,7 @@ class Estimate:
         }, index=index)  # fmt: skip
 
 
-def output_position(results: NeuralNetResults, response: str | None) -> int:
+def output_position(fitted: Fitted, response: str | None) -> int:
     """Which output is meant: the only one, or the one named.
 
     Raises
@@ -73,7 +73,7 @@ def output_position(results: NeuralNetResults, response: str | None) -> int:
     ArgumentError
         Where there is no such output, or several and none is named.
     """
-    names = results.design.y_names
+    names = fitted.design.y_names
     if response is None and len(names) == 1:
         return 0
     if response not in names:
@@ -81,7 +81,7 @@ def output_position(results: NeuralNetResults, response: str | None) -> int:
     return names.index(response)
 
 
-def raw_frame(results: NeuralNetResults) -> pd.DataFrame:
+def raw_frame(fitted: Fitted) -> pd.DataFrame:
     """The user's covariates at the rows of the fit.
 
     Raises
@@ -89,15 +89,15 @@ def raw_frame(results: NeuralNetResults) -> pd.DataFrame:
     ArgumentError
         For models with array terms, or an offset given as an array, whose rows cannot be made up.
     """
-    spec = results.design.spec
+    spec = fitted.design.spec
     if getattr(spec, "tensors", ()):
         raise ArgumentError("effects need columns of numbers or factors; this model has array terms.")
     if spec.offset_kind == "array":
         raise ArgumentError("effects need the offset as a column of the data, not as an array.")
-    return results.design.frame.reset_index(drop=True)
+    return fitted.design.frame.reset_index(drop=True)
 
 
-def covariate(results: NeuralNetResults, name: Any) -> pd.Series:
+def covariate(fitted: Fitted, name: Any) -> pd.Series:
     """One of the user's covariates at the rows of the fit.
 
     Raises
@@ -105,10 +105,10 @@ def covariate(results: NeuralNetResults, name: Any) -> pd.Series:
     ArgumentError
         Where the formula has no such covariate.
     """
-    known = results.design.spec.covariates
+    known = fitted.design.spec.covariates
     if name not in known:
         raise ArgumentError(f"variable must be one of {', '.join(map(repr, known))}; got {name!r}.")
-    return raw_frame(results)[name]
+    return raw_frame(fitted)[name]
 
 
 def is_factor(values: pd.Series) -> bool:
@@ -136,29 +136,29 @@ def replaced(frame: pd.DataFrame, name: str, value: Any) -> pd.DataFrame:
     return out
 
 
-def means(results: NeuralNetResults, frame: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
+def means(fitted: Fitted, frame: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
     """(R, m) predicted means of output k by repetition."""
-    x, offset, _, _ = results._inputs(frame, None)
-    return results._response(results._raw(x, offset, numbers))[:, k]
+    x, offset, _, _ = inputs(fitted, frame, None)
+    return fitted.response(fitted.raw(x, offset, numbers))[:, k]
 
 
 def estimate(
-    results: NeuralNetResults, blocks: Sequence[Block], k: int, rep: Any = "mean", cov_type: str | None = None,
+    fitted: Fitted, blocks: Sequence[Block], k: int, rep: Any = "mean", cov_type: str | None = None,
     se: bool = True,
 ) -> Estimate:  # fmt: skip
     """Value and standard errors of linear functionals."""
-    numbers = results._numbers(rep)
-    values = sum(means(results, b.frame, numbers, k) @ b.constants.T for b in blocks)  # (R, E)
+    numbers = fitted.numbers(rep)
+    values = sum(means(fitted, b.frame, numbers, k) @ b.constants.T for b in blocks)  # (R, E)
     values = np.asarray(values)
     r = len(numbers)
     between = values.std(axis=0, ddof=1) if r > 1 else np.zeros(values.shape[1])
     if not se:
         return Estimate(values.mean(axis=0), np.full(values.shape[1], np.nan), between)
-    encoded = [results._inputs(b.frame, None)[:2] for b in blocks]
+    encoded = [inputs(fitted, b.frame, None)[:2] for b in blocks]
     moved: Any = 0.0
-    for b, moves in zip(numbers, joint_moves(results, numbers, cov_type), strict=True):
+    for b, moves in zip(numbers, joint_moves(fitted, numbers, cov_type), strict=True):
         rows = sum(
-            block.constants @ mean_jacobian(results, b, x, offset)[k]
+            block.constants @ mean_jacobian(fitted, b, x, offset)[k]
             for block, (x, offset) in zip(blocks, encoded, strict=True)
         )  # (E, P)
         moved = moved + rows @ moves / r

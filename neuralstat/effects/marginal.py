@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
+from ..fitted import Fitted, fitted_of
 from ..inference.get_prediction import check_alpha
 from . import functional as f
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 AT = ("overall", "mean", "median", "zero")
 METHODS = ("dydx", "eydx", "dyex", "eyex")
@@ -20,7 +18,7 @@ STEP = 1e-4  # of central differences, in standard deviations
 
 
 def marginal_effects(
-    results: NeuralNetResults, at: str = "overall", method: str = "dydx", *, variables: Any = None,
+    fit: Any, at: str = "overall", method: str = "dydx", *, variables: Any = None,
     response: str | None = None, rep: Any = "mean", alpha: float = 0.05, cov_type: str | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Average slopes d mean / d variable, as statsmodels' ``get_margeff``; discrete changes for factors.
@@ -31,6 +29,7 @@ def marginal_effects(
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     at : {"overall", "mean", "median", "zero"}
         Averaged over the rows of the data, or at one row of means, medians, zeros (factors: their most frequent level).
     method : {"dydx", "eydx", "dyex", "eyex"}
@@ -54,19 +53,20 @@ def marginal_effects(
     ArgumentError
         For unknown arguments; array terms.
     """
+    fitted = fitted_of(fit)
     if at not in AT:
         raise ArgumentError(f"at must be one of {', '.join(map(repr, AT))}; got {at!r}.")
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
-    alpha, k = check_alpha(alpha), f.output_position(results, response)
-    whole = f.raw_frame(results)
+    alpha, k = check_alpha(alpha), f.output_position(fitted, response)
+    whole = f.raw_frame(fitted)
     rows = whole if at == "overall" else _typical(whole, at)
-    share = _shares(results, len(rows))
+    share = _shares(fitted, len(rows))
     names = [variables] if isinstance(variables, str) else variables
-    chosen = list(results.design.spec.covariates) if names is None else list(names)
+    chosen = list(fitted.design.spec.covariates) if names is None else list(names)
     parts, index = [], []
     for name in chosen:
-        values = f.covariate(results, name)
+        values = f.covariate(fitted, name)
         if f.is_factor(values):
             first, *others = f.levels(values)
             for level in others:
@@ -82,20 +82,20 @@ def marginal_effects(
         if method[2:] == "ex":
             constants = constants * here
         if method[0] == "e":
-            mu = f.means(results, rows, results._numbers(rep), k).mean(axis=0)
+            mu = f.means(fitted, rows, fitted.numbers(rep), k).mean(axis=0)
             constants = constants / mu
         up, down = (f.replaced(rows, name, here + side) for side in (h, -h))
         parts.append([f.Block(up, constants), f.Block(down, -constants)])
         index.append(name)
     label = {"dydx": "dy/dx", "eydx": "d(lny)/dx", "dyex": "dy/d(lnx)", "eyex": "d(lny)/d(lnx)"}[method]
-    found = [f.estimate(results, blocks, k, rep, cov_type).frame([i], label, alpha)
+    found = [f.estimate(fitted, blocks, k, rep, cov_type).frame([i], label, alpha)
              for blocks, i in zip(parts, index, strict=True)]  # fmt: skip
     return pd.concat(found)
 
 
-def _shares(results: NeuralNetResults, m: int) -> np.ndarray:
+def _shares(fitted: Fitted, m: int) -> np.ndarray:
     """(1, m) weights of the rows in an average."""
-    w = np.ones(m) if m != results.nobs else (results._case_weights > 0).astype(float)
+    w = np.ones(m) if m != fitted.nobs else (fitted.case_weights > 0).astype(float)
     return (w / w.sum())[np.newaxis]
 
 

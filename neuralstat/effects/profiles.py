@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..checks import check_int
 from ..errors import ArgumentError
+from ..fitted import fitted_of
 from ..inference.get_prediction import check_alpha
 from . import functional as f
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 def grid_of(values: pd.Series, grid: Any) -> list[Any]:
@@ -40,7 +38,7 @@ def grid_of(values: pd.Series, grid: Any) -> list[Any]:
 
 
 def partial_dependence(
-    results: NeuralNetResults, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
+    fit: Any, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
     alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """Mean prediction over the rows of the data with one variable set to each value (Friedman 2001, Ann. Stat. 29:1189).
@@ -49,6 +47,7 @@ def partial_dependence(
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     variable : str
         The user's column, numeric or factor.
     grid : int or list
@@ -63,24 +62,26 @@ def partial_dependence(
     DataFrame
         Index `variable`; columns ``mean``, ``std err``, ``lower``, ``upper``, ``sd over repetitions``.
     """
-    values, k = f.covariate(results, variable), f.output_position(results, response)
-    alpha, rows = check_alpha(alpha), f.raw_frame(results)
+    fitted = fitted_of(fit)
+    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
+    alpha, rows = check_alpha(alpha), f.raw_frame(fitted)
     points = grid_of(values, grid)
     share = np.full((1, len(rows)), 1 / len(rows))
-    parts = [f.estimate(results, [f.Block(f.replaced(rows, variable, g), share)], k, rep, cov_type, se) for g in points]
+    parts = [f.estimate(fitted, [f.Block(f.replaced(rows, variable, g), share)], k, rep, cov_type, se) for g in points]
     joined = f.Estimate(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("value", "se", "between")))
     frame = joined.frame(pd.Index(points, name=variable), "mean", alpha)
     return frame.drop(columns=["z", "P>|z|"])
 
 
 def ice(
-    results: NeuralNetResults, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
+    fit: Any, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
     centred: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Individual curves: the prediction of every row as one variable runs over a grid (Goldstein et al. 2015, JCGS 24:44).
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     variable, grid, response, rep
         As in `partial_dependence`, which is the mean of these curves.
     centred : bool
@@ -91,18 +92,19 @@ def ice(
     DataFrame, shape (grid, n)
         A column per row of the fit, under its index.
     """
-    values, k = f.covariate(results, variable), f.output_position(results, response)
-    rows, points = f.raw_frame(results), grid_of(values, grid)
-    numbers = results._numbers(rep)
-    curves = np.stack([f.means(results, f.replaced(rows, variable, g), numbers, k).mean(axis=0) for g in points])
+    fitted = fitted_of(fit)
+    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
+    rows, points = f.raw_frame(fitted), grid_of(values, grid)
+    numbers = fitted.numbers(rep)
+    curves = np.stack([f.means(fitted, f.replaced(rows, variable, g), numbers, k).mean(axis=0) for g in points])
     if centred:
         curves = curves - curves[0]
-    index = results.design.index
+    index = fitted.design.index
     return pd.DataFrame(curves, pd.Index(points, name=variable), index)
 
 
 def ale(
-    results: NeuralNetResults, variable: str, bins: Any = 20, *, response: str | None = None, rep: Any = "mean",
+    fit: Any, variable: str, bins: Any = 20, *, response: str | None = None, rep: Any = "mean",
     alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """Accumulated local effects (Apley & Zhu 2020, JRSS B 82:1059), as R's ``ALEPlot``.
@@ -113,6 +115,7 @@ def ale(
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     variable : str
         A numeric column.
     bins : int or list
@@ -130,10 +133,11 @@ def ale(
     ArgumentError
         For a factor.
     """
-    values, k = f.covariate(results, variable), f.output_position(results, response)
+    fitted = fitted_of(fit)
+    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
     if f.is_factor(values):
         raise ArgumentError(f"ale needs a numeric variable, and {variable!r} is a factor: use partial_dependence.")
-    alpha, rows = check_alpha(alpha), f.raw_frame(results)
+    alpha, rows = check_alpha(alpha), f.raw_frame(fitted)
     x = values.to_numpy(dtype=float)
     ends = _ends(x, bins, variable)
     own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2)  # bins are (z_k-1, z_k]
@@ -145,7 +149,7 @@ def ale(
     constants = constants - count @ middle / count.sum()
     up = f.Block(f.replaced(rows, variable, ends[own + 1]), constants)
     down = f.Block(f.replaced(rows, variable, ends[own]), -constants)
-    found = f.estimate(results, [up, down], k, rep, cov_type, se).frame(pd.Index(ends, name=variable), "ale", alpha)
+    found = f.estimate(fitted, [up, down], k, rep, cov_type, se).frame(pd.Index(ends, name=variable), "ale", alpha)
     return found.drop(columns=["z", "P>|z|"])
 
 

@@ -7,31 +7,33 @@ Modelling 178:389 (who find connection weights nearer to the truth than Garson's
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..assessment.losses import pick
+from ..assessment.procedure import target_of
 from ..checks import check_int
 from ..errors import ArgumentError
+from ..fitted import Fitted, fitted_of
+from ..inference.predict import inputs
 from ..seeds import children, seed_sequence
 from . import functional as f
 from .profiles import grid_of
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 METHODS = ("garson", "olden", "permutation")
 
 
 def importance(
-    results: NeuralNetResults, method: str = "permutation", *, response: str | None = None, rep: Any = "mean",
+    fit: Any, method: str = "permutation", *, response: str | None = None, rep: Any = "mean",
     scaled: bool = True, loss: str | None = None, repeats: int = 10, random_state: Any = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Importance of the covariates, over all repetitions: their mean, spread, and how often they agree in sign.
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     method : {"garson", "olden", "permutation"}
         "garson": shares of absolute products of weights, one hidden layer; "olden": sums of products of weights along all
         paths, signed, any number of layers; of the design's columns. "permutation": increase of the mean loss when the
@@ -57,34 +59,35 @@ def importance(
     ArgumentError
         For unknown methods; Garson's with other than one hidden layer; layers that are not dense.
     """
+    fitted = fitted_of(fit)
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
     if method == "permutation":
-        return _permutation(results, rep, loss, check_int(repeats, "repeats", 1), random_state)
+        return _permutation(fitted, rep, loss, check_int(repeats, "repeats", 1), random_state)
     if loss is not None:
         raise ArgumentError(f"loss belongs to method='permutation', not to {method!r}.")
-    if not results.network.dense:
+    if not fitted.network.dense:
         raise ArgumentError(f"method={method!r} needs dense layers: use method='permutation'.")
-    if method == "garson" and len(results.network.hidden) != 1:
+    if method == "garson" and len(fitted.network.hidden) != 1:
         raise ArgumentError("method='garson' needs one hidden layer: use method='olden' or 'permutation'.")
-    k = f.output_position(results, response)
-    size = _column_sd(results) if scaled else np.ones(results.design.x.shape[0])
+    k = f.output_position(fitted, response)
+    size = _column_sd(fitted) if scaled else np.ones(fitted.design.x.shape[0])
     rule = _garson if method == "garson" else _olden
     values = np.array([
-        rule([np.nan_to_num(m) for m in results.weights[b]], size, k) for b in results._numbers(rep)
+        rule([np.nan_to_num(m) for m in fitted.network.matrices(fitted.theta[b])], size, k) for b in fitted.numbers(rep)
     ])  # fmt: skip
     mean = values.mean(axis=0)
     frame = pd.DataFrame({
         "importance": mean, "sd": values.std(axis=0, ddof=1) if len(values) > 1 else np.nan,
-    }, index=list(results.design.x_names))  # fmt: skip
+    }, index=list(fitted.design.x_names))  # fmt: skip
     if method == "olden":
         frame["sign"] = np.mean(np.sign(values) == np.sign(mean), axis=0)
     return frame
 
 
-def _column_sd(results: NeuralNetResults) -> np.ndarray:
-    x = results.design.x.std(axis=1, ddof=1)
-    return x if results.design.scaling is None else x * results.design.scaling.x_sd
+def _column_sd(fitted: Fitted) -> np.ndarray:
+    x = fitted.design.x.std(axis=1, ddof=1)
+    return x if fitted.design.scaling is None else x * fitted.design.scaling.x_sd
 
 
 def _garson(weights: list[np.ndarray], size: np.ndarray, k: int) -> np.ndarray:
@@ -103,21 +106,18 @@ def _olden(weights: list[np.ndarray], size: np.ndarray, k: int) -> np.ndarray:
     return product[:, k]
 
 
-def _permutation(results: NeuralNetResults, rep: Any, loss: Any, repeats: int, random_state: Any) -> pd.DataFrame:
-    from ..assessment.losses import pick
-    from ..assessment.procedure import target_of
-
-    name, rule = pick(loss, target_of(results))
-    rows, y, w = f.raw_frame(results), results._responses, results._case_weights
-    numbers = results._numbers(rep)
+def _permutation(fitted: Fitted, rep: Any, loss: Any, repeats: int, random_state: Any) -> pd.DataFrame:
+    name, rule = pick(loss, target_of(fitted))
+    rows, y, w = f.raw_frame(fitted), fitted.responses, fitted.case_weights
+    numbers = fitted.numbers(rep)
 
     def error(frame: pd.DataFrame) -> float:
-        x, offset, _, _ = results._inputs(frame, None)
-        mu = results._response(results._raw(x, offset, numbers)).mean(axis=0)
+        x, offset, _, _ = inputs(fitted, frame, None)
+        mu = fitted.response(fitted.raw(x, offset, numbers)).mean(axis=0)
         return float(np.average(rule(y, mu), weights=w))
 
     base = error(rows)
-    known = list(results.design.spec.covariates)
+    known = list(fitted.design.spec.covariates)
     table = {}
     for variable, seeds in zip(known, children(seed_sequence(random_state), len(known)), strict=True):
         rng = np.random.default_rng(seeds)
@@ -135,13 +135,14 @@ def _permutation(results: NeuralNetResults, rep: Any, loss: Any, repeats: int, r
 
 
 def lek_profile(
-    results: NeuralNetResults, variable: str | None = None, grid: Any = 100,
+    fit: Any, variable: str | None = None, grid: Any = 100,
     quantiles: Any = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), *, response: str | None = None, rep: Any = "mean",
 ) -> pd.DataFrame:  # fmt: skip
     """Prediction as one variable runs over its range, all others held at a quantile (factors: most frequent level).
 
     Parameters
     ----------
+    fit : NeuralNetResults or Fitted
     variable : str, optional
         Default all numeric ones.
     grid : int or list
@@ -155,13 +156,14 @@ def lek_profile(
     DataFrame
         Long: ``variable``, ``value``, ``quantile``, ``mean``, ``sd over repetitions``.
     """
+    fitted = fitted_of(fit)
     held = np.atleast_1d(np.asarray(quantiles, dtype=float))
     if not np.all((held >= 0) & (held <= 1)):
         raise ArgumentError(f"quantiles must lie between 0 and 1, got {quantiles!r}.")
-    rows, k, numbers = f.raw_frame(results), f.output_position(results, response), results._numbers(rep)
-    known = results.design.spec.covariates
+    rows, k, numbers = f.raw_frame(fitted), f.output_position(fitted, response), fitted.numbers(rep)
+    known = fitted.design.spec.covariates
     numeric = [n for n in known if not f.is_factor(rows[n])]
-    chosen = numeric if variable is None else [f.covariate(results, variable).name]
+    chosen = numeric if variable is None else [f.covariate(fitted, variable).name]
     parts = []
     for name in chosen:
         points = grid_of(rows[name], grid)
@@ -171,7 +173,7 @@ def lek_profile(
                 value = rows[other].mode().iloc[0] if f.is_factor(rows[other]) else rows[other].quantile(q)
                 frame = f.replaced(frame, other, value)
             frame[name] = pd.Series(points, dtype=rows[name].dtype if f.is_factor(rows[name]) else float)
-            values = f.means(results, frame, numbers, k)
+            values = f.means(fitted, frame, numbers, k)
             spread = values.std(axis=0, ddof=1) if len(numbers) > 1 else np.zeros(len(points))
             parts.append(pd.DataFrame({
                 "variable": name, "value": points, "quantile": q, "mean": values.mean(axis=0),

@@ -12,56 +12,55 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import check_int
-from ..df.refit import CHUNK_BYTES, RESTARTS, _rescaling, _starts, repeated, train_stack
+from ..df import noise
 from ..errors import ArgumentError, ConvergenceWarning, caller
-from ..likelihood import noise
+from ..fitted import Fitted
 from ..network import derivatives
 from ..seeds import children, seed_sequence
-from ..training.minibatch import refit_cases
+from ..training.refits import Refits, check_restarts, combine, repeated, stacks
 from .dispersion import degrees, dispersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..results import NeuralNetResults
-    from ..training.train import Fit
+    from ..training.fit import Fit
 
 KINDS = ("parametric", "residual", "case")
 
 
-def responses(results: NeuralNetResults, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> np.ndarray:
+def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> np.ndarray:
     """Responses (T, K, n) of bootstrap samples in internal units, from the fit as truth.
 
     "parametric": drawn from the family, with its dispersion. "residual": fitted values plus residuals drawn with
     replacement, enlarged by sqrt(n / (n - df)) and centred; rows of several outputs stay together.
     """
-    numbers = results._numbers(rep)
-    mu = noise.fitted(results, numbers)
-    goal, w = results.network.objective, noise.case_weights(results)
+    numbers = fitted.numbers(rep)
+    mu = noise.fitted(fitted, numbers)
+    objective, w = fitted.network.objective, fitted.case_weights
     safe = np.where(w > 0, w, 1.0)
     if kind == "parametric":
-        if results.family is None:
+        if fitted.family is None:
             raise ArgumentError("kind='parametric' needs a family: use kind='residual' or 'case'.")
-        phi = dispersion(results, numbers)[0]
-        if noise.gaussian(goal):
+        phi = dispersion(fitted, numbers)[0]
+        if noise.gaussian(objective):
             root = np.linalg.cholesky(phi)
             return np.stack([
                 mu + root @ np.random.default_rng(s).standard_normal(mu.shape) / np.sqrt(safe)
                 for s in children(seeds, draws)
             ])  # fmt: skip
-        if goal.name == "multinomial" and not np.allclose(results.design.y.sum(axis=0), 1):
+        if objective.name == "multinomial" and not np.allclose(fitted.design.y.sum(axis=0), 1):
             raise ArgumentError("kind='parametric' needs one class per row: use kind='case'.")
         return np.stack([
-            noise.draw(goal, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], results.design.weights)
+            noise.draw(objective, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], fitted.design.weights)
             for s in children(seeds, draws)
         ])  # fmt: skip
-    if not noise.gaussian(goal):
+    if not noise.gaussian(objective):
         raise ArgumentError("kind='residual' needs additive noise: use kind='parametric' or 'case'.")
     used = np.flatnonzero(w > 0)
-    rest = degrees(results, numbers)
+    rest = degrees(fitted, numbers)
     if rest <= 0:
         raise ArgumentError("no degrees of freedom are left to rescale residuals: use kind='case', or a smaller model.")
-    standard = (results.design.y - mu)[:, used] * np.sqrt(w[used])
+    standard = (fitted.design.y - mu)[:, used] * np.sqrt(w[used])
     standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(used.size / rest)
     out = np.empty((draws, *mu.shape))
     for t, s in enumerate(children(seeds, draws)):
@@ -70,17 +69,17 @@ def responses(results: NeuralNetResults, kind: str, draws: int, seeds: np.random
     return out
 
 
-def counts(results: NeuralNetResults, draws: int, seeds: np.random.SeedSequence) -> np.ndarray:
+def counts(fitted: Fitted, draws: int, seeds: np.random.SeedSequence) -> np.ndarray:
     """How often (T, n) each row is drawn with replacement; rows of weight 0 never are."""
-    used = np.flatnonzero(noise.case_weights(results) > 0)
-    out = np.zeros((draws, results.nobs))
+    used = np.flatnonzero(fitted.case_weights > 0)
+    out = np.zeros((draws, fitted.nobs))
     for line, s in zip(out, children(seeds, draws), strict=True):
         line[used] = np.random.default_rng(s).multinomial(used.size, np.full(used.size, 1 / used.size))
     return out
 
 
 def predictions(
-    results: NeuralNetResults, x: np.ndarray, offset: np.ndarray | None, *, rep: Any = "mean", draws: int = 100,
+    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, *, rep: Any = "mean", draws: int = 100,
     kind: str | None = None, restarts: str | None = None, random_state: Any = None, n_jobs: int | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Means (T, K, m) at x (D, m), internal units of x, by refits to bootstrap samples; in the response's units.
@@ -112,27 +111,23 @@ def predictions(
         Where all repetitions of some refit stopped before the threshold.
     """
     draws = check_int(draws, "draws", 2)
-    kind = ("parametric" if results.family is not None else "residual") if kind is None else kind
+    kind = ("parametric" if fitted.family is not None else "residual") if kind is None else kind
     if kind not in KINDS:
         raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
-    restarts = usual_restarts(results) if restarts is None else restarts
-    if restarts not in RESTARTS:
-        raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
+    restarts = check_restarts(usual_restarts(fitted) if restarts is None else restarts)
     sample_seeds, start_seeds = children(seed_sequence(random_state), 2)
-    sample = _Sample(results, kind, draws, sample_seeds, rep)
+    again = Refits(fitted.procedure, fitted.fit, n_jobs)
+    sample = _Sample(fitted, again, kind, draws, sample_seeds, rep)
     whole = rep == "mean" or (rep == "best" and restarts != "warm")
-    used = list(range(results.nrep)) if whole else [results.which(rep)]
-    size = 8 * len(used) * (600 + 6 * results.network.n_params + 2 * results.design.y.size)
-    step = max(1, CHUNK_BYTES // size)
-    out, lost = np.empty((draws, results.design.y.shape[0], x.shape[1])), 0
-    for first in range(0, draws, step):
-        part = slice(first, min(first + step, draws))
-        start = np.stack([_starts(results, used, len(used), restarts, start_seeds, t)
-                          for t in range(part.start, part.stop)])  # fmt: skip
+    used = list(range(fitted.nrep)) if whole else [fitted.which(rep)]
+    out, lost = np.empty((draws, fitted.design.y.shape[0], x.shape[1])), 0
+    for part in stacks(draws, fitted.network, len(used), 2 * len(used) * fitted.design.y.size):
+        numbers = range(part.start, part.stop)
+        start = np.stack([again.starts(used, len(used), restarts, start_seeds, t) for t in numbers])
         done = part.start
-        for fit in sample.refits(part, start, n_jobs):
+        for fit in sample.refits(part, start):
             lost += int(np.sum(~fit.converged.reshape(-1, len(used)).any(axis=1)))
-            means = _at(results, fit, x, offset, len(used), rep)
+            means = _at(fitted, fit, x, offset, len(used), rep)
             at = slice(done, done + len(means))
             out[at] = means * sample.scale[at] + sample.shift[at]
             done = at.stop
@@ -144,54 +139,49 @@ def predictions(
         )
     if not np.isfinite(out).all():
         raise ArgumentError("method='bootstrap': a refit diverged; train with a penalty, or use restarts='warm'.")
-    scaling = results.design.scaling
-    if scaling is not None:
-        out = out * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
-    return out
+    return fitted.original_means(out)
 
 
-def usual_restarts(results: NeuralNetResults) -> str:
+def usual_restarts(fitted: Fitted) -> str:
     """How refits begin unless it is said: from the fitted weights where these are an optimum."""
-    return "same" if results.settings.minibatch else "warm"
+    return "same" if fitted.settings.minibatch else "warm"
 
 
 class _Sample:
     """Bootstrap samples of a fit's data: responses (T, K, n) or, by cases, how often (T, n) each row is drawn."""
 
-    def __init__(self, results: NeuralNetResults, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> None:
-        k = results.design.y.shape[0]
-        self.results = results
+    def __init__(
+        self, fitted: Fitted, again: Refits, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any
+    ) -> None:
+        k = fitted.design.y.shape[0]
+        self.fitted, self.again = fitted, again
         self.y: np.ndarray | None = None
         self.counts = np.zeros((0, 0))
         shift, scale = np.zeros((1, 1, 1)), np.ones((1, 1, 1))
         if kind == "case":
-            self.counts = counts(results, draws, seeds)
+            self.counts = counts(fitted, draws, seeds)
         else:
-            self.y = responses(results, kind, draws, seeds, rep)
-            shift, scale = _rescaling(results, self.y)
+            self.y = responses(fitted, kind, draws, seeds, rep)
+            shift, scale = again.units(self.y)
         self.shift, self.scale = np.broadcast_to(shift, (draws, k, 1)), np.broadcast_to(scale, (draws, k, 1))
 
-    def refits(self, part: slice, start: np.ndarray, n_jobs: int | None) -> Iterator[Fit]:
+    def refits(self, part: slice, start: np.ndarray) -> Iterator[Fit]:
         """Fits to a part of the samples, in stacks, from starts (T, R, P)."""
-        results, each, flat = self.results, start.shape[1], start.reshape(-1, start.shape[2])
+        fitted, each, flat = self.fitted, start.shape[1], start.reshape(-1, start.shape[2])
         if self.y is not None:
             inner = np.repeat((self.y[part] - self.shift[part]) / self.scale[part], each, axis=0)
-            yield train_stack(results, inner, flat, n_jobs, units=repeated(self.shift, self.scale, part, each))
-        elif results.settings.minibatch:  # batches hold a row as often as it was drawn
+            yield self.again.to_responses(inner, flat, units=repeated(self.shift, self.scale, part, each))
+        elif fitted.settings.minibatch:  # batches hold a row as often as it was drawn
             rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts[part]]
-            yield from refit_cases(results, rows, start, n_jobs)
+            yield from self.again.to_samples(rows, start)
         else:
-            own = np.repeat(self.counts[part] * noise.case_weights(results), each, axis=0)
-            y = np.broadcast_to(results.design.y, (len(flat), *results.design.y.shape))
-            yield train_stack(results, y, flat, n_jobs, weights=own)
+            own = np.repeat(self.counts[part] * fitted.case_weights, each, axis=0)
+            y = np.broadcast_to(fitted.design.y, (len(flat), *fitted.design.y.shape))
+            yield self.again.to_responses(y, flat, weights=own)
 
 
-def _at(
-    results: NeuralNetResults, fit: Fit, x: np.ndarray, offset: np.ndarray | None, each: int, rep: Any
-) -> np.ndarray:
+def _at(fitted: Fitted, fit: Fit, x: np.ndarray, offset: np.ndarray | None, each: int, rep: Any) -> np.ndarray:
     """Means (T, K, m) of a stack of refits at other covariates, internal units."""
-    from ..df.refit import _combine
-
-    raw = derivatives.outputs(results.network, x, fit.theta.astype(float), offset)
-    mu = np.stack([results.network.objective.response(r) for r in raw])
-    return _combine(fit, mu.reshape(-1, each, *mu.shape[1:]), rep)
+    raw = derivatives.outputs(fitted.network, x, fit.theta.astype(float), offset)
+    mu = np.stack([fitted.network.objective.response(r) for r in raw])
+    return combine(fit, mu.reshape(-1, each, *mu.shape[1:]), rep)

@@ -28,15 +28,15 @@ import numpy as np
 from ..assessment import folds
 from ..assessment.procedure import NetworkProcedure, streams
 from ..checks import check_int
-from ..df.refit import RESTARTS
+from ..df import noise
 from ..errors import ArgumentError
 from ..families import Multinomial
-from ..likelihood import noise
+from ..fitted import Fitted
+from ..training.refits import check_restarts
 
 if TYPE_CHECKING:
     from ..formula.subset import Part
-    from ..results import NeuralNetResults
-    from ..training.train import Fit
+    from ..training.fit import Fit
 
 Limits = Callable[[float], tuple[np.ndarray, np.ndarray]]
 
@@ -45,38 +45,25 @@ class _AtNewRows(NetworkProcedure):
     """Refits that predict new rows behind those of the data, each in the units and coding of its training rows."""
 
     def __init__(
-        self, fit: NeuralNetResults, rep: str, n_jobs: int | None, new: Any, offset: Any, restarts: str
+        self, fitted: Fitted, rep: str, n_jobs: int | None, new: Any, offset: Any, restarts: str
     ) -> None:
-        super().__init__(fit, rep, True, n_jobs)
+        start = {"fresh": None, "same": fitted.fit.start, "warm": fitted.fit.theta}[restarts]
+        super().__init__(fitted, rep, True, n_jobs, start)
         self.new, self.new_offset = new, offset
-        self.start = {"fresh": None, "same": fit.fit.start, "warm": fit.fit.theta}[restarts]
-        if self.start is not None:
-            self.settings = replace(self.settings, rep=fit.nrep, keep=None)
 
-    def _begin(self, part: Part, seeds: np.random.SeedSequence) -> tuple[np.ndarray, np.ndarray]:
-        start, free = super()._begin(part, seeds)
-        if self.start is None:
-            return start, free
-        given = self.start.astype(float)
-        if self.design.scaling is not None:
-            from ..network.scaling import to_internal, to_original
-
-            assert part.design.scaling is not None
-            given = to_internal(self.network, part.design.scaling, to_original(self.network, self.design.scaling, given))
-        return np.where(free, given, start), free
-
-    def _predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
-        here = super()._predict(part, fit, t)
+    def predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
+        """Means (K, n + m) of the rows of the part's `x` and of the new rows, by the t-th refit."""
+        here = super().predict(part, fit, t)
         if self.new is None:
             return np.concatenate([here, here], axis=1)
         rows = part.design.encode(self.new, offset=self.new_offset)
         known = None if rows.offset is None else np.ascontiguousarray(rows.offset[:, rows.complete])
         there = replace(part, x=np.ascontiguousarray(rows.x[:, rows.complete]), offset=known)
-        return np.concatenate([here, super()._predict(there, fit, t)], axis=1)
+        return np.concatenate([here, super().predict(there, fit, t)], axis=1)
 
 
 def conformal(
-    results: NeuralNetResults, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: Any = 10,
+    fitted: Fitted, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: Any = 10,
     test_size: float = 0.5, weights: np.ndarray | None = None, restarts: str = "fresh", random_state: Any = None,
     n_jobs: int | None = None, **options: Any,
 ) -> Limits:  # fmt: skip
@@ -87,9 +74,9 @@ def conformal(
     ArgumentError
         For class responses, options of other methods, and an alpha that so few rows cannot give.
     """
-    _check(results, method, rep, options, k, test_size, restarts)
-    procedure = _AtNewRows(results, rep, n_jobs, new, offset, restarts)
-    n, y = results.nobs, results._responses
+    _check(fitted, method, rep, options, k, test_size, restarts)
+    procedure = _AtNewRows(fitted, rep, n_jobs, new, offset, restarts)
+    n, y = fitted.nobs, fitted.responses
     split_seeds, start_seeds = streams(random_state)
     rng = np.random.default_rng(split_seeds)
     if method == "split":
@@ -99,18 +86,18 @@ def conformal(
         parts = folds.kfold(n, n if method == "jackknife+" else k, rng)
         sets, tests = [p[0] for p in parts], [p[1] for p in parts]
     out = list(procedure.refits(sets, start_seeds, tests))
-    goal, w = results.network.objective, results._case_weights
+    objective, w = fitted.network.objective, fitted.case_weights
     low, high = [], []  # (K, rows, m)
     for test, mu in zip(tests, out, strict=True):
         test = test[w[test] > 0]
-        own = np.abs(y[:, test] - mu[:, test]) / _spread(goal, mu[:, test], w[test])
-        wide = own[:, :, np.newaxis] * _spread(goal, mu[:, n:], weights)[:, np.newaxis]
+        own = np.abs(y[:, test] - mu[:, test]) / _spread(objective, mu[:, test], w[test])
+        wide = own[:, :, np.newaxis] * _spread(objective, mu[:, n:], weights)[:, np.newaxis]
         low.append(mu[:, np.newaxis, n:] - wide)
         high.append(mu[:, np.newaxis, n:] + wide)
     size = sum(part.shape[1] for part in low)
     lower, upper = (np.sort(np.concatenate(part, axis=1), axis=1) for part in (low, high))
-    if results.family is not None:
-        lower, upper = np.clip(lower, *results.family.means), np.clip(upper, *results.family.means)
+    if fitted.family is not None:
+        lower, upper = np.clip(lower, *fitted.family.means), np.clip(upper, *fitted.family.means)
     least = 1 / (size + 1)
 
     def limits(alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -123,24 +110,23 @@ def conformal(
     return limits
 
 
-def _spread(goal: Any, mu: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def _spread(objective: Any, mu: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Standard deviations at means (K, m), up to the dispersion."""
-    return np.sqrt(np.maximum(noise.variance(goal, mu), 1e-300) / (1.0 if weights is None else weights))
+    return np.sqrt(np.maximum(noise.variance(objective, mu), 1e-300) / (1.0 if weights is None else weights))
 
 
 def _check(
-    results: NeuralNetResults, method: str, rep: Any, options: dict[str, Any], k: Any, test_size: Any, restarts: Any
+    fitted: Fitted, method: str, rep: Any, options: dict[str, Any], k: Any, test_size: Any, restarts: Any
 ) -> None:
-    if restarts not in RESTARTS:
-        raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
+    check_restarts(restarts)
     if options:
         raise ArgumentError(f"method={method!r} has no option {next(iter(options))!r}.")
     if rep not in ("mean", "best"):
         raise ArgumentError(f"method={method!r} refits the whole procedure: rep must be 'mean' or 'best', got {rep!r}.")
-    if isinstance(results.family, Multinomial) or results.design.classes is not None:
-        raise ArgumentError(f"method={method!r} needs a numeric response, and {results.design.response!r} is a factor.")
-    if results.family is not None and results.family.name == "binomial" and np.isin(results._responses, (0, 1)).all():
-        raise ArgumentError(f"method={method!r} needs a numeric response, and {results.design.response!r} is 0 or 1.")
+    if isinstance(fitted.family, Multinomial) or fitted.design.classes is not None:
+        raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is a factor.")
+    if fitted.family is not None and fitted.family.name == "binomial" and np.isin(fitted.responses, (0, 1)).all():
+        raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is 0 or 1.")
     if method == "split" and not (isinstance(test_size, float) and 0 < test_size < 1):
         raise ArgumentError(f"test_size must be a number between 0 and 1, got {test_size!r}.")
     if method == "cv+":

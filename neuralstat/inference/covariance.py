@@ -13,25 +13,25 @@ layer I is the same both ways. White (1989), JASA 84:1003; McCullagh & Nelder (1
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Gaussian, Multinomial
+from ..fitted import Fitted
+from ..likelihood import likelihood
 from ..network import derivatives
+from ..network.scaling import affine
 from .units import in_words, undetermined_units
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
 COV_TYPES = ("expected", "hessian", "sandwich")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
 
 
-def expected_information(results: NeuralNetResults, b: int) -> np.ndarray:
+def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     """J' W J (P, P) of repetition b (0-based), of dispersion 1, without penalty; internal units.
 
     Raises
@@ -39,16 +39,16 @@ def expected_information(results: NeuralNetResults, b: int) -> np.ndarray:
     ArgumentError
         Where the error function belongs to no family.
     """
-    family, goal, design = results._likely(), results.network.objective, results.design
-    theta = results.fit.theta[b].astype(float)
-    jacobian = derivatives.jacobian(results.network, results.data, theta)  # (K, n, P)
-    raw = derivatives.outputs(results.network, design.x, theta, design.offset)[0]
-    mu, w = goal.response(raw), results._case_weights
+    family, objective, design = fitted.likely, fitted.network.objective, fitted.design
+    theta = fitted.fit.theta[b].astype(float)
+    jacobian = derivatives.jacobian(fitted.network, fitted.data, theta)  # (K, n, P)
+    raw = fitted.fitted_raw([b])[0]
+    mu, w = objective.response(raw), fitted.case_weights
     if isinstance(family, Multinomial):
         w = w * design.y.sum(axis=0)
         middle = np.einsum("kn,knp->np", mu, jacobian)
         return np.einsum("kn,knp,knq->pq", mu * w, jacobian, jacobian, optimize=True) - (middle.T * w) @ middle
-    rise = goal.output.slopes(raw) if goal.of_predictor else np.ones_like(raw)
+    rise = objective.output.slopes(raw) if objective.of_predictor else np.ones_like(raw)
     weight = w * rise**2 / family.variance(mu)
     return np.einsum("kn,knp,knq->pq", weight, jacobian, jacobian, optimize=True)
 
@@ -67,30 +67,30 @@ def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
     return scaled * s[:, np.newaxis] * s, int(keep.sum()), int(np.sum(values[keep] < 0))
 
 
-def _internal_scale(results: NeuralNetResults, b: int) -> float:
+def _internal_scale(fitted: Fitted, b: int) -> float:
     """Dispersion in internal units."""
-    scaling = results.design.scaling
-    if scaling is None or not isinstance(results._likely(), Gaussian) or not np.any(scaling.y_sd != 1):
-        return results._scale(b)
-    residuals = results._response_residuals(b) / scaling.y_sd[:, np.newaxis]
-    return float(np.sum(residuals**2 * results._case_weights)) / results.df_resid
+    scaling = fitted.design.scaling
+    if scaling is None or not isinstance(fitted.likely, Gaussian) or not np.any(scaling.y_sd != 1):
+        return likelihood.scale(fitted, b)
+    residuals = likelihood.response_residuals(fitted, b) / scaling.y_sd[:, np.newaxis]
+    return float(np.sum(residuals**2 * fitted.case_weights)) / likelihood.df_resid(fitted)
 
 
 def cov_params(
-    results: NeuralNetResults, cov_type: str | None = None, rep: Any = "best", scale: float | None = None
+    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", scale: float | None = None
 ) -> pd.DataFrame:
     """Covariance matrix of the weights of one repetition.
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
     cov_type : {"expected", "hessian", "sandwich"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
         from the exact Hessian, the observed information; or robust against a wrong model (statsmodels' "HC0").
         Default "expected", "sandwich" where the error function belongs to no family.
     rep : int or "best"
     scale : float, optional
-        Dispersion; default `results.scale`, which does not matter to "sandwich".
+        Dispersion; default `likelihood.scale` of the repetition, which does not matter to "sandwich".
 
     Returns
     -------
@@ -103,66 +103,62 @@ def cov_params(
         Where the matrix to be inverted is singular, with the hidden units that make it so; then a pseudo-inverse is
         used. Where it has negative eigenvalues: the weights are not at a minimum.
     """
-    kind = _cov_type(results, cov_type)
-    b = results.which(rep)
-    network, free = results.network, results.fit.free[0]
-    theta = results.fit.theta[b].astype(float)
+    kind = cov_type_of(fitted, cov_type)
+    b = fitted.which(rep)
+    network, free = fitted.network, fitted.fit.free[0]
+    theta = fitted.fit.theta[b].astype(float)
     if kind == "expected":
-        bread = expected_information(results, b)
+        bread = expected_information(fitted, b)
     else:
-        bread = derivatives.hessian(network, results.data, theta)
+        bread = derivatives.hessian(network, fitted.data, theta)
     bread = bread[np.ix_(free, free)]
     if kind == "sandwich":
-        scores = derivatives.scores(network, results.data, theta)[:, free]
+        scores = derivatives.scores(network, fitted.data, theta)[:, free]
         filling = scores.T @ scores
     else:
-        filling = bread * (_internal_scale(results, b) if scale is None else _given(scale, results))
-    if results.penalty_coefficients is not None:
-        curvature = derivatives.penalty_curvature(results.penalty_coefficients, theta)
+        filling = bread * (_internal_scale(fitted, b) if scale is None else _given(scale, fitted))
+    if fitted.penalty_coefficients is not None:
+        curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)
         bread = bread + np.diag(curvature[free])
     turned, rank, negative = inverse(bread)
-    _warn(results, b, kind, rank, negative)
+    warn_members(fitted, kind, [(b, rank, fitted.k_identified, negative)])
     full = np.zeros((free.size, free.size))
     full[np.ix_(free, free)] = turned @ filling @ turned
-    if results.design.scaling is not None:
-        from ..network.scaling import affine
-
-        into, _ = affine(network, results.design.scaling)
+    if fitted.design.scaling is not None:
+        into, _ = affine(network, fitted.design.scaling)
         full = into @ full @ into.T
     full[~free] = np.nan
     full[:, ~free] = np.nan
     return pd.DataFrame(full, list(network.names), list(network.names))
 
 
-def _cov_type(results: NeuralNetResults, given: str | None) -> str:
+def cov_type_of(fitted: Fitted, given: str | None) -> str:
+    """The covariance that ``cov_type=`` means for this fit, an entry of `COV_TYPES`."""
     if given is None:
-        return "sandwich" if results.family is None else "expected"
+        return "sandwich" if fitted.family is None else "expected"
     kind = ALIASES.get(given, given)
     if kind not in COV_TYPES:
         raise ArgumentError(f"cov_type must be one of {', '.join(map(repr, COV_TYPES))}; got {given!r}.")
     return kind
 
 
-def _given(scale: float, results: NeuralNetResults) -> float:
+def _given(scale: float, fitted: Fitted) -> float:
     if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not scale > 0:
         raise ArgumentError(f"scale must be a number > 0, got {scale!r}.")
-    scaling = results.design.scaling
+    scaling = fitted.design.scaling
     return float(scale) if scaling is None else float(scale / np.mean(scaling.y_sd**2))
 
 
-def _warn(results: NeuralNetResults, b: int, kind: str, rank: int, negative: int, expected: int | None = None) -> None:
-    """Say where the matrix is singular beyond what the model makes it, or not positive."""
-    expected = results.k_identified if expected is None else expected
-    warn_members(results, kind, [(b, rank, expected, negative)])
+def warn_members(fitted: Fitted, kind: str, found: list[tuple[int, int, int, int]]) -> None:
+    """Say where a matrix is singular beyond what the model makes it, or not positive.
 
-
-def warn_members(results: NeuralNetResults, kind: str, found: list[tuple[int, int, int, int]]) -> None:
-    """`_warn` for several repetitions at once: (repetition from 0, rank, expected rank, negative eigenvalues) of each."""
+    Of each repetition `found` has its number from 0, the rank, the expected rank and how many eigenvalues are negative.
+    """
     matrix = "expected information" if kind == "expected" else "Hessian"
     low = [(b, rank, expected) for b, rank, expected, _ in found if rank < expected]
     if low:
         b, rank, expected = low[0]
-        words = in_words(undetermined_units(results, b + 1))
+        words = in_words(undetermined_units(fitted, b + 1))
         more = f" (and of {len(low) - 1} other repetition(s) too few)" if len(low) > 1 else ""
         warnings.warn(
             f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights{more}: some are not determined by "

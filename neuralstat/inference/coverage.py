@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..assessment.procedure import _slice
 from ..checks import check_int
-from ..df.refit import CHUNK_BYTES, RESTARTS, _starts, repeated, train_stack
-from ..errors import ArgumentError, ConvergenceWarning, SingularHessianWarning
+from ..df import noise
+from ..errors import ConvergenceWarning, SingularHessianWarning
+from ..fitted import Fitted
 from ..formula.subset import subset
-from ..likelihood import noise
 from ..seeds import children, seed_sequence
+from ..training.refits import Refits, check_restarts, repeated, stacks
 from .bootstrap import responses
-from .get_prediction import check_alpha
+from .get_prediction import check_alpha, get_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..formula import Design
-    from ..results import NeuralNetResults
 
 
 def coverage(
-    results: NeuralNetResults, method: str = "delta", *, alpha: float = 0.05, draws: int = 200, restarts: str = "same",
+    fitted: Fitted, method: str = "delta", *, alpha: float = 0.05, draws: int = 200, restarts: str = "same",
     rep: Any = "mean", inner_draws: int = 100, random_state: Any = None, n_jobs: int | None = None, **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """How often the intervals of `get_prediction` hold what they should, were the fit the truth.
@@ -63,12 +62,11 @@ def coverage(
         Where the error function belongs to no family, from which to draw.
     """
     alpha, draws = check_alpha(alpha), check_int(draws, "draws", 2)
-    if restarts not in RESTARTS:
-        raise ArgumentError(f"restarts must be one of {', '.join(map(repr, RESTARTS))}; got {restarts!r}.")
+    check_restarts(restarts)
     sample, starts, again, inner = children(seed_sequence(random_state), 4)
-    truth = _mean(results, results, rep)
-    y = responses(results, "parametric", draws, sample, rep)
-    later = _original(results, responses(results, "parametric", draws, again, rep))
+    truth = fitted.original_means(noise.fitted(fitted, fitted.numbers(rep)))
+    y = responses(fitted, "parametric", draws, sample, rep)
+    later = fitted.original_means(responses(fitted, "parametric", draws, again, rep))
     if method == "bootstrap":
         options = {**options, "draws": check_int(inner_draws, "inner_draws", 2)}
     inside = rep if rep in ("mean", "best") else "best"  # the only one of a refit
@@ -77,9 +75,9 @@ def coverage(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", SingularHessianWarning)
-        for t, fit in enumerate(_refits(results, y, restarts, rep, starts, n_jobs)):
+        for t, fit in enumerate(_refits(fitted, y, restarts, rep, starts, n_jobs)):
             seeds = children(inner, t + 1)[t]
-            found = fit.get_prediction(method=method, rep=inside, random_state=seeds, **options)
+            found = get_prediction(fit, method=method, rep=inside, random_state=seeds, **options)
             frame = found.summary_frame(alpha).loc[fit.design.kept]
             parts = frame.to_numpy().T.reshape(-1, 6, fit.nobs)
             for name, target, at in (("mean", truth, 2), ("obs", later[t], 4)):
@@ -97,19 +95,9 @@ def coverage(
     return frame
 
 
-def _original(results: NeuralNetResults, y: np.ndarray) -> np.ndarray:
-    scaling = results.design.scaling
-    return y if scaling is None else y * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
-
-
-def _mean(results: NeuralNetResults, of: NeuralNetResults, rep: Any) -> np.ndarray:
-    """(K, n) fitted means in the units of the response."""
-    return _original(results, noise.fitted(of, of._numbers(rep)))
-
-
-def _units(results: NeuralNetResults, designs: list[Design], each: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """By what designs that centre and scale their own responses rescale those of the fit; see `train_stack`."""
-    own = results.design.scaling
+def _units(fitted: Fitted, designs: list[Design], each: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """By what designs that centre and scale their own responses rescale those of the fit; see `Refits`."""
+    own = fitted.design.scaling
     if own is None:
         return None
     mean = np.stack([(d.scaling.y_mean - own.y_mean) / own.y_sd for d in designs])[..., np.newaxis]  # type: ignore[union-attr]
@@ -118,20 +106,18 @@ def _units(results: NeuralNetResults, designs: list[Design], each: int) -> tuple
 
 
 def _refits(
-    results: NeuralNetResults, y: np.ndarray, restarts: str, rep: Any, seeds: np.random.SeedSequence, n_jobs: int | None
-) -> Iterator[NeuralNetResults]:
-    """Results of the procedure on each response (T, K, n), internal units."""
-    from ..results import NeuralNetResults
-
-    used = list(range(results.nrep)) if rep in ("mean", "best") else [results.which(rep)]
-    everything, each = np.arange(results.nobs), len(used)
-    step = max(1, CHUNK_BYTES // (8 * each * (600 + 6 * results.network.n_params + y[0].size)))
-    for first in range(0, y.shape[0], step):
-        numbers = range(first, min(first + step, y.shape[0]))
-        designs = [subset(replace(results.design, y=y[t]), everything).design for t in numbers]
-        start = np.concatenate([_starts(results, used, each, restarts, seeds, t) for t in numbers])
+    fitted: Fitted, y: np.ndarray, restarts: str, rep: Any, seeds: np.random.SeedSequence, n_jobs: int | None
+) -> Iterator[Fitted]:
+    """Fits by the procedure on each response (T, K, n), internal units."""
+    used = list(range(fitted.nrep)) if rep in ("mean", "best") else [fitted.which(rep)]
+    everything, each = np.arange(fitted.nobs), len(used)
+    again = Refits(fitted.procedure, fitted.fit, n_jobs)
+    for part in stacks(len(y), fitted.network, each, each * y[0].size):
+        numbers = range(part.start, part.stop)
+        designs = [subset(replace(fitted.design, y=y[t]), everything).design for t in numbers]
+        start = np.concatenate([again.starts(used, each, restarts, seeds, t) for t in numbers])
         inner = np.repeat(np.stack([d.y for d in designs]), each, axis=0)
-        stack = train_stack(results, inner, start, n_jobs, units=_units(results, designs, each))
+        stack = again.to_responses(inner, start, units=_units(fitted, designs, each))
         for k, design in enumerate(designs):
-            fit = _slice(stack, slice(k * each, (k + 1) * each))
-            yield NeuralNetResults(results.formula, design, results.network, results.settings, fit, results.seeds)
+            fit = stack.part(slice(k * each, (k + 1) * each))
+            yield Fitted(replace(fitted.procedure, design=design, validation=None), fit)

@@ -14,22 +14,26 @@ Technometrics 40:273 (with penalties). Tibshirani (1996), Neural Computation 8:1
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import ArgumentError, DfWarning, caller
 from ..families import Gaussian
+from ..fitted import Fitted
 from . import scales
+from .bootstrap import predictions
+from .conformal import conformal
 from .dispersion import degrees, dispersion
+from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
+Pair = tuple[np.ndarray, np.ndarray]
+Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 
 METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
@@ -119,7 +123,7 @@ def check_alpha(alpha: Any) -> float:
 
 
 def get_prediction(
-    results: NeuralNetResults, new: Any = None, *, method: str = "delta", rep: Any = "mean", cov_type: str | None = None,
+    fitted: Fitted, new: Any = None, *, method: str = "delta", rep: Any = "mean", cov_type: str | None = None,
     offset: Any = None, weights: Any = None, use_t: bool | None = None, random_state: Any = None, **options: Any,
 ) -> Prediction:  # fmt: skip
     """Predictions for new data, or for the data of the fit, with standard errors and intervals.
@@ -131,7 +135,7 @@ def get_prediction(
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
     new : table, optional
         As in `predict`.
     method : {"delta", "bootstrap", "split", "jackknife+", "cv+"}
@@ -180,87 +184,113 @@ def get_prediction(
         raise ArgumentError(f"cov_type belongs to method='delta', not to {method!r}.")
     if isinstance(rep, str) and rep == "all":
         raise ArgumentError("rep='all' has no single prediction: use 'mean', 'best' or a number from 1.")
-    numbers = results._numbers(rep)
-    x, known, index, complete = results._inputs(new, offset)
-    at, known_at = _rows(x, complete), None if known is None else _rows(known, complete)
-    size = _weights(results, new, weights, complete)
-    values = results._response(results._raw(at, known_at, numbers))  # (R, K, m)
-    mean, between = values.mean(axis=0), _between(values)
-    draws, df = None, np.inf
+    numbers = fitted.numbers(rep)
+    x, known, index, complete = inputs(fitted, new, offset)
+    x, known = _rows(x, complete), None if known is None else _rows(known, complete)
+    size = _weights(fitted, new, weights, complete)
+    values = fitted.response(fitted.raw(x, known, numbers))  # (R, K, m)
+    at = _At(numbers, x, known, size, values.mean(axis=0), _between(values))
     if method in ("delta", "bootstrap"):
-        df = _df(results, numbers, use_t)
-        interval = options.pop("interval", "normal") if method == "bootstrap" else "normal"
-        if interval not in INTERVALS:
-            raise ArgumentError(f"interval must be one of {', '.join(map(repr, INTERVALS))}; got {interval!r}.")
-        if method == "delta":
-            _no(options, method)
-            sampling = mean_variance(results, numbers, at, known_at, cov_type)
-        else:
-            from .bootstrap import predictions
-
-            draws = predictions(results, at, known_at, rep=rep, random_state=random_state, **options)
-            sampling = draws.var(axis=0, ddof=1)
-            if options.get("restarts") == "fresh":
-                between = np.zeros_like(between)
-        error = np.sqrt(sampling + between)
-        noisy = method == "delta" or _has_noise(results, numbers)
-
-        def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-            if draws is not None and interval != "normal":
-                return _from_draws(results, mean, draws, alpha, interval)
-            quantile = stats.t.ppf(1 - alpha / 2, df)
-            return scales.limits(scales.interval_link(results), mean, error, quantile, results.family)
-
-        def of_new(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-            if not noisy:
-                return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-            return new_observation(results, numbers, mean, error, df, size, alpha)
+        found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
-        from .conformal import conformal
-
-        sampling, between = np.full_like(mean, np.nan), np.zeros_like(mean)
-        nothing = np.full_like(mean, np.nan)
         resampled = conformal(
-            results, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
+            fitted, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
         )
-
-        def of_new(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-            return resampled(alpha)
-
-        def of_mean(alpha: float) -> tuple[np.ndarray, np.ndarray]:
-            return nothing, nothing
+        nothing = np.full_like(at.mean, np.nan)
+        found = _Found(nothing, np.zeros_like(at.mean), lambda alpha: (nothing, nothing), resampled)
 
     def spread(part: np.ndarray) -> np.ndarray:
         whole = np.full((part.shape[0], complete.size), np.nan)
         whole[:, complete] = part
         return whole
 
-    def everywhere(limits: Any) -> Any:
+    def everywhere(limits: Limits) -> Any:
         return lambda alpha: tuple(spread(part) for part in limits(alpha))
 
-    frames = results._frame(spread(mean), index), results._frame(spread(np.sqrt(sampling + between)), index)
+    mean, error = (frame(fitted, spread(v), index) for v in (at.mean, np.sqrt(found.sampling + found.between)))
     return Prediction(
-        *frames, method, df, spread(sampling), spread(between), spread(mean), everywhere(of_new), everywhere(of_mean),
-        tuple(results.design.y_names), index, draws,
+        mean, error, method, found.df, spread(found.sampling), spread(found.between), spread(at.mean),
+        everywhere(found.of_new), everywhere(found.of_mean), tuple(fitted.design.y_names), index, found.draws,
     )  # fmt: skip
 
 
-def _df(results: NeuralNetResults, numbers: list[int], use_t: bool | None) -> float:
+@dataclass(frozen=True)
+class _At:
+    """Where is predicted, complete rows: covariates and offset in internal units, weights, means by the fit."""
+
+    numbers: list[int]
+    x: np.ndarray
+    offset: np.ndarray | None
+    weights: np.ndarray
+    mean: np.ndarray  # (K, m)
+    between: np.ndarray  # (K, m), variance by the random starts
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a method says of the means (K, m)."""
+
+    sampling: np.ndarray
+    between: np.ndarray
+    of_mean: Limits
+    of_new: Limits
+    df: float = np.inf
+    draws: np.ndarray | None = None
+
+
+def _from_variance(
+    fitted: Fitted, at: _At, method: str, rep: Any, cov_type: str | None, use_t: bool | None, random_state: Any,
+    options: dict[str, Any],
+) -> _Found:  # fmt: skip
+    """By the delta method or the bootstrap: variances of the means, and limits from these."""
+    from scipy import stats
+
+    df = _df(fitted, at.numbers, use_t)
+    interval = options.pop("interval", "normal") if method == "bootstrap" else "normal"
+    if interval not in INTERVALS:
+        raise ArgumentError(f"interval must be one of {', '.join(map(repr, INTERVALS))}; got {interval!r}.")
+    mean, between, draws = at.mean, at.between, None
+    if method == "delta":
+        _no(options, method)
+        sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type)
+    else:
+        draws = predictions(fitted, at.x, at.offset, rep=rep, random_state=random_state, **options)
+        sampling = draws.var(axis=0, ddof=1)
+        if options.get("restarts") == "fresh":
+            between = np.zeros_like(between)
+    error = np.sqrt(sampling + between)
+    noisy = method == "delta" or _has_noise(fitted, at.numbers)
+
+    def of_mean(alpha: float) -> Pair:
+        if draws is not None and interval != "normal":
+            return _from_draws(fitted, mean, draws, alpha, interval)
+        quantile = stats.t.ppf(1 - alpha / 2, df)
+        return scales.limits(scales.interval_link(fitted), mean, error, quantile, fitted.family)
+
+    def of_new(alpha: float) -> Pair:
+        if not noisy:
+            return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+        return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha)
+
+    return _Found(sampling, between, of_mean, of_new, df, draws)
+
+
+def _df(fitted: Fitted, numbers: list[int], use_t: bool | None) -> float:
     """Degrees of freedom of Student's t; inf for the normal distribution."""
-    gaussian = isinstance(results.family, Gaussian) or results.family is None
+    gaussian = isinstance(fitted.family, Gaussian) or fitted.family is None
     if not (gaussian if use_t is None else use_t):
         return np.inf
-    df = degrees(results, numbers)
+    df = degrees(fitted, numbers)
     if df <= 0:
         raise ArgumentError("no degrees of freedom are left for Student's t: set use_t=False, or fit a smaller model.")
     return df
 
 
-def _has_noise(results: NeuralNetResults, numbers: list[int]) -> bool:
+def _has_noise(fitted: Fitted, numbers: list[int]) -> bool:
     """Whether the dispersion of new observations is known, or degrees of freedom are left to estimate it."""
-    if results.family is not None and not results.family.dispersed:
+    if fitted.family is not None and not fitted.family.dispersed:
         return True
-    if degrees(results, numbers) > 0:
+    if degrees(fitted, numbers) > 0:
         return True
     warnings.warn(
         "no degrees of freedom are left for the dispersion: intervals of new observations are NaN; conformal methods "
@@ -271,10 +301,10 @@ def _has_noise(results: NeuralNetResults, numbers: list[int]) -> bool:
     return False
 
 
-def _weights(results: NeuralNetResults, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
+def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
     """Weights (m,) of the observations to come at the complete rows; those of the fit where they are 0 count as 1."""
     if weights is None:
-        own = results._case_weights if new is None else np.ones(int(complete.sum()))
+        own = fitted.case_weights if new is None else np.ones(int(complete.sum()))
         return np.where(own > 0, own, 1.0)
     try:
         given = np.broadcast_to(np.asarray(weights, dtype=float), (complete.size,))[complete]
@@ -301,31 +331,33 @@ def _between(values: np.ndarray) -> np.ndarray:
 
 
 def _from_draws(
-    results: NeuralNetResults, mean: np.ndarray, draws: np.ndarray, alpha: float, interval: str
+    fitted: Fitted, mean: np.ndarray, draws: np.ndarray, alpha: float, interval: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Quantiles of bootstrap means, or these reflected about the fit on the scale of the link."""
     ends = np.quantile(draws, [alpha / 2, 1 - alpha / 2], axis=0)
     if interval == "percentile":
         return ends[0], ends[1]
-    link = scales.interval_link(results)
+    link = scales.interval_link(fitted)
     with np.errstate(all="ignore"):
         turned = np.sort(link.inverse(2 * link(mean) - link(ends)), axis=0)
     return turned[0], turned[1]
 
 
 def new_observation(
-    results: NeuralNetResults, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
+    fitted: Fitted, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
     alpha: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Limits (K, m) of new observations of given weights (m,); see `get_prediction`."""
-    phi = np.diag(dispersion(results, numbers)[0])[:, np.newaxis]
-    family = results.family
+    from scipy import stats
+
+    phi = np.diag(dispersion(fitted, numbers)[0])[:, np.newaxis]
+    family = fitted.family
     if family is None or isinstance(family, Gaussian) or (family.name == "tweedie" and family.parameter == 0):
-        scaling = results.design.scaling
+        scaling = fitted.design.scaling
         unit = 1.0 if scaling is None else scaling.y_sd[:, np.newaxis] ** 2
         half = stats.t.ppf(1 - alpha / 2, df) * np.sqrt(se**2 + phi * unit / weights)
         return mean - half, mean + half
-    link = scales.interval_link(results)
+    link = scales.interval_link(fitted)
     low, high = link.means
     inside = (mean > low) & (mean < high)
     safe = np.where(inside, mean, np.nan)

@@ -10,20 +10,19 @@ in Regression; St. Laurent & Cook (1993), Biometrika 80:99 (nonlinear models).
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..df import local
 from ..errors import ArgumentError
 from ..families import Gaussian
+from ..fitted import fitted_of
+from ..likelihood.likelihood import response_residuals
 from ..network import derivatives
+from ..network.scaling import affine
 from .covariance import inverse
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 CURVATURES = ("expected", "hessian")
 
@@ -35,7 +34,7 @@ class Influence:
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fit : Fitted or NeuralNetResults
         Of one output.
     rep : int or "best"
     curvature : {"expected", "hessian"}
@@ -48,36 +47,37 @@ class Influence:
         For several outputs, an unknown curvature, and a Hessian that is not positive definite.
     """
 
-    def __init__(self, results: NeuralNetResults, rep: Any = "best", curvature: str = "expected") -> None:
-        if results.network.n_outputs > 1:
+    def __init__(self, fit: Any, rep: Any = "best", curvature: str = "expected") -> None:
+        fitted = fitted_of(fit)
+        if fitted.network.n_outputs > 1:
             raise ArgumentError(
-                f"get_influence needs one output; this fit has {results.network.n_outputs}: fit them one at a time."
+                f"get_influence needs one output; this fit has {fitted.network.n_outputs}: fit them one at a time."
             )
         if curvature not in CURVATURES:
             raise ArgumentError(f"curvature must be 'expected' or 'hessian', got {curvature!r}.")
-        results._likely()
-        self.results, self.b, self.curvature = results, results.which(rep), curvature
+        _ = fitted.likely  # raises where there is none
+        self.fitted, self.b, self.curvature = fitted, fitted.which(rep), curvature
 
     # ingredients -------------------------------------------------------------------------------------------
 
     @cached_property
     def _used(self) -> np.ndarray:
-        return local.active(self.results, self.b)
+        return local.active(self.fitted, self.b)
 
     @cached_property
     def _root(self) -> np.ndarray:
         """(n, F) root of the Fisher matrix over the active weights, internal units."""
-        return local.rows(self.results, self.b)[0][:, self._used]
+        return local.rows(self.fitted, self.b)[0][:, self._used]
 
     @cached_property
     def _inverse(self) -> np.ndarray:
-        results, b, used = self.results, self.b, self._used
+        fitted, b, used = self.fitted, self.b, self._used
         if self.curvature == "hessian":
-            theta = results.fit.theta[b].astype(float)
-            matrix = derivatives.hessian(results.network, results.data, theta)[np.ix_(used, used)]
+            theta = fitted.fit.theta[b].astype(float)
+            matrix = derivatives.hessian(fitted.network, fitted.data, theta)[np.ix_(used, used)]
         else:
             matrix = self._root.T @ self._root
-        penalty = local.penalty_diagonal(results, b, used)
+        penalty = local.penalty_diagonal(fitted, b, used)
         turned, _, negative = inverse(matrix + np.diag(np.broadcast_to(penalty, used.sum())))
         if negative:
             raise ArgumentError(
@@ -89,20 +89,17 @@ class Influence:
     @cached_property
     def _hat(self) -> np.ndarray:
         if self.curvature == "expected":
-            penalty = local.penalty_diagonal(self.results, self.b, self._used)
+            penalty = local.penalty_diagonal(self.fitted, self.b, self._used)
             return np.clip(local.leverage(self._root, np.broadcast_to(penalty, self._used.sum()))[0], 0.0, 1.0)
         return np.einsum("nf,fg,ng->n", self._root, self._inverse, self._root)
 
     @cached_property
     def _pearson(self) -> np.ndarray:
-        r = self.results
-        return r._likely().pearson(r._responses, r._means(self.b), r._case_weights)[0]
+        fitted = self.fitted
+        return fitted.likely.pearson(fitted.responses, fitted.means(self.b), fitted.case_weights)[0]
 
     def _series(self, values: np.ndarray, name: str) -> pd.Series:
-        design = self.results.design
-        full = np.full(design.kept.size, np.nan)
-        full[design.kept] = values
-        return pd.Series(full, design.full_index, name=name)
+        return pd.Series(self.fitted.full(values), self.fitted.design.full_index, name=name)
 
     @property
     def k_vars(self) -> float:
@@ -112,13 +109,13 @@ class Influence:
     @property
     def scale(self) -> float:
         """Dispersion: Pearson's chi2 on n minus `k_vars`, 1 for families that have none."""
-        if not self.results._likely().dispersed:
+        if not self.fitted.likely.dispersed:
             return 1.0
         return float(np.sum(self._pearson**2)) / self._rest
 
     @property
     def _rest(self) -> float:
-        rest = int(np.count_nonzero(self.results._case_weights)) - self.k_vars
+        rest = int(np.count_nonzero(self.fitted.case_weights)) - self.k_vars
         if rest <= 0:
             raise ArgumentError("get_influence: no degrees of freedom are left for the residuals.")
         return rest
@@ -155,7 +152,7 @@ class Influence:
 
     @cached_property
     def _external(self) -> np.ndarray:
-        if not isinstance(self.results.family, Gaussian):
+        if not isinstance(self.fitted.family, Gaussian):
             raise ArgumentError("resid_studentized_external is defined for a gaussian response.")
         rest = self._rest
         with np.errstate(invalid="ignore"):
@@ -168,13 +165,13 @@ class Influence:
         Gaussian with identity link: r / (1 - h), exact for linear models. Otherwise one Newton step on the scale of the
         linear predictor: ``eta_-i = eta_i - R_i (H + P)^-1 s_i / (1 - h_i)``.
         """
-        results = self.results
-        plain = results._response_residuals(self.b)[0]
-        family = results._likely()
+        fitted = self.fitted
+        plain = response_residuals(fitted, self.b)[0]
+        family = fitted.likely
         with np.errstate(divide="ignore", invalid="ignore"):
             if isinstance(family, Gaussian) and family.link.name == "identity":
                 return self._series(plain / (1 - self._hat), "resid_press")
-            mu, y, w = results._means(self.b)[0], results._responses[0], results._case_weights
+            mu, y, w = fitted.means(self.b)[0], fitted.responses[0], fitted.case_weights
             link = family.link
             rise = 1 / link.deriv(mu)
             weight = np.where(w > 0, w, np.nan) * rise**2 / family.variance(mu)  # root'root of one row, in eta
@@ -185,6 +182,8 @@ class Influence:
     @property
     def cooks_distance(self) -> tuple[pd.Series, pd.Series]:
         """Cook's distances and their F probabilities (of larger values)."""
+        from scipy import stats
+
         with np.errstate(divide="ignore", invalid="ignore"):
             d = self._internal**2 * self._hat / (1 - self._hat) / self.k_vars
         p = stats.f.sf(d, self.k_vars, self._rest)
@@ -206,7 +205,7 @@ class Influence:
 
     @property
     def _threshold(self) -> float:
-        return float(2 * np.sqrt(self.k_vars / np.count_nonzero(self.results._case_weights)))
+        return float(2 * np.sqrt(self.k_vars / np.count_nonzero(self.fitted.case_weights)))
 
     @property
     def d_params(self) -> pd.DataFrame:
@@ -214,29 +213,24 @@ class Influence:
 
         ``(H + P)^-1 R_i' r_i / (1 - h_i)``; NaN at weights held out.
         """
-        results = self.results
+        fitted = self.fitted
         with np.errstate(divide="ignore", invalid="ignore"):
             pull = self._pearson / self._unit / (1 - self._hat)
             moved = (self._root * pull[:, np.newaxis]) @ self._inverse
-        full = np.zeros((results.nobs, results.network.n_params))
+        full = np.zeros((fitted.nobs, fitted.network.n_params))
         full[:, self._used] = moved
         full = full @ self._into.T
         full[:, ~self._used] = np.nan
-        return self._frame(full, list(results.network.names))
+        return self._frame(full, list(fitted.network.names))
 
     @property
     def _into(self) -> np.ndarray:
         """(P, P): changes of weights from internal to original units."""
-        from ..network.scaling import affine
-
-        scaling = self.results.design.scaling
-        return np.eye(self._used.size) if scaling is None else affine(self.results.network, scaling)[0]
+        scaling = self.fitted.design.scaling
+        return np.eye(self._used.size) if scaling is None else affine(self.fitted.network, scaling)[0]
 
     def _frame(self, values: np.ndarray, names: list[str]) -> pd.DataFrame:
-        design = self.results.design
-        full = np.full((design.kept.size, values.shape[1]), np.nan)
-        full[design.kept] = values
-        return pd.DataFrame(full, design.full_index, names)
+        return pd.DataFrame(self.fitted.full(values.T).T, self.fitted.design.full_index, names)
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -245,14 +239,14 @@ class Influence:
         full = np.zeros((self._used.size, self._used.size))
         full[np.ix_(self._used, self._used)] = covariance
         unit = np.sqrt(np.maximum(np.diag(self._into @ full @ self._into.T), 0.0))
-        scale = np.full(self.results.nobs, self._internal_scale)
-        if isinstance(self.results.family, Gaussian):
+        scale = np.full(self.fitted.nobs, self._internal_scale)
+        if isinstance(self.fitted.family, Gaussian):
             rest = self._rest
             scale = scale * (rest - self._internal**2) / (rest - 1)
-        changes = self.d_params.to_numpy()[self.results.design.kept]
+        changes = self.d_params.to_numpy()[self.fitted.design.kept]
         with np.errstate(divide="ignore", invalid="ignore"):
             values = changes / (np.sqrt(np.maximum(scale, 0.0))[:, np.newaxis] * unit)
-        return self._frame(values, [f"dfb_{name}" for name in self.results.network.names])
+        return self._frame(values, [f"dfb_{name}" for name in self.fitted.network.names])
 
     @property
     def _internal_scale(self) -> float:
@@ -262,7 +256,7 @@ class Influence:
     @property
     def _unit(self) -> float:
         """Size of the internal unit of the response."""
-        scaling = self.results.design.scaling
+        scaling = self.fitted.design.scaling
         return 1.0 if scaling is None else float(scaling.y_sd[0])
 
     def summary_frame(self, dfbetas: bool | None = None) -> pd.DataFrame:
@@ -275,7 +269,7 @@ class Influence:
             a network has a meaning only beside the others of its unit.
         """
         columns = [self.cooks_distance[0], self.resid_studentized, self.hat_matrix_diag, self.dffits_internal[0]]
-        if isinstance(self.results.family, Gaussian):
+        if isinstance(self.fitted.family, Gaussian):
             columns += [self._series(self._external, "student_resid"), self.dffits[0]]
-        changes = [self.dfbetas] if (len(self.results.network.shapes) == 1 if dfbetas is None else dfbetas) else []
+        changes = [self.dfbetas] if (len(self.fitted.network.shapes) == 1 if dfbetas is None else dfbetas) else []
         return pd.concat([*changes, *columns, self.resid_press], axis=1)

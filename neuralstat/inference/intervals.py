@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ..df.information import information, pseudo_inverse
 from ..errors import ArgumentError, SingularHessianWarning, caller
-from ..network import derivatives
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
-
-RCOND = np.sqrt(
-    np.finfo(float).eps
-)  # smaller singular values, relative to the largest, count as zero (as in R)
+from ..fitted import Fitted
+from ..network.scaling import affine
+from .rintervals import has_intervals, held_at_zero, r_standard_errors
 
 
 @dataclass(frozen=True)
@@ -45,31 +40,14 @@ class ConfidenceInterval:
     rank: pd.Series
 
 
-def information(results: NeuralNetResults, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """A and B of the free weights of repetition b (0-based), in internal units, per observation."""
-    theta = results.fit.theta[b].astype(float)
-    free = results.fit.free[0]
-    n = results.nobs
-    hessian = derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)
-    scores = derivatives.scores(results.network, results.data, theta)[:, free]
-    return hessian[np.ix_(free, free)] / n, scores.T @ scores / n
-
-
-def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:
-    """Moore-Penrose inverse of a symmetric matrix, and the rank it was given."""
-    values, vectors = np.linalg.eigh(matrix)
-    keep = np.abs(values) > RCOND * np.abs(values).max(initial=0.0)
-    return (vectors[:, keep] / values[keep]) @ vectors[:, keep].T, int(keep.sum())
-
-
-def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> ConfidenceInterval:
+def confidence_interval(fitted: Fitted, alpha: float = 0.05) -> ConfidenceInterval:
     """Sandwich intervals of every weight of every repetition, for any number of layers.
 
     With ``compat="R"`` as R computes them, see `rintervals`.
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
     alpha : float
         1 - coverage, in (0, 1).
 
@@ -89,42 +67,56 @@ def confidence_interval(results: NeuralNetResults, alpha: float = 0.05) -> Confi
     """
     from scipy.special import ndtri
 
-    from .rintervals import has_intervals, r_confidence_interval
-
     if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number) or not 0 < alpha < 1:
         raise ArgumentError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
-    if has_intervals(results):
-        return r_confidence_interval(results, float(alpha))
-    network, free = results.network, results.fit.free[0]
+    as_r, quantile, network = has_intervals(fitted), ndtri(1 - float(alpha) / 2), fitted.network
     lower, upper, nic, ranks = [], [], [], []
-    for b in range(results.nrep):
-        a, outer = information(results, b)
-        inverse, rank = pseudo_inverse(a)
-        covariance = inverse @ outer @ inverse / results.nobs
-        full = np.zeros((network.n_params, network.n_params))
-        full[np.ix_(free, free)] = covariance
-        if results.design.scaling is not None:
-            from ..network.scaling import affine
-
-            into, _ = affine(network, results.design.scaling)
-            full = into @ full @ into.T
-        variance = np.where(free, np.diag(full), np.nan)
-        with np.errstate(invalid="ignore"):
-            half = ndtri(1 - alpha / 2) * np.sqrt(np.where(variance > 0, variance, np.nan))
-        lower.append(network.matrices(results.theta[b] - half))
-        upper.append(network.matrices(results.theta[b] + half))
-        nic.append(results.errors[b] + float(np.trace(outer @ inverse)))
+    for b in range(fitted.nrep):
+        error, penalty, rank = r_standard_errors(fitted, b) if as_r else _standard_errors(fitted, b)
+        half = quantile * error
+        lower.append(network.matrices(fitted.theta[b] - half))
+        upper.append(network.matrices(fitted.theta[b] + half))
+        nic.append(fitted.errors[b] + penalty)
         ranks.append(rank)
-    singular = [b + 1 for b, r in enumerate(ranks) if r < free.sum()]
+    if not as_r:
+        _warn_singular(fitted, ranks)
+    elif held_at_zero(fitted):
+        warnings.warn(
+            "R gives neither intervals nor NIC where a weight is held at 0; compat=None does.",
+            SingularHessianWarning,
+            stacklevel=caller(),
+        )
+    index = pd.RangeIndex(1, fitted.nrep + 1, name="rep")
+    return ConfidenceInterval(
+        lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank")
+    )
+
+
+def _standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
+    """Standard errors (P,) of the weights in original units, trace(B A^+), and the rank of A."""
+    network, free, scaling = fitted.network, fitted.fit.free[0], fitted.design.scaling
+    a, outer = information(fitted, b)
+    inverse, rank = pseudo_inverse(a)
+    covariance = np.zeros((network.n_params, network.n_params))
+    covariance[np.ix_(free, free)] = inverse @ outer @ inverse / fitted.nobs
+    if scaling is not None:
+        into, _ = affine(network, scaling)
+        covariance = into @ covariance @ into.T
+    variance = np.where(free, np.diag(covariance), np.nan)
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.where(variance > 0, variance, np.nan))
+    return error, float(np.trace(outer @ inverse)), rank
+
+
+def _warn_singular(fitted: Fitted, ranks: list[int]) -> None:
+    """Say which repetitions' Hessians have not full rank."""
+    count = int(fitted.fit.free[0].sum())
+    singular = [b + 1 for b, r in enumerate(ranks) if r < count]
     if singular:
         warnings.warn(
             f"The Hessian of repetition(s) {', '.join(map(str, singular))} has rank "
-            f"{', '.join(str(ranks[b - 1]) for b in singular)} for {int(free.sum())} weights: "
+            f"{', '.join(str(ranks[b - 1]) for b in singular)} for {count} weights: "
             "some weights are not determined by the data, and their intervals come from a pseudo-inverse.",
             SingularHessianWarning,
             stacklevel=caller(),
         )
-    index = pd.RangeIndex(1, results.nrep + 1, name="rep")
-    return ConfidenceInterval(
-        lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank")
-    )

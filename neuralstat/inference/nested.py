@@ -8,23 +8,22 @@ each, which is what to report (Davison & Hinkley 1997, Bootstrap Methods, sectio
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..checks import check_int
-from ..df.refit import CHUNK_BYTES, _rescaling, _starts, repeated, train_stack
+from ..df import noise
 from ..errors import ArgumentError
 from ..families import Gaussian
-from ..likelihood import noise
+from ..fitted import Fitted, fitted_of
+from ..likelihood import likelihood
 from ..seeds import children, seed_sequence
+from ..training.refits import Refits, repeated, stacks
 from .bootstrap import responses
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 @dataclass(frozen=True)
@@ -52,66 +51,66 @@ class Comparison:
         return f"<LR = {self.statistic:.4g}, p = {self.pvalue:.4g} ({how})>"
 
 
-def _check_pair(small: NeuralNetResults, large: NeuralNetResults) -> None:
+def _check_pair(small: Fitted, large: Fitted) -> None:
     """The same response, rows, weights and family."""
     a, b = small.design, large.design
-    same = a.y_names == b.y_names and small._responses.shape == large._responses.shape
-    if not same or not np.allclose(small._responses, large._responses) or not a.index.equals(b.index):
+    same = a.y_names == b.y_names and small.responses.shape == large.responses.shape
+    if not same or not np.allclose(small.responses, large.responses) or not a.index.equals(b.index):
         raise ArgumentError("the fits are of different responses or rows: fit both to the same data without missing values.")
-    if not np.allclose(small._case_weights, large._case_weights):
+    if not np.allclose(small.case_weights, large.case_weights):
         raise ArgumentError("the fits have different case weights.")
-    if repr(small._likely()) != repr(large._likely()):
-        raise ArgumentError(f"the fits are of different families: {small._likely()!r} and {large._likely()!r}.")
+    if repr(small.likely) != repr(large.likely):
+        raise ArgumentError(f"the fits are of different families: {small.likely!r} and {large.likely!r}.")
 
 
-def _statistic(large: NeuralNetResults, small_deviance: Any, large_deviance: Any, scale: float) -> Any:
+def _statistic(large: Fitted, small_deviance: Any, large_deviance: Any, scale: float) -> Any:
     """Twice the log-likelihood ratio: n log(D0 / D1) for a gaussian response, (D0 - D1) / scale otherwise."""
     if isinstance(large.family, Gaussian):
-        return large._n_values * (np.log(small_deviance) - np.log(large_deviance))
+        return large.n_values * (np.log(small_deviance) - np.log(large_deviance))
     return (small_deviance - large_deviance) / scale
 
 
 def best_deviances(
-    results: NeuralNetResults, y: np.ndarray, starts: int, seeds: np.random.SeedSequence, n_jobs: int | None
+    fitted: Fitted, y: np.ndarray, starts: int, seeds: np.random.SeedSequence, n_jobs: int | None
 ) -> np.ndarray:
     """Deviance (T,) of the best of the fitted weights' and `starts` fresh starts, for responses (T, K, n)."""
-    family, w = results._likely(), results._case_weights
-    shift, scale = _rescaling(results, y)
-    scaling = results.design.scaling
+    family, w = fitted.likely, fitted.case_weights
+    again = Refits(fitted.procedure, fitted.fit, n_jobs)
+    shift, scale = again.units(y)
+    scaling = fitted.design.scaling
     unit = np.ones((y.shape[1], 1)) if scaling is None else scaling.y_sd[:, np.newaxis]
     zero = np.zeros((y.shape[1], 1)) if scaling is None else scaling.y_mean[:, np.newaxis]
-    warm = [results.best - 1]
+    warm = [fitted.best]
     each = 1 + starts
-    step = max(1, CHUNK_BYTES // (8 * each * (600 + 6 * results.network.n_params + y[0].size)))
     out = np.empty(y.shape[0])
-    for first in range(0, y.shape[0], step):
-        part = slice(first, min(first + step, y.shape[0]))
+    for part in stacks(len(y), fitted.network, each, each * y[0].size):
         start = []
         for t in range(part.start, part.stop):
-            start.append(_starts(results, warm, 1, "warm", None, t))
+            start.append(again.starts(warm, 1, "warm", None, t))
             if starts:
-                start.append(_starts(results, warm, starts, "fresh", seeds, t))
+                start.append(again.starts(warm, starts, "fresh", seeds, t))
         inner = (y[part] - shift[part]) / scale[part]
         units = repeated(shift, scale, part, each)
-        fit = train_stack(results, np.repeat(inner, each, axis=0), np.concatenate(start), n_jobs, units=units)
-        mu = noise.means(results, fit.theta.astype(float)).reshape(-1, each, *y.shape[1:])
+        fit = again.to_responses(np.repeat(inner, each, axis=0), np.concatenate(start), units=units)
+        mu = noise.means(fitted, fit.theta.astype(float)).reshape(-1, each, *y.shape[1:])
         loss = fit.loss.reshape(-1, each)
         for k, t in enumerate(range(part.start, part.stop)):
             chosen = int(np.argmin(np.where(np.isfinite(loss[k]), loss[k], np.inf)))
-            fitted = (mu[k, chosen] * scale[t] + shift[t]) * unit + zero
-            out[t] = family.deviance(y[t] * unit + zero, fitted, w)
+            mean = (mu[k, chosen] * scale[t] + shift[t]) * unit + zero
+            out[t] = family.deviance(y[t] * unit + zero, mean, w)
     return out
 
 
 def compare_lr_test(
-    large: NeuralNetResults, small: NeuralNetResults, *, starts: int = 0, bootstrap: int = 0, random_state: Any = None,
+    large: Fitted, small: Any, *, starts: int = 0, bootstrap: int = 0, random_state: Any = None,
     n_jobs: int | None = None,
 ) -> Comparison:  # fmt: skip
     """Likelihood-ratio test of a smaller fit within this one.
 
     Parameters
     ----------
-    small : NeuralNetResults
+    large : Fitted
+    small : Fitted or NeuralNetResults
         The restricted fit: fewer units, or terms, on the same rows.
     starts : int
         Both models are trained from so many more random starts (beside the best optimum at hand) before they are
@@ -132,33 +131,37 @@ def compare_lr_test(
     ArgumentError
         Where the fits do not belong together, or the second is not the smaller one.
     """
+    from scipy import stats
+
+    small = fitted_of(small)
     starts, bootstrap = check_int(starts, "starts", 0), check_int(bootstrap, "bootstrap", 0)
     _check_pair(small, large)
-    df_diff = float(large.df_model) - float(small.df_model)
+    df_diff = likelihood.df_model(large) - likelihood.df_model(small)
     if df_diff <= 0 and not bootstrap:
         raise ArgumentError(
             f"the other fit has {-df_diff:.4g} degrees of freedom more than this one, and none fewer: call the larger fit's "
             "method with the smaller one."
         )
     seeds = children(seed_sequence(random_state), 5)
-    deviance = [small.deviance, large.deviance]
+    deviance = [likelihood.deviance(fit, fit.best) for fit in (small, large)]
     if starts:
         for k, fit in enumerate((small, large)):
             found = best_deviances(fit, fit.design.y[np.newaxis], starts, seeds[k], n_jobs)
             deviance[k] = min(deviance[k], float(found[0]))
-    observed = float(_statistic(large, deviance[0], deviance[1], large.scale))
+    scale = likelihood.scale(large, large.best)
+    observed = float(_statistic(large, deviance[0], deviance[1], scale))
     if not bootstrap:
         return Comparison(observed, float(stats.chi2.sf(observed, df_diff)), df_diff, np.empty(0))
     y = responses(small, "parametric", bootstrap, seeds[2], "best")
     there = _into(small, large, y)
     null = best_deviances(small, y, starts, seeds[3], n_jobs)
     full = best_deviances(large, there, starts, seeds[4], n_jobs)
-    draws = _statistic(large, null, full, large.scale)
+    draws = _statistic(large, null, full, scale)
     p = (1 + int(np.sum(draws >= observed))) / (bootstrap + 1)
     return Comparison(observed, p, df_diff, draws)
 
 
-def _into(small: NeuralNetResults, large: NeuralNetResults, y: np.ndarray) -> np.ndarray:
+def _into(small: Fitted, large: Fitted, y: np.ndarray) -> np.ndarray:
     """Responses from one fit's internal units into another's."""
     if small.design.scaling is not None:
         y = y * small.design.scaling.y_sd[:, np.newaxis] + small.design.scaling.y_mean[:, np.newaxis]
@@ -170,7 +173,7 @@ def _into(small: NeuralNetResults, large: NeuralNetResults, y: np.ndarray) -> np
 TESTS = ("F", "Chisq", "bootstrap")
 
 
-def anova(*fits: NeuralNetResults, test: str | None = None, **options: Any) -> pd.DataFrame:
+def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     """Analysis of deviance of nested fits, as R's ``anova(fit1, fit2)``.
 
     Parameters
@@ -193,23 +196,25 @@ def anova(*fits: NeuralNetResults, test: str | None = None, **options: Any) -> p
     ArgumentError
         For fewer than two fits, fits that do not belong together, and unknown tests.
     """
-    from ..results import NeuralNetResults
+    from scipy import stats
 
-    if len(fits) < 2 or not all(isinstance(f, NeuralNetResults) for f in fits):
+    if len(fits) < 2 or not all(isinstance(getattr(f, "fitted", f), Fitted) for f in fits):
         raise ArgumentError("anova compares two or more fits: anova(small, large).")
-    test = ("F" if fits[-1]._likely().dispersed else "Chisq") if test is None else test
+    members = [fitted_of(f) for f in fits]
+    pairs, last = list(itertools.pairwise(members)), members[-1]
+    test = ("F" if last.likely.dispersed else "Chisq") if test is None else test
     if test not in TESTS:
         raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
     if options and test != "bootstrap":
         raise ArgumentError(f"test={test!r} has no option {next(iter(options))!r}.")
-    for small, large in zip(fits, fits[1:], strict=False):  # noqa: RUF007
+    for small, large in pairs:
         _check_pair(small, large)
-    rest = np.array([float(f.df_resid) for f in fits])
-    deviance = np.array([f.deviance for f in fits])
-    table = pd.DataFrame({"Resid. Df": rest, "Resid. Dev": deviance}, _labels(fits))
+    rest = np.array([likelihood.df_resid(f) for f in members])
+    deviance = np.array([likelihood.deviance(f, f.best) for f in members])
+    table = pd.DataFrame({"Resid. Df": rest, "Resid. Dev": deviance}, _labels(members))
     df, gain = np.append(np.nan, -np.diff(rest)), np.append(np.nan, -np.diff(deviance))
     table["Df"], table["Deviance"] = df, gain
-    scale = fits[-1].scale
+    scale = likelihood.scale(last, last.best)
     if test == "F":
         table["F"] = gain / df / scale
         table["Pr(>F)"] = stats.f.sf(table["F"], df, rest[-1])
@@ -217,12 +222,12 @@ def anova(*fits: NeuralNetResults, test: str | None = None, **options: Any) -> p
         table["Pr(>Chi)"] = stats.chi2.sf(gain / scale, df)
     else:
         options.setdefault("bootstrap", 199)
-        found = [large.compare_lr_test(small, **options) for small, large in zip(fits, fits[1:], strict=False)]  # noqa: RUF007
+        found = [compare_lr_test(large, small, **options) for small, large in pairs]
         table["LR"] = [np.nan, *(c.statistic for c in found)]
         table["Pr(boot)"] = [np.nan, *(c.pvalue for c in found)]
     return table
 
 
-def _labels(fits: tuple[NeuralNetResults, ...]) -> list[str]:
+def _labels(fits: list[Fitted]) -> list[str]:
     labels = [f"{f.formula or 'arrays'}, {f.network.topology}" for f in fits]
     return labels if len(set(labels)) == len(labels) else [f"{k + 1}: {name}" for k, name in enumerate(labels)]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ..checks import check_int, check_number
 from ..errors import ArgumentError
+from ..formula import design as make_design
 from ..seeds import seed_sequence
 
 TESTS = ("terasvirta", "white")
@@ -80,8 +80,6 @@ def nonlinearity_test(
     ArgumentError
         For several or class responses, no covariate, too few rows.
     """
-    from ..formula import design as make_design
-
     if test not in TESTS:
         raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
     if distribution not in ("chi2", "F"):
@@ -134,6 +132,8 @@ def _hidden(x: np.ndarray, q: int, components: int, spread: float, rng: np.rando
 
 def _compare(x: np.ndarray, y: np.ndarray, extra: np.ndarray, test: str, distribution: str) -> NonlinearityTest:
     """Residual sums of squares without and with the extra columns."""
+    from scipy import stats
+
     n = y.size
     base = np.column_stack([np.ones(n), x])
     k0 = np.linalg.matrix_rank(base)

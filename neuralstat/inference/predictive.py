@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from ..df.noise import _tweedie
 from ..families import Family
 from ..families.links import Link
 
@@ -88,6 +88,8 @@ def within(family: Family, eta: np.ndarray, near: np.ndarray) -> np.ndarray:
 
 def distribution(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Cdf, Any] | None:
     """Distribution function of responses with means `mu`, and the step between their values (None: continuous)."""
+    from scipy import special
+
     name, p = family.name, family.parameter
     if name == "tweedie":
         name = {1.0: "poisson", 2.0: "gamma", 3.0: "inverse_gaussian"}.get(p, name)
@@ -111,6 +113,8 @@ def distribution(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tupl
 
 
 def _inverse_gaussian(y: np.ndarray, mu: np.ndarray, shape: Any) -> np.ndarray:
+    from scipy import special
+
     root = np.sqrt(shape / y)
     return special.ndtr(root * (y / mu - 1)) + np.exp(2 * shape / mu + special.log_ndtr(-root * (y / mu + 1)))
 
@@ -119,8 +123,6 @@ def _simulated(
     family: Family, link: Link, eta: np.ndarray, se: np.ndarray, phi: np.ndarray, levels: tuple[float, ...]
 ) -> np.ndarray:
     """Quantiles of SIMULATIONS draws of Tweedie responses, from the same random numbers at every call."""
-    from ..likelihood.noise import _tweedie
-
     flat = [np.broadcast_to(a, eta.shape).ravel() for a in (eta, se, phi)]
     parts, step = [], max(1, CHUNK // SIMULATIONS)
     for first in range(0, eta.size, step):

@@ -9,20 +9,11 @@ compare both matrices.
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-import pandas as pd
 
-from ..errors import SingularHessianWarning, caller
-from ..network.objective import ActivationSpec
-from .intervals import ConfidenceInterval, pseudo_inverse
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
-
-Three = tuple[np.ndarray, np.ndarray, np.ndarray]
+from ..df.information import Three, loss_derivatives, pointwise, pseudo_inverse
+from ..fitted import Fitted
+from ..network.objective import ActivationSpec, resolve_activation
 
 # Second derivatives of R's activations from their value a and slope d.
 CURVATURES = {
@@ -32,21 +23,21 @@ CURVATURES = {
 }
 
 
-def has_intervals(results: NeuralNetResults) -> bool:
+def has_intervals(fitted: Fitted) -> bool:
     """Whether the fit asks for R's arithmetic and is a model for which R has intervals.
 
     R stops for relu and for more than one hidden layer; families, penalties, case weights, offsets and
     standardised models it does not have. It stops for ``err_fct="sse"``, too, but only over a scalar second
     derivative; what its formulas give is taken there.
     """
-    goal, settings, design = results.network.objective, results.settings, results.design
+    objective, settings, design = fitted.network.objective, fitted.settings, fitted.design
     if settings.compat != "R":
         return False
-    activations = (_hidden_activation(results), goal.output)
+    activations = (_hidden_activation(fitted), objective.output)
     return (
-        (goal.name in ("sse", "ce", "ce_r") or goal.custom is not None)
-        and not goal.of_predictor
-        and len(results.network.hidden) <= 1
+        (objective.name in ("sse", "ce", "ce_r") or objective.custom is not None)
+        and not objective.of_predictor
+        and len(fitted.network.hidden) <= 1
         and all(spec.custom is not None or spec.name in CURVATURES for spec in activations)
         and settings.penalty is None
         and design.weights is None
@@ -55,76 +46,55 @@ def has_intervals(results: NeuralNetResults) -> bool:
     )
 
 
-def r_confidence_interval(results: NeuralNetResults, alpha: float) -> ConfidenceInterval:
-    """Intervals and NIC as R computes them.
+def r_standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
+    """R's standard errors (P,) of repetition b (0-based), trace(B A^+), and the rank of A.
 
-    Warns
-    -----
-    SingularHessianWarning
-        Where weights are held at 0: R then gives no interval and no NIC.
+    NaN, with rank 0, where the repetition did not converge and where a weight is held at 0: R then gives no interval
+    and no NIC.
     """
-    from scipy.special import ndtri
-
-    network = results.network
-    used = _used(results)
-    lower, upper, nic, ranks = [], [], [], []
-    for b in range(results.nrep):
-        half = np.full(network.n_params, np.nan)
-        criterion, rank = np.nan, 0
-        if not _held_at_zero(results) and results.fit.converged[b]:
-            a, outer = r_information(results, b)
-            inverse, rank = pseudo_inverse(a)
-            variance = np.diag(inverse @ outer @ inverse) / results.nobs
-            criterion = results.errors[b] + float(np.trace(outer @ inverse))
-            if np.all(variance >= 0):
-                half[used] = ndtri(1 - alpha / 2) * np.sqrt(variance)
-        lower.append(network.matrices(results.theta[b] - half))
-        upper.append(network.matrices(results.theta[b] + half))
-        nic.append(criterion)
-        ranks.append(rank)
-    if _held_at_zero(results):
-        warnings.warn(
-            "R gives neither intervals nor NIC where a weight is held at 0; compat=None does.",
-            SingularHessianWarning,
-            stacklevel=caller(),
-        )
-    index = pd.RangeIndex(1, results.nrep + 1, name="rep")
-    return ConfidenceInterval(
-        lower, upper, pd.Series(nic, index, name="nic"), pd.Series(ranks, index, name="rank")
-    )
+    error = np.full(fitted.network.n_params, np.nan)
+    if held_at_zero(fitted) or not fitted.fit.converged[b]:
+        return error, np.nan, 0
+    a, outer = r_information(fitted, b)
+    inverse, rank = pseudo_inverse(a)
+    variance = np.diag(inverse @ outer @ inverse) / fitted.nobs
+    if np.all(variance >= 0):
+        error[_used(fitted)] = np.sqrt(variance)
+    return error, float(np.trace(outer @ inverse)), rank
 
 
-def _held_at_zero(results: NeuralNetResults) -> bool:
-    return bool(np.any(~results.fit.free[0] & (results.theta[0] == 0)))
+def held_at_zero(fitted: Fitted) -> bool:
+    """Whether a weight is held at 0."""
+    return bool(np.any(~fitted.fit.free[0] & (fitted.theta[0] == 0)))
 
 
-def _used(results: NeuralNetResults) -> np.ndarray:
+def _used(fitted: Fitted) -> np.ndarray:
     """(P,) which weights R's matrices have; it reads the numbers of an `exclude` matrix as positions."""
-    given = results.settings.exclude
+    given = fitted.settings.exclude
     array = np.asarray(given) if given is not None else np.empty(0)
     if array.ndim != 2 or array.dtype.kind not in "iuf":
-        return results.fit.free[0].copy()
-    used = np.ones(results.network.n_params, bool)
+        return fitted.fit.free[0].copy()
+    used = np.ones(fitted.network.n_params, bool)
     positions = np.unique(array.astype(int))
     used[positions[positions <= used.size] - 1] = False
     return used
 
 
-def r_information(results: NeuralNetResults, b: int) -> tuple[np.ndarray, np.ndarray]:
+def r_information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     """R's A and B of repetition b (0-based): its Hessian and outer products of the error, per observation."""
-    network, design = results.network, results.design
-    goal = network.objective
-    matrices = network.matrices(results.fit.theta[b].astype(float))
-    n = results.nobs
+    network, design = fitted.network, fitted.design
+    objective = network.objective
+    matrices = network.matrices(fitted.fit.theta[b].astype(float))
+    n = fitted.nobs
     inputs = np.vstack([np.ones((1, n)), design.x])
     last, bent = inputs, None
-    hidden = _hidden_activation(results)
+    hidden = _hidden_activation(fitted)
     if len(matrices) == 2:
         bent = activation_derivatives(hidden, matrices[0].T @ inputs)
         last = np.vstack([np.ones((1, n)), bent[0]])
-    linear = goal.output.name == "identity" and goal.output.custom is None
-    output, slope, bend = activation_derivatives(goal.output if linear else hidden, matrices[-1].T @ last)
-    first, second = loss_derivatives(goal, output, design.y)
+    linear = objective.output.name == "identity" and objective.output.custom is None
+    output, slope, bend = activation_derivatives(objective.output if linear else hidden, matrices[-1].T @ last)
+    first, second = loss_derivatives(objective, output, design.y)
     by_predictor, curvature = first * slope, second * slope**2 + first * bend
     size = network.n_params
     a, outer = np.zeros((size, size)), np.zeros((size, size))
@@ -139,7 +109,7 @@ def r_information(results: NeuralNetResults, b: int) -> tuple[np.ndarray, np.nda
         outer += (jacobian * by_predictor[k] ** 2) @ jacobian.T
         if bent is not None:
             _second_order(a, inputs, by_predictor[k], bent, matrices[1][:, k], own.start)
-    keep = np.ix_(_used(results), _used(results))
+    keep = np.ix_(_used(fitted), _used(fitted))
     return a[keep] / n, outer[keep] / n
 
 
@@ -161,11 +131,9 @@ def _second_order(
         a[unit, row] += mixed
 
 
-def _hidden_activation(results: NeuralNetResults) -> ActivationSpec:
+def _hidden_activation(fitted: Fitted) -> ActivationSpec:
     """R's ``act.fct``: of the hidden layer, or what was given where there is none."""
-    from ..network.objective import resolve_activation
-
-    given = results.settings.act_fct
+    given = fitted.settings.act_fct
     if isinstance(given, list | tuple):
         given = given[0] if given else "logistic"
     return resolve_activation(given)
@@ -174,22 +142,6 @@ def _hidden_activation(results: NeuralNetResults) -> ActivationSpec:
 def activation_derivatives(spec: ActivationSpec, z: np.ndarray) -> Three:
     """Value, slope and curvature of an activation at an array."""
     if spec.custom is not None:
-        return _three(spec.custom.python, z)
+        return pointwise(spec.custom.python, z)
     value, slope = spec.values(z), spec.slopes(z)
     return value, slope, CURVATURES[spec.name](value, slope)
-
-
-def loss_derivatives(goal: Any, output: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and second derivative of the error in the output."""
-    if goal.custom is not None:
-        return _three(goal.custom.python, output, y)[1:]
-    if goal.name == "sse":
-        return output - y, np.ones_like(output)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (1 - y) / (1 - output) - y / output, (1 - y) / (1 - output) ** 2 + y / output**2
-
-
-def _three(function: Any, *arguments: np.ndarray) -> Three:
-    rows = [function(*map(float, point)) for point in zip(*(a.ravel() for a in arguments), strict=True)]
-    columns = np.array(rows, dtype=float).reshape(-1, 3).T
-    return tuple(c.reshape(arguments[0].shape) for c in columns)  # type: ignore[return-value]

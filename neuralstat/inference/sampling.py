@@ -14,48 +14,46 @@ output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..df.local import active, rows
+from ..engine.data import make_data
+from ..fitted import Fitted
 from ..network import derivatives
-from .covariance import _cov_type, inverse, warn_members
+from .covariance import cov_type_of, inverse, warn_members
 from .dispersion import dispersion
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
-def joint_moves(results: NeuralNetResults, numbers: list[int], cov_type: str | None) -> list[np.ndarray]:
+def joint_moves(fitted: Fitted, numbers: list[int], cov_type: str | None) -> list[np.ndarray]:
     """`weight_moves` (P, N) of each repetition, with a warning where the data do not determine their weights."""
-    kind = _cov_type(results, cov_type)
-    phi = np.eye(results.network.n_outputs) if kind == "sandwich" else dispersion(results, numbers)[0]
-    parts = [weight_moves(results, b, kind, phi, len(numbers) == 1) for b in numbers]
-    warn_members(results, kind, [state for _, state in parts])
+    kind = cov_type_of(fitted, cov_type)
+    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, numbers)[0]
+    parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
+    warn_members(fitted, kind, [state for _, state in parts])
     return [moves for moves, _ in parts]
 
 
 def weight_moves(
-    results: NeuralNetResults, b: int, kind: str, phi: np.ndarray, alone: bool
+    fitted: Fitted, b: int, kind: str, phi: np.ndarray, alone: bool
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """How the weights (P,) of repetition b move with unit changes of the data: (P, N), internal units.
 
     The covariance of the weights is this times its transpose; rows of weights held out are zero. `phi` is the (K, K)
     dispersion; `alone`: no other repetition's moves will be set beside these. Also what `warn_members` takes.
     """
-    from ..df.local import active, rows
-
-    network, used = results.network, active(results, b)
-    theta = results.fit.theta[b].astype(float)
-    hessian = None if kind == "expected" else derivatives.hessian(network, results.data, theta)[np.ix_(used, used)]
+    network, used = fitted.network, active(fitted, b)
+    theta = fitted.fit.theta[b].astype(float)
+    hessian = None if kind == "expected" else derivatives.hessian(network, fitted.data, theta)[np.ix_(used, used)]
     if kind != "sandwich":
-        results._likely()
+        _ = fitted.likely  # raises where there is none
     if kind == "sandwich":
-        filling = derivatives.scores(network, results.data, theta)[:, used].T
+        filling = derivatives.scores(network, fitted.data, theta)[:, used].T
     else:
-        root = rows(results, b)[:, :, used]  # (K, n, F)
+        root = rows(fitted, b)[:, :, used]  # (K, n, F)
         filling = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, root.shape[2]).T
         if kind == "expected":
             flat = root.reshape(-1, root.shape[2])
@@ -64,13 +62,13 @@ def weight_moves(
             values, vectors = np.linalg.eigh(np.asarray(hessian))
             filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
-    if results.penalty_coefficients is not None:
-        hessian = hessian + np.diag(derivatives.penalty_curvature(results.penalty_coefficients, theta)[used])
+    if fitted.penalty_coefficients is not None:
+        hessian = hessian + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[used])
     turned, rank, negative = inverse(hessian)
     moves = np.zeros((network.n_params, filling.shape[1]))
     moves[used] = turned @ filling
-    held = int(results.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
-    return moves, (b, rank, results.k_identified - held, negative)
+    held = int(fitted.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
+    return moves, (b, rank, fitted.k_identified - held, negative)
 
 
 def _root(phi: np.ndarray) -> np.ndarray:
@@ -79,33 +77,31 @@ def _root(phi: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-def mean_jacobian(results: NeuralNetResults, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+def mean_jacobian(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
     """d mean_k / d theta of repetition b at x (D, m), shape (K, m, P): in the response's units."""
-    from ..engine.data import make_data
-
-    network, goal, theta = results.network, results.network.objective, results.fit.theta[b].astype(float)
+    network, objective, theta = fitted.network, fitted.network.objective, fitted.fit.theta[b].astype(float)
     data = make_data(np.ascontiguousarray(x), np.zeros((network.n_outputs, x.shape[1])), offset=offset)
     jacobian = derivatives.jacobian(network, data, theta)
-    if goal.of_predictor:
+    if objective.of_predictor:
         raw = derivatives.outputs(network, data.x, theta, offset)[0]
-        jacobian = goal.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
-    scaling = results.design.scaling
+        jacobian = objective.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
+    scaling = fitted.design.scaling
     return jacobian if scaling is None else jacobian * scaling.y_sd[:, np.newaxis, np.newaxis]
 
 
 def mean_variance(
-    results: NeuralNetResults, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
 ) -> np.ndarray:
     """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
-    moves = np.concatenate(joint_moves(results, numbers, cov_type)) / len(numbers)  # (R P, N)
+    moves = np.concatenate(joint_moves(fitted, numbers, cov_type)) / len(numbers)  # (R P, N)
     covariance = moves @ moves.T
-    k, m = results.network.n_outputs, x.shape[1]
+    k, m = fitted.network.n_outputs, x.shape[1]
     out = np.empty((k, m))
     step = max(1, CHUNK // (k * covariance.shape[0]))
     for first in range(0, m, step):
         part = slice(first, min(first + step, m))
         known = None if offset is None else np.ascontiguousarray(offset[:, part])
-        rows = np.concatenate([mean_jacobian(results, b, x[:, part], known) for b in numbers], axis=2)
+        jacobian = np.concatenate([mean_jacobian(fitted, b, x[:, part], known) for b in numbers], axis=2)
         for o in range(k):
-            out[o, part] = np.einsum("mp,mp->m", rows[o] @ covariance, rows[o])
+            out[o, part] = np.einsum("mp,mp->m", jacobian[o] @ covariance, jacobian[o])
     return np.maximum(out, 0.0)

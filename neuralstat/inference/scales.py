@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..families import Family, Multinomial
 from ..families.links import Identity, Link, Logit
+from ..fitted import Fitted
 from .predictive import within
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
-
-def interval_link(results: NeuralNetResults) -> Link:
+def interval_link(fitted: Fitted) -> Link:
     """The family's link; logit for each class of a multinomial response; identity where there is no family."""
-    family = results.family
+    family = fitted.family
     if family is None:
         return Identity()
     return Logit() if isinstance(family, Multinomial) else family.link

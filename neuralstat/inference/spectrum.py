@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..checks import check_number
 from ..df import local
+from ..fitted import Fitted
 from ..network import derivatives
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
-
-def hessian_spectrum(results: NeuralNetResults, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
+def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
     """Eigenvalues of the Hessian of the penalised error over the weights that move, largest first.
 
     Flat directions (eigenvalues below `cutoff` times the largest, in absolute value) are combinations of weights that
@@ -34,16 +32,16 @@ def hessian_spectrum(results: NeuralNetResults, rep: Any = "best", cutoff: float
         units. ``.attrs`` has the counts and the condition number of the positive part.
     """
     cutoff = check_number(cutoff, "cutoff", positive=True)
-    b = results.which(rep)
-    used = local.active(results, b)
-    theta = results.fit.theta[b].astype(float)
-    local.check_finite(results, b)
-    full = derivatives.hessian(results.network, results.data, theta, results.penalty_coefficients)
+    b = fitted.which(rep)
+    used = local.active(fitted, b)
+    theta = fitted.fit.theta[b].astype(float)
+    local.check_finite(fitted, b)
+    full = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
     values, vectors = np.linalg.eigh(full[np.ix_(used, used)])
     values, vectors = values[::-1], vectors[:, ::-1]
     flat = np.abs(values) <= cutoff * np.abs(values).max(initial=0.0)
     kind = np.where(flat, "flat", np.where(values > 0, "positive", "negative"))
-    names = np.array(results.network.names)[used]
+    names = np.array(fitted.network.names)[used]
     frame = pd.DataFrame({
         "eigenvalue": values, "kind": kind, "weight": names[np.abs(vectors).argmax(axis=0)] if values.size else [],
     })  # fmt: skip

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..fitted import Fitted
 from ..layers import codes
 from ..network import derivatives
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 TOLERANCE = 1e-6  # relative: of a unit's variation, of 1 - |correlation|, of outgoing weights
 
 
-def undetermined_units(results: NeuralNetResults, rep: Any = "best") -> pd.DataFrame:
+def undetermined_units(fitted: Fitted, rep: Any = "best") -> pd.DataFrame:
     """Hidden units because of which the Hessian is singular.
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fitted : Fitted
         Other networks than chains of dense layers give an empty table.
     rep : int or "best"
 
@@ -32,11 +30,11 @@ def undetermined_units(results: NeuralNetResults, rep: Any = "best") -> pd.DataF
         the data (its weights in then change nothing); "duplicate" where it is perfectly correlated with an earlier
         unit of its layer, `other`; "redundant" where the weights out of it are zero.
     """
-    b = results.which(rep)
-    if not results.network.plain:
+    b = fitted.which(rep)
+    if not fitted.network.plain:
         return pd.DataFrame(columns=["unit", "problem", "other"])
-    design, network = results.design, results.network
-    theta = results.fit.theta[b].astype(float)
+    design, network = fitted.design, fitted.network
+    theta = fitted.fit.theta[b].astype(float)
     used = np.ones(design.x.shape[1], bool) if design.weights is None else design.weights > 0
     values = derivatives.units(network, design.x, theta, design.offset)[:, used]
     matrices = network.matrices(theta)

@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..errors import ArgumentError, SingularHessianWarning
-from .covariance import RCOND, _cov_type, expected_information, inverse
+from ..fitted import Fitted
+from ..likelihood.likelihood import df_resid
+from ..network import derivatives
+from .covariance import RCOND, cov_params, cov_type_of, expected_information, inverse
 from .get_prediction import check_alpha
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
+from .repetitions import optima
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ class TermTests:
     __repr__ = __str__
 
 
-def first_weights(results: NeuralNetResults) -> dict[str, np.ndarray]:
+def first_weights(fitted: Fitted) -> dict[str, np.ndarray]:
     """Positions in the flat vector of the weights from each term's columns to the first layer."""
-    if not results.network.dense:
+    if not fitted.network.dense:
         raise ArgumentError("tests of terms need a network whose first layer is dense.")
-    per_unit, units = results.network.shapes[0]
-    free = results.fit.free[0]
+    per_unit, units = fitted.network.shapes[0]
+    free = fitted.fit.free[0]
     out = {}
-    for term, columns in results.design.terms.items():
+    for term, columns in fitted.design.terms.items():
         at = np.add.outer(np.arange(units) * per_unit, np.asarray(columns, int) + 1).ravel()
         out[term] = at[free[at]]
     return out
 
 
 def wald_test_terms(
-    results: NeuralNetResults, cov_type: str | None = None, rep: Any = "best", use_f: bool = False, df: str = "effective",
+    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", use_f: bool = False, df: str = "effective",
     scale: float | None = None,
 ) -> TermTests:  # fmt: skip
     """Test every term of the formula: whether all its weights into the first layer are 0.
@@ -91,15 +91,17 @@ def wald_test_terms(
     ArgumentError
         For unknown arguments; where the first layer is not dense.
     """
+    from scipy import stats
+
     if df not in ("effective", "nominal"):
         raise ArgumentError(f"df must be 'effective' or 'nominal', got {df!r}.")
-    b = results.which(rep)
-    covariance = results.cov_params(cov_type, rep, scale).to_numpy()
-    shrunk = _shrinkage(results, b, cov_type) if results.penalty_coefficients is not None and df == "effective" else None
-    theta = results.theta[b]
-    rest = float(results.df_resid)
+    b = fitted.which(rep)
+    covariance = cov_params(fitted, cov_type, rep, scale).to_numpy()
+    shrunk = _shrinkage(fitted, b, cov_type) if fitted.penalty_coefficients is not None and df == "effective" else None
+    theta = fitted.theta[b]
+    rest = df_resid(fitted)
     rows = {}
-    for term, at in first_weights(results).items():
+    for term, at in first_weights(fitted).items():
         if at.size == 0:
             continue
         size = None if shrunk is None else max(1, round(float(shrunk[at].sum())))
@@ -124,26 +126,24 @@ def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> t
     return float(np.sum(along**2 / values[keep])), keep.size
 
 
-def _shrinkage(results: NeuralNetResults, b: int, cov_type: str | None) -> np.ndarray:
+def _shrinkage(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
     """(P,) diagonal of (I + P)^-1 I: how much of each weight the data, not the penalty, decide."""
-    from ..network import derivatives
-
-    kind, free = _cov_type(results, cov_type), results.fit.free[0]
-    theta = results.fit.theta[b].astype(float)
+    kind, free = cov_type_of(fitted, cov_type), fitted.fit.free[0]
+    theta = fitted.fit.theta[b].astype(float)
     if kind == "expected":
-        matrix = expected_information(results, b)
+        matrix = expected_information(fitted, b)
     else:
-        matrix = derivatives.hessian(results.network, results.data, theta)
+        matrix = derivatives.hessian(fitted.network, fitted.data, theta)
     matrix = matrix[np.ix_(free, free)]
-    assert results.penalty_coefficients is not None
-    curvature = derivatives.penalty_curvature(results.penalty_coefficients, theta)[free]
+    assert fitted.penalty_coefficients is not None
+    curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[free]
     turned, _, _ = inverse(matrix + np.diag(curvature))
     out = np.zeros(free.size)
     out[free] = np.clip(np.diag(turned @ matrix), 0.0, 1.0)
     return out
 
 
-def stability(results: NeuralNetResults, alpha: float = 0.05, cov_type: str | None = None, **options: Any) -> pd.DataFrame:
+def stability(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, **options: Any) -> pd.DataFrame:
     """How the tests of terms come out over the repetitions' optima: "p < 0.05 in 7 of 10".
 
     Parameters
@@ -161,14 +161,14 @@ def stability(results: NeuralNetResults, alpha: float = 0.05, cov_type: str | No
         ``verdict``.
     """
     alpha = check_alpha(alpha)
-    numbers = results._numbers("mean")
+    numbers = fitted.numbers("mean")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularHessianWarning)
         p = pd.DataFrame({
-            b + 1: wald_test_terms(results, cov_type, b + 1, **options).table["pvalue"] for b in numbers
+            b + 1: wald_test_terms(fitted, cov_type, b + 1, **options).table["pvalue"] for b in numbers
         })  # fmt: skip
-    optimum = results.reps["optimum"].loc[p.columns]
-    errors = pd.Series(results.errors, results.reps.index).loc[p.columns]
+    optimum = pd.Series(optima(fitted)[numbers], p.columns)
+    errors = pd.Series(fitted.errors[numbers], p.columns)
     leaders = [errors[optimum == o].idxmin() for o in optimum.unique()]
     count, distinct = (p < alpha).sum(axis=1), (p[leaders] < alpha).sum(axis=1)
     return pd.DataFrame({

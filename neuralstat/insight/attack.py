@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from ..fitted import Fitted
 from ..network import derivatives
 from .gradients import data_bounds
 from .pieces import as_images, check_fit, inputs, to_internal, to_original
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,14 @@ class Attack:
 
 
 def one_pixel_attack(
-    fit: NeuralNetResults, new: Any, *, pixels: int = 1, target: Any = None, bounds: tuple[float, float] | None = None,
+    fit: Any, new: Any, *, pixels: int = 1, target: Any = None, bounds: tuple[float, float] | None = None,
     population: int = 40, generations: int = 60, rep: Any = "best", random_state: Any = None,
 ) -> Attack:  # fmt: skip
     """Change single pixels of an image until the fit says another class, by differential evolution.
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
         Of a factor, or a 0/1 response, on images (rows, columns, channels).
     new : table with one row
         The image.
@@ -91,25 +89,25 @@ def one_pixel_attack(
     from scipy.optimize import differential_evolution
 
     seed = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"  # scipy before 1.15
-    fit = check_fit(fit, "one_pixel_attack")
-    shape = tuple(fit.network.input_shape)
+    fitted = check_fit(fit, "one_pixel_attack")
+    shape = tuple(fitted.network.input_shape)
     if len(shape) != 3:
         raise ArgumentError(f"one_pixel_attack needs images (rows, columns, channels); the inputs have the shape {shape}.")
     for name, number in (("pixels", pixels), ("population", population), ("generations", generations)):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ArgumentError(f"{name} must be a whole number >= 1, got {number!r}.")
-    classes = _classes(fit)
-    x, offset, _, complete = inputs(fit, new, "one_pixel_attack")
+    classes = _classes(fitted)
+    x, offset, _, complete = inputs(fitted, new, "one_pixel_attack")
     if x.shape[1] != 1 or not complete[0]:
         raise ArgumentError(f"new must be one row without missing values, got {x.shape[1]} rows.")
-    theta = fit.fit.theta[fit.which(rep)].astype(float)
-    original = as_images(to_original(fit, x), shape)[0]
+    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    original = as_images(to_original(fitted, x), shape)[0]
 
     def probabilities(images: np.ndarray) -> np.ndarray:
-        rows = to_internal(fit, images.reshape(len(images), -1).T)
+        rows = to_internal(fitted, images.reshape(len(images), -1).T)
         known = None if offset is None else np.repeat(offset, len(images), axis=1)
-        raw = derivatives.outputs(fit.network, np.ascontiguousarray(rows), theta, known)[0]
-        p = fit.network.objective.response(raw).T
+        raw = derivatives.outputs(fitted.network, np.ascontiguousarray(rows), theta, known)[0]
+        p = fitted.network.objective.response(raw).T
         return np.column_stack([1 - p[:, 0], p[:, 0]]) if p.shape[1] == 1 else p
 
     start = probabilities(original[np.newaxis])[0]
@@ -118,7 +116,7 @@ def one_pixel_attack(
         raise ArgumentError(f"target must be a class other than {classes[now]!r}, of {', '.join(map(repr, classes))}; "
                             f"got {target!r}.")  # fmt: skip
     aim = None if target is None else classes.index(target)
-    low, high = data_bounds(to_original(fit, fit.design.x), bounds)
+    low, high = data_bounds(to_original(fitted, fitted.design.x), bounds)
 
     def changed(genes: np.ndarray) -> np.ndarray:
         """Images (members, *shape) of genes (unknowns, members)."""
@@ -158,9 +156,9 @@ def _place(genes: np.ndarray, size: int) -> np.ndarray:
     return np.clip(genes.astype(int), 0, size - 1)
 
 
-def _classes(fit: NeuralNetResults) -> list[Any]:
+def _classes(fitted: Fitted) -> list[Any]:
     """Classes of the response, in the order of their probabilities."""
-    design = fit.design
+    design = fitted.design
     if design.classes is not None:
         return list(design.classes)
     if not np.isin(design.y, (0, 1)).all():

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
+from ..fitted import Fitted
 from ..network import derivatives
 from ..network.network import Network
 from .pieces import Piece, check_fit, inputs
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
-
 
 def dropout_intervals(
-    fit: NeuralNetResults, new: Any = None, *, draws: int = 200, alpha: float = 0.05, rep: Any = "best",
+    fit: Any, new: Any = None, *, draws: int = 200, alpha: float = 0.05, rep: Any = "best",
     random_state: Any = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Mean and quantiles of predictions with units dropped at random, as in training (Monte-Carlo dropout).
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
         With Dropout layers.
     new : table, optional
         The rows of the fit unless given.
@@ -55,8 +53,8 @@ def dropout_intervals(
     ----------
     Gal, Y. & Ghahramani, Z. (2016). Dropout as a Bayesian approximation. ICML, PMLR 48, 1050-1059.
     """
-    fit = check_fit(fit, "dropout_intervals")
-    network = fit.network
+    fitted = check_fit(fit, "dropout_intervals")
+    network = fitted.network
     at = [k for k, layer in enumerate(network.layers) if type(layer).__name__ == "Dropout" and layer.rate > 0]
     if not at:
         raise ArgumentError("dropout_intervals: the fit has no Dropout layer.")
@@ -64,11 +62,11 @@ def dropout_intervals(
         raise ArgumentError(f"draws must be a whole number >= 2, got {draws!r}.")
     if not 0 < alpha < 1:
         raise ArgumentError(f"alpha must be between 0 and 1, got {alpha!r}.")
-    x, offset, index, complete = inputs(fit, new, "dropout_intervals")
-    theta = fit.fit.theta[fit.which(rep)].astype(float)
+    x, offset, index, complete = inputs(fitted, new, "dropout_intervals")
+    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
     pieces = [Piece(network, theta, first, last) for first, last in zip([0, *(k + 1 for k in at[:-1])], at, strict=True)]
     rng = np.random.default_rng(random_state)
-    head = _Head(fit, theta, at[-1] + 1)
+    head = _Head(fitted, theta, at[-1] + 1)
     first_values = pieces[0].values(x[:, complete])
     known = None if offset is None else offset[:, complete]
     values = np.empty((draws, network.n_outputs, int(complete.sum())))
@@ -80,32 +78,32 @@ def dropout_intervals(
             rate = network.layers[at[k]].rate
             units = units * (rng.random(units.shape) >= rate) / (1 - rate)
         values[draw] = head.response(units, known)
-    return _table(fit, values, alpha, index, complete)
+    return _table(fitted, values, alpha, index, complete)
 
 
 class _Head:
     """The layers after the last Dropout, with the fit's own output."""
 
-    def __init__(self, fit: NeuralNetResults, theta: np.ndarray, first: int) -> None:
-        network = fit.network
+    def __init__(self, fitted: Fitted, theta: np.ndarray, first: int) -> None:
+        network = fitted.network
         shape = network.places[first - 1][2]
         before = network.places[first - 1][0]
         begin = network._built["slices"][before].stop if before >= 0 else 0
-        self.fit, self.theta = fit, theta[begin:]
+        self.fitted, self.theta = fitted, theta[begin:]
         self.network = Network(network.layers[first:], shape, network.objective, ("",) * int(np.prod(shape)),
                                network.output_names, network.offset)  # fmt: skip
 
     def response(self, units: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
         """Predictions (K, m) in units of the response."""
         raw = derivatives.outputs(self.network, np.ascontiguousarray(units), self.theta, offset)
-        return self.fit._response(raw)[0]
+        return self.fitted.response(raw)[0]
 
 
-def _table(fit: NeuralNetResults, values: np.ndarray, alpha: float, index: Any, complete: np.ndarray) -> pd.DataFrame:
+def _table(fitted: Fitted, values: np.ndarray, alpha: float, index: Any, complete: np.ndarray) -> pd.DataFrame:
     """Statistics of draws (draws, K, m) per output."""
     low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2], axis=0)
     parts = {"mean": values.mean(axis=0), "mean_se": values.std(axis=0, ddof=1), "mean_ci_lower": low, "mean_ci_upper": high}
-    names = list(fit.design.y_names)
+    names = list(fitted.design.y_names)
     out = {}
     for k, name in enumerate(names):
         for part, array in parts.items():

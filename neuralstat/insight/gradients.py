@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
+from ..fitted import Fitted
 from ..network import derivatives
+from .layers import features, get_weights
 from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
-
-def saliency(fit: NeuralNetResults, new: Any = None, *, output: Any = None, type: str = "response", rep: Any = "best") -> Any:
+def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "response", rep: Any = "best") -> Any:
     """Derivative of an output with respect to every element of the input: d output / d pixel.
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     new : table, optional
         The rows of the fit unless given.
     output : str, optional
@@ -45,30 +44,30 @@ def saliency(fit: NeuralNetResults, new: Any = None, *, output: Any = None, type
     ----------
     Simonyan, K., Vedaldi, A. & Zisserman, A. (2014). Deep inside convolutional networks. ICLR workshop, arXiv:1312.6034.
     """
-    fit = check_fit(fit, "saliency")
+    fitted = check_fit(fit, "saliency")
     if type not in ("response", "link"):
         raise ArgumentError(f"type must be 'response' or 'link', got {type!r}.")
-    x, offset, _, complete = inputs(fit, new, "saliency")
-    theta = fit.fit.theta[fit.which(rep)].astype(float)
-    raw = derivatives.outputs(fit.network, x, theta, offset)[0]
-    d = derivatives.slopes(fit.network, x, theta, offset)
-    goal, scaling = fit.network.objective, fit.design.scaling
-    if goal.of_predictor:
-        d = goal.output_slopes(raw, d) if type == "response" else d
-    elif type == "link" and goal.output.name != "identity":
-        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {goal.output.name!r}.")
+    x, offset, _, complete = inputs(fitted, new, "saliency")
+    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    raw = derivatives.outputs(fitted.network, x, theta, offset)[0]
+    d = derivatives.slopes(fitted.network, x, theta, offset)
+    objective, scaling = fitted.network.objective, fitted.design.scaling
+    if objective.of_predictor:
+        d = objective.output_slopes(raw, d) if type == "response" else d
+    elif type == "link" and objective.output.name != "identity":
+        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {objective.output.name!r}.")
     if scaling is not None:
         d = d * scaling.y_sd[:, np.newaxis, np.newaxis] / scaling.x_sd[:, np.newaxis]
-    which = _outputs(fit, output, raw)
+    which = _outputs(fitted, output, raw)
     chosen = d[which, :, np.arange(x.shape[1])].T
     chosen[:, ~complete] = np.nan
-    return as_images(chosen, fit.network.input_shape)
+    return as_images(chosen, fitted.network.input_shape)
 
 
-def _outputs(fit: NeuralNetResults, output: Any, raw: np.ndarray) -> np.ndarray:
+def _outputs(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
     """Number of the output that each row is about."""
-    names = list(fit.design.y_names)
-    classes = list(fit.design.classes or ())
+    names = list(fitted.design.y_names)
+    classes = list(fitted.design.classes or ())
     if output is None:
         return np.argmax(np.nan_to_num(raw, nan=-np.inf), axis=0)
     if output in names:
@@ -94,14 +93,14 @@ class Maximised:
 
 
 def maximise_filter(
-    fit: NeuralNetResults, layer: str, filter: int, *, steps: int = 200, rate: float = 0.05, decay: float = 0.0,
+    fit: Any, layer: str, filter: int, *, steps: int = 200, rate: float = 0.05, decay: float = 0.0,
     bounds: tuple[float, float] | None = None, rep: Any = "best", random_state: Any = None,
 ) -> Maximised:  # fmt: skip
     """An input that a filter (a unit) answers to most, by gradient ascent from noise.
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     layer : str
         A hidden layer; see ``fit.layer_table``.
     filter : int
@@ -130,9 +129,9 @@ def maximise_filter(
     Erhan, D., Bengio, Y., Courville, A. & Vincent, P. (2009). Visualizing higher-layer features of a deep network.
     University of Montreal, report 1341.
     """
-    fit = check_fit(fit, "maximise_filter")
-    k = hidden_layer(fit, layer)
-    piece = Piece(fit.network, fit.fit.theta[fit.which(rep)].astype(float), 0, k + 1)
+    fitted = check_fit(fit, "maximise_filter")
+    k = hidden_layer(fitted, layer)
+    piece = Piece(fitted.network, fitted.fit.theta[fitted.which(rep)].astype(float), 0, k + 1)
     channels = piece.shape[-1]
     if isinstance(filter, bool) or not isinstance(filter, int | np.integer) or not 0 <= filter < channels:
         raise ArgumentError(f"filter must be a whole number from 0 to {channels - 1}, got {filter!r}.")
@@ -142,21 +141,21 @@ def maximise_filter(
         raise ArgumentError(f"rate must be > 0 and decay in [0, 1), got {rate!r} and {decay!r}.")
     weights = np.zeros(piece.shape)
     weights[..., filter] = channels / piece.size
-    data = to_original(fit, fit.design.x)
+    data = to_original(fitted, fitted.design.x)
     low, high = data_bounds(data, bounds)
     mean = data.mean(axis=1)[:, np.newaxis]
     rng = np.random.default_rng(random_state)
     image = np.clip(mean + 0.1 * (high - low) * rng.standard_normal(mean.shape), low, high)
     trace = []
-    scale = 1.0 if fit.design.scaling is None else 1 / fit.design.scaling.x_sd[:, np.newaxis]
+    scale = 1.0 if fitted.design.scaling is None else 1 / fitted.design.scaling.x_sd[:, np.newaxis]
     for step in range(steps + 1):
-        value, slope = piece.value_and_slope(to_internal(fit, image), weights.ravel())
+        value, slope = piece.value_and_slope(to_internal(fitted, image), weights.ravel())
         trace.append(float(value[0]))
         slope = slope * scale
         size = np.sqrt(np.mean(slope**2))
         if step < steps and size > 0:
             image = np.clip(image + rate * (high - low) * slope / size + decay * (mean - image), low, high)
-    return Maximised(as_images(image, fit.network.input_shape)[0], np.array(trace))
+    return Maximised(as_images(image, fitted.network.input_shape)[0], np.array(trace))
 
 
 def data_bounds(data: np.ndarray, bounds: Any) -> tuple[float, float]:
@@ -168,12 +167,12 @@ def data_bounds(data: np.ndarray, bounds: Any) -> tuple[float, float]:
     return float(bounds[0]), float(bounds[1])
 
 
-def filters(fit: NeuralNetResults, layer: str, *, channel: int | None = None, rep: Any = "best") -> np.ndarray:
+def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "best") -> np.ndarray:
     """Kernels of a two-dimensional convolution as pictures.
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     layer : str
     channel : int, optional
         Of the layer's input; needed where it has neither 1 nor 3.
@@ -183,9 +182,9 @@ def filters(fit: NeuralNetResults, layer: str, *, channel: int | None = None, re
     -------
     array, shape (filters, rows, columns), or (filters, rows, columns, 3)
     """
-    fit = check_fit(fit, "filters")
-    hidden_layer(fit, layer)
-    kernel = fit.get_weights(rep).get(f"{layer}/kernel")
+    fitted = check_fit(fit, "filters")
+    hidden_layer(fitted, layer)
+    kernel = get_weights(fitted, rep).get(f"{layer}/kernel")
     if kernel is None or kernel.ndim != 4:
         raise ArgumentError(f"layer: {layer!r} is no Conv2D layer.")
     pictures = np.moveaxis(kernel, -1, 0)
@@ -199,12 +198,12 @@ def filters(fit: NeuralNetResults, layer: str, *, channel: int | None = None, re
     return pictures[..., channel]
 
 
-def feature_maps(fit: NeuralNetResults, new: Any, layer: str, *, rep: Any = "best") -> np.ndarray:
+def feature_maps(fit: Any, new: Any, layer: str, *, rep: Any = "best") -> np.ndarray:
     """What each filter of a layer gives for one image.
 
     Parameters
     ----------
-    fit : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     new : table with one row
     layer : str
         A hidden layer with outputs (rows, columns, filters).
@@ -214,10 +213,10 @@ def feature_maps(fit: NeuralNetResults, new: Any, layer: str, *, rep: Any = "bes
     -------
     array, shape (filters, rows, columns)
     """
-    fit = check_fit(fit, "feature_maps")
-    if len(fit.network.places[hidden_layer(fit, layer)][2]) != 3:
+    fitted = check_fit(fit, "feature_maps")
+    if len(fitted.network.places[hidden_layer(fitted, layer)][2]) != 3:
         raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
-    maps = fit.features(layer, new, rep)
+    maps = features(fitted, layer, new, rep)
     if len(maps) != 1:
         raise ArgumentError(f"new must be one row, got {len(maps)}.")
     return np.moveaxis(maps[0], -1, 0)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, DataError
+from ..fitted import Fitted
+from ..inference import predict
 from ..layers import Dense, Flatten
 from ..network import derivatives
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
 
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
-
-def check_fit(fit: Any, what: str) -> NeuralNetResults:
+def check_fit(fit: Any, what: str) -> Fitted:
     """A fit whose inputs are one array.
 
     Raises
@@ -25,32 +24,31 @@ def check_fit(fit: Any, what: str) -> NeuralNetResults:
     ArgumentError
         Where it is none, or tabular covariates stand beside its array.
     """
-    from ..results import NeuralNetResults
-
-    if not isinstance(fit, NeuralNetResults):
+    fitted = getattr(fit, "fitted", fit)
+    if not isinstance(fitted, Fitted):
         raise ArgumentError(f"{what} needs a fit, as neuralnet() gives it, got {type(fit).__name__}.")
-    if fit.network.beside:
+    if fitted.network.beside:
         raise ArgumentError(f"{what} needs a model of one array; this one has tabular covariates beside it.")
-    return fit
+    return fitted
 
 
-def inputs(fit: NeuralNetResults, new: Any, what: str) -> tuple[np.ndarray, np.ndarray | None, Any, np.ndarray]:
+def inputs(fitted: Fitted, new: Any, what: str) -> tuple[np.ndarray, np.ndarray | None, Any, np.ndarray]:
     """Inputs (D, m) in internal units, offset, index, and which rows are complete."""
-    x, offset, index, complete = fit._inputs(new, None)
+    x, offset, index, complete = predict.inputs(fitted, new, None)
     if not complete.any():
         raise DataError(f"{what}: no row without missing values.")
     return np.ascontiguousarray(x), offset, index, complete
 
 
-def to_original(fit: NeuralNetResults, x: np.ndarray) -> np.ndarray:
+def to_original(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     """Inputs (D, m) in the units of the data."""
-    scaling = fit.design.scaling
+    scaling = fitted.design.scaling
     return x if scaling is None else x * scaling.x_sd[:, np.newaxis] + scaling.x_mean[:, np.newaxis]
 
 
-def to_internal(fit: NeuralNetResults, x: np.ndarray) -> np.ndarray:
+def to_internal(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     """Invert `to_original`."""
-    scaling = fit.design.scaling
+    scaling = fitted.design.scaling
     return x if scaling is None else (x - scaling.x_mean[:, np.newaxis]) / scaling.x_sd[:, np.newaxis]
 
 
@@ -59,9 +57,9 @@ def as_images(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(x.T).reshape(-1, *shape)
 
 
-def hidden_layer(fit: NeuralNetResults, layer: Any) -> int:
+def hidden_layer(fitted: Fitted, layer: Any) -> int:
     """Number of a hidden layer by name."""
-    names = fit.network.layer_names[:-1]
+    names = fitted.network.layer_names[:-1]
     if layer not in names:
         raise ArgumentError(f"layer must be one of {', '.join(map(repr, names)) or 'none'}; got {layer!r}.")
     return names.index(layer)

@@ -308,3 +308,23 @@ def _integer(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**62:
         raise FileFormatError(f"it holds {value!r:.40} where a whole number was expected")
     return value
+
+
+def section(parent: dict[str, Any], name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """A part of the document with exactly these entries.
+
+    Raises
+    ------
+    FileFormatError
+        Where it is missing, no dict, or has other entries.
+    """
+    part = parent.get(name)
+    if not isinstance(part, dict):
+        raise FileFormatError(f"its part {name!r} is missing or damaged")
+    lacking = [k for k in keys if k not in part]
+    if lacking:
+        raise FileFormatError(f"its part {name!r} lacks {', '.join(lacking)}")
+    unknown = [str(k) for k in part if k not in keys]
+    if unknown:
+        raise FileFormatError(f"its part {name!r} has an unknown entry {unknown[0]!r:.40}")
+    return part

@@ -14,28 +14,26 @@ import platform
 import secrets
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, FileFormatError
+from ..fitted import Fitted, fitted_of
 from . import model as plain
 from .encoding import Reader, Writer, read_array, write_array
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
 
 FORMAT, VERSION = "neuralstat-fit", 1
 MODEL = "model.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time stamp for all members: equal fits give equal members
 
 
-def save(results: NeuralNetResults, path: str | os.PathLike[str]) -> None:
+def save(fit: Any, path: str | os.PathLike[str]) -> None:
     """Write a fit to a file.
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     path : str or Path
         The usual suffix is ``.nst``. A file that exists is replaced at the end, in one step.
 
@@ -49,16 +47,17 @@ def save(results: NeuralNetResults, path: str | os.PathLike[str]) -> None:
 
     See Also
     --------
-    load
+    read
     """
+    fitted = fitted_of(fit)
     target = _path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot save to {target}: there is no folder {target.parent}")
     if target.is_dir():
         raise IsADirectoryError(f"cannot save to {target}: it is a folder")
     writer = Writer()
-    model = plain.pack(results, writer)
-    document = {"format": FORMAT, "version": VERSION, "saved": _provenance(results), "model": model}
+    model = plain.pack(fitted, writer)
+    document = {"format": FORMAT, "version": VERSION, "saved": _provenance(fitted), "model": model}
     text = json.dumps(document, allow_nan=False)
     half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -71,7 +70,7 @@ def save(results: NeuralNetResults, path: str | os.PathLike[str]) -> None:
         half.unlink(missing_ok=True)
 
 
-def load(path: str | os.PathLike[str]) -> NeuralNetResults:
+def read(path: str | os.PathLike[str]) -> Fitted:
     """Read a fit that `save` wrote.
 
     Nothing in the file is executed, whatever it holds.
@@ -82,8 +81,8 @@ def load(path: str | os.PathLike[str]) -> NeuralNetResults:
 
     Returns
     -------
-    NeuralNetResults
-        With the attribute ``saved``: versions, date and hash of the data when it was saved.
+    Fitted
+        With ``saved``: versions, date and hash of the data when it was saved; and ``call`` as it was then.
 
     Raises
     ------
@@ -111,7 +110,7 @@ def _path(path: Any) -> Path:
     return Path(path)
 
 
-def _read(source: Path) -> NeuralNetResults:
+def _read(source: Path) -> Fitted:
     with zipfile.ZipFile(source) as file:
         members = _members(file, source.stat().st_size)
         if MODEL not in members:
@@ -120,11 +119,10 @@ def _read(source: Path) -> NeuralNetResults:
         _check_version(document)
         arrays = {name[:-4]: read_array(file.read(name), name) for name in members if name != MODEL}
     reader = Reader(arrays)
-    results = plain.unpack(document.get("model"), reader)
+    fitted = plain.unpack(document.get("model"), reader, document.get("saved"))
     if reader.unread:
         raise FileFormatError(f"it has members that do not belong to it: {', '.join(sorted(reader.unread))}")
-    results.saved = document.get("saved")
-    return results
+    return fitted
 
 
 def _members(file: zipfile.ZipFile, size: int) -> list[str]:
@@ -174,7 +172,7 @@ def _check_version(document: dict[str, Any]) -> None:
         )
 
 
-def _provenance(results: NeuralNetResults) -> dict[str, str]:
+def _provenance(fitted: Fitted) -> dict[str, str]:
     """Versions, date, and a hash of the data."""
     import numba
     import pandas as pd
@@ -183,7 +181,8 @@ def _provenance(results: NeuralNetResults) -> dict[str, str]:
     from .. import __version__
 
     digest = hashlib.sha256()
-    for part in (results.design.x, results.design.y, results.design.weights, results.design.offset):
+    design = fitted.design
+    for part in (design.x, design.y, design.weights, design.offset):
         if part is not None:
             digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
     return {

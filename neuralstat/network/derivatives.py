@@ -6,7 +6,7 @@ import numpy as np
 
 from ..engine import cpu
 from ..engine.data import make_data
-from ..functions.penalties import DECAY, ELIMINATION, SCALE
+from ..functions.penalties import DECAY, ELIMINATION, SCALE, penalise
 from ..jit.compile import as_python
 from .network import Network
 
@@ -26,10 +26,13 @@ def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.nd
     grad = np.empty(network.n_params)
     cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
     if penalty is not None:
-        from ..functions.penalties import penalise
-
         as_python(penalise)(penalty, theta, grad)
     return grad
+
+
+def penalty_value(coefficients: np.ndarray, theta: np.ndarray) -> float:
+    """The penalty of weights (P,)."""
+    return float(as_python(penalise)(coefficients, theta, np.zeros(theta.size)))
 
 
 def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:

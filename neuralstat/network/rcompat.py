@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..errors import DataError
 from . import derivatives
-
-if TYPE_CHECKING:
-    from ..results import NeuralNetResults
+from .network import Network
 
 _TINY = 1e-300
 
 
-def r_error(results: NeuralNetResults, b: int) -> float:
+def r_error(
+    network: Network, x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, offset: np.ndarray | None,
+    theta: np.ndarray, loss: float,
+) -> float:  # fmt: skip
     """The error as R sums it: terms that are NaN are left out where all outputs lie in [0, 1] (Q04, Q21)."""
-    goal = results.network.objective
-    if goal.name not in ("ce", "ce_r", "ce_logit"):
-        return float(results.fit.loss[b])
-    design = results.design
-    raw = derivatives.outputs(results.network, design.x, results.fit.theta[b].astype(float), design.offset)[0]
-    o = goal.response(raw)
+    objective = network.objective
+    if objective.name not in ("ce", "ce_r", "ce_logit"):
+        return loss
+    o = objective.response(derivatives.outputs(network, x, theta, offset)[0])
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = -(design.y * np.log(o) + (1 - design.y) * np.log(1 - o))
-    if design.weights is not None:
-        terms = terms * design.weights
+        terms = -(y * np.log(o) + (1 - y) * np.log(1 - o))
+    if weights is not None:
+        terms = terms * weights
     if np.all((o >= 0) & (o <= 1)):
         terms = terms[~np.isnan(terms)]
     return float(np.sum(terms))

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neuralstat.errors import ArgumentError
+from neuralstat.fitted import fitted_of
+from neuralstat.inference.influence import Influence
+from neuralstat.inference.predict import predict
+from neuralstat.likelihood.residuals import residuals
 from neuralstat.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuralstat.results import NeuralNetResults
-
 COOK = (0.5, 1.0)  # contours of Cook's distance, as in R
 EDGE = 1 - 1e-8  # leverages from here on have no studentized residual
 
 
-def plot_diagnostics(results: NeuralNetResults, rep: Any = "best", *, label: int = 3, axes: Any = None) -> np.ndarray:
+def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any = None) -> np.ndarray:
     """Draw residuals against fitted values, normal quantiles, scale against location, and residuals against leverage.
 
     As R's ``plot`` of an lm or glm: the first panel shows deviance residuals against the linear predictor, the next two
@@ -27,7 +29,7 @@ def plot_diagnostics(results: NeuralNetResults, rep: Any = "best", *, label: int
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fit : NeuralNetResults or Fitted
         Of one output.
     rep : int or "best"
     label : int
@@ -44,20 +46,21 @@ def plot_diagnostics(results: NeuralNetResults, rep: Any = "best", *, label: int
     ArgumentError
         For several outputs, and where `axes` are not four.
     """
-    influence = results.get_influence(rep)
+    fitted = fitted_of(fit)
+    influence = Influence(fitted, rep)
     axes = style.new_grid(2, 2, (9.0, 8.0)) if axes is None else np.asarray(axes)
     if axes.size != 4:
         raise ArgumentError(f"axes must be four Axes, got {axes.size}.")
     first, second, third, fourth = axes.ravel()
-    kept, design = results.design.kept, results.design
-    names = design.full_index[kept]
-    location = np.ravel(results._link(results._raw(design.x, design.offset, [results.which(rep)]))[0])
-    raw = results.residuals("deviance", rep).to_numpy()[kept]
+    kept = fitted.design.kept
+    names = fitted.design.full_index[kept]
+    location = np.asarray(predict(fitted, None, rep, "link"))[kept]
+    raw = residuals(fitted, "deviance", rep)[0][kept]
     pearson = influence.resid_studentized.to_numpy()[kept]
     hat = influence.hat_matrix_diag.to_numpy()[kept]
     with np.errstate(divide="ignore", invalid="ignore"):
         standard = np.where(hat < EDGE, raw / np.sqrt(influence.scale * (1 - hat)), np.nan)
-    x_name = "fitted values" if results.network.objective.output.name == "identity" else "linear predictor"
+    x_name = "fitted values" if fitted.network.objective.output.name == "identity" else "linear predictor"
     _panel(first, location, raw, names, np.abs(raw), label)
     first.set(title="Residuals vs Fitted", xlabel=x_name, ylabel="residuals")
     first.axhline(0, color=style.GREY, linestyle=":", linewidth=1)

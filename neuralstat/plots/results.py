@@ -1,4 +1,4 @@
-"""The plot of a fit that suits its response and covariates."""
+"""Plots of a fit: its data and curves, its network, its generalized weights, its effects."""
 
 from __future__ import annotations
 
@@ -7,18 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.effects import functional
+from neuralstat.effects.marginal import marginal_effects
+from neuralstat.effects.profiles import ale, ice, partial_dependence
+from neuralstat.effects.slopes import generalized_weights
+from neuralstat.effects.weights import importance, lek_profile
 from neuralstat.errors import ArgumentError
+from neuralstat.fitted import Fitted, fitted_of
+from neuralstat.inference.get_prediction import get_prediction
+from neuralstat.inference.predict import predict
+from neuralstat.inference.repetitions import weights
+from neuralstat.insight.layers import layer_table
+from neuralstat.plots import effects as draw
+from neuralstat.plots.architecture import plot_layers
+from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.fit import plot_confusion, plot_observed_fitted
 from neuralstat.plots.fit import plot_fit as plot_curves
+from neuralstat.plots.generalized import gwplot as plot_generalized
+from neuralstat.training.fit import STATUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuralstat.results import NeuralNetResults
+KINDS = ("pdp", "ice", "ale", "lek", "importance", "marginal")  # of effects
 
 
 def plot_fit(
-    results: NeuralNetResults,
+    fit: Any,
     *,
     response: str | None = None,
     points: int = 500,
@@ -39,7 +54,7 @@ def plot_fit(
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fit : NeuralNetResults or Fitted
     response : str, optional
         Name of an output; needed where a numeric response has several.
     points : int
@@ -75,47 +90,48 @@ def plot_fit(
         raise ArgumentError(f"interval must be 'mean', 'obs' or 'both', and without band; got {interval!r}.")
     if interval is None and prediction:
         raise ArgumentError(f"plot_fit has no argument {next(iter(prediction))!r}, unless interval= asks for bands.")
-    numbers = _averaged(results)
-    name = _one_numeric(results)
-    classes = results.design.classes
-    if name is None or (classes is not None and len(results.design.y_names) > 1 and response is None):
+    fitted = fitted_of(fit)
+    numbers = _averaged(fitted)
+    name = _one_numeric(fitted)
+    classes = fitted.design.classes
+    if name is None or (classes is not None and len(fitted.design.y_names) > 1 and response is None):
         if band is not None or truth is not None or interval is not None:
             raise ArgumentError(
                 "interval, band and truth need a curve to go with: one numeric covariate, no offset, and for a factor "
                 "response of several classes response=."
             )
-        return _against_observed(results, numbers, response, ax)
-    k = _output(results, response)
-    values = results.design.frame[name].to_numpy(dtype=float)
+        return _against_observed(fitted, numbers, response, ax)
+    k = _output(fitted, response)
+    values = fitted.design.frame[name].to_numpy(dtype=float)
     grid = np.linspace(values.min(), values.max(), int(points))
     table = pd.DataFrame({name: grid})
-    curves = _curves(results, table, numbers, k)
+    curves = _curves(fitted, table, numbers, k)
     bands: dict[str, Any] = {"band": band, "band_label": band_label}
     if interval is not None:
-        bands = _bands(results, table, k, interval, alpha, prediction)
+        bands = _bands(fitted, table, k, interval, alpha, prediction)
     return plot_curves(
         values,
-        _observed(results)[k],
+        fitted.responses[k],
         grid,
         curves,
         curves.mean(axis=0),
         **bands,
         truth=truth,
         x_name=name,
-        y_name=_label(results, k),
+        y_name=_label(fitted, k),
         ax=ax,
     )
 
 
 def _bands(
-    results: NeuralNetResults, table: pd.DataFrame, k: int, interval: str, alpha: float, arguments: dict[str, Any]
+    fitted: Fitted, table: pd.DataFrame, k: int, interval: str, alpha: float, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Bands of `get_prediction` as arguments of the drawing function."""
-    found = results.get_prediction(table, **arguments)
+    found = get_prediction(fitted, table, **arguments)
 
     def limits(obs: bool) -> tuple[np.ndarray, np.ndarray]:
         frame = found.conf_int(alpha, obs=obs)
-        part = frame if len(results.design.y_names) == 1 else frame[results.design.y_names[k]]
+        part = frame if len(fitted.design.y_names) == 1 else frame[fitted.design.y_names[k]]
         if part.isna().all(axis=None):
             what = "new observations" if obs else "the mean"
             raise ArgumentError(f"interval={interval!r}: method={found.method!r} has no interval of {what} for this model.")
@@ -129,19 +145,19 @@ def _bands(
             "band_label": f"{level} {'new observations' if interval == 'obs' else 'the mean'}"}  # fmt: skip
 
 
-def _averaged(results: NeuralNetResults) -> list[int]:
+def _averaged(fitted: Fitted) -> list[int]:
     """Repetitions (from 0) in the mean: the converged; all with finite weights where none converged."""
-    finite = np.isfinite(results.fit.theta).all(axis=1)
-    done = results.fit.converged & finite
+    finite = np.isfinite(fitted.fit.theta).all(axis=1)
+    done = fitted.fit.converged & finite
     numbers = np.flatnonzero(done if done.any() else finite).tolist()
     if not numbers:
         raise ArgumentError("no repetition has finite weights: all diverged, and there is no fit to draw.")
     return numbers
 
 
-def _one_numeric(results: NeuralNetResults) -> str | None:
+def _one_numeric(fitted: Fitted) -> str | None:
     """The raw covariate, where there is one, numeric, used as a number, and no offset."""
-    spec = results.design.spec
+    spec = fitted.design.spec
     if len(spec.covariates) != 1 or spec.has_offset:
         return None
     name = spec.covariates[0]
@@ -149,51 +165,178 @@ def _one_numeric(results: NeuralNetResults) -> str | None:
     return name if spec.columns[name].kind == "numeric" and not as_factor else None
 
 
-def _output(results: NeuralNetResults, response: str | None) -> int:
+def _output(fitted: Fitted, response: str | None) -> int:
     """Position of an output by its name."""
-    names = results.design.y_names
+    names = fitted.design.y_names
     if response is None and len(names) == 1:
         return 0
-    if results.design.classes is not None and len(names) == 1 and response in results.design.classes[1:]:
+    if fitted.design.classes is not None and len(names) == 1 and response in fitted.design.classes[1:]:
         return 0
     if response not in names:
         raise ArgumentError(f"response must be one of {', '.join(map(repr, names))}; got {response!r}.")
     return names.index(response)
 
 
-def _label(results: NeuralNetResults, k: int) -> str:
+def _label(fitted: Fitted, k: int) -> str:
     """What the vertical axis shows."""
-    design = results.design
+    design = fitted.design
     if design.classes is None:
         return design.y_names[k]
     level = design.classes[1] if len(design.y_names) == 1 else design.classes[k]
     return f"P({design.response} = {level})"
 
 
-def _observed(results: NeuralNetResults) -> np.ndarray:
-    """The response (K, n) in original units."""
-    design = results.design
-    return design.y if design.scaling is None else design.scaling.y_original(design.y)
-
-
-def _curves(results: NeuralNetResults, new: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
+def _curves(fitted: Fitted, new: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
     """Predictions (repetitions, rows) of one output."""
-    table = results.predict(new, rep="all").to_numpy()
-    values = table.T.reshape(results.nrep, len(results.design.y_names), len(new))
+    table = predict(fitted, new, "all").to_numpy()
+    values = table.T.reshape(fitted.nrep, len(fitted.design.y_names), len(new))
     return values[numbers, k]
 
 
 def _against_observed(
-    results: NeuralNetResults, numbers: list[int], response: str | None, ax: Axes | None
+    fitted: Fitted, numbers: list[int], response: str | None, ax: Axes | None
 ) -> Axes:
     """Observed against fitted values, or the confusion table of a factor response."""
-    design = results.design
-    mean = np.mean([results.net_result[b].to_numpy().T for b in numbers], axis=0)
+    design = fitted.design
+    mean = fitted.mean_of(numbers)
     if design.classes is None or response is not None:
-        k = _output(results, response)
-        return plot_observed_fitted(_observed(results)[k], mean[k], y_name=_label(results, k), ax=ax)
+        k = _output(fitted, response)
+        return plot_observed_fitted(fitted.responses[k], mean[k], y_name=_label(fitted, k), ax=ax)
     y, size = design.y, len(design.classes)
     seen, said = (y[0] > 0.5, mean[0] > 0.5) if len(y) == 1 else (y.argmax(axis=0), mean.argmax(axis=0))
     table = np.zeros((size, size), int)
     np.add.at(table, (seen.astype(int), said.astype(int)), 1)
     return plot_confusion(table, [str(c) for c in design.classes], y_name=design.response, ax=ax)
+
+
+def plot(fit: Any, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
+    """The network as a diagram: unit by unit for dense layers, block by block for others.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults or Fitted
+    rep : int or "best"
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+    **options
+        Of `plot_network` for dense layers, of `plot_layers` for others.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        Where the repetition diverged.
+    """
+    fitted = fitted_of(fit)
+    network = fitted.network
+    if not network.plain:
+        return plot_layers(layer_table(fitted), network.input_shape, ax=ax, **options)
+    b = fitted.which(rep)
+    if not np.isfinite(fitted.theta[b]).all():
+        raise ArgumentError(
+            f"repetition {b + 1} diverged ({STATUS[int(fitted.fit.status[b])]}): its weights are not finite and "
+            "cannot be drawn."
+        )
+    fixed = [held.astype(bool) for held in network.matrices(~fitted.fit.free[0])]
+    return plot_network(
+        weights(fitted)[b], network.input_names, network.output_names, error=float(fitted.errors[b]),
+        steps=int(fitted.fit.steps[b]), fixed=fixed, ax=ax, **options,
+    )  # fmt: skip
+
+
+def gwplot(
+    fit: Any, covariate: str | None = None, *, response: str | None = None, rep: Any = "best", ax: Axes | None = None,
+    **options: Any,
+) -> Axes:  # fmt: skip
+    """Generalized weights against a covariate, as R's ``gwplot``.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults or Fitted
+    covariate : str
+        A column of the design; may be left out where there is one.
+    response : str
+        Name of an output; may be left out where there is one.
+    rep : int or "best"
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+    **options
+        Of `gwplot`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        Where there is no such covariate or output, or several and none is named.
+    """
+    fitted = fitted_of(fit)
+    design = fitted.design
+    d = _position(covariate, design.x_names, "covariate")
+    k = _position(response, design.y_names, "response")
+    values = generalized_weights(fitted)[fitted.which(rep)].iloc[:, k * len(design.x_names) + d]
+    x = design.x[d]
+    if design.scaling is not None:
+        x = x * design.scaling.x_sd[d] + design.scaling.x_mean[d]
+    return plot_generalized(x, values.to_numpy(), name=design.x_names[d], response=design.y_names[k], ax=ax, **options)
+
+
+def _position(name: str | None, names: tuple[str, ...], argument: str) -> int:
+    if name is None and len(names) == 1:
+        return 0
+    if name not in names:
+        raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, names))}; got {name!r}.")
+    return names.index(name)
+
+
+def plot_effects(
+    fit: Any, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any
+) -> Axes:
+    """Draw an effect.
+
+    Parameters
+    ----------
+    fit : NeuralNetResults or Fitted
+    variable : str, optional
+        Needed by "pdp", "ice", "ale", "lek", unless there is one.
+    kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure unless given.
+    **options
+        Of the effect.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown kind, and where it is open which variable is meant.
+    """
+    if kind not in KINDS:
+        raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
+    fitted = fitted_of(fit)
+    response = options.get("response") or fitted.design.response
+    if kind == "importance":
+        return draw.plot_importance(importance(fitted, **options), label="importance", ax=ax)
+    if kind == "marginal":
+        frame = marginal_effects(fitted, **options)
+        return draw.plot_importance(frame, label=str(frame.columns[0]), ax=ax)
+    known = fitted.design.spec.covariates
+    if variable is None and len(known) == 1:
+        variable = known[0]
+    if variable is None:
+        raise ArgumentError(f"plot_effects: which variable? One of {', '.join(map(repr, known))}.")
+    if kind == "ice":
+        return draw.plot_curves(ice(fitted, variable, **options), label=f"{response}", ax=ax)
+    if kind == "lek":
+        return draw.plot_lek(lek_profile(fitted, variable, **options), label=f"{response}", ax=ax)
+    frame = ale(fitted, variable, **options) if kind == "ale" else partial_dependence(fitted, variable, **options)
+    label = f"effect on {response}" if kind == "ale" else f"{response}"
+    return draw.plot_profile(frame, label=label, rug=functional.covariate(fitted, variable), ax=ax)

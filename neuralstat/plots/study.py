@@ -12,13 +12,11 @@ from neuralstat.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuralstat.study.result import StudyResult
-
 CELL = ("truth", "noise", "n")
 POINTS = 400  # most points of a panel
 
 
-def choose_cell(result: StudyResult, **wanted: Any) -> tuple[Any, ...]:
+def choose_cell(result: Any, **wanted: Any) -> tuple[Any, ...]:
     """The first cell (truth, noise, n) that fits what is given.
 
     Raises
@@ -39,7 +37,7 @@ def choose_cell(result: StudyResult, **wanted: Any) -> tuple[Any, ...]:
     return tuple(frame.iloc[0][name] for name in CELL)
 
 
-def _select(result: StudyResult, cell: tuple[Any, ...]) -> Any:
+def _select(result: Any, cell: tuple[Any, ...]) -> Any:
     frame = result.frame
     return frame[(frame["truth"] == cell[0]) & (frame["noise"] == cell[1]) & (frame["n"] == cell[2])]
 
@@ -54,7 +52,7 @@ def _finite(values: Any) -> np.ndarray:
 
 
 def plot_risk(
-    result: StudyResult, *, truth: Any = None, noise: Any = None, n: Any = None, estimators: Any = None, ax: Any = None
+    result: Any, *, truth: Any = None, noise: Any = None, n: Any = None, estimators: Any = None, ax: Any = None
 ) -> Axes:
     """Prediction risk against the size of the models, with the mean of each estimate of it.
 
@@ -135,7 +133,7 @@ def _zoom(ax: Axes, one: Any, floor: float) -> None:
 
 
 def plot_estimate(
-    result: StudyResult, *, truth: Any = None, noise: Any = None, n: Any = None, estimators: Any = None
+    result: Any, *, truth: Any = None, noise: Any = None, n: Any = None, estimators: Any = None
 ) -> np.ndarray:
     """Each estimate against what it estimates, a point per replicate and model.
 
@@ -205,7 +203,7 @@ def _equality(ax: Axes, rows: Any) -> None:
 
 
 def plot_fits(
-    result: StudyResult, *, truth: Any = None, noise: Any = None, n: Any = None, models: Any = None, level: float = 0.9
+    result: Any, *, truth: Any = None, noise: Any = None, n: Any = None, models: Any = None, level: float = 0.9
 ) -> np.ndarray:
     """The truth, the mean of the fits over replicates, and bands that hold a share of them at each point.
 

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..api import NeuralNet, neuralnet
 from ..assessment import RISK, risk
 from ..checks import check_choice, check_hidden, check_int
-from ..df.criteria import CRITERIA
+from ..df import found
 from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, NeuralStatWarning
 from ..formula import frames
+from ..likelihood.criteria import CRITERIA, noise_variance
 from ..network.penalties import Penalty, decay
+from ..results import NeuralNetResults
+from ..seeds import seed_sequence
 from .terms import Scope, Term, Whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from ..results import NeuralNetResults
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
@@ -104,8 +106,6 @@ class _Search:
 
     def fit(self, candidate: Candidate) -> NeuralNetResults:
         """The candidate's fit, trained once."""
-        from ..api import neuralnet
-
         if candidate not in self.fits:
             own = candidate.hidden
             shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
@@ -131,18 +131,18 @@ class _Search:
             warnings.simplefilter("always")
             try:
                 if self.criterion in RISK and self.criterion != "gcv" and self.criterion != "cp":
-                    found = self._risk(fit, self.criterion)
-                    value, se = float(found), found.se
-                    d = float(found.details.get("df", np.nan))
+                    estimate = self._risk(fit, self.criterion)
+                    value, se = float(estimate), estimate.se
+                    d = float(estimate.details.get("df", np.nan))
                 else:
-                    number = fit._df(self.df, self.rep, **self.options)
+                    number = found(fit.fitted, self.df, self.rep, **self.options)
                     d = float(number)
                     sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
                     value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
                     if self.criterion in ("gcv", "cp"):
                         se = risk(fit, self.criterion, df=number, rep=self.rep, **sigma).se
                 if np.isnan(d):
-                    d = float(fit._df("jacobian", self.rep))
+                    d = float(found(fit.fitted, "jacobian", self.rep))
             except DfError as error:
                 note.append(str(error))
         for w in heard:
@@ -243,9 +243,6 @@ def select(
     >>> ns.select("y ~ x", data, hidden=[0, 1], algorithm="lm", random_state=1).best.settings.hidden
     (1,)
     """
-    from ..api import NeuralNet
-    from ..seeds import seed_sequence
-
     check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
     check_choice(rule, "rule", RULES)
     check_choice(direction, "direction", DIRECTIONS)
@@ -263,7 +260,7 @@ def select(
     if named:  # one formula: its rows are the same for all candidates
         frame, scope = frames.as_frame(data), Whole(formula)
     else:
-        settings, frame, scope = _prepare(formula, data, settings, NeuralNet)
+        settings, frame, scope = _prepare(formula, data, settings)
     seeds = seed_sequence(random_state)
     search = _Search(
         scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
@@ -326,9 +323,9 @@ def _penalties(penalty: Any, strengths: Any) -> list[Penalty | None]:
     return list(dict.fromkeys(found))
 
 
-def _prepare(formula: str, data: Any, settings: dict[str, Any], model: Any) -> tuple[dict[str, Any], pd.DataFrame, Scope]:
+def _prepare(formula: str, data: Any, settings: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame, Scope]:
     """Rows that are complete for all terms, arrays among the settings on these rows, and the terms."""
-    whole = model.from_formula(formula, data, **{**settings, "hidden": 0})
+    whole = NeuralNet.from_formula(formula, data, **{**settings, "hidden": 0})
     kept = whole.design.kept
     frame = frames.as_frame(data).loc[kept]
     settings = dict(settings)
@@ -346,7 +343,7 @@ def _set_sigma(search: _Search, candidates: list[Candidate], sigma: float | None
         return search.fit(c).k_params, -strength
 
     largest = search.fit(max(candidates, key=size))
-    value, source = largest._sigma2(sigma)
+    value, source = noise_variance(largest.fitted, sigma)
     if source == "fixed by the family":
         return
     search.sigma = float(np.sqrt(value))

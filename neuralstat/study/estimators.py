@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..df.criteria import cp as mallows
-from ..df.criteria import gcv as generalised
-from ..df.criteria import information
 from ..errors import ArgumentError
+from ..likelihood.criteria import cp as mallows
+from ..likelihood.criteria import gcv as generalised
+from ..likelihood.criteria import information
 from . import refits
 from .fits import Fits
 from .problems import Cell

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..df.information import RCOND
+
 OK = "ok"
 NOT_FINITE = "not finite"
 NOT_CONVERGED = "not converged"
@@ -109,8 +111,6 @@ def leverages(r: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     (T, n) array
         NaN where the Jacobian is not finite.
     """
-    from ..inference.intervals import RCOND
-
     t, n, f = r.shape
     held = np.flatnonzero((penalty > 0).any(axis=0))
     root = np.zeros((t, held.size, f))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,8 +121,6 @@ def resolve_models(given: Any) -> tuple[Any, ...]:
 
 
 def _resolve(name: str | None, model: Any) -> Any:
-    from dataclasses import replace
-
     if isinstance(model, SPECS):
         return model if name is None else replace(model, name=name)
     if isinstance(model, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import pickle
 import time
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..df.sigma import difference_sigma
+from ..errors import ArgumentError
 from .estimators import Estimator, Work
 from .fits import OK, Fits, failure
 from .problems import Cell
@@ -127,8 +130,6 @@ class Plan:
 
     def _sigma2(self, cell: Cell, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.sigma == "difference":
-            from ..df.sigma import difference_sigma
-
             return np.array([difference_sigma(x[:, 0], each) ** 2 for each in y])
         return np.full(y.shape[0], float(cell.noise.sd if self.sigma == "truth" else self.sigma) ** 2)
 
@@ -177,8 +178,6 @@ def run_chunk(packed: np.ndarray, name: str, chunk: Chunk) -> tuple[Chunk, dict[
     chunk : tuple
     """
     if name not in _plans:
-        import pickle
-
         _plans.clear()
         _plans[name] = pickle.loads(packed.tobytes())
     return chunk, _plans[name].run(chunk)
@@ -193,8 +192,6 @@ def pack(plan: Plan) -> tuple[np.ndarray, str]:
         Where a model, truth or estimator cannot be pickled.
     """
     import cloudpickle
-
-    from ..errors import ArgumentError
 
     try:
         data = cloudpickle.dumps(plan)

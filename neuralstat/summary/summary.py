@@ -5,18 +5,21 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from ..df import found, limits
+from ..df.local import active, jacobian_work
 from ..errors import ArgumentError, DfError
+from ..fitted import Fitted, fitted_of
+from ..inference.repetitions import reps as repetitions
+from ..insight.layers import layer_table
+from ..likelihood.criteria import info_criteria, r_criterion
+from ..network.objective import resolve_activation
 from . import tables
-from .tables import Pairs, Table
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ..results import NeuralNetResults
+from .call import call
+from .tables import Pairs, Table, layers_table
 
 SHOWN = 10  # repetitions listed
 MOST_WORK = 3e11  # operations that a summary spends on degrees of freedom: some ten seconds
@@ -89,123 +92,111 @@ class Summary:
         return self.as_latex()
 
 
-def summary(results: NeuralNetResults) -> Summary:
+def summary(fit: Any) -> Summary:
     """Summarise a fit.
 
     Parameters
     ----------
-    results : NeuralNetResults
+    fit : NeuralNetResults or Fitted
 
     Returns
     -------
     Summary
     """
+    fitted = fitted_of(fit)
     name = (
-        f"{results.design.response} by {results.network.topology}"
-        if results.formula is None
-        else results.formula
+        f"{fitted.design.response} by {fitted.network.topology}"
+        if fitted.formula is None
+        else fitted.formula
     )
-    criteria = _criteria(results)
-    parts = [_repetitions(results), _goodness(results)]
-    if results.settings.layers is not None:
-        parts.insert(0, _layers(results))
+    criteria = _criteria(fitted)
+    parts = [_repetitions(fitted), _goodness(fitted)]
+    if fitted.settings.layers is not None:
+        parts.insert(0, _layers(fitted))
     if criteria:
         parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
-    return Summary(f"Neural network: {name}", results.call, Pairs(_header(results)), parts, _notes(results))
+    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, _notes(fitted))
 
 
-def _header(results: NeuralNetResults) -> list[tuple[str, str]]:
-    design, settings, network = results.design, results.settings, results.network
+def _header(fitted: Fitted) -> list[tuple[str, str]]:
+    design, settings, network = fitted.design, fitted.settings, fitted.network
     response = (
         design.response if design.classes is None else f"{design.response} ({len(design.classes)} classes)"
     )
-    held = network.n_params - results.k_params
+    held = network.n_params - fitted.k_params
     return [
         ("Response", response),
         ("Topology", network.topology),
-        ("Activation", _activations(results)),
+        ("Activation", _activations(fitted)),
         ("Output", network.objective.output.name),
-        ("Error", _error_name(results)),
+        ("Error", _error_name(fitted)),
         ("Penalty", "none" if settings.penalty is None else str(settings.penalty)),
         ("Standardized", "yes" if design.scaling is not None else "no"),
-        ("Observations", f"{results.nobs:,}"),
-        ("Rows dropped", f"{design.kept.size - results.nobs:,}"),
-        ("Weights trained", f"{results.k_params:,}"),
+        ("Observations", f"{fitted.nobs:,}"),
+        ("Rows dropped", f"{design.kept.size - fitted.nobs:,}"),
+        ("Weights trained", f"{fitted.k_params:,}"),
         ("Weights held out", f"{held:,}"),
-        ("Algorithm", results.algorithm),
+        ("Algorithm", fitted.fit.algorithm or str(settings.algorithm)),
         ("Threshold", "none" if settings.threshold is None else f"{settings.threshold:g}"),
-        ("Repetitions", f"{results.nrep} ({int(results.fit.converged.sum())} converged)"),
+        ("Repetitions", f"{fitted.nrep} ({int(fitted.fit.converged.sum())} converged)"),
     ]
 
 
-def _activations(results: NeuralNetResults) -> str:
+def _activations(fitted: Fitted) -> str:
     """Hidden activations, once where all layers have the same."""
-    from ..network.objective import resolve_activation
-
-    names = [resolve_activation(layer.activation).name for layer in results.network.layers[:-1]
+    names = [resolve_activation(layer.activation).name for layer in fitted.network.layers[:-1]
              if hasattr(layer, "activation")]  # fmt: skip
     return ", ".join(names if len(set(names)) > 1 else names[:1]) or "none (no hidden layer)"
 
 
-def _layers(results: NeuralNetResults) -> Table:
+def _layers(fitted: Fitted) -> Table:
     """Keras' table of a fit's layers."""
-    inputs = "x".join(map(str, results.network.input_shape))
-    beside = f" and {results.network.beside} beside" if results.network.beside else ""
-    return layers_table(results.layer_table, f"Layers (input {inputs}{beside})")
+    inputs = "x".join(map(str, fitted.network.input_shape))
+    beside = f" and {fitted.network.beside} beside" if fitted.network.beside else ""
+    return layers_table(layer_table(fitted), f"Layers (input {inputs}{beside})")
 
 
-def layers_table(table: pd.DataFrame, title: str) -> Table:
-    """Keras' table, a row per layer and the sums, of a `layer_table`."""
-    rows = [
-        (f"{name} ({row.kind})", str(row.output_shape), f"{row.params:,}", f"{row.trained:,}")
-        for name, row in zip(table.index, table.itertuples(), strict=True)
-    ]
-    rows.append(("all layers", "", f"{table['params'].sum():,}", f"{table['trained'].sum():,}"))
-    return Table(title, ("layer", "output shape", "parameters", "trained"), rows, left=2)
-
-
-def _error_name(results: NeuralNetResults) -> str:
-    settings, goal = results.settings, results.network.objective
+def _error_name(fitted: Fitted) -> str:
+    settings, objective = fitted.settings, fitted.network.objective
     if settings.family is not None:
         return f"half deviance ({settings.family})"
     known = {"sse": "sse", "ce": "ce", "ce_r": "ce (R's shortcut)", "ce_logit": "ce"}
-    return known.get(goal.name, goal.name)
+    return known.get(objective.name, objective.name)
 
 
-def _repetitions(results: NeuralNetResults) -> Table:
+def _repetitions(fitted: Fitted) -> Table:
     """The repetitions, the best first."""
-    reps = results.reps
+    reps = repetitions(fitted)
     order = reps.assign(last=~reps["converged"]).sort_values(["last", "error"], kind="stable").index[:SHOWN]
     rows = [
         (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}",
          f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
         for r in order
     ]  # fmt: skip
-    title = "Repetitions" if results.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {results.nrep}"
-    error = "error" if results.settings.penalty is None else "error + penalty"
+    title = "Repetitions" if fitted.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {fitted.nrep}"
+    error = "error" if fitted.settings.penalty is None else "error + penalty"
     return Table(title, ("repetition", error, "max |gradient|", "steps", "converged", "optimum"), rows)
 
 
-def _averaged(results: NeuralNetResults) -> tuple[np.ndarray, int]:
+def _averaged(fitted: Fitted) -> tuple[np.ndarray, int]:
     """Mean (n, K) of the outputs over the converged repetitions (all where none is), and their number."""
-    done = results.fit.converged
-    numbers = np.flatnonzero(done) if done.any() else np.arange(results.nrep)
-    return np.mean([results.net_result[b].to_numpy() for b in numbers], axis=0), numbers.size
+    done = fitted.fit.converged
+    numbers = np.flatnonzero(done) if done.any() else np.arange(fitted.nrep)
+    return fitted.mean_of(numbers).T, numbers.size
 
 
-def _goodness(results: NeuralNetResults) -> Table:
+def _goodness(fitted: Fitted) -> Table:
     """How close the averaged fit is to the data."""
-    design = results.design
-    mean, number = _averaged(results)
-    y = design.y.T if design.scaling is None else design.scaling.y_original(design.y).T
-    w = np.ones(y.shape[0]) if design.weights is None else design.weights
+    design = fitted.design
+    mean, number = _averaged(fitted)
+    y, w = fitted.responses.T, fitted.case_weights
     what = f"mean of {number} repetitions" if number > 1 else "one repetition"
-    if results.nrep > number or (number > 1 and results.converged):
+    if fitted.nrep > number or (number > 1 and fitted.converged):
         what = what.replace("repetition", "converged repetition")
     title = f"Fit to the data ({what})"
     if design.classes is not None:
         return Table(title, ("", ""), _class_rows(y, mean, w), left=1)
-    if results.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
+    if fitted.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
         columns = ("response", "wrong", "misclassification rate")
         return Table(title, columns, _binary_rows(design.y_names, y, mean, w), left=1)
     rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(design.y_names)]
@@ -244,58 +235,54 @@ def _numeric_row(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> tuple[str, s
     return f"{rss:.6g}", f"{np.sqrt(rss / w.sum()):.6g}", share
 
 
-def _criteria(results: NeuralNetResults) -> list[tuple[str, str]]:
+def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
     """Rows (name with its degrees of freedom, value) of information criteria, and what R's neuralnet would say."""
     rows = []
-    costly = _costly(results)
+    costly = _costly(fitted)
     if costly:
         rows.append(("AIC", costly))
-    elif results.settings.compat is None:
+    elif fitted.settings.compat is None:
         try:
-            df = results._df("jacobian")
+            df = found(fitted, "jacobian")
             for name in ("aic", "aicc", "bic"):
-                value = results.info_criteria(name)
+                value = info_criteria(fitted, name)
                 label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
                 rows.append((f"{label} (df = {float(df):.4g}, {df.method})", f"{value:.6g}"))
         except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
             rows.append(("AIC", f"not defined: {error}"))
-    b = results.best - 1
-    p = int(results._df("weights", b + 1))
-    rows.append((f"R's aic (2 error + 2 p, p = {p:,} weights)", f"{results.r_criterion(2.0)[b]:.6g}"))
-    if results.settings.likelihood:
-        bic = results.r_criterion(np.log(results.nobs))[b]
+    b = fitted.best
+    p = int(found(fitted, "weights", b + 1))
+    rows.append((f"R's aic (2 error + 2 p, p = {p:,} weights)", f"{r_criterion(fitted, 2.0)[b]:.6g}"))
+    if fitted.settings.likelihood:
+        bic = r_criterion(fitted, np.log(fitted.nobs))[b]
         rows.append((f"R's bic (2 error + log(n) p, p = {p:,} weights)", f"{bic:.6g}"))
     return rows
 
 
-def _costly(results: NeuralNetResults) -> str:
+def _costly(fitted: Fitted) -> str:
     """What stands in the place of criteria whose degrees of freedom would take minutes; nothing where they do not."""
-    from ..df.local import active, jacobian_work
-
-    used = int(active(results, results.best - 1).sum())
-    if results.settings.compat is not None or jacobian_work(results, used)[1] <= MOST_WORK:
+    used = int(active(fitted, fitted.best).sum())
+    if fitted.settings.compat is not None or jacobian_work(fitted, used)[1] <= MOST_WORK:
         return ""
     return f"not computed: degrees of freedom of {used:,} weights take long (fit.df('jacobian'), fit.aic)"
 
 
-def _df_notes(results: NeuralNetResults) -> list[str]:
+def _df_notes(fitted: Fitted) -> list[str]:
     """Where the degrees of freedom shown mean little."""
-    from ..df import limits
-
-    if results.settings.compat is not None or _costly(results):
+    if fitted.settings.compat is not None or _costly(fitted):
         return []
     try:
-        df = results._df("jacobian")
+        df = found(fitted, "jacobian")
     except DfError:
         return []
     notes = [f"{note[0].upper()}{note[1:]}. AIC and BIC are derived for regular models." for note in df.notes]
-    text = limits(results, "best")
+    text = limits(fitted, "best")
     return notes if text is None else [*notes, text]
 
 
-def _notes(results: NeuralNetResults) -> list[str]:
+def _notes(fitted: Fitted) -> list[str]:
     """Sentences on convergence, optima and how to repeat the fit."""
-    reps, notes = results.reps, []
+    reps, notes = repetitions(fitted), []
     lost = reps[~reps["converged"]]
     for status, group in lost.groupby("status", sort=True):
         who = ", ".join(map(str, group.index[:SHOWN])) + (", ..." if len(group) > SHOWN else "")
@@ -305,7 +292,7 @@ def _notes(results: NeuralNetResults) -> list[str]:
             f"{group['largest_gradient'][group['reached_threshold'].fillna(np.inf).idxmax()]}."
         )
     done = reps[reps["converged"]]
-    if len(done) > 1 and not results.settings.minibatch:  # epochs end where they end, not at optima
+    if len(done) > 1 and not fitted.settings.minibatch:  # epochs end where they end, not at optima
         best = done["optimum"].min()
         seen = int((done["optimum"] == best).sum())
         if seen == 1:
@@ -318,9 +305,9 @@ def _notes(results: NeuralNetResults) -> list[str]:
                 f"The best optimum was seen {seen} times in {len(reps)} repetitions; "
                 f"{done['optimum'].nunique()} distinct optima were found."
             )
-    notes += _df_notes(results)
-    if results.settings.random_state is None and results.settings.startweights is None:
-        notes.append(f"To repeat this fit: random_state={results.seeds.entropy}.")
+    notes += _df_notes(fitted)
+    if fitted.settings.random_state is None and fitted.settings.startweights is None:
+        notes.append(f"To repeat this fit: random_state={fitted.seeds.entropy}.")
     return notes
 
 

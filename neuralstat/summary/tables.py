@@ -6,6 +6,10 @@ import html
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WIDTH = 80  # characters of a line of text
 
@@ -119,6 +123,16 @@ class Table:
         rows = [_latex_row(row) for row in self.rows]
         body = [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", *head, *rows, r"\bottomrule", r"\end{tabular}"]
         return "\n".join([rf"\textbf{{{escape(self.title)}}}\par\smallskip", *body])
+
+
+def layers_table(table: pd.DataFrame, title: str) -> Table:
+    """Keras' table, a row per layer and the sums, of a `layer_table`."""
+    rows = [
+        (f"{name} ({row.kind})", str(row.output_shape), f"{row.params:,}", f"{row.trained:,}")
+        for name, row in zip(table.index, table.itertuples(), strict=True)
+    ]
+    rows.append(("all layers", "", f"{table['params'].sum():,}", f"{table['trained'].sum():,}"))
+    return Table(title, ("layer", "output shape", "parameters", "trained"), rows, left=2)
 
 
 def escape(text: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from ..augment import change_rows
 from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
+from ..engine.data import make_data
 from ..functions.losses import MULTINOMIAL, SSE
 from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
@@ -20,8 +21,9 @@ from ..network.network import Network
 from ..optimizers.minibatch import MinibatchOptimizer
 from ..schedules import OneCycle, Performance
 from . import checkpoint
+from .fit import Fit
+from .stack import CHUNK, fan_out, threads
 from .stopping import EarlyStopping, History
-from .train import CHUNK, Fit, _fan_out, threads
 
 SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
 _NO_LIMIT = 2**62
@@ -74,8 +76,6 @@ def make_rows(
     weights : (n,) or (B, n) array, optional
     offset : (K, n) array, optional
     """
-    from ..engine.data import make_data
-
     return Rows(np.ascontiguousarray(x.T, dtype=dtype), make_data(np.zeros((0, 0)), y, weights, offset, dtype=dtype))
 
 
@@ -109,14 +109,14 @@ def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
 
 def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
     """Kind of metric, cut between classes, and name: accuracy of 0/1 responses, mean squared error, or none."""
-    goal = network.objective
+    objective = network.objective
     y = rows.data.y
-    if goal.loss == SSE and not (network.n_outputs > 1 and _one_hot(y)):
+    if objective.loss == SSE and not (network.n_outputs > 1 and _one_hot(y)):
         return batches.SQUARES, 0.0, "mse"
-    if goal.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):
+    if objective.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):
         return batches.LARGEST, 0.0, "accuracy"
-    if goal.name.startswith("ce") and bool(np.all((y == 0) | (y == 1))):
-        return batches.ABOVE, 0.0 if goal.of_predictor else 0.5, "accuracy"
+    if objective.name.startswith("ce") and bool(np.all((y == 0) | (y == 1))):
+        return batches.ABOVE, 0.0 if objective.of_predictor else 0.5, "accuracy"
     return batches.NO_METRIC, 0.0, None
 
 
@@ -125,7 +125,7 @@ def _one_hot(y: np.ndarray) -> bool:
 
 
 def make_plan(
-    network: Network, rows: Rows, check: Rows | None, free: np.ndarray, training: Training
+    network: Network, rows: Rows, validation: Rows | None, free: np.ndarray, training: Training
 ) -> tuple[Plan, tuple[str, ...]]:
     """What kernels are told, and the names of the history's columns that are used."""
     optimizer, stopping = training.optimizer, training.early_stopping
@@ -138,7 +138,7 @@ def make_plan(
     rate = optimizer.learning_rate
     if isinstance(rate, Performance):
         plateau = np.array([rate.factor, rate.patience, rate.min_delta, rate.cooldown, rate.min_rate])
-    watched = batches.LOSS if check is None else batches.VAL_LOSS
+    watched = batches.LOSS if validation is None else batches.VAL_LOSS
     monitor = watched
     if stopping is not None and stopping.monitor is not None:
         monitor = batches.LOSS if stopping.monitor == "loss" else batches.VAL_LOSS
@@ -154,7 +154,7 @@ def make_plan(
         momentum=_momentum(network, free),
     )  # fmt: skip
     columns = ["loss", name, "val_loss", None if name is None else f"val_{name}", "learning_rate"]
-    if check is None:
+    if validation is None:
         columns[batches.VAL_LOSS] = columns[batches.VAL_METRIC] = None
     return plan, tuple(c or "" for c in columns)
 
@@ -188,7 +188,7 @@ def train_epochs(
     training: Training,
     keys: np.ndarray,
     *,
-    check: Rows | None = None,
+    validation: Rows | None = None,
     penalty: np.ndarray | None = None,
     n_jobs: int | None = None,
     watch: Callable[[State], None] | None = None,
@@ -208,7 +208,7 @@ def train_epochs(
     training : Training
     keys : (B, 2) uint64 array
         From `shuffle_keys`.
-    check : Rows, optional
+    validation : Rows, optional
         Validation data.
     penalty : (P, 4) array, optional
         From `Penalty.coefficients`; added to the mean loss.
@@ -240,12 +240,12 @@ def train_epochs(
     net = network.net(penalty)
     optimizer = training.optimizer
     free = np.asarray(free) & ~network.is_moving  # moving averages follow the batches, not the gradient
-    plan, columns = make_plan(network, rows, check, free, training)
+    plan, columns = make_plan(network, rows, validation, free, training)
     if network.coupled:  # a batch is one block
         net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
     state = make_state(start, free, rows, plan, optimizer, keys)
-    nothing = check if check is not None else Rows(rows.inputs[:0], rows.data)
-    saver = _checkpoint(network, rows, check, plan, state, training, penalty, seeds)
+    nothing = validation if validation is not None else Rows(rows.inputs[:0], rows.data)
+    saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds)
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
     stop, lock = threading.Event(), threading.Lock()
@@ -290,7 +290,7 @@ def train_epochs(
 
     ran_on = "cpu"
     if device == "cpu":
-        _fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
+        fan_out(run, list(range(state.steps.size)), state, threads(n_jobs), stop, watch)  # type: ignore[arg-type]
     else:
         from ..engine import cuda
 
@@ -325,7 +325,7 @@ def _call_back(callbacks: Sequence[Any], state: State, columns: tuple[str, ...],
 
 
 def _checkpoint(
-    network: Network, rows: Rows, check: Rows | None, plan: Plan, state: State, training: Training,
+    network: Network, rows: Rows, validation: Rows | None, plan: Plan, state: State, training: Training,
     penalty: np.ndarray | None, seeds: np.random.SeedSequence | None,
 ) -> checkpoint.Checkpoint | None:  # fmt: skip
     """Read the checkpoint into the state, where there is one; what writes the next ones."""
@@ -333,7 +333,7 @@ def _checkpoint(
         return None
     rate = training.optimizer.learning_rate
     length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
-    data = [part for r in (rows, check) if r is not None for part in (r.inputs, *r.data)]
+    data = [part for r in (rows, validation) if r is not None for part in (r.inputs, *r.data)]
     mark = checkpoint.fingerprint(
         network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
         length, state.theta, state.keys, state.free, penalty, *data,

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..engine import cpu
 from ..engine.batches import LOSS, VAL_LOSS
+from .fit import STATUS, Fit
 
 if TYPE_CHECKING:
     from ..network.network import Network
     from .settings import Settings
-    from .train import Fit
 
 
 def hidden_units(settings: Settings) -> str:
@@ -131,15 +131,13 @@ class EpochLifesign(Lifesign):
                 epoch = int(stack.epoch[b])
                 self._said[b] = epoch
                 line = stack.history[b, epoch - 1]
-                check = "" if np.isnan(line[VAL_LOSS]) else f"  val_loss: {line[VAL_LOSS]:.6g}"
-                sys.stdout.write(f"{self._head(int(b))} {epoch:>6}/{self.epochs}  loss: {line[LOSS]:.6g}{check}\n")
+                validation = "" if np.isnan(line[VAL_LOSS]) else f"  val_loss: {line[VAL_LOSS]:.6g}"
+                sys.stdout.write(f"{self._head(int(b))} {epoch:>6}/{self.epochs}  loss: {line[LOSS]:.6g}{validation}\n")
 
     def finish(self, fit: Fit) -> None:
         """A closing line for every repetition."""
         if self.settings.lifesign == "none":
             return
-        from .train import STATUS
-
         for b in range(fit.steps.size):
             epochs = 0 if fit.history is None else int(fit.history.epochs[b])
             sys.stdout.write(f"{self._head(int(b))} {epochs:>6}  {STATUS[int(fit.status[b])]}  error: {fit.loss[b]:.5f}  "

@@ -9,28 +9,20 @@ from typing import Any
 
 from ..checks import check_choice, check_hidden, check_int, check_number, check_pair
 from ..errors import ArgumentError
+from ..families import resolve_family
+from ..network.names import layer_names
 from ..network.penalties import Penalty
+from ..network.start import INITS
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
-from .minibatch import check_training, optimizer_of
+from .epoch_settings import check_epochs, optimizer_of
 
-# Other spellings of arguments, as users of other packages know them.
 ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
 RATE_ALGORITHMS = ("backprop",)
 STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
 # stop by threshold only where one is given.
 THRESHOLD = float("0.01")
-
-
-
-
-
-
-
-
-
-
 
 
 @dataclass(frozen=True)
@@ -116,13 +108,11 @@ class Settings:
                 f"got {self.penalty!r}."
             )
         if self.family is not None:
-            from ..families import resolve_family
-
             family = resolve_family(self.family)
             put("family", self.family if isinstance(self.family, str) else family)
         self._check_algorithm(put)
         self._check_restarts(put)
-        check_training(self, put)
+        check_epochs(self, put)
         if self.minibatch and self.threshold is THRESHOLD:
             put("threshold", None)
         elif not self.minibatch and self.threshold is None:
@@ -136,8 +126,6 @@ class Settings:
             put("freeze", tuple(self.freeze) if isinstance(self.freeze, list | set) else self.freeze)
         if self.layers is None:
             return
-        from ..network.names import layer_names
-
         if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
             raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {self.layers!r}.")
         for layer in self.layers:
@@ -173,8 +161,6 @@ class Settings:
             put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
 
     def _check_restarts(self, put: Callable[[str, Any], None]) -> None:
-        from ..network.start import INITS
-
         check_choice(self.init, "init", (None, *INITS))
         if self.keep is not None:
             put("keep", check_int(self.keep, "keep", 1))

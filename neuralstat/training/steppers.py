@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..engine import cpu
+from ..engine.curvature import curve_buffers
+from ..engine.quasi_newton import Memory, train_quasi_newton
+from ..engine.second_order import train_lm
+from ..engine.tracking import Rules, Track
 from ..functions.activations import SOFTMAX
 from ..functions.losses import MULTINOMIAL
 from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
-from ..optimizers import LBFGS, LM, RProp, rprop
-
-if TYPE_CHECKING:
-    from .train import _Stack
+from ..optimizers import LBFGS, LM, RProp, lm, quasi_newton, rprop
+from .stack import Stack
 
 Stepper = Callable[[int, int], None]
 
@@ -27,7 +29,7 @@ def first_order(
     settings: np.ndarray,
     threshold: float,
     stepmax: int,
-    stack: _Stack,
+    stack: Stack,
 ) -> Stepper:
     """``step(b, budget)`` for R's algorithms."""
 
@@ -56,10 +58,8 @@ class SecondOrder:
         threshold: float,
         tol: float | None,
         stepmax: int,
-        stack: _Stack,
+        stack: Stack,
     ) -> None:
-        from ..engine.tracking import Rules, Track
-
         self.net, self.data, self.optimizer, self.stack = net, data, optimizer, stack
         self.rules = Rules(threshold, -1.0 if tol is None else float(tol), stepmax)
         self.track = Track(stack.theta, stack.free, stack.steps, stack.loss, stack.reached, stack.status,
@@ -73,14 +73,10 @@ class SecondOrder:
         if memory is None:
             memory = self._memory[b] = self._make(self.stack.free[b % self.stack.free.shape[0]])
         if isinstance(self.optimizer, LM):
-            from ..engine.second_order import train_lm
-
             train_lm(
                 self.net, self.data, self.rules, self.track, self.optimizer.settings(), *memory, b, budget
             )
         else:
-            from ..engine.quasi_newton import train_quasi_newton
-
             train_quasi_newton(self.net, self.data, self.rules, self.track, memory, b, budget)
         if self.stack.status[b] != cpu.RUNNING:
             del self._memory[b]
@@ -88,16 +84,10 @@ class SecondOrder:
     def _make(self, free: np.ndarray) -> Any:
         size, n_params = int(free.sum()), free.size
         if isinstance(self.optimizer, LM):
-            from ..engine.curvature import curve_buffers
-            from ..optimizers import lm
-
             last = self.net.table[-1]
             coupled = self.net.loss == MULTINOMIAL or last[codes.ACT] == SOFTMAX
             curve = curve_buffers(self.net.table, int(last[codes.N_OUT]), free, bool(coupled))
             return curve, np.zeros(lm.MEMORY), np.zeros(n_params), *np.zeros((3, size, size))
-        from ..engine.quasi_newton import Memory
-        from ..optimizers import quasi_newton
-
         limited = isinstance(self.optimizer, LBFGS)
         bent, kinked = self.net.penalty.copy(), self.net.penalty.copy()
         bent[:, L1] = 0
@@ -118,7 +108,7 @@ def make_stepper(
     threshold: float,
     tol: float | None,
     stepmax: int,
-    stack: _Stack,
+    stack: Stack,
 ) -> Stepper:
     """``step(b, budget)`` of an algorithm: moves network b on by about `budget` gradients."""
     if isinstance(algorithm, RProp) or algorithm.name in rprop.CODES:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_choice, check_int, check_number
 from ..errors import ArgumentError
 
 
@@ -37,8 +38,6 @@ class EarlyStopping:
     monitor: str | None = None
 
     def __post_init__(self) -> None:
-        from ..checks import check_choice, check_int, check_number
-
         object.__setattr__(self, "patience", check_int(self.patience, "EarlyStopping: patience", 0))
         object.__setattr__(self, "min_delta", check_number(self.min_delta, "EarlyStopping: min_delta"))
         check_choice(self.restore_best, "EarlyStopping: restore_best", (True, False))

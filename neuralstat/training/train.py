@@ -2,111 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..engine import batches, cpu
+from ..engine import cpu
 from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..layers import BatchNorm, Dropout
 from ..network.network import Network
 from ..optimizers import rprop
+from .fit import Fit, without_pruned
+from .stack import CHUNK, Stack, fan_out, share_observations, threads
 from .steppers import make_stepper
-from .stopping import History
 
-TRACE = 512  # most entries of an error record
-CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
-
-STATUS = {
-    cpu.RUNNING: "running",
-    cpu.CONVERGED: "converged",
-    cpu.STEPMAX: "stepmax reached",
-    cpu.NONFINITE: "gradient not finite",
-    cpu.INTERRUPTED: "interrupted",
-    cpu.STALLED: "no further descent possible",
-    cpu.TOLERANCE: "relative tolerance reached",
-    cpu.PRUNED: "pruned",
-    batches.EPOCHS_DONE: "epochs done",
-    batches.STOPPED_EARLY: "stopped early",
-    batches.STOPPED_BY_CALLBACK: "stopped by a callback",
-}
-# A fit by epochs ends as planned; such a repetition counts as converged
-PLANNED = (batches.EPOCHS_DONE, batches.STOPPED_EARLY, batches.STOPPED_BY_CALLBACK)
 TRIAL = {"lm": 20, "bfgs": 60, "lbfgs": 60}  # steps of the trial of `keep=`; others: TRIAL_OTHERS
 TRIAL_OTHERS = 500
 
-
-@dataclass(frozen=True)
-class Pruned:
-    """Networks that a trial ruled out: their number among the starts (from 0), error, gradient and steps."""
-
-    number: np.ndarray
-    loss: np.ndarray
-    reached: np.ndarray
-    steps: np.ndarray
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What training returns, for a stack of B networks.
-
-    Attributes
-    ----------
-    theta, start : (B, P) arrays
-        Weights at the end and at the start.
-    free : (B or 1, P) bool array
-        Weights that were trained.
-    loss : (B,) array
-        Error, with the penalty.
-    reached : (B,) array
-        Largest absolute partial derivative over the free weights.
-    steps, status : (B,) int arrays
-        Gradient evaluations; see `STATUS`.
-    trace : list of (steps, errors)
-        Error record of each network.
-    seconds : float
-    device : str
-        What ran: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)".
-    algorithm : str
-        What trained it, with what was picked automatically, and with a second algorithm that finished it.
-    number : (B,) int array or None
-        Number of each network among the starts (from 0), where some were pruned.
-    pruned : Pruned or None
-    history : History, optional
-        Of each epoch, for the minibatch optimizers.
-    """
-
-    theta: np.ndarray
-    start: np.ndarray
-    free: np.ndarray
-    loss: np.ndarray
-    reached: np.ndarray
-    steps: np.ndarray
-    status: np.ndarray
-    trace: list[tuple[np.ndarray, np.ndarray]] = field(repr=False)
-    seconds: float = 0.0
-    device: str = "cpu"
-    algorithm: str = ""
-    number: np.ndarray | None = None
-    pruned: Pruned | None = None
-    history: History | None = None
-
-    @property
-    def converged(self) -> np.ndarray:
-        """(B,) bool.
-
-        True where the threshold was reached, or the relative tolerance where one was given, or where the planned epochs
-        ended or were stopped by a rule.
-        """
-        return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, *PLANNED))
+Watch = Callable[[Stack], None]
+Rules = tuple[float, float | None, int]  # threshold, tol, stepmax
 
 
 @dataclass(frozen=True)
@@ -133,42 +51,9 @@ class Algorithm:
         return np.array([self.learningrate, *self.limit, *self.factor], dtype=dtype)
 
 
-
-
-def threads(n_jobs: int | None) -> int:
-    """Number of threads: None and -1 are all cores."""
-    if n_jobs is None or n_jobs == -1:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(n_jobs))
-
-
-class _Stack:
-    """State of a running stack; all of it is in arrays that the compiled steps update."""
-
-    def __init__(self, start: np.ndarray, free: np.ndarray) -> None:
-        b, _ = start.shape
-        self.theta = np.array(start, order="C")
-        self.free = np.atleast_2d(np.ascontiguousarray(free))
-        self.before = np.zeros_like(self.theta)
-        self.rate = np.full_like(self.theta, rprop.INITIAL_RATE)
-        self.steps = np.zeros(b, np.int64)
-        self.status = np.zeros(b, np.int64)
-        self.loss = np.full(b, np.nan, self.theta.dtype)
-        self.reached = np.full(b, np.nan, self.theta.dtype)
-        self.trace = np.zeros((b, TRACE), self.theta.dtype)
-        self.recorded = np.zeros(b, np.int64)
-        self.stride = np.ones(b, np.int64)
-
-    def traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Error records, each ended by the last step's error."""
-        out = []
-        for b in range(self.steps.size):
-            at = 1 + np.arange(self.recorded[b]) * self.stride[b]
-            errors = self.trace[b, : self.recorded[b]].astype(float)
-            if at.size and at[-1] != self.steps[b]:
-                at, errors = np.append(at, self.steps[b]), np.append(errors, float(self.loss[b]))
-            out.append((at, errors))
-        return out
+def trial_steps(algorithm: str) -> int:
+    """Steps of the trial of `keep=`."""
+    return TRIAL.get(algorithm, TRIAL_OTHERS)
 
 
 def train(
@@ -184,7 +69,7 @@ def train(
     keep: int | None = None,
     penalty: np.ndarray | None = None,
     n_jobs: int | None = None,
-    watch: Callable[[_Stack], None] | None = None,
+    watch: Callable[[Stack], None] | None = None,
     chunk: int | None = None,
     device: str = "cpu",
 ) -> Fit:
@@ -229,11 +114,67 @@ def train(
     """
     began = time.perf_counter()
     check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
-    net = network.net(penalty)
-    dtype = data.x.dtype
-    stack = _Stack(np.asarray(start, dtype=dtype), free)
-    stop = threading.Event()
-    step = make_stepper(net, data, algorithm, float(threshold), tol, int(stepmax), stack)
+    net, dtype = network.net(penalty), data.x.dtype
+    stack = Stack(np.asarray(start, dtype=dtype), free)
+    rules = (float(threshold), tol, int(stepmax))
+    ran_on = "cpu"
+    if device == "cpu":
+        _train_here(net, data, algorithm, rules, stack, keep, threads(n_jobs), watch, chunk)
+    else:
+        if keep is not None and keep < stack.steps.size:
+            raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
+        ran_on = _train_on_device(net, data, algorithm, rules, stack, device, watch, chunk)
+    stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
+    if algorithm.name == "backprop":  # the step that overflowed is taken back
+        lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
+        moved = np.broadcast_to(stack.free, stack.theta.shape)[lost]
+        stack.theta[lost] = np.where(moved, stack.before[lost], stack.theta[lost])
+    fit = Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
+              stack.status, stack.traces(), time.perf_counter() - began, ran_on, algorithm.name)  # fmt: skip
+    return without_pruned(fit)
+
+
+def _train_on_device(
+    net: cpu.Net, data: cpu.Data, algorithm: Any, rules: Rules, stack: Stack, device: str, watch: Watch | None,
+    chunk: int | None,
+) -> str:  # fmt: skip
+    """Train a stack on a CUDA device; the device's name."""
+    from ..engine import cuda
+    from ..engine.cuda import trainers
+
+    name = cuda.find_device(device)
+    trainer = trainers.make_trainer(net, data, algorithm, *rules, stack, device)
+    cuda.train_stack(trainer, data, stack, device, watch, chunk)
+    return name
+
+
+def _train_here(
+    net: cpu.Net, data: cpu.Data, algorithm: Any, rules: Rules, stack: Stack, keep: int | None, workers: int,
+    watch: Watch | None, chunk: int | None,
+) -> None:  # fmt: skip
+    """Train a stack on threads, a network on each; on all of them together where networks are few and rows many."""
+    stop, everyone = threading.Event(), list(range(stack.steps.size))
+    pruning = keep is not None and keep < len(everyone)
+    shared = data.x.shape[1] > cpu.PARTITION and len(everyone) < workers and data.rows.shape[1] == 0
+    if shared and not pruning and algorithm.name in rprop.CODES:
+        update = _shared_update(net, algorithm, rules, stack)
+        share_observations(net, data, stack, update, workers, stop, watch)
+        return
+    run = _runner(make_stepper(net, data, algorithm, *rules, stack), stack, stop, chunk)
+    if pruning:
+        limit = trial_steps(algorithm.name)
+        fan_out(lambda b: run(b, limit), everyone, stack, workers, stop, watch)
+        loss = np.where(np.isfinite(stack.loss), stack.loss, np.inf)
+        kept = np.sort(np.argsort(loss, kind="stable")[:keep])
+        out = np.setdiff1d(everyone, kept)
+        if not stop.is_set():
+            stack.status[out] = cpu.PRUNED
+    if not stop.is_set():
+        fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch)
+
+
+def _runner(step: Callable[[int, int], None], stack: Stack, stop: threading.Event, chunk: int | None) -> Any:
+    """``run(b, limit=None)``: train network b to its end, or to a number of steps."""
 
     def run(b: int, limit: int | None = None) -> None:
         budget = chunk or 50
@@ -247,51 +188,24 @@ def train(
                 spent = max(time.perf_counter() - before, 1e-6)
                 budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
 
-    workers, everyone = threads(n_jobs), list(range(stack.steps.size))
-    pruning = keep is not None and keep < len(everyone)
-    n = data.x.shape[1]
-    shared = n > cpu.PARTITION and stack.steps.size < workers and data.rows.shape[1] == 0
-    ran_on = "cpu"
-    if device != "cpu":
-        from ..engine import cuda
-        from ..engine.cuda import trainers
+    return run
 
-        if pruning:
-            raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
-        ran_on = cuda.find_device(device)
-        trainer = trainers.make_trainer(net, data, algorithm, float(threshold), tol, int(stepmax), stack, device)
-        cuda.train_stack(trainer, data, stack, device, watch, chunk)
-        everyone = []
-    elif shared and not pruning and algorithm.name in rprop.CODES:
-        settings, code = algorithm.settings(dtype), rprop.CODES[algorithm.name]
 
-        def update(b: int, error: float, grad: np.ndarray) -> None:
-            cpu.step_first_order(
-                net, code, settings, float(threshold), int(stepmax), error, grad, stack.theta, stack.free,
-                stack.before, stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace,
-                stack.recorded, stack.stride, b,
-            )  # fmt: skip
+def _shared_update(
+    net: cpu.Net, algorithm: Any, rules: Rules, stack: Stack
+) -> Callable[[int, float, np.ndarray], None]:
+    """``update(b, error, gradient)``: a step of network b, whose gradient all threads have summed."""
+    settings, code = algorithm.settings(stack.theta.dtype), rprop.CODES[algorithm.name]
+    threshold, _, stepmax = rules
 
-        _share_observations(net, data, stack, update, workers, stop, watch)
-        everyone = []
-    if pruning:
-        limit = TRIAL.get(algorithm.name, TRIAL_OTHERS)
-        _fan_out(lambda b: run(b, limit), everyone, stack, workers, stop, watch)
-        loss = np.where(np.isfinite(stack.loss), stack.loss, np.inf)
-        kept = np.sort(np.argsort(loss, kind="stable")[:keep])
-        out = np.setdiff1d(everyone, kept)
-        if not stop.is_set():
-            stack.status[out] = cpu.PRUNED
-    if not stop.is_set():
-        _fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch)
-    stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
-    if algorithm.name == "backprop":  # the step that overflowed is taken back
-        lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
-        moved = np.broadcast_to(stack.free, stack.theta.shape)[lost]
-        stack.theta[lost] = np.where(moved, stack.before[lost], stack.theta[lost])
-    fit = Fit(stack.theta, np.array(start, dtype=dtype), stack.free, stack.loss, stack.reached, stack.steps,
-              stack.status, stack.traces(), time.perf_counter() - began, ran_on, algorithm.name)  # fmt: skip
-    return _without_pruned(fit)
+    def update(b: int, error: float, grad: np.ndarray) -> None:
+        cpu.step_first_order(
+            net, code, settings, threshold, stepmax, error, grad, stack.theta, stack.free,
+            stack.before, stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace,
+            stack.recorded, stack.stride, b,
+        )  # fmt: skip
+
+    return update
 
 
 def check_possible(
@@ -329,117 +243,3 @@ def check_possible(
             f"algorithm={algorithm!r} needs true derivatives, which R's shortcut for cross entropy (compat='R') "
             "is not for every output: use 'rprop+', or leave compat out."
         )
-
-
-def _without_pruned(fit: Fit) -> Fit:
-    """Put pruned networks aside."""
-    gone = fit.status == cpu.PRUNED
-    if not gone.any():
-        return fit
-    at, out = np.flatnonzero(~gone), np.flatnonzero(gone)
-    return Fit(
-        fit.theta[at], fit.start[at], fit.free if fit.free.shape[0] == 1 else fit.free[at], fit.loss[at],
-        fit.reached[at], fit.steps[at], fit.status[at], [fit.trace[b] for b in at], fit.seconds, fit.device,
-        fit.algorithm, at, Pruned(out, fit.loss[out], fit.reached[out], fit.steps[out]),
-    )  # fmt: skip
-
-
-def polish(first: Fit, then: Fit, threshold: float) -> Fit:
-    """Join a fit and the fit that went on from its weights: steps add up, error records follow each other.
-
-    A repetition that the second algorithm left no better keeps the first's weights. Converged is what the
-    threshold calls so, even where rounding kept the second algorithm from its own, smaller one.
-    """
-    worse = ~(then.loss <= first.loss) & ~(then.reached <= first.reached)
-    both = {
-        name: np.where(worse[:, np.newaxis] if name == "theta" else worse, getattr(first, name), getattr(then, name))
-        for name in ("theta", "loss", "reached", "status")
-    }  # fmt: skip
-    both["status"] = np.where(both["reached"] <= threshold, cpu.CONVERGED, both["status"])
-    trace = [
-        (np.append(s, t + s[-1] if s.size else t), np.append(e, f))
-        for (s, e), (t, f) in zip(first.trace, then.trace, strict=True)
-    ]
-    return Fit(
-        both["theta"], first.start, first.free, both["loss"], both["reached"], first.steps + then.steps,
-        both["status"], trace, first.seconds + then.seconds, first.device,
-        f"{first.algorithm}, then {then.algorithm}", first.number, first.pruned,
-    )  # fmt: skip
-
-
-def _share_observations(
-    net: cpu.Net, data: cpu.Data, stack: _Stack, step: Callable[[int, float, np.ndarray], None], workers: int,
-    stop: threading.Event, watch: Callable[[_Stack], None] | None,
-) -> None:  # fmt: skip
-    """One network after the other, its observations shared by all threads.
-
-    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same
-    bits.
-    """
-    n = data.x.shape[1]
-    firsts = range(0, n, cpu.PARTITION)
-    dtype = stack.theta.dtype
-    parts = np.empty((len(firsts), stack.theta.shape[1]), dtype)
-    looked = time.perf_counter()
-
-    def partial(q: int, b: int) -> float:
-        first = firsts[q]
-        return cpu.loss_gradient(net, data, stack.theta[b], b, first, min(first + cpu.PARTITION, n), parts[q])
-
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            for b in range(stack.steps.size):
-                while stack.status[b] == cpu.RUNNING and not stop.is_set():
-                    errors = list(pool.map(partial, range(len(firsts)), [b] * len(firsts)))
-                    error, grad = dtype.type(0), np.zeros(parts.shape[1], dtype)
-                    for q, value in enumerate(errors):
-                        error += dtype.type(value)
-                        grad += parts[q]
-                    step(b, error, grad)
-                    if watch is not None and time.perf_counter() - looked > 0.1:
-                        looked = time.perf_counter()
-                        watch(stack)
-        except KeyboardInterrupt:
-            stop.set()
-    if watch is not None:
-        watch(stack)
-
-
-def _fan_out(
-    run: Callable[[int], None], which: list[int], stack: _Stack, n_threads: int, stop: threading.Event,
-    watch: Callable[[_Stack], None] | None,
-) -> None:  # fmt: skip
-    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
-    b = len(which)
-    if b == 0:
-        return
-    first = threading.Event()  # the first network compiles; the others wait, so that it is done once
-
-    def task(k: int) -> None:
-        if k > 0:
-            first.wait()
-        try:
-            run(which[k])
-        finally:
-            first.set()
-
-    with ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
-        futures = [pool.submit(task, k) for k in range(b)]
-        try:
-            for future in futures:
-                while True:
-                    try:
-                        future.result(timeout=0.1)
-                        break
-                    except FutureTimeout:
-                        if watch is not None:
-                            watch(stack)
-            if watch is not None:
-                watch(stack)
-        except KeyboardInterrupt:
-            stop.set()
-            for future in futures:
-                future.cancel()
-        except BaseException:
-            stop.set()
-            raise

@@ -1,0 +1,54 @@
+"""What the data say about the weights of a fit: Hessian and outer products of the scores; inverses of what is singular."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..fitted import Fitted
+from ..network import derivatives
+
+if TYPE_CHECKING:
+    from ..network.objective import Objective
+
+Three = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+# smaller singular values, relative to the largest, count as zero (as in R)
+RCOND = np.sqrt(np.finfo(float).eps)
+
+
+def information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """A and B of the free weights of repetition b (0-based), in internal units, per observation.
+
+    With the penalised error E, the sum of e_i: A (F, F) is the Hessian of E / n, B (F, F) the mean outer product of the
+    gradients of e_i.
+    """
+    theta, free, n = fitted.fit.theta[b].astype(float), fitted.fit.free[0], fitted.nobs
+    hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    scores = derivatives.scores(fitted.network, fitted.data, theta)[:, free]
+    return hessian[np.ix_(free, free)] / n, scores.T @ scores / n
+
+
+def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """Moore-Penrose inverse of a symmetric matrix, and the rank it was given."""
+    values, vectors = np.linalg.eigh(matrix)
+    keep = np.abs(values) > RCOND * np.abs(values).max(initial=0.0)
+    return (vectors[:, keep] / values[keep]) @ vectors[:, keep].T, int(keep.sum())
+
+
+def loss_derivatives(objective: Objective, output: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and second derivative (K, n) of the error in the output (K, n): squared error, cross entropy, or a user's."""
+    if objective.custom is not None:
+        return pointwise(objective.custom.python, output, y)[1:]
+    if objective.name == "sse":
+        return output - y, np.ones_like(output)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (1 - y) / (1 - output) - y / output, (1 - y) / (1 - output) ** 2 + y / output**2
+
+
+def pointwise(function: Any, *arguments: np.ndarray) -> Three:
+    """Value, first and second derivative, shaped as the arguments, of a user's function of plain numbers."""
+    rows = [function(*map(float, point)) for point in zip(*(a.ravel() for a in arguments), strict=True)]
+    columns = np.array(rows, dtype=float).reshape(-1, 3).T
+    return tuple(c.reshape(arguments[0].shape) for c in columns)  # type: ignore[return-value]

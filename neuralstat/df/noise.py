@@ -1,0 +1,131 @@
+"""What a loss says about the distribution of the response: variance, natural parameter, draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..fitted import Fitted
+from ..network import derivatives
+
+if TYPE_CHECKING:
+    from ..network.objective import Objective
+
+CLIP = 1e-10  # probabilities nearer to 0 or 1 than this are moved here before a logarithm is taken
+_LOSSES = {
+    "sse": "gaussian", "ce": "binomial", "ce_logit": "binomial", "ce_r": "binomial",
+    "multinomial": "multinomial",
+}  # fmt: skip
+
+
+def family_name(objective: Objective) -> str:
+    """Name of the family of a loss; "additive" for users' losses, about which nothing is known."""
+    family = getattr(objective, "family", None)
+    return family.name if family is not None else _LOSSES.get(objective.name, "additive")
+
+
+def gaussian(objective: Objective) -> bool:
+    """Whether the noise is additive, with a standard deviation of its own."""
+    return family_name(objective) in ("gaussian", "additive")
+
+
+def variance(objective: Objective, mu: np.ndarray) -> np.ndarray:
+    """Variance function at means (..., K, n); 1 for additive noise."""
+    name = family_name(objective)
+    if name in ("gaussian", "additive"):
+        return np.ones_like(mu)
+    if name in ("binomial", "multinomial"):
+        return mu * (1 - mu)
+    return objective.family.variance(mu)
+
+
+def natural(objective: Objective, mu: np.ndarray) -> np.ndarray:
+    """Natural parameter at means (..., K, n): lambda with d lambda / d mu = 1 / V(mu).
+
+    For the multinomial family log mu, up to a constant per observation, which does not matter.
+    """
+    name = family_name(objective)
+    if name in ("gaussian", "additive"):
+        return mu
+    if name == "binomial":
+        p = np.clip(mu, CLIP, 1 - CLIP)
+        return np.log(p) - np.log1p(-p)
+    if name in ("multinomial", "poisson"):
+        return np.log(np.maximum(mu, CLIP))
+    if name == "gamma":
+        return -1 / mu
+    if name == "inverse_gaussian":
+        return -0.5 / np.square(mu)
+    power = getattr(objective.family, "parameter", 0.0)
+    if name == "negative_binomial":
+        return np.log(np.maximum(power * mu, CLIP)) - np.log1p(power * mu)
+    if name == "tweedie":
+        if power == 1:
+            return np.log(np.maximum(mu, CLIP))
+        return mu ** (1 - power) / (1 - power)
+    raise ArgumentError(f"df: the natural parameter of the family {name!r} is not known.")
+
+
+def draw(
+    objective: Objective, rng: np.random.Generator, mu: np.ndarray, scale: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """One response (K, n) with means `mu`.
+
+    Parameters
+    ----------
+    scale : (K, 1) array
+        Dispersion: the noise variance of additive noise, phi of families that have one.
+    weights : (n,) array or None
+        Variance weights; numbers of trials for the binomial.
+    """
+    w = np.ones(mu.shape[1]) if weights is None else weights
+    safe = np.where(w > 0, w, 1.0)  # observations of weight 0 have no part in the fit
+    name = family_name(objective)
+    if name in ("gaussian", "additive"):
+        return mu + np.sqrt(scale / safe) * rng.standard_normal(mu.shape)
+    if name == "binomial":
+        trials = np.maximum(np.round(safe), 1).astype(np.int64)
+        if np.allclose(trials, safe):
+            return rng.binomial(trials, np.clip(mu, 0, 1)) / trials
+        return rng.binomial(1, np.clip(mu, 0, 1)).astype(float)
+    if name == "multinomial":
+        p = np.maximum(mu.T, 0)
+        return rng.multinomial(1, p / p.sum(axis=1, keepdims=True)).T.astype(float)
+    if name == "poisson":
+        return rng.poisson(safe * mu) / safe
+    if name == "gamma":
+        shape = safe / scale
+        return rng.gamma(shape, mu / shape)
+    if name == "inverse_gaussian":
+        return rng.wald(mu, np.broadcast_to(safe / scale, mu.shape))
+    if name == "negative_binomial":
+        size = 1 / objective.family.parameter
+        return rng.negative_binomial(size, size / (size + mu)).astype(float)
+    if name == "tweedie":
+        return _tweedie(rng, mu, scale / safe, objective.family.parameter)
+    raise ArgumentError(f"df: no random numbers for the family {name!r}.")
+
+
+def _tweedie(rng: np.random.Generator, mu: np.ndarray, phi: np.ndarray, p: float) -> np.ndarray:
+    """Tweedie responses, 1 < p < 2: a Poisson number of gamma summands."""
+    if not 1 < p < 2:
+        raise ArgumentError(f"df: random numbers of the Tweedie family need 1 < var_power < 2, got {p:g}.")
+    rate = mu ** (2 - p) / (phi * (2 - p))
+    shape = (2 - p) / (p - 1)
+    number = rng.poisson(rate)
+    size = phi * (p - 1) * mu ** (p - 1)
+    return rng.gamma(np.maximum(number, 1) * shape, size) * (number > 0)
+
+
+def means(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
+    """Fitted means (B, K, n) of a stack of weights (B, P), in internal units."""
+    design, objective = fitted.design, fitted.network.objective
+    raw = derivatives.outputs(fitted.network, design.x, theta, design.offset)
+    return np.stack([objective.response(r) for r in raw])
+
+
+def fitted(fitted: Fitted, numbers: list[int]) -> np.ndarray:
+    """Mean (K, n) of the fitted means of repetitions (0-based), internal units."""
+    return means(fitted, fitted.fit.theta[numbers].astype(float)).mean(axis=0)

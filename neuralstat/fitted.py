@@ -1,0 +1,342 @@
+"""`Fitted`: what every statistic takes. A procedure, the weights that it ended at, and what follows from both at once.
+
+Arrays only: no tables of users, no plots. Repetitions are numbered from 0 here and from 1 where users see them.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from .engine.data import make_data
+from .errors import ArgumentError, ConvergenceWarning, caller
+from .families import Binomial, Family, Gaussian, Multinomial
+from .network import derivatives
+from .network.penalties import per_observation
+from .network.rcompat import r_error
+from .network.scaling import to_original
+from .training.fit import Fit
+
+if TYPE_CHECKING:
+    from .formula import Design
+    from .network.network import Network
+    from .training.procedure import Procedure
+    from .training.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted procedure. n observations, K outputs, D covariates, P weights, B repetitions.
+
+    Attributes
+    ----------
+    procedure : Procedure
+    fit : Fit
+        Weights in internal (scaled) units.
+    saved : dict or None
+        Versions and date, where the fit was read from a file.
+    call : str or None
+        The call as it was, where the fit was read from a file.
+    """
+
+    procedure: Procedure
+    fit: Fit
+    saved: dict[str, str] | None = None
+    call: str | None = None
+
+    # parts of the procedure --------------------------------------------------------------------------------
+
+    @property
+    def design(self) -> Design:
+        """Rows that were trained on, internal units."""
+        return self.procedure.design
+
+    @property
+    def network(self) -> Network:
+        """Table of layers and names of weights."""
+        return self.procedure.network
+
+    @property
+    def settings(self) -> Settings:
+        """Arguments of the fit."""
+        return self.procedure.settings
+
+    @property
+    def seeds(self) -> np.random.SeedSequence:
+        """Where the start weights came from."""
+        return self.procedure.seeds
+
+    @property
+    def formula(self) -> str | None:
+        """The formula, None for a model of arrays."""
+        return self.procedure.formula
+
+    @property
+    def nrep(self) -> int:
+        """B."""
+        return self.fit.theta.shape[0]
+
+    @property
+    def nobs(self) -> int:
+        """n, rows used in the fit."""
+        return self.design.y.shape[1]
+
+    @property
+    def k_params(self) -> int:
+        """Weights that were trained (not the degrees of freedom)."""
+        return int(self.fit.free[0].sum())
+
+    @functools.cached_property
+    def data(self) -> Any:
+        """The observations as kernels see them (internal units)."""
+        return make_data(self.design.x, self.design.y, self.design.weights, self.design.offset)
+
+    @functools.cached_property
+    def penalty_coefficients(self) -> np.ndarray | None:
+        """(P, 4) coefficients of the penalty beside the *sum* of errors, None without one.
+
+        Fits by epochs add the penalty to the mean error, so here it is n times as large.
+        """
+        penalty = self.procedure.penalty
+        return penalty if penalty is None or not self.settings.minibatch else per_observation(penalty, self.nobs)
+
+    # response and family -----------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def responses(self) -> np.ndarray:
+        """(K, n) response in original units."""
+        scaling = self.design.scaling
+        return self.design.y if scaling is None else scaling.y_original(self.design.y)
+
+    @functools.cached_property
+    def case_weights(self) -> np.ndarray:
+        """(n,) case weights, 1 where none were given."""
+        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
+
+    @functools.cached_property
+    def family(self) -> Family | None:
+        """The exponential family of the likelihood; None for a user's error function."""
+        objective = self.network.objective
+        if objective.family is not None:
+            return objective.family
+        link = {"identity": "identity", "logistic": "logit"}.get(objective.output.name)
+        if objective.name == "sse":
+            return Gaussian(link)
+        if objective.name in ("ce", "ce_logit", "ce_r"):
+            return Binomial(link)
+        return None
+
+    @property
+    def likely(self) -> Family:
+        """`family`.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is none.
+        """
+        if self.family is None:
+            raise ArgumentError(
+                f"the error function {self.network.objective.name!r} belongs to no family, so there is no likelihood: "
+                "fit with family=, or err_fct='sse' or 'ce'."
+            )
+        return self.family
+
+    @property
+    def n_values(self) -> int:
+        """Observed values of positive weight; a multinomial row counts once."""
+        n = int(np.count_nonzero(self.case_weights))
+        return n if isinstance(self.family, Multinomial) else n * self.design.y.shape[0]
+
+    @property
+    def k_identified(self) -> int:
+        """Trained weights less those that no data can tell apart: softmax has one vector of weights too many."""
+        free = self.fit.free[0]
+        count = int(free.sum())
+        if isinstance(self.family, Multinomial):
+            # adding one vector to the weights of all classes changes no probability
+            per_unit, units = self.network.shapes[-1]
+            count -= int(free[free.size - per_unit * units :].reshape(units, per_unit).all(axis=0).sum())
+        return count
+
+    # repetitions -------------------------------------------------------------------------------------------
+
+    @property
+    def converged(self) -> bool:
+        """Whether every repetition converged."""
+        return bool(self.fit.converged.all())
+
+    @functools.cached_property
+    def errors(self) -> np.ndarray:
+        """(B,) error of each repetition with its penalty, in the units of the response."""
+        if self.settings.compat == "R":
+            return np.array([self._r_error(b) for b in range(self.nrep)])
+        scaling = self.design.scaling
+        factor = 1.0
+        if scaling is not None and np.any(scaling.y_sd != 1):
+            if scaling.y_sd.size > 1:
+                return np.array([self._original_error(b) for b in range(self.nrep)])
+            factor = float(scaling.y_sd[0]) ** 2
+        return self.fit.loss.astype(float) * factor
+
+    def _r_error(self, b: int) -> float:
+        design, theta = self.design, self.fit.theta[b].astype(float)
+        return r_error(self.network, design.x, design.y, design.weights, design.offset, theta, float(self.fit.loss[b]))
+
+    def _original_error(self, b: int) -> float:
+        """Half squared errors of several scaled outputs, each in its own units, and the penalty."""
+        scaling = self.design.scaling
+        f = self.raw(self.design.x, self.design.offset, [b])[0]
+        half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
+        total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
+        if self.penalty_coefficients is not None:
+            total += derivatives.penalty_value(self.penalty_coefficients, self.fit.theta[b].astype(float))
+        return total
+
+    @functools.cached_property
+    def best(self) -> int:
+        """The repetition (from 0) with the least error among the converged, among all where none converged."""
+        errors = np.where(np.isnan(self.errors), np.inf, self.errors)
+        if self.fit.converged.any():
+            errors = np.where(self.fit.converged, errors, np.inf)
+            if not np.isfinite(errors).any():  # R's error may be NaN at a converged repetition
+                return int(np.argmax(self.fit.converged))
+        return int(np.argmin(errors))
+
+    def which(self, rep: Any) -> int:
+        """0-based number of a repetition given as 1, 2, ... or "best".
+
+        Raises
+        ------
+        ArgumentError
+            Where there is no such repetition.
+        """
+        if isinstance(rep, str) and rep == "best":
+            return self.best
+        if isinstance(rep, int | np.integer) and not isinstance(rep, bool) and 1 <= rep <= self.nrep:
+            return int(rep) - 1
+        raise ArgumentError(f"rep must be 'best' or a number from 1 to {self.nrep}, got {rep!r}.")
+
+    def numbers(self, rep: Any) -> list[int]:
+        """0-based repetitions that ``rep=`` ("mean", "best", "all" or a number from 1) means.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is no such repetition.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Where a mean is asked for and no repetition converged: it is then of all.
+        """
+        everything = list(range(self.nrep))
+        if isinstance(rep, str) and rep == "all":
+            return everything
+        if isinstance(rep, str) and rep == "mean":
+            good = np.flatnonzero(self.fit.converged)
+            if good.size == 0:
+                if len(everything) > 1:
+                    warnings.warn(
+                        "No repetition converged: the prediction averages over all of them.",
+                        ConvergenceWarning,
+                        stacklevel=caller(),
+                    )
+                return everything
+            return good.tolist()
+        if isinstance(rep, str) and rep != "best":
+            raise ArgumentError(f"rep must be 'mean', 'best', 'all' or a number from 1, got {rep!r}.")
+        return [self.which(rep)]
+
+    @functools.cached_property
+    def gradients(self) -> np.ndarray:
+        """(B, P) gradient at the end (internal units), 0 at weights held out."""
+        rows = [
+            derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_coefficients)
+            for theta in self.fit.theta
+        ]
+        return np.where(self.fit.free, np.array(rows), 0.0)
+
+    # weights and means -------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def theta(self) -> np.ndarray:
+        """(B, P) weights in original units; weights held out at their value."""
+        return self.original_weights(self.fit.theta.astype(float))
+
+    def original_weights(self, theta: np.ndarray) -> np.ndarray:
+        """Weights (B, P) in original units, from internal ones."""
+        return theta if self.design.scaling is None else to_original(self.network, self.design.scaling, theta)
+
+    def raw(self, x: np.ndarray, offset: np.ndarray | None, numbers: Iterable[int]) -> np.ndarray:
+        """What kernels give, (B', K, m), for covariates (D, m) in internal units.
+
+        The linear predictor where the loss is of it, else the output activation's values.
+        """
+        theta = self.fit.theta[list(numbers)].astype(float)
+        return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
+
+    def response(self, raw: np.ndarray) -> np.ndarray:
+        """Predictions (B', K, m) in the units of the response, from what kernels give."""
+        values = np.stack([self.network.objective.response(r) for r in raw])
+        return self.original_means(values)
+
+    def original_means(self, values: np.ndarray) -> np.ndarray:
+        """Means (..., K, m) in the units of the response, from internal ones."""
+        scaling = self.design.scaling
+        if scaling is None:
+            return values
+        return values * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
+
+    def fitted_raw(self, numbers: Iterable[int]) -> np.ndarray:
+        """`raw` at the rows of the fit, (B', K, n)."""
+        return self.raw(self.design.x, self.design.offset, numbers)
+
+    def means(self, b: int) -> np.ndarray:
+        """(K, n) means of repetition b in the units of the response; probabilities where it is multinomial."""
+        return self.response(self.fitted_raw([b]))[0]
+
+    def mean_of(self, numbers: Iterable[int]) -> np.ndarray:
+        """(K, n) mean of the means of some repetitions, in the units of the response."""
+        return self.response(self.fitted_raw(numbers)).mean(axis=0)
+
+    def full(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., n) of the rows used on all N rows of the data, NaN at rows kept out of the fit."""
+        out = np.full((*values.shape[:-1], self.design.kept.size), np.nan)
+        out[..., self.design.kept] = values
+        return out
+
+
+def fitted_of(source: Any) -> Fitted:
+    """The `Fitted` of a fit as users hold it, or itself.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is no fit.
+    """
+    found = source if isinstance(source, Fitted) else getattr(source, "fitted", None)
+    if isinstance(found, Fitted):
+        return found
+    raise ArgumentError(f"a fit (as neuralnet() returns it) is needed, got {source!r:.80}.")
+
+
+def kept(function: Function) -> Function:
+    """Remember a function's values per fit: for statistics of ``(fitted, hashable arguments)`` that others build on."""
+
+    @functools.wraps(function)
+    def remember(fitted: Fitted, *arguments: Any) -> Any:
+        memory = fitted.__dict__.setdefault("_kept", {})
+        key = (function.__module__, function.__qualname__, *arguments)
+        if key not in memory:
+            memory[key] = function(fitted, *arguments)
+        return memory[key]
+
+    return remember  # type: ignore[return-value]

@@ -1,0 +1,157 @@
+"""The repetitions of a fit side by side: errors, states, distinct optima, histories, R's components."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..engine import cpu
+from ..errors import ArgumentError, ConvergenceWarning, caller
+from ..fitted import Fitted, kept
+from ..likelihood.criteria import r_criterion
+from ..network.canonical import canonical, distinct_optima
+from ..training.fit import STATUS
+
+
+@kept
+def optima(fitted: Fitted) -> np.ndarray:
+    """(B,) number of the optimum that each repetition ended at; see `network.canonical.distinct_optima`."""
+    raw = fitted.fitted_raw(range(fitted.nrep))
+    return distinct_optima(fitted.fit.loss.astype(float), np.asarray(raw), fitted.design.weights)
+
+
+def reps(fitted: Fitted) -> pd.DataFrame:
+    """One row per repetition, numbered from 1.
+
+    Columns ``error``, ``reached_threshold``, ``steps``, ``converged``, ``status``, ``largest_gradient`` (name of
+    the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
+    and at the same function (see `canonical.distinct_optima`).
+    """
+    fit, network = fitted.fit, fitted.network
+    size = np.abs(np.where(np.isnan(fitted.gradients), np.inf, fitted.gradients))
+    return pd.DataFrame(
+        {
+            "error": fitted.errors,
+            "reached_threshold": fit.reached.astype(float),
+            "steps": fit.steps,
+            "converged": fit.converged,
+            "status": [STATUS[int(s)] for s in fit.status],
+            "largest_gradient": [network.names[j] for j in size.argmax(axis=1)],
+            "optimum": optima(fitted),
+        },
+        index=pd.RangeIndex(1, fitted.nrep + 1, name="rep"),
+    )
+
+
+def unconverged(fitted: Fitted) -> str | None:
+    """Which repetitions did not converge, and where the gradient is largest, in R's words; None where all did."""
+    table = reps(fitted)
+    lost = table[~table["converged"]]
+    if lost.empty:
+        return None
+    worst = lost.iloc[0]
+    reasons = ", ".join(sorted(set(lost["status"])))
+    threshold = fitted.settings.threshold
+    rule = "" if threshold is None else f", threshold {threshold:g}"
+    within = "epochs" if fitted.settings.minibatch else "stepmax"
+    return (
+        f"Algorithm did not converge in {len(lost)} of {len(table)} repetition(s) within the {within}. "
+        f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
+        f"{worst['largest_gradient']}{rule}.) The weights reached are kept."
+    )
+
+
+def warn_unconverged(fitted: Fitted) -> None:
+    """Warn with what `unconverged` says, where some repetition did not converge."""
+    text = unconverged(fitted)
+    if text is not None:
+        warnings.warn(text, ConvergenceWarning, stacklevel=caller())
+
+
+def canonical_weights(fitted: Fitted) -> np.ndarray:
+    """(B, P) weights in original units with the hidden units in canonical order and sign.
+
+    Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
+    same canonical weights; see `canonical.canonical`.
+    """
+    return canonical(fitted.network, fitted.theta, fitted.fit.free[0])
+
+
+def pruned(fitted: Fitted) -> pd.DataFrame:
+    """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
+    gone = fitted.fit.pruned
+    columns = ("start", "error", "reached_threshold", "steps")
+    values: list[Any] = [[]] * 4 if gone is None else [gone.number + 1, gone.loss, gone.reached, gone.steps]
+    frame = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    return frame.assign(status=STATUS[cpu.PRUNED])
+
+
+def history(fitted: Fitted) -> pd.DataFrame:
+    """What a fit by epochs recorded: a row per repetition and epoch.
+
+    Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of error and penalty, as the weights were),
+    ``accuracy`` (factor and 0/1 responses) or ``mse`` (squared error), ``val_loss`` and ``val_accuracy`` or
+    ``val_mse`` (after the epoch, where there is validation data; with the penalty, as Keras), ``learning_rate``
+    (of the epoch's last step). Errors of a scaled response are in original units (several outputs: scaled units).
+
+    Raises
+    ------
+    ArgumentError
+        Where the algorithm has no epochs.
+    """
+    record, scaling = fitted.fit.history, fitted.design.scaling
+    if record is None:
+        raise ArgumentError(f"history: algorithm={fitted.settings.algorithm!r} has no epochs; see plot_error().")
+    factor = float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
+    parts = []
+    for b, epochs in enumerate(record.epochs):
+        part = pd.DataFrame(record.values[b, :epochs], columns=list(record.columns))
+        for name in part.columns:
+            if name.endswith(("loss", "mse")):
+                part[name] *= factor
+        part.insert(0, "epoch", np.arange(1, epochs + 1))
+        part.insert(0, "rep", b + 1)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+# R's components --------------------------------------------------------------------------------------------
+
+
+def result_matrix(fitted: Fitted) -> pd.DataFrame:
+    """R's ``result.matrix``: error, reached.threshold, steps, (aic, bic,) every weight; a column per repetition.
+
+    With ``compat="R"`` it lacks the repetitions that did not converge, as R's does.
+    """
+    rows = {"error": fitted.errors, "reached.threshold": fitted.fit.reached, "steps": fitted.fit.steps}
+    if fitted.settings.likelihood:
+        rows["aic"], rows["bic"] = r_criterion(fitted, 2.0), r_criterion(fitted, np.log(fitted.nobs))
+    for name, values in zip(fitted.network.names, fitted.theta.T, strict=True):
+        rows[name] = values
+    frame = pd.DataFrame(np.array(list(rows.values()), float), list(rows), range(1, fitted.nrep + 1))
+    return frame.loc[:, fitted.fit.converged] if fitted.settings.compat == "R" else frame
+
+
+def matrices(fitted: Fitted, theta: np.ndarray) -> list[list[np.ndarray]]:
+    """Weights (B, P) as matrices (1 + inputs, units) per repetition and layer; NaN where held out at 0, as R."""
+    shown = np.where(~fitted.fit.free[0] & (theta == 0), np.nan, theta)
+    return [fitted.network.matrices(row) for row in shown]
+
+
+def weights(fitted: Fitted) -> list[list[np.ndarray]]:
+    """Per repetition, a list of matrices (1 + inputs, units), bias first; NaN where held out at 0, as R."""
+    return matrices(fitted, fitted.theta)
+
+
+def startweights(fitted: Fitted) -> list[list[np.ndarray]]:
+    """Start weights, shaped as `weights`."""
+    return matrices(fitted, fitted.original_weights(fitted.fit.start.astype(float)))
+
+
+def net_result(fitted: Fitted) -> list[pd.DataFrame]:
+    """Per repetition the fitted outputs of the rows used, columns the K outputs."""
+    values = fitted.response(fitted.fitted_raw(range(fitted.nrep)))
+    return [pd.DataFrame(v.T, fitted.design.index, list(fitted.design.y_names)) for v in values]

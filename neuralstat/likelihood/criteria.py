@@ -1,0 +1,239 @@
+"""Information criteria and risk estimates with effective degrees of freedom; each names the df behind it.
+
+Conventions. With d degrees of freedom (network only) and `dk_params` further parameters counted, m = d +
+dk_params:
+
+- AIC = -2 llf + 2 m;  AICc = -2 llf + 2 m n / (n - m - 1);  BIC = -2 llf + log(n) m.
+- ``dk_params=0`` is statsmodels' convention (the noise variance is profiled out and not counted);
+  ``dk_params=1`` is R's for ``lm``, ``glm`` (gaussian) and ``gam``, which count it.
+- R's neuralnet has 2 error + 2 p and 2 error + log(n) p with p weights, whatever the error is:
+  ``convention="neuralnet"``.
+- GCV = (dev / N) / (1 - d / N)^2;  Cp = dev / N + 2 sigma^2 d / N;  GIC = dev + 2 sigma^2 d, where dev is
+  the residual sum of squares (the deviance for families without additive noise, sigma^2 being the
+  dispersion) and N the number of observations times outputs.
+- TIC (Takeuchi; "nic" on the scale of AIC) = -2 llf + 2 tr(G Q^-1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..df import edf, found, local, noise, warn_limits
+from ..df.sigma import resolve_sigma
+from ..errors import ArgumentError, DfError
+from ..fitted import Fitted
+from . import likelihood
+
+LIKELIHOOD = ("aic", "aicc", "bic", "qaic")
+CRITERIA = (*LIKELIHOOD, "gcv", "cp", "gic", "tic")
+SHOWN = ("aic", "aicc", "bic", "gcv", "cp", "gic")
+CONVENTIONS = ("statsmodels", "R", "neuralnet")
+SINGULAR = 1e-6  # smallest eigenvalue of the Hessian, relative to the largest, below which a note is printed
+
+
+def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
+    """Log-likelihood of one repetition, or of the mean of several; see `likelihood.loglike`."""
+    if rep != "mean":
+        return likelihood.loglike(fitted, rep, scale)
+    family, mu = fitted.likely, fitted.mean_of(fitted.numbers(rep))
+    y, w = fitted.responses, fitted.case_weights
+    if isinstance(scale, int | float | np.number):
+        phi = float(scale)
+    elif not family.dispersed:
+        phi = 1.0
+    elif scale == "dev" or (scale is None and family.name == "gaussian" and family.link.name == "identity"):
+        phi = family.deviance(y, mu, w) / fitted.n_values
+    else:
+        df = float(found(fitted, "jacobian", "mean"))
+        phi = float(np.sum(np.square(family.pearson(y, mu, w)))) / (fitted.n_values - df)
+    return likelihood.loglike_at(fitted, mu, phi)
+
+
+def deviance(fitted: Fitted, rep: Any = "best") -> float:
+    """Weighted residual sum of squares for additive noise (units of the response), else the deviance."""
+    mu, y, w = fitted.mean_of(fitted.numbers(rep)), fitted.responses, fitted.case_weights
+    if noise.gaussian(fitted.network.objective):
+        return float(np.sum(w * (y - mu) ** 2))
+    return fitted.likely.deviance(y, mu, w)
+
+
+def information(criterion: str, llf: float, nobs: float, df: float, dk_params: float = 0) -> float:
+    """AIC, AICc or BIC of a log-likelihood.
+
+    Parameters
+    ----------
+    criterion : {"aic", "aicc", "bic"}
+    llf, nobs, df : float
+        Log-likelihood, number of observations, degrees of freedom of the mean.
+    dk_params : float
+        Further parameters counted: 0 as statsmodels, 1 as R (the noise variance).
+
+    Returns
+    -------
+    float
+        AICc is infinite where n - m - 1 is not positive.
+    """
+    m = df + dk_params
+    if criterion == "aic":
+        return -2 * llf + 2 * m
+    if criterion == "bic":
+        return -2 * llf + np.log(nobs) * m
+    if criterion == "aicc":
+        return -2 * llf + 2 * m * nobs / (nobs - m - 1) if nobs - m - 1 > 0 else np.inf
+    raise ArgumentError(f"criterion must be 'aic', 'aicc' or 'bic', got {criterion!r}.")
+
+
+def gcv(dev: float, n: float, df: float) -> float:
+    """Generalised cross-validation (dev / n) / (1 - df / n)^2; infinite where df reaches n."""
+    return dev / n / (1 - df / n) ** 2 if df < n else np.inf
+
+
+def cp(dev: float, n: float, df: float, sigma2: float) -> float:
+    """Mallows' Cp on the scale of a mean squared error: dev / n + 2 sigma^2 df / n."""
+    return dev / n + 2 * sigma2 * df / n
+
+
+def gic(dev: float, df: float, sigma2: float) -> float:
+    """Training error plus 2 df sigma^2: the covariance penalty on the scale of the sum of squares."""
+    return dev + 2 * sigma2 * df
+
+
+def r_criterion(fitted: Fitted, per_weight: float) -> np.ndarray:
+    """(B,) R's information criteria, ``2 error + per_weight p``.
+
+    The error stands for minus the log-likelihood; p is the number of weights, those held at a non-zero constant
+    counted, as R does.
+    """
+    p = np.sum(fitted.fit.free[0] | (fitted.theta[0] != 0))
+    return 2 * fitted.errors + per_weight * p
+
+
+def info_criteria(
+    fitted: Fitted, crit: str, df: Any = None, dk_params: float = 0, scale: Any = None, rep: Any = "best",
+    convention: str = "statsmodels", sigma: float | None = None,
+) -> float:  # fmt: skip
+    """One criterion, smaller is better; see `NeuralNetResults.info_criteria` for the arguments."""
+    if crit not in CRITERIA:
+        raise ArgumentError(f"crit must be one of {', '.join(map(repr, CRITERIA))}; got {crit!r}.")
+    if convention not in CONVENTIONS:
+        raise ArgumentError(f"convention must be one of {', '.join(map(repr, CONVENTIONS))}; got {convention!r}.")
+    if convention == "neuralnet":
+        if crit not in ("aic", "bic"):
+            raise ArgumentError(f"R's neuralnet has 'aic' and 'bic' only, not {crit!r}.")
+        b = fitted.which("best" if rep == "mean" else rep)
+        return float(r_criterion(fitted, 2.0 if crit == "aic" else np.log(fitted.nobs))[b])
+    if df is None and rep == "best" and crit != "tic":
+        df = edf(fitted)
+    d = found(fitted, "nic" if crit == "tic" else "jacobian" if df is None else df, rep)
+    return criterion(fitted, crit, d, dk_params, scale, rep, convention, sigma)
+
+
+def criterion(
+    fitted: Fitted, crit: str, d: float, dk_params: float, scale: Any, rep: Any, convention: str, sigma: float | None
+) -> float:
+    """A criterion at d degrees of freedom."""
+    if convention == "R":
+        scale = "dev" if scale is None else scale
+        dk_params = dk_params + fitted.likely.dispersed
+    n, m = fitted.n_values, float(d) + dk_params
+    if crit == "qaic":
+        return _quasi(fitted, m, scale, rep)
+    if crit in LIKELIHOOD:
+        return float(information(crit, loglike(fitted, rep, scale), n, float(d), dk_params))
+    if crit == "tic":
+        return float(-2 * loglike(fitted, rep, scale) + 2 * m)
+    dev = deviance(fitted, rep)
+    if crit == "gcv":
+        return gcv(dev, n, float(d))
+    sigma2 = noise_variance(fitted, sigma)[0]
+    return cp(dev, n, float(d), sigma2) if crit == "cp" else gic(dev, float(d), sigma2)
+
+
+def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:
+    """QAIC: the log-likelihood of dispersion 1 is divided by the dispersion."""
+    b = fitted.which(rep)
+    if scale is None:
+        phi = likelihood.pearson_chi2(fitted, b) / likelihood.df_resid(fitted)
+    else:
+        phi = likelihood.dispersion(fitted, b, scale)
+    return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0) / phi + 2 * m)
+
+
+def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
+    """Variance of the noise in the units of the response, or the dispersion; and its source."""
+    values, source = resolve_sigma(fitted, sigma)
+    scaling = fitted.design.scaling
+    if scaling is not None and noise.gaussian(fitted.network.objective):
+        values = values * scaling.y_sd
+    return float(np.mean(np.square(values))), source
+
+
+def criteria(
+    fitted: Fitted, df: Any = "jacobian", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
+    **options: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """All criteria, with the degrees of freedom and their method beside each; see `NeuralNetResults.criteria`."""
+    if sigma is not None and isinstance(df, str):
+        options["sigma"] = sigma
+    d = found(fitted, df, rep, **options)
+    warn_limits(fitted, d.method, rep)
+    table = [_row(fitted, crit, d, dk_params, rep, sigma) for crit in SHOWN]
+    table.append(_takeuchi(fitted, rep, sigma))
+    count = float(found(fitted, "weights", "best"))
+    for crit in ("aic", "bic"):
+        value = info_criteria(fitted, crit, convention="neuralnet", rep=rep)
+        table.append((f"{crit} (R's neuralnet)", value, count, "weights", None, "2 error + penalty on p weights"))
+    frame = pd.DataFrame(table, columns=["criterion", "value", "df", "method", "se", "note"])
+    frame["se"] = frame["se"].astype(float)
+    return frame.set_index("criterion")
+
+
+def _row(fitted: Fitted, crit: str, d: Any, dk_params: float, rep: Any, sigma: float | None) -> tuple[Any, ...]:
+    """Criterion, value, df, method, standard error of the df, note."""
+    note = ""
+    if crit in ("aic", "aicc", "bic"):
+        note = f"dk_params = {dk_params:g}"
+        if crit == "bic":
+            note = "; ".join(filter(None, (note, singular(fitted, rep))))
+    elif crit in ("cp", "gic"):
+        size, source = noise_variance(fitted, sigma)
+        note = f"sigma {np.sqrt(size):.4g} {source}"
+    try:
+        value = criterion(fitted, crit, d, dk_params, None, rep, "statsmodels", sigma)
+    except (DfError, ArgumentError) as error:
+        value, note = np.nan, str(error)
+    return crit, value, float(d), d.method, d.se, note
+
+
+def _takeuchi(fitted: Fitted, rep: Any, sigma: float | None) -> tuple[Any, ...]:
+    try:
+        t = found(fitted, "nic", rep)
+        value = criterion(fitted, "tic", t, 0, None, rep, "statsmodels", sigma)
+    except (DfError, ArgumentError) as error:
+        return "tic", np.nan, np.nan, "nic", None, str(error)
+    return "tic", value, float(t), "nic", None, ""
+
+
+def singular(fitted: Fitted, rep: Any = "best") -> str | None:
+    """Say where the Hessian is nearly singular, so that BIC's penalty has no ground; else None.
+
+    With a redundant unit the model is singular, and log(n) df / 2 overstates the complexity (Watanabe's
+    real log canonical threshold takes its place); AIC's derivation fails there, too.
+    """
+    try:
+        spectra = [
+            np.linalg.eigvalsh(local.hessian(fitted, b, local.active(fitted, b))) for b in fitted.numbers(rep)
+        ]
+    except DfError as error:
+        return str(error)
+    values = min(spectra, key=lambda v: v[0] / v[-1])
+    if values[0] > SINGULAR * values[-1]:
+        return None
+    return (
+        f"The Hessian's smallest eigenvalue is {values[0]:.2g} (largest {values[-1]:.2g}): some weights are "
+        "hardly determined. BIC (and AIC) are derived for regular models and overstate the complexity of "
+        "singular ones."
+    )

@@ -1,0 +1,67 @@
+"""The call that a fit came from, as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..fitted import Fitted
+from ..insight.layers import layer_call
+from ..network.penalties import Penalty
+from ..training.settings import Settings
+
+_WATCHED = ("lifesign", "lifesign_step", "progress")  # how the fit was watched is no part of it
+
+
+def call(fitted: Fitted) -> str:
+    """The call, with the arguments that differ from the defaults; as it was, where the fit was read from a file."""
+    if fitted.call is not None:
+        return fitted.call
+    usual = Settings()
+    shown = [_argument(name, getattr(fitted.settings, name), getattr(usual, name))
+             for name in Settings.names() if name not in _WATCHED]  # fmt: skip
+    first = "endog, exog" if fitted.formula is None else f"{fitted.formula!r}, data"
+    return f"neuralnet({', '.join([first, *filter(None, shown)])})"
+
+
+def _argument(name: str, value: Any, usual: Any) -> str | None:
+    """An argument as it is written; None where it has its default."""
+    if name == "threshold" and value is None:  # no such rule, which is usual for fits by epochs
+        return None
+    if name == "validation" and value is not None and not isinstance(value, float):
+        return "validation=..."
+    if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
+        return f"{name}=..."
+    if name == "layers" and value is not None:
+        return f"layers=[{', '.join(map(layer_call, value))}]"
+    if name == "startweights" and value is not None:
+        return "startweights=..."
+    return None if value is usual or _equal(value, usual) else f"{name}={_shown(value)}"
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written in the call: functions by name, a Generator without its address."""
+    from ..symbolic.custom import Activation, Loss  # imports sympy
+
+    if isinstance(value, list | tuple):
+        ends = "[]" if isinstance(value, list) else "()" if len(value) != 1 else ("(", ",)")
+        return ends[0] + ", ".join(map(_shown, value)) + ends[1]
+    if isinstance(value, Penalty):
+        return str(value)
+    if isinstance(value, Activation | Loss):
+        return value.name
+    if isinstance(value, np.ndarray | np.random.Generator | np.random.SeedSequence):
+        return "..."
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    name = getattr(value, "__name__", None) if callable(value) else None
+    return repr(value) if name is None else "custom" if name == "<lambda>" else name
+
+
+def _equal(a: Any, b: Any) -> bool:
+    try:
+        return bool(a == b)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,135 @@
+"""What training returns for a stack of networks, and how fits are joined and pruned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ..engine import batches, cpu
+from .stopping import History
+
+STATUS = {
+    cpu.RUNNING: "running",
+    cpu.CONVERGED: "converged",
+    cpu.STEPMAX: "stepmax reached",
+    cpu.NONFINITE: "gradient not finite",
+    cpu.INTERRUPTED: "interrupted",
+    cpu.STALLED: "no further descent possible",
+    cpu.TOLERANCE: "relative tolerance reached",
+    cpu.PRUNED: "pruned",
+    batches.EPOCHS_DONE: "epochs done",
+    batches.STOPPED_EARLY: "stopped early",
+    batches.STOPPED_BY_CALLBACK: "stopped by a callback",
+}
+# A fit by epochs ends as planned; such a repetition counts as converged
+PLANNED = (batches.EPOCHS_DONE, batches.STOPPED_EARLY, batches.STOPPED_BY_CALLBACK)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Networks that a trial ruled out: their number among the starts (from 0), error, gradient and steps."""
+
+    number: np.ndarray
+    loss: np.ndarray
+    reached: np.ndarray
+    steps: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training returns, for a stack of B networks.
+
+    Attributes
+    ----------
+    theta, start : (B, P) arrays
+        Weights at the end and at the start.
+    free : (B or 1, P) bool array
+        Weights that were trained.
+    loss : (B,) array
+        Error, with the penalty.
+    reached : (B,) array
+        Largest absolute partial derivative over the free weights.
+    steps, status : (B,) int arrays
+        Gradient evaluations; see `STATUS`.
+    trace : list of (steps, errors)
+        Error record of each network.
+    seconds : float
+    device : str
+        What ran: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)".
+    algorithm : str
+        What trained it, with what was picked automatically, and with a second algorithm that finished it.
+    number : (B,) int array or None
+        Number of each network among the starts (from 0), where some were pruned.
+    pruned : Pruned or None
+    history : History, optional
+        Of each epoch, for the minibatch optimizers.
+    """
+
+    theta: np.ndarray
+    start: np.ndarray
+    free: np.ndarray
+    loss: np.ndarray
+    reached: np.ndarray
+    steps: np.ndarray
+    status: np.ndarray
+    trace: list[tuple[np.ndarray, np.ndarray]] = field(repr=False)
+    seconds: float = 0.0
+    device: str = "cpu"
+    algorithm: str = ""
+    number: np.ndarray | None = None
+    pruned: Pruned | None = None
+    history: History | None = None
+
+    @property
+    def converged(self) -> np.ndarray:
+        """(B,) bool.
+
+        True where the threshold was reached, or the relative tolerance where one was given, or where the planned epochs
+        ended or were stopped by a rule.
+        """
+        return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, *PLANNED))
+
+    def part(self, at: slice) -> Fit:
+        """The fit of some networks of the stack."""
+        return replace(
+            self, theta=self.theta[at], start=self.start[at], free=self.free if self.free.shape[0] == 1 else self.free[at],
+            loss=self.loss[at], reached=self.reached[at], steps=self.steps[at], status=self.status[at],
+            trace=self.trace[at],
+        )  # fmt: skip
+
+
+def without_pruned(fit: Fit) -> Fit:
+    """Put pruned networks aside."""
+    gone = fit.status == cpu.PRUNED
+    if not gone.any():
+        return fit
+    at, out = np.flatnonzero(~gone), np.flatnonzero(gone)
+    return Fit(
+        fit.theta[at], fit.start[at], fit.free if fit.free.shape[0] == 1 else fit.free[at], fit.loss[at],
+        fit.reached[at], fit.steps[at], fit.status[at], [fit.trace[b] for b in at], fit.seconds, fit.device,
+        fit.algorithm, at, Pruned(out, fit.loss[out], fit.reached[out], fit.steps[out]),
+    )  # fmt: skip
+
+
+def polish(first: Fit, then: Fit, threshold: float) -> Fit:
+    """Join a fit and the fit that went on from its weights: steps add up, error records follow each other.
+
+    A repetition that the second algorithm left no better keeps the first's weights. Converged is what the
+    threshold calls so, even where rounding kept the second algorithm from its own, smaller one.
+    """
+    worse = ~(then.loss <= first.loss) & ~(then.reached <= first.reached)
+    both = {
+        name: np.where(worse[:, np.newaxis] if name == "theta" else worse, getattr(first, name), getattr(then, name))
+        for name in ("theta", "loss", "reached", "status")
+    }  # fmt: skip
+    both["status"] = np.where(both["reached"] <= threshold, cpu.CONVERGED, both["status"])
+    trace = [
+        (np.append(s, t + s[-1] if s.size else t), np.append(e, f))
+        for (s, e), (t, f) in zip(first.trace, then.trace, strict=True)
+    ]
+    return Fit(
+        both["theta"], first.start, first.free, both["loss"], both["reached"], first.steps + then.steps,
+        both["status"], trace, first.seconds + then.seconds, first.device,
+        f"{first.algorithm}, then {then.algorithm}", first.number, first.pruned,
+    )  # fmt: skip

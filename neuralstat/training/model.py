@@ -1,0 +1,150 @@
+"""A model before it is fitted: settings from arguments, a design from data, a network from both."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import formula as formulas
+from ..errors import ArgumentError, DataError
+from ..families import needs, resolve_family, resolve_objective
+from ..formula import Design
+from ..formula.rcompat import string_classes
+from ..layers import Dense
+from ..network.network import Network, dense_network
+from ..network.objective import ActivationSpec, resolve_activation
+from .settings import Settings
+
+OF_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family")  # settings that a design depends on
+
+
+def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
+    """Settings with some replaced.
+
+    Raises
+    ------
+    ArgumentError
+        For unknown names, with the one that may be meant, and for values that are not usable.
+    DeviceError
+        Where the device is not there.
+    """
+    unknown = [name for name in given if name not in Settings.names()]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
+        hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
+        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
+    settings = replace(base, **given)
+    if settings.device != "cpu":
+        from ..engine.cuda import find_device
+
+        find_device(settings.device)
+    return settings
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where a design comes from: a formula and data, or arrays.
+
+    Attributes
+    ----------
+    formula : str or None
+    data : table, or the response where there is no formula
+    exog : array, where there is no formula
+    context : mapping, optional
+        Further names for the formula.
+    """
+
+    formula: str | None
+    data: Any
+    exog: Any = None
+    context: Mapping[str, Any] | None = None
+
+    def design(self, settings: Settings) -> Design:
+        """The design that settings ask for."""
+        family = resolve_family(settings.family)
+        options: dict[str, Any] = {
+            "weights": settings.weights,
+            "offset": settings.offset,
+            "missing": settings.missing,
+            "standardize": settings.standardize,
+            "scale_response": settings.standardize and scalable_response(settings),
+            "err_needs": needs(settings.err_fct, settings.family),
+            "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
+        }
+        design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
+        if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
+            raise DataError(
+                f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
+                "proportions of the classes)."
+            )
+        return design
+
+    def _arrays(self, options: dict[str, Any]) -> Design:
+        return formulas.from_arrays(self.data, self.exog, **options)
+
+    def _formula(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
+        data, parts = self.data, formulas.as_partitions(self.data)
+        if settings.compat == "R":
+            if parts is not None:
+                parts = parts.map(functools.partial(string_classes, formula))
+            else:
+                data = string_classes(formula, data)
+        if parts is None:
+            return formulas.design(formula, data, context=self.context, **options)
+        from ..formula.outofcore import partitioned_design
+
+        return partitioned_design(formula, parts, context=self.context, **options)
+
+
+def scalable_response(settings: Settings) -> bool:
+    """Whether the response may be centred and scaled: squared error of a linear output."""
+    family = resolve_family(settings.family)
+    if family is not None:
+        return family.name == "gaussian" and family.link.name == "identity"
+    return settings.err_fct == "sse" and settings.linear_output
+
+
+def build_network(design: Design, settings: Settings) -> Network:
+    """The network that settings ask for on a design, without weights."""
+    if settings.layers is not None:
+        return _layered_network(design, settings)
+    activations = _hidden_activations(settings)
+    first = activations[0] if activations else resolve_activation(
+        settings.act_fct[0] if isinstance(settings.act_fct, list | tuple) and settings.act_fct else
+        "logistic" if isinstance(settings.act_fct, list | tuple) else settings.act_fct)  # fmt: skip
+    objective = resolve_objective(
+        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family, first, settings.compat
+    )
+    return dense_network(
+        design.x.shape[0], settings.hidden, activations, objective, design.x_names, design.y_names,
+        offset=design.offset is not None,
+    )  # fmt: skip
+
+
+def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
+    n = len(settings.hidden)
+    given = settings.act_fct
+    if isinstance(given, list | tuple):
+        if len(given) != n:
+            raise ArgumentError(f"act_fct has {len(given)} entries, but there are {n} hidden layers.")
+        return [resolve_activation(a) for a in given]
+    return [resolve_activation(given)] * n
+
+
+def _layered_network(design: Design, settings: Settings) -> Network:
+    """The network of ``layers=``: these, then the output layer that response and family imply."""
+    objective = resolve_objective(
+        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family,
+        resolve_activation("identity"), None,
+    )  # fmt: skip
+    layers = [
+        replace(layer, activation=resolve_activation(layer.activation, "layers")) if type(layer) is Dense else layer
+        for layer in settings.layers
+    ]
+    return Network(
+        (*layers, Dense(len(design.y_names))), design.input_shape, objective, design.x_names, design.y_names,
+        design.offset is not None, design.n_beside,
+    )  # fmt: skip

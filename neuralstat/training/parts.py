@@ -1,0 +1,127 @@
+"""Refits on parts of the rows: a procedure run again with everything that depends on data found from these rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..engine.data import make_data
+from ..formula import Design
+from ..formula.subset import Part, plain
+from ..network.scaling import to_internal, to_original
+from .fit import Fit
+from .procedure import Procedure
+from .validation import split, weigh_classes
+
+Begun = tuple[np.ndarray, np.ndarray]
+
+
+def begin(procedure: Procedure, part: Part, seeds: np.random.SeedSequence, given: np.ndarray | None = None) -> Begun:
+    """Start weights (rep, P) and the weights (P,) that are trained on a part, internal units of the part.
+
+    Weights of columns that are zero in all rows of the part cannot be learnt there: they are held at 0.
+
+    Parameters
+    ----------
+    procedure : Procedure
+        Of all rows.
+    part : Part
+    seeds : SeedSequence
+        For random start weights.
+    given : (rep, P) array, optional
+        Start weights, internal units of all rows; weights held out of the fit are not taken from them.
+    """
+    network = procedure.network
+    own = replace(procedure, design=part.design, validation=None)
+    start, free = own.start(seeds), own.masks[1]
+    if part.empty.any() and network.plain:
+        per_unit, units = network.shapes[0]
+        at = np.flatnonzero(part.empty)[:, np.newaxis] + 1 + np.arange(units) * per_unit
+        blind = np.zeros(network.n_params, dtype=bool)
+        blind[at.ravel()] = True
+        start[:, blind & free] = 0.0
+        free = free & ~blind
+    if given is None:
+        return start, free
+    given = given.astype(float)
+    if procedure.design.scaling is not None:
+        assert part.design.scaling is not None
+        original = to_original(network, procedure.design.scaling, given)
+        given = to_internal(network, part.design.scaling, original)
+    return np.where(free, given, start), free
+
+
+def train_parts(
+    procedure: Procedure, parts: Sequence[Part], rows: Sequence[np.ndarray], seeds: Sequence[np.random.SeedSequence],
+    *, stack: bool = True, given: np.ndarray | None = None,
+) -> list[Fit]:  # fmt: skip
+    """Run a procedure on parts of its rows.
+
+    Parameters
+    ----------
+    procedure : Procedure
+        Of all rows.
+    parts : sequence of Part
+        From `formula.subset`.
+    rows : sequence of int arrays
+        The rows of each part.
+    seeds : sequence of SeedSequence
+        For the start weights of each part, and its orders of the observations.
+    stack : bool
+        Train all parts as one stack (where the procedure neither prunes nor goes by epochs).
+    given : (rep, P) array, optional
+        Start weights of every part; see `begin`.
+    """
+    settings, rep = procedure.settings, procedure.settings.rep
+    begun = [begin(procedure, part, s, given) for part, s in zip(parts, seeds, strict=True)]
+    if settings.minibatch:
+        return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
+    # finishing takes one set of free weights for the whole stack
+    alone = not stack or settings.keep is not None or (settings.polish and any(p.empty.any() for p in parts))
+    if alone:
+        return [
+            procedure.train(_data(p.design, settings.dtype), *b, settings.n_jobs, keep=settings.keep)
+            for p, b in zip(parts, begun, strict=True)
+        ]
+    start = np.concatenate([s for s, _ in begun])
+    free = np.repeat(np.stack([f for _, f in begun]), rep, axis=0)
+    if (free == free[0]).all():
+        free = free[0]
+    whole = procedure.train(_stacked(procedure, parts, rows), start, free, settings.n_jobs)
+    return [whole.part(slice(k * rep, (k + 1) * rep)) for k in range(len(parts))]
+
+
+def _by_epochs(
+    procedure: Procedure, part: Part, seeds: np.random.SeedSequence, start: np.ndarray, free: np.ndarray
+) -> Fit:
+    design, validation = split(part.design, procedure.settings)
+    design = weigh_classes(design, procedure.settings.class_weight)
+    return replace(procedure, design=design, validation=validation, seeds=seeds).run_from(start, free)
+
+
+def _data(design: Design, dtype: str) -> Any:
+    return make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(dtype))
+
+
+def _stacked(procedure: Procedure, parts: Sequence[Part], rows: Sequence[np.ndarray]) -> Any:
+    """Data of all parts: shared covariates where they are the same, else one part after the other."""
+    design, rep, dtype = procedure.design, procedure.settings.rep, np.dtype(procedure.settings.dtype)
+    count = np.array([r.size for r in rows])
+    if plain(design):
+        table = np.zeros((len(parts), count.max()), np.int64)
+        for line, r in zip(table, rows, strict=True):
+            line[: r.size] = r
+        x, y, weights, offset = design.x, design.y, design.weights, design.offset
+    else:
+        ends = np.concatenate([[0], np.cumsum(count)[:-1]])
+        table = np.minimum(np.arange(count.max()), count[:, np.newaxis] - 1) + ends[:, np.newaxis]
+        x, y = (np.concatenate([getattr(p.design, name) for p in parts], axis=1) for name in ("x", "y"))
+        weights, offset = (
+            None if getattr(design, name) is None
+            else np.concatenate([getattr(p.design, name) for p in parts], axis=-1)
+            for name in ("weights", "offset")
+        )  # fmt: skip
+    return make_data(x, y, weights, offset, np.repeat(table, rep, axis=0), np.repeat(count, rep), dtype=dtype)

@@ -1,0 +1,255 @@
+"""The procedure: everything between a design and a fit, as one object that can be run again.
+
+Restarts, stopping rule, penalty, masks, scaling and random streams are part of it. Refits to other responses, rows or
+weights (degrees of freedom, bootstrap, folds, studies) run the same procedure.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.data import make_data
+from ..errors import ArgumentError
+from ..families.starts import feasible
+from ..functions.penalties import L1
+from ..network.arrays import frozen
+from ..network.exclude import fixed_weights
+from ..network.penalties import coefficients
+from ..network.scaling import scaled_constants, to_internal
+from ..network.start import start_weights
+from ..optimizers import OPTIMIZERS, Optimizer, choose
+from ..optimizers.rprop import CODES
+from ..seeds import children, seed_sequence
+from .checkpoint import stored_seeds
+from .epoch_settings import EPOCHS, optimizer_of
+from .epochs import Training, make_rows, shuffle_keys, train_epochs
+from .fit import Fit, polish
+from .model import build_network
+from .progress import EpochLifesign, Lifesign
+from .settings import STEPMAX, Settings
+from .train import Algorithm, train
+from .validation import split, weigh_classes
+
+if TYPE_CHECKING:
+    from ..engine.batches import Rows
+    from ..formula import Design
+    from ..network.network import Network
+
+POLISHED = 1e-6  # largest derivative that `polish=True` aims at
+
+
+@dataclass(frozen=True, eq=False)
+class Procedure:
+    """How a fit comes about.
+
+    Attributes
+    ----------
+    design : Design
+        Rows that are trained on; internal units.
+    network : Network
+    settings : Settings
+    seeds : SeedSequence
+        Where start weights, orders and dropped units come from.
+    formula : str or None
+    validation : Rows or None
+        Validation rows of a fit by epochs.
+    """
+
+    design: Design
+    network: Network
+    settings: Settings
+    seeds: np.random.SeedSequence
+    formula: str | None = None
+    validation: Rows | None = None
+
+    @classmethod
+    def prepare(cls, design: Design, settings: Settings, formula: str | None = None) -> Procedure:
+        """The procedure of settings on a design: validation rows set aside, classes weighed, seeds drawn."""
+        network, seeds = build_network(design, settings), seed_sequence(settings.random_state)
+        validation = None
+        if settings.minibatch:
+            design, validation = split(design, settings)
+            design = weigh_classes(design, settings.class_weight)
+            if settings.checkpoint is not None and settings.random_state is None:
+                seeds = stored_seeds(settings.checkpoint) or seeds
+        return cls(design, network, settings, seeds, formula, validation)
+
+    # what is trained ---------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def masks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights in the fit, weights that are trained (P,) bool; values (P,) of those held out, internal units.
+
+        Raises
+        ------
+        ArgumentError
+            Where no weight is left to be trained.
+        """
+        settings, network = self.settings, self.network
+        free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+        if self.design.scaling is not None:
+            constants = scaled_constants(network, self.design.scaling, free, constants)
+        trained = free & ~frozen(network, settings.freeze)
+        if not trained.any():
+            raise ArgumentError("exclude and freeze hold all weights: at least one must be trained.")
+        return free, trained, constants
+
+    @functools.cached_property
+    def penalty(self) -> np.ndarray | None:
+        """(P, 4) coefficients of the penalty as settings give them, None without one."""
+        return coefficients(self.settings.penalty, self.network, self.design)
+
+    def start(self, seeds: np.random.SeedSequence | None = None, inputs: np.ndarray | None = None) -> np.ndarray:
+        """Start weights (rep, P), internal units: the settings', else random ones.
+
+        Parameters
+        ----------
+        seeds : SeedSequence, optional
+            The procedure's unless given.
+        inputs : (D, m) array, optional
+            Where start weights suit the ranges of the inputs, these; the design's unless given.
+        """
+        settings, network, scaling = self.settings, self.network, self.design.scaling
+        free, trained, constants = self.masks
+        internal = None if scaling is None else functools.partial(to_internal, network, scaling)
+        return start_weights(
+            network, settings.rep, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
+            settings.compat, internal, functools.partial(feasible, network, self.design, free=trained),
+            settings.start_init, self.design.x if inputs is None else inputs,
+        )  # fmt: skip
+
+    # training ----------------------------------------------------------------------------------------------
+
+    def run(self) -> Fit:
+        """Train all repetitions."""
+        return self.run_from(self.start(), self.masks[1])
+
+    def run_from(self, start: np.ndarray, free: np.ndarray) -> Fit:
+        """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained."""
+        design, settings = self.design, self.settings
+        if settings.minibatch:
+            return self._run_epochs(start, free)
+        data = make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+        with Lifesign(settings, self.network) as lifesign:
+            fit = self.train(
+                data, start, free, settings.n_jobs, keep=settings.keep, watch=lifesign.watch, chunk=lifesign.chunk
+            )
+            lifesign.finish(fit)
+        return fit
+
+    def train(
+        self, data: Any, start: np.ndarray, free: np.ndarray, n_jobs: int | None, *, keep: int | None = None,
+        stepmax: int | None = None, watch: Any = None, chunk: int | None = None,
+    ) -> Fit:  # fmt: skip
+        """Train a stack on all observations of `data`, as the settings say.
+
+        Parameters
+        ----------
+        data : Data
+            From `make_data`; responses, rows and case weights may differ between networks.
+        start : (B, P) array
+        free : (P,) or (B, P) bool array
+        n_jobs : int, optional
+        keep : int, optional
+            Networks of the stack that go on after a trial; all unless given.
+        stepmax : int, optional
+            Of the settings unless given.
+        watch, chunk : optional
+            See `train.train`.
+        """
+        settings, network, n_free = self.settings, self.network, int(np.atleast_2d(free).sum(axis=1).max())
+        algorithm, chosen = self.algorithm(n_free)
+        same: dict[str, Any] = {
+            "stepmax": settings.stepmax if stepmax is None else stepmax, "penalty": self.penalty, "n_jobs": n_jobs,
+            "watch": watch, "chunk": chunk, "device": settings.device,
+        }  # fmt: skip
+        fit = train(
+            network, data, start, free, algorithm, threshold=settings.full_threshold, tol=settings.tol, keep=keep, **same
+        )
+        if chosen:
+            fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
+        if not settings.polish:
+            return fit
+        second = OPTIMIZERS[self._pick(int(free.sum()))]()
+        aim = min(settings.full_threshold, POLISHED)
+        then = train(network, data, fit.theta, free, second, threshold=aim, **same)
+        return polish(fit, then, settings.full_threshold)
+
+    def algorithm(self, n_free: int) -> tuple[Any, bool]:
+        """The algorithm that settings ask for, and whether "auto" picked it for `n_free` weights on all rows."""
+        settings, given = self.settings, self.settings.algorithm
+        if isinstance(given, Optimizer):
+            return given, False
+        if given in CODES:
+            rate = np.nan if settings.learningrate is None else settings.learningrate
+            return Algorithm(given, rate, settings.learningrate_limit, settings.learningrate_factor), False
+        if given == "auto":
+            if settings.dtype != "float64" or self.network.objective.name == "ce_r":
+                return Algorithm(), True
+            return OPTIMIZERS[self._pick(n_free)](), True
+        return OPTIMIZERS[given](), False
+
+    def _pick(self, n_free: int) -> str:
+        lasso = self.penalty is not None and bool(np.any(self.penalty[:, L1] != 0))
+        n = self.design.x.shape[1]
+        return choose(n_free, n, self.network.n_outputs, lasso, self.network.dense)
+
+    # training by epochs ------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def training(self) -> Training:
+        """What the settings say about training by epochs.
+
+        Raises
+        ------
+        ArgumentError
+            Where the algorithm has none.
+        """
+        settings, optimizer = self.settings, optimizer_of(self.settings)
+        if optimizer is None:
+            raise ArgumentError(f"algorithm={settings.algorithm!r} has no epochs.")
+        return Training(
+            optimizer, EPOCHS if settings.epochs is None else settings.epochs, settings.batch_size, settings.shuffle,
+            settings.early_stopping, settings.callbacks or (), settings.checkpoint, settings.threshold,
+            None if settings.stepmax == STEPMAX else settings.stepmax, settings.augment,
+        )  # fmt: skip
+
+    def _run_epochs(self, start: np.ndarray, free: np.ndarray) -> Fit:
+        design, settings, training = self.design, self.settings, self.training
+        if training.augment is not None and design.scaling is not None:
+            raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
+                                "ones: scale them in the formula, as {pixels / 255}.")  # fmt: skip
+        rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
+        with EpochLifesign(settings, self.network, training.epochs) as lifesign:
+            fit = self.train_epochs(
+                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch
+            )
+            lifesign.finish(fit)
+        return fit
+
+    def train_epochs(
+        self, rows: Rows, start: np.ndarray, free: np.ndarray, n_jobs: int | None, training: Training,
+        validation: Rows | None, watch: Any = None,
+    ) -> Fit:  # fmt: skip
+        """Train a stack by epochs; network b sees the observations in the order of repetition ``b % rep``.
+
+        Parameters
+        ----------
+        rows : Rows
+            From `make_rows`.
+        start : (B, P) array
+        free : (P,) bool array
+        n_jobs : int, optional
+        training : Training
+        validation : Rows or None
+        watch : callable, optional
+        """
+        keys = shuffle_keys(children(self.seeds, self.settings.rep))
+        return train_epochs(
+            self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
+            penalty=self.penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device,
+        )  # fmt: skip

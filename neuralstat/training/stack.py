@@ -1,0 +1,132 @@
+"""A running stack of networks: its state in arrays, and how its networks are spread over threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+
+import numpy as np
+
+from ..engine import cpu
+from ..optimizers import rprop
+
+TRACE = 512  # most entries of an error record
+CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
+
+
+def threads(n_jobs: int | None) -> int:
+    """Number of threads: None and -1 are all cores."""
+    if n_jobs is None or n_jobs == -1:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(n_jobs))
+
+
+class Stack:
+    """State of a running stack; all of it is in arrays that the compiled steps update."""
+
+    def __init__(self, start: np.ndarray, free: np.ndarray) -> None:
+        b, _ = start.shape
+        self.theta = np.array(start, order="C")
+        self.free = np.atleast_2d(np.ascontiguousarray(free))
+        self.before = np.zeros_like(self.theta)
+        self.rate = np.full_like(self.theta, rprop.INITIAL_RATE)
+        self.steps = np.zeros(b, np.int64)
+        self.status = np.zeros(b, np.int64)
+        self.loss = np.full(b, np.nan, self.theta.dtype)
+        self.reached = np.full(b, np.nan, self.theta.dtype)
+        self.trace = np.zeros((b, TRACE), self.theta.dtype)
+        self.recorded = np.zeros(b, np.int64)
+        self.stride = np.ones(b, np.int64)
+
+    def traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Error records, each ended by the last step's error."""
+        out = []
+        for b in range(self.steps.size):
+            at = 1 + np.arange(self.recorded[b]) * self.stride[b]
+            errors = self.trace[b, : self.recorded[b]].astype(float)
+            if at.size and at[-1] != self.steps[b]:
+                at, errors = np.append(at, self.steps[b]), np.append(errors, float(self.loss[b]))
+            out.append((at, errors))
+        return out
+
+
+def share_observations(
+    net: cpu.Net, data: cpu.Data, stack: Stack, step: Callable[[int, float, np.ndarray], None], workers: int,
+    stop: threading.Event, watch: Callable[[Stack], None] | None,
+) -> None:  # fmt: skip
+    """One network after the other, its observations shared by all threads.
+
+    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same
+    bits.
+    """
+    n = data.x.shape[1]
+    firsts = range(0, n, cpu.PARTITION)
+    dtype = stack.theta.dtype
+    parts = np.empty((len(firsts), stack.theta.shape[1]), dtype)
+    looked = time.perf_counter()
+
+    def partial(q: int, b: int) -> float:
+        first = firsts[q]
+        return cpu.loss_gradient(net, data, stack.theta[b], b, first, min(first + cpu.PARTITION, n), parts[q])
+
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            for b in range(stack.steps.size):
+                while stack.status[b] == cpu.RUNNING and not stop.is_set():
+                    errors = list(pool.map(partial, range(len(firsts)), [b] * len(firsts)))
+                    error, grad = dtype.type(0), np.zeros(parts.shape[1], dtype)
+                    for q, value in enumerate(errors):
+                        error += dtype.type(value)
+                        grad += parts[q]
+                    step(b, error, grad)
+                    if watch is not None and time.perf_counter() - looked > 0.1:
+                        looked = time.perf_counter()
+                        watch(stack)
+        except KeyboardInterrupt:
+            stop.set()
+    if watch is not None:
+        watch(stack)
+
+
+def fan_out(
+    run: Callable[[int], None], which: list[int], stack: Stack, n_threads: int, stop: threading.Event,
+    watch: Callable[[Stack], None] | None,
+) -> None:  # fmt: skip
+    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
+    b = len(which)
+    if b == 0:
+        return
+    first = threading.Event()  # the first network compiles; the others wait, so that it is done once
+
+    def task(k: int) -> None:
+        if k > 0:
+            first.wait()
+        try:
+            run(which[k])
+        finally:
+            first.set()
+
+    with ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
+        futures = [pool.submit(task, k) for k in range(b)]
+        try:
+            for future in futures:
+                while True:
+                    try:
+                        future.result(timeout=0.1)
+                        break
+                    except FutureTimeout:
+                        if watch is not None:
+                            watch(stack)
+            if watch is not None:
+                watch(stack)
+        except KeyboardInterrupt:
+            stop.set()
+            for future in futures:
+                future.cancel()
+        except BaseException:
+            stop.set()
+            raise

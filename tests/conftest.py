@@ -1,0 +1,15 @@
+"""Fits that tests of several rooms look at, and change nothing of."""
+
+from __future__ import annotations
+
+import pytest
+
+import neuralstat as ns
+
+
+@pytest.fixture(scope="session")
+def doppler_net() -> ns.NeuralNetResults:
+    """A penalised 1-3-1 network with four repetitions."""
+    data = ns.datasets.doppler(n=80, noise=0.1, random_state=1)
+    return ns.neuralnet("y ~ x", data, hidden=3, rep=4, penalty=ns.decay(1e-3), algorithm="lm", threshold=1e-6,
+                        random_state=1)  # fmt: skip

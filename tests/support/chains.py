@@ -1,0 +1,192 @@
+"""Small networks of every kind, with data: what the kernel tests run on."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+
+from neuralstat import layers as L
+from neuralstat.engine import cpu
+from neuralstat.engine.data import make_data
+from neuralstat.functions.activations import ACTIVATIONS
+from neuralstat.functions.losses import LOSSES
+from neuralstat.layers import LAYERS
+from neuralstat.network.network import Network
+from neuralstat.network.objective import ActivationSpec, objective, resolve_activation
+
+TOLERANCE = 1e-12  # relative to the largest element
+
+# For every entry of LAYERS: chains that contain it, as (layers, shape of one observation)
+CHAINS = {
+    "Dense": [
+        ((L.Dense(2),), (3,)),
+        ((L.Dense(1, "logistic"), L.Dense(1)), (1,)),
+        ((L.Dense(3, "tanh"), L.Dense(5, "logistic"), L.Dense(2)), (2,)),
+        ((L.Dense(9, "logistic"), L.Dense(4, "softplus"), L.Dense(1)), (5,)),
+    ],
+    "Conv2D": [
+        ((L.Conv2D(2, (2, 3), "tanh"), L.Flatten(), L.Dense(2)), (3, 4, 2)),
+        ((L.Conv2D(1, 3, "logistic", strides=(2, 1), padding="same"), L.Flatten(), L.Dense(1)), (4, 3, 1)),
+        ((L.Conv2D(2, 2, "softplus", padding="same", dilation_rate=(1, 2)), L.Conv2D(1, 2, "tanh", strides=2),
+          L.Flatten(), L.Dense(2)), (4, 3, 1)),
+    ],
+    "LSTM": [
+        ((L.LSTM(2), L.Dense(1)), (1, 3)),
+        ((L.LSTM(3), L.Dense(2)), (4, 1)),
+        ((L.LSTM(2, return_sequences=True), L.LSTM(1, return_sequences=True), L.Flatten(), L.Dense(1)),
+         (3, 2)),
+    ],
+    "Conv1D": [
+        ((L.Conv1D(2, 3, "tanh"), L.Flatten(), L.Dense(2)), (5, 2)),
+        ((L.Conv1D(9, 2, "logistic", strides=2, padding="same"), L.Conv1D(2, 2, padding="causal", dilation_rate=2),
+          L.Flatten(), L.Dense(1)), (7, 1)),
+        ((L.Conv1D(3, 2, "tanh"), L.Conv1D(17, 2, "tanh", padding="same"), L.Conv1D(2, 2), L.Flatten(), L.Dense(1)),
+         (5, 18)),
+    ],
+    "MaxPool1D": [
+        ((L.Conv1D(3, 2, "tanh"), L.MaxPool1D(2), L.Flatten(), L.Dense(1)), (6, 2)),
+        ((L.Conv1D(2, 2), L.MaxPool1D(3, strides=1, padding="same"), L.Flatten(), L.Dense(2)), (6, 1)),
+    ],
+    "MaxPool2D": [
+        ((L.Conv2D(3, 2, "tanh"), L.MaxPool2D(2), L.Flatten(), L.Dense(2)), (6, 5, 1)),
+        ((L.Conv2D(2, 2), L.MaxPool2D((3, 2), strides=(1, 2), padding="same"), L.Conv2D(2, 2), L.Flatten(), L.Dense(1)),
+         (5, 5, 1)),
+    ],
+    "AvgPool1D": [
+        ((L.Conv1D(3, 2, "tanh"), L.AvgPool1D(2), L.Flatten(), L.Dense(1)), (6, 2)),
+        ((L.Conv1D(2, 2), L.AvgPool1D(3, strides=2, padding="same"), L.Flatten(), L.Dense(2)), (7, 1)),
+    ],
+    "AvgPool2D": [
+        ((L.Conv2D(3, 2, "tanh"), L.AvgPool2D(2), L.Flatten(), L.Dense(2)), (6, 5, 1)),
+        ((L.Conv2D(2, 2), L.AvgPool2D(3, strides=1, padding="same"), L.Flatten(), L.Dense(1)), (4, 4, 1)),
+    ],
+    "GlobalAvgPool": [
+        ((L.Conv2D(3, 2, "tanh"), L.GlobalAvgPool(), L.Dense(2)), (4, 5, 1)),
+        ((L.LSTM(3, return_sequences=True), L.GlobalAvgPool(), L.Dense(1)), (4, 2)),
+    ],
+    "GlobalMaxPool": [
+        ((L.Conv2D(3, 2, "tanh"), L.GlobalMaxPool(), L.Dense(2)), (4, 5, 1)),
+        ((L.Conv1D(3, 2), L.GlobalMaxPool(), L.Dense(1)), (4, 2)),
+    ],
+    "SimpleRNN": [
+        ((L.SimpleRNN(2), L.Dense(1)), (1, 3)),
+        ((L.SimpleRNN(9), L.Dense(2)), (4, 1)),
+        ((L.SimpleRNN(3, return_sequences=True), L.SimpleRNN(2, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
+    ],
+    "GRU": [
+        ((L.GRU(2), L.Dense(1)), (1, 3)),
+        ((L.GRU(9), L.Dense(2)), (4, 1)),
+        ((L.GRU(3, return_sequences=True), L.GRU(2, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
+    ],
+    "Embedding": [
+        ((L.Embedding(4, 3), L.Flatten(), L.Dense(2)), (3,)),
+        ((L.Embedding(5, 2), L.GRU(2), L.Dense(1)), (4,)),
+    ],
+    "BatchNorm": [
+        ((L.Dense(3, "tanh"), L.BatchNorm(), L.Dense(2)), (2,)),
+        ((L.Conv2D(2, 2), L.BatchNorm(), L.Activation("tanh"), L.Flatten(), L.Dense(1)), (3, 3, 1)),
+    ],
+    "Dropout": [((L.Dropout(0.2), L.Dense(5, "tanh"), L.Dropout(0.5), L.Dense(2)), (3,))],
+    "Activation": [
+        ((L.Dense(3), L.Activation("tanh"), L.Dense(2)), (2,)),
+        ((L.Activation("logistic"), L.Conv2D(2, 2), L.Activation("softplus"), L.Flatten(), L.Activation("softmax"),
+          L.Dense(2)), (3, 3, 1)),
+    ],
+    "Flatten": [((L.Flatten(), L.Dense(2, "tanh"), L.Dense(1)), (2, 3))],
+    "Reshape": [((L.Dense(6, "tanh"), L.Reshape((3, 2)), L.LSTM(2), L.Dense(2)), (2,))],
+}  # fmt: skip
+
+# A kind of everything: convolution, its image read as a sequence of rows, dense layers
+MIXED = ((L.Conv2D(2, 2, "tanh"), L.Reshape((2, 4)), L.LSTM(3, return_sequences=True), L.LSTM(2),
+          L.Dense(3, "logistic"), L.Dense(2)), (3, 3, 1))  # fmt: skip
+
+
+def twin(entries: dict, name: str, what: str):
+    """The naive twin of an entry, or a failure that says where to write one."""
+    assert name in entries, (
+        f"{what} {name!r} has no naive twin: write one in tests/support/naive.py (or chains.py)."
+    )
+    return entries[name]
+
+
+def output_of(loss: str) -> str:
+    """An output activation with which a loss makes sense."""
+    kind = LOSSES[loss]
+    if kind.of_predictor:
+        return kind.inverse_link
+    return "identity" if loss == "sse" else "logistic"
+
+
+def chain_network(chain, loss: str = "sse", output: str | None = None, offset: bool = False) -> Network:
+    """The package's network of a chain of `CHAINS`."""
+    layers, shape = chain
+    d, k = int(np.prod(shape)), layers[-1].units
+    goal = objective(loss, resolve_activation(output_of(loss) if output is None else output))
+    return Network(
+        tuple(layers), shape, goal, tuple(f"x{j}" for j in range(d)), tuple(f"y{j}" for j in range(k)), offset
+    )
+
+
+def with_parameter(name: str, parameter: float) -> ActivationSpec:
+    """An activation with another parameter than its default."""
+    return ActivationSpec(name, ACTIVATIONS[name].code, parameter)
+
+
+def draw(network: Network, n: int, seed: int = 0, scale: float = 0.7, b: int = 1):
+    """Weights (b, P), covariates (n, *shape), responses (n, K) in (0, 1)."""
+    rng = np.random.default_rng([seed, n])
+    theta = scale * rng.standard_normal((b, network.n_params))
+    theta[:, network.is_moving] = rng.uniform(0.2, 2, (b, int(network.is_moving.sum())))  # variances are positive
+    x = rng.standard_normal((n, *network.input_shape))
+    first = network.layers[0]
+    if isinstance(first, L.Embedding):
+        x = rng.integers(0, first.input_dim, x.shape).astype(float)
+    return theta, x, rng.uniform(0.05, 0.95, (n, network.n_outputs))
+
+
+def rows_of(x: np.ndarray) -> np.ndarray:
+    """Observation-first covariates as kernels want them, (D, n)."""
+    return np.ascontiguousarray(x.reshape(x.shape[0], -1).T)
+
+
+def kernel_data(x, y, **more) -> cpu.Data:
+    """`Data` from observation-first arrays."""
+    return make_data(rows_of(x), np.ascontiguousarray(y.T), **more)
+
+
+def kernel_gradient(network: Network, data: cpu.Data, theta: np.ndarray, b: int = 0):
+    """Loss and gradient of network b from the kernels."""
+    grad = np.empty_like(theta)
+    n = data.x.shape[1] if data.rows.shape[1] == 0 else data.rows.shape[1]
+    if data.count.size:
+        n = int(data.count[b % data.count.size])
+    return cpu.loss_gradient(network.net(), data, np.ascontiguousarray(theta), b, 0, n, grad), grad
+
+
+def naive_loss(network: Network, theta, x, y, weights=None, offset=0.0, activations=None, training=None):
+    """Total loss of a network from `naive`."""
+    goal = network.objective
+    output = "identity" if goal.of_predictor else goal.output.name
+    return np.sum(naive.losses(goal.name, network.layers, naive.split(theta, network.shapes), x, y, output,
+                               weights, offset, activations, training))  # fmt: skip
+
+
+def naive_gradient(network: Network, theta, x, y, **more):
+    """Its derivative by complex step; 0 for moving averages."""
+    gradient = naive.complex_step(lambda w: naive_loss(network, w, x, y, **more), theta)
+    return np.where(network.is_moving, 0.0, gradient)
+
+
+def close(actual, expected, tolerance: float = TOLERANCE) -> None:
+    """Fail where two arrays differ by more than `tolerance` of the largest element."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    assert np.all(np.isfinite(expected)), "the naive value is not finite: choose tamer data"
+    size = np.max(np.abs(expected))
+    assert size > 0
+    worst = np.max(np.abs(actual - expected)) / size
+    assert worst <= tolerance, f"relative difference {worst:.2e} above {tolerance:.0e}"
+
+
+__all__ = [n for n in dir() if not n.startswith("_")]
+assert set(CHAINS) <= set(LAYERS)

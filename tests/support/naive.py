@@ -1,0 +1,302 @@
+"""The obvious implementation of everything that kernels compute, in plain numpy.
+
+Textbook formulas, one observation axis first, one weight matrix per layer, nothing shared with the package
+but the descriptions of layers. Every function takes complex numbers, so that `complex_step` differentiates it
+exactly: a number ``a + i h b`` with tiny ``h`` carries the derivative ``b`` along. Where a function has a
+kink, the real part decides on which side it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import erf
+
+STEP = 1e-30  # its square vanishes beside every number that occurs
+
+
+def complex_step(function, theta):
+    """Derivative of `function` in every element of theta, as the last axis."""
+    theta = np.asarray(theta, dtype=np.float64)
+    columns = []
+    for j in range(theta.size):
+        moved = theta.astype(np.complex128)
+        moved.flat[j] += 1j * STEP
+        columns.append(np.imag(function(moved)) / STEP)
+    return np.stack(columns, axis=-1)
+
+
+# Activations: z of any shape -> a of the same shape; softmax over the last axis.
+
+
+def positive(z):
+    return np.real(z) > 0
+
+
+def logistic(z, p=0.0):
+    return 1 / (1 + np.exp(-z))
+
+
+def leaky_relu(z, p):
+    return np.where(positive(z), z, p * z)
+
+
+def elu(z, p):
+    return np.where(positive(z), z, p * np.expm1(np.where(positive(z), 0, z)))
+
+
+def softmax(z, p=0.0):
+    e = np.exp(z - np.max(np.real(z), axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+ACTIVATIONS = {
+    "identity": lambda z, p: z,
+    "logistic": logistic,
+    "tanh": lambda z, p: np.tanh(z),
+    "relu": lambda z, p: np.where(positive(z), z, 0 * z),
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "selu": lambda z, p: 1.0507009873554805 * elu(z, 1.6732632423543772),
+    "softplus": lambda z, p: np.log(1 + np.exp(z)) if np.iscomplexobj(z) else np.logaddexp(0, z),
+    "gelu": lambda z, p: z * (1 + erf(z / np.sqrt(2))) / 2,
+    "swish": lambda z, p: z / (1 + np.exp(-z)),
+    "softmax": softmax,
+}
+PARAMETERS = {"leaky_relu": 0.3, "elu": 1.0}  # defaults
+
+# Losses: output f or linear predictor eta (n, K), response y (n, K) -> loss per observation (n,)
+
+
+def cross_entropy(f, y):
+    return -np.sum(y * np.log(f) + (1 - y) * np.log(1 - f), axis=1)
+
+
+def multinomial(eta, y):
+    """Half the deviance: a row of shares (or counts) y against the saturated model, which fits it exactly."""
+    count = np.sum(y, axis=1, keepdims=True)
+    saturated = np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / count), 0)
+    return np.sum(saturated - y * np.log(softmax(eta)), axis=1)
+
+
+LOSSES = {
+    "sse": lambda f, y: np.sum((f - y) ** 2, axis=1) / 2,
+    "ce": cross_entropy,
+    "ce_logit": lambda eta, y: cross_entropy(logistic(eta), y),
+    "ce_r": cross_entropy,
+    "multinomial": multinomial,
+}
+
+# Layers: description, weights (1 + inputs, units), x (n, *shape) -> (n, *shape of the output)
+
+
+def dense(layer, w, x):
+    return np.einsum("nj,jo->no", x, w[1:]) + w[0]
+
+
+def pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def positions(size, k, stride, rate, padding):
+    """Positions of a kernel along an axis, and zeros before and after."""
+    reach = (k - 1) * rate + 1
+    if padding == "valid":
+        return (size - reach) // stride + 1, (0, 0)
+    if padding == "causal":  # all zeros before
+        return (size - 1) // stride + 1, (reach - 1, 0)
+    n = -(-size // stride)  # ceil(size / stride) positions; the odd zero goes after
+    missing = max((n - 1) * stride + reach - size, 0)
+    return n, (missing // 2, missing - missing // 2)
+
+
+def conv2d(layer, w, x):
+    (a, b), (s, t), (d, e) = pair(layer.kernel_size), pair(layer.strides), pair(layer.dilation_rate)
+    kernel = w[1:].reshape(a, b, x.shape[3], layer.filters)
+    out = []
+    pad = [(0, 0), (0, 0), (0, 0), (0, 0)]
+    for axis, k, stride, rate in ((1, a, s, d), (2, b, t, e)):
+        n, pad[axis] = positions(x.shape[axis], k, stride, rate, layer.padding)
+        out.append(n)
+    x = np.pad(x, pad)
+    z = np.empty((x.shape[0], *out, layer.filters), np.result_type(x, w))
+    for r in range(out[0]):
+        for c in range(out[1]):
+            patch = x[:, r * s : r * s + (a - 1) * d + 1 : d, c * t : c * t + (b - 1) * e + 1 : e]
+            z[:, r, c] = np.einsum("nabk,abkf->nf", patch, kernel) + w[0]
+    return z
+
+
+def conv1d(layer, w, x):
+    size, stride, rate = layer.kernel_size, layer.strides, layer.dilation_rate
+    n, pad = positions(x.shape[1], size, stride, rate, layer.padding)
+    x = np.pad(x, ((0, 0), pad, (0, 0)))
+    kernel = w[1:].reshape(size, x.shape[2], layer.filters)
+    z = [sum(x[:, t * stride + a * rate] @ kernel[a] for a in range(size)) + w[0] for t in range(n)]
+    return np.stack(z, axis=1)
+
+
+def largest(x, axis):
+    """Maximum by the real part."""
+    at = np.expand_dims(np.argmax(np.real(x), axis=axis), axis)
+    return np.squeeze(np.take_along_axis(x, at, axis), axis)
+
+
+def pooling(reduce, axes):
+    """Windows of an image (axes 2) or a sequence; what lies outside does not count."""
+
+    def pool(layer, w, x):
+        size, stride = layer.pool_size, layer.pool_size if layer.strides is None else layer.strides
+        (a, b), (s, t) = (pair(size), pair(stride)) if axes == 2 else ((1, size), (1, stride))
+        image = x if axes == 2 else x[:, np.newaxis]
+        n, (top, _) = positions(image.shape[1], a, s, 1, layer.padding)
+        m, (left, _) = positions(image.shape[2], b, t, 1, layer.padding)
+        z = np.empty((x.shape[0], n, m, x.shape[-1]), x.dtype)
+        for r in range(n):
+            for c in range(m):
+                y0, x0 = r * s - top, c * t - left
+                part = image[:, max(y0, 0) : y0 + a, max(x0, 0) : x0 + b]
+                z[:, r, c] = reduce(part.reshape(x.shape[0], -1, x.shape[-1]), 1)
+        return z if axes == 2 else z[:, 0]
+
+    return pool
+
+
+def overall(reduce):
+    return lambda layer, w, x: reduce(x.reshape(x.shape[0], -1, x.shape[-1]), 1)
+
+
+def simple_rnn(layer, w, x):
+    features, h, states = x.shape[2], np.zeros((x.shape[0], layer.units)), []
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] @ w[1 : 1 + features] + h @ w[1 + features :] + w[0])
+        states.append(h)
+    return np.stack(states, axis=1) if layer.return_sequences else h
+
+
+def gru(layer, w, x):
+    features, units, h, states = x.shape[2], layer.units, np.zeros((x.shape[0], layer.units)), []
+    gate = [slice(k * units, (k + 1) * units) for k in range(3)]
+    for t in range(x.shape[1]):
+        of_input = x[:, t] @ w[2 : 2 + features] + w[0]
+        of_state = h @ w[2 + features :] + w[1]
+        z, r = (logistic(of_input[:, g] + of_state[:, g]) for g in gate[:2])
+        candidate = np.tanh(of_input[:, gate[2]] + r * of_state[:, gate[2]])
+        h = z * h + (1 - z) * candidate
+        states.append(h)
+    return np.stack(states, axis=1) if layer.return_sequences else h
+
+
+def embedding(layer, w, x):
+    return w.T[np.real(x).astype(int)]
+
+
+def batch_norm(layer, w, x, training=False):
+    beta, gamma, mean, variance = w
+    if training:
+        axes = tuple(range(x.ndim - 1))
+        mean = np.mean(x, axis=axes)
+        variance = np.mean((x - mean) ** 2, axis=axes)
+    return gamma * (x - mean) / np.sqrt(variance + layer.epsilon) + beta
+
+
+def lstm(layer, w, x):
+    n, times, features = x.shape
+    units = layer.units
+    h = np.zeros((n, units))
+    cell = np.zeros((n, units))
+    states = []
+    for t in range(times):
+        z = x[:, t] @ w[1 : 1 + features] + h @ w[1 + features :] + w[0]
+        i, f, g, o = (z[:, k * units : (k + 1) * units] for k in range(4))
+        cell = logistic(f) * cell + logistic(i) * np.tanh(g)
+        h = logistic(o) * np.tanh(cell)
+        states.append(h)
+    return np.stack(states, axis=1) if layer.return_sequences else h
+
+
+LAYERS = {
+    "Dense": dense,
+    "Conv1D": conv1d,
+    "Conv2D": conv2d,
+    "MaxPool1D": pooling(largest, 1),
+    "MaxPool2D": pooling(largest, 2),
+    "AvgPool1D": pooling(np.mean, 1),
+    "AvgPool2D": pooling(np.mean, 2),
+    "GlobalAvgPool": overall(np.mean),
+    "GlobalMaxPool": overall(largest),
+    "SimpleRNN": simple_rnn,
+    "LSTM": lstm,
+    "GRU": gru,
+    "Embedding": embedding,
+    "BatchNorm": batch_norm,
+    "Dropout": lambda layer, w, x: x,  # in prediction
+    "Activation": lambda layer, w, x: x,
+    "Flatten": lambda layer, w, x: x.reshape(x.shape[0], -1),
+    "Reshape": lambda layer, w, x: x.reshape(x.shape[0], *layer.target_shape),
+}
+WITH_WEIGHTS = {"Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm"}
+WITH_ACTIVATION = {"Dense", "Conv1D", "Conv2D", "Activation"}
+
+# A network: a list of layers, the activation of its output, a flat vector
+
+
+def split(theta, shapes):
+    """Flat vector -> matrices (1 + inputs, units): layer by layer, unit by unit, bias first."""
+    matrices, at = [], 0
+    for per_unit, units in shapes:
+        if units == 0:
+            continue
+        part = theta[at : at + per_unit * units]
+        matrices.append(np.array([part[u * per_unit : (u + 1) * per_unit] for u in range(units)]).T)
+        at += per_unit * units
+    assert at == theta.size
+    return matrices
+
+
+def activation(given, z):
+    name, p = given if isinstance(given, tuple) else (given, PARAMETERS.get(given, 0.0))
+    if name == "softmax" and z.ndim > 2:  # over all units of the layer
+        return softmax(z.reshape(z.shape[0], -1)).reshape(z.shape)
+    return ACTIVATIONS[name](z, p)
+
+
+def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None, training=None):
+    """Outputs (n, K). `activations` replaces the layers' own, where these are no plain names.
+
+    `training`: layer -> what it does in training (number of the layer, weights, x), where that differs.
+    """
+    matrices = list(matrices)
+    for k, layer in enumerate(layers):
+        kind = type(layer).__name__
+        w = matrices.pop(0) if kind in WITH_WEIGHTS else None
+        x = training[k](layer, w, x) if k in (training or {}) else LAYERS[kind](layer, w, x)
+        if k == len(layers) - 1:
+            return activation(output, x + offset)
+        if kind in WITH_ACTIVATION:
+            x = activation((activations or {}).get(k, layer.activation) or "identity", x)
+    raise AssertionError("no layer")
+
+
+def losses(name, layers, matrices, x, y, output="identity", weights=None, offset=0.0, activations=None,
+           training=None):  # fmt: skip
+    """Weighted loss of each observation (n,)."""
+    case = LOSSES[name](outputs(layers, matrices, x, output, offset, activations, training), y)
+    return case if weights is None else weights * case
+
+
+def penalty(parts, theta, is_bias):
+    """Sum of penalty terms, each with a kind, a strength, a scale, and whether biases are penalised."""
+    total = 0.0
+    for part in parts:
+        kind, strength, scale = part.kind, part.strength, part.scale
+        w = theta if part.biases else theta[~is_bias]
+        if kind == "decay":
+            total = total + strength / 2 * np.sum(w**2)
+        elif kind == "elimination":
+            u = (w / scale) ** 2
+            total = total + strength / 2 * np.sum(u / (1 + u))
+        elif kind == "l1":
+            total = total + strength * np.sum(np.where(np.real(w) > 0, w, -w))
+        else:
+            raise AssertionError(f"penalty {kind!r} has no naive twin in tests/support/naive.py")
+    return total
