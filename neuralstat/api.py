@@ -11,7 +11,7 @@ from .io import read
 from .results import NeuralNetResults, announced
 from .training.model import OF_DESIGN, Source, build_network, merge_settings
 from .training.procedure import Procedure
-from .training.settings import STEPMAX, THRESHOLD, Settings
+from .training.settings import DEFAULT_ALGORITHM, LEARNINGRATE_FACTOR, LEARNINGRATE_LIMIT, STEPMAX, THRESHOLD, Settings
 
 if TYPE_CHECKING:
     from .network.network import Network
@@ -128,18 +128,18 @@ def neuralnet(
     family: Any = None,
     exclude: Any = None,
     constant_weights: Any = None,
-    algorithm: Any = "rprop+",
+    algorithm: Any = DEFAULT_ALGORITHM,
     threshold: float | None = THRESHOLD,
     stepmax: int = STEPMAX,
-    rep: int = 1,
+    rep: int | None = None,
     startweights: Any = None,
     learningrate: float | None = None,
-    learningrate_limit: Any = (1e-10, 0.1),
-    learningrate_factor: Any = (0.5, 1.2),
+    learningrate_limit: Any = LEARNINGRATE_LIMIT,
+    learningrate_factor: Any = LEARNINGRATE_FACTOR,
     penalty: Any = None,
     weights: Any = None,
     offset: Any = None,
-    standardize: bool = False,
+    standardize: Any = "auto",
     missing: str = "drop",
     likelihood: bool = False,
     lifesign: str = "none",
@@ -183,7 +183,8 @@ def neuralnet(
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
         several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
     hidden : int or sequence of int
-        Units per hidden layer; 0 or () for none (then the model is a generalised linear model).
+        Units per hidden layer; 0 or () for none: then the model is a generalised linear model, and is fitted exactly by
+        iteratively reweighted least squares unless an algorithm is named.
     layers : sequence of layers, optional
         Instead of `hidden` and `act_fct`: hidden layers of `neuralstat.layers`. The output layer, a Dense one, is implied
         by response and family. Arrays among the covariates are its input, joined along the last axis; tabular
@@ -208,11 +209,13 @@ def neuralnet(
         fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, with
         Keras' defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw". Or an instance with
         settings of its own, as ``neuralstat.optimizers.LM(damping=1)`` or ``Adam(learning_rate=0.01, clipnorm=1)``.
+        "rprop+" unless given; a model without hidden units then goes straight to its one optimum.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
         `stepmax` steps (the first evaluation is step 1). The minibatch optimizers use a rule only where it is given.
-    rep : int
-        Repetitions from random starts; trained together.
+    rep : int, optional
+        Repetitions from random starts; trained together. Unless given: 5 for networks with hidden units that are trained
+        on all observations; 1 without hidden units, for fits by epochs, and under ``compat="R"``.
     startweights : optional
         See `neuralstat.start.start_weights`.
     learningrate : float, optional
@@ -223,9 +226,10 @@ def neuralnet(
         ``decay(lam)``, ``elimination(lam)``, ``l1(lam)``, ``elastic_net(l1, l2)``, and sums of them.
     weights, offset : str or array, optional
         Case weights; known part of the linear predictor.
-    standardize : bool
-        Centre and scale covariates (and a gaussian response) inside the model; everything is reported in
-        original units, weights too.
+    standardize : {"auto", True, False}
+        Centre and scale covariates (and a gaussian response under the identity link) inside the model; everything is
+        reported in original units, weights too. "auto" leaves array terms as they are, and scales nothing under
+        ``compat="R"`` or where weights are held at values that only original units can have.
     missing : {"drop", "raise"}
         Rows with missing values are kept out of the fit (NaN in `fittedvalues`), or are an error.
     likelihood : bool
@@ -264,9 +268,9 @@ def neuralnet(
         Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
     batch_size : int, optional
         Observations per step; None for all. A step goes along the mean over the batch of case weight times
-        gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the whole
-        penalty's gradient is added, as Keras does; so ``decay(lam)`` adds lam/2 sum w^2 to the *mean* error. The
-        error that is reported is n times the sum of both.
+        gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the penalty's
+        gradient over n is added: the objective is the same penalised sum of errors as with every other algorithm, over n.
+        (Keras adds its regularizers to the mean: its L2(l) is ``decay(2 * l * n)``.)
     shuffle : bool
         Whether every epoch has a new order of the observations, from the repetition's own random stream.
     validation : float or data, optional

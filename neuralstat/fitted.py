@@ -17,7 +17,6 @@ from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Family, Gaussian, Multinomial
 from .network import derivatives
-from .network.penalties import per_observation
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
@@ -98,14 +97,10 @@ class Fitted:
         """The observations as kernels see them (internal units)."""
         return make_data(self.design.x, self.design.y, self.design.weights, self.design.offset)
 
-    @functools.cached_property
+    @property
     def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty beside the *sum* of errors, None without one.
-
-        Fits by epochs add the penalty to the mean error, so here it is n times as large.
-        """
-        penalty = self.procedure.penalty
-        return penalty if penalty is None or not self.settings.minibatch else per_observation(penalty, self.nobs)
+        """(P, 4) coefficients of the penalty beside the sum of errors, None without one."""
+        return self.procedure.penalty
 
     # response and family -----------------------------------------------------------------------------------
 
@@ -204,10 +199,10 @@ class Fitted:
     def best(self) -> int:
         """The repetition (from 0) with the least error among the converged, among all where none converged."""
         errors = np.where(np.isnan(self.errors), np.inf, self.errors)
-        if self.fit.converged.any():
-            errors = np.where(self.fit.converged, errors, np.inf)
+        if self.fit.finished.any():
+            errors = np.where(self.fit.finished, errors, np.inf)
             if not np.isfinite(errors).any():  # R's error may be NaN at a converged repetition
-                return int(np.argmax(self.fit.converged))
+                return int(np.argmax(self.fit.finished))
         return int(np.argmin(errors))
 
     def which(self, rep: Any) -> int:
@@ -241,7 +236,7 @@ class Fitted:
         if isinstance(rep, str) and rep == "all":
             return everything
         if isinstance(rep, str) and rep == "mean":
-            good = np.flatnonzero(self.fit.converged)
+            good = np.flatnonzero(self.fit.finished)
             if good.size == 0:
                 if len(everything) > 1:
                     warnings.warn(

@@ -156,7 +156,7 @@ class _NeuralNetEstimator(BaseEstimator):
         x = validate_data(self, X, dtype=np.float64, reset=False)
         table = self.results_.predict(self._frame(x), rep="all").to_numpy()
         values = table.reshape(len(x), self.results_.nrep, -1)
-        done = self.results_.fit.converged
+        done = self.results_.fit.finished
         return values[:, done if done.any() else slice(None)].mean(axis=1)
 
 

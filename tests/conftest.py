@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import raw
 
 import neuralstat as ns
 
@@ -11,5 +12,5 @@ import neuralstat as ns
 def doppler_net() -> ns.NeuralNetResults:
     """A penalised 1-3-1 network with four repetitions."""
     data = ns.datasets.doppler(n=80, noise=0.1, random_state=1)
-    return ns.neuralnet("y ~ x", data, hidden=3, rep=4, penalty=ns.decay(1e-3), algorithm="lm", threshold=1e-6,
+    return raw.neuralnet("y ~ x", data, hidden=3, rep=4, penalty=ns.decay(1e-3), algorithm="lm", threshold=1e-6,
                         random_state=1)  # fmt: skip

@@ -139,7 +139,7 @@ class NetworkProcedure:
                 given=self.start,
             )  # fmt: skip
             for t, part, fit in zip(numbers, parts, fits, strict=True):
-                lost, total = lost + int(np.sum(~fit.converged)), total + fit.theta.shape[0]
+                lost, total = lost + int(np.sum(~fit.finished)), total + fit.theta.shape[0]
                 yield self.predict(part, fit, t)
         self._warn(lost, total, unseen)
 
@@ -149,7 +149,7 @@ class NetworkProcedure:
         if not self.stack or settings.minibatch or settings.keep is not None:
             return (range(t, t + 1) for t in range(count))
         values = 2 * self.n * (self.design.x.shape[0] + 2)
-        return (range(s.start, s.stop) for s in stacks(count, self.network, settings.rep, values))
+        return (range(s.start, s.stop) for s in stacks(count, self.network, settings.repetitions, values))
 
     def _note_unseen(self, part: Part, t: int, need: np.ndarray | None, unseen: dict[str, list[int]]) -> None:
         rows = slice(None) if need is None else need
@@ -190,7 +190,7 @@ class NetworkProcedure:
         scaling = part.design.scaling
         if scaling is not None:
             mu = mu * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
-        good = np.flatnonzero(fit.converged) if fit.converged.any() else np.arange(mu.shape[0])
+        good = np.flatnonzero(fit.finished) if fit.finished.any() else np.arange(mu.shape[0])
         good = good[np.isfinite(mu[good]).all(axis=(1, 2))]
         if good.size == 0:
             raise DataError(f"risk: every repetition of refit {t + 1} diverged; train with a penalty or smaller steps.")

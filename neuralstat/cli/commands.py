@@ -213,7 +213,7 @@ def _frame(values: Any, results: NeuralNetResults) -> pd.DataFrame:
 
 def _averaged(results: NeuralNetResults) -> str:
     """The mean, unless no repetition converged (which was warned of): then the best."""
-    return "mean" if results.fit.converged.any() else "best"
+    return "mean" if results.fit.finished.any() else "best"
 
 
 def _penalty(arguments: Namespace) -> Any:

@@ -49,7 +49,7 @@ def refit(
     inner = (responses - shift) / scale
     # Early pruning belongs to the procedure; it goes by the errors of one response's repetitions.
     keep = fitted.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
-    begun = len(used) if keep is None else fitted.settings.rep
+    begun = len(used) if keep is None else fitted.settings.repetitions
     out = np.empty_like(responses)
     whole = stacks(len(responses), fitted.network, len(used), len(used) * responses[0].size)
     for part in whole if keep is None else (slice(t, t + 1) for t in range(len(responses))):

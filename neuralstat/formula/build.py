@@ -24,7 +24,7 @@ def design(
     weights: Any = None,
     offset: Any = None,
     missing: str = "drop",
-    standardize: bool = False,
+    standardize: bool | str = False,
     scale_response: bool = False,
     err_needs: str | None = None,
     factor_outputs: str = "all",
@@ -52,9 +52,9 @@ def design(
         Known part of the linear predictor, in units of the linear predictor; adds to ``offset()`` terms.
     missing : {"drop", "raise"}
         What to do with rows that miss a value in any variable used, the weights or the offset.
-    standardize : bool
-        Centre and scale every column of x, dummy columns too, by its (weighted) mean and standard deviation
-        with n - 1. A constant column keeps its scale, with a `DataWarning`.
+    standardize : bool or "auto"
+        Centre and scale every column of x ("auto": not those of array terms), dummy columns too, by its (weighted)
+        mean and standard deviation with n - 1. A constant column keeps its scale, with a `DataWarning`.
     scale_response : bool
         With `standardize`: centre and scale numeric responses (not factors, booleans and comparisons) as
         well.
@@ -99,7 +99,7 @@ def from_arrays(
     weights: Any = None,
     offset: Any = None,
     missing: str = "drop",
-    standardize: bool = False,
+    standardize: bool | str = False,
     scale_response: bool = False,
     err_needs: str | None = None,
     factor_outputs: str = "all",
@@ -177,8 +177,10 @@ def _build(request: Request, options: Options) -> Design:
     scaling = None
     if options.standardize:
         scaled = np.array([kind == "numeric" and options.scale_response for kind in values.out.kinds])
-        groups = pooled_groups(request.tensors, len(x))
-        scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups)
+        groups = pooled_groups(request.tensors, len(x), options.standardize)
+        if scaled.any() or np.any(groups >= 0):
+            scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups)
+    if scaling is not None:
         x = scaling.x_internal(x)
         y = scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, None]

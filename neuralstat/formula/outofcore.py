@@ -24,6 +24,7 @@ from neuralstat.formula.parts import Design, Scaling
 from neuralstat.formula.request import Options, Request, formula_request
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec
+from neuralstat.formula.tensors import pooled_groups
 
 HEAD = 20  # rows of every partition that the formula is tried on
 LEVELS = 10_000  # most levels of a factor
@@ -264,7 +265,9 @@ def _scale(
     """Centres and scales, row by row; the mapped arrays are scaled in place."""
     flags = np.array([kind == "numeric" and options.scale_response for kind in spec.y_kinds])
     none = np.zeros((0, x.shape[1]))
-    by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool)) for d, name in enumerate(spec.x_names)]
+    groups = pooled_groups(spec.tensors, len(x), options.standardize)
+    by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool), np.minimum(groups[d : d + 1], 0))
+              for d, name in enumerate(spec.x_names)]  # fmt: skip
     of_y = [fit_scaling(none, y[k : k + 1], w, (), (name,), flags[k : k + 1]) for k, name in enumerate(spec.y_names)]
 
     def joined(parts: list[Any], name: str) -> np.ndarray:

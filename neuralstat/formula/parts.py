@@ -30,9 +30,14 @@ class Scaling:
     y_mean: np.ndarray
     y_sd: np.ndarray
 
+    @property
+    def of_inputs(self) -> bool:
+        """Whether some covariate is centred or scaled."""
+        return bool(np.any(self.x_mean != 0) or np.any(self.x_sd != 1))
+
     def x_internal(self, x: np.ndarray) -> np.ndarray:
-        """Scale covariates, shape (D, n)."""
-        return (x - self.x_mean[:, None]) / self.x_sd[:, None]
+        """Scale covariates, shape (D, n); the array itself where none is scaled."""
+        return x if not self.of_inputs else (x - self.x_mean[:, None]) / self.x_sd[:, None]
 
     def y_internal(self, y: np.ndarray) -> np.ndarray:
         """Scale responses, shape (K, n)."""

@@ -45,7 +45,7 @@ class Options:
     weights: Any
     offset: Any
     missing: str
-    standardize: bool
+    standardize: bool | str
     scale_response: bool
     err_needs: str | None
     factor_outputs: str
@@ -53,7 +53,7 @@ class Options:
 
     def __post_init__(self) -> None:
         frames.check_choice(self.missing, ("drop", "raise"), "missing")
-        frames.check_choice(self.standardize, (True, False), "standardize")
+        frames.check_choice(self.standardize, ("auto", True, False), "standardize")
         frames.check_choice(self.scale_response, (True, False), "scale_response")
         frames.check_choice(self.factor_outputs, ("all", "binary"), "factor_outputs")
         frames.check_choice(self.class_order, ("categories", "sorted"), "class_order")

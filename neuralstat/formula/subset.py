@@ -58,7 +58,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # constant columns: see `empty`
             scaling = fit_scaling(x[:, rows], y[:, rows], weights, design.x_names, design.y_names, scaled,
-                                 pooled_groups(spec.tensors, len(x)))  # fmt: skip
+                                 _groups(design))  # fmt: skip
         spec = replace(spec, scaling=scaling)
         x, y = scaling.x_internal(x), scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, np.newaxis]
@@ -70,6 +70,16 @@ def subset(design: Design, rows: np.ndarray) -> Part:
     )  # fmt: skip
     empty = np.all(part.x == 0, axis=1) & np.any(x != 0, axis=1)
     return Part(part, x, offset, empty)
+
+
+def _groups(design: Design) -> np.ndarray:
+    """Which inputs share a centre and scale; array terms that the design left as they are stay so."""
+    tensors, scaling = design.spec.tensors, design.scaling
+    groups = pooled_groups(tensors, len(design.x))
+    first = sum(t.size for t in tensors)
+    if scaling is not None and not (np.any(scaling.x_mean[:first] != 0) or np.any(scaling.x_sd[:first] != 1)):
+        groups[:first] = -1
+    return groups
 
 
 def _columns(design: Design, rows: np.ndarray) -> tuple[np.ndarray, Spec]:

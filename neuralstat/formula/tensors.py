@@ -195,15 +195,16 @@ def tensor_rows(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     return [a + np.arange(t.size).reshape(t.shape) for a, t in zip(firsts[:-1], tensors, strict=True)]
 
 
-def pooled_groups(tensors: Sequence[Tensor], n_rows: int) -> np.ndarray:
+def pooled_groups(tensors: Sequence[Tensor], n_rows: int, standardize: bool | str = True) -> np.ndarray:
     """(D,) number of the group of inputs that share one centre and scale; -1 for inputs that are not scaled.
 
-    All elements of a tensor with the same last index (channel, feature) are one group: pixels of one channel, lags of
-    one variable. Elements of a term of one axis, and tabular inputs, are groups of their own.
+    With ``standardize="auto"`` array terms are left as they are. Otherwise all elements of a tensor with the same last
+    index (channel, feature) are one group: pixels of one channel, lags of one variable. Elements of a term of one axis,
+    and tabular inputs, are groups of their own.
     """
     groups = np.arange(n_rows)
     for tensor, rows in zip(tensors, tensor_rows(tensors), strict=True):
-        if not tensor.scaled:
+        if not tensor.scaled or standardize == "auto":
             groups[rows.ravel()] = -1
         elif len(tensor.shape) > 1:
             for last in range(tensor.shape[-1]):

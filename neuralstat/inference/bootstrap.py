@@ -126,7 +126,7 @@ def predictions(
         start = np.stack([again.starts(used, len(used), restarts, start_seeds, t) for t in numbers])
         done = part.start
         for fit in sample.refits(part, start):
-            lost += int(np.sum(~fit.converged.reshape(-1, len(used)).any(axis=1)))
+            lost += int(np.sum(~fit.finished.reshape(-1, len(used)).any(axis=1)))
             means = _at(fitted, fit, x, offset, len(used), rep)
             at = slice(done, done + len(means))
             out[at] = means * sample.scale[at] + sample.shift[at]

@@ -49,7 +49,7 @@ def reps(fitted: Fitted) -> pd.DataFrame:
 def unconverged(fitted: Fitted) -> str | None:
     """Which repetitions did not converge, and where the gradient is largest, in R's words; None where all did."""
     table = reps(fitted)
-    lost = table[~table["converged"]]
+    lost = table[~fitted.fit.finished]
     if lost.empty:
         return None
     worst = lost.iloc[0]

@@ -222,7 +222,7 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
 def _unpack_pruned(fit: dict[str, Any], settings: Settings, reader: Reader) -> Pruned | None:
     if fit["pruned"] is None:
         return None
-    stored, gone = section(fit, "pruned", _PRUNED), settings.rep - settings.kept
+    stored, gone = section(fit, "pruned", _PRUNED), settings.repetitions - settings.kept
     real = np.dtype(settings.dtype).str
     return Pruned(
         reader.array(stored["number"], "<i8", (gone,)), reader.array(stored["loss"], real, (gone,)),

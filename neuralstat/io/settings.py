@@ -13,7 +13,7 @@ from ..families import family_from_json
 from ..layers import LAYERS
 from ..network.penalties import PENALTIES
 from ..optimizers import from_plain
-from ..training.settings import Settings
+from ..training.settings import DEFAULT_ALGORITHM, DefaultName, Settings
 from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
 
@@ -41,6 +41,8 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
             packed[name] = None if value is None else [_pack_part(part) for part in value.parts]
+        elif name == "algorithm" and isinstance(value, DefaultName):
+            packed[name] = None
         elif name == "algorithm" and not isinstance(value, str):
             packed[name] = value.to_plain()
         elif name == "random_state":  # the seeds are stored by themselves
@@ -145,6 +147,8 @@ def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
             values[name] = family_from_json(entry)
         elif name == "penalty":
             values[name] = _unpack_penalty(entry)
+        elif name == "algorithm" and entry is None:
+            values[name] = DEFAULT_ALGORITHM
         elif name == "algorithm" and isinstance(entry, dict):
             values[name] = from_plain(entry)
         elif name == "random_state":

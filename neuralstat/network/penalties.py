@@ -275,7 +275,7 @@ def elastic_net(l1: float, l2: float, *, biases: bool = True) -> Penalty:
 PENALTIES = {"decay": decay, "elimination": elimination, "l1": l1, "elastic_net": elastic_net}
 
 
-def per_observation(coefficients: np.ndarray, n: int) -> np.ndarray:
+def per_observation(coefficients: np.ndarray, n: float) -> np.ndarray:
     """Coefficients of n times the penalty: what stands beside a sum of errors where it was added to their mean."""
     out = coefficients.copy()
     out[:, [DECAY, ELIMINATION, L1]] *= n

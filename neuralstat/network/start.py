@@ -181,6 +181,16 @@ def start_weights(
     return theta
 
 
+def given_repetitions(startweights: Any) -> int:
+    """For how many repetitions start weights are given."""
+    if isinstance(startweights, Mapping) or not isinstance(startweights, list | tuple | np.ndarray) or not len(startweights):
+        return 1
+    dims = 0 if isinstance(startweights[0], Mapping) else _dims(startweights[0])
+    if isinstance(startweights[0], Mapping) or dims in (1, 3):  # a dict, a vector, a list of matrices for each
+        return len(startweights)
+    return 1
+
+
 def _is_arrays(startweights: Any) -> bool:
     """Whether start weights are given as a dict of arrays, or several."""
     several = isinstance(startweights, list | tuple) and len(startweights) > 0

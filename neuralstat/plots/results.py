@@ -148,7 +148,7 @@ def _bands(
 def _averaged(fitted: Fitted) -> list[int]:
     """Repetitions (from 0) in the mean: the converged; all with finite weights where none converged."""
     finite = np.isfinite(fitted.fit.theta).all(axis=1)
-    done = fitted.fit.converged & finite
+    done = fitted.fit.finished & finite
     numbers = np.flatnonzero(done if done.any() else finite).tolist()
     if not numbers:
         raise ArgumentError("no repetition has finite weights: all diverged, and there is no fit to draw.")

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, Neur
 from ..formula import frames
 from ..likelihood.criteria import CRITERIA, noise_variance
 from ..network.penalties import Penalty, decay
+from ..plots.selection import plot_selection
 from ..results import NeuralNetResults
 from ..seeds import seed_sequence
 from .terms import Scope, Term, Whole
@@ -81,8 +82,6 @@ class Selection:
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """The criterion along the search; see `plots.selection.plot_selection`."""
-        from ..plots.selection import plot_selection
-
         return plot_selection(self.path, self.criterion, ax=ax)
 
 

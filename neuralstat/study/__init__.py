@@ -16,7 +16,8 @@ from .models import resolve_models
 from .nets import Net, net
 from .problems import Noise, Problem, truth
 from .result import StudyResult
-from .smoothers import bs, cr, gam, glm, smoothing_spline
+from .smoothers import bs, cr, gam, glm
+from .splines import smoothing_spline
 
 __all__ = [
     "Estimator",

@@ -13,7 +13,8 @@ import numpy as np
 from ..errors import ArgumentError
 from .fits import Fits, one_by_one
 from .nets import Net, net
-from .smoothers import Basis, SmoothingSpline, Statsmodels
+from .smoothers import Basis, Statsmodels
+from .splines import SmoothingSpline
 
 SPECS = (Net, Basis, SmoothingSpline, Statsmodels)
 

@@ -140,8 +140,8 @@ class PreparedNet:
         settings = merge_settings(Settings(), given)
         self.model, self.restarts = model, restarts
         some = np.resize([0.0, 1.0], x.shape[0])  # a response that any family can have; never fitted
-        design = from_arrays(some, x, standardize=settings.standardize)
-        self.scaled = settings.standardize and scalable_response(settings)
+        design = from_arrays(some, x, standardize=settings.scaled)
+        self.scaled = bool(settings.scaled) and scalable_response(settings)
         # every fit has its own seeds
         self.procedure = Procedure(design, build_network(design, settings), settings, np.random.SeedSequence(0))
         # covariates (D, n), where the model standardises them
@@ -197,7 +197,7 @@ class PreparedNet:
             for k, (p, seed) in enumerate(zip(own, seeds, strict=True))
         ])  # fmt: skip
         fit = train_groups(self.procedure, self._data(inner, rows, x), start, self.free, r, 1)
-        theta, loss, converged = fit.theta, fit.loss, fit.converged
+        theta, loss, converged = fit.theta, fit.loss, fit.finished
         finite = np.isfinite(loss) & np.isfinite(theta).all(axis=1)
         theta, loss = theta.reshape(t, r, -1), np.where(finite, loss, np.inf).reshape(t, r)
         converged, finite = converged.reshape(t, r), finite.reshape(t, r)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
+from ..plots import study as figures
 from .estimators import DEVIANCE, ESTIMATION, PREDICTION
 from .plan import Chunk, Plan, empty
 from .store import Store
@@ -264,8 +265,6 @@ class StudyResult:
         -------
         matplotlib Axes or array of Axes
         """
-        from ..plots import study as figures
-
         known: dict[str, Any] = {"risk": figures.plot_risk, "estimate": figures.plot_estimate, "fits": figures.plot_fits}
         if kind not in known:
             raise ArgumentError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")

@@ -10,7 +10,7 @@ import pandas as pd
 from ..fitted import Fitted
 from ..insight.layers import layer_call
 from ..network.penalties import Penalty
-from ..training.settings import Settings
+from ..training.settings import DefaultName, Settings
 
 _WATCHED = ("lifesign", "lifesign_step", "progress")  # how the fit was watched is no part of it
 
@@ -28,6 +28,8 @@ def call(fitted: Fitted) -> str:
 
 def _argument(name: str, value: Any, usual: Any) -> str | None:
     """An argument as it is written; None where it has its default."""
+    if isinstance(usual, DefaultName) and not isinstance(value, DefaultName) and value == usual:
+        return f"{name}={str(value)!r}"  # asked for, which keeps a model with one optimum from going straight there
     if name == "threshold" and value is None:  # no such rule, which is usual for fits by epochs
         return None
     if name == "validation" and value is not None and not isinstance(value, float):

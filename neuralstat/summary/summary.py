@@ -180,7 +180,7 @@ def _repetitions(fitted: Fitted) -> Table:
 
 def _averaged(fitted: Fitted) -> tuple[np.ndarray, int]:
     """Mean (n, K) of the outputs over the converged repetitions (all where none is), and their number."""
-    done = fitted.fit.converged
+    done = fitted.fit.finished
     numbers = np.flatnonzero(done) if done.any() else np.arange(fitted.nrep)
     return fitted.mean_of(numbers).T, numbers.size
 
@@ -283,7 +283,7 @@ def _df_notes(fitted: Fitted) -> list[str]:
 def _notes(fitted: Fitted) -> list[str]:
     """Sentences on convergence, optima and how to repeat the fit."""
     reps, notes = repetitions(fitted), []
-    lost = reps[~reps["converged"]]
+    lost = reps[~fitted.fit.finished]
     for status, group in lost.groupby("status", sort=True):
         who = ", ".join(map(str, group.index[:SHOWN])) + (", ..." if len(group) > SHOWN else "")
         notes.append(

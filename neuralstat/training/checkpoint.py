@@ -79,7 +79,7 @@ class Checkpoint:
     ----------
     path : path
     state : State
-        Of `engine.minibatch`.
+        Of `engine.batches`.
     mark : array
         `fingerprint` of what makes the fit.
     more : dict of arrays

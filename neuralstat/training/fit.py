@@ -22,8 +22,6 @@ STATUS = {
     batches.STOPPED_EARLY: "stopped early",
     batches.STOPPED_BY_CALLBACK: "stopped by a callback",
 }
-# A fit by epochs ends as planned; such a repetition counts as converged
-PLANNED = (batches.EPOCHS_DONE, batches.STOPPED_EARLY, batches.STOPPED_BY_CALLBACK)
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,13 @@ class Fit:
 
     @property
     def converged(self) -> np.ndarray:
-        """(B,) bool.
+        """(B,) bool: a stopping rule was met (threshold, relative tolerance, early stopping, a callback)."""
+        return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, batches.STOPPED_EARLY, batches.STOPPED_BY_CALLBACK))
 
-        True where the threshold was reached, or the relative tolerance where one was given, or where the planned epochs
-        ended or were stopped by a rule.
-        """
-        return np.isin(self.status, (cpu.CONVERGED, cpu.TOLERANCE, *PLANNED))
+    @property
+    def finished(self) -> np.ndarray:
+        """(B,) bool: converged, or all planned epochs done; means over repetitions, and the best of them, are of these."""
+        return self.converged | (self.status == batches.EPOCHS_DONE)
 
     def part(self, at: slice) -> Fit:
         """The fit of some networks of the stack."""
@@ -133,3 +132,22 @@ def polish(first: Fit, then: Fit, threshold: float) -> Fit:
         both["status"], trace, first.seconds + then.seconds, first.device,
         f"{first.algorithm}, then {then.algorithm}", first.number, first.pruned,
     )  # fmt: skip
+
+
+def joined(first: Fit, at: np.ndarray, then: Fit) -> Fit:
+    """A fit of which the repetitions `at` (from 0) went on with another algorithm.
+
+    Steps add up, error records follow each other. A repetition that the second algorithm left worse keeps the weights and
+    the status that it had.
+    """
+    parts = {name: getattr(first, name).copy() for name in ("theta", "loss", "reached", "status", "steps")}
+    trace = list(first.trace)
+    for k, b in enumerate(at):
+        (s, e), (t, f) = first.trace[b], then.trace[k]
+        trace[b] = (np.append(s, t + s[-1] if s.size else t), np.append(e, f))
+        parts["steps"][b] += then.steps[k]
+        if then.loss[k] <= first.loss[b] or then.reached[k] <= first.reached[b]:
+            for name in ("theta", "loss", "reached", "status"):
+                parts[name][b] = getattr(then, name)[k]
+    name = f"{first.algorithm}, then {then.algorithm}"
+    return replace(first, **parts, trace=trace, seconds=first.seconds + then.seconds, algorithm=name)

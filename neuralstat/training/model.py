@@ -12,13 +12,18 @@ from .. import formula as formulas
 from ..errors import ArgumentError, DataError
 from ..families import needs, resolve_family, resolve_objective
 from ..formula import Design
+from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
 from ..layers import Dense
+from ..network.exclude import fixed_weights
 from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
+from ..network.scaling import scaled_constants
 from .settings import Settings
 
-OF_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family")  # settings that a design depends on
+#: Settings that a design depends on
+OF_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family", "linear_output", "compat", "exclude",
+             "constant_weights")  # fmt: skip
 
 
 def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
@@ -69,12 +74,14 @@ class Source:
             "weights": settings.weights,
             "offset": settings.offset,
             "missing": settings.missing,
-            "standardize": settings.standardize,
-            "scale_response": settings.standardize and scalable_response(settings),
+            "standardize": settings.scaled,
+            "scale_response": bool(settings.scaled) and scalable_response(settings),
             "err_needs": needs(settings.err_fct, settings.family),
             "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
         }
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
+        if settings.scaled == "auto" and settings.exclude is not None and not _holdable(design, settings):
+            return self.design(replace(settings, standardize=False))
         if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
             raise DataError(
                 f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
@@ -94,9 +101,20 @@ class Source:
                 data = string_classes(formula, data)
         if parts is None:
             return formulas.design(formula, data, context=self.context, **options)
-        from ..formula.outofcore import partitioned_design
-
         return partitioned_design(formula, parts, context=self.context, **options)
+
+
+def _holdable(design: Design, settings: Settings) -> bool:
+    """Whether weights that are held in original units can be held in the design's internal units, too."""
+    if design.scaling is None:
+        return True
+    network = build_network(design, settings)
+    free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+    try:
+        scaled_constants(network, design.scaling, free, constants)
+    except ArgumentError:
+        return False
+    return True
 
 
 def scalable_response(settings: Settings) -> bool:

@@ -75,7 +75,7 @@ def train_parts(
     given : (rep, P) array, optional
         Start weights of every part; see `begin`.
     """
-    settings, rep = procedure.settings, procedure.settings.rep
+    settings, rep = procedure.settings, procedure.settings.repetitions
     begun = [begin(procedure, part, s, given) for part, s in zip(parts, seeds, strict=True)]
     if settings.minibatch:
         return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
@@ -108,7 +108,7 @@ def _data(design: Design, dtype: str) -> Any:
 
 def _stacked(procedure: Procedure, parts: Sequence[Part], rows: Sequence[np.ndarray]) -> Any:
     """Data of all parts: shared covariates where they are the same, else one part after the other."""
-    design, rep, dtype = procedure.design, procedure.settings.rep, np.dtype(procedure.settings.dtype)
+    design, rep, dtype = procedure.design, procedure.settings.repetitions, np.dtype(procedure.settings.dtype)
     count = np.array([r.size for r in rows])
     if plain(design):
         table = np.zeros((len(parts), count.max()), np.int64)

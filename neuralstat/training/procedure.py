@@ -12,25 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..families.starts import feasible
 from ..functions.penalties import L1
 from ..network.arrays import frozen
 from ..network.exclude import fixed_weights
-from ..network.penalties import coefficients
+from ..network.penalties import coefficients, per_observation
 from ..network.scaling import scaled_constants, to_internal
 from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
 from ..seeds import children, seed_sequence
+from . import exact
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
-from .fit import Fit, polish
+from .fit import Fit, joined, polish
 from .model import build_network
 from .progress import EpochLifesign, Lifesign
-from .settings import STEPMAX, Settings
+from .settings import STEPMAX, DefaultName, Settings
+from .stack import of_networks
 from .train import Algorithm, train
 from .validation import split, weigh_classes
 
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
     from ..network.network import Network
 
 POLISHED = 1e-6  # largest derivative that `polish=True` aims at
+# A default fit begins with rprop+, for so many products of weights and observations, and at least and at most so many
+# steps; a repetition that has not converged by then is finished by a second-order algorithm.
+FIRST_WORK = 1e9
+FEWEST_STEPS, MOST_STEPS = 300, 5_000
+FINISHED = 1e-9  # relative fall of the error at which that one stops
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +125,7 @@ class Procedure:
         free, trained, constants = self.masks
         internal = None if scaling is None else functools.partial(to_internal, network, scaling)
         return start_weights(
-            network, settings.rep, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
+            network, settings.repetitions, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
             settings.compat, internal, functools.partial(feasible, network, self.design, free=trained),
             settings.start_init, self.design.x if inputs is None else inputs,
         )  # fmt: skip
@@ -162,36 +170,66 @@ class Procedure:
             See `train.train`.
         """
         settings, network, n_free = self.settings, self.network, int(np.atleast_2d(free).sum(axis=1).max())
+        if settings.exact and self.exactly:
+            return exact.train_exactly(network, data, start, free, self.penalty)
         algorithm, chosen = self.algorithm(n_free)
+        most, goal = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
+        budget = self._budget(most)
         same: dict[str, Any] = {
-            "stepmax": settings.stepmax if stepmax is None else stepmax, "penalty": self.penalty, "n_jobs": n_jobs,
-            "watch": watch, "chunk": chunk, "device": settings.device,
+            "penalty": self.penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
         }  # fmt: skip
         fit = train(
-            network, data, start, free, algorithm, threshold=settings.full_threshold, tol=settings.tol, keep=keep, **same
+            network, data, start, free, algorithm, threshold=goal, tol=settings.tol, keep=keep, stepmax=budget, **same
         )
         if chosen:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
-        if not settings.polish:
-            return fit
-        second = OPTIMIZERS[self._pick(int(free.sum()))]()
-        aim = min(settings.full_threshold, POLISHED)
-        then = train(network, data, fit.theta, free, second, threshold=aim, **same)
-        return polish(fit, then, settings.full_threshold)
+        if settings.polish or settings.exact:
+            second = OPTIMIZERS[self._pick(n_free)]()
+            then = train(network, data, fit.theta, free, second, threshold=min(goal, POLISHED), stepmax=most, **same)
+            return polish(fit, then, goal)
+        if budget < most and np.any(fit.status == cpu.STEPMAX):
+            return self._finish(fit, data, len(start), most - budget, same)
+        return fit
+
+    def _budget(self, stepmax: int) -> int:
+        """Steps of the first algorithm: `stepmax`, or fewer where nobody asked for it and a quicker one may finish."""
+        settings = self.settings
+        plain = isinstance(settings.algorithm, DefaultName) and settings.compat is None and not settings.exact
+        if not plain or settings.device != "cpu" or settings.dtype != "float64":
+            return stepmax
+        work = float(self.network.n_params) * self.design.x.shape[1]
+        return int(min(stepmax, np.clip(FIRST_WORK / work, FEWEST_STEPS, MOST_STEPS)))
+
+    def _finish(self, fit: Fit, data: Any, size: int, stepmax: int, same: dict[str, Any]) -> Fit:
+        """Go on from a fit (of a stack of `size`) that ran out of its budget, by what "auto" would pick."""
+        at = np.flatnonzero(fit.status == cpu.STEPMAX)
+        number = at if fit.number is None else fit.number[at]
+        free = fit.free[0] if fit.free.shape[0] == 1 else fit.free[at]
+        second = OPTIMIZERS[self._pick(int(fit.free.sum(axis=1).max()))]()
+        then = train(
+            self.network, of_networks(data, number, size), fit.theta[at], free, second, threshold=self.settings.full_threshold, tol=FINISHED,
+            stepmax=stepmax, **{**same, "watch": None},
+        )  # fmt: skip
+        return joined(fit, at, then)
 
     def algorithm(self, n_free: int) -> tuple[Any, bool]:
         """The algorithm that settings ask for, and whether "auto" picked it for `n_free` weights on all rows."""
         settings, given = self.settings, self.settings.algorithm
         if isinstance(given, Optimizer):
             return given, False
-        if given in CODES:
+        if given in CODES and not settings.exact:
             rate = np.nan if settings.learningrate is None else settings.learningrate
             return Algorithm(given, rate, settings.learningrate_limit, settings.learningrate_factor), False
-        if given == "auto":
+        if given == "auto" or settings.exact:
             if settings.dtype != "float64" or self.network.objective.name == "ce_r":
                 return Algorithm(), True
             return OPTIMIZERS[self._pick(n_free)](), True
         return OPTIMIZERS[given](), False
+
+    @functools.cached_property
+    def exactly(self) -> bool:
+        """Whether a model without hidden units is fitted by least squares: see `exact.possible`."""
+        return exact.possible(self.network, self.design.x.shape[1], self.penalty)
 
     def _pick(self, n_free: int) -> str:
         lasso = self.penalty is not None and bool(np.any(self.penalty[:, L1] != 0))
@@ -220,7 +258,7 @@ class Procedure:
 
     def _run_epochs(self, start: np.ndarray, free: np.ndarray) -> Fit:
         design, settings, training = self.design, self.settings, self.training
-        if training.augment is not None and design.scaling is not None:
+        if training.augment is not None and design.scaling is not None and design.scaling.of_inputs:
             raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
                                 "ones: scale them in the formula, as {pixels / 255}.")  # fmt: skip
         rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
@@ -248,8 +286,11 @@ class Procedure:
         validation : Rows or None
         watch : callable, optional
         """
-        keys = shuffle_keys(children(self.seeds, self.settings.rep))
+        penalty = self.penalty  # steps go along the mean error: the same objective, divided by n
+        if penalty is not None:
+            penalty = per_observation(penalty, 1 / rows.inputs.shape[0])
+        keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
         return train_epochs(
             self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
-            penalty=self.penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device,
+            penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device,
         )  # fmt: skip

@@ -37,7 +37,7 @@ class Lifesign:
     def __init__(self, settings: Settings, network: Network) -> None:
         self.settings, self.network = settings, network
         self._bar: Any = None
-        self._said = np.zeros(settings.rep, np.int64)
+        self._said = np.zeros(settings.repetitions, np.int64)
         self._began = time.perf_counter()
 
     @property
@@ -49,7 +49,7 @@ class Lifesign:
         if self.settings.progress:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.settings.rep, desc="repetitions", unit="rep", leave=True)
+            self._bar = tqdm(total=self.settings.repetitions, desc="repetitions", unit="rep", leave=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +89,7 @@ class Lifesign:
     def _head(self, b: int) -> str:
         hidden = hidden_units(self.settings)
         return (
-            f"hidden: {hidden}    thresh: {self.settings.threshold:g}    rep: {b + 1}/{self.settings.rep}    steps:"
+            f"hidden: {hidden}    thresh: {self.settings.threshold:g}    rep: {b + 1}/{self.settings.repetitions}    steps:"
         )
 
 
@@ -111,11 +111,11 @@ class EpochLifesign(Lifesign):
         if self.settings.progress:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=self.settings.rep * self.epochs, desc="epochs", unit="epoch", leave=True)
+            self._bar = tqdm(total=self.settings.repetitions * self.epochs, desc="epochs", unit="epoch", leave=True)
         return self
 
     def watch(self, stack: Any) -> None:
-        """Look at the running state (see `engine.minibatch.State`)."""
+        """Look at the running state (see `engine.batches.State`)."""
         if self._bar is not None:
             self._bar.n = int(np.sum(stack.epoch))
             done = np.flatnonzero(stack.epoch > 0)
@@ -145,4 +145,4 @@ class EpochLifesign(Lifesign):
 
     def _head(self, b: int) -> str:
         hidden = hidden_units(self.settings)
-        return f"hidden: {hidden}    rep: {b + 1}/{self.settings.rep}    epoch:"
+        return f"hidden: {hidden}    rep: {b + 1}/{self.settings.repetitions}    epoch:"

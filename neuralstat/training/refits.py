@@ -20,6 +20,7 @@ from ..network.start import start_weights
 from ..schedules import Performance
 from ..seeds import children
 from .epochs import make_rows
+from .stack import of_networks
 from .train import trial_steps
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def combine(fit: Fit, mu: np.ndarray, rep: int | str) -> np.ndarray:
     t, r = mu.shape[:2]
     if r == 1:
         return mu[:, 0]
-    good = fit.converged.reshape(t, r)
+    good = fit.finished.reshape(t, r)
     good = np.where(good.any(axis=1, keepdims=True), good, True)
     if rep == "best":
         loss = np.where(good & np.isfinite(fit.loss.reshape(t, r)), fit.loss.reshape(t, r), np.inf)
@@ -249,17 +250,8 @@ def train_groups(
     loss = np.where(np.isfinite(first.loss), first.loss, np.inf).reshape(-1, each)
     order = np.argsort(loss, axis=1, kind="stable")
     kept = (np.sort(order[:, :keep], axis=1) + each * np.arange(len(loss))[:, np.newaxis]).ravel()
-    then = procedure.train(_of_networks(data, kept, len(start)), first.theta[kept], free, n_jobs)
+    then = procedure.train(of_networks(data, kept, len(start)), first.theta[kept], free, n_jobs)
     theta, final = first.theta.copy(), np.full(first.loss.shape, np.nan, first.loss.dtype)
     status = np.full(first.status.shape, cpu.PRUNED)
     theta[kept], final[kept], status[kept] = then.theta, then.loss, then.status
     return replace(first, theta=theta, loss=final, status=status)
-
-
-def _of_networks(data: cpu.Data, at: np.ndarray, size: int) -> cpu.Data:
-    """Data of some networks of a stack of `size`: what all share stays, what each has is picked."""
-
-    def own(values: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(values[at]) if len(values) == size else values
-
-    return data._replace(y=own(data.y), weight=own(data.weight), rows=own(data.rows), count=own(data.count))

@@ -12,7 +12,7 @@ from ..errors import ArgumentError
 from ..families import resolve_family
 from ..network.names import layer_names
 from ..network.penalties import Penalty
-from ..network.start import INITS
+from ..network.start import INITS, given_repetitions
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
 from .epoch_settings import check_epochs, optimizer_of
@@ -23,6 +23,18 @@ STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
 # stop by threshold only where one is given.
 THRESHOLD = float("0.01")
+REPETITIONS = 5  # of networks with hidden units that are trained on all observations, unless given
+LEARNINGRATE_LIMIT = (1e-10, 0.1)
+LEARNINGRATE_FACTOR = (0.5, 1.2)
+
+
+class DefaultName(str):
+    """The name of an algorithm that nobody asked for, so that a model with one optimum may go straight there."""
+
+    __slots__ = ()
+
+
+DEFAULT_ALGORITHM = DefaultName("rprop+")
 
 
 @dataclass(frozen=True)
@@ -44,18 +56,18 @@ class Settings:
     family: Any = None
     exclude: Any = None
     constant_weights: Any = None
-    algorithm: Any = "rprop+"
+    algorithm: Any = DEFAULT_ALGORITHM
     threshold: float | None = THRESHOLD
     stepmax: int = STEPMAX
-    rep: int = 1
+    rep: int | None = None
     startweights: Any = None
     learningrate: float | None = None
-    learningrate_limit: Any = (1e-10, 0.1)
-    learningrate_factor: Any = (0.5, 1.2)
+    learningrate_limit: Any = LEARNINGRATE_LIMIT
+    learningrate_factor: Any = LEARNINGRATE_FACTOR
     penalty: Any = None
     weights: Any = None
     offset: Any = None
-    standardize: bool = False
+    standardize: Any = "auto"
     missing: str = "drop"
     likelihood: bool = False
     lifesign: str = "none"
@@ -90,12 +102,14 @@ class Settings:
         if self.threshold is not None and self.threshold is not THRESHOLD:
             put("threshold", check_number(self.threshold, "threshold"))
         put("stepmax", check_int(self.stepmax, "stepmax", 1))
-        put("rep", check_int(self.rep, "rep", 1))
+        if self.rep is not None:
+            put("rep", check_int(self.rep, "rep", 1))
         put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
         check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
         check_choice(self.missing, "missing", ("drop", "raise"))
         check_choice(self.compat, "compat", (None, "R"))
-        for name in ("linear_output", "standardize", "likelihood", "progress", "polish"):
+        check_choice(self.standardize, "standardize", ("auto", True, False))
+        for name in ("linear_output", "likelihood", "progress", "polish"):
             check_choice(getattr(self, name), name, (True, False))
         if str(self.dtype) not in ("float64", "float32"):
             raise ArgumentError(f"dtype must be 'float64' or 'float32', got {self.dtype!r}.")
@@ -145,13 +159,13 @@ class Settings:
                 f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}; "
                 "or an instance from neuralstat.optimizers."
             )
-        limit = (1e-10, 0.1) if self.learningrate_limit is None else self.learningrate_limit
+        limit = LEARNINGRATE_LIMIT if self.learningrate_limit is None else self.learningrate_limit
         put("learningrate_limit", check_pair(limit, "learningrate_limit", "min", "max"))
         if self.learningrate_limit[0] > self.learningrate_limit[1]:
             raise ArgumentError(
                 f"learningrate_limit: min must not exceed max, got {self.learningrate_limit!r}."
             )
-        factor = (0.5, 1.2) if self.learningrate_factor is None else self.learningrate_factor
+        factor = LEARNINGRATE_FACTOR if self.learningrate_factor is None else self.learningrate_factor
         put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
         if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:
             raise ArgumentError(
@@ -164,10 +178,37 @@ class Settings:
         check_choice(self.init, "init", (None, *INITS))
         if self.keep is not None:
             put("keep", check_int(self.keep, "keep", 1))
-            if self.keep > self.rep:
-                raise ArgumentError(f"keep={self.keep} of rep={self.rep} repetitions: keep must be at most rep.")
+            if self.keep > self.repetitions:
+                raise ArgumentError(f"keep={self.keep} of rep={self.repetitions} repetitions: keep must be at most rep.")
         if self.tol is not None:
             put("tol", check_number(self.tol, "tol"))
+
+    @property
+    def repetitions(self) -> int:
+        """Networks that are begun: `rep`, else as many as start weights were given for, else `REPETITIONS` or 1.
+
+        One where there is one optimum (no hidden units), for fits by epochs, and as R does under ``compat="R"``.
+        """
+        if self.rep is not None:
+            return self.rep
+        if self.startweights is not None:
+            return given_repetitions(self.startweights)
+        single = self.compat == "R" or self.minibatch or (self.layers is None and not self.hidden)
+        return 1 if single else REPETITIONS
+
+    @property
+    def scaled(self) -> bool | str:
+        """What a design is told: "auto" scales tabular covariates, and is False under ``compat="R"``."""
+        return False if self.compat == "R" and self.standardize == "auto" else self.standardize
+
+    @property
+    def exact(self) -> bool:
+        """Whether the fit goes straight to its optimum: no hidden units, and no algorithm or rule of one asked for."""
+        return (
+            isinstance(self.algorithm, DefaultName) and self.layers is None and not self.hidden and self.compat is None
+            and self.device == "cpu" and self.tol is None and self.learningrate is None
+            and self.learningrate_limit == LEARNINGRATE_LIMIT and self.learningrate_factor == LEARNINGRATE_FACTOR
+        )  # fmt: skip
 
     @property
     def full_threshold(self) -> float:
@@ -178,7 +219,7 @@ class Settings:
     @property
     def kept(self) -> int:
         """Repetitions that are trained to the end."""
-        return self.rep if self.keep is None else self.keep
+        return self.repetitions if self.keep is None else self.keep
 
     def _check_device(self) -> None:
         if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):

@@ -130,3 +130,12 @@ def fan_out(
         except BaseException:
             stop.set()
             raise
+
+
+def of_networks(data: cpu.Data, at: np.ndarray, size: int) -> cpu.Data:
+    """Data of some networks of a stack of `size`: what all share stays, what each has is picked."""
+
+    def own(values: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(values[at]) if len(values) == size else values
+
+    return data._replace(y=own(data.y), weight=own(data.weight), rows=own(data.rows), count=own(data.count))

@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from fits import linear_data
 
 import neuralstat as ns
@@ -35,12 +36,12 @@ def line():
 
 @pytest.fixture(scope="module")
 def linear(line):
-    return ns.neuralnet("y ~ x + z", line, **EXACT)
+    return raw.neuralnet("y ~ x + z", line, **EXACT)
 
 
 @pytest.fixture(scope="module")
 def curved(line):
-    return ns.neuralnet("y ~ x + z", line, hidden=2, algorithm="lm", penalty=ns.decay(0.05), rep=3, random_state=1)
+    return raw.neuralnet("y ~ x + z", line, hidden=2, algorithm="lm", penalty=ns.decay(0.05), rep=3, random_state=1)
 
 
 def hat(frame, w=None):
@@ -63,14 +64,14 @@ def test_leave_one_out_is_press(line, linear):
 
 
 def test_leave_one_out_with_weights(line):
-    fit = ns.neuralnet("y ~ x + z", line, weights="w", **EXACT)
+    fit = raw.neuralnet("y ~ x + z", line, weights="w", **EXACT)
     h, r = hat(line, line.w)
     assert ns.risk(fit, "cv", k="loo") == pytest.approx(np.average((r / (1 - h)) ** 2, weights=line.w), rel=1e-8)
 
 
 def test_ridge_cp_gcv_and_leave_one_out():
     y, x = linear_data()
-    fit = ns.NeuralNet(y, x, penalty=ns.decay(5, biases=False), **EXACT).fit()
+    fit = raw.NeuralNet(y, x, penalty=ns.decay(5, biases=False), **EXACT).fit()
     assert ns.risk(fit, "cp", sigma=1) == pytest.approx(1.642694, abs=2e-6)
     assert ns.risk(fit, "gcv") == pytest.approx(1.768477, abs=2e-6)
     n = y.size
@@ -97,11 +98,11 @@ def test_penalised_risks_agree_with_the_criteria(curved):
 
 
 def test_cp_of_weights_is_on_the_scale_of_the_weighted_mean(line):
-    fit = ns.neuralnet("y ~ x + z", line, weights="w", **EXACT)
+    fit = raw.neuralnet("y ~ x + z", line, weights="w", **EXACT)
     _, r = hat(line, line.w)
     w = line.w.to_numpy()
     assert ns.risk(fit, "cp", sigma=1.0) == pytest.approx((w @ r**2 + 2 * 3) / w.sum(), rel=1e-9)
-    twice = ns.neuralnet("y ~ x + z", line.assign(w=2 * line.w), weights="w", **EXACT)
+    twice = raw.neuralnet("y ~ x + z", line.assign(w=2 * line.w), weights="w", **EXACT)
     assert ns.risk(twice, "cp", sigma=np.sqrt(2)) == pytest.approx(float(ns.risk(fit, "cp", sigma=1.0)), rel=1e-9)
 
 
@@ -111,7 +112,7 @@ def test_sure_estimates_the_distance_to_the_truth():
     truth, found, real = 2 * x, [], []
     for _ in range(150):
         frame = pd.DataFrame({"x": x, "y": truth + 0.5 * rng.normal(size=30)})
-        fit = ns.neuralnet("y ~ x", frame, **EXACT)
+        fit = raw.neuralnet("y ~ x", frame, **EXACT)
         found.append(float(ns.risk(fit, "sure", df="jacobian", sigma=0.5)))
         real.append(np.mean((fit.predict() - truth) ** 2))
     spread = np.std(np.subtract(found, real), ddof=1) / np.sqrt(150)
@@ -167,7 +168,7 @@ def test_repeats_are_averaged_and_reproducible(curved):
 @pytest.mark.parametrize("formula", ["y ~ x + z", "y ~ poly(x, 2) + scale(z)", "y ~ C(g)*x"])
 @pytest.mark.parametrize("standardize", [False, True])
 def test_one_stack_gives_the_numbers_of_a_loop(line, formula, standardize):
-    model = ns.NeuralNet.from_formula(
+    model = raw.NeuralNet.from_formula(
         formula, line, hidden=2, algorithm="lm", threshold=1e-3, rep=2, penalty=ns.decay(0.05), weights="w",
         standardize=standardize, random_state=1,
     )  # fmt: skip
@@ -182,7 +183,7 @@ def test_one_stack_gives_the_numbers_of_a_loop(line, formula, standardize):
 @pytest.mark.parametrize("options", [{"polish": True}, {"keep": 1}, {"exclude": ["x.to.1layhid1"]}])
 def test_a_loop_gives_the_same_with_other_settings(line, options):
     """A level that a fold lacks, finishing, pruning, and weights held out."""
-    model = ns.NeuralNet.from_formula(
+    model = raw.NeuralNet.from_formula(
         "y ~ x + g", line.assign(g=np.where(np.arange(len(line)) < 2, "rare", line.g)), hidden=2, rep=2,
         algorithm="lm", penalty=ns.decay(0.05), threshold=0.05, random_state=1, **options,
     )  # fmt: skip
@@ -198,13 +199,13 @@ def test_scaling_and_transforms_happen_inside_the_folds(line):
     options = {"hidden": 2, "algorithm": "lm", "threshold": 1e-5, "penalty": ns.decay(0.1), "standardize": True}
     formula = "y ~ poly(x, 2) + z"
     start = np.random.default_rng(3).normal(size=(1, 11))
-    model = ns.NeuralNet.from_formula(formula, line, startweights=start, **options)
+    model = raw.NeuralNet.from_formula(formula, line, startweights=start, **options)
     train, test = np.arange(0, 36), np.arange(36, 48)
     found = ns.risk(model, "cv", folds=[(train, test)])
-    alone = ns.neuralnet(formula, line.iloc[train], startweights=start, **options)
+    alone = raw.neuralnet(formula, line.iloc[train], startweights=start, **options)
     error = line.y.iloc[test] - alone.predict(line.iloc[test])
     assert found == pytest.approx(np.mean(error**2), rel=1e-6)
-    whole = ns.neuralnet(formula, line, startweights=start, **options)
+    whole = raw.neuralnet(formula, line, startweights=start, **options)
     assert abs(found - np.mean((line.y - whole.predict()).iloc[test] ** 2)) > 1e-4
 
 
@@ -212,8 +213,8 @@ def test_prediction_of_a_fold_is_the_mean_over_restarts_or_the_best(line):
     options = {"hidden": 3, "algorithm": "lm", "penalty": ns.decay(0.01), "rep": 3}
     starts = np.random.default_rng(3).normal(size=(3, 13))
     train, test = np.arange(0, 30), np.arange(30, 48)
-    model = ns.NeuralNet.from_formula("y ~ x + z", line, startweights=starts, **options)
-    alone = ns.neuralnet("y ~ x + z", line.iloc[train], startweights=starts, **options)
+    model = raw.NeuralNet.from_formula("y ~ x + z", line, startweights=starts, **options)
+    alone = raw.neuralnet("y ~ x + z", line.iloc[train], startweights=starts, **options)
     for rep in ("mean", "best"):
         error = line.y.iloc[test] - alone.predict(line.iloc[test], rep=rep)
         assert ns.risk(model, "cv", folds=[(train, test)], rep=rep) == pytest.approx(np.mean(error**2), rel=1e-8)
@@ -304,10 +305,10 @@ def test_every_estimator(curved, method):
 def test_every_loss_of_a_binary_response(line, loss):
     metrics = pytest.importorskip("sklearn.metrics")
     frame = line.assign(c=np.where(line.y > 1, "yes", "no"))
-    fit = ns.neuralnet("c ~ x + z", frame, hidden=0, family="binomial", algorithm="lm", penalty=ns.decay(0.5))
+    fit = raw.neuralnet("c ~ x + z", frame, hidden=0, family="binomial", algorithm="lm", penalty=ns.decay(0.5))
     train, test = np.arange(0, 30), np.arange(30, 48)
     found = ns.risk(fit, "cv", loss=loss, folds=[(train, test)])
-    alone = ns.neuralnet("c ~ x + z", frame.iloc[train], hidden=0, family="binomial", algorithm="lm",
+    alone = raw.neuralnet("c ~ x + z", frame.iloc[train], hidden=0, family="binomial", algorithm="lm",
                          penalty=ns.decay(0.5), threshold=1e-6)  # fmt: skip
     p = alone.predict(frame.iloc[test]).to_numpy()
     y = (frame.c.iloc[test] == "yes").to_numpy().astype(int)
@@ -320,7 +321,7 @@ def test_every_loss_of_a_binary_response(line, loss):
 
 
 def test_multinomial_several_responses_and_offset(line):
-    fit = ns.neuralnet("g ~ x + z", line, hidden=0, family="multinomial", algorithm="lm", penalty=ns.decay(0.1))
+    fit = raw.neuralnet("g ~ x + z", line, hidden=0, family="multinomial", algorithm="lm", penalty=ns.decay(0.1))
     assert fit.network.n_outputs == 3
     deviance, logloss = (ns.risk(fit, "cv", k=4, loss=loss, random_state=1) for loss in (None, "log_loss"))
     assert deviance.loss == "deviance" and deviance == pytest.approx(2 * float(logloss))
@@ -329,40 +330,40 @@ def test_multinomial_several_responses_and_offset(line):
     covariance = ns.risk(fit, "covariance", draws=60, random_state=1)
     assert covariance > covariance.details["apparent"]
     two = line.assign(v=line.y + line.x, count=np.random.default_rng(1).poisson(np.exp(0.3 * line.x + line.w)))
-    both = ns.neuralnet("y + v ~ x + z", two, **EXACT)
-    one = ns.neuralnet("v ~ x + z", two, **EXACT)
-    y = ns.neuralnet("y ~ x + z", two, **EXACT)
+    both = raw.neuralnet("y + v ~ x + z", two, **EXACT)
+    one = raw.neuralnet("v ~ x + z", two, **EXACT)
+    y = raw.neuralnet("y ~ x + z", two, **EXACT)
     assert ns.risk(both, "cv", k="loo") == pytest.approx((ns.risk(one, "cv", k="loo") + ns.risk(y, "cv", k="loo")) / 2)
     poisson = {"hidden": 0, "family": "poisson", "algorithm": "lm", "threshold": 1e-8}
-    counted = ns.neuralnet("count ~ x + offset(w)", two, **poisson)
+    counted = raw.neuralnet("count ~ x + offset(w)", two, **poisson)
     train, test = np.arange(0, 30), np.arange(30, 48)
-    mu = ns.neuralnet("count ~ x + offset(w)", two.iloc[train], **poisson).predict(two.iloc[test])
+    mu = raw.neuralnet("count ~ x + offset(w)", two.iloc[train], **poisson).predict(two.iloc[test])
     expected = counted.family.deviance(two["count"].iloc[test], mu) / 18
     assert ns.risk(counted, "cv", folds=[(train, test)]) == pytest.approx(expected, rel=1e-7)
-    array = ns.neuralnet("count ~ x", two, offset=two.w.to_numpy(), **poisson)
+    array = raw.neuralnet("count ~ x", two, offset=two.w.to_numpy(), **poisson)
     assert ns.risk(array, "cv", folds=[(train, test)]) == pytest.approx(expected, rel=1e-7)
 
 
 def test_missing_rows_and_a_fit_by_epochs(line):
     gaps = line.copy()
     gaps.loc[gaps.index[:5], "x"] = np.nan
-    fit = ns.neuralnet("y ~ x + z", gaps, **EXACT)
-    clean = ns.neuralnet("y ~ x + z", gaps.dropna(), **EXACT)
+    fit = raw.neuralnet("y ~ x + z", gaps, **EXACT)
+    clean = raw.neuralnet("y ~ x + z", gaps.dropna(), **EXACT)
     assert ns.risk(fit, "cv", k="loo") == pytest.approx(float(ns.risk(clean, "cv", k="loo")), rel=1e-9)
     labels = np.resize([0, 1, 2], len(gaps))
     assert ns.risk(fit, "cv", folds=labels).n == 43
-    model = ns.NeuralNet.from_formula("y ~ x + z", line, hidden=2, algorithm="adam", epochs=40, random_state=1)
+    model = raw.NeuralNet.from_formula("y ~ x + z", line, hidden=2, algorithm="adam", epochs=40, random_state=1)
     found = ns.risk(model, "cv", k=3, random_state=1)
     assert found == ns.risk(model, "cv", k=3, random_state=1) and 0 < found < 20
 
 
 def test_a_level_that_a_training_part_lacks(line):
     frame = line.assign(g=np.where(np.arange(len(line)) < 2, "rare", np.where(np.arange(len(line)) % 2, "b", "c")))
-    fit = ns.neuralnet("y ~ x + g", frame, **EXACT)
+    fit = raw.neuralnet("y ~ x + g", frame, **EXACT)
     train, test = np.arange(2, 48), np.arange(0, 2)
     with pytest.warns(DataWarning, match=r"'g\[T.rare\]' is constant in 1 training part"):
         found = ns.risk(fit, "cv", folds=[(train, test)])
-    rest = ns.neuralnet("y ~ x + g", frame.iloc[train], **EXACT)  # without the level: its rows are at the reference
+    rest = raw.neuralnet("y ~ x + g", frame.iloc[train], **EXACT)  # without the level: its rows are at the reference
     at = frame.iloc[test].assign(g="b")
     assert found == pytest.approx(np.mean((at.y - rest.predict(at)) ** 2), rel=1e-7)
     with warnings.catch_warnings():
@@ -432,6 +433,6 @@ def test_bad_objects(line, linear):
         ns.risk("fit", "cv")
     with pytest.raises(ArgumentError, match="model holds its data"):
         ns.risk(linear, "cv", x=line, y=line.y)
-    lone = ns.neuralnet("y ~ bs(x, df=4, extrapolation='raise')", line, **EXACT)
+    lone = raw.neuralnet("y ~ bs(x, df=4, extrapolation='raise')", line, **EXACT)
     with pytest.raises(DataError, match="extrapolation"):
         ns.risk(lone, "cv", k="loo")

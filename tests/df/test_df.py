@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from fits import ols, ridge
 from reference import target
 
@@ -24,7 +25,7 @@ LAMBDAS = (0.001, 0.01, 0.1, 1.0, 10.0)
 @cache
 def infert_glm():
     formula = "case ~ parity + induced + spontaneous"
-    return ns.neuralnet(
+    return raw.neuralnet(
         formula, ns.datasets.infert(), hidden=0, family="binomial", threshold=1e-6, random_state=1
     )
 
@@ -36,7 +37,7 @@ def doppler_c4(lam, threshold=1e-6):
     stored = next(r for r in h["results"] if r["lam"] == lam)
     w = np.array(stored["w"])
     start = [np.vstack([w[:5], w[5:10]]), w[10:, np.newaxis]]
-    model = ns.NeuralNet(np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=5, penalty=ns.decay(lam))
+    model = raw.NeuralNet(np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=5, penalty=ns.decay(lam))
     return model.fit(startweights=start, threshold=threshold), stored
 
 
@@ -72,7 +73,7 @@ def test_ridge_by_simulation(method):
 @pytest.mark.parametrize("method", ["gdf", "covariance"])
 def test_standardised_least_squares_by_simulation(method):
     g = target("G_ridge")
-    fit = ns.NeuralNet(3 + 10 * np.array(g["y"]), np.array(g["X"]), hidden=0, standardize=True).fit(
+    fit = raw.NeuralNet(3 + 10 * np.array(g["y"]), np.array(g["X"]), hidden=0, standardize=True).fit(
         threshold=1e-8, random_state=1)  # fmt: skip
     df = fit.df(method, draws=300, random_state=1)
     assert abs(df - 5) < 3 * df.se
@@ -99,7 +100,7 @@ def test_gamma_of_mackay():
 
     weight, bias, slope = np.array(b["theta"]).T
     start = [np.vstack([bias, slope]), np.concatenate([[0.0], weight])[:, np.newaxis]]
-    fit = ns.NeuralNet(
+    fit = raw.NeuralNet(
         unit(np.array(b["y"])), unit(np.array(b["x"]))[:, np.newaxis], hidden=2, act_fct="tanh",
         exclude=["Intercept.to.y"], startweights=start, threshold=1e6,
         penalty=ns.decay(b["alpha"] / b["beta"]),
@@ -142,7 +143,7 @@ def test_doppler_simulated_columns(lam, method):
     """
     h = target("H_df_doppler")
     fit, stored = doppler_c4(lam)
-    model = ns.NeuralNet(
+    model = raw.NeuralNet(
         np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=5, penalty=ns.decay(lam), rep=8
     )
     fit = model.fit(threshold=1e-6, random_state=2, algorithm="lm")
@@ -241,7 +242,7 @@ def test_nic_at_weights_of_r(name):
     a = target(name)
     start = [np.array(m) for m in a["startweights"]]
     at = [np.array(m) for m in a["weights"]]
-    model = ns.NeuralNet.from_formula(
+    model = raw.NeuralNet.from_formula(
         "case ~ parity + induced + spontaneous", ns.datasets.infert(), hidden=at[0].shape[1], err_fct="ce",
         linear_output=False, startweights=at, threshold=0.01, likelihood=True,
     )  # fmt: skip
@@ -262,7 +263,7 @@ def test_multinomial():
     share = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
     level = np.array([rng.choice(3, p=p) for p in share])
     data = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "g": pd.Categorical(np.array(list("uvw"))[level])})
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "g ~ a + b",
         data,
         hidden=0,
@@ -307,7 +308,7 @@ def test_slopes_and_jackknife():
 @cache
 def averaged_fit():
     h = target("H_df_doppler")
-    model = ns.NeuralNet(
+    model = raw.NeuralNet(
         np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=3, penalty=ns.decay(0.1), rep=3
     )
     return model.fit(threshold=1e-5, random_state=1)
@@ -334,7 +335,7 @@ def test_averaged_fit_by_simulation():
 @cache
 def stopped(threshold=1.0):
     data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
-    return ns.neuralnet("y ~ x", data, hidden=10, threshold=threshold, random_state=1)
+    return raw.neuralnet("y ~ x", data, hidden=10, threshold=threshold, random_state=1)
 
 
 def test_early_stop_is_told():
@@ -366,7 +367,7 @@ def test_monte_carlo_is_reproducible_over_threads_and_chunks(monkeypatch):
 def test_refits_follow_the_procedure(options):
     """Other algorithms, polishing and pruning are part of what is run again."""
     h = target("H_df_doppler")
-    model = ns.NeuralNet(np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=2, penalty=ns.decay(1.0), rep=4)
+    model = raw.NeuralNet(np.array(h["y"]), np.array(h["xs"])[:, np.newaxis], hidden=2, penalty=ns.decay(1.0), rep=4)
     fit = model.fit(threshold=1e-3, random_state=1, **options)
     same = fit.df("gdf", sigma=0.3, draws=40, tau=0.2, random_state=1)
     fresh = fit.df("gdf", sigma=0.3, draws=40, tau=0.2, random_state=1, restarts="fresh")
@@ -380,7 +381,7 @@ def test_refits_follow_the_procedure(options):
 )
 def test_truth_by_simulation(hidden, threshold, expected):
     data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
-    fit = ns.neuralnet("y ~ x", data, hidden=hidden, threshold=threshold, random_state=1)
+    fit = raw.neuralnet("y ~ x", data, hidden=hidden, threshold=threshold, random_state=1)
     truth = np.sin(1 / data["x"].to_numpy())
     df = fit.df("covariance", mean=truth, sigma=0.1, draws=60, restarts="fresh", random_state=1)
     assert abs(df - expected) < 3 * df.se + 0.1 * expected
@@ -399,7 +400,7 @@ def test_sigma_is_estimated_and_named():
     weights = rng.uniform(0.5, 2, 400)
     noisy = rng.standard_normal(400) / np.sqrt(weights)
     assert difference_sigma(x, noisy, weights) == pytest.approx(1, rel=0.15)
-    fit = ns.NeuralNet(y, x[:, np.newaxis], hidden=0).fit(threshold=1e-6, random_state=1)
+    fit = raw.NeuralNet(y, x[:, np.newaxis], hidden=0).fit(threshold=1e-6, random_state=1)
     df = fit.df("covariance", draws=5, random_state=1)
     own = np.sqrt(fit.criteria()["value"]["gcv"] * (1 - 2 / 400))
     near = difference_sigma(x, y)
@@ -419,7 +420,7 @@ def test_bad_sigma(sigma):
 def test_singular_model_is_noted():
     data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
     start = np.array([0.5, 1.0, 0.5, 1.0, 0.1, 0.3, 0.3])  # two equal units stay equal
-    fit = ns.neuralnet("y ~ x", data, hidden=2, startweights=start, threshold=1e-4)
+    fit = raw.neuralnet("y ~ x", data, hidden=2, startweights=start, threshold=1e-4)
     df = fit.df()
     assert df.details["rank"] == 4 and df == pytest.approx(4)
     assert "rank 4 for 7 weights" in df.notes[0]

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.formula.api as smf
 from glms import GROUPED as FRAME
 from places import TARGETS
@@ -17,14 +18,14 @@ from neuralstat.errors import ArgumentError
 
 def given(formula: str, data: pd.DataFrame, hidden, w, **options):
     """A fit that keeps given weights."""
-    return ns.neuralnet(formula, data, hidden=hidden, startweights=w, threshold=1e9, **options)
+    return raw.neuralnet(formula, data, hidden=hidden, startweights=w, threshold=1e9, **options)
 
 
 @pytest.fixture(scope="module")
 def net():
     rng = np.random.default_rng(3)
     data = FRAME.assign(y=np.sin(1.5 * FRAME["u"]) + 0.5 * FRAME["v"] + (FRAME["g"] == "c") + 0.1 * rng.normal(size=80))
-    return ns.neuralnet("y ~ u + v + g", data, hidden=3, rep=4, algorithm="lm", penalty=ns.decay(0.01), threshold=1e-4,
+    return raw.neuralnet("y ~ u + v + g", data, hidden=3, rep=4, algorithm="lm", penalty=ns.decay(0.01), threshold=1e-4,
                         random_state=1)  # fmt: skip
 
 
@@ -32,14 +33,14 @@ def net():
 @pytest.mark.parametrize("method", ["dydx", "dyex"])
 def test_margins_are_statsmodels(at, method):
     theirs = smf.logit("binomial ~ u + v", FRAME).fit(disp=0, tol=1e-12).get_margeff(at=at, method=method).summary_frame()
-    ours = ns.neuralnet("binomial ~ u + v", FRAME, hidden=0, family="binomial", algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet("binomial ~ u + v", FRAME, hidden=0, family="binomial", algorithm="lm", threshold=1e-9)
     found = ours.marginal_effects(at, method)
     np.testing.assert_allclose(found.iloc[:, 0], theirs.iloc[:, 0], rtol=1e-5)
     np.testing.assert_allclose(found["std err"], theirs["Std. Err."], rtol=1e-4)
 
 
 def test_discrete_change_of_a_factor():
-    ours = ns.neuralnet("gaussian ~ u + g", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet("gaussian ~ u + g", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
     theirs = smf.ols("gaussian ~ u + g", FRAME).fit()
     found = ours.marginal_effects()
     np.testing.assert_allclose(found.loc["g[b]", "dy/dx"], theirs.params["g[T.b]"], rtol=1e-6)
@@ -50,7 +51,7 @@ def test_discrete_change_of_a_factor():
 def test_variable_inside_a_transform():
     """y = b log(v): the slope in v is b / v."""
     data = FRAME.assign(w=np.exp(FRAME["v"]))
-    ours = ns.neuralnet("gaussian ~ log(w)", data, hidden=0, algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet("gaussian ~ log(w)", data, hidden=0, algorithm="lm", threshold=1e-9)
     b = smf.ols("gaussian ~ np.log(w)", data).fit().params.iloc[1]
     assert ours.marginal_effects().loc["w", "dy/dx"] == pytest.approx(b * np.mean(1 / data["w"]), rel=1e-4)
     assert ours.marginal_effects(method="dyex").loc["w", "dy/d(lnx)"] == pytest.approx(b, rel=1e-4)
@@ -67,7 +68,7 @@ def test_partial_dependence_is_the_mean_of_the_curves(net):
 
 def test_standard_error_of_partial_dependence():
     """Of a linear model: that of x' beta at the mean of the other covariates."""
-    ours = ns.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
     theirs = smf.ols("gaussian ~ u + v", FRAME).fit()
     new = pd.DataFrame({"u": [-1.0, 2.0], "v": FRAME["v"].mean()})
     expected = theirs.get_prediction(new).summary_frame()
@@ -98,7 +99,7 @@ def test_ale_of_an_additive_function():
     u = rng.normal(size=300)
     data = pd.DataFrame({"u": u, "v": u + 0.1 * rng.normal(size=300)})
     data["y"] = 2 * data["u"] - data["v"]
-    fit = ns.neuralnet("y ~ u + v", data, hidden=0, algorithm="lm", threshold=1e-10)
+    fit = raw.neuralnet("y ~ u + v", data, hidden=0, algorithm="lm", threshold=1e-10)
     found = fit.ale("u", 10, se=False)["ale"]
     np.testing.assert_allclose(np.diff(found) / np.diff(found.index), 2, rtol=1e-6)
     own = np.interp(data["u"], found.index, found)
@@ -154,7 +155,7 @@ def test_permutation_importance_is_scikit_learns():
     model = LinearRegression().fit(x, FRAME["gaussian"])
     theirs = inspection.permutation_importance(model, x, FRAME["gaussian"], scoring="neg_mean_squared_error",
                                                n_repeats=200, random_state=0)  # fmt: skip
-    ours = ns.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9)
     found = ours.importance(repeats=200, random_state=1).loc[["u", "v"]]
     error = theirs.importances_std / np.sqrt(200)
     assert (np.abs(found["importance"] - theirs.importances_mean) < 6 * error).all()

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import chains
 import numpy as np
 import pytest
+import raw
 from chains import (
     CHAINS,
     MIXED,
@@ -191,13 +192,13 @@ def test_custom_functions_are_refused():
 def test_families_without_kernels_are_refused():
     data = {"x": np.linspace(-1, 1, 8), "y": np.arange(8.0)}
     with pytest.raises(DeviceError, match="of the families, only gaussian, binomial"):
-        ns.neuralnet("y ~ x", data, family="poisson", device="cuda")
+        raw.neuralnet("y ~ x", data, family="poisson", device="cuda")
 
 
 def test_through_the_public_interface():
     data = {"x": np.linspace(-1, 1, 8), "y": np.linspace(-1, 1, 8) ** 2}
     how = {"hidden": 2, "rep": 2, "threshold": 0.1, "random_state": 1}
-    here, there = ns.neuralnet("y ~ x", data, **how), ns.neuralnet("y ~ x", data, **how, device="cuda")
+    here, there = raw.neuralnet("y ~ x", data, **how), raw.neuralnet("y ~ x", data, **how, device="cuda")
     assert here.device == "cpu"
     assert there.device.startswith("cuda:0 (")
     np.testing.assert_array_equal(here.fit.start, there.fit.start)
@@ -388,7 +389,7 @@ def test_what_has_no_kernel_is_refused_by_name():
 def test_other_devices_are_not_there():
     data = {"x": np.linspace(-1, 1, 8), "y": np.linspace(-1, 1, 8) ** 2}
     with pytest.raises(DeviceError, match="'cuda:99'"):
-        ns.neuralnet("y ~ x", data, device="cuda:99")
+        raw.neuralnet("y ~ x", data, device="cuda:99")
 
 
 # What refits, and float32
@@ -398,7 +399,7 @@ def test_refits_run_on_the_device():
     how = {"hidden": 1, "rep": 2, "threshold": 0.1, "random_state": 1, "stepmax": 12}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
-        here, there = ns.neuralnet("y ~ x", data, **how), ns.neuralnet("y ~ x", data, **how, device="cuda")
+        here, there = raw.neuralnet("y ~ x", data, **how), raw.neuralnet("y ~ x", data, **how, device="cuda")
         pair = [ns.risk(fit, "cv", k=2, random_state=3) for fit in (here, there)]
         moved = ns.risk(here, "cv", k=2, random_state=3, device="cuda")
         degrees = [fit.df("gdf", draws=3, sigma=0.1, random_state=2) for fit in (here, there)]

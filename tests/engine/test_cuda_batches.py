@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import raw
 from chains import CHAINS, MIXED, L, chain_network, draw, rows_of
 from places import ROOT
 
@@ -217,9 +218,9 @@ def test_parts_without_kernels_are_refused():
     data = {"x": np.linspace(-1, 1, 8), "y": np.arange(8.0)}
     how = {"algorithm": "adam", "epochs": 1, "device": "cuda"}
     with pytest.raises(DeviceError, match="of the families, only gaussian, binomial"):
-        ns.neuralnet("y ~ x", data, family="poisson", **how)
+        raw.neuralnet("y ~ x", data, family="poisson", **how)
     with pytest.raises(DeviceError, match="custom activation and error functions run on the CPU only"):
-        ns.neuralnet("y ~ x", data, act_fct=lambda z: z / (1 + z * z), **how)
+        raw.neuralnet("y ~ x", data, act_fct=lambda z: z / (1 + z * z), **how)
 
 
 def test_through_the_public_interface():
@@ -227,7 +228,7 @@ def test_through_the_public_interface():
     data = {"images": rng.standard_normal((5, 3, 3, 1)), "z": rng.standard_normal(5), "y": rng.standard_normal(5)}
     layers = [L.Conv2D(2, 2, "relu"), L.Flatten(), L.Dropout(0.2), L.Dense(2)]
     how = {"layers": layers, "algorithm": "adam", "epochs": 1, "batch_size": 3, "random_state": 1}
-    here, there = (ns.neuralnet("y ~ images + z", data, **how, device=device) for device in ("cpu", "cuda"))
+    here, there = (raw.neuralnet("y ~ images + z", data, **how, device=device) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(there.fit.theta, here.fit.theta, atol=1e-9)
     np.testing.assert_allclose(there.predict(data), here.predict(data), atol=1e-9)
     assert there.device.startswith("cuda:0 (")

@@ -15,6 +15,7 @@ import numpy as np
 import ptx
 import ptx_batches
 import pytest
+import raw
 from chains import (
     CHAINS,
     MIXED,
@@ -28,7 +29,6 @@ from chains import (
 )
 from processes import passed, run_pytest
 
-import neuralstat as ns
 from neuralstat.engine import cuda
 from neuralstat.errors import ArgumentError, DeviceError
 from neuralstat.layers import codes
@@ -102,14 +102,14 @@ def test_a_missing_device_is_named(monkeypatch):
 
         monkeypatch.setattr(numba_cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match=r"neuralstat\[cuda\].* and an NVIDIA driver.*NUMBA_ENABLE_CUDASIM=1"):
-        ns.neuralnet("y ~ x", data, device="cuda")
+        raw.neuralnet("y ~ x", data, device="cuda")
     monkeypatch.setitem(sys.modules, "numba.cuda", None)
     monkeypatch.delattr(numba, "cuda", raising=False)
     with pytest.raises(DeviceError, match="numba-cuda is not installed"):
         cuda.find_device("cuda")
     for wrong in ("gpu", "cuda:x", "cuda:-1", 1):
         with pytest.raises(ArgumentError, match=r"device must be 'cpu', 'cuda' or 'cuda:<number>'"):
-            ns.neuralnet("y ~ x", data, device=wrong)
+            raw.neuralnet("y ~ x", data, device=wrong)
 
 
 def test_the_simulator_has_one_device(monkeypatch):

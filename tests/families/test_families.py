@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.api as sm
 from scipy import special
 
@@ -185,7 +186,7 @@ def test_impossible_means_are_not_finite(family, eta):
 def test_impossible_mean_ends_the_repetition():
     frame = pd.DataFrame({"x": np.linspace(0, 1, 20), "y": np.arange(20) % 4})
     with pytest.warns(ns.errors.ConvergenceWarning, match="gradient not finite"):
-        fit = ns.neuralnet("y ~ x", frame, hidden=0, family=F.Poisson("identity"), startweights=[-1.0, 0.1])
+        fit = raw.neuralnet("y ~ x", frame, hidden=0, family=F.Poisson("identity"), startweights=[-1.0, 0.1])
     assert fit.reps["status"].tolist() == ["gradient not finite"]
     assert fit.reps["steps"].tolist() == [1]
 
@@ -194,7 +195,7 @@ def test_single_precision_trains():
     frame = pd.DataFrame({"x": np.linspace(-1, 1, 50)})
     frame["y"] = np.floor(2 + 3 * np.exp(frame.x))
     options = {"hidden": 2, "family": "poisson", "threshold": 0.05, "random_state": 1}
-    single, double = (ns.neuralnet("y ~ x", frame, dtype=d, **options) for d in ("float32", "float64"))
+    single, double = (raw.neuralnet("y ~ x", frame, dtype=d, **options) for d in ("float32", "float64"))
     assert single.converged
     assert single.errors[0] == pytest.approx(double.errors[0], rel=1e-2)
 
@@ -203,14 +204,14 @@ def test_multinomial_counts_have_the_saturated_part():
     frame = pd.DataFrame({"x": np.linspace(-1, 1, 30)})
     counts = np.random.default_rng(0).multinomial(7, [0.2, 0.3, 0.5], 30)
     frame[["a", "b", "c"]] = counts
-    fit = ns.neuralnet("a + b + c ~ x", frame, hidden=0, family="multinomial", threshold=1e-4, random_state=1)
+    fit = raw.neuralnet("a + b + c ~ x", frame, hidden=0, family="multinomial", threshold=1e-4, random_state=1)
     p = fit.predict().to_numpy()
     assert p.sum(axis=1) == pytest.approx(1.0)
     assert fit.errors[0] == pytest.approx(np.sum(special.xlogy(counts, counts / (7 * p))), rel=1e-10)
     rng = np.random.default_rng(1)
     counts = rng.multinomial(1, [0.2, 0.3, 0.5], 30)
     frame[["a", "b", "c"]] = counts
-    fit = ns.neuralnet("a + b + c ~ x", frame, hidden=0, family="multinomial", threshold=1e-4, random_state=1)
+    fit = raw.neuralnet("a + b + c ~ x", frame, hidden=0, family="multinomial", threshold=1e-4, random_state=1)
     assert fit.errors[0] == pytest.approx(-np.sum(counts * np.log(fit.predict().to_numpy())), rel=1e-10)
 
 
@@ -245,19 +246,19 @@ def test_family_by_name_and_errors():
 )  # fmt: skip
 def test_responses_are_checked(family, y, words):
     with pytest.raises(DataError, match=words):
-        ns.NeuralNet.from_formula("y ~ x", {"y": y, "x": [1.0, 2.0, 3.0]}, family=family)
+        raw.NeuralNet.from_formula("y ~ x", {"y": y, "x": [1.0, 2.0, 3.0]}, family=family)
 
 
 def test_factor_responses():
     frame = pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "g": ["no", "yes", "no", "yes"]})
-    assert ns.NeuralNet.from_formula("g ~ x", frame, family=F.Binomial("probit")).design.y_names == ("g",)
-    assert ns.NeuralNet.from_formula("g ~ x", frame, family="multinomial").design.y_names == ("no", "yes")
+    assert raw.NeuralNet.from_formula("g ~ x", frame, family=F.Binomial("probit")).design.y_names == ("g",)
+    assert raw.NeuralNet.from_formula("g ~ x", frame, family="multinomial").design.y_names == ("no", "yes")
 
 
 def test_only_a_gaussian_identity_response_is_standardised():
     frame = pd.DataFrame({"x": [1.0, 2.0, 4.0], "y": [1.0, 5.0, 9.0]})
     for family, scaled in ((None, True), ("gaussian", True), (F.Gaussian("log"), False), ("gamma", False)):
-        design = ns.NeuralNet.from_formula("y ~ x", frame, family=family, standardize=True).design
+        design = raw.NeuralNet.from_formula("y ~ x", frame, family=family, standardize=True).design
         assert (design.scaling.y_sd[0] != 1) == scaled
 
 
@@ -270,7 +271,7 @@ def test_only_a_gaussian_identity_response_is_standardised():
 def test_random_starts_are_possible(family, hidden):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.uniform(-50, 50, 40), "y": 1.0 + rng.poisson(20, 40), "e": rng.uniform(0, 1e-4, 40)})
-    model = ns.NeuralNet.from_formula("y ~ x", frame, hidden=hidden, family=family, rep=4, random_state=1, offset="e")
+    model = raw.NeuralNet.from_formula("y ~ x", frame, hidden=hidden, family=family, rep=4, random_state=1, offset="e")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = model.fit(stepmax=1)
@@ -289,13 +290,13 @@ def test_other_starts_are_standard_normal():
     for family in (None, "poisson", F.Gamma("log")):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            starts.append(ns.neuralnet("y ~ x", frame, family=family, random_state=2, stepmax=1).fit.start)
+            starts.append(raw.neuralnet("y ~ x", frame, family=family, random_state=2, stepmax=1).fit.start)
     assert (starts[0] == starts[1]).all() and (starts[0] == starts[2]).all()
 
 
 def test_saved_family_is_read_back(tmp_path):
     frame = pd.DataFrame({"x": np.linspace(0.1, 1, 20), "y": np.arange(20) % 3})
-    fit = ns.neuralnet("y ~ x", frame, family=F.NegativeBinomial(0.3, power(0.5)), threshold=1.0, random_state=1)
+    fit = raw.neuralnet("y ~ x", frame, family=F.NegativeBinomial(0.3, power(0.5)), threshold=1.0, random_state=1)
     fit.save(tmp_path / "fit.nst")
     again = ns.load(tmp_path / "fit.nst")
     assert again.network.objective.family == F.NegativeBinomial(0.3, power(0.5))

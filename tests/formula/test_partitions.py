@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatWarning
@@ -55,8 +56,8 @@ FITS = {
 def test_equals_the_fit_in_memory(data, name):
     formula, options = FITS[name]
     options = {"hidden": 2, "rep": 2, "random_state": 1, "stepmax": 40, **options}
-    whole = ns.neuralnet(formula, data, **options)
-    parts = ns.neuralnet(formula, ns.chunks(cut(data)), **options)
+    whole = raw.neuralnet(formula, data, **options)
+    parts = raw.neuralnet(formula, ns.chunks(cut(data)), **options)
     assert parts.nobs == whole.nobs
     pd.testing.assert_frame_equal(parts.result_matrix, whole.result_matrix, rtol=1e-9)
     pd.testing.assert_frame_equal(pd.DataFrame(parts.fittedvalues), pd.DataFrame(whole.fittedvalues), rtol=1e-9)
@@ -74,15 +75,15 @@ def test_from_dask(data):
     import dask.dataframe as dd
 
     options = {"hidden": 2, "random_state": 1, "stepmax": 30}
-    whole = ns.neuralnet("y ~ x + g + k", data, **options)
-    parts = ns.neuralnet("y ~ x + g + k", dd.from_pandas(data, npartitions=4), **options)
+    whole = raw.neuralnet("y ~ x + g + k", data, **options)
+    parts = raw.neuralnet("y ~ x + g + k", dd.from_pandas(data, npartitions=4), **options)
     np.testing.assert_array_equal(parts.fit.theta, whole.fit.theta)
     assert parts.resid.index.equals(whole.resid.index)
 
 
 def test_from_files_and_functions(data, tmp_path):
     options = {"hidden": 2, "random_state": 1, "stepmax": 30}
-    whole = ns.neuralnet("y ~ x + g", data, **options)
+    whole = raw.neuralnet("y ~ x + g", data, **options)
     for k, table in enumerate(cut(data, 700)):
         table.to_parquet(tmp_path / f"part{k}.parquet")
         table.to_csv(tmp_path / f"part{k}.csv", index=False)
@@ -92,7 +93,7 @@ def test_from_files_and_functions(data, tmp_path):
         yield from cut(data, 999)
 
     for source in (str(tmp_path / "*.parquet"), files, str(tmp_path / "*.csv"), made):
-        parts = ns.neuralnet("y ~ x + g", ns.chunks(source, rows=128), **options)
+        parts = raw.neuralnet("y ~ x + g", ns.chunks(source, rows=128), **options)
         np.testing.assert_allclose(parts.fit.theta, whole.fit.theta, rtol=1e-12)
     assert "3 files" in repr(ns.chunks(files))
 
@@ -101,15 +102,15 @@ def test_level_that_comes_last_and_empty_parts(data):
     late = data.dropna().copy()
     late.iloc[-1, late.columns.get_loc("g")] = "zz"
     pieces = [late.iloc[:0], *cut(late, 700), late.iloc[:0]]
-    parts = ns.neuralnet("y ~ g", ns.chunks(pieces), hidden=0, algorithm="lm", random_state=1)
+    parts = raw.neuralnet("y ~ g", ns.chunks(pieces), hidden=0, algorithm="lm", random_state=1)
     assert parts.design.x_names == ("g[T.b]", "g[T.c]", "g[T.zz]")
-    whole = ns.neuralnet("y ~ g", late, hidden=0, algorithm="lm", random_state=1)
+    whole = raw.neuralnet("y ~ g", late, hidden=0, algorithm="lm", random_state=1)
     np.testing.assert_array_equal(parts.fit.theta, whole.fit.theta)
 
 
 def test_arrays_lie_on_disk_and_leave_nothing_behind(data, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    fit = ns.neuralnet("y ~ x + g", ns.chunks(cut(data)), hidden=2, random_state=1, stepmax=5)
+    fit = raw.neuralnet("y ~ x + g", ns.chunks(cut(data)), hidden=2, random_state=1, stepmax=5)
     base = fit.design.x
     while base.base is not None and not isinstance(base, np.memmap):
         base = base.base
@@ -119,7 +120,7 @@ def test_arrays_lie_on_disk_and_leave_nothing_behind(data, tmp_path, monkeypatch
 
 
 def test_save_and_load(data, tmp_path):
-    fit = ns.neuralnet("y ~ x + g + flag", ns.chunks(cut(data)), hidden=2, random_state=1, stepmax=20, standardize=True)
+    fit = raw.neuralnet("y ~ x + g + flag", ns.chunks(cut(data)), hidden=2, random_state=1, stepmax=20, standardize=True)
     fit.save(tmp_path / "fit.nst")
     loaded = ns.load(tmp_path / "fit.nst")
     pd.testing.assert_series_equal(loaded.fittedvalues, fit.fittedvalues)
@@ -129,9 +130,9 @@ def test_save_and_load(data, tmp_path):
 def test_rows_that_an_expression_makes_no_number(data):
     options = {"hidden": 0, "algorithm": "lm", "random_state": 1}
     with pytest.warns(DataWarning, match="is not a number in"):
-        whole = ns.neuralnet("y ~ log(x)", data, **options)
+        whole = raw.neuralnet("y ~ log(x)", data, **options)
     with pytest.warns(DataWarning, match=f"is not a number in {int((data['x'] < 0).sum())} row"):
-        parts = ns.neuralnet("y ~ log(x)", ns.chunks(cut(data)), **options)
+        parts = raw.neuralnet("y ~ log(x)", ns.chunks(cut(data)), **options)
     np.testing.assert_array_equal(parts.fit.theta, whole.fit.theta)
 
 
@@ -149,7 +150,7 @@ def test_rows_that_an_expression_makes_no_number(data):
 ])  # fmt: skip
 def test_refused(data, formula, options, error, message):
     with pytest.raises(error, match=message):
-        ns.neuralnet(formula, ns.chunks(cut(data)), **options)
+        raw.neuralnet(formula, ns.chunks(cut(data)), **options)
 
 
 def test_sources_that_are_refused(data, tmp_path):
@@ -165,12 +166,12 @@ def test_sources_that_are_refused(data, tmp_path):
             ns.chunks(source)
     (tmp_path / "a.xls").write_text("")
     with pytest.raises(ArgumentError, match="neither Parquet"):
-        ns.neuralnet("y ~ x", ns.chunks(str(tmp_path / "a.xls")))
+        raw.neuralnet("y ~ x", ns.chunks(str(tmp_path / "a.xls")))
     with pytest.raises(ArgumentError, match="must give an iterator"):
-        ns.neuralnet("y ~ x", ns.chunks(lambda: 3))
+        raw.neuralnet("y ~ x", ns.chunks(lambda: 3))
     once = iter(cut(data))
     with pytest.raises(DataError, match="same iterator twice"):
-        ns.neuralnet("y ~ x", ns.chunks(lambda: once))
+        raw.neuralnet("y ~ x", ns.chunks(lambda: once))
     grows = []
 
     def growing():
@@ -178,11 +179,11 @@ def test_sources_that_are_refused(data, tmp_path):
         return list(grows)
 
     with pytest.raises(DataError, match="second reading gave more rows"):
-        ns.neuralnet("y ~ z", ns.chunks(growing))
+        raw.neuralnet("y ~ z", ns.chunks(growing))
     with pytest.raises(DataError, match="no rows to fit"):
-        ns.neuralnet("y ~ x", ns.chunks([data.iloc[:0]]))
+        raw.neuralnet("y ~ x", ns.chunks([data.iloc[:0]]))
     with pytest.raises(DataError, match=r"a part of the data lacks a column.*'z'"):
-        ns.neuralnet("y ~ z", ns.chunks([data, data.drop(columns="z")]))
+        raw.neuralnet("y ~ z", ns.chunks([data, data.drop(columns="z")]))
 
 
 @pytest.mark.slow
@@ -193,8 +194,8 @@ def test_a_million_rows(tmp_path):
     for k, part in enumerate(cut(table, 100_000)):
         part.to_parquet(tmp_path / f"{k}.parquet")
     options = {"hidden": (4, 2), "random_state": 1, "stepmax": 12}
-    parts = ns.neuralnet("y ~ .", ns.chunks(str(tmp_path / "*.parquet")), **options)
-    whole = ns.neuralnet("y ~ .", table, **options)
+    parts = raw.neuralnet("y ~ .", ns.chunks(str(tmp_path / "*.parquet")), **options)
+    whole = raw.neuralnet("y ~ .", table, **options)
     np.testing.assert_array_equal(parts.fit.theta, whole.fit.theta)
 
 
@@ -212,7 +213,7 @@ LITTLE = """
             yield table.assign(y=np.tanh(table["x0"]) + 0.1 * rng.standard_normal(rows))
 
     options = {"hidden": 2, "random_state": 1, "stepmax": 5, "standardize": True, "n_jobs": 2}
-    ns.neuralnet("y ~ .", ns.chunks(lambda: tables(2, 10_000)), **options).fittedvalues
+    raw.neuralnet("y ~ .", ns.chunks(lambda: tables(2, 10_000)), **options).fittedvalues
     used = int(next(l for l in open("/proc/self/status") if l.startswith("VmData")).split()[1]) * 1024
     encoded = 8 * ROWS * PARTS * (2 * COLUMNS + 1)
     limit = used + encoded // 2
@@ -222,7 +223,7 @@ LITTLE = """
         raise SystemExit("the limit does not bite")
     except MemoryError:
         pass
-    fit = ns.neuralnet("y ~ .", ns.chunks(tables), **options)
+    fit = raw.neuralnet("y ~ .", ns.chunks(tables), **options)
     print(fit.nobs, np.isfinite(fit.fittedvalues).all())
 """
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
 import neuralstat as ns
 from neuralstat import layers as L
@@ -141,7 +142,7 @@ def test_unusable_windows(traffic, formula, error, message):
 
 def test_linear_autoregression_is_least_squares(traffic):
     """No hidden layer: leads on lags is a regression on shifted columns."""
-    fit = ns.neuralnet("leads(flow, 3) ~ lags(flow, 4)", traffic, hidden=0, algorithm="lm", threshold=1e-9, random_state=1)
+    fit = raw.neuralnet("leads(flow, 3) ~ lags(flow, 4)", traffic, hidden=0, algorithm="lm", threshold=1e-9, random_state=1)
     x = by_shift(traffic["flow"], (-4, -3, -2, -1))
     y = by_shift(traffic["flow"], (0, 1, 2))
     used = ~np.isnan(np.c_[x, y]).any(axis=1)
@@ -159,7 +160,7 @@ def test_linear_autoregression_is_least_squares(traffic):
 
 
 def test_recurrent_forecast(traffic, tmp_path):
-    fit = ns.neuralnet("leads(flow, 2) ~ lags(flow, 6) + lags(temp, 6)", traffic, layers=[L.LSTM(3)], algorithm="rmsprop",
+    fit = raw.neuralnet("leads(flow, 2) ~ lags(flow, 6) + lags(temp, 6)", traffic, layers=[L.LSTM(3)], algorithm="rmsprop",
                        epochs=3, batch_size=8, validation=0.25, standardize=True, random_state=1)  # fmt: skip
     assert fit.get_weights()["lstm/kernel"].shape == (2, 12)
     assert fit.history["val_loss"].notna().all()
@@ -209,10 +210,10 @@ def test_sparse_counts_are_taken():
     vectorizer = TfidfVectorizer().fit(known["text"])
     words, full = (f(vectorizer.transform(known["text"])) for f in (lambda m: m, lambda m: m.toarray()))
     same = {"hidden": 0, "algorithm": "adam", "epochs": 3, "random_state": 1}
-    by_term = ns.neuralnet("y ~ words", {"y": known["y"].to_numpy(), "words": words}, **same)
+    by_term = raw.neuralnet("y ~ words", {"y": known["y"].to_numpy(), "words": words}, **same)
     np.testing.assert_array_equal(by_term.design.x.T, full)
     np.testing.assert_array_equal(by_term.predict({"words": words[:2]}), by_term.predict()[:2])
-    arrays = ns.NeuralNet(known["y"].to_numpy(), words, **same).fit()
+    arrays = raw.NeuralNet(known["y"].to_numpy(), words, **same).fit()
     np.testing.assert_array_equal(arrays.fit.theta, by_term.fit.theta)
     np.testing.assert_array_equal(arrays.predict(words[2:]), arrays.predict()[2:])
 
@@ -227,7 +228,7 @@ def test_sequences_pad_in_front_and_keep_the_end():
 
 @pytest.mark.parametrize("term", ["tokens(text, max_features=3)", "sequences(text, 3, max_features=5)"])
 def test_vocabulary_is_that_of_the_fit(term, tmp_path):
-    fit = ns.neuralnet(f"y ~ {term}", TEXTS, hidden=0, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6, random_state=1)
+    fit = raw.neuralnet(f"y ~ {term}", TEXTS, hidden=0, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6, random_state=1)
     new = pd.DataFrame({"text": ["dog dog snow", None, ""]}, index=[7, 8, 9])
     first = fit.predict(new)
     assert first.isna().tolist() == [False, True, False]

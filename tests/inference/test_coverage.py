@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from glms import FRAME, glm
 
 import neuralstat as ns
@@ -25,7 +26,7 @@ def test_standardised_fit_gives_the_same_table():
     data = pd.DataFrame({"x": rng.normal(3, 5, 40)})
     data["y"] = 100 + 7 * data["x"] + rng.normal(0, 9, 40)
     plain, scaled = (
-        ns.neuralnet("y ~ x", data, hidden=0, algorithm="lm", threshold=1e-8, standardize=s).coverage(
+        raw.neuralnet("y ~ x", data, hidden=0, algorithm="lm", threshold=1e-8, standardize=s).coverage(
             draws=20, random_state=2
         )
         for s in (False, True)
@@ -46,7 +47,7 @@ def test_other_methods(method):
 def test_one_repetition_and_weights():
     """Observations of large weight vary less, and their intervals are as much narrower: both cover."""
     frame = FRAME.assign(w=np.linspace(0.2, 20, 60))
-    fit = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", rep=2, algorithm="lm", threshold=1e-8)
+    fit = raw.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", rep=2, algorithm="lm", threshold=1e-8)
     table = fit.coverage(rep=2, alpha=0.1, draws=200, random_state=4)
     assert (np.abs(table["coverage"] - 0.9) < 3.5 * table["se"]).all()
     by_row = table.attrs["by_row"]["obs"]
@@ -58,7 +59,7 @@ def test_one_repetition_and_weights():
 def test_network_covers(method):
     """Where the model is right: nominal 95 % intervals cover 93.5 to 96.5 %."""
     data = ns.datasets.sine(n=200, noise=0.1, random_state=1)
-    fit = ns.neuralnet("y ~ x", data, hidden=2, rep=3, algorithm="lm", threshold=1e-5, random_state=1)
+    fit = raw.neuralnet("y ~ x", data, hidden=2, rep=3, algorithm="lm", threshold=1e-5, random_state=1)
     table = fit.coverage(method, rep="best", draws=200, random_state=1)
     assert table["coverage"].between(0.935, 0.965).all(), table
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import scipy.stats
 from reference import target
 
@@ -25,7 +26,7 @@ def frame(n=150, seed=0):
 
 def fit_of(formula="y ~ x + z", data=None, **options):
     options = {"hidden": 1, "act_fct": "tanh", "threshold": 1e-4, "random_state": 3, **options}
-    return ns.neuralnet(formula, frame() if data is None else data, **options)
+    return raw.neuralnet(formula, frame() if data is None else data, **options)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def singular(theta, n=60):
     data["y"] = np.sin(data.x) + 0.1 * rng.normal(size=n)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
-        return ns.neuralnet("y ~ x", data, hidden=2, startweights=theta, stepmax=1)
+        return raw.neuralnet("y ~ x", data, hidden=2, startweights=theta, stepmax=1)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def cov_alone(fit, r):
 def test_infert_without_hidden_layer():
     """Reference values of R's glm and of a sandwich computed in R."""
     stored = target("A3_infert_glm")
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "case ~ parity + induced + spontaneous", ns.datasets.infert(), hidden=0, err_fct="ce", linear_output=False,
         threshold=1e-6, random_state=1,
     )  # fmt: skip

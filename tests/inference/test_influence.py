@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import raw
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from glms import FAMILIES, FRAME, glm
@@ -32,7 +33,7 @@ def test_glm(name):
 def test_standardised_fit_has_the_same_influence():
     big = FRAME.assign(gaussian=50 + 20 * FRAME["gaussian"], u=FRAME["u"] * 9 + 100)
     plain, scaled = (
-        ns.neuralnet("gaussian ~ u + v", big, hidden=0, algorithm="lm", threshold=1e-7, standardize=s)
+        raw.neuralnet("gaussian ~ u + v", big, hidden=0, algorithm="lm", threshold=1e-7, standardize=s)
         for s in (False, True)
     )
     np.testing.assert_allclose(plain.get_influence().summary_frame(), scaled.get_influence().summary_frame(), rtol=1e-5)
@@ -43,10 +44,10 @@ def test_changes_of_weights_of_a_net_are_near_refits():
     """First order: the change of each weight of a penalised net, against warm-started refits without an observation."""
     data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
     same = {"hidden": 2, "penalty": ns.decay(0.05), "algorithm": "lm", "threshold": 1e-9}
-    fit = ns.neuralnet("y ~ x", data, random_state=1, **same)
+    fit = raw.neuralnet("y ~ x", data, random_state=1, **same)
     found = fit.get_influence(curvature="hessian")
     some = np.argsort(-np.abs(found.resid_press.to_numpy()))[:12]
-    rest = [ns.neuralnet("y ~ x", data.drop(data.index[i]), startweights=fit.theta[0], **same).theta[0] for i in some]
+    rest = [raw.neuralnet("y ~ x", data.drop(data.index[i]), startweights=fit.theta[0], **same).theta[0] for i in some]
     change = fit.theta[0] - np.array(rest)
     predicted = found.d_params.to_numpy()[some]
     assert np.linalg.norm(predicted - change) < 0.15 * np.linalg.norm(change)
@@ -90,13 +91,13 @@ def test_one_step_of_a_poisson_model_is_near_the_refits():
 def test_leave_one_out_of_a_penalised_net():
     data = ns.datasets.doppler(n=40, noise=0.2, random_state=3)
     same = {"hidden": 3, "penalty": ns.decay(0.01), "algorithm": "lm", "threshold": 1e-8, "random_state": 4}
-    fit = ns.neuralnet("y ~ x", data, **same)
+    fit = raw.neuralnet("y ~ x", data, **same)
     press = fit.get_influence(curvature="hessian").resid_press
     rough = fit.get_influence().resid_press
     refits = []
     for i in range(len(data)):
         rest = data.drop(data.index[i])
-        again = ns.neuralnet("y ~ x", rest, startweights=fit.fit.theta[0], **same)
+        again = raw.neuralnet("y ~ x", rest, startweights=fit.fit.theta[0], **same)
         refits.append(data["y"].iloc[i] - again.predict(data.iloc[[i]]).iloc[0])
     refits = np.array(refits)
     error, rough_error = np.abs(press - refits), np.abs(rough - refits)
@@ -108,7 +109,7 @@ def test_leave_one_out_of_a_penalised_net():
 def test_rows_kept_out_are_nan():
     frame = FRAME.copy()
     frame.loc[103, "u"] = np.nan
-    fit = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, algorithm="lm")
+    fit = raw.neuralnet("gaussian ~ u + v", frame, hidden=0, algorithm="lm")
     hat = fit.get_influence().hat_matrix_diag
     assert np.isnan(hat[103]) and hat.drop(103).notna().all()
     assert hat.sum() == pytest.approx(3)
@@ -116,23 +117,23 @@ def test_rows_kept_out_are_nan():
 
 def test_refusals():
     two = FRAME.assign(w=FRAME["gaussian"] * 2)
-    fit = ns.neuralnet("gaussian + w ~ u", two, hidden=0, algorithm="lm")
+    fit = raw.neuralnet("gaussian + w ~ u", two, hidden=0, algorithm="lm")
     with pytest.raises(ArgumentError, match="one output"):
         fit.get_influence()
-    one = ns.neuralnet("gaussian ~ u", two, hidden=0, algorithm="lm")
+    one = raw.neuralnet("gaussian ~ u", two, hidden=0, algorithm="lm")
     with pytest.raises(ArgumentError, match="curvature"):
         one.get_influence(curvature="flat")
-    count = ns.neuralnet("poisson ~ u", two, hidden=0, family="poisson", algorithm="lm")
+    count = raw.neuralnet("poisson ~ u", two, hidden=0, family="poisson", algorithm="lm")
     with pytest.raises(ArgumentError, match="gaussian"):
         _ = count.get_influence().resid_studentized_external
 
 
 def test_spectrum_finds_a_duplicated_unit():
     data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
-    fit = ns.neuralnet("y ~ x", data, hidden=2, algorithm="lm", random_state=2)
+    fit = raw.neuralnet("y ~ x", data, hidden=2, algorithm="lm", random_state=2)
     w = fit.fit.theta[0].copy()
     w[2:4] = w[0:2]  # the second unit like the first: the outputs' weights count by their sum alone
-    twin = ns.neuralnet("y ~ x", data, hidden=2, startweights=w, stepmax=1, algorithm="rprop+", threshold=1e9)
+    twin = raw.neuralnet("y ~ x", data, hidden=2, startweights=w, stepmax=1, algorithm="rprop+", threshold=1e9)
     spectrum = twin.hessian_spectrum()
     assert spectrum.attrs["flat"] >= 1
     assert spectrum.attrs["positive"] + spectrum.attrs["flat"] + spectrum.attrs["negative"] == 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.api as sm
 from sklearn.datasets import load_digits
 
@@ -42,10 +43,10 @@ def series():
 def held(images, series):
     """Nets whose hidden layers are held at their start: linear regressions on features, and these features."""
     same = {"algorithm": "lm", "threshold": 1e-9, "family": "gaussian", "random_state": 3}
-    cnn = ns.neuralnet("ink ~ pixels", images, layers=CNN, freeze="conv2d", startweights=FILTERS, **same)
-    body = ns.neuralnet("flow ~ lags(flow, 6)", series, layers=RNN, algorithm="adam", epochs=0, random_state=3).get_weights()
+    cnn = raw.neuralnet("ink ~ pixels", images, layers=CNN, freeze="conv2d", startweights=FILTERS, **same)
+    body = raw.neuralnet("flow ~ lags(flow, 6)", series, layers=RNN, algorithm="adam", epochs=0, random_state=3).get_weights()
     gates = {name: array for name, array in body.items() if name.startswith("lstm")}
-    rnn = ns.neuralnet("flow ~ lags(flow, 6)", series, layers=RNN, freeze="lstm", startweights=gates, **same)
+    rnn = raw.neuralnet("flow ~ lags(flow, 6)", series, layers=RNN, freeze="lstm", startweights=gates, **same)
     return {
         "cnn": (cnn, sm.OLS(images["ink"], sm.add_constant(cnn.features("flatten").to_numpy())).fit()),
         "rnn": (rnn, sm.OLS(series["flow"].iloc[6:], sm.add_constant(rnn.features("lstm").iloc[6:].to_numpy())).fit()),
@@ -102,7 +103,7 @@ def test_bootstrap_with_held_layers(held, kind):
 
 def test_decay_with_held_layers_is_ridge_regression(images):
     lam = 0.7
-    fit = ns.neuralnet("ink ~ pixels", images, layers=CNN, freeze="conv2d", startweights=FILTERS, algorithm="lm",
+    fit = raw.neuralnet("ink ~ pixels", images, layers=CNN, freeze="conv2d", startweights=FILTERS, algorithm="lm",
                        threshold=1e-9, family="gaussian", penalty=ns.decay(lam, biases=False))  # fmt: skip
     x = sm.add_constant(fit.features("flatten").to_numpy())
     curvature = lam * np.diag(np.r_[0.0, np.ones(x.shape[1] - 1)])
@@ -117,7 +118,7 @@ def test_decay_with_held_layers_is_ridge_regression(images):
 def test_penalties_by_layer(images, tmp_path):
     strengths = {"conv2d/bias": 0.3, "conv2d": 0.02, "dense": 0.1}
     same = {"layers": CNN, "family": "gaussian", "algorithm": "lbfgs", "threshold": 1e-7, "random_state": 1}
-    fit = ns.neuralnet("ink ~ pixels", images, penalty=ns.decay(0.0, biases=False, layers=strengths), **same)
+    fit = raw.neuralnet("ink ~ pixels", images, penalty=ns.decay(0.0, biases=False, layers=strengths), **same)
     expected = {"conv2d/kernel": 0.02, "conv2d/bias": 0.3, "dense/kernel": 0.1, "dense/bias": 0.0}
     weights = fit.get_weights()
     plain = derivatives.gradient(fit.network, fit.fitted.data, fit.fit.theta[0])  # of the error alone
@@ -130,12 +131,12 @@ def test_penalties_by_layer(images, tmp_path):
     assert again.settings.penalty == fit.settings.penalty
     np.testing.assert_array_equal(again.penalty_coefficients, fit.fitted.penalty_coefficients)
     assert "layers={'conv2d': 0.02, 'dense': 0.1, 'conv2d/bias': 0.3}, biases=False" in str(fit.settings.penalty)
-    sparse = ns.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="rprop+", threshold=0.01, family="gaussian",
+    sparse = raw.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="rprop+", threshold=0.01, family="gaussian",
                           penalty=ns.l1(0, layers={"conv2d/kernel": 1.0}) + ns.decay(0.1), random_state=1)  # fmt: skip
     zero = {name: float(np.mean(array == 0)) for name, array in sparse.get_weights().items()}
     assert zero["conv2d/kernel"] > 0.3 and zero["dense/kernel"] == 0
     with pytest.raises(ArgumentError, match="no layer 'flatten' with weights; known: 'conv2d', 'dense', 'conv2d/kernel'"):
-        ns.neuralnet("ink ~ pixels", images, penalty=ns.decay(0, layers={"flatten": 1}), **same)
+        raw.neuralnet("ink ~ pixels", images, penalty=ns.decay(0, layers={"flatten": 1}), **same)
     with pytest.raises(ArgumentError, match=r"layers\['conv2d'\] must be a finite number >= 0"):
         ns.l1(0, layers={"conv2d": -1})
 
@@ -156,15 +157,15 @@ def test_cases_by_epochs_are_fits_to_drawn_rows(images, response, family, restar
     from neuralstat.seeds import children, seed_sequence
 
     same = {"layers": CNN, "family": family, "epochs": 4, "weights": images["case"], "rep": 2, **BY_EPOCHS}
-    fit = ns.neuralnet(f"{response} ~ pixels", images, **same)
+    fit = raw.neuralnet(f"{response} ~ pixels", images, **same)
     draws = fit.get_prediction(method="bootstrap", kind="case", draws=3, restarts=restarts, random_state=7).draws
     usual = fit.get_prediction(method="bootstrap", kind="case", draws=3, random_state=7).draws
     assert np.array_equal(usual, draws) == (restarts == "same")  # fits by epochs are no optima to start from
-    begin = ns.neuralnet(f"{response} ~ pixels", images, **{**same, "epochs": 0}) if restarts == "same" else fit
+    begin = raw.neuralnet(f"{response} ~ pixels", images, **{**same, "epochs": 0}) if restarts == "same" else fit
     for t, line in enumerate(counts(fit.fitted, 3, children(seed_sequence(7), 2)[0])):
         at = np.repeat(np.arange(N), line.astype(int))
         assert at.size == N and np.unique(at).size < N
-        again = ns.neuralnet(f"{response} ~ pixels", rows_of(images, at), startweights=begin.get_weights("all"),
+        again = raw.neuralnet(f"{response} ~ pixels", rows_of(images, at), startweights=begin.get_weights("all"),
                              **{**same, "weights": images["case"][at]})  # fmt: skip
         np.testing.assert_allclose(draws[t].T.squeeze(), again.predict(images), rtol=1e-10)
 
@@ -181,9 +182,9 @@ def test_validation_rows_stop_refits_too(series, standardize, restarts):
                     for part in (rows.iloc[:60], rows.iloc[60:]))  # fmt: skip
     same = {"layers": RNN, "epochs": 60, "validation": check, "early_stopping": ns.EarlyStopping(2), "rep": 2,
             "standardize": standardize, "family": "gaussian", **BY_EPOCHS}  # fmt: skip
-    fit = ns.neuralnet("flow ~ past", train, **same)
+    fit = raw.neuralnet("flow ~ past", train, **same)
     draws = fit.get_prediction(method="bootstrap", draws=3, restarts=restarts, random_state=7).draws
-    begin = ns.neuralnet("flow ~ past", train, **{**same, "epochs": 0}) if restarts == "same" else fit
+    begin = raw.neuralnet("flow ~ past", train, **{**same, "epochs": 0}) if restarts == "same" else fit
     drawn = responses(fit.fitted, "parametric", 3, children(seed_sequence(7), 2)[0], "mean")
     scaling = fit.design.scaling
     for t, y in enumerate(drawn[:, 0]):
@@ -197,13 +198,13 @@ def test_validation_rows_stop_refits_too(series, standardize, restarts):
                 arrays["dense/kernel"] = own[1:, np.newaxis] * scaling.y_sd * ratio
                 arrays["dense/bias"] = own[:1] * scaling.y_sd * ratio + y.mean()
             internal = {"startweights": start}
-        again = ns.neuralnet("flow ~ past", {**train, "flow": y}, **same, **internal)
+        again = raw.neuralnet("flow ~ past", {**train, "flow": y}, **same, **internal)
         assert (again.history.groupby("rep").size() < 60).any()
         np.testing.assert_allclose(draws[t, 0], again.predict(train), rtol=1e-6)
 
 
 def test_degrees_of_freedom_of_stopped_fits(series, tmp_path):
-    fit = ns.neuralnet("flow ~ lags(flow, 4)", series, layers=RNN, epochs=40, validation=0.2, family="gaussian",
+    fit = raw.neuralnet("flow ~ lags(flow, 4)", series, layers=RNN, epochs=40, validation=0.2, family="gaussian",
                        early_stopping=ns.EarlyStopping(3), standardize=True, **BY_EPOCHS)  # fmt: skip
     df = fit.df("gdf", draws=40, sigma=0.2, random_state=1)
     assert float(df) + 3 * df.se > 0 and float(df) < fit.k_params
@@ -216,7 +217,7 @@ def test_degrees_of_freedom_of_stopped_fits(series, tmp_path):
 
 
 def test_averages_over_restarts(images):
-    fit = ns.neuralnet("eight ~ pixels", images, layers=CNN, family="binomial", epochs=5, rep=4, **BY_EPOCHS)
+    fit = raw.neuralnet("eight ~ pixels", images, layers=CNN, family="binomial", epochs=5, rep=4, **BY_EPOCHS)
     every = fit.predict(rep="all")
     np.testing.assert_allclose(fit.predict(), every.mean(axis=1))
     found = fit.get_prediction(method="bootstrap", draws=5, random_state=1)
@@ -230,9 +231,9 @@ def test_averages_over_restarts(images):
 
 def test_excluded_weights_stay_in_every_refit(images):
     mask = {"exclude": ["conv2d/kernel[0,1,0,1]", "conv2d/bias[0]"], "constant_weights": [0.5, -0.25]}
-    fit = ns.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="lbfgs", threshold=1e-3, penalty=ns.decay(0.01), rep=2,
+    fit = raw.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="lbfgs", threshold=1e-3, penalty=ns.decay(0.01), rep=2,
                        family="gaussian", random_state=1, **mask)  # fmt: skip
-    free = ns.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="lbfgs", threshold=1e-3, penalty=ns.decay(0.01),
+    free = raw.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="lbfgs", threshold=1e-3, penalty=ns.decay(0.01),
                         family="gaussian", random_state=1)  # fmt: skip
     for weights in fit.get_weights("all"):
         assert weights["conv2d/kernel"][0, 1, 0, 1] == 0.5 and weights["conv2d/bias"][0] == -0.25
@@ -248,7 +249,7 @@ def test_excluded_weights_stay_in_every_refit(images):
 def test_more_weights_than_rows(images):
     """Fits that end by epochs have intervals of the mean by cases; the rest needs degrees of freedom, and says so."""
     few = rows_of(images, np.arange(30))
-    fit = ns.neuralnet("ink ~ pixels", few, layers=[*CNN, L.Dense(5, "tanh")], family="gaussian", epochs=4, **BY_EPOCHS)
+    fit = raw.neuralnet("ink ~ pixels", few, layers=[*CNN, L.Dense(5, "tanh")], family="gaussian", epochs=4, **BY_EPOCHS)
     assert fit.k_params > 30
     with pytest.raises(ArgumentError, match="use_t=False"):
         fit.get_prediction(method="bootstrap", kind="case", draws=3)
@@ -265,7 +266,7 @@ def test_more_weights_than_rows(images):
 def test_normalisation_and_dropout(images):
     """Moving averages are no parameters; refits have their own."""
     layers = [*CNN, L.Dropout(0.2), L.Dense(4), L.BatchNorm(), L.Activation("relu")]
-    fit = ns.neuralnet("eight ~ pixels", images, layers=layers, family="binomial", epochs=4, rep=2, **BY_EPOCHS)
+    fit = raw.neuralnet("eight ~ pixels", images, layers=layers, family="binomial", epochs=4, rep=2, **BY_EPOCHS)
     averages = ["batch_normalization/moving_mean", "batch_normalization/moving_variance"]
     assert fit.k_params == fit.layer_table["trained"].sum() == fit.layer_table["params"].sum() - 8
     assert float(fit.df("weights")) == fit.k_params
@@ -280,7 +281,7 @@ def test_normalisation_and_dropout(images):
     for draws in (found.draws, case.draws):
         assert np.isfinite(draws).all() and draws.std(axis=0).min() > 0
     at = np.random.default_rng(1).integers(N, size=N)
-    again = ns.neuralnet("eight ~ pixels", rows_of(images, at), layers=layers, family="binomial", epochs=4, **BY_EPOCHS)
+    again = raw.neuralnet("eight ~ pixels", rows_of(images, at), layers=layers, family="binomial", epochs=4, **BY_EPOCHS)
     for name in averages:
         assert np.abs(again.get_weights()[name] - fit.get_weights(1)[name]).max() > 0
     assert 0 < float(ns.risk(fit, "cv", k=3, random_state=1)) < 1.5
@@ -301,7 +302,7 @@ def test_select_among_layers(series):
     chosen = found.path[found.path["selected"]].iloc[0]
     assert chosen["criterion"] == found.path["criterion"].min()
     for k, (_, row) in enumerate(found.path.iterrows()):
-        alone = ns.neuralnet("flow ~ lags(flow, 4)", series, layers=candidates[row["hidden"]], rep=2, random_state=1,
+        alone = raw.neuralnet("flow ~ lags(flow, 4)", series, layers=candidates[row["hidden"]], rep=2, random_state=1,
                              penalty=ns.decay((0.01, 1.0)[k % 2]), **same)  # fmt: skip
         assert row["weights"] == alone.k_params
         assert row["criterion"] == pytest.approx(alone.bic, rel=1e-6)
@@ -315,7 +316,7 @@ def test_select_by_cross_validation_of_fits_by_epochs(images):
     small = {"layers": [[*CNN], [L.Flatten()]], "algorithm": "adam", "epochs": 3, "batch_size": 16, "learningrate": 0.02}
     found = ns.select("eight ~ pixels", images, family="binomial", criterion="cv", criterion_options={"k": 3}, rep=1,
                       random_state=1, **small)  # fmt: skip
-    fit = ns.neuralnet("eight ~ pixels", images, family="binomial", random_state=1, **{**small, "layers": CNN})
+    fit = raw.neuralnet("eight ~ pixels", images, family="binomial", random_state=1, **{**small, "layers": CNN})
     assert found.path["hidden"].tolist() == ["layers 1", "layers 2"]
     assert found.path["criterion"].iloc[0] == pytest.approx(float(ns.risk(fit, "cv", k=3, random_state=1)))
     assert float(ns.risk(fit, "holdout", random_state=1)) > 0
@@ -341,7 +342,7 @@ def test_interrupted_fits_go_on_bit_by_bit(images, tmp_path):
     same = {"layers": layers, "family": "binomial", "epochs": 8, "batch_size": 16, "rep": 2, "random_state": 5,
             "algorithm": ns.optimizers.Adam(rate, clipnorm=0.5), "class_weight": {1.0: 2.0}, "validation": 0.2,
             "early_stopping": ns.EarlyStopping(5)}  # fmt: skip
-    whole = ns.neuralnet("eight ~ pixels", images, **same)
+    whole = raw.neuralnet("eight ~ pixels", images, **same)
     seen, file = [], tmp_path / "state.npz"
 
     def interrupt(epoch, logs):
@@ -350,13 +351,13 @@ def test_interrupted_fits_go_on_bit_by_bit(images, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.warns(ConvergenceWarning, match="interrupted"):
-        part = ns.neuralnet("eight ~ pixels", images, checkpoint=file, callbacks=interrupt, **same)
+        part = raw.neuralnet("eight ~ pixels", images, checkpoint=file, callbacks=interrupt, **same)
     assert (2, 3) in seen and part.history.groupby("rep")["epoch"].max()[2] == 3
-    rest = ns.neuralnet("eight ~ pixels", images, checkpoint=file, **same)
+    rest = raw.neuralnet("eight ~ pixels", images, checkpoint=file, **same)
     np.testing.assert_array_equal(rest.fit.theta, whole.fit.theta)
     pd.testing.assert_frame_equal(rest.history, whole.history)
     rates = whole.history["learning_rate"].to_numpy()
     assert rates[1] < rates[0] < 0.02
-    unclipped = ns.neuralnet("eight ~ pixels", images, **{**same, "algorithm": ns.optimizers.Adam(rate)})
+    unclipped = raw.neuralnet("eight ~ pixels", images, **{**same, "algorithm": ns.optimizers.Adam(rate)})
     assert np.abs(unclipped.fit.theta - whole.fit.theta).max() > 1e-4
     assert whole.plot_history().get_xlabel() == "epoch"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from fits import boston
@@ -68,7 +69,7 @@ def test_every_family_and_link(case, extra):
 def test_weighted_least_squares():
     frame = FRAME.assign(w=np.linspace(0.5, 3, 60))
     result = smf.wls("gaussian ~ u + v", frame, weights=frame.w).fit()
-    fit = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
+    fit = raw.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
     np.testing.assert_allclose(fit.get_prediction().summary_frame(), result.get_prediction().summary_frame(), rtol=1e-6)
     new = result.get_prediction(NEW, weights=4.0).summary_frame()
     np.testing.assert_allclose(fit.get_prediction(NEW, weights=4.0).summary_frame(), new, rtol=1e-6)
@@ -82,7 +83,7 @@ def test_weighted_least_squares():
 @pytest.mark.parametrize("standardize", [False, True])
 def test_every_output_has_its_own_dispersion(standardize):
     two = FRAME.assign(w=30 * FRAME["gaussian"] ** 2)
-    fit = ns.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
+    fit = raw.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
     found = fit.get_prediction(NEW).summary_frame()
     assert found.columns.names == ["output", "statistic"]
     for name in ("gaussian", "w"):
@@ -101,9 +102,9 @@ def test_boston_of_interpretnn():
 def test_undetermined_units_are_named():
     """Two equal units: a warning, and the standard errors of the network with one of them."""
     table = ns.datasets.sine(n=80, noise=0.1, random_state=1)
-    one = ns.neuralnet("y ~ x", table, hidden=1, algorithm="lm", threshold=1e-6, random_state=2)
+    one = raw.neuralnet("y ~ x", table, hidden=1, algorithm="lm", threshold=1e-6, random_state=2)
     a, b, v = one.fit.theta[0][:2], one.fit.theta[0][2], one.fit.theta[0][3]
-    twin = ns.neuralnet("y ~ x", table, hidden=2, startweights=[*a, *a, b, v / 2, v / 2], stepmax=1, threshold=1e9)
+    twin = raw.neuralnet("y ~ x", table, hidden=2, startweights=[*a, *a, b, v / 2, v / 2], stepmax=1, threshold=1e9)
     grid = pd.DataFrame({"x": np.linspace(0, 1, 9)})
     with pytest.warns(SingularHessianWarning, match="1layhid2 is duplicate of 1layhid1"):
         found = twin.get_prediction(grid)
@@ -120,8 +121,8 @@ def test_sandwich():
 
 def test_standardised_and_several_outputs():
     two = FRAME.assign(w=3 * FRAME["gaussian"] ** 2)
-    plain = ns.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9)
-    scaled = ns.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9, standardize=True)
+    plain = raw.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9)
+    scaled = raw.neuralnet("gaussian + w ~ u + v", two, hidden=0, algorithm="lm", threshold=1e-9, standardize=True)
     frame = scaled.get_prediction(NEW, cov_type="sandwich").summary_frame()
     other = plain.get_prediction(NEW, cov_type="sandwich").summary_frame()
     np.testing.assert_allclose(frame.xs("mean_se", axis=1, level=1), other.xs("mean_se", axis=1, level=1), rtol=1e-5)
@@ -131,9 +132,9 @@ def test_standardised_and_several_outputs():
 
 def test_multinomial_is_binomial_with_two_classes():
     data = FRAME.assign(c=np.where(FRAME["binomial"] == 1, "yes", "no"), d=np.where(FRAME["u"] > 1, "far", "near"))
-    two = ns.neuralnet("binomial ~ u + v", data, hidden=0, family="binomial", algorithm="lm", threshold=1e-9)
+    two = raw.neuralnet("binomial ~ u + v", data, hidden=0, family="binomial", algorithm="lm", threshold=1e-9)
     three = data.assign(c=np.where(data["v"] > 1.2, "third", data["c"]))
-    fit = ns.neuralnet("c ~ u + v", three, hidden=0, family="multinomial", algorithm="lm", threshold=1e-6,
+    fit = raw.neuralnet("c ~ u + v", three, hidden=0, family="multinomial", algorithm="lm", threshold=1e-6,
                        penalty=ns.decay(1e-3))  # fmt: skip
     frame = fit.get_prediction(NEW).summary_frame()
     total = sum(frame[name]["mean"] for name in ("no", "third", "yes"))
@@ -173,8 +174,8 @@ def _at(net, grid, theta, p, step):
 def test_mean_of_equal_repetitions_has_the_variance_of_one():
     """Copies of one network: no variance between, and covariances between them as large as variances."""
     data = ns.datasets.doppler(n=60, noise=0.1, random_state=2)
-    one = ns.neuralnet("y ~ x", data, hidden=2, algorithm="lm", threshold=1e-7, random_state=3)
-    twins = ns.neuralnet("y ~ x", data, hidden=2, rep=3, startweights=np.tile(one.fit.theta[0], 3), algorithm="lm",
+    one = raw.neuralnet("y ~ x", data, hidden=2, algorithm="lm", threshold=1e-7, random_state=3)
+    twins = raw.neuralnet("y ~ x", data, hidden=2, rep=3, startweights=np.tile(one.fit.theta[0], 3), algorithm="lm",
                          threshold=1e-7)  # fmt: skip
     a, b = one.get_prediction().summary_frame(), twins.get_prediction().summary_frame()
     np.testing.assert_allclose(a["mean_se"], b["mean_se"], rtol=1e-4)
@@ -283,7 +284,8 @@ def test_nnetpredint_up_to_its_gradient():
     """R's nnetpredint (decay 0.5, n - k degrees of freedom); it takes h (1 - h) for h in the output layer's gradient."""
     b = target("E_nnetpredint")
     x, y, new, lam = np.array(b["x"]), np.array(b["y"]), np.array(b["newdata"]), 0.5
-    fit = ns.NeuralNet(y, x, hidden=3, linear_output=False, penalty=ns.decay(lam), startweights=b["wts"], threshold=1e9).fit()
+    model = raw.NeuralNet(y, x, hidden=3, linear_output=False, penalty=ns.decay(lam), startweights=b["wts"], threshold=1e9)
+    fit = model.fit()
     theirs = pd.DataFrame(b["pred"])
     found = fit.get_prediction(new)
     np.testing.assert_allclose(found.predicted_mean, theirs["yPredValue"], rtol=1e-9)

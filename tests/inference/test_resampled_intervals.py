@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.formula.api as smf
 from glms import FAMILIES, FRAME, NEW, glm
 from reference import target
@@ -50,7 +51,7 @@ def test_parametric_bootstrap_keeps_the_correlation_of_outputs():
     noise = rng.multivariate_normal([0, 0], [[1, 1.2], [1.2, 4]], 200)
     table = pd.DataFrame({"x": rng.normal(size=200)})
     table["a"], table["b"] = table.x + noise[:, 0], 2 * table.x + noise[:, 1]
-    fit = ns.neuralnet("a + b ~ x", table, hidden=0, algorithm="lm", threshold=1e-8)
+    fit = raw.neuralnet("a + b ~ x", table, hidden=0, algorithm="lm", threshold=1e-8)
     drawn = responses(fit, "parametric", 200, np.random.SeedSequence(1), "best") - fit.predict().to_numpy().T
     residuals = fit.resid.to_numpy().T
     np.testing.assert_allclose(np.cov(drawn.transpose(1, 0, 2).reshape(2, -1)), residuals @ residuals.T / 198, rtol=0.03)
@@ -60,7 +61,7 @@ def test_bootstrap_says_where_refits_did_not_converge():
     table = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = ns.neuralnet("y ~ x", table, hidden=4, stepmax=20, random_state=1)
+        fit = raw.neuralnet("y ~ x", table, hidden=4, stepmax=20, random_state=1)
     with pytest.warns(ConvergenceWarning, match="4 of 4 bootstrap refits"):
         fit.get_prediction(method="bootstrap", draws=4, rep="best", random_state=1)
 
@@ -86,7 +87,7 @@ def test_jackknife_plus_of_least_squares():
 def test_jackknife_plus_target():
     """Figures computed independently, which MAPIE shares to six digits."""
     stored = target("L_jackknife_plus_ols")
-    fit = ns.neuralnet("y ~ x", pd.DataFrame({"x": stored["x"], "y": stored["y"]}), hidden=0, algorithm="lm", threshold=1e-9)
+    fit = raw.neuralnet("y ~ x", pd.DataFrame({"x": stored["x"], "y": stored["y"]}), hidden=0, algorithm="lm", threshold=1e-9)
     found = fit.get_prediction(pd.DataFrame({"x": stored["xnew"]}), method="jackknife+").conf_int(stored["alpha"], obs=True)
     np.testing.assert_allclose(found["lower"], stored["lo"], atol=1e-7)
     np.testing.assert_allclose(found["upper"], stored["hi"], atol=1e-7)
@@ -115,7 +116,7 @@ def test_conformal_residuals_are_pearson_residuals():
 @pytest.mark.parametrize("standardize", [False, True])
 def test_starts_of_conformal_refits(standardize):
     """A convex problem forgets its starts; a net's refits from its own weights are near its fit."""
-    fit = ns.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
+    fit = raw.neuralnet("gaussian ~ u + v", FRAME, hidden=0, algorithm="lm", threshold=1e-9, standardize=standardize)
     fresh, same, warm = (
         fit.get_prediction(NEW, method="jackknife+", restarts=r).conf_int(0.2, obs=True)
         for r in ("fresh", "same", "warm")
@@ -123,7 +124,7 @@ def test_starts_of_conformal_refits(standardize):
     np.testing.assert_allclose(fresh, same, rtol=1e-5)
     np.testing.assert_allclose(fresh, warm, rtol=1e-5)
     table = ns.datasets.doppler(n=80, noise=0.1, random_state=1)
-    scaled = ns.neuralnet("y ~ x", table, hidden=3, rep=2, penalty=ns.decay(1e-2), algorithm="lm", threshold=1e-5,
+    scaled = raw.neuralnet("y ~ x", table, hidden=3, rep=2, penalty=ns.decay(1e-2), algorithm="lm", threshold=1e-5,
                           random_state=1, standardize=standardize)  # fmt: skip
     limits = scaled.get_prediction(method="cv+", restarts="warm", random_state=2).conf_int(0.2, obs=True)
     middle = limits.mean(axis=1) - scaled.predict()
@@ -133,8 +134,8 @@ def test_starts_of_conformal_refits(standardize):
 def test_rows_of_weight_zero_are_no_evidence():
     frame = FRAME.assign(w=1.0)
     frame.loc[[100, 120], "gaussian"], frame.loc[[100, 120], "w"] = 1e3, 0.0
-    some = ns.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
-    less = ns.neuralnet("gaussian ~ u + v", frame.drop([100, 120]), hidden=0, algorithm="lm", threshold=1e-9)
+    some = raw.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
+    less = raw.neuralnet("gaussian ~ u + v", frame.drop([100, 120]), hidden=0, algorithm="lm", threshold=1e-9)
     for method in ("delta", "jackknife+"):
         a, b = (f.get_prediction(NEW, method=method).summary_frame(0.2) for f in (some, less))
         np.testing.assert_allclose(a, b, rtol=1e-4, err_msg=method)
@@ -149,7 +150,7 @@ def test_conformal_covers(method):
         x = rng.random(100)
         y = 2 * x + rng.standard_t(2, 100)
         train = pd.DataFrame({"x": x[:60], "y": y[:60]})
-        fit = ns.neuralnet("y ~ x", train, hidden=0, algorithm="lm")
+        fit = raw.neuralnet("y ~ x", train, hidden=0, algorithm="lm")
         frame = fit.get_prediction(pd.DataFrame({"x": x[60:]}), method=method, random_state=t).summary_frame(0.2)
         hit.append(np.mean((frame["obs_ci_lower"] <= y[60:]) & (y[60:] <= frame["obs_ci_upper"])))
     assert 0.74 < np.mean(hit) < 0.88

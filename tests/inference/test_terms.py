@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from fits import boston
@@ -17,7 +18,7 @@ from neuralstat.errors import ArgumentError
 
 def fit(formula: str, **options):
     """A GLM of ours."""
-    return ns.neuralnet(formula, FRAME, hidden=0, algorithm="lm", threshold=1e-9, **options)
+    return raw.neuralnet(formula, FRAME, hidden=0, algorithm="lm", threshold=1e-9, **options)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -53,9 +54,9 @@ def test_published_standard_errors_of_the_fit():
 
 def test_redundant_units_lower_the_degrees_of_freedom():
     data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
-    one = ns.neuralnet("y ~ x", data, hidden=1, algorithm="lm", random_state=2)
+    one = raw.neuralnet("y ~ x", data, hidden=1, algorithm="lm", random_state=2)
     w = one.fit.theta[0]
-    twin = ns.neuralnet("y ~ x", data, hidden=2, startweights=np.r_[w[:2], w[:2], w[2], w[3] / 2, w[3] / 2],
+    twin = raw.neuralnet("y ~ x", data, hidden=2, startweights=np.r_[w[:2], w[:2], w[2], w[3] / 2, w[3] / 2],
                         stepmax=1, threshold=1e9)  # fmt: skip
     with pytest.warns(Warning, match="rank"):
         assert twin.wald_test_terms().table["df_constraint"].tolist() == [1]
@@ -64,14 +65,14 @@ def test_redundant_units_lower_the_degrees_of_freedom():
 def test_penalty_lowers_the_degrees_of_freedom():
     data = ns.datasets.sine(n=100, noise=0.3, random_state=1)
     same = {"hidden": 6, "algorithm": "lm", "random_state": 1}
-    model = ns.neuralnet("y ~ x", data, penalty=ns.decay(0.02), threshold=1e-6, **same)
+    model = raw.neuralnet("y ~ x", data, penalty=ns.decay(0.02), threshold=1e-6, **same)
     effective = model.wald_test_terms().table["df_constraint"].iloc[0]
     assert 1 <= effective < model.wald_test_terms(df="nominal").table["df_constraint"].iloc[0] <= 6
 
 
 def test_stability_counts():
     data = FRAME.assign(y=np.sin(2 * FRAME["u"]) + 0.1 * FRAME["noise"])
-    model = ns.neuralnet("y ~ u + v", data, hidden=2, rep=5, algorithm="lm", penalty=ns.decay(0.01), random_state=3)
+    model = raw.neuralnet("y ~ u + v", data, hidden=2, rep=5, algorithm="lm", penalty=ns.decay(0.01), random_state=3)
     table = model.stability()
     assert (table["repetitions"] == model.fit.converged.sum()).all()
     p = [model.wald_test_terms(rep=b + 1).table["pvalue"]["u"] for b in np.flatnonzero(model.fit.converged)]
@@ -122,8 +123,8 @@ def test_bootstrap_keeps_its_size_where_chi2_does_not():
     rng = np.random.default_rng(11)
     data = pd.DataFrame({"x": np.linspace(-2, 2, 50)})
     data["y"] = data["x"] + rng.normal(size=50)
-    line = ns.neuralnet("y ~ x", data, hidden=0, algorithm="lm")
-    net = ns.neuralnet("y ~ x", data, hidden=2, rep=5, algorithm="lm", tol=1e-6, random_state=1)
+    line = raw.neuralnet("y ~ x", data, hidden=0, algorithm="lm")
+    net = raw.neuralnet("y ~ x", data, hidden=2, rep=5, algorithm="lm", tol=1e-6, random_state=1)
     found = net.compare_lr_test(line, starts=3, bootstrap=30, random_state=2)
     assert found.pvalue > 0.05 and found.draws.size == 30
     assert np.median(found.draws) > 2  # chi2 on the few effective degrees of freedom would be too small

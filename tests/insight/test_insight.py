@@ -9,8 +9,8 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
-import neuralstat as ns
 from neuralstat import insight, layers, plots
 from neuralstat.errors import ArgumentError
 
@@ -31,7 +31,7 @@ def one(k):
 
 def fit_of(response, family, hidden=CNN, **more):
     arguments = {"algorithm": "adam", "epochs": 3, "random_state": 1, "learningrate": 0.02, **more}
-    return ns.neuralnet(f"{response} ~ pixels", DATA, layers=hidden, family=family, **arguments)
+    return raw.neuralnet(f"{response} ~ pixels", DATA, layers=hidden, family=family, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +191,12 @@ def test_attack_checks_arguments(many):
         insight.one_pixel_attack(many, one(0), pixels=0)
     with pytest.raises(ArgumentError, match="factor or 0/1"):
         insight.one_pixel_attack(fit_of("size", "gaussian"), one(0))
-    plain = ns.neuralnet("kind ~ z", {"kind": KINDS, "z": DATA["z"]}, family="binomial", threshold=1, random_state=1)
+    plain = raw.neuralnet("kind ~ z", {"kind": KINDS, "z": DATA["z"]}, family="binomial", threshold=1, random_state=1)
     with pytest.raises(ArgumentError, match="needs images"):
         insight.one_pixel_attack(plain, {"z": [0.5]})
     with pytest.raises(ArgumentError, match="needs a fit"):
         insight.saliency(3)
-    both = ns.neuralnet("kind ~ pixels + z", DATA, layers=CNN, family="binomial", algorithm="adam", epochs=1, random_state=1)
+    both = raw.neuralnet("kind ~ pixels + z", DATA, layers=CNN, family="binomial", algorithm="adam", epochs=1, random_state=1)
     with pytest.raises(ArgumentError, match="tabular covariates"):
         insight.saliency(both)
 

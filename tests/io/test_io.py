@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from fits import quiet
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,7 +104,7 @@ def test_pickles_compile_a_users_functions_again(tmp_path):
     """Kernels call them by an address, which means nothing in another process."""
     data = ns.datasets.sine(n=30, noise=0.1, random_state=1)
     act, err = ns.Activation(lambda z: np.log(1 + np.exp(z))), ns.Loss(lambda x, y: (x - y) ** 4)
-    fit = ns.neuralnet("y ~ x", data, hidden=2, act_fct=act, err_fct=err, threshold=0.5, random_state=1)
+    fit = raw.neuralnet("y ~ x", data, hidden=2, act_fct=act, err_fct=err, threshold=0.5, random_state=1)
     expected = fit.predict(data)
     (tmp_path / "fit.pickle").write_bytes(pickle.dumps((fit, data)))
     code = (
@@ -135,7 +136,7 @@ def test_arrays_model(tmp_path):
     frame = data()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = ns.NeuralNet(
+        fit = raw.NeuralNet(
             frame["y"].to_numpy(), frame[["x", "z"]].to_numpy(), stepmax=50, random_state=2
         ).fit()
     fit.save(tmp_path / "fit.nst")
@@ -381,7 +382,7 @@ def test_unexpected_types_everywhere(saved, tmp_path):
 
 def test_json_of_no_kind(saved, tmp_path):
     parts = parts_of(saved)
-    for raw in (
+    for piece in (
         b"[" * 100_000,
         b'{"format": NaN}',
         b"\xff\xfe",

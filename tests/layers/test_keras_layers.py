@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import raw
 from reference import load
 
 import neuralstat as ns
@@ -32,7 +33,7 @@ def data_of(case):
 def train(case, optimizer, **settings):
     optimizer = getattr(ns.optimizers, optimizer["class"])(**optimizer["arguments"])
     start = {name: np.array(values) for name, values in case["start"].items()}
-    return ns.neuralnet("y ~ x", data_of(case), layers=layers_of(case), family=FAMILY[case["loss"]], shuffle=False,
+    return raw.neuralnet("y ~ x", data_of(case), layers=layers_of(case), family=FAMILY[case["loss"]], shuffle=False,
                         algorithm=optimizer, startweights=start, random_state=1, **settings)  # fmt: skip
 
 
@@ -71,8 +72,8 @@ def test_stacked_fits_are_those_of_one(name):
     case = CASES[name]
     shared = {"layers": layers_of(case), "family": FAMILY[case["loss"]], "algorithm": "adam", "epochs": 3,
               "batch_size": 8, "random_state": 4}  # fmt: skip
-    stack = ns.neuralnet("y ~ x", data_of(case), rep=3, **shared)
-    one = ns.neuralnet("y ~ x", data_of(case), **shared)
+    stack = raw.neuralnet("y ~ x", data_of(case), rep=3, **shared)
+    one = raw.neuralnet("y ~ x", data_of(case), **shared)
     np.testing.assert_array_equal(one.fit.theta[0], stack.fit.theta[0])
     assert np.abs(stack.fit.theta[1] - stack.fit.theta[0]).max() > 0.01
 

@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 import pytest
+import raw
 
 import neuralstat as ns
 from neuralstat import layers as L
@@ -79,13 +80,13 @@ def test_the_summary_is_keras_table():
     rng = np.random.default_rng(1)
     data = {"g": [str(k) for k in range(classes)], "x": rng.random((classes, *shape))}
     same = {"layers": layers, "family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 2}
-    fit = ns.neuralnet("g ~ x", data, **same)
+    fit = raw.neuralnet("g ~ x", data, **same)
     assert fit.k_params == count == 104_202
     lines = fit.summary().as_text().splitlines()
     for params, out in ((320, "(26, 26, 32)"), (18_496, "(11, 11, 64)"), (73_856, "(3, 3, 128)"), (11_530, "(10,)")):
         assert any(out in line and f"{params:,}" in line for line in lines)
     assert any(line.split() == ["all", "layers", "104,202", "104,202"] for line in lines)
-    held = ns.neuralnet("g ~ x", data, freeze=["conv2d", "conv2d_1", "conv2d_2"], **same)
+    held = raw.neuralnet("g ~ x", data, freeze=["conv2d", "conv2d_1", "conv2d_2"], **same)
     assert held.k_params == 11_530
     assert held.layer_table["trained"].tolist() == [0, 0, 0, 0, 0, 0, 11_530]
 
@@ -109,7 +110,7 @@ def test_vgg16_without_its_top_in_a_fit():
     rng = np.random.default_rng(1)
     data = {"y": [0.0, 1.0], "x": rng.random((2, 32, 32, 3))}
     base = ns.applications.VGG16(include_top=False, input_shape=(32, 32, 3))
-    fit = ns.neuralnet("y ~ x", data, layers=[*base, L.Flatten()], algorithm="adam", epochs=0, dtype="float32",
+    fit = raw.neuralnet("y ~ x", data, layers=[*base, L.Flatten()], algorithm="adam", epochs=0, dtype="float32",
                        freeze=base.weight_names, random_state=1)  # fmt: skip
     assert fit.layer_table["params"].iloc[:-1].sum() == 14_714_688
     assert fit.k_params == 513

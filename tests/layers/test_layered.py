@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from chains import CHAINS, chain_network
 
 import neuralstat as ns
@@ -34,7 +35,7 @@ def data():
 @pytest.fixture(scope="module")
 def joined(data):
     """A fit with tabular inputs beside an image."""
-    return ns.neuralnet("g ~ pixels + z + w", data, layers=[*IMAGES, L.Dense(3, "tanh")], epochs=3, rep=2, **BY_ADAM)
+    return raw.neuralnet("g ~ pixels + z + w", data, layers=[*IMAGES, L.Dense(3, "tanh")], epochs=3, rep=2, **BY_ADAM)
 
 
 def convolve(images, weights):
@@ -96,12 +97,12 @@ def test_derivatives_of_joined_networks(joined):
 
 def test_flatten_first_then_dense(data):
     """No layer before the Dense one: it reads the inputs as they are, the image first."""
-    fit = ns.neuralnet("y ~ pixels + z", data, layers=[L.Flatten(), L.Dense(2, "tanh")], algorithm="adam", epochs=1)
+    fit = raw.neuralnet("y ~ pixels + z", data, layers=[L.Flatten(), L.Dense(2, "tanh")], algorithm="adam", epochs=1)
     w = fit.get_weights()
     x = np.column_stack([data["pixels"].reshape(N, -1), data["z"]])
     out = np.tanh(x @ w["dense/kernel"] + w["dense/bias"]) @ w["dense_1/kernel"] + w["dense_1/bias"]
     np.testing.assert_allclose(fit.predict(), out[:, 0], rtol=1e-12)
-    dense = ns.neuralnet("y ~ pixels + z", data, hidden=2, act_fct="tanh", algorithm="adam", epochs=0, startweights=w)
+    dense = raw.neuralnet("y ~ pixels + z", data, hidden=2, act_fct="tanh", algorithm="adam", epochs=0, startweights=w)
     np.testing.assert_allclose(dense.predict(), out[:, 0], rtol=1e-12)
     assert dense.design.x_names[0] == "pixels[0,0,0]" and dense.design.x_names[-1] == "z"
 
@@ -110,8 +111,8 @@ def test_dense_layers_are_the_same_as_hidden():
     data = ns.datasets.doppler(n=50, noise=0.1, random_state=1)
     start = np.random.default_rng(1).standard_normal(22)
     same = {"startweights": start, "threshold": 0.5, "random_state": 1}
-    a = ns.neuralnet("y ~ x", data, hidden=(3, 3), act_fct="tanh", **same)
-    b = ns.neuralnet("y ~ x", data, layers=[L.Dense(3, "tanh"), L.Dense(3, "tanh")], **same)
+    a = raw.neuralnet("y ~ x", data, hidden=(3, 3), act_fct="tanh", **same)
+    b = raw.neuralnet("y ~ x", data, layers=[L.Dense(3, "tanh"), L.Dense(3, "tanh")], **same)
     pd.testing.assert_frame_equal(a.result_matrix, b.result_matrix)
     assert a.aic == b.aic
     assert b.get_weights()["dense/kernel"].shape == (1, 3)
@@ -124,7 +125,7 @@ def test_dense_layers_are_the_same_as_hidden():
 
 
 def test_start_weights_are_keras(data):
-    fit = ns.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, rep=2, random_state=3)
+    fit = raw.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, rep=2, random_state=3)
     w = fit.get_weights(1)
     assert list(w) == ["lstm/kernel", "lstm/recurrent_kernel", "lstm/bias", "dense/kernel", "dense/bias"]
     recurrent = w["lstm/recurrent_kernel"]
@@ -133,24 +134,24 @@ def test_start_weights_are_keras(data):
     limit = np.sqrt(6 / (2 + 20))
     assert limit > np.abs(w["lstm/kernel"]).max() > 0.8 * limit
     assert np.all(w["dense/bias"] == 0)
-    one = ns.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, random_state=3)
+    one = raw.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, random_state=3)
     np.testing.assert_array_equal(one.fit.theta[0], fit.fit.theta[0])  # a stream per repetition
     assert np.any(fit.get_weights(2)["lstm/kernel"] != w["lstm/kernel"])
-    image = ns.neuralnet("g ~ pixels", data, layers=[L.Conv2D(30, 3), L.Flatten()], epochs=0, **BY_ADAM).get_weights()
+    image = raw.neuralnet("g ~ pixels", data, layers=[L.Conv2D(30, 3), L.Flatten()], epochs=0, **BY_ADAM).get_weights()
     limit = np.sqrt(6 / (9 + 9 * 30))  # the field counts on both sides
     assert limit > np.abs(image["conv2d/kernel"]).max() > 0.9 * limit
-    other = ns.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, init="normal")
+    other = raw.neuralnet("y ~ series", data, layers=[L.LSTM(5)], algorithm="adam", epochs=0, init="normal")
     assert np.all(other.get_weights()["lstm/bias"] != 0)
 
 
 def test_weights_go_out_and_in(data, joined):
     layers = [*IMAGES, L.Dense(3, "tanh")]
-    again = ns.neuralnet(
+    again = raw.neuralnet(
         "g ~ pixels + z + w", data, layers=layers, epochs=0, rep=2, startweights=joined.get_weights("all"), **BY_ADAM
     )
     np.testing.assert_array_equal(again.fit.theta, joined.fit.theta)
     part = {name: a for name, a in joined.get_weights(2).items() if name.startswith("conv2d")}
-    mixed = ns.neuralnet("g ~ pixels + z + w", data, layers=layers, epochs=0, rep=2, startweights=part, **BY_ADAM)
+    mixed = raw.neuralnet("g ~ pixels + z + w", data, layers=layers, epochs=0, rep=2, startweights=part, **BY_ADAM)
     for rep in (1, 2):
         np.testing.assert_array_equal(mixed.get_weights(rep)["conv2d/kernel"], part["conv2d/kernel"])
     assert np.any(mixed.get_weights(1)["dense/kernel"] != mixed.get_weights(2)["dense/kernel"])
@@ -160,7 +161,7 @@ def test_weights_go_out_and_in(data, joined):
         ({"conv2d/bias": [np.nan, 0]}, "finite"), ({"conv2d/bias": "text"}, "must be numbers"), ([part] * 3, "3 dicts"),
     ]:  # fmt: skip
         with pytest.raises(ArgumentError, match=message):
-            ns.neuralnet("g ~ pixels + z + w", data, layers=layers, epochs=0, rep=2, startweights=bad, **BY_ADAM)
+            raw.neuralnet("g ~ pixels + z + w", data, layers=layers, epochs=0, rep=2, startweights=bad, **BY_ADAM)
     at = positions(joined.network)
     assert np.array_equal(np.sort(np.concatenate([a.ravel() for a in at.values()])), np.arange(joined.network.n_params))
 
@@ -169,16 +170,16 @@ def test_weights_go_out_and_in(data, joined):
 def test_standardized_weights_go_out_and_in(data, formula):
     layers = [*IMAGES, L.Dense(3, "tanh")] if "pixels" in formula else [L.Dense(3, "tanh")]
     given = {"layers": layers, "algorithm": "adam", "standardize": True, "random_state": 1}
-    fit = ns.neuralnet(formula, data, epochs=2, **given)
-    again = ns.neuralnet(formula, data, epochs=0, startweights=fit.get_weights(), **given)
+    fit = raw.neuralnet(formula, data, epochs=2, **given)
+    again = raw.neuralnet(formula, data, epochs=0, startweights=fit.get_weights(), **given)
     np.testing.assert_allclose(again.predict(), fit.predict(), rtol=1e-10)
     head = {name: a for name, a in fit.get_weights().items() if name == "dense_1/kernel"}
     if "pixels" in formula:
-        part = ns.neuralnet(formula, data, epochs=0, startweights=head, **given)
+        part = raw.neuralnet(formula, data, epochs=0, startweights=head, **given)
         np.testing.assert_allclose(part.get_weights()["dense_1/kernel"], head["dense_1/kernel"])
     else:
         with pytest.raises(ArgumentError, match="all arrays"):
-            ns.neuralnet(formula, data, epochs=0, startweights=head, **given)
+            raw.neuralnet(formula, data, epochs=0, startweights=head, **given)
 
 
 # -- training -----------------------------------
@@ -189,7 +190,7 @@ def test_full_batch_algorithms(data, algorithm):
     given = {"layers": [*IMAGES, L.Dense(2, "tanh")], "penalty": ns.decay(0.01), "random_state": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = ns.neuralnet("y ~ pixels + z", data, algorithm=algorithm, threshold=1e-3, stepmax=2000, **given)
+        fit = raw.neuralnet("y ~ pixels + z", data, algorithm=algorithm, threshold=1e-3, stepmax=2000, **given)
     assert fit.errors[0] < 0.5 * fit.fit.trace[0][1][0]
     if algorithm in ("lm", "bfgs", "lbfgs"):
         assert fit.converged
@@ -198,11 +199,11 @@ def test_full_batch_algorithms(data, algorithm):
 
 
 def test_recurrent_by_full_batch(data):
-    fit = ns.neuralnet("y ~ series + z", data, layers=[L.LSTM(2)], algorithm="lm", penalty=ns.decay(0.05),
+    fit = raw.neuralnet("y ~ series + z", data, layers=[L.LSTM(2)], algorithm="lm", penalty=ns.decay(0.05),
                        threshold=1e-6, random_state=1)  # fmt: skip
     assert fit.converged
     moved = fit.fit.theta + 1e-3 * np.random.default_rng(1).standard_normal(fit.fit.theta.shape)
-    back = ns.neuralnet("y ~ series + z", data, layers=[L.LSTM(2)], algorithm="bfgs", penalty=ns.decay(0.05),
+    back = raw.neuralnet("y ~ series + z", data, layers=[L.LSTM(2)], algorithm="bfgs", penalty=ns.decay(0.05),
                         threshold=1e-6, startweights=moved)  # fmt: skip
     assert back.converged
     np.testing.assert_allclose(back.errors, fit.errors, rtol=1e-8)
@@ -215,10 +216,10 @@ def test_recurrent_by_full_batch(data):
 
 def test_freeze_and_exclude(data):
     given = {"layers": [*IMAGES, L.Dense(3, "tanh")], "random_state": 1, "rep": 2}
-    start = ns.neuralnet("y ~ pixels", data, algorithm="adam", epochs=0, **given)
-    by_epochs = ns.neuralnet("y ~ pixels", data, algorithm="adam", epochs=2, freeze=["conv2d", "dense/bias"], **given)
+    start = raw.neuralnet("y ~ pixels", data, algorithm="adam", epochs=0, **given)
+    by_epochs = raw.neuralnet("y ~ pixels", data, algorithm="adam", epochs=2, freeze=["conv2d", "dense/bias"], **given)
     with pytest.warns(ConvergenceWarning):
-        by_steps = ns.neuralnet(
+        by_steps = raw.neuralnet(
             "y ~ pixels", data, stepmax=20, threshold=1e-9, freeze=["conv2d", "dense/bias"], **given
         )
     for fit in (by_epochs, by_steps):
@@ -228,19 +229,19 @@ def test_freeze_and_exclude(data):
             assert moved == ["dense/kernel", "dense_1/kernel", "dense_1/bias"]
         assert fit.k_params == start.k_params - 20 - 3
         assert fit.layer_table["trained"].tolist() == [0, 0, 36, 4]
-    held = ns.neuralnet("y ~ pixels", data, algorithm="adam", epochs=2, exclude=["conv2d/kernel[0,0,0,1]", "dense/bias[2]"],
+    held = raw.neuralnet("y ~ pixels", data, algorithm="adam", epochs=2, exclude=["conv2d/kernel[0,0,0,1]", "dense/bias[2]"],
                         constant_weights=[0.5], **given)  # fmt: skip
     assert held.get_weights()["conv2d/kernel"][0, 0, 0, 1] == 0.5 and held.get_weights()["dense/bias"][2] == 0
     for freeze, message in [("flatten", "has no weights"), ("conv", "no layer 'conv'; layers: 'conv2d', 'flatten'"),
                             (["conv2d", "dense", "dense_1"], "all weights")]:  # fmt: skip
         with pytest.raises(ArgumentError, match=message):
-            ns.neuralnet("y ~ pixels", data, algorithm="adam", epochs=1, freeze=freeze, **given)
+            raw.neuralnet("y ~ pixels", data, algorithm="adam", epochs=1, freeze=freeze, **given)
 
 
 def test_update_goes_on(data):
     given = {"layers": [*IMAGES], "algorithm": "sgd", "batch_size": 16, "shuffle": False, "random_state": 1, "rep": 2}
-    half = ns.neuralnet("y ~ pixels", data, epochs=2, **given)
-    whole = ns.neuralnet("y ~ pixels", data, epochs=4, **given)
+    half = raw.neuralnet("y ~ pixels", data, epochs=2, **given)
+    whole = raw.neuralnet("y ~ pixels", data, epochs=4, **given)
     np.testing.assert_array_equal(half.update().fit.theta, whole.fit.theta)  # sgd has no memory
     smaller = half.update(learningrate=1e-3, freeze="conv2d", epochs=1)
     np.testing.assert_array_equal(
@@ -254,7 +255,7 @@ def test_update_goes_on(data):
     assert np.all(finished.errors < half.errors)
     with pytest.raises(ArgumentError, match="update: layers belongs to the model"):
         half.update(layers=[L.Flatten()])
-    split = ns.neuralnet("y ~ pixels", data, epochs=1, validation=0.2, **given)
+    split = raw.neuralnet("y ~ pixels", data, epochs=1, validation=0.2, **given)
     np.testing.assert_array_equal(split.update().design.x, split.design.x)
     assert split.update().history["val_loss"].notna().all()
     with pytest.raises(ArgumentError, match="validation must be data"):
@@ -263,7 +264,7 @@ def test_update_goes_on(data):
 
 def test_class_weights_case_weights_callbacks(data):
     seen = []
-    fit = ns.neuralnet("g ~ pixels", data, layers=IMAGES, epochs=2, class_weight="balanced", weights="case", validation=0.2,
+    fit = raw.neuralnet("g ~ pixels", data, layers=IMAGES, epochs=2, class_weight="balanced", weights="case", validation=0.2,
                        callbacks=lambda epoch, logs: seen.append((epoch, logs["val_accuracy"])), **BY_ADAM)  # fmt: skip
     assert [epoch for epoch, _ in seen] == [1, 2]
     assert fit.history["accuracy"].between(0, 1).all()
@@ -291,7 +292,7 @@ def digits():
 def test_a_new_head_on_digits(digits):
     """Features learned on 0 to 4 serve 5 to 9: frozen first, then all layers at a smaller rate."""
     low, few, rest = digits
-    first = ns.neuralnet("digit ~ pixels", low, layers=[L.Conv2D(8, 3, "relu"), L.Flatten()], epochs=8,
+    first = raw.neuralnet("digit ~ pixels", low, layers=[L.Conv2D(8, 3, "relu"), L.Flatten()], epochs=8,
                          learningrate=0.01, **BY_ADAM)  # fmt: skip
     assert first.history["accuracy"].iloc[-1] > 0.95
     head = first.replace_head(few, epochs=30)
@@ -313,10 +314,10 @@ def test_a_new_head_on_digits(digits):
 
 
 def test_what_a_head_needs(data, joined):
-    glm = ns.neuralnet("y ~ z", data, hidden=0, algorithm="lm")
+    glm = raw.neuralnet("y ~ z", data, hidden=0, algorithm="lm")
     with pytest.raises(ArgumentError, match="no hidden layers"):
         glm.replace_head(data)
-    scaled = ns.neuralnet("y ~ pixels", data, layers=IMAGES, algorithm="adam", epochs=0, standardize=True)
+    scaled = raw.neuralnet("y ~ pixels", data, layers=IMAGES, algorithm="adam", epochs=0, standardize=True)
     with pytest.raises(ArgumentError, match="scaling of the fit's data"):
         scaled.replace_head(data)
     other = {**data, "pixels": data["pixels"][:, :4]}
@@ -330,39 +331,39 @@ def test_what_a_head_needs(data, joined):
 def test_arrays_of_all_kinds_of_data(data):
     xr = pytest.importorskip("xarray")
     given = {"layers": IMAGES, "algorithm": "adam", "epochs": 1, "random_state": 1}
-    fit = ns.neuralnet("y ~ pixels", data, **given)
+    fit = raw.neuralnet("y ~ pixels", data, **given)
     labels = [f"r{k}" for k in range(N)]
     dims = ("row", "i", "j", "channel")
     cube = xr.Dataset({"pixels": (dims, data["pixels"]), "y": ("row", data["y"])}, coords={"row": labels})
-    by_xarray = ns.neuralnet("y ~ pixels", cube, **given)
+    by_xarray = raw.neuralnet("y ~ pixels", cube, **given)
     np.testing.assert_array_equal(by_xarray.fit.theta, fit.fit.theta)
     assert by_xarray.predict(cube).index.tolist() == labels
-    arrays = ns.NeuralNet(data["y"], data["pixels"], **given).fit()
+    arrays = raw.NeuralNet(data["y"], data["pixels"], **given).fit()
     np.testing.assert_array_equal(arrays.fit.theta, fit.fit.theta)
     np.testing.assert_array_equal(arrays.predict(data["pixels"][:3]), fit.predict()[:3])
-    every = ns.neuralnet("y ~ .", {"y": data["y"], "pixels": data["pixels"]}, **given)
+    every = raw.neuralnet("y ~ .", {"y": data["y"], "pixels": data["pixels"]}, **given)
     np.testing.assert_array_equal(every.fit.theta, fit.fit.theta)
-    grey = ns.neuralnet("y ~ {pixels / 255}", {**data, "pixels": (255 * data["pixels"]).astype(np.uint8)}, **given)
+    grey = raw.neuralnet("y ~ {pixels / 255}", {**data, "pixels": (255 * data["pixels"]).astype(np.uint8)}, **given)
     np.testing.assert_allclose(grey.design.x, fit.design.x, atol=1 / 255)
     assert list(grey.design.terms) == ["pixels / 255"]
 
 
 def test_channels_are_joined(data):
     two = {**data, "edges": data["pixels"] ** 2}
-    fit = ns.neuralnet("y ~ pixels + edges + z", two, layers=IMAGES, algorithm="adam", epochs=1)
+    fit = raw.neuralnet("y ~ pixels + edges + z", two, layers=IMAGES, algorithm="adam", epochs=1)
     assert fit.network.input_shape == (5, 4, 2)
     both = np.concatenate([two["pixels"], two["edges"]], axis=-1)
     np.testing.assert_allclose(fit.features("conv2d"), convolve(both, fit.get_weights()), rtol=1e-12, atol=1e-14)
     with pytest.raises(DataError, match=r"'pixels' \(5, 4, 1\), 'series' \(6, 2\) cannot be joined"):
-        ns.neuralnet("y ~ pixels + series", two, layers=IMAGES)
-    assert ns.neuralnet("y ~ pixels + series", two, hidden=1, algorithm="adam", epochs=0).network.topology == "32-1-1"
+        raw.neuralnet("y ~ pixels + series", two, layers=IMAGES)
+    assert raw.neuralnet("y ~ pixels + series", two, hidden=1, algorithm="adam", epochs=0).network.topology == "32-1-1"
 
 
 def test_scaling_is_by_channel(data):
     given = {"layers": [*IMAGES, L.Dense(2, "tanh")], "algorithm": "adam", "epochs": 2, "random_state": 1}
-    fit = ns.neuralnet("y ~ pixels + z", data, standardize=True, **given)
+    fit = raw.neuralnet("y ~ pixels + z", data, standardize=True, **given)
     scaled = {name: (data[name] - data[name].mean()) / data[name].std(ddof=1) for name in ("pixels", "z", "y")}
-    by_hand = ns.neuralnet("y ~ pixels + z", scaled, **given)
+    by_hand = raw.neuralnet("y ~ pixels + z", scaled, **given)
     back = by_hand.predict() * data["y"].std(ddof=1) + data["y"].mean()
     np.testing.assert_allclose(fit.predict(), back, rtol=1e-9)
     assert fit.design.scaling.x_sd.shape == (21,) and np.unique(fit.design.scaling.x_sd).size == 2
@@ -372,13 +373,13 @@ def test_scaling_is_by_channel(data):
 def test_missing_rows_and_shapes(data):
     gaps = {**data, "pixels": data["pixels"].copy()}
     gaps["pixels"][3, 0, 0, 0] = np.nan
-    fit = ns.neuralnet("y ~ pixels", gaps, layers=IMAGES, algorithm="adam", epochs=1)
+    fit = raw.neuralnet("y ~ pixels", gaps, layers=IMAGES, algorithm="adam", epochs=1)
     assert np.flatnonzero(fit.fittedvalues.isna()).tolist() == [3]
     assert np.isnan(fit.features("conv2d")[3]).all() and np.isfinite(fit.features("conv2d")[:3]).all()
     new = fit.predict({"pixels": gaps["pixels"][2:5]})
     assert new.isna().tolist() == [False, True, False]
     with pytest.raises(DataError, match=r"'pixels' \(1\)"):
-        ns.neuralnet("y ~ pixels", gaps, layers=IMAGES, missing="raise")
+        raw.neuralnet("y ~ pixels", gaps, layers=IMAGES, missing="raise")
     with pytest.raises(DataError, match=r"column 'pixels' held an array of shape \(5, 4, 1\) .* shape \(4, 4, 1\) now"):
         fit.predict({"pixels": data["pixels"][:, 1:]})
     with pytest.raises(DataError, match=r"'pixels' held an array .* one value"):
@@ -389,19 +390,19 @@ def test_missing_rows_and_shapes(data):
         ({"pixels": np.zeros((N, 3, 0))}, "axis is empty"),
     ]:  # fmt: skip
         with pytest.raises(DataError, match=message):
-            ns.neuralnet("y ~ pixels", {**data, **change}, layers=IMAGES)
+            raw.neuralnet("y ~ pixels", {**data, **change}, layers=IMAGES)
     for formula, error, message in [
         ("y ~ pixels:z", ArgumentError, "put arithmetic into braces"), ("y ~ poly(pixels, 2)", DataError, "elementwise"),
         ("y ~ {pixels + series}", DataError, "pixels"), ("pixels:z ~ y", ArgumentError, "left-hand"),
     ]:  # fmt: skip
         with pytest.raises(error, match=message):
-            ns.neuralnet(formula, data, layers=IMAGES)
+            raw.neuralnet(formula, data, layers=IMAGES)
     with pytest.raises(DataError, match=r"weights has the shape \(5, 4, 1\) per row"):
-        ns.neuralnet("y ~ z", data, weights="pixels")
+        raw.neuralnet("y ~ z", data, weights="pixels")
 
 
 def test_an_array_as_response(data):
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "track ~ z", {"track": data["series"][:, :2, 0], "z": data["z"]}, hidden=0, algorithm="lm", threshold=1e-9,
         random_state=1,
     )
@@ -422,13 +423,13 @@ def test_an_array_as_response(data):
 )
 def test_layers_that_do_not_fit(data, layers, message):
     with pytest.raises(ArgumentError, match=message):
-        ns.neuralnet("y ~ pixels", data, layers=layers)
+        raw.neuralnet("y ~ pixels", data, layers=layers)
 
 
 @pytest.mark.parametrize("more", [{"hidden": 3}, {"act_fct": "tanh"}, {"compat": "R"}])
 def test_what_cannot_stand_beside_layers(data, more):
     with pytest.raises(ArgumentError, match=f"{next(iter(more))} cannot be combined with layers="):
-        ns.neuralnet("y ~ pixels", data, layers=IMAGES, **more)
+        raw.neuralnet("y ~ pixels", data, layers=IMAGES, **more)
 
 
 # -- what a fit can do --------------------------
@@ -454,7 +455,7 @@ def test_summary_shows_the_layers(joined):
 
 
 def test_inference_of_a_small_layered_net(data):
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "y ~ series", data, layers=[L.LSTM(1)], algorithm="bfgs", penalty=ns.decay(0.02), threshold=1e-6, random_state=1
     )
     assert fit.converged
@@ -470,7 +471,7 @@ def test_inference_of_a_small_layered_net(data):
 
 def test_saved_fits(data, joined, tmp_path):
     path = tmp_path / "fit.nst"
-    scaled = ns.neuralnet("y ~ {pixels * 2} + z", data, layers=[L.Conv2D(2, (2, 3), lambda z: z / (1 + z**2)), *IMAGES[1:]],
+    scaled = raw.neuralnet("y ~ {pixels * 2} + z", data, layers=[L.Conv2D(2, (2, 3), lambda z: z / (1 + z**2)), *IMAGES[1:]],
                           algorithm="adam", epochs=1, standardize=True, freeze="conv2d/bias")  # fmt: skip
     for fit in (joined, scaled):
         fit.save(path)
@@ -521,7 +522,7 @@ def test_every_kind_of_layer_has_arrays_and_start_weights(kind):
 @pytest.mark.parametrize("standardize", [False, True])
 def test_risk_of_a_layered_net(data, standardize):
     """Cross-validation trains the parts as a fit does: the same error as folds by hand."""
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "y ~ pixels + z", data, layers=IMAGES, algorithm="lbfgs", threshold=1e-4, penalty=ns.decay(0.05),
         standardize=standardize, freeze="conv2d/bias", random_state=1,
     )  # fmt: skip
@@ -532,6 +533,6 @@ def test_risk_of_a_layered_net(data, standardize):
 
 
 def test_covariance_df_refits_the_procedure(data):
-    fit = ns.neuralnet("y ~ pixels", data, layers=IMAGES, algorithm="adam", epochs=3, random_state=1)
+    fit = raw.neuralnet("y ~ pixels", data, layers=IMAGES, algorithm="adam", epochs=3, random_state=1)
     df = fit.df("covariance", draws=10, sigma=0.05, random_state=1)
     assert np.isfinite(float(df)) and df.se > 0

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+import raw
 import statsmodels.api as sm
 from fits import boston, linear_data, ols, ridge
 from reference import target
 
-import neuralstat as ns
 from neuralstat.df import DegreesOfFreedom
 
 
@@ -34,7 +34,7 @@ def test_criteria_equal_statsmodels():
     )
     w = np.random.default_rng(0).uniform(0.5, 2, 50)
     weighted = sm.WLS(y, sm.add_constant(x), weights=w).fit()
-    ours = ns.NeuralNet(y, x, hidden=0, weights=w).fit(
+    ours = raw.NeuralNet(y, x, hidden=0, weights=w).fit(
         threshold=1e-8, random_state=1
     )
     assert ours.aic == pytest.approx(weighted.aic) and ours.df("divergence") == pytest.approx(5)

@@ -4,6 +4,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import statsmodels.api as sm
 from glms import CASES, IDS, UNIT, S, data, ours, theirs
 
@@ -94,7 +95,7 @@ SMOOTH = ("identity", "log", "logit", "probit", "cauchy", "cloglog", "loglog", "
 def test_training_reaches_the_glm(case):
     frame = data(resolve_family(case))
     glm, _ = theirs(case, frame)
-    fit = ns.neuralnet("y ~ x + z", frame, hidden=0, family=case, threshold=1e-7, random_state=4, rep=2)
+    fit = raw.neuralnet("y ~ x + z", frame, hidden=0, family=case, threshold=1e-7, random_state=4, rep=2)
     assert fit.converged
     assert_close(fit.theta, np.tile(glm.params, (2, 1)), "params of both repetitions", atol=1e-6)
 
@@ -105,7 +106,7 @@ def test_standardised_gaussian_reports_original_units():
     frame["x"] = 1e4 + 30 * frame.x
     exog = sm.add_constant(frame[["x", "z"]])
     glm = sm.GLM(frame.y, exog).fit()
-    fit = ns.neuralnet("y ~ x + z", frame, hidden=0, standardize=True, threshold=1e-7, random_state=1)
+    fit = raw.neuralnet("y ~ x + z", frame, hidden=0, standardize=True, threshold=1e-7, random_state=1)
     assert_close(fit.params, glm.params, "params")
     assert_close(fit.bse, glm.bse, "bse", rtol=1e-5)
     assert_close(fit.standard_errors("hessian"), glm.bse, "hessian", rtol=1e-5)
@@ -116,7 +117,7 @@ def test_standardised_gaussian_reports_original_units():
 def test_err_fct_has_a_likelihood_too():
     frame = data(resolve_family("binomial"))
     glm, robust = theirs(S.Binomial(), frame)
-    fit = ns.neuralnet("y ~ x + z", frame, hidden=0, err_fct="ce", linear_output=False, startweights=list(glm.params))
+    fit = raw.neuralnet("y ~ x + z", frame, hidden=0, err_fct="ce", linear_output=False, startweights=list(glm.params))
     assert_close(fit.bse, glm.bse, "bse")
     assert_close([fit.llf, fit.deviance, fit.null_deviance], [glm.llf, glm.deviance, glm.null_deviance], "llf")
     assert_close(fit.standard_errors("HC0"), robust.bse, "HC0")
@@ -128,7 +129,7 @@ def test_multinomial_equals_mnlogit():
     score = np.stack([0 * frame.x, 0.5 + frame.x, -0.3 + 0.5 * frame.z]) + rng.gumbel(size=(3, 200))
     frame["g"] = np.array(["a", "b", "c"])[score.argmax(axis=0)]
     glm = sm.MNLogit(score.argmax(axis=0), sm.add_constant(frame[["x", "z"]])).fit(disp=0, tol=1e-12)
-    fit = ns.neuralnet("g ~ x + z", frame, hidden=0, family="multinomial", threshold=1e-6, random_state=1)
+    fit = raw.neuralnet("g ~ x + z", frame, hidden=0, family="multinomial", threshold=1e-6, random_state=1)
     w = fit.weights[0][0]
     assert_close(w[:, 1:] - w[:, :1], glm.params, "contrasts", rtol=1e-5)
     contrast = np.hstack([np.tile(-np.eye(3), (2, 1)), np.eye(6)])
@@ -139,7 +140,7 @@ def test_multinomial_equals_mnlogit():
     assert (fit.df_model, fit.df_resid) == (glm.df_model, glm.df_resid)
     assert fit.pseudo_rsquared("mcf") == pytest.approx(glm.prsquared)
     assert np.square(fit.resid_deviance).to_numpy().sum() == pytest.approx(fit.deviance)
-    shifted = ns.neuralnet(
+    shifted = raw.neuralnet(
         "g ~ x + z", frame, hidden=0, family="multinomial", threshold=1e-6, random_state=1,
         offset=np.tile([0.0, 0.2, -0.1], (200, 1)),
     )  # fmt: skip
@@ -152,10 +153,10 @@ def test_rs_convention_of_the_aic():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.uniform(size=40)})
     frame["y"] = rng.gamma(3.0, np.exp(frame.x) / 3)
-    fit = ns.neuralnet("y ~ x", frame, hidden=0, threshold=1e-6, random_state=1)
+    fit = raw.neuralnet("y ~ x", frame, hidden=0, threshold=1e-6, random_state=1)
     rss = float(np.sum(fit.resid**2))
     assert fit.info_criteria("aic", convention="R") == pytest.approx(40 * (np.log(2 * np.pi * rss / 40) + 1) + 2 * 3)
-    gamma = ns.neuralnet("y ~ x", frame, hidden=0, family=ns.families.Gamma("log"), threshold=1e-6, random_state=1)
+    gamma = raw.neuralnet("y ~ x", frame, hidden=0, family=ns.families.Gamma("log"), threshold=1e-6, random_state=1)
     from scipy.stats import gamma as density
 
     phi, mu = gamma.deviance / 40, gamma.fittedvalues
@@ -168,7 +169,7 @@ def test_rs_convention_of_the_aic():
 
 def test_penalty_is_no_part_of_the_deviance():
     frame = data(resolve_family("poisson"))
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "y ~ x + z", frame, hidden=0, family="poisson", penalty=ns.decay(1.0), threshold=1e-8, random_state=1
     )
     assert fit.errors[0] == pytest.approx(fit.deviance / 2 + 0.5 * np.sum(fit.params**2))
@@ -181,8 +182,8 @@ def test_zero_weights_leave_rows_out():
     frame = data(resolve_family("gamma"))
     frame.loc[:9, "w"] = 0.0
     options = {"hidden": 0, "family": ns.families.Gamma("log"), "threshold": 1e-7, "random_state": 1}
-    all_rows = ns.neuralnet("y ~ x + z", frame, weights="w", **options)
-    fewer = ns.neuralnet("y ~ x + z", frame.iloc[10:], weights="w", **options)
+    all_rows = raw.neuralnet("y ~ x + z", frame, weights="w", **options)
+    fewer = raw.neuralnet("y ~ x + z", frame.iloc[10:], weights="w", **options)
     for name in ("llf", "aic", "scale", "deviance", "df_resid"):
         assert getattr(all_rows, name) == pytest.approx(getattr(fewer, name), rel=1e-6), name
     assert_close(all_rows.bse, fewer.bse, "bse", rtol=1e-5)
@@ -190,7 +191,7 @@ def test_zero_weights_leave_rows_out():
 
 def test_custom_error_has_no_likelihood():
     frame = data(resolve_family("gamma"))
-    fit = ns.neuralnet("y ~ x", frame, hidden=0, err_fct=lambda x, y: (y - x) ** 4, threshold=0.1, random_state=1)
+    fit = raw.neuralnet("y ~ x", frame, hidden=0, err_fct=lambda x, y: (y - x) ** 4, threshold=0.1, random_state=1)
     with pytest.raises(ns.errors.ArgumentError, match="belongs to no family"):
         _ = fit.llf
     assert np.isfinite(fit.bse).all()
@@ -200,7 +201,7 @@ def test_custom_error_has_no_likelihood():
 
 def test_arguments_are_checked():
     frame = data(resolve_family("gamma"))
-    fit = ns.neuralnet("y ~ x", frame, hidden=0, threshold=0.1, random_state=1)
+    fit = raw.neuralnet("y ~ x", frame, hidden=0, threshold=0.1, random_state=1)
     for call, words in (
         (lambda: fit.info_criteria("dic"), "crit must be"),
         (lambda: fit.info_criteria("aic", scale="ml"), "scale must"),

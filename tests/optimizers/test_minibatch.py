@@ -8,6 +8,7 @@ import numba
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from reference import load
 
 import neuralstat as ns
@@ -357,7 +358,7 @@ def data():
 
 
 def test_a_fit_by_epochs(data, tmp_path):
-    fit = ns.neuralnet("y ~ a + b", data, hidden=4, algorithm="adam", learningrate=0.02, epochs=30, batch_size=10, rep=2,
+    fit = raw.neuralnet("y ~ a + b", data, hidden=4, algorithm="adam", learningrate=0.02, epochs=30, batch_size=10, rep=2,
                        validation=0.25, early_stopping=ns.EarlyStopping(10), standardize=True, penalty=ns.decay(1e-3),
                        weights="w", random_state=1)  # fmt: skip
     assert fit.nobs == 45
@@ -390,40 +391,40 @@ def test_a_fit_by_epochs(data, tmp_path):
 
 def test_validation_data_and_results_do_not_depend_on_threads(data):
     def fit(**more):
-        return ns.neuralnet("y ~ a + b", data.iloc[:40], hidden=3, algorithm=Adam(0.02), epochs=5, rep=2, random_state=3,
+        return raw.neuralnet("y ~ a + b", data.iloc[:40], hidden=3, algorithm=Adam(0.02), epochs=5, rep=2, random_state=3,
                             validation=data.iloc[40:], **more)  # fmt: skip
 
     one, two = fit(n_jobs=1), fit(n_jobs=2)
     assert one.nobs == 40
     assert np.array_equal(one.fit.theta, two.fit.theta)
-    arrays = ns.NeuralNet(data["y"].iloc[:40], data[["a", "b"]].iloc[:40], hidden=3, algorithm=Adam(0.02), epochs=5, rep=2,
+    arrays = raw.NeuralNet(data["y"].iloc[:40], data[["a", "b"]].iloc[:40], hidden=3, algorithm=Adam(0.02), epochs=5, rep=2,
                           random_state=3, validation=(data["y"].iloc[40:], data[["a", "b"]].iloc[40:])).fit()  # fmt: skip
     assert np.array_equal(one.fit.theta, arrays.fit.theta)
     np.testing.assert_array_equal(one.history["val_loss"], arrays.history["val_loss"])
 
 
 def test_no_epochs_and_explicit_rules(data):
-    fit = ns.neuralnet("y ~ a", data, hidden=2, algorithm="sgd", epochs=0, random_state=1)
+    fit = raw.neuralnet("y ~ a", data, hidden=2, algorithm="sgd", epochs=0, random_state=1)
     assert np.array_equal(fit.fit.theta, fit.fit.start)
     assert fit.history.empty
     assert fit.fit.loss[0] == pytest.approx(0.5 * np.sum((data["y"] - fit.predict()) ** 2))
-    fit = ns.neuralnet("y ~ a", data, hidden=0, algorithm="sgd", learningrate=0.3, epochs=2000, threshold=0.01,
+    fit = raw.neuralnet("y ~ a", data, hidden=0, algorithm="sgd", learningrate=0.3, epochs=2000, threshold=0.01,
                        batch_size=None, random_state=1)  # fmt: skip
     assert fit.reps["status"].tolist() == ["converged"]
     assert fit.fit.reached[0] <= 0.01
     with pytest.warns(ns.errors.ConvergenceWarning, match="within the epochs"):
-        fit = ns.neuralnet("y ~ a", data, algorithm="sgd", epochs=50, stepmax=7, random_state=1)
+        fit = raw.neuralnet("y ~ a", data, algorithm="sgd", epochs=50, stepmax=7, random_state=1)
     assert fit.fit.steps[0] == 7
 
 
 def test_classes(data):
     frame = data.assign(g=np.where(data["a"] > 0.5, "high", np.where(data["a"] < -0.5, "low", "mid")))
-    fit = ns.neuralnet("g ~ a + b", frame, hidden=3, family="multinomial", algorithm="rmsprop", learningrate=0.02, epochs=40,
+    fit = raw.neuralnet("g ~ a + b", frame, hidden=3, family="multinomial", algorithm="rmsprop", learningrate=0.02, epochs=40,
                        batch_size=16, random_state=2, class_weight={"mid": 2.0})  # fmt: skip
     assert fit.history["accuracy"].iloc[-1] > 0.7
     np.testing.assert_allclose(fit.design.weights, np.where(frame["g"] == "mid", 2.0, 1.0))
     said = fit.predict(type="class")
-    full = ns.neuralnet("g ~ a + b", frame, hidden=3, family="multinomial", algorithm="sgd", epochs=1, batch_size=None,
+    full = raw.neuralnet("g ~ a + b", frame, hidden=3, family="multinomial", algorithm="sgd", epochs=1, batch_size=None,
                         startweights=fit.weights[0], random_state=2)  # fmt: skip
     assert full.history["accuracy"].iloc[0] == pytest.approx(np.mean(said.to_numpy() == frame["g"].to_numpy()))
 
@@ -453,7 +454,7 @@ def test_classes(data):
 )
 def test_arguments_are_named(data, arguments, message):
     with pytest.raises(ns.errors.ArgumentError, match=message):
-        ns.neuralnet("y ~ a", data, **arguments)
+        raw.neuralnet("y ~ a", data, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +479,7 @@ def test_settings_are_checked(make, message):
 
 
 def test_degrees_of_freedom_by_refitting(data):
-    fit = ns.neuralnet("y ~ a", data, hidden=0, algorithm="sgd", learningrate=0.3, epochs=200, batch_size=None,
+    fit = raw.neuralnet("y ~ a", data, hidden=0, algorithm="sgd", learningrate=0.3, epochs=200, batch_size=None,
                        random_state=1)  # fmt: skip
     df = fit.df("gdf", random_state=1)
     assert df.se < 0.5
@@ -488,10 +489,10 @@ def test_degrees_of_freedom_by_refitting(data):
 def test_checkpoint_keeps_the_seeds(data, tmp_path):
     file = tmp_path / "fit.npz"
     arguments = {"hidden": 2, "algorithm": "adam", "batch_size": 8, "checkpoint": file}
-    first = ns.neuralnet("y ~ a", data, epochs=3, **arguments)
-    second = ns.neuralnet("y ~ a", data, epochs=6, **arguments)
+    first = raw.neuralnet("y ~ a", data, epochs=3, **arguments)
+    second = raw.neuralnet("y ~ a", data, epochs=6, **arguments)
     assert np.array_equal(first.fit.start, second.fit.start)
-    whole = ns.neuralnet(
+    whole = raw.neuralnet(
         "y ~ a", data, epochs=6, hidden=2, algorithm="adam", batch_size=8, random_state=first.seeds.entropy
     )
     assert np.array_equal(second.fit.theta, whole.fit.theta)

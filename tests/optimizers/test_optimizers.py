@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 from reference import array, load, table, target
 
 import neuralstat as ns
@@ -162,10 +163,10 @@ def test_linear_models_are_exact():
     wls = sm.WLS(frame["y"], design, weights=frame["w"]).fit().params.to_numpy()
     logit = sm.GLM(frame["z"], design, family=sm.families.Binomial()).fit(tol=1e-14).params.to_numpy()
     for algorithm in ("lm", "bfgs", "lbfgs", "auto"):
-        fit = ns.neuralnet("y ~ a + b + c", frame, hidden=0, algorithm=algorithm, threshold=1e-9, weights="w",
+        fit = raw.neuralnet("y ~ a + b + c", frame, hidden=0, algorithm=algorithm, threshold=1e-9, weights="w",
                            random_state=1)  # fmt: skip
         np.testing.assert_allclose(fit.params.to_numpy(), wls, atol=1e-8)
-        fit = ns.neuralnet("z ~ a + b + c", frame, hidden=0, algorithm=algorithm, threshold=1e-9, family="binomial",
+        fit = raw.neuralnet("z ~ a + b + c", frame, hidden=0, algorithm=algorithm, threshold=1e-9, family="binomial",
                            random_state=1)  # fmt: skip
         np.testing.assert_allclose(fit.params.to_numpy(), logit, atol=1e-8)
 
@@ -192,7 +193,7 @@ def test_families_are_exact(family, link):
         frame["y"] = rng.binomial(1, mean / (1 + mean))
     expected = sm.GLM(frame["y"], sm.add_constant(x), family=theirs).fit(tol=1e-14).params.to_numpy()
     for algorithm in ("lm", "bfgs"):
-        fit = ns.neuralnet("y ~ a + b", frame, hidden=0, algorithm=algorithm, threshold=1e-8, family=theirs,
+        fit = raw.neuralnet("y ~ a + b", frame, hidden=0, algorithm=algorithm, threshold=1e-8, family=theirs,
                            startweights=[0.1, 0.0, 0.0])  # fmt: skip
         np.testing.assert_allclose(fit.params.to_numpy(), expected, atol=1e-7)
         assert algorithm != "lm" or fit.fit.steps[0] <= 15
@@ -243,12 +244,12 @@ def test_decay_fits_of_the_df_table(lam):
     row = next(r for r in stored["results"] if r["lam"] == lam)
     frame = pd.DataFrame({"x": stored["xs"], "y": stored["y"]})
     options = {"hidden": 5, "algorithm": "lm", "penalty": ns.decay(lam), "stepmax": 5000, "random_state": 1}
-    best = ns.neuralnet("y ~ x", frame, threshold=1e-6, rep=200, **options).errors.min()
+    best = raw.neuralnet("y ~ x", frame, threshold=1e-6, rep=200, **options).errors.min()
     assert 2 * best <= row["obj"] * (1 + 2e-5)  # the stored one is RSS + lam |w|^2
     w = np.array(row["w"])  # 5 biases, 5 slopes, then the output's weights
     start = np.concatenate([np.stack([w[:5], w[5:10]], axis=1).ravel(), w[10:]])
     near = start + 1e-3 * np.random.default_rng(2).standard_normal(16)
-    fit = ns.neuralnet("y ~ x", frame, threshold=1e-7, startweights=near, **options)
+    fit = raw.neuralnet("y ~ x", frame, threshold=1e-7, startweights=near, **options)
     assert 2 * fit.errors[0] == pytest.approx(row["obj"], rel=1e-10)
     rss = float(np.sum((frame["y"] - fit.predict(rep="best")) ** 2))
     assert rss == pytest.approx(row["RSS"], rel=1e-5)
@@ -307,7 +308,7 @@ def test_lasso_of_a_linear_model():
             beta[j] = np.sign(x[:, j] @ r) * max(abs(x[:, j] @ r) - lam, 0) / (x[:, j] @ x[:, j])
     frame = pd.DataFrame(x, columns=list("abcdef")).assign(y=y)
     for algorithm in ("lbfgs", "lm", "rprop+"):
-        fit = ns.neuralnet("y ~ .", frame, hidden=0, algorithm=algorithm, penalty=ns.l1(lam, biases=False),
+        fit = raw.neuralnet("y ~ .", frame, hidden=0, algorithm=algorithm, penalty=ns.l1(lam, biases=False),
                            threshold=1e-7, random_state=1)  # fmt: skip
         found = fit.params.to_numpy()[1:]
         np.testing.assert_allclose(found, beta, atol=1e-7)
@@ -318,7 +319,7 @@ def test_penalty_by_term():
     rng = np.random.default_rng(2)
     frame = pd.DataFrame({"a": rng.standard_normal(60), "g": rng.choice(["u", "v", "w"], 60)})
     frame["y"] = frame["a"] + (frame["g"] == "v") + 0.1 * rng.standard_normal(60)
-    fit = ns.neuralnet("y ~ a + g", frame, hidden=3, algorithm="lm", penalty=ns.decay(0.1, terms={"g": 30.0}),
+    fit = raw.neuralnet("y ~ a + g", frame, hidden=3, algorithm="lm", penalty=ns.decay(0.1, terms={"g": 30.0}),
                        threshold=1e-6, random_state=1)  # fmt: skip
     where = term_weights(fit.network, fit.design.terms)
     assert where["g"].size == 6
@@ -326,11 +327,11 @@ def test_penalty_by_term():
     table_ = coefficients(fit.settings.penalty, fit.network, fit.design)
     assert np.all(table_[where["g"], 0] == 30)
     assert np.all(np.delete(table_[:, 0], where["g"]) == 0.1)
-    plain = ns.neuralnet("y ~ a + g", frame, hidden=3, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6,
+    plain = raw.neuralnet("y ~ a + g", frame, hidden=3, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6,
                          random_state=1)  # fmt: skip
     assert np.abs(fit.theta[0][where["g"]]).sum() < 0.5 * np.abs(plain.theta[0][where["g"]]).sum()
     with pytest.raises(ArgumentError, match="no term 'h'"):
-        ns.neuralnet("y ~ a + g", frame, penalty=ns.decay(0.1, terms={"h": 1.0}))
+        raw.neuralnet("y ~ a + g", frame, penalty=ns.decay(0.1, terms={"h": 1.0}))
 
 
 def test_relative_tolerance():
@@ -348,21 +349,21 @@ def test_relative_tolerance():
 def test_polish_and_names():
     data = ns.datasets.doppler(n=60, noise=0.3, random_state=1)
     options = {"hidden": 2, "penalty": ns.decay(0.05), "rep": 2, "random_state": 3, "threshold": 0.1}
-    plain = ns.neuralnet("y ~ x", data, **options)
-    fine = ns.neuralnet("y ~ x", data, polish=True, **options)
+    plain = raw.neuralnet("y ~ x", data, **options)
+    fine = raw.neuralnet("y ~ x", data, polish=True, **options)
     assert fine.algorithm == "rprop+, then lm"
     assert "rprop+, then lm" in str(fine.summary())
     assert np.all(fine.fit.reached <= 1e-6)
     assert np.all(fine.fit.steps > plain.fit.steps)
     assert np.all(fine.errors <= plain.errors)
     assert fine.converged
-    auto = ns.neuralnet("y ~ x", data, algorithm="auto", **options)
+    auto = raw.neuralnet("y ~ x", data, algorithm="auto", **options)
     assert auto.algorithm == "lm (chosen automatically)"
     assert auto.settings.algorithm == "auto"
-    own = ns.neuralnet("y ~ x", data, algorithm=LBFGS(memory=3), **options)
+    own = raw.neuralnet("y ~ x", data, algorithm=LBFGS(memory=3), **options)
     assert own.algorithm == "lbfgs"
     assert "LBFGS(memory=3)" in own.call
-    rprop = ns.neuralnet("y ~ x", data, algorithm=RProp(), **options)
+    rprop = raw.neuralnet("y ~ x", data, algorithm=RProp(), **options)
     assert np.array_equal(rprop.theta, plain.theta)
     assert choose(10, 100, 1, False) == "lm"
     assert choose(1000, 100, 1, False) == "bfgs"
@@ -371,7 +372,7 @@ def test_polish_and_names():
 
 def test_saved_and_loaded(tmp_path):
     data = ns.datasets.doppler(n=60, noise=0.3, random_state=1)
-    fit = ns.neuralnet("y ~ x", data, hidden=2, algorithm=LM(damping=1.0), penalty=ns.decay(0.1, terms={"x": 0.2}),
+    fit = raw.neuralnet("y ~ x", data, hidden=2, algorithm=LM(damping=1.0), penalty=ns.decay(0.1, terms={"x": 0.2}),
                        rep=4, keep=2, random_state=3)  # fmt: skip
     fit.save(tmp_path / "fit.nst")
     again = ns.load(tmp_path / "fit.nst")
@@ -392,8 +393,8 @@ def test_pruning():
         "random_state": 5,
         "threshold": 1e-3,
     }
-    every = ns.neuralnet("y ~ x", data, rep=12, **options)
-    few = ns.neuralnet("y ~ x", data, rep=12, keep=3, **options)
+    every = raw.neuralnet("y ~ x", data, rep=12, **options)
+    few = raw.neuralnet("y ~ x", data, rep=12, keep=3, **options)
     assert few.nrep == 3
     assert len(few.pruned) == 9
     assert set(few.pruned["status"]) == {"pruned"}
@@ -401,7 +402,7 @@ def test_pruning():
     for r, b in enumerate(few.fit.number):  # those kept end where they end without pruning
         assert np.array_equal(few.theta[r], every.theta[b])
         assert few.fit.steps[r] == every.fit.steps[b]
-    again = ns.neuralnet("y ~ x", data, rep=12, keep=3, n_jobs=1, **options)
+    again = raw.neuralnet("y ~ x", data, rep=12, keep=3, n_jobs=1, **options)
     assert np.array_equal(again.theta, few.theta)
     assert every.pruned.empty
 
@@ -460,7 +461,7 @@ def test_distinct_optima():
     outputs = np.concatenate([f, f + 1e-6, -f, 2 * f])
     assert distinct_optima(np.array([1.0, 1.00001, 1.00002, 3.0]), outputs).tolist() == [1, 1, 2, 3]
     data = ns.datasets.doppler(n=60, noise=0.3, random_state=1)
-    fit = ns.neuralnet("y ~ x", data, hidden=2, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-7, rep=10,
+    fit = raw.neuralnet("y ~ x", data, hidden=2, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-7, rep=10,
                        random_state=1)  # fmt: skip
     one = fit.reps["optimum"] == 1
     assert one.sum() >= 2
@@ -478,7 +479,7 @@ def test_custom_loss():
         return ((x - y) ** 2 + 0.01) ** 0.5
 
     for algorithm in ("lm", "bfgs"):
-        fit = ns.neuralnet("y ~ x", frame, hidden=2, act_fct="tanh", err_fct=huber, algorithm=algorithm,
+        fit = raw.neuralnet("y ~ x", frame, hidden=2, act_fct="tanh", err_fct=huber, algorithm=algorithm,
                            penalty=ns.decay(0.01), threshold=1e-6, random_state=1)  # fmt: skip
         assert fit.converged
         residual = frame["y"] - fit.predict()
@@ -500,7 +501,7 @@ def test_custom_loss():
 def test_refusals(options, words):
     data = ns.datasets.doppler(n=30, noise=0.3, random_state=1)
     with pytest.raises(ArgumentError, match=words):
-        ns.neuralnet("y ~ x", data, **options)
+        raw.neuralnet("y ~ x", data, **options)
     with pytest.raises(ArgumentError, match="LM: damping"):
         LM(damping=-1)
     with pytest.raises(ArgumentError, match="LBFGS: memory"):
@@ -528,6 +529,6 @@ def test_hopeless_fits_end():
     data = ns.datasets.doppler(n=30, noise=0.3, random_state=1)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = ns.neuralnet("y ~ x", data, hidden=5, algorithm="lm", stepmax=5, threshold=1e-9)
+        fit = raw.neuralnet("y ~ x", data, hidden=5, algorithm="lm", stepmax=5, threshold=1e-9)
     assert any(issubclass(w.category, ConvergenceWarning) for w in caught)
     assert replace(fit.fit, algorithm="").algorithm == ""

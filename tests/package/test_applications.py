@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import raw
 from places import KERAS_WEIGHTS
 
 import neuralstat as ns
@@ -60,7 +61,7 @@ def test_its_layers_start_a_fit():
     with np.load(KERAS_WEIGHTS / "vgg.npz") as stored:
         images = stored["inputs"]
     data = {"kind": ["a", "b", "a"], "pixels": images / 50}
-    fit = ns.neuralnet("kind ~ pixels", data, layers=[*base, ns.layers.Flatten()], family="binomial", algorithm="adam",
+    fit = raw.neuralnet("kind ~ pixels", data, layers=[*base, ns.layers.Flatten()], family="binomial", algorithm="adam",
                        epochs=2, startweights=base.startweights, freeze=base.weight_names, random_state=1)  # fmt: skip
     np.testing.assert_array_equal(fit.get_weights()["block1_conv1/kernel"], file["block1_conv1/kernel"])
     np.testing.assert_allclose(fit.features("block1_pool"), base.features(images / 50), rtol=1e-12)

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
-import neuralstat as ns
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 
 NAN, INF = np.nan, np.inf
@@ -24,7 +24,7 @@ def frame():
 def fitted(formula="y + b ~ x + z + g", **arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ns.neuralnet(formula, frame(), **{"stepmax": 3, "rep": 2, "random_state": 1, **arguments})
+        return raw.neuralnet(formula, frame(), **{"stepmax": 3, "rep": 2, "random_state": 1, **arguments})
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def base(name):
 @pytest.mark.parametrize(("name", "value", "shown"), table())
 def test_arguments_of_neuralnet(name, value, shown):
     with pytest.raises(NeuralStatError) as caught:
-        ns.neuralnet("y ~ x", frame(), **base(name), **{name: value})
+        raw.neuralnet("y ~ x", frame(), **base(name), **{name: value})
     assert name in str(caught.value)
     assert shown in str(caught.value)
 
@@ -141,11 +141,11 @@ def test_arguments_of_the_model_and_its_fit(name, value, shown):
         shown = repr(value)
     data = frame()
     with pytest.raises(NeuralStatError) as caught:
-        ns.NeuralNet(data["y"], data[["x"]], **base(name)).fit(**{name: value})
+        raw.NeuralNet(data["y"], data[["x"]], **base(name)).fit(**{name: value})
     assert name in str(caught.value)
     assert shown in str(caught.value)
     with pytest.raises(NeuralStatError, match=name):
-        ns.NeuralNet(data["y"], data[["x"]], **base(name), **{name: value}).fit()
+        raw.NeuralNet(data["y"], data[["x"]], **base(name), **{name: value}).fit()
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_arguments_of_the_model_and_its_fit(name, value, shown):
 )  # fmt: skip
 def test_formula(formula, words):
     with pytest.raises(NeuralStatError, match=words):
-        ns.neuralnet(formula, frame())
+        raw.neuralnet(formula, frame())
 
 
 @pytest.mark.parametrize("data", [5, None, "abc", [1, 2], {"x": [1, 2], "y": [1]}])
 def test_data(data):
     with pytest.raises(NeuralStatError, match="data"):
-        ns.neuralnet("y ~ x", data)
+        raw.neuralnet("y ~ x", data)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_data(data):
 )  # fmt: skip
 def test_values_of_data(change, words):
     with pytest.raises(DataError, match=words):
-        ns.neuralnet("y ~ x", frame().assign(**change))
+        raw.neuralnet("y ~ x", frame().assign(**change))
 
 
 @pytest.mark.parametrize("name", ["endog", "exog"])
@@ -183,7 +183,7 @@ def test_values_of_data(change, words):
 def test_arrays(name, value):
     data = {"endog": frame()["y"], "exog": frame()[["x"]], name: value}
     with pytest.raises(NeuralStatError, match=name):
-        ns.NeuralNet(**data)
+        raw.NeuralNet(**data)
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_arrays(name, value):
 def test_unknown_arguments_hint_at_ours(given, ours):
     data = frame()
     calls = [
-        lambda: ns.neuralnet("y ~ x", data, **{given: 1}),
-        lambda: ns.NeuralNet(data["y"], data["x"], **{given: 1}),
-        lambda: ns.NeuralNet.from_formula("y ~ x", data, **{given: 1}),
-        lambda: ns.NeuralNet(data["y"], data["x"]).fit(**{given: 1}),
+        lambda: raw.neuralnet("y ~ x", data, **{given: 1}),
+        lambda: raw.NeuralNet(data["y"], data["x"], **{given: 1}),
+        lambda: raw.NeuralNet.from_formula("y ~ x", data, **{given: 1}),
+        lambda: raw.NeuralNet(data["y"], data["x"]).fit(**{given: 1}),
     ]
     for call in calls:
         with pytest.raises(ArgumentError, match=f"unknown argument '{given}'. Did you mean '{ours}'"):

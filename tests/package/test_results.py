@@ -15,9 +15,9 @@ import fits
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import reference as r
 
-import neuralstat as ns
 from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, SingularHessianWarning
 
 quiet = functools.partial(fits.quiet, random_state=1, standardize=True)
@@ -351,10 +351,10 @@ INTERRUPTED = """
     import neuralstat as ns
     data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
     warnings.simplefilter("ignore")
-    ns.neuralnet("y ~ x", data, hidden=(3, 2), stepmax=10, rep=2, random_state=1)  # compiled now
+    raw.neuralnet("y ~ x", data, hidden=(3, 2), stepmax=10, rep=2, random_state=1)  # compiled now
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.perf_counter()
-    fit = ns.neuralnet("y ~ x", data, hidden=(3, 2), threshold=1e-12, stepmax=10**9, rep=3, random_state=1)
+    fit = raw.neuralnet("y ~ x", data, hidden=(3, 2), threshold=1e-12, stepmax=10**9, rep=3, random_state=1)
     took = time.perf_counter() - began
     assert took < 20, took
     assert set(fit.reps["status"]) == {"interrupted"}, fit.reps["status"]
@@ -422,11 +422,11 @@ def test_from_arrays_equals_formula(data):
     formula = quiet("y ~ x + z", data, hidden=2, stepmax=50)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = ns.NeuralNet(
+        model = raw.NeuralNet(
             data["y"], data[["x", "z"]], hidden=2, stepmax=50, standardize=True, random_state=1
         )
         arrays = model.fit()
-        plain = ns.NeuralNet(data["y"].to_numpy(), data[["x", "z"]].to_numpy()).fit(
+        plain = raw.NeuralNet(data["y"].to_numpy(), data[["x", "z"]].to_numpy()).fit(
             hidden=2, stepmax=50, standardize=True, random_state=1
         )
     np.testing.assert_array_equal(arrays.fit.theta, formula.fit.theta)
@@ -438,7 +438,7 @@ def test_warning_of_unconverged_repetitions(data):
     with pytest.warns(
         ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax"
     ) as seen:
-        ns.neuralnet("y ~ x", data, rep=2, stepmax=3, random_state=1)
+        raw.neuralnet("y ~ x", data, rep=2, stepmax=3, random_state=1)
     assert ".to." in str(seen[0].message)  # the weight with the largest derivative
     assert seen[0].filename == __file__
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("sklearn")
+import raw
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -45,7 +46,7 @@ def test_regressor_is_neuralnet(diabetes):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
         model.fit(x, y)
-        fit = ns.neuralnet("y ~ .", x.assign(y=y), **options)
+        fit = raw.neuralnet("y ~ .", x.assign(y=y), **options)
     np.testing.assert_array_equal(model.results_.theta, fit.theta)
     np.testing.assert_array_equal(model.predict(x), fit.predict(x, rep="all").mean(axis=1))
     assert model.results_.network.input_names == tuple(x.columns) == tuple(model.feature_names_in_)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import raw
 import reference as r
 
 import neuralstat as ns
@@ -33,7 +34,7 @@ def fit_at(case, weights, **changes):
     else:
         settings["linear_output"] = bool(args["linout"])
     formula = f"{' + '.join(dict.fromkeys(responses))} ~ {' + '.join(case.raw['covariates'])}"
-    return ns.neuralnet(formula, case.data(), **{**settings, **changes}), factor
+    return raw.neuralnet(formula, case.data(), **{**settings, **changes}), factor
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import reference as r
 
 import neuralstat as ns
@@ -25,7 +26,7 @@ def weights(stored):
 def test_rjournal_network(infert):
     """Guenther & Fritsch (2010), The R Journal 2(1):30-38: the weights printed there, and what follows."""
     target = r.load("A0_rjournal_infert", "targets")
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "case ~ age + parity + induced + spontaneous", infert, hidden=2, startweights=target["start"], **CE
     )
     column = fit.result_matrix[1]
@@ -43,7 +44,7 @@ def test_rjournal_network(infert):
 
 def test_rjournal_optimum_from_random_starts(infert):
     """Some of a number of repetitions end at the published error, 125.21."""
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "case ~ age + parity + induced + spontaneous", infert, hidden=2, err_fct="ce", linear_output=False,
         rep=8, random_state=1, stepmax=40_000,
     )  # fmt: skip
@@ -54,7 +55,7 @@ def test_rjournal_optimum_from_random_starts(infert):
 def test_glm(infert):
     """hidden=0: glm's weights, R's AIC, BIC and NIC, sandwich standard errors from the intervals (A3)."""
     target = r.load("A3_infert_glm", "targets")
-    fit = ns.neuralnet("case ~ parity + induced + spontaneous", infert, hidden=0, threshold=1e-7, **CE)
+    fit = raw.neuralnet("case ~ parity + induced + spontaneous", infert, hidden=0, threshold=1e-7, **CE)
     np.testing.assert_allclose(fit.theta[0], target["glm"], rtol=1e-6)
     column = fit.result_matrix[1]
     assert column["aic"] == pytest.approx(target["aic"], abs=1e-4)
@@ -73,7 +74,7 @@ def test_glm(infert):
 def test_networks(infert, name, hidden, compat):
     """hidden=1 and 2 from R's start weights (seed 1): steps, error, criteria, weights, intervals, NIC."""
     target = r.load(name, "targets")
-    fit = ns.neuralnet(
+    fit = raw.neuralnet(
         "case ~ parity + induced + spontaneous", infert, hidden=hidden, compat=compat,
         startweights=weights(target["startweights"]), **CE,
     )  # fmt: skip

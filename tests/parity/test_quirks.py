@@ -10,10 +10,10 @@ import fits
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import reference as r
 from places import ROOT
 
-import neuralstat as ns
 from neuralstat.df.information import information
 from neuralstat.errors import (
     ArgumentError,
@@ -181,7 +181,7 @@ def test_q16_start_weights():
     ):
         quiet("y ~ x1 + x2", reg2(), hidden=2, rep=2, startweights=range(13))
     with pytest.warns(DataWarning, match="startweights has 10 numbers, of which the first 9 are used"):
-        ns.neuralnet("y ~ x1 + x2", reg2(), hidden=2, threshold=100, startweights=range(10))
+        raw.neuralnet("y ~ x1 + x2", reg2(), hidden=2, threshold=100, startweights=range(10))
     quiet("y ~ x1 + x2", reg2(), hidden=2, threshold=1000, startweights=[0.1] * 10, compat="R")
 
 

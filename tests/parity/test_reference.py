@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 import reference as r
 
 import neuralstat as ns
@@ -403,7 +404,7 @@ def test_works_where_r_stops(name):
 def test_unconverged_repetitions_are_kept(name, compat):
     case = r.case("quirks", name)
     with pytest.warns(ns.errors.ConvergenceWarning, match=r"did not converge in (\d) of \1 repetition"):
-        fit = ns.neuralnet(case.formula, case.data(), **case.arguments(), compat=compat)
+        fit = raw.neuralnet(case.formula, case.data(), **case.arguments(), compat=compat)
     assert not fit.fit.converged.any()
     assert np.isfinite(fit.theta).all()
     assert len(fit.weights) == fit.nrep
@@ -420,7 +421,7 @@ def test_unconverged_repetitions_are_kept(name, compat):
 @pytest.mark.parametrize("case", [pytest.param(c, id=c.name) for c in r.cases("exact", ("trajectory",))])
 def test_trajectory(case, compat):
     """Weights, gradients and rates at every one of the first steps."""
-    model = ns.NeuralNet.from_formula(case.formula, case.data(), **case.arguments(), compat=compat)
+    model = raw.NeuralNet.from_formula(case.formula, case.data(), **case.arguments(), compat=compat)
     network, settings = model.network(), model.settings
     free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, compat)
     start = start_weights(network, 1, seed_sequence(1), free, constants, settings.startweights, compat)

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import raw
 import reference as r
 from scipy import stats
 
@@ -30,7 +31,7 @@ def run(theme, numbers):
     arguments.update(rep=len(starts), startweights=starts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
-        return raw, ns.neuralnet(case.formula, case.data(), **arguments)
+        return raw, raw.neuralnet(case.formula, case.data(), **arguments)
 
 
 def compare_starts(raw, fit, numbers):
@@ -81,7 +82,7 @@ def test_random_starts(theme):
     arguments = {**case.arguments(), "rep": 40}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
-        fit = ns.neuralnet(case.formula, case.data(), **arguments, random_state=20)
+        fit = raw.neuralnet(case.formula, case.data(), **arguments, random_state=20)
     runs, done = case.expected["runs"], fit.fit.converged
     assert stats.ks_2samp(fit.errors[done], [v for v in runs["error"] if v is not None]).pvalue > LEVEL
     assert stats.ks_2samp(fit.fit.steps[done], [v for v in runs["steps"] if v is not None]).pvalue > LEVEL

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, DfError
@@ -82,13 +83,13 @@ def test_every_subset_can_be_written_as_a_formula(table):
 
     frame = table.assign(e=np.ones(len(table)))
     formula = "log(y + 20) ~ a:`odd name` + {a**2} + poly(b, 2) + C(g) + offset(e)"
-    scope = Scope.of(formula, ns.NeuralNet.from_formula(formula, frame, hidden=0).design)
+    scope = Scope.of(formula, raw.NeuralNet.from_formula(formula, frame, hidden=0).design)
     for r in range(len(scope.terms) + 1):
         for part in itertools.combinations(scope.terms, r):
             text = scope.formula(frozenset(part))
-            design = ns.NeuralNet.from_formula(text, frame, hidden=0).design
+            design = raw.NeuralNet.from_formula(text, frame, hidden=0).design
             assert list(design.terms) == [t.name for t in part] and design.offset is not None
-    bare = Scope.of("y ~ 0 + g + a", ns.NeuralNet.from_formula("y ~ 0 + g + a", frame, hidden=0).design)
+    bare = Scope.of("y ~ 0 + g + a", raw.NeuralNet.from_formula("y ~ 0 + g + a", frame, hidden=0).design)
     assert bare.formula(frozenset(bare.terms[:1])) == "y ~ 0 + g"
 
 
@@ -98,7 +99,7 @@ def test_a_grid_of_units_layers_and_decay(wave):
     assert found.best.settings.hidden == (1,)
     row = found.path[found.path["selected"]].iloc[0]
     assert row["hidden"] == (1,) and row["weights"] == 4 and row["converged"] == "2/2"
-    again = ns.neuralnet("y ~ x", wave, hidden=1, algorithm="lm", rep=2, random_state=1, penalty=found.best.settings.penalty)
+    again = raw.neuralnet("y ~ x", wave, hidden=1, algorithm="lm", rep=2, random_state=1, penalty=found.best.settings.penalty)
     assert found.path["criterion"].min() == pytest.approx(again.info_criteria("aicc", rep="mean"))
     assert "selected: y ~ x, hidden (1,)" in repr(found)
     same = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1)

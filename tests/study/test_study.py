@@ -15,6 +15,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import raw
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, DfError, NeuralStatWarning
@@ -196,7 +197,7 @@ def test_networks_are_those_of_single_fits(settings):
     for r in range(3):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NeuralStatWarning)
-            fit = ns.neuralnet("y ~ x", {"x": x[:, 0], "y": cell.response(f, r)}, rep=restarts,
+            fit = raw.neuralnet("y ~ x", {"x": x[:, 0], "y": cell.response(f, r)}, rep=restarts,
                                random_state=cell.seed("start|net", r), **arguments)  # fmt: skip
             rows = result.frame[result.frame["replicate"] == r].set_index("estimator")
             best = fit.predict(rep="best").to_numpy()
@@ -219,7 +220,7 @@ def test_mean_of_restarts():
                n_jobs=1, random_state=5)  # fmt: skip
     cell = Cell(truth("sine"), Noise(0.2), 40, np.random.SeedSequence(5))
     x, f = result.designs["sine", 0.2, 40]
-    fit = ns.neuralnet("y ~ x", {"x": x[:, 0], "y": cell.response(f, 1)}, hidden=2, algorithm="lm", tol=1e-6, rep=3,
+    fit = raw.neuralnet("y ~ x", {"x": x[:, 0], "y": cell.response(f, 1)}, hidden=2, algorithm="lm", tol=1e-6, rep=3,
                        random_state=cell.seed("start|net ", 1))  # fmt: skip
     np.testing.assert_allclose(result.fits["sine", 0.2, 40, "net "][1], fit.predict(rep="mean"), atol=1e-8)
 
@@ -302,7 +303,7 @@ def test_knots_and_scaling_of_refits_are_those_of_the_rows_they_see(formula, mod
     cell = Cell(problem, Noise(0.3), n, np.random.SeedSequence(4))
     y = cell.response(np.sin(uneven), 0)
     fold = np.random.default_rng(cell.seed(f"refit|{('cv', k, 1)!r}", 0)).permutation(np.arange(n) % k)
-    fit = ns.neuralnet(formula, {"x": uneven, "y": y}, hidden=0, algorithm="lm", **settings)
+    fit = raw.neuralnet(formula, {"x": uneven, "y": y}, hidden=0, algorithm="lm", **settings)
     wanted = float(ns.risk(fit, "cv", folds=fold))
     assert result.frame["estimate"].iloc[0] == pytest.approx(wanted, rel=1e-6)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import raw
 import reference
 from places import TARGETS
 
@@ -19,7 +20,7 @@ def quiet(formula: str, data: Any, **arguments: Any) -> ns.NeuralNetResults:
     """A fit of which it does not matter whether it converged."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return ns.neuralnet(formula, data, **arguments)
+        return raw.neuralnet(formula, data, **arguments)
 
 
 def linear_data() -> tuple[np.ndarray, np.ndarray]:
@@ -32,13 +33,13 @@ def linear_data() -> tuple[np.ndarray, np.ndarray]:
 def ridge() -> ns.NeuralNetResults:
     """Linear model with a penalty on the slopes only."""
     penalty = ns.decay(reference.target("G_ridge")["lam"], biases=False)
-    return ns.NeuralNet(*linear_data(), hidden=0, penalty=penalty).fit(threshold=1e-8, random_state=1)
+    return raw.NeuralNet(*linear_data(), hidden=0, penalty=penalty).fit(threshold=1e-8, random_state=1)
 
 
 @cache
 def ols() -> ns.NeuralNetResults:
     """The same without a penalty."""
-    return ns.NeuralNet(*linear_data(), hidden=0).fit(threshold=1e-8, random_state=1)
+    return raw.NeuralNet(*linear_data(), hidden=0).fit(threshold=1e-8, random_state=1)
 
 
 def boston() -> tuple[dict[str, Any], pd.DataFrame, ns.NeuralNetResults]:
@@ -46,6 +47,6 @@ def boston() -> tuple[dict[str, Any], pd.DataFrame, ns.NeuralNetResults]:
     b = reference.target("B_boston_interpretnn")
     data = pd.read_csv(TARGETS / "boston_interpretnn.csv")
     w = np.array(b["wts"])
-    model = ns.NeuralNet(data["medv"], data[b["names"]], hidden=2, threshold=1e6,
+    model = raw.NeuralNet(data["medv"], data[b["names"]], hidden=2, threshold=1e6,
                          startweights=[w[:26].reshape(2, 13).T, w[26:, np.newaxis]]).fit()  # fmt: skip
     return b, data, model

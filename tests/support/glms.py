@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import raw
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-import neuralstat as ns
 from neuralstat.families import resolve_family
 
 
@@ -48,7 +48,7 @@ FAMILIES = {
 def glm(name: str):
     """Our GLM and statsmodels'."""
     theirs = smf.glm(f"{name} ~ u + v", FRAME, family=FAMILIES[name]).fit(tol=1e-14)
-    ours = ns.neuralnet(f"{name} ~ u + v", FRAME, hidden=0, family=FAMILIES[name], algorithm="lm", threshold=1e-9)
+    ours = raw.neuralnet(f"{name} ~ u + v", FRAME, hidden=0, family=FAMILIES[name], algorithm="lm", threshold=1e-9)
     return ours, theirs
 
 
@@ -130,6 +130,6 @@ def theirs(case, frame, y="y", **options):
 def ours(case, frame, start, y="y", **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ns.neuralnet(
+        return raw.neuralnet(
             f"{y} ~ x + z", frame, hidden=0, family=case, startweights=list(start), stepmax=1, **options
         )

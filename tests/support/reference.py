@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import raw
 from places import REFERENCE
 
 import neuralstat as ns
@@ -126,7 +127,7 @@ def _run(case: Case, compat: str | None, changes: dict[str, Any]) -> ns.NeuralNe
             warnings.simplefilter("ignore", ConvergenceWarning)
         if case.name == "startweights_too_long":
             warnings.simplefilter("ignore", DataWarning)
-        return ns.neuralnet(case.formula, case.data() if data is None else data, **arguments)
+        return raw.neuralnet(case.formula, case.data() if data is None else data, **arguments)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import raw
 from scipy import ndimage
 
 import neuralstat as ns
@@ -211,11 +212,11 @@ def test_bad_augmenters_are_errors(augment, word):
 def test_settings_are_checked():
     data = ns.datasets.sine(n=20, random_state=1)
     with pytest.raises(ArgumentError, match="augment must be as"):
-        ns.neuralnet("y ~ x", data, algorithm="adam", augment="flip")
+        raw.neuralnet("y ~ x", data, algorithm="adam", augment="flip")
     with pytest.raises(ArgumentError, match="augment belongs to the minibatch optimizers"):
-        ns.neuralnet("y ~ x", data, augment=ImageAugmenter())
+        raw.neuralnet("y ~ x", data, augment=ImageAugmenter())
     with pytest.raises(ArgumentError, match="standardize=True"):
-        ns.neuralnet("y ~ x", data, algorithm="adam", augment=ImageAugmenter(), standardize=True)
+        raw.neuralnet("y ~ x", data, algorithm="adam", augment=ImageAugmenter(), standardize=True)
 
 
 def test_augmenters_are_saved(tmp_path):
@@ -233,12 +234,12 @@ def test_fits_of_formulas(tmp_path):
     arguments = dict(layers=[ns.layers.Conv2D(3, 3, activation="relu"), ns.layers.Flatten()], family="multinomial",
                      algorithm="adam", epochs=2, random_state=1, validation=0.2)  # fmt: skip
     augment = ImageAugmenter(shift=0.1, rotate=10)
-    fit = ns.neuralnet("digit ~ pixels", data, augment=augment, **arguments)
-    again = ns.neuralnet("digit ~ pixels", data, augment=augment, **arguments)
-    plain = ns.neuralnet("digit ~ pixels", data, **arguments)
+    fit = raw.neuralnet("digit ~ pixels", data, augment=augment, **arguments)
+    again = raw.neuralnet("digit ~ pixels", data, augment=augment, **arguments)
+    plain = raw.neuralnet("digit ~ pixels", data, **arguments)
     np.testing.assert_array_equal(fit.get_weights()["conv2d/kernel"], again.get_weights()["conv2d/kernel"])
     assert not np.allclose(fit.get_weights()["conv2d/kernel"], plain.get_weights()["conv2d/kernel"])
     fit.save(tmp_path / "a.nst")
     assert ns.load(tmp_path / "a.nst").settings.augment == augment
     with pytest.raises(ArgumentError, match="images must have the shape"):
-        ns.neuralnet("y ~ x", ns.datasets.sine(n=20, random_state=1), algorithm="adam", epochs=1, augment=augment)
+        raw.neuralnet("y ~ x", ns.datasets.sine(n=20, random_state=1), algorithm="adam", epochs=1, augment=augment)

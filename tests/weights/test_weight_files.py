@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import raw
 from places import KERAS_WEIGHTS
 
 import neuralstat as ns
@@ -129,7 +130,7 @@ def test_match_says_all_that_is_wrong():
 
 
 def test_match_takes_a_fit():
-    fit = ns.neuralnet("y ~ x", ns.datasets.sine(n=20, random_state=1), hidden=2, threshold=1, random_state=1)
+    fit = raw.neuralnet("y ~ x", ns.datasets.sine(n=20, random_state=1), hidden=2, threshold=1, random_state=1)
     file = fit.get_weights()
     assert list(ns.weights.match.match(file, fit)) == list(file)
 
@@ -153,9 +154,9 @@ def test_fits_with_the_weights_predict_as_keras_does(model, suffix):
     data = {"response": response, "x": inputs}
     arguments = dict(layers=hidden_layers(model), family="gaussian" if model == "recurrent" else "multinomial",
                      algorithm="adam", epochs=0, random_state=1)  # fmt: skip
-    start = ns.neuralnet("response ~ x", data, **arguments)
+    start = raw.neuralnet("response ~ x", data, **arguments)
     weights = ns.read_weights(KERAS_WEIGHTS / f"{model}{suffix}").match(start, by="order")
-    fit = ns.neuralnet("response ~ x", data, startweights=weights, **arguments)
+    fit = raw.neuralnet("response ~ x", data, startweights=weights, **arguments)
     got = fit.predict(data).to_numpy().reshape(5, -1)
     np.testing.assert_allclose(got, predictions, atol=1e-6)
     assert np.ptp(predictions, axis=0).max() > 0.01

@@ -1,0 +1,304 @@
+"""What can be wrong with what a fit says: units that bring nothing, no degrees of freedom left, separation, overdispersion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..df import found, local
+from ..errors import DfError
+from ..families import Binomial, Multinomial, NegativeBinomial, Poisson
+from ..fitted import Fitted, kept
+from ..layers import codes
+from ..likelihood.separation import separated
+from ..network import derivatives
+from .findings import Finding, joined, listed, lost, untrained
+from .units import idle_units
+
+NO_DF = 0.95  # share of the observed values that degrees of freedom must not use up
+MUCH_DF = (1 / 2, 2 / 3)  # of it: a note, a warning
+MOST_WORK = 3e8  # operations spent on degrees of freedom here
+FEW = 0.02  # weights beside observed values of which it does not matter whether they are degrees of freedom
+RATIO = (1.2, 1.5)  # chi2 / df: a note, a warning
+BEYOND = 4.0  # standard errors of chi2
+FAR = 4.0  # linear predictors this far from the middle are worth a look for separation
+MOVES = 0.05  # change of a linear predictor by a further step, at an optimum 0, near infinity about 1
+MOST_CONSTRAINTS = 2e7  # numbers of the linear programme
+
+
+# units -----------------------------------------------------------------------------------------------------
+
+
+def units(fitted: Fitted) -> Iterator[Finding]:
+    """Hidden units of the best repetition that bring nothing, or nothing of their own."""
+    b = fitted.best
+    if untrained(fitted) or lost(fitted)[b]:
+        return
+    idle = idle_units(fitted, b)
+    penalised = fitted.penalty_coefficients is not None
+    severity = "note" if penalised else "warning"  # a penalty may well want fewer units
+    fewer = "fewer units (hidden=)" + ("" if penalised else ", or a penalty")
+    for problem, finding, words, remedy in _PROBLEMS:
+        those = [unit if not other else f"{unit} (of {other})" for unit, what, other in idle if what == problem]
+        if those:
+            yield Finding(severity, finding, joined(listed(those), words), remedy.format(fewer=fewer))
+
+
+_PROBLEMS = (
+    ("saturated", "saturated unit", "constant over the data",
+     "standardize=True, other start weights (random_state=), or {fewer}; the weights into it are not determined"),
+    ("redundant", "saturated unit", "the weights out of it are 0", "{fewer}; the weights into it are not determined"),
+    ("duplicate", "duplicate unit", "", "{fewer}; only the sum of the weights out of them is determined"),
+)  # fmt: skip
+
+
+# degrees of freedom ----------------------------------------------------------------------------------------
+
+
+def observed(fitted: Fitted) -> int:
+    """Values that a fit could interpolate: of a multinomial row all but one of its classes."""
+    free = fitted.network.n_outputs - 1 if isinstance(fitted.family, Multinomial) else 1
+    return fitted.n_values * free
+
+
+@kept
+def affordable_df(fitted: Fitted) -> float | None:
+    """Degrees of freedom of the best repetition ("jacobian"), where they cost little; else None."""
+    try:
+        if local.jacobian_work(fitted, int(local.active(fitted, fitted.best).sum()))[1] > MOST_WORK:
+            return None
+        return float(found(fitted, "jacobian"))
+    except DfError:
+        return None
+
+
+def near_n(fitted: Fitted) -> Iterator[Finding]:
+    """Degrees of freedom that leave few for the residuals."""
+    m, k = observed(fitted), fitted.k_identified
+    if k <= MUCH_DF[0] * m or untrained(fitted) or lost(fitted)[fitted.best]:
+        return
+    remedy = "fewer units (hidden=), a penalty (ns.decay), or more data; aic, aicc, scale and standard errors mean nothing"
+    if fitted.settings.minibatch:
+        if k >= m:
+            words = f"{k:,} weights for {m:,} observed values; degrees of freedom depend on when training stopped"
+            yield Finding("note", "df near n", words, "validation= shows what the fit is worth; df('gdf') counts by refits")
+        return
+    df = affordable_df(fitted)
+    if df is None:
+        if k >= NO_DF * m:
+            words = f"{k:,} weights for {m:,} observed values (their degrees of freedom take long: fit.df())"
+            yield Finding("warning", "df near n", words, remedy)
+        return
+    share = df / m
+    severity = "error" if share >= NO_DF else "warning" if share > MUCH_DF[1] else "note"
+    if share > MUCH_DF[0]:
+        words = f"df = {df:.4g} of {m:,} observed values ({k:,} weights)"
+        if severity == "error":
+            words += ", so that nothing is left for the residuals"
+        yield Finding(severity, "df near n", words, remedy)
+
+
+# separation ------------------------------------------------------------------------------------------------
+
+
+def separation(fitted: Fitted) -> Iterator[Finding]:
+    """Estimates that are infinite, since covariates (or the units of the last hidden layer) tell responses apart."""
+    kind = _kind(fitted)
+    if kind is None or fitted.penalty_coefficients is not None or untrained(fitted) or lost(fitted)[fitted.best]:
+        return
+    hidden = len(fitted.network.table) > 1
+    if hidden and (fitted.settings.minibatch or not fitted.network.dense):
+        return
+    names: list[str] = []
+    z, labels = _features(fitted)
+    for k in range(1 if kind == "multinomial" else fitted.network.n_outputs):
+        names += [n for n in _separated(fitted, kind, k, z, labels) if n not in names]
+    if not names:
+        return
+    words = "these tell responses apart, so that their estimates grow without end"
+    where = joined(listed(names), f"units that tell responses apart: {words[6:]}" if hidden else words)
+    remedy = "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
+    yield Finding("warning" if hidden else "error", "separation", where, remedy)
+
+
+def _kind(fitted: Fitted) -> str | None:
+    """What `separated` is told of the family and link; None for those whose estimates are always finite, or not judged."""
+    family = fitted.family
+    if isinstance(family, Multinomial):
+        return "multinomial"
+    if family is None:
+        return None
+    link = family.link.name
+    if isinstance(family, Binomial):
+        return "count" if link == "log" else "binomial" if link in _BOTH_ENDS else None
+    atom = isinstance(family, Poisson | NegativeBinomial) or (family.name == "tweedie" and 1 <= family.parameter < 2)
+    return "count" if atom and link == "log" else None
+
+
+_BOTH_ENDS = ("logit", "probit", "cauchy", "cloglog", "loglog")
+
+
+def _features(fitted: Fitted) -> tuple[np.ndarray, list[str]]:
+    """What enters the outputs, (h, n) and names: covariates, or the units of the last hidden layer."""
+    design, network = fitted.design, fitted.network
+    if len(network.table) == 1:
+        return design.x, list(design.x_names)
+    row = network.table[-2]
+    values = derivatives.units(network, design.x, fitted.fit.theta[fitted.best].astype(float), design.offset)
+    layer = len(network.table) - 1
+    return values[row[codes.TARGET] : row[codes.TARGET] + row[codes.N_OUT]], [
+        f"{layer}layhid{u + 1}" for u in range(row[codes.N_OUT])
+    ]
+
+
+def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[str]) -> list[str]:
+    """Names for output k (of all classes where it is multinomial), looked for where the fit looks as if."""
+    per_unit, n_units = fitted.network.shapes[-1]
+    free = fitted.fit.free[0][fitted.network.n_params - per_unit * n_units :].reshape(n_units, per_unit)
+    free = free.any(axis=0) if kind == "multinomial" else free[k]
+    used = fitted.case_weights > 0
+    rows = np.flatnonzero(free[1:])
+    x, names = z[rows][:, used], [labels[r] for r in rows]
+    y = fitted.design.y[:, used] if kind == "multinomial" else fitted.design.y[k : k + 1, used]
+    classes = y.shape[0]
+    if float(x.shape[1]) * (x.shape[0] + 1) * max(classes - 1, 1) ** 2 > MOST_CONSTRAINTS:
+        return []
+    if not _suspicious(fitted, kind, k, x, used, bool(free[0])):
+        return []
+    return separated(x, y, names, kind, intercept=bool(free[0]))
+
+
+def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarray, intercept: bool) -> bool:
+    """Whether some means are near their ends, and a further step of Fisher scoring still moves them.
+
+    At an optimum that step is 0; on the way to infinity each step adds about 1 to the linear predictor. Without the step
+    where probabilities round to 0 and 1.
+    """
+    family, design = fitted.likely, fitted.design
+    raw = fitted.fitted_raw([fitted.best])[0][:, used]
+    mu = fitted.network.objective.response(raw)
+    w = fitted.case_weights[used]
+    if kind == "multinomial":
+        y, share = design.y[:, used], mu
+        end = mu.min()
+    else:
+        y, share = design.y[k : k + 1, used], mu[k : k + 1]
+        typical = float(y[0] @ w / w.sum())
+        end = share.min() / max(typical, 1e-300) if kind == "count" else min(share.min(), 1 - share.max())
+    if end > np.exp(-FAR):
+        return False
+    if end < 1e-9:
+        return True
+    z = np.vstack([np.ones((int(intercept), x.shape[1])), x])
+    size = np.sqrt(np.mean(z**2, axis=1))
+    z = z[size > 0] / size[size > 0, np.newaxis]
+    for c in range(share.shape[0]):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if kind == "multinomial":
+                weight = w * y.sum(axis=0) * share[c] * (1 - share[c])
+                score = w * (y[c] - y.sum(axis=0) * share[c])
+            else:
+                rise = 1 / family.link.deriv(share[c])
+                weight = w * rise**2 / family.variance(share[c])
+                score = w * (y[c] - share[c]) * rise / family.variance(share[c])
+        if not (np.isfinite(weight).all() and np.isfinite(score).all()):
+            return True
+        step = np.linalg.pinv((z * weight) @ z.T, rcond=1e-14, hermitian=True) @ (z @ score)
+        if np.abs(step @ z).max() > MOVES:
+            return True
+    return False
+
+
+# dispersion ------------------------------------------------------------------------------------------------
+
+
+def overdispersion(fitted: Fitted) -> Iterator[Finding]:
+    """Counts and grouped shares that vary more about their means than the family says."""
+    family = fitted.family
+    if untrained(fitted) or lost(fitted)[fitted.best] or not isinstance(family, _COUNTED):
+        return
+    if fitted.settings.class_weight is not None:
+        return  # these weights are no numbers of trials
+    mu, y, w = fitted.means(fitted.best), fitted.responses, fitted.case_weights
+    used = w > 0
+    parts = _chi2(family, y[:, used], mu[:, used], w[used])
+    df = affordable_df(fitted) if fitted.k_identified > FEW * observed(fitted) else float(fitted.k_identified)
+    left = observed(fitted) - (fitted.k_identified if df is None else df)
+    if isinstance(family, NegativeBinomial):
+        yield _alpha(fitted, y[:, used], mu[:, used], w[used], left, parts)
+        return
+    if parts is None or not left > 0:
+        return
+    chi2, noise = parts
+    ratio, sd = chi2 / left, noise / left
+    if ratio < RATIO[0] or ratio - 1 < BEYOND * sd:
+        return
+    where = f"{fitted.design.response}: Pearson chi2 / df = {ratio:.4g}, so that standard errors are {np.sqrt(ratio):.3g} times too small"
+    yield Finding("warning" if ratio > RATIO[1] else "note", "overdispersion", where, _DISPERSED[type(family)])
+
+
+_COUNTED = (Poisson, Binomial, Multinomial, NegativeBinomial)
+_QUASI = "cov_type='sandwich', or standard errors times the root of chi2 / df"
+_DISPERSED = {
+    Poisson: f"family='negative_binomial', {_QUASI}; a covariate, or more units, may be missing",
+    Binomial: f"{_QUASI}; a covariate, or more units, may be missing",
+    Multinomial: f"{_QUASI}; a covariate, or more units, may be missing",
+}
+
+
+def _chi2(family: object, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple[float, float] | None:
+    """Pearson's chi2 and its standard deviation where the family is right; None where it says nothing (single trials)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if isinstance(family, Multinomial):
+            total = y.sum(axis=0) * w
+            if not np.any(total > 1):
+                return None
+            terms, spread = (y * w - total * mu) ** 2 / (total * mu), (1 / (total * mu)).sum(axis=0)
+            k = y.shape[0]
+            variance = np.maximum(2 * (k - 1) + (spread - k**2 - 2 * k + 2) / total, 0.0)
+        elif isinstance(family, Binomial):
+            if np.all((y == 0) | (y == 1)):
+                return None
+            terms = w * (y - mu) ** 2 / (mu * (1 - mu))
+            variance = np.maximum(2 + (1 / (mu * (1 - mu)) - 6) / w, 0.0)
+        else:
+            v = family.variance(mu)  # type: ignore[attr-defined]
+            terms, variance = w * (y - mu) ** 2 / v, 2 + 1 / (w * mu)
+    chi2, noise = float(terms.sum()), float(np.sqrt(variance.sum()))
+    return (chi2, noise) if np.isfinite(chi2) and np.isfinite(noise) else None
+
+
+def _alpha(
+    fitted: Fitted, y: np.ndarray, mu: np.ndarray, w: np.ndarray, left: float, parts: tuple[float, float] | None
+) -> Finding:
+    """A negative binomial fit takes alpha as known: what the data say of it, by Pearson's chi2."""
+    alpha = fitted.likely.parameter
+    where = f"alpha = {alpha:g} is taken as known, not estimated"
+    if parts is None or not left > 0:
+        return Finding("note", "overdispersion", where, "family=NegativeBinomial(alpha=...)")
+    estimate = _moment_alpha(y, mu, w, left)
+    ratio = parts[0] / left
+    where += f"; Pearson chi2 / df = {ratio:.4g}, which alpha = {estimate:.3g} would bring to 1"
+    far = ratio > RATIO[1] or ratio < 1 / RATIO[1]
+    if far:
+        size = np.sqrt(ratio if ratio > 1 else 1 / ratio)
+        where += f": standard errors are about {size:.3g} times too {'small' if ratio > 1 else 'large'}"
+    remedy = f"family=NegativeBinomial(alpha={estimate:.3g}), or cov_type='sandwich'" if estimate > 0 else "family='poisson'"
+    return Finding("warning" if far else "note", "overdispersion", where, remedy)
+
+
+def _moment_alpha(y: np.ndarray, mu: np.ndarray, w: np.ndarray, left: float) -> float:
+    """alpha at which Pearson's chi2 is its degrees of freedom (Breslow 1984, Applied Statistics 33:38); 0 where none is."""
+    from scipy.optimize import brentq
+
+    def excess(alpha: float) -> float:
+        return float(np.sum(w * (y - mu) ** 2 / (mu + alpha * mu**2))) - left
+
+    if excess(0.0) <= 0:
+        return 0.0
+    high = 1.0
+    while excess(high) > 0 and high < 1e8:
+        high *= 4
+    return float(brentq(excess, 0.0, high)) if high < 1e8 else high
+

@@ -1,0 +1,23 @@
+"""Fits in raw units, one network, by R's algorithm: what tests of other things than the defaults begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import neuralstat as ns
+from neuralstat.training.model import Source
+
+RAW: dict[str, Any] = {"standardize": False, "rep": 1, "algorithm": "rprop+"}
+
+
+def neuralnet(formula: str, data: Any, **arguments: Any) -> ns.NeuralNetResults:
+    """`ns.neuralnet` with `RAW` where nothing else is given."""
+    return ns.neuralnet(formula, data, **{**RAW, **arguments})
+
+
+class NeuralNet(ns.NeuralNet):
+    """`ns.NeuralNet` with `RAW` where nothing else is given."""
+
+    def _of(self, source: Source, settings: Mapping[str, Any]) -> None:
+        super()._of(source, {**RAW, **settings})
