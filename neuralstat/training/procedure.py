@@ -201,14 +201,14 @@ class Procedure:
         return int(min(stepmax, np.clip(FIRST_WORK / work, FEWEST_STEPS, MOST_STEPS)))
 
     def _finish(self, fit: Fit, data: Any, size: int, stepmax: int, same: dict[str, Any]) -> Fit:
-        """Go on from a fit (of a stack of `size`) that ran out of its budget, by what "auto" would pick."""
+        """Go on from a fit (of a stack of `size`) that ran out of its budget, as "auto" would."""
         at = np.flatnonzero(fit.status == cpu.STEPMAX)
         number = at if fit.number is None else fit.number[at]
         free = fit.free[0] if fit.free.shape[0] == 1 else fit.free[at]
         second = OPTIMIZERS[self._pick(int(fit.free.sum(axis=1).max()))]()
         then = train(
-            self.network, of_networks(data, number, size), fit.theta[at], free, second, threshold=self.settings.full_threshold, tol=FINISHED,
-            stepmax=stepmax, **{**same, "watch": None},
+            self.network, of_networks(data, number, size), fit.theta[at], free, second, stepmax=stepmax,
+            threshold=self.settings.full_threshold, tol=FINISHED, **{**same, "watch": None},
         )  # fmt: skip
         return joined(fit, at, then)
 

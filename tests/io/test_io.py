@@ -390,7 +390,7 @@ def test_json_of_no_kind(saved, tmp_path):
         b"null",
         b'{"version": ' + b"9" * 5000 + b"}",
     ):
-        refused(rewrite(saved, {**parts, "model.json": raw}, tmp_path / "bad.nst"))
+        refused(rewrite(saved, {**parts, "model.json": piece}, tmp_path / "bad.nst"))
 
 
 def test_hostile_formula_is_refused(saved, tmp_path):
