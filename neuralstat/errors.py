@@ -42,6 +42,10 @@ class ConvergenceWarning(NeuralStatWarning):
     """Some repetition did not reach the threshold."""
 
 
+class FitWarning(NeuralStatWarning):
+    """A fit is not what was asked for: collapsed, diverged, without degrees of freedom, or with infinite estimates."""
+
+
 class DataWarning(NeuralStatWarning):
     """The data were changed or look unusual (rows dropped, constant columns)."""
 

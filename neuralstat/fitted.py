@@ -153,12 +153,15 @@ class Fitted:
     @property
     def k_identified(self) -> int:
         """Trained weights less those that no data can tell apart: softmax has one vector of weights too many."""
-        free = self.fit.free[0]
-        count = int(free.sum())
+        return self.identified(self.fit.free[0])
+
+    def identified(self, used: np.ndarray) -> int:
+        """`k_identified` of the weights `used`, (P,) bool: the rank that a regular fit has."""
+        count = int(used.sum())
         if isinstance(self.family, Multinomial):
             # adding one vector to the weights of all classes changes no probability
             per_unit, units = self.network.shapes[-1]
-            count -= int(free[free.size - per_unit * units :].reshape(units, per_unit).all(axis=0).sum())
+            count -= int(used[used.size - per_unit * units :].reshape(units, per_unit).all(axis=0).sum())
         return count
 
     # repetitions -------------------------------------------------------------------------------------------

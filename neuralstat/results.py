@@ -17,6 +17,7 @@ from .errors import ArgumentError
 from .families import Family
 from .fitted import Fitted
 from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, wald
+from .inference import diagnose as diagnosis
 from .inference.covariance import cov_params
 from .inference.get_prediction import Prediction, get_prediction
 from .inference.influence import Influence
@@ -182,6 +183,13 @@ class NeuralNetResults:
             Where the algorithm has no epochs.
         """
         return repetitions.history(self.fitted)
+
+    def diagnose(self) -> pd.DataFrame:
+        """What the fit says about itself: a row per finding, with its severity, where it is, and what to do.
+
+        See `inference.diagnose.diagnose` for the findings.
+        """
+        return diagnosis.diagnose(self.fitted)
 
     def canonical_weights(self) -> np.ndarray:
         """(B, P) weights in original units with the hidden units in canonical order and sign.
@@ -929,6 +937,7 @@ class NeuralNetResults:
 
 
 def announced(fitted: Fitted) -> NeuralNetResults:
-    """A new fit as users hold it, with the warning that belongs to it."""
+    """A new fit as users hold it, with the warnings that belong to it."""
     repetitions.warn_unconverged(fitted)
+    diagnosis.warn_severe(fitted)
     return NeuralNetResults(fitted)

@@ -159,10 +159,9 @@ def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     h, found = leverage(r.reshape(-1, r.shape[2]), penalty_diagonal(fitted, b, used))
     per = h.reshape(r.shape[:2]).sum(axis=0)
     notes: tuple[str, ...] = ()
-    if found < used.sum():
-        notes = (
-            f"the Jacobian has rank {found} for {int(used.sum())} weights: some weights are redundant here",
-        )
+    regular = fitted.identified(used)
+    if found < regular:
+        notes = (f"the Jacobian has rank {found} for {regular} weights: some weights are redundant here",)
     return DegreesOfFreedom(
         float(h.sum()), "jacobian", per_observation=per, notes=notes, details={"rank": found}
     )

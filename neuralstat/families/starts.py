@@ -1,4 +1,4 @@
-"""Random starts for links whose linear predictor is confined, such as the inverse: inside the range, at the mean."""
+"""Random starts at which every mean is possible and finite: inside the range of the link, near the mean."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from ..formula import Design
     from ..network.network import Network
 
+EXTREME = 30.0  # size of a random linear predictor from which a start is moved
+MODERATE = 2.0  # largest distance from the mean that it then has
+
 
 def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Start weights (B, P) from which every mean is possible.
 
-    Where the link lets the linear predictor be any number, `theta` is returned as it is. Otherwise each output's
-    bias is set so that the mean linear predictor is the link of the mean response, and the other weights into the
-    output are shrunk, if need be, until the linear predictor keeps half its distance from the ends of its range.
+    Where the link lets the linear predictor be any number, and it is of moderate size, `theta` is returned as it is.
+    Otherwise each output's bias is set so that the mean linear predictor is the link of the mean response, and the other
+    weights into the output are shrunk, if need be, until the linear predictor keeps half its distance from the ends of its
+    range, or stays within `MODERATE` of its mean (covariates of large units would start a log link at exp(10,000)).
 
     Parameters
     ----------
@@ -40,7 +44,8 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     for k in range(units):
         mean = float(design.y[k] @ w / w.sum())
         low, high = family.predictor_range(1.0 if mean >= 0 else -1.0)
-        if np.isinf(low) and np.isinf(high):
+        free_range = bool(np.isinf(low) and np.isinf(high))
+        if free_range and (family.link.name == "identity" or np.max(np.abs(raw[:, k])) <= EXTREME):
             continue
         centre = float(family.link(_possible(mean, family.means, float(w.sum()))))
         if not low < centre < high:  # a mean that the link cannot give
@@ -51,7 +56,8 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
             part = raw[b, k] - theta[b, first]
             spread = float(np.abs(part - part.mean()).max())
             movable = spread > 0 and into.size == per_unit - 1
-            shrink = min(1.0, 0.5 * min(centre - low, high - centre) / spread) if movable else 1.0
+            room = MODERATE if free_range else 0.5 * min(centre - low, high - centre)
+            shrink = min(1.0, room / spread) if movable else 1.0
             theta[b, into] *= shrink
             if free[first]:
                 theta[b, first] = centre - shrink * part.mean() - np.mean(np.broadcast_to(known, raw[b].shape)[k])

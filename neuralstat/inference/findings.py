@@ -115,6 +115,8 @@ def null_error(fitted: Fitted) -> float:
     if family is None:
         return _constant_error(fitted)
     try:
+        if design.offset is None:  # the same means at all rows
+            return family.deviance(design.y, null_means(family, design.y, w, None)[:, :1], w) / 2
         return family.deviance(design.y, null_means(family, design.y, w, design.offset), w) / 2
     except DataError:  # an offset that the link cannot take
         return np.nan
@@ -237,10 +239,9 @@ def _worth_looking(fitted: Fitted, suspects: np.ndarray) -> list[int]:
 
 
 def _too_little(fitted: Fitted, share: float, b: int) -> bool:
-    one_optimum = len(fitted.network.table) == 1 and bool(fitted.fit.converged[b])
-    if share * fitted.nobs < CONSTANT and not one_optimum:
-        return True
-    return share < LINEAR * linear_share(fitted)
+    if len(fitted.network.table) == 1 and fitted.fit.converged[b]:
+        return False  # there is one optimum, and it was reached
+    return share * fitted.nobs < CONSTANT or share < LINEAR * linear_share(fitted)
 
 
 @kept
@@ -263,16 +264,16 @@ def linear_share(fitted: Fitted) -> float:
     mu = null_means(family, design.y, fitted.case_weights, design.offset)[:, used]
     with np.errstate(divide="ignore", invalid="ignore"):
         root = np.sqrt(w / family.variance(mu))
+    z = x[:, used] - x[:, used].mean(axis=1, keepdims=True)
+    size = np.linalg.norm(z, axis=1, keepdims=True)
+    z /= np.where(size > 0, size, 1.0)
     total = gain = 0.0
     for k in range(design.y.shape[0]):
         if not np.isfinite(root[k]).all():
             continue
-        a = np.column_stack([np.ones(n), x[:, used].T]) * root[k][:, np.newaxis]
-        size = np.linalg.norm(a, axis=0)
-        a /= np.where(size > 0, size, 1.0)
+        a = np.vstack([np.ones((1, n)), z]) * root[k]
         r = (design.y[k, used] - mu[k]) * root[k]
-        fit = a @ np.linalg.lstsq(a, r, rcond=1e-10)[0]
-        total, gain = total + float(r @ r), gain + float(fit @ fit)
+        total, gain = total + float(r @ r), gain + float((a @ r) @ np.linalg.pinv(a @ a.T, 1e-12, hermitian=True) @ (a @ r))
     if not total > 0:
         return 0.0
     share = gain / total

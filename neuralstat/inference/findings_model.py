@@ -13,6 +13,7 @@ from ..fitted import Fitted, kept
 from ..layers import codes
 from ..likelihood.separation import separated
 from ..network import derivatives
+from ..training.exact import ALGORITHM as EXACTLY
 from .findings import Finding, joined, listed, lost, untrained
 from .units import idle_units
 
@@ -23,6 +24,7 @@ FEW = 0.02  # weights beside observed values of which it does not matter whether
 RATIO = (1.2, 1.5)  # chi2 / df: a note, a warning
 BEYOND = 4.0  # standard errors of chi2
 FAR = 4.0  # linear predictors this far from the middle are worth a look for separation
+ROUNDED = 1e-9  # distance of a mean from its end that counts as none
 MOVES = 0.05  # change of a linear predictor by a further step, at an optimum 0, near infinity about 1
 MOST_CONSTRAINTS = 2e7  # numbers of the linear programme
 
@@ -116,8 +118,8 @@ def separation(fitted: Fitted) -> Iterator[Finding]:
         names += [n for n in _separated(fitted, kind, k, z, labels) if n not in names]
     if not names:
         return
-    words = "these tell responses apart, so that their estimates grow without end"
-    where = joined(listed(names), f"units that tell responses apart: {words[6:]}" if hidden else words)
+    subject = "units that tell" if hidden else "tells" if len(names) == 1 else "tell"
+    where = joined(listed(names), f"{subject} responses apart, so that estimates grow without end")
     remedy = "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
     yield Finding("warning" if hidden else "error", "separation", where, remedy)
 
@@ -172,23 +174,21 @@ def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[st
 def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarray, intercept: bool) -> bool:
     """Whether some means are near their ends, and a further step of Fisher scoring still moves them.
 
-    At an optimum that step is 0; on the way to infinity each step adds about 1 to the linear predictor. Without the step
-    where probabilities round to 0 and 1.
+    At an optimum that step is 0; on the way to infinity each step adds about 1 to the linear predictor, and takes exact fits
+    to the end. Without the step where means round to their ends.
     """
     family, design = fitted.likely, fitted.design
-    raw = fitted.fitted_raw([fitted.best])[0][:, used]
-    mu = fitted.network.objective.response(raw)
-    w = fitted.case_weights[used]
-    if kind == "multinomial":
-        y, share = design.y[:, used], mu
-        end = mu.min()
-    else:
-        y, share = design.y[k : k + 1, used], mu[k : k + 1]
-        typical = float(y[0] @ w / w.sum())
-        end = share.min() / max(typical, 1e-300) if kind == "count" else min(share.min(), 1 - share.max())
-    if end > np.exp(-FAR):
-        return False
-    if end < 1e-9:
+    own = slice(None) if kind == "multinomial" else slice(k, k + 1)
+    y, w = design.y[own, used], fitted.case_weights[used]
+    share = fitted.network.objective.response(fitted.fitted_raw([fitted.best])[0])[own, used]
+    end = float(share.min())
+    if kind == "count":
+        end /= max(float(y[0] @ w / w.sum()), 1e-300)
+    elif kind == "binomial":
+        end = min(end, 1 - float(share.max()))
+    if fitted.fit.algorithm == EXACTLY or end > np.exp(-FAR):
+        return end < ROUNDED
+    if end < ROUNDED:
         return True
     z = np.vstack([np.ones((int(intercept), x.shape[1])), x])
     size = np.sqrt(np.mean(z**2, axis=1))
@@ -254,9 +254,8 @@ def _chi2(family: object, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple
             total = y.sum(axis=0) * w
             if not np.any(total > 1):
                 return None
-            terms, spread = (y * w - total * mu) ** 2 / (total * mu), (1 / (total * mu)).sum(axis=0)
-            k = y.shape[0]
-            variance = np.maximum(2 * (k - 1) + (spread - k**2 - 2 * k + 2) / total, 0.0)
+            terms, k = (y * w - total * mu) ** 2 / (total * mu), y.shape[0]
+            variance = np.maximum(2 * (k - 1) + ((1 / mu).sum(axis=0) - k**2 - 2 * k + 2) / total, 0.0)
         elif isinstance(family, Binomial):
             if np.all((y == 0) | (y == 1)):
                 return None
@@ -274,16 +273,16 @@ def _alpha(
 ) -> Finding:
     """A negative binomial fit takes alpha as known: what the data say of it, by Pearson's chi2."""
     alpha = fitted.likely.parameter
-    where = f"alpha = {alpha:g} is taken as known, not estimated"
+    where = f"alpha = {alpha:g} is taken as known, not estimated: standard errors may be too small"
     if parts is None or not left > 0:
         return Finding("note", "overdispersion", where, "family=NegativeBinomial(alpha=...)")
     estimate = _moment_alpha(y, mu, w, left)
     ratio = parts[0] / left
-    where += f"; Pearson chi2 / df = {ratio:.4g}, which alpha = {estimate:.3g} would bring to 1"
-    far = ratio > RATIO[1] or ratio < 1 / RATIO[1]
-    if far:
-        size = np.sqrt(ratio if ratio > 1 else 1 / ratio)
-        where += f": standard errors are about {size:.3g} times too {'small' if ratio > 1 else 'large'}"
+    where = f"alpha = {alpha:g} is taken as known, not estimated; Pearson chi2 / df = {ratio:.4g}"
+    where += f", which alpha = {estimate:.3g} would bring to 1: standard errors "
+    far = ratio > RATIO[1]
+    size = np.sqrt(ratio if ratio > 1 else 1 / max(ratio, 1e-300))
+    where += f"are about {size:.3g} times too {'small' if ratio > 1 else 'large'}" if size > 1.1 else "may be too small"
     remedy = f"family=NegativeBinomial(alpha={estimate:.3g}), or cov_type='sandwich'" if estimate > 0 else "family='poisson'"
     return Finding("warning" if far else "note", "overdispersion", where, remedy)
 

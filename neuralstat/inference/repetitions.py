@@ -12,6 +12,7 @@ from ..engine import cpu
 from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..fitted import Fitted, kept
 from ..likelihood.criteria import r_criterion
+from ..network import derivatives
 from ..network.canonical import canonical, distinct_optima
 from ..training.fit import STATUS
 
@@ -48,20 +49,29 @@ def reps(fitted: Fitted) -> pd.DataFrame:
 
 def unconverged(fitted: Fitted) -> str | None:
     """Which repetitions did not converge, and where the gradient is largest, in R's words; None where all did."""
-    table = reps(fitted)
-    lost = table[~fitted.fit.finished]
-    if lost.empty:
+    fit, settings = fitted.fit, fitted.settings
+    lost = np.flatnonzero(~fit.finished)
+    if not lost.size:
         return None
-    worst = lost.iloc[0]
-    reasons = ", ".join(sorted(set(lost["status"])))
-    threshold = fitted.settings.threshold
-    rule = "" if threshold is None else f", threshold {threshold:g}"
-    within = "epochs" if fitted.settings.minibatch else "stepmax"
+    worst = int(lost[0])
+    reasons = ", ".join(sorted({STATUS[int(s)] for s in fit.status[lost]}))
+    rule = "" if settings.threshold is None else f", threshold {settings.threshold:g}"
     return (
-        f"Algorithm did not converge in {len(lost)} of {len(table)} repetition(s) within the {within}. "
-        f"({reasons}; repetition {worst.name}: largest partial derivative {worst['reached_threshold']:.4g} at "
-        f"{worst['largest_gradient']}{rule}.) The weights reached are kept."
+        f"Algorithm did not converge in {lost.size} of {fitted.nrep} repetition(s) within the "
+        f"{'epochs' if settings.minibatch else 'stepmax'}. ({reasons}; repetition {worst + 1}: largest partial derivative "
+        f"{float(fit.reached[worst]):.4g}{_steepest(fitted, worst)}{rule}.) The weights reached are kept."
     )
+
+
+def _steepest(fitted: Fitted, b: int) -> str:
+    """`` at `` the weight with the largest partial derivative; nothing for fits by epochs, which a pass would slow."""
+    if fitted.settings.minibatch:
+        return ""
+    theta = fitted.fit.theta[b].astype(float)
+    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    free = fitted.fit.free[b % fitted.fit.free.shape[0]]
+    size = np.where(free, np.abs(np.where(np.isnan(gradient), np.inf, gradient)), 0.0)
+    return f" at {fitted.network.names[int(size.argmax())]}"
 
 
 def warn_unconverged(fitted: Fitted) -> None:

@@ -64,8 +64,12 @@ def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.nda
     if not network.plain:
         scale, shift = _of_output(network, scaling)
         return theta * scale + shift
-    matrix, shift = affine(network, scaling)
-    return theta @ matrix.T + shift
+    theta = np.array(theta, float)
+    first = _first_layer(network, theta)
+    first[:, :, 1:] /= scaling.x_sd
+    first[:, :, 0] -= first[:, :, 1:] @ scaling.x_mean
+    scale, shift = _of_output(network, scaling)
+    return theta * scale + shift
 
 
 def to_internal(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
@@ -73,8 +77,18 @@ def to_internal(network: Network, scaling: Scaling, theta: np.ndarray) -> np.nda
     if not network.plain:
         scale, shift = _of_output(network, scaling)
         return (theta - shift) / scale
-    matrix, shift = affine(network, scaling)
-    return np.linalg.solve(matrix, (theta - shift).T).T
+    scale, shift = _of_output(network, scaling)
+    theta = (theta - shift) / scale
+    first = _first_layer(network, theta)
+    first[:, :, 0] += first[:, :, 1:] @ scaling.x_mean
+    first[:, :, 1:] *= scaling.x_sd
+    return theta
+
+
+def _first_layer(network: Network, theta: np.ndarray) -> np.ndarray:
+    """A view (B, units, 1 + inputs) of the first layer's weights."""
+    per_unit, units = network.shapes[0]
+    return theta[:, : per_unit * units].reshape(-1, units, per_unit)
 
 
 def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, constants: np.ndarray) -> np.ndarray:
@@ -89,14 +103,12 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
         return constants
     if not network.plain:
         return np.where(free, constants, to_internal(network, scaling, constants[np.newaxis])[0])
-    matrix, shift = affine(network, scaling)
-    held = np.flatnonzero(~free)
-    mixed = [j for j in held if np.any(matrix[j, free] != 0)]
-    if mixed:
+    own = _first_layer(network, free[np.newaxis])[0]
+    mixed = np.flatnonzero(~own[:, 0] & np.any(own[:, 1:] & (scaling.x_mean != 0), axis=1))  # units
+    if mixed.size:
         raise ArgumentError(
-            f"exclude: {network.names[mixed[0]]!r} cannot be held constant with standardize=True, since in original "
+            f"exclude: {network.names[mixed[0] * network.shapes[0][0]]!r} cannot be held constant with standardize=True, since in original "
             "units it depends on the other weights of its unit; hold those too, or use standardize=False."
         )
-    values = constants.copy()
-    values[held] = np.linalg.solve(matrix[np.ix_(held, held)], constants[held] - shift[held])
-    return values
+    values = to_internal(network, scaling, np.where(free, 0.0, constants)[np.newaxis])[0]
+    return np.where(free, constants, values)

@@ -101,6 +101,7 @@ def start_weights(
     adjust: Callable[[np.ndarray], np.ndarray] | None = None,
     init: str = "normal",
     x: np.ndarray | None = None,
+    original: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> np.ndarray:
     """Start weights of all repetitions.
 
@@ -138,8 +139,8 @@ def start_weights(
         start at random.
     compat : {None, "R"}
         "R" ignores surplus numbers without a word.
-    internal : callable, optional
-        Turns weights (1, P) in original units into the model's internal units (standardised models).
+    internal, original : callable, optional
+        Turn weights (1, P) from original units into the model's internal units, and back (standardised models).
     adjust : callable, optional
         Moves random weights (B, P) to where the model is defined (see `families.starts.feasible`).
     init : str
@@ -163,7 +164,7 @@ def start_weights(
     if adjust is not None:
         theta = adjust(theta)
     if _is_arrays(startweights):
-        theta = _with_arrays(network, startweights, theta, internal)
+        theta = _with_arrays(network, startweights, theta, internal, original)
     elif startweights is not None:
         given = _given(network, startweights, int(free.sum()), rep, compat)
         for r, row in enumerate(given[:rep]):
@@ -198,7 +199,8 @@ def _is_arrays(startweights: Any) -> bool:
 
 
 def _with_arrays(
-    network: Network, startweights: Any, theta: np.ndarray, internal: Callable[[np.ndarray], np.ndarray] | None
+    network: Network, startweights: Any, theta: np.ndarray, internal: Callable[[np.ndarray], np.ndarray] | None,
+    original: Callable[[np.ndarray], np.ndarray] | None,
 ) -> np.ndarray:
     """Random weights (B, P) with those replaced that dicts of arrays hold, in original units."""
     given = [startweights] * len(theta) if isinstance(startweights, Mapping) else list(startweights)
@@ -206,12 +208,10 @@ def _with_arrays(
         raise ArgumentError(f"startweights: {len(given)} dicts of arrays for {len(theta)} repetition(s).")
     theta = theta.copy()
     for r, arrays in enumerate(given):
-        original = fill(network, np.full(network.n_params, np.nan), arrays)
-        if internal is not None:
-            if network.plain and np.isnan(original).any():
-                raise ArgumentError("startweights: with standardize=True a dict must hold all arrays of a dense network.")
-            original = internal(original[np.newaxis])[0]
-        theta[r] = np.where(np.isnan(original), theta[r], original)
+        drawn = theta[r : r + 1] if original is None else original(theta[r : r + 1])
+        known = fill(network, np.full(network.n_params, np.nan), arrays)
+        known = np.where(np.isnan(known), drawn, known)
+        theta[r] = (known if internal is None else internal(known))[0]
     return theta
 
 

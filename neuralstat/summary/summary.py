@@ -13,6 +13,7 @@ from ..df import found, limits
 from ..df.local import active, jacobian_work
 from ..errors import ArgumentError, DfError
 from ..fitted import Fitted, fitted_of
+from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
 from ..insight.layers import layer_table
 from ..likelihood.criteria import info_criteria, r_criterion
@@ -305,6 +306,9 @@ def _notes(fitted: Fitted) -> list[str]:
                 f"The best optimum was seen {seen} times in {len(reps)} repetitions; "
                 f"{done['optimum'].nunique()} distinct optima were found."
             )
+    said = () if fitted.settings.minibatch else ("not converged", "single optimum")  # above
+    diagnosis = in_a_line(fitted, said)
+    notes += [] if diagnosis is None else [diagnosis]
     notes += _df_notes(fitted)
     if fitted.settings.random_state is None and fitted.settings.startweights is None:
         notes.append(f"To repeat this fit: random_state={fitted.seeds.entropy}.")

@@ -124,9 +124,10 @@ def replace_head(
     body = {name: array for name, array in body.items() if name.rpartition("/")[0] != head}
     if not body:
         raise ArgumentError("replace_head: the fit has no hidden layers with weights.")
-    if procedure.design.scaling is not None:
-        raise ArgumentError("replace_head: with standardize=True the weights belong to the scaling of the fit's data; "
-                            "scale the covariates yourself.")  # fmt: skip
+    scaling = procedure.design.scaling
+    if scaling is not None and scaling.of_inputs and not procedure.network.plain:
+        raise ArgumentError("replace_head: the inputs were standardised, and the weights belong to the scaling of the fit's "
+                            "data; fit with standardize=False, and scale the covariates yourself.")  # fmt: skip
     if freeze is True:
         freeze = tuple(dict.fromkeys(name.rpartition("/")[0] for name in body))
     arguments = {**_carried(procedure.settings), "startweights": body, "freeze": freeze or None, **settings}

@@ -20,7 +20,7 @@ from ..functions.penalties import L1
 from ..network.arrays import frozen
 from ..network.exclude import fixed_weights
 from ..network.penalties import coefficients, per_observation
-from ..network.scaling import scaled_constants, to_internal
+from ..network.scaling import scaled_constants, to_internal, to_original
 from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
@@ -128,6 +128,7 @@ class Procedure:
             network, settings.repetitions, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
             settings.compat, internal, functools.partial(feasible, network, self.design, free=trained),
             settings.start_init, self.design.x if inputs is None else inputs,
+            None if scaling is None else functools.partial(to_original, network, scaling),
         )  # fmt: skip
 
     # training ----------------------------------------------------------------------------------------------

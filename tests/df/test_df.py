@@ -356,7 +356,7 @@ def test_monte_carlo_is_reproducible_over_threads_and_chunks(monkeypatch):
     fit = stopped()
     one = fit.df("gdf", draws=6, random_state=7, n_jobs=1)
     assert one == fit.df("gdf", draws=6, random_state=7, n_jobs=2)
-    monkeypatch.setattr("neuralstat.df.refit.CHUNK_BYTES", 1)
+    monkeypatch.setattr("neuralstat.training.refits.STACK_BYTES", 1)
     assert one == fit.df("gdf", draws=6, random_state=7)
     fresh = fit.df("covariance", draws=6, random_state=7, restarts="fresh")
     assert fresh == fit.df("covariance", draws=6, random_state=7, restarts="fresh")

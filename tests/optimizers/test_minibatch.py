@@ -52,7 +52,7 @@ def train(optimizer, epochs=4, batch=None, *, start=START, free=ALL, weights=Non
           penalty=None, n_jobs=1, seed=0, **more):  # fmt: skip
     rows = make_rows(X, Y, weights, dtype=dtype)
     training = Training(optimizer, epochs, batch, **more)
-    return train_epochs(NET, rows, start, free, training, keys(len(start), seed), check=check, penalty=penalty,
+    return train_epochs(NET, rows, start, free, training, keys(len(start), seed), validation=check, penalty=penalty,
                         n_jobs=n_jobs)  # fmt: skip
 
 

@@ -24,7 +24,6 @@ HEAVY = (
 # Imports inside functions that are not there for the sake of something heavy, each with its reason: (module, imported).
 INSIDE_FUNCTIONS = {
     ("formula.spec", "formula.stored"): "reads what it writes: the only circle of two in the room",
-    ("training.settings", "training.minibatch"): "the checks of settings that minibatches have",
     ("cli", "cli.commands"): "`neuralstat --help` answers at once",
 }
 # Rooms below `engine.cuda` are imported where a device is asked for: on other machines there may be no numba.cuda.
@@ -36,7 +35,7 @@ LONG = {"results": "the face of a fit: what users read stands there method by me
 
 PANDAS = {
     "applications", "assessment", "cli", "datasets", "effects", "formula", "inference", "insight", "io", "likelihood",
-    "plots", "results", "selection", "sklearn", "study", "summary", "training.minibatch",
+    "plots", "results", "selection", "sklearn", "study", "summary", "training.validation",
 }  # fmt: skip
 
 
