@@ -48,7 +48,7 @@ def larger(data: pd.DataFrame, seed: int) -> np.ndarray:
     """Fitted values of a larger model, which follows the curve and some of the noise."""
     fit = ns.neuralnet(
         "y ~ x", data, hidden=15, algorithm="lm", rep=20, threshold=1e-3, stepmax=1000, penalty=ns.decay(1e-5),
-        random_state=seed,
+        standardize=False, random_state=seed,
     )  # fmt: skip
     return fit.predict(rep="mean").to_numpy()
 
@@ -58,7 +58,8 @@ def estimates(name: str, truth: int, draws: int, seed: int, methods: list[str] |
     options, rep = DESIGNS[name]
     data = ns.datasets.doppler(n=200, noise=SIGMA, random_state=seed)
     mean = np.sin(1 / data["x"].to_numpy())
-    fit = ns.neuralnet("y ~ x", data, random_state=seed, **options)
+    raw = {"standardize": False, "rep": 1, "algorithm": "rprop+"}
+    fit = ns.neuralnet("y ~ x", data, random_state=seed, **{**raw, **options})
     common = {"sigma": SIGMA, "random_state": seed}
     calls = {
         "truth": ("covariance", {"mean": mean, "draws": truth, "restarts": "fresh", **common}),

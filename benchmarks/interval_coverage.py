@@ -47,7 +47,7 @@ METHODS: dict[str, dict[str, object]] = {
 def designs() -> dict[str, tuple[Callable[[np.ndarray], np.ndarray], float, dict[str, object]]]:
     """Truth, least covariate, and what is fitted."""
     teacher = ns.neuralnet(
-        "y ~ x", ns.datasets.sine(n=2000, noise=0.01, random_state=0), hidden=2, algorithm="lm", rep=10,
+        "y ~ x", ns.datasets.sine(n=2000, noise=0.01, random_state=0), hidden=2, algorithm="lm", rep=10, standardize=False,
         penalty=ns.decay(1e-4), random_state=0,
     )  # fmt: skip
 
@@ -69,8 +69,9 @@ def replicate(design: str, seed: int, jackknife: bool) -> list[dict[str, object]
     targets = {"mean": mean, "obs": mean + SIGMA * rng.standard_normal(NEW)}
     data = pd.DataFrame({"x": x, "y": truth(x) + SIGMA * rng.standard_normal(N)})
     fit = ns.neuralnet(
-        "y ~ x", data, algorithm="lm", threshold=1e-4, stepmax=500, rep=5, random_state=seed, n_jobs=1, **model
-    )
+        "y ~ x", data, algorithm="lm", threshold=1e-4, stepmax=500, rep=5, random_state=seed, n_jobs=1,
+        standardize=False, **model,
+    )  # fmt: skip
     rows: list[dict[str, object]] = []
     for name, options in METHODS.items():
         if name == "jackknife+" and not jackknife:

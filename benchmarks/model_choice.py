@@ -69,7 +69,7 @@ def replicate(seed: int, setting: str, drawn: bool, cv: bool) -> list[dict[str, 
     loss, table = [], []
     for units in UNITS:
         fit = ns.neuralnet(
-            "y ~ x", data, hidden=units, algorithm="lm", random_state=seed, **SETTINGS[setting]
+            "y ~ x", data, hidden=units, algorithm="lm", standardize=False, random_state=seed, **SETTINGS[setting]
         )
         loss.append(float(np.mean((fit.predict() - truth) ** 2)))
         table.append(criteria(fit, seed, drawn, cv))

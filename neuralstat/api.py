@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .errors import ArgumentError
 from .fitted import Fitted
 from .io import read
 from .results import NeuralNetResults, announced
@@ -49,6 +50,8 @@ class NeuralNet:
         cls, formula: str, data: Any, *, context: Mapping[str, Any] | None = None, **settings: Any
     ) -> NeuralNet:
         """A model from a formula; see `neuralnet`."""
+        if formula is None:
+            raise ArgumentError("formula must be text such as 'y ~ x', got None.")
         model = cls.__new__(cls)
         model._of(Source(formula, data, context=context), settings)
         return model

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from . import df as degrees
-from . import effects, io
+from . import effects, io, plots
 from .effects import slopes as effect_slopes
 from .errors import ArgumentError
 from .families import Family
@@ -25,6 +25,7 @@ from .inference.intervals import ConfidenceInterval, confidence_interval
 from .insight import layers
 from .likelihood import criteria, likelihood
 from .likelihood.residuals import residuals
+from .plots import results as drawing
 from .summary.call import call
 from .summary.summary import Summary, summary
 from .training import continued
@@ -853,30 +854,22 @@ class NeuralNetResults:
 
         See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second.
         """
-        from .plots import results as draw
-
-        return draw.plot(self.fitted, rep, ax=ax, **options)
+        return drawing.plot(self.fitted, rep, ax=ax, **options)
 
     def plot_error(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Error against step, a line per repetition."""
-        from .plots import plot_error
-
-        return plot_error(self.fit.trace, list(self.fit.converged), ax=ax, **options)
+        return plots.plot_error(self.fit.trace, list(self.fit.converged), ax=ax, **options)
 
     def plot_history(self, metric: str = "loss", *, ax: Axes | None = None) -> Axes:
         """Loss (or another column of `history`) against the epoch; see `plots.plot_history`."""
-        from .plots import plot_history
-
         record = self.fit.history
         best = None if record is None else record.best_epoch
-        return plot_history(self.history, metric, best_epochs=best, ax=ax)
+        return plots.plot_history(self.history, metric, best_epochs=best, ax=ax)
 
     def plot_restarts(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The errors of the repetitions in order, with distinct optima."""
-        from .plots import plot_restarts
-
         options.setdefault("optima", self.reps["optimum"].to_numpy())
-        return plot_restarts(self.errors, list(self.fit.converged), ax=ax, **options)
+        return plots.plot_restarts(self.errors, list(self.fit.converged), ax=ax, **options)
 
     def gwplot(
         self, covariate: str | None = None, *, response: str | None = None, rep: Any = "best",
@@ -892,15 +885,11 @@ class NeuralNetResults:
             Name of an output; may be left out where there is one.
         rep : int or "best"
         """
-        from .plots import results as draw
-
-        return draw.gwplot(self.fitted, covariate, response=response, rep=rep, ax=ax, **options)
+        return drawing.gwplot(self.fitted, covariate, response=response, rep=rep, ax=ax, **options)
 
     def plot_fit(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Data and fit; see `plots.results.plot_fit`."""
-        from .plots import results as draw
-
-        return draw.plot_fit(self.fitted, ax=ax, **options)
+        return drawing.plot_fit(self.fitted, ax=ax, **options)
 
     def plot_effects(
         self, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any
@@ -915,21 +904,15 @@ class NeuralNetResults:
         **options
             Of the effect.
         """
-        from .plots import results as draw
-
-        return draw.plot_effects(self.fitted, variable, kind, ax=ax, **options)
+        return drawing.plot_effects(self.fitted, variable, kind, ax=ax, **options)
 
     def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
         """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
-        from .plots import plot_diagnostics
-
-        return plot_diagnostics(self.fitted, rep, **options)
+        return plots.plot_diagnostics(self.fitted, rep, **options)
 
     def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
         """Eigenvalues of the Hessian by rank."""
-        from .plots import plot_spectrum
-
-        return plot_spectrum(self.hessian_spectrum(rep), ax=ax)
+        return plots.plot_spectrum(self.hessian_spectrum(rep), ax=ax)
 
     def save(self, path: Any) -> None:
         """Write the fit to a file of arrays and JSON; `neuralstat.load` reads it."""

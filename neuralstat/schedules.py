@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import check_int
 from .errors import ArgumentError
 
 
@@ -187,8 +188,6 @@ class Performance(Schedule):
     min_rate: float = 0.0
 
     def __post_init__(self) -> None:
-        from .checks import check_int
-
         self._put("initial_rate")
         self._put("factor", most=1.0)
         if self.factor == 1:

@@ -29,7 +29,8 @@ import pandas as pd
 import neuralstat as ns
 
 data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
-fit = ns.neuralnet("y ~ x", data, hidden=10, penalty=ns.decay(0.1), random_state=1)
+fit = ns.neuralnet("y ~ x", data, hidden=10, penalty=ns.decay(0.1), standardize=False, algorithm="rprop+", rep=1,
+                   random_state=1)
 print(fit)
 
 # %% [markdown]

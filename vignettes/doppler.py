@@ -60,7 +60,7 @@ ax.set_title("bs(x, df=20)", fontsize=10)
 
 # %%
 splines = {
-    k: ns.neuralnet(f"y ~ bs(x, df={k})", data, hidden=0, algorithm="lm", threshold=1e-6) for k in (3, 5, 10, 25, 50, 100)
+    k: ns.neuralnet(f"y ~ bs(x, df={k})", data, hidden=0, standardize=False) for k in (3, 5, 10, 25, 50, 100)
 }
 fig, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained", sharey=True)
 for ax, (k, fit) in zip(axes.flat, splines.items(), strict=True):
@@ -78,8 +78,8 @@ for ax, (k, fit) in zip(axes.flat, splines.items(), strict=True):
 # 0.01; then the mean of the three. In R this call takes 4.5 seconds (as recorded in the lecture).
 
 # %%
-options = {"hidden": (10, 5, 15), "threshold": 0.01, "rep": 3}
-ns.neuralnet("y ~ x", data.iloc[:20], hidden=2, threshold=10, random_state=1)  # kernels compile at their first use
+options = {"hidden": (10, 5, 15), "threshold": 0.01, "rep": 3, "standardize": False, "algorithm": "rprop+"}
+ns.neuralnet("y ~ x", data.iloc[:20], hidden=2, threshold=10, rep=1, random_state=1)  # kernels compile at their first use
 began = time.perf_counter()
 deep = ns.neuralnet("y ~ x", data, random_state=1, **options)
 seconds = time.perf_counter() - began
@@ -101,7 +101,7 @@ ax.set_title(f"(10, 5, 15), three repetitions and their mean: {seconds:.2f} s", 
 # %%
 QUICK = bool(os.environ.get("NEURALSTAT_QUICK"))
 sizes, knots = (2, 3, 5, 7, 10, 15, 20), (5, 10, 15, 20, 30, 50, 80)
-nets = [ns.study.net(k, algorithm="rprop+", threshold=0.01, combine="mean") for k in sizes]
+nets = [ns.study.net(k, algorithm="rprop+", threshold=0.01, combine="mean", standardize=False) for k in sizes]
 result = ns.study(
     [*nets, *(ns.study.bs(k) for k in knots)], "doppler", 0.1, 200, replicates=3 if QUICK else 20, restarts=3,
     random_state=1,
@@ -124,8 +124,9 @@ risk.round(5)
 # `(3, 4)` and `(2, 2)`, the best of their restarts. Blue numbers are the biases.
 
 # %%
-three = ns.neuralnet("y ~ x", data, hidden=(3, 4), rep=3, random_state=2)
-two = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=3, random_state=1)
+lecture = {"standardize": False, "algorithm": "rprop+"}  # as R: raw units, resilient backpropagation to the end
+three = ns.neuralnet("y ~ x", data, hidden=(3, 4), rep=3, random_state=2, **lecture)
+two = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=3, random_state=1, **lecture)
 fig, axes = plt.subplots(1, 2, figsize=(13, 5), layout="constrained")
 for ax, fit in zip(axes, (three, two), strict=True):
     fit.plot(ax=ax)
@@ -135,7 +136,7 @@ for ax, fit in zip(axes, (three, two), strict=True):
 # layer's first unit keeps its path to the first of the next only.
 
 # %%
-without = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=2, exclude=[(2, 2, 2), (2, 3, 1)], random_state=1)
+without = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=2, exclude=[(2, 2, 2), (2, 3, 1)], random_state=1, **lecture)
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 without.plot(rep=2, ax=ax)
 fits = {"(3, 4)": three, "(2, 2)": two, "(2, 2), constrained": without}
@@ -171,7 +172,7 @@ pd.DataFrame(rows).T.round(4)
 # %%
 cv = {}
 for units in (3, 10, 20):
-    fit = ns.neuralnet("y ~ x", data, hidden=units, rep=3, algorithm="lm", penalty=ns.decay(1e-4), random_state=1)
+    fit = ns.neuralnet("y ~ x", data, hidden=units, rep=3, algorithm="lm", standardize=False, penalty=ns.decay(1e-4), random_state=1)
     found = ns.risk(fit, "cv", k=5 if QUICK else 10, random_state=1)
     folds = found.to_frame()["value"]
     cv[units] = {"estimate": float(found), "standard error": found.se, "best fold": folds.min(), "worst fold": folds.max()}
@@ -185,10 +186,10 @@ pd.DataFrame(cv).T.rename_axis("units").round(4)
 # %%
 lambdas = (0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 by_decay = [
-    ns.neuralnet("y ~ x", data, hidden=20, rep=3, algorithm="lm", penalty=ns.decay(v), tol=1e-6, random_state=1)
+    ns.neuralnet("y ~ x", data, hidden=20, rep=3, algorithm="lm", standardize=False, penalty=ns.decay(v), tol=1e-6, random_state=1)
     for v in lambdas
 ]
-by_units = [ns.neuralnet("y ~ x", data, hidden=k, rep=3, algorithm="lm", tol=1e-6, random_state=1) for k in sizes]
+by_units = [ns.neuralnet("y ~ x", data, hidden=k, rep=3, algorithm="lm", standardize=False, tol=1e-6, random_state=1) for k in sizes]
 distance = [[float(np.mean((f.predict(grid) - truth) ** 2)) for f in fits] for fits in (by_decay, by_units)]
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)
 axes[0].plot(lambdas, distance[0], "o-")

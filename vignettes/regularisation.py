@@ -76,17 +76,18 @@ ax.legend(frameon=False);
 #
 # ## Penalties, dropout, early stopping, batch normalisation
 #
-# All on the largest network. As in Keras a penalty is added to the *mean* loss; `decay(2 * l)` is Keras' `L2(l)`, and with
-# `layers={"dense": ...}` every layer may have its own strength. Dropout and batch normalisation are layers. Early stopping goes
+# All on the largest network. A penalty is added to the *sum* of the losses, whatever trains the network; Keras adds it to their
+# mean, so that its `L2(l)` is `decay(2 * l * n)` here. With `layers={"dense": ...}` every layer may have its own strength. Dropout and batch normalisation are layers. Early stopping goes
 # back to the weights of least validation loss.
 
 # %%
 big = [Dense(128, "relu"), Dense(128, "relu")]
+n = 300  # training images
 fits |= {
-    "L1, 0.0001": fit(big, penalty=ns.l1(1e-4, biases=False)),
-    "L1, 0.001": fit(big, penalty=ns.l1(1e-3, biases=False)),
-    "L2, 0.001": fit(big, penalty=ns.decay(2e-3, biases=False)),
-    "L2, 0.01": fit(big, penalty=ns.decay(2e-2, biases=False)),
+    "L1, 0.0001": fit(big, penalty=ns.l1(1e-4 * n, biases=False)),
+    "L1, 0.001": fit(big, penalty=ns.l1(1e-3 * n, biases=False)),
+    "L2, 0.001": fit(big, penalty=ns.decay(2e-3 * n, biases=False)),
+    "L2, 0.01": fit(big, penalty=ns.decay(2e-2 * n, biases=False)),
     "dropout, 0.5": fit([big[0], Dropout(0.5), big[1], Dropout(0.5)]),
     "batch normalisation": fit([Dense(128), BatchNorm(), Activation("relu")] * 2),
     "early stopping": fit(big, early_stopping=ns.EarlyStopping(patience=10)),

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import ArgumentError, NeuralStatError
+
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
 _FIT_EXAMPLES = """\
@@ -92,8 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..errors import NeuralStatError
-
     try:
         return arguments.run(arguments)
     except BrokenPipeError:
@@ -358,8 +358,6 @@ def exclude(given: list[str] | None) -> Any:
     ArgumentError
         Where the JSON is none.
     """
-    from ..errors import ArgumentError
-
     if given is None or not given[0].lstrip().startswith("["):
         return given
     try:

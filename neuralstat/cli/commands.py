@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
+from ..datasets import doppler
 from ..errors import ArgumentError, DataError
 from . import INTERRUPTED, exclude
+from .warmup import warmup as compile_ahead
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +37,6 @@ def version(arguments: Namespace) -> int:
 def warmup(arguments: Namespace) -> int:
     """Compile kernels into the cache, with a line for each kind."""
     from ..jit.compile import cache_folder
-    from .warmup import warmup as compile_ahead
 
     seconds = compile_ahead(arguments.all, lambda name, s: _say(f"{name:<24}{s:6.1f} s"))
     folder = cache_folder()
@@ -102,7 +103,6 @@ def predict(arguments: Namespace) -> int:
 def demo(arguments: Namespace) -> int:
     """Fit the Doppler function; print the summary; write two pictures."""
     from ..api import neuralnet
-    from ..datasets import doppler
 
     folder = Path(arguments.output_dir)
     folder.mkdir(parents=True, exist_ok=True)

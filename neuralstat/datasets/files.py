@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zipfile
@@ -146,8 +147,6 @@ def npz(
 
 
 def _npy(raw: bytes, name: str) -> np.ndarray:
-    import io
-
     buffer = io.BytesIO(raw)
     try:
         version = np.lib.format.read_magic(buffer)

@@ -1,13 +1,13 @@
 """Linear functionals of predicted means, with their standard errors: what all effects are made of.
 
-An effect is ``e = sum_j C_j mu(frame_j)``: means at made-up rows, times constants. Its gradient in the weights is the same
-sum of Jacobians, so the delta method is exact to first order for all of them; the variance between restarts of the random
-starts is added, as for predictions (`inference.prediction`).
+An effect is ``e = sum_i c_i mu(x_i)``: means at made-up rows, times constants. Its gradient in the weights is the same
+sum of derivatives, one pass back through the network, so the delta method is exact to first order for all of them; the
+variance between restarts of the random starts is added, as for predictions (`inference.get_prediction`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,23 +15,51 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..fitted import Fitted
-from ..inference.predict import inputs
-from ..inference.sampling import joint_moves, mean_jacobian
+from ..families import Gaussian
+from ..fitted import Fitted, kept
+from ..inference import scales
+from ..inference.covariance import cov_type_of, warn_members
+from ..inference.dispersion import degrees, dispersion
+from ..inference.sampling import weight_moves
+from ..network import derivatives
+
+BETWEEN = "sd over repetitions"
 
 
 @dataclass(frozen=True)
-class Block:
-    """Rows of the user's variables, and what their predicted means are multiplied by.
+class Sums:
+    """E weighted sums of means, of each of K' outputs.
 
     Attributes
     ----------
-    frame : DataFrame, m rows
-    constants : (E, m) array
+    value : (R, K', E) array
+        By repetition, in the units of the response.
+    slope : (R, K', E, P) array or None
+        Derivatives in the repetition's weights; None where no standard errors are asked for.
     """
 
-    frame: pd.DataFrame
-    constants: np.ndarray
+    value: np.ndarray
+    slope: np.ndarray | None
+
+    def __add__(self, other: Sums) -> Sums:
+        slope = None if self.slope is None or other.slope is None else self.slope + other.slope
+        return Sums(self.value + other.value, slope)
+
+    def __sub__(self, other: Sums) -> Sums:
+        return self + other.mapped(-np.eye(other.value.shape[2]))
+
+    def mapped(self, into: np.ndarray) -> Sums:
+        """Linear combinations (E', E) of the sums."""
+        value = np.einsum("de,rke->rkd", into, self.value)
+        return Sums(value, None if self.slope is None else np.einsum("de,rkep->rkdp", into, self.slope))
+
+    @staticmethod
+    def joined(parts: Iterable[Sums]) -> Sums:
+        """Sums one after the other."""
+        given = list(parts)
+        slopes = [s.slope for s in given if s.slope is not None]
+        value = np.concatenate([s.value for s in given], axis=2)
+        return Sums(value, np.concatenate(slopes, axis=2) if slopes else None)
 
 
 @dataclass(frozen=True)
@@ -43,124 +71,216 @@ class Estimate:
     value : (E,) array
         Mean over the repetitions.
     se : (E,) array
-        From the data and between restarts together.
+        From the data and between restarts together; NaN where none are asked for.
     between : (E,) array
         Standard deviation over the repetitions.
+    df : float
+        Degrees of freedom of Student's t; inf for the normal distribution.
     """
 
     value: np.ndarray
     se: np.ndarray
     between: np.ndarray
+    df: float = np.inf
 
-    def frame(self, index: Any, name: str, alpha: float) -> pd.DataFrame:
-        """A row per effect: `name`, std err, z, P>|z|, limits, and the standard deviation over repetitions."""
+    def quantile(self, alpha: float) -> float:
+        """Quantile of level 1 - alpha / 2."""
         from scipy import stats
 
-        q = stats.norm.ppf(1 - alpha / 2)
+        return float(stats.t.ppf(1 - alpha / 2, self.df))
+
+    def tested(self, index: Any, name: str, alpha: float) -> pd.DataFrame:
+        """A row per effect: `name`, std err, z (or t), its p value, limits, and the spread over the repetitions."""
+        from scipy import stats
+
+        letter = "z" if np.isinf(self.df) else "t"
         with np.errstate(divide="ignore", invalid="ignore"):
             z = self.value / self.se
+        half = self.quantile(alpha) * self.se
         return pd.DataFrame({
-            name: self.value, "std err": self.se, "z": z, "P>|z|": 2 * stats.norm.sf(np.abs(z)),
-            "lower": self.value - q * self.se, "upper": self.value + q * self.se, "sd over repetitions": self.between,
+            name: self.value, "std err": self.se, letter: z, f"P>|{letter}|": 2 * stats.t.sf(np.abs(z), self.df),
+            "lower": self.value - half, "upper": self.value + half, BETWEEN: self.between,
         }, index=index)  # fmt: skip
 
+    def banded(self, index: Any, name: str, limits: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
+        """A row per effect: `name`, std err, limits, and the spread over the repetitions."""
+        return pd.DataFrame({
+            name: self.value, "std err": self.se, "lower": limits[0], "upper": limits[1], BETWEEN: self.between,
+        }, index=index)  # fmt: skip
 
-def output_position(fitted: Fitted, response: str | None) -> int:
-    """Which output is meant: the only one, or the one named.
+    def symmetric(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """Limits of a difference."""
+        half = self.quantile(alpha) * self.se
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is summed: outputs of repetitions, and how their weights move with the data.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    ks : tuple of int
+        Outputs.
+    numbers : tuple of int
+        Repetitions, from 0.
+    root : (R P, r) array or None
+        Root of the weights' joint covariance; None where no standard errors are asked for.
+    df : float
+        As in `Estimate`.
+    """
+
+    fitted: Fitted
+    ks: tuple[int, ...]
+    numbers: tuple[int, ...]
+    root: np.ndarray | None
+    df: float
+
+    def sums(
+        self, x: np.ndarray, offset: np.ndarray | None, weight: np.ndarray, group: np.ndarray | None = None, size: int = 1
+    ) -> Sums:
+        """Sums of ``weight * mean`` within groups of rows.
+
+        Parameters
+        ----------
+        x, offset : (D, m), (K, m) arrays
+            Internal units.
+        weight : (m,) or (K', m) array
+        group : (m,) array of int, optional
+            From 0 to size - 1; one group unless given.
+        size : int
+        """
+        fitted = self.fitted
+        raw = fitted.raw(x, offset, self.numbers)
+        weights = np.broadcast_to(weight, (len(self.ks), x.shape[1]))
+        order, ends = (None, [0, x.shape[1]]) if group is None else _grouped(group, size)
+        if order is not None:
+            x, raw, weights = np.ascontiguousarray(x[:, order]), raw[:, :, order], weights[:, order]
+            offset = None if offset is None else np.ascontiguousarray(offset[:, order])
+        means = fitted.response(raw)[:, list(self.ks)] * weights
+        value = np.stack([means[:, :, a:b].sum(axis=2) for a, b in zip(ends, ends[1:], strict=False)], axis=2)
+        if self.root is None:
+            return Sums(value, None)
+        slope = np.zeros((*value.shape, fitted.network.n_params))
+        for r, b in enumerate(self.numbers):
+            theta = fitted.fit.theta[b].astype(float)
+            for j, k in enumerate(self.ks):
+                pull = self._pull(raw[r], k, weights[j])
+                for e, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+                    part = slice(first, last)
+                    known = None if offset is None else offset[:, part]
+                    if last > first:
+                        slope[r, j, e] = derivatives.pullback(
+                            fitted.network, x[:, part], theta, raw[r][:, part], pull[:, part], known
+                        )
+        return Sums(value, slope)
+
+    def _pull(self, raw: np.ndarray, k: int, weight: np.ndarray) -> np.ndarray:
+        """Derivative (K, m) of ``weight * mean_k`` in what kernels give."""
+        objective, scaling = self.fitted.network.objective, self.fitted.design.scaling
+        weight = weight if scaling is None else weight * scaling.y_sd[k]
+        pull = np.zeros_like(raw)
+        if not objective.of_predictor:
+            pull[k] = weight
+        elif objective.output.name == "softmax":
+            share = objective.response(raw)
+            pull[:] = -share * share[k] * weight
+            pull[k] += share[k] * weight
+        else:
+            pull[k] = objective.output.slopes(raw[k]) * weight
+        return pull
+
+    def means(self, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+        """(R, K', m) predicted means by repetition."""
+        return self.fitted.response(self.fitted.raw(x, offset, self.numbers))[:, list(self.ks)]
+
+    def estimates(self, sums: Sums, shift: Any = 0.0) -> list[Estimate]:
+        """An `Estimate` per output, `shift` (K', E) being added to the values."""
+        r = len(self.numbers)
+        value = sums.value.mean(axis=0) + shift
+        between = sums.value.std(axis=0, ddof=1) if r > 1 else np.zeros_like(value)
+        if sums.slope is None or self.root is None:
+            return [Estimate(v, np.full(v.size, np.nan), s, self.df) for v, s in zip(value, between, strict=True)]
+        joint = sums.slope.transpose(1, 2, 0, 3).reshape(*value.shape, -1) / r  # (K', E, R P)
+        variance = np.sum(np.square(joint @ self.root), axis=2) + between**2 / r
+        return [Estimate(*parts, self.df) for parts in zip(value, np.sqrt(variance), between, strict=True)]
+
+    def limits(self, found: Estimate, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """Limits of means, symmetric on the scale of the link: those of probabilities stay between 0 and 1."""
+        link = scales.interval_link(self.fitted)
+        return scales.limits(link, found.value, found.se, found.quantile(alpha), self.fitted.family)
+
+    def table(self, frames: Sequence[pd.DataFrame], response: Any) -> pd.DataFrame:
+        """One frame, or where several outputs are asked for one below the other, under their names."""
+        if len(frames) == 1 and (response is not None or len(self.fitted.design.y_names) == 1):
+            return frames[0]
+        names = [self.fitted.design.y_names[k] for k in self.ks]
+        return pd.concat(dict(zip(names, frames, strict=True)), names=["response"])
+
+
+def outputs_of(
+    fitted: Fitted, response: Any = None, rep: Any = "mean", cov_type: str | None = None, se: bool = True
+) -> Outputs:
+    """Outputs that effects are of, with the joint covariance of the weights.
 
     Raises
     ------
     ArgumentError
-        Where there is no such output, or several and none is named.
+        Where there is no such output.
+
+    Warns
+    -----
+    SingularHessianWarning
+        Once, where the data do not determine some weights.
     """
     names = fitted.design.y_names
-    if response is None and len(names) == 1:
-        return 0
-    if response not in names:
-        raise ArgumentError(f"response must be one of {', '.join(map(repr, names))}; got {response!r}.")
-    return names.index(response)
-
-
-def raw_frame(fitted: Fitted) -> pd.DataFrame:
-    """The user's covariates at the rows of the fit.
-
-    Raises
-    ------
-    ArgumentError
-        For models with array terms, or an offset given as an array, whose rows cannot be made up.
-    """
-    spec = fitted.design.spec
-    if getattr(spec, "tensors", ()):
-        raise ArgumentError("effects need columns of numbers or factors; this model has array terms.")
-    if spec.offset_kind == "array":
-        raise ArgumentError("effects need the offset as a column of the data, not as an array.")
-    return fitted.design.frame.reset_index(drop=True)
-
-
-def covariate(fitted: Fitted, name: Any) -> pd.Series:
-    """One of the user's covariates at the rows of the fit.
-
-    Raises
-    ------
-    ArgumentError
-        Where the formula has no such covariate.
-    """
-    known = fitted.design.spec.covariates
-    if name not in known:
-        raise ArgumentError(f"variable must be one of {', '.join(map(repr, known))}; got {name!r}.")
-    return raw_frame(fitted)[name]
-
-
-def is_factor(values: pd.Series) -> bool:
-    """Whether a covariate takes levels rather than numbers."""
-    return not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
-
-
-def levels(values: pd.Series) -> list[Any]:
-    """Levels of a factor that occur, in category order."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return [c for c in values.cat.categories if (values == c).any()]
-    return sorted(values.unique().tolist())
-
-
-def replaced(frame: pd.DataFrame, name: str, value: Any) -> pd.DataFrame:
-    """The rows with one variable set to a value (or values), its type kept."""
-    column = frame[name]
-    out = frame.copy()
-    if isinstance(column.dtype, pd.CategoricalDtype) and np.ndim(value) == 0:
-        out[name] = pd.Categorical([value] * len(frame), categories=column.cat.categories, ordered=column.cat.ordered)
-    elif is_factor(column):
-        out[name] = pd.Series([value] * len(frame) if np.ndim(value) == 0 else value, frame.index, dtype=column.dtype)
-    else:
-        out[name] = np.broadcast_to(np.asarray(value, dtype=float), len(frame))
-    return out
-
-
-def means(fitted: Fitted, frame: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
-    """(R, m) predicted means of output k by repetition."""
-    x, offset, _, _ = inputs(fitted, frame, None)
-    return fitted.response(fitted.raw(x, offset, numbers))[:, k]
-
-
-def estimate(
-    fitted: Fitted, blocks: Sequence[Block], k: int, rep: Any = "mean", cov_type: str | None = None,
-    se: bool = True,
-) -> Estimate:  # fmt: skip
-    """Value and standard errors of linear functionals."""
-    numbers = fitted.numbers(rep)
-    values = sum(means(fitted, b.frame, numbers, k) @ b.constants.T for b in blocks)  # (R, E)
-    values = np.asarray(values)
-    r = len(numbers)
-    between = values.std(axis=0, ddof=1) if r > 1 else np.zeros(values.shape[1])
+    ks = tuple(range(len(names))) if response is None else (output_position(fitted, response),)
+    numbers = tuple(fitted.numbers(rep))
     if not se:
-        return Estimate(values.mean(axis=0), np.full(values.shape[1], np.nan), between)
-    encoded = [inputs(fitted, b.frame, None)[:2] for b in blocks]
-    moved: Any = 0.0
-    for b, moves in zip(numbers, joint_moves(fitted, numbers, cov_type), strict=True):
-        rows = sum(
-            block.constants @ mean_jacobian(fitted, b, x, offset)[k]
-            for block, (x, offset) in zip(blocks, encoded, strict=True)
-        )  # (E, P)
-        moved = moved + rows @ moves / r
-    variance = np.sum(np.square(moved), axis=1) + between**2 / r
-    return Estimate(values.mean(axis=0), np.sqrt(variance), between)
+        return Outputs(fitted, ks, numbers, None, np.inf)
+    kind = cov_type_of(fitted, cov_type)
+    root, states = _movement(fitted, numbers, kind)
+    warn_members(fitted, kind, list(states))
+    return Outputs(fitted, ks, numbers, root, _df(fitted, numbers))
+
+
+@kept
+def _movement(fitted: Fitted, numbers: tuple[int, ...], kind: str) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Root (R P, r) of the joint covariance of the repetitions' weights, and what `warn_members` takes."""
+    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
+    parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
+    moves = np.concatenate([m for m, _ in parts])
+    root = np.linalg.qr(moves.T, mode="r").T if moves.shape[1] > moves.shape[0] else moves
+    return root, tuple(state for _, state in parts)
+
+
+@kept
+def _df(fitted: Fitted, numbers: tuple[int, ...]) -> float:
+    """Degrees of freedom of Student's t: n - df for a gaussian response, inf (the normal distribution) for others."""
+    if not (fitted.family is None or isinstance(fitted.family, Gaussian)):
+        return np.inf
+    rest = degrees(fitted, list(numbers))
+    return rest if rest > 0 else np.nan
+
+
+def output_position(fitted: Fitted, response: Any) -> int:
+    """Which output is meant: one of several by its name, the only one by its name or its second class.
+
+    Raises
+    ------
+    ArgumentError
+        Where there is no such output.
+    """
+    design = fitted.design
+    if len(design.y_names) == 1 and design.classes is not None and response in design.classes[1:]:
+        return 0
+    if response not in design.y_names:
+        raise ArgumentError(f"response must be one of {', '.join(map(repr, design.y_names))}; got {response!r}.")
+    return design.y_names.index(response)
+
+
+def _grouped(group: np.ndarray, size: int) -> tuple[np.ndarray, list[int]]:
+    """Order of the rows by group, and where groups begin and end in it."""
+    order = np.argsort(group, kind="stable")
+    return order, np.searchsorted(group[order], np.arange(size + 1)).tolist()

@@ -107,16 +107,16 @@ def needs(err_fct: Any, family: Any) -> str | None:
 def family_objective(family: Family) -> Objective:
     """Half the family's deviance, in the linear predictor."""
     if isinstance(family, Multinomial):
-        goal = objective("multinomial", resolve_activation("softmax"))
-        return Objective(goal.name, goal.loss, goal.output, True, family=family)
+        kind = objective("multinomial", resolve_activation("softmax"))
+        return Objective(kind.name, kind.loss, kind.output, True, family=family)
     name = family.link.name
     if name in _ACTIVATION:
         output = resolve_activation(_ACTIVATION[name])
     else:
         output = ActivationSpec(name, -1, family.link.parameter, link=family.link)
     if family.code == Gaussian.code and name == "identity":
-        goal = objective("sse", output)
-        return Objective("sse", goal.loss, output, False, family=family)
+        kind = objective("sse", output)
+        return Objective("sse", kind.loss, output, False, family=family)
     return Objective(family.name, FAMILY + family.code + WIDTH * family.link.code, output, True, family=family)
 
 

@@ -14,6 +14,7 @@ from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec, response_rows, tensor_inputs
+from neuralstat.formula.state import Scope
 from neuralstat.formula.tensors import pooled_groups, tensor_rows
 
 
@@ -243,7 +244,7 @@ def _read(request: Request, options: Options) -> _Inputs:
 
 def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     """Evaluate both sides and the offsets; infinities are refused by name."""
-    from neuralstat.formula.matrix import Scope, evaluate, fit_matrix, unstable_terms
+    from neuralstat.formula.matrix import evaluate, fit_matrix, unstable_terms
 
     scope = Scope(request.context)
     transforms: dict[str, dict[str, Any]] = {}

@@ -156,6 +156,12 @@ def compiled(expr: str) -> tuple[str, dict[str, str], dict[str, str]]:
     return ast.unparse(tree), aliases, functions
 
 
+def instead(function: str) -> str:
+    """What to write instead of a function that is not known, as the end of a message; empty where nothing is like it."""
+    others = {"ns": "natural cubic splines are cr(x, df=4)", "factor": "factors are C(x)"}
+    return f" Here {others[function]}." if function in others else ""
+
+
 def is_call_of(node: ast.AST, functions: Collection[str]) -> bool:
     """Whether a node calls one of some functions by plain name."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions

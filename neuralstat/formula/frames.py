@@ -157,6 +157,32 @@ def plain(values: pd.Series, name: str) -> pd.Series:
     DataError
         For dates, durations, complex numbers and mixtures, naming the column.
     """
+    column = raw(values, name)
+    if is_time(column):
+        raise DataError(no_number(f"column {name!r}", name, values.dtype))
+    return column
+
+
+def no_number(what: str, expr: str, dtype: Any) -> str:
+    """Say that dates or durations are no numbers, and how a formula makes some of them."""
+    duration = getattr(dtype, "kind", "O") == "m" or "duration" in str(dtype)
+    ways = ("dt.days", "dt.total_seconds()") if duration else ("dt.month", "dt.year")
+    shown = expr if expr.isidentifier() else f"({expr})"
+    parts = [f"{shown}.{way}" if expr.isidentifier() else f"{{{shown}.{way}}}" for way in ways]
+    return (
+        f"{what} has dtype {dtype}, which cannot enter a model; convert it to a number first, in the formula as "
+        f"{' or '.join(parts)}, or as a column (for instance days since a date)."
+    )
+
+
+def is_time(values: Any) -> bool:
+    """Whether a column (or a dtype) holds dates, durations or periods."""
+    dtype = getattr(values, "dtype", values)
+    return getattr(dtype, "kind", "O") in "mM" or isinstance(dtype, pd.PeriodDtype)
+
+
+def raw(values: pd.Series, name: str) -> pd.Series:
+    """As `plain`, but dates, durations and periods stay what they are: a term may make numbers of them."""
     dtype = values.dtype
     if isinstance(values.array, TensorArray):
         return pd.Series(TensorArray(values.array.values.astype(np.float64)), name=name)
@@ -174,12 +200,34 @@ def plain(values: pd.Series, name: str) -> pd.Series:
         )
     if kind == "f":
         return pd.Series(values.to_numpy(dtype=np.float64), name=name)
-    if kind in "mMc" or "timestamp" in str(dtype) or "date" in str(dtype) or "duration" in str(dtype):
+    if kind == "c":
         raise DataError(
-            f"column {name!r} has dtype {dtype}, which cannot enter a model; convert it to a number first "
-            "(for instance days since a date)."
+            f"column {name!r} has dtype {dtype}, which cannot enter a model; take its real part or its absolute value."
         )
-    return _plain_objects(values, name)
+    return _times(values, name) if _dates(values) else _plain_objects(values, name)
+
+
+def _dates(values: pd.Series) -> bool:
+    """Whether a column holds dates, durations or periods, of whatever dtype."""
+    dtype = values.dtype
+    arrow = isinstance(dtype, pd.ArrowDtype) and any(word in str(dtype) for word in ("timestamp", "date", "duration"))
+    if is_time(dtype) or arrow:
+        return True
+    return dtype == object and pd.api.types.infer_dtype(values, skipna=False) in (
+        "date", "datetime", "datetime64", "timedelta", "timedelta64", "period",
+    )  # fmt: skip
+
+
+def _times(values: pd.Series, name: str) -> pd.Series:
+    """Dates, durations and periods by numpy's and pandas' own dtypes, whose parts ``.dt`` gives."""
+    if isinstance(values.dtype, pd.ArrowDtype) or not is_time(values):
+        listed = values.astype(object).tolist()
+        try:
+            made = pd.Series(listed, name=name)
+            values = made if is_time(made) else pd.to_datetime(made)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"column {name!r} holds dates that do not go together ({error}).") from error
+    return pd.Series(values.array, index=pd.RangeIndex(len(values)), name=name)
 
 
 def _plain_categorical(values: pd.Series, name: str) -> pd.Series:
@@ -280,8 +328,8 @@ def numbers(values: pd.Series, argument: str) -> np.ndarray:
     if is_tensor(values):
         raise DataError(f"{argument} has the shape {values.dtype.shape} per row; one number per row is needed.")
     gaps = missing(values)
-    known = plain(values[~gaps].reset_index(drop=True), argument)
-    if is_factor(known) and len(known):
+    known = raw(values[~gaps].reset_index(drop=True), argument)
+    if (is_factor(known) or is_time(known)) and len(known):
         raise DataError(f"{argument} must be numeric, not {values.dtype}.")
     array = np.full(len(values), np.nan)
     array[~gaps] = known.to_numpy(dtype=np.float64) if len(known) else []

@@ -12,6 +12,16 @@ from neuralstat.errors import ArgumentError
 from neuralstat.formula.expressions import CONTRASTS, STATEFUL, TRANSFORMS, functions, is_call_of, parse
 
 _CONSTANTS = ("pi", "e")
+# fmt: off
+#: Parts of dates, durations and periods, by pandas' accessor: ``t.dt.month``; and those that are called, without arguments
+DATES = frozenset((
+    "year", "quarter", "month", "day", "hour", "minute", "second", "microsecond", "nanosecond", "weekday", "day_of_week",
+    "dayofweek", "day_of_year", "dayofyear", "days_in_month", "daysinmonth", "is_leap_year", "is_month_start",
+    "is_month_end", "is_quarter_start", "is_quarter_end", "is_year_start", "is_year_end", "days", "seconds",
+    "microseconds", "nanoseconds",
+))
+DATE_CALLS = frozenset(("total_seconds", "day_name", "month_name"))
+# fmt: on
 _BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr)
 
 
@@ -20,7 +30,7 @@ def check_harmless(expr: str, columns: Collection[str], constants: Collection[st
 
     Allowed are names of `columns` and `constants`, numbers, strings, lists, tuples and dicts of these,
     arithmetic, comparisons, calls of the functions in `functions` and `TRANSFORMS` by plain name or as
-    ``np.log``, and ``contr.*``. Everything else is refused: other names, attributes, subscripts, lambdas,
+    ``np.log``, ``contr.*``, and parts of dates as ``t.dt.month``. Everything else is refused: other names, attributes, subscripts, lambdas,
     comprehensions, formatted strings, walrus, star arguments, keyword arguments with a leading underscore,
     powers of large numbers.
 
@@ -99,12 +109,20 @@ def _is_function(name: str) -> bool:
     return name in TRANSFORMS or name in functions()
 
 
-def _check_attribute(node: ast.Attribute, scope: _Scope) -> None:
+def _of_dates(node: ast.Attribute, known: Collection[str]) -> bool:
+    """Whether an attribute is a part of dates, ``t.dt.month`` or ``(t - u).dt.days``."""
+    return node.attr in known and isinstance(node.value, ast.Attribute) and node.value.attr == "dt"
+
+
+def _check_attribute(node: ast.Attribute, scope: _Scope, dates: Collection[str] = DATES) -> None:
+    if _of_dates(node, dates):
+        _check(node.value.value, scope)  # type: ignore[attr-defined]
+        return
     base = node.value.id if isinstance(node.value, ast.Name) else ""
     known = {"np": {*functions(), *_CONSTANTS}, "contr": CONTRASTS}.get(base, frozenset())
     if scope.is_data(base) or base in scope.aliases or node.attr not in known:
         raise scope.refuse(
-            node, "is an attribute; only np.<elementwise function> and contr.<contrast> are allowed"
+            node, "is an attribute; only np.<elementwise function>, contr.<contrast> and <dates>.dt.<part> are allowed"
         )
 
 
@@ -113,7 +131,9 @@ def _check_call(node: ast.Call, scope: _Scope) -> None:
         if not _is_function(node.func.id) or node.func.id in scope.aliases:
             raise scope.refuse(node.func, "is not a function that neuralstat provides")
     elif isinstance(node.func, ast.Attribute):
-        _check_attribute(node.func, scope)
+        if _of_dates(node.func, DATE_CALLS) and (node.args or node.keywords):
+            raise scope.refuse(node, "has arguments")
+        _check_attribute(node.func, scope, DATE_CALLS)
     else:
         raise scope.refuse(node, "calls something that is not a plain name")
     if any(k.arg is None or k.arg.startswith("_") for k in node.keywords):

@@ -6,8 +6,7 @@ This module imports formulaic and is imported only where a formula is evaluated.
 import builtins
 import copy
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,75 +22,12 @@ from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
 
-from neuralstat.errors import ArgumentError, DataError, NeuralStatError
-from neuralstat.formula import expressions
+from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, caller
+from neuralstat.formula import expressions, frames, splines
 from neuralstat.formula.harmless import check_harmless
+from neuralstat.formula.state import MatrixState, Scope, TermState
 
-
-@dataclass(frozen=True)
-class TermState:
-    """One term of the right-hand side, as plain data.
-
-    Attributes
-    ----------
-    factors : tuple of (expression, evaluation method)
-        The method is formulaic's: ``"lookup"``, ``"python"`` or ``"literal"``.
-    scoped : tuple of (tuple of (expression, reduced), scale)
-        Which factors are coded with one level less, for every part of the term.
-    columns : tuple of str
-        Model-matrix columns that the term makes.
-    """
-
-    factors: tuple[tuple[str, str], ...]
-    scoped: tuple[tuple[tuple[tuple[str, bool], ...], float], ...]
-    columns: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The term as text, ``a:log(b)``."""
-        return ":".join(expressions.display(expr) for expr, _ in self.factors)
-
-    @property
-    def is_intercept(self) -> bool:
-        """Whether the term is the constant 1, which makes no column of x."""
-        return all(method == "literal" for _, method in self.factors)
-
-
-@dataclass(frozen=True)
-class MatrixState:
-    """All that is needed to build the same columns from new data.
-
-    Attributes
-    ----------
-    terms : tuple of TermState
-    transforms : dict
-        State of stateful transforms (knots, centres, ...), by expression.
-    levels : dict of str to (kind, list of levels or None)
-        For every factor expression formulaic's kind and, for categorical ones, the levels.
-    """
-
-    terms: tuple[TermState, ...]
-    transforms: dict[str, Any]
-    levels: dict[str, tuple[str, list[Any] | None]]
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Where the names of expressions come from, besides the data.
-
-    Attributes
-    ----------
-    context : mapping
-        The user's own names; they go before the functions provided.
-    constants : tuple of str
-        Names of `context` that a stored model may read.
-    trusted : bool
-        False for a model read from a file: only harmless expressions are evaluated.
-    """
-
-    context: Mapping[str, Any]
-    constants: tuple[str, ...] = ()
-    trusted: bool = True
+_OWN = {"bs": splines.bs}
 
 
 class Materializer(PandasMaterializer):
@@ -106,19 +42,46 @@ class Materializer(PandasMaterializer):
     def _init(self) -> None:
         self.scope = self.params.pop("scope")
         self.context = LayeredMapping(self.scope.context, expressions.functions())
+        self.notes: list[str] = []  # for warnings, once all is evaluated
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
         if not self.scope.trusted:
             check_harmless(expr, tuple(self.data.columns), self.scope.constants)
         code, aliases, functions = expressions.compiled(expr)
+        beyond: list[tuple[int, float, float]] = []
         env = LayeredMapping(
+            {splines.BEYOND: beyond},
             {alias: self._variable(name, expr) for alias, name in aliases.items() if alias != name},
             {alias: self._function(name, expr) for alias, name in functions.items()},
             self.layered_context,
         )
         with np.errstate(all="ignore"):  # non-finite results are looked for, and named, afterwards
-            return stateful_eval(code, env, {expr: metadata}, spec.transform_state, spec), set()
+            try:
+                values = stateful_eval(code, env, {expr: metadata}, spec.transform_state, spec)
+            except TypeError as error:  # of a function of numbers that was given dates
+                for name in expressions.names(expr):
+                    if name in self.data.columns:
+                        self._refuse_dates(self.data[name], f"`{expr}`: column {name!r}", name)
+                raise error
+        if beyond:
+            self.notes.append(splines.beyond(expressions.display(expr), beyond))
+        self._refuse_dates(values, f"term `{expressions.display(expr)}`", expressions.display(expr))
+        return values, set()
+
+    @override
+    def _lookup(self, name: str) -> tuple[Any, set[Any]]:
+        values, variables = super()._lookup(name)
+        self._refuse_dates(values, f"column {name!r}", name)
+        return values, variables
+
+    def _refuse_dates(self, values: Any, what: str, expr: str) -> None:
+        """Raise where a term is of dates, but not as levels: what matters is what becomes of a column."""
+        metadata = getattr(values, "__formulaic_metadata__", None)
+        dtype = getattr(values, "dtype", None)
+        levels = metadata is not None and metadata.kind is Factor.Kind.CATEGORICAL
+        if dtype is not None and frames.is_time(dtype) and not levels:
+            raise DataError(frames.no_number(what, expr, dtype))
 
     def _variable(self, name: str, expr: str) -> Any:
         if name not in self.layered_context:
@@ -126,12 +89,12 @@ class Materializer(PandasMaterializer):
         return self.layered_context[name]
 
     def _function(self, name: str, expr: str) -> Any:
-        for layer in (self.scope.context, expressions.functions(), TRANSFORMS):
+        for layer in (self.scope.context, expressions.functions(), _OWN, TRANSFORMS):
             if callable(layer.get(name)):
                 return layer[name]
         if self.scope.trusted and callable(getattr(builtins, name, None)):
             return getattr(builtins, name)
-        raise DataError(f"formula: `{expr}` calls {name!r}, which is not a known function.")
+        raise DataError(f"formula: `{expr}` calls {name!r}, which is not a known function.{expressions.instead(name)}")
 
     @override
     def _encode_evaled_factor(
@@ -207,6 +170,16 @@ def lookup_terms(names: Iterable[str]) -> list[Term]:
     return [one, *(Term([Factor(name, eval_method="lookup")]) for name in names)]
 
 
+def with_attributes(term: Term, columns: Collection[str]) -> Term:
+    """A term in which ``t.dt.month`` is an expression of the column t, unless a column has this very name."""
+    def read(factor: Factor) -> Factor:
+        name = factor.expr
+        attribute = factor.eval_method is Factor.EvalMethod.LOOKUP and name not in columns and "." in name
+        return Factor(name, eval_method="python") if attribute and name.partition(".")[0] in columns else factor
+
+    return Term([read(factor) for factor in term.factors])
+
+
 def term_expressions(terms: Iterable[Term]) -> list[tuple[str, str]]:
     """Give the texts that terms are made of, with ``"lookup"`` or ``"python"``, in order of appearance."""
     factors = [(f.expr, f.eval_method.value) for term in terms for f in term.factors]
@@ -247,9 +220,9 @@ def apply_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> np.nd
 def refit_matrix(state: MatrixState, frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, MatrixState]:
     """Build the same columns, shape (D, m), with the transforms (knots, centres) found from these rows alone.
 
-    Levels of factors stay: which levels there are is part of the question, and not estimated.
+    Levels of factors stay, and the boundary knots of splines: they are part of the question, and not estimated.
     """
-    matrix, transforms = _rebuild(state, {}, frame, scope)
+    matrix, transforms = _rebuild(state, splines.boundaries(state.transforms), frame, scope)
     return matrix, MatrixState(state.terms, transforms, state.levels)
 
 
@@ -329,7 +302,9 @@ def evaluate(expr: str, frame: pd.DataFrame, scope: Scope, transforms: dict[str,
     """Evaluate one expression; `transforms` is the state of its transforms, filled on the first call."""
     materializer = Materializer(frame, scope=scope)
     spec = ModelSpec(SimpleFormula([]), output="numpy", na_action="ignore", transform_state=transforms)
-    return _translate(lambda: materializer._evaluate(expr, None, spec)[0], expr)
+    values = _translate(lambda: materializer._evaluate(expr, None, spec)[0], expr)
+    _warn(materializer)
+    return values
 
 
 def _materialize(spec: ModelSpec, frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, ModelSpec]:
@@ -337,7 +312,13 @@ def _materialize(spec: ModelSpec, frame: pd.DataFrame, scope: Scope) -> tuple[np
         return np.empty((0, len(frame))), spec
     materializer = Materializer(frame, scope=scope)
     result = _translate(lambda: materializer.get_model_matrix(spec), "")
+    _warn(materializer)
     return np.ascontiguousarray(np.asarray(result).T), result.model_spec
+
+
+def _warn(materializer: Materializer) -> None:
+    for note in materializer.notes:
+        warnings.warn(note, DataWarning, stacklevel=caller())
 
 
 def _translate(compute: Any, expr: str) -> Any:
@@ -356,6 +337,8 @@ def _translate(compute: Any, expr: str) -> Any:
 
 
 def _hint(text: str) -> str:
+    if ".dt accessor" in text:
+        return " (the column holds no dates: make them by pandas.to_datetime first)"
     return " (bs() takes extrapolation='clip', 'na', 'zero' or 'extend')" if "upper bound" in text else ""
 
 

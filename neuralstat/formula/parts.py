@@ -54,7 +54,7 @@ class Column:
 
     Attributes
     ----------
-    kind : {"numeric", "boolean", "string", "category", "tensor"}
+    kind : {"numeric", "boolean", "string", "category", "tensor", "time"}
     levels : tuple
         Empty unless the column is a factor.
     ordered : bool
@@ -72,6 +72,8 @@ class Column:
         """Describe a plain column."""
         if is_tensor(values):
             return cls("tensor", shape=values.dtype.shape)
+        if frames.is_time(values):
+            return cls("time")
         if isinstance(values.dtype, pd.CategoricalDtype):
             return cls("category", tuple(values.cat.categories.tolist()), bool(values.cat.ordered))
         if values.dtype == object:
@@ -84,7 +86,10 @@ class Column:
             was = f"an array of shape {self.shape}" if self.kind == "tensor" else f"one {self.kind} value"
             now = f"an array of shape {values.dtype.shape}" if is_tensor(values) else f"one value ({values.dtype})"
             raise DataError(f"column {name!r} held {was} per row in the fitted data, and holds {now} now.")
-        if self.kind == "tensor":
+        if (self.kind == "time") != frames.is_time(values):
+            was = "dates or durations" if self.kind == "time" else f"{self.kind} values"
+            raise DataError(f"column {name!r} held {was} in the fitted data, and holds {values.dtype} now.")
+        if self.kind in ("tensor", "time"):
             return values
         if self.kind in ("numeric", "boolean"):
             if frames.is_factor(values):

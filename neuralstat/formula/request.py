@@ -206,7 +206,7 @@ def _right_side(
     right: str, responses: Sequence[ResponseTerm], columns: tuple[str, ...], options: Options
 ) -> tuple[list[Any], tuple[str, ...]]:
     """Parse covariate terms and offsets; ``.`` means the columns that nothing else uses."""
-    from neuralstat.formula.matrix import parse_terms
+    from neuralstat.formula.matrix import parse_terms, with_attributes
 
     text = expressions.quote_dotted(right, columns)
     if "1" in columns and ("`1`" in text or _DOT.search(text)):
@@ -217,7 +217,7 @@ def _right_side(
     for term in parse_terms(text, ()):
         inner = _offset_of(term)
         used |= set() if inner is None else set(expressions.names(inner))
-    terms = parse_terms(text, [c for c in columns if c not in used])
+    terms = [with_attributes(t, columns) for t in parse_terms(text, [c for c in columns if c not in used])]
     offsets = tuple(inner for t in terms if (inner := _offset_of(t)) is not None)
     return [t for t in terms if _offset_of(t) is None], offsets
 

@@ -141,7 +141,7 @@ def as_series(value: Any, label: str, n: int) -> pd.Series:
     series = pd.Series(value).reset_index(drop=True)
     if metadata is not None and metadata.kind.value == "categorical" and not frames.is_factor(series):
         series = series.astype("category")
-    if series.isna().any() and not frames.is_factor(series):
+    if series.isna().any() and not frames.is_factor(series) and not frames.is_time(series):
         return pd.Series(
             series.to_numpy(dtype=np.float64, na_value=np.nan)
         )  # made by the expression; found later

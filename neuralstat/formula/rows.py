@@ -12,7 +12,7 @@ from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames
 
 if TYPE_CHECKING:
-    from neuralstat.formula.matrix import MatrixState
+    from neuralstat.formula.state import MatrixState
 
 
 def columns_read(
@@ -43,7 +43,8 @@ def columns_read(
                 raise DataError(f"{where}: {frames.no_column(name, frame)}{more}")
         for name in () if method == "lookup" else expressions.called(text):
             if name not in context and name not in provided and not hasattr(builtins, name):
-                raise DataError(f"{where}: `{text}` calls {name!r}, which is not a known function.")
+                more = expressions.instead(name)
+                raise DataError(f"{where}: `{text}` calls {name!r}, which is not a known function.{more}")
     return tuple(found)
 
 
@@ -64,10 +65,10 @@ def complete_rows(gaps: dict[str, np.ndarray], n: int, missing: str) -> np.ndarr
 
 
 def clean(frame: pd.DataFrame, columns: Sequence[str], positions: np.ndarray) -> pd.DataFrame:
-    """Give the columns, plain and finite, for some rows; the index is 0, 1, ..."""
+    """Give the columns, plain (dates as they are) and finite, for some rows; the index is 0, 1, ..."""
     plain = {}
     for name in columns:
-        plain[name] = frames.plain(frames.take(frame, name).iloc[positions], name)
+        plain[name] = frames.raw(frames.take(frame, name).iloc[positions], name)
         frames.finite(plain[name], name)
     return pd.DataFrame(plain, index=pd.RangeIndex(len(positions)))
 

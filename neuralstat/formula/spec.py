@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,9 @@ from neuralstat.formula import derived, frames, rows
 from neuralstat.formula.derived import Derived
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, NewData, Scaling
-from neuralstat.formula.response import indicator
+from neuralstat.formula.response import as_series, indicator
+from neuralstat.formula.state import MatrixState, Scope
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape, tensor_rows
-
-if TYPE_CHECKING:
-    from neuralstat.formula.matrix import MatrixState, Scope
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +69,7 @@ class Spec:
     y_names: tuple[str, ...]
     y_kinds: tuple[str, ...]
     classes: tuple[Any, ...] | None
-    matrix: "MatrixState"
+    matrix: MatrixState
     x_names: tuple[str, ...]
     terms: dict[str, tuple[int, ...]]
     covariates: tuple[str, ...]
@@ -113,10 +111,8 @@ class Spec:
         """Number K of outputs."""
         return len(self.y_names)
 
-    def scope(self) -> "Scope":
+    def scope(self) -> Scope:
         """Give the names that expressions may read."""
-        from neuralstat.formula.matrix import Scope
-
         return Scope(self.context, self.constants, self.trusted)
 
     def to_json(self) -> str:
@@ -250,7 +246,7 @@ class Spec:
         return pd.DataFrame({name: frames.take(frame, name) for name in needed}, index=frame.index)
 
     def _conform(self, raw: pd.DataFrame, kinds: Mapping[str, Column]) -> pd.DataFrame:
-        columns = {name: kinds[name].conform(frames.plain(raw[name], name), name) for name in raw.columns}
+        columns = {name: kinds[name].conform(frames.raw(raw[name], name), name) for name in raw.columns}
         for name, values in columns.items():
             frames.finite(values, name)
         return pd.DataFrame(columns, index=pd.RangeIndex(len(raw)))
@@ -290,8 +286,6 @@ class Spec:
 
     def _code_response(self, values: list[Any]) -> np.ndarray:
         if self.classes is not None:
-            from neuralstat.formula.response import as_series
-
             column = as_series(values[0], self.response, len(values[0]))
             y = indicator(column, self.classes, len(self.y_names) == 1, self.response)
         else:

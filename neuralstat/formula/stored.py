@@ -16,13 +16,14 @@ from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
 from neuralstat.formula.spec import Spec
+from neuralstat.formula.state import MatrixState, TermState
 from neuralstat.formula.tensors import Tensor
 
 FORMAT = "neuralstat-formula-1"
 
 _METHODS = ("lookup", "python", "literal")
 _KINDS = ("numerical", "categorical", "constant", "unknown")
-_COLUMN_KINDS = ("numeric", "boolean", "string", "category", "tensor")
+_COLUMN_KINDS = ("numeric", "boolean", "string", "category", "tensor", "time")
 
 
 def to_json(spec: Spec) -> str:
@@ -98,8 +99,6 @@ def from_json(text: str) -> Spec:
 
 
 def _rebuild(plain: dict[str, Any]) -> Spec:
-    from neuralstat.formula.matrix import MatrixState, TermState
-
     levels = _typed(plain["matrix_levels"], dict)
     terms = tuple(
         TermState(

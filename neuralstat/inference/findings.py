@@ -18,6 +18,7 @@ from ..families import Multinomial
 from ..families.null import null_means
 from ..fitted import Fitted, kept
 from ..network import derivatives
+from ..training.exact import ALGORITHM as EXACTLY
 from ..training.fit import STATUS
 from .repetitions import optima
 from .units import idle_units
@@ -162,6 +163,8 @@ def lost(fitted: Fitted) -> np.ndarray:
     """(B,) bool: weights or error not finite, or worse than constants."""
     fit = fitted.fit
     infinite = ~np.isfinite(fit.theta).all(axis=1) | ~np.isfinite(fit.loss) | (fit.status == cpu.NONFINITE)
+    if fit.algorithm == EXACTLY and has_constants(fitted) and fitted.penalty_coefficients is None:
+        return infinite  # no need to look: constants are among what was minimised over
     with np.errstate(invalid="ignore"):
         return infinite | (explained(fitted) < -WORSE)
 
@@ -217,7 +220,7 @@ def tabular(fitted: Fitted) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def collapsed(fitted: Fitted) -> Iterator[Finding]:
     """Fitted values that do not vary, or hardly explain anything of what a linear model explains."""
-    if untrained(fitted):
+    if untrained(fitted) or (fitted.fit.algorithm == EXACTLY and fitted.converged):
         return
     suspects = np.flatnonzero(~lost(fitted) & (explained(fitted) < _suspicious(fitted)))
     for b in _worth_looking(fitted, suspects):
@@ -239,7 +242,7 @@ def _worth_looking(fitted: Fitted, suspects: np.ndarray) -> list[int]:
 
 
 def _too_little(fitted: Fitted, share: float, b: int) -> bool:
-    if len(fitted.network.table) == 1 and fitted.fit.converged[b]:
+    if len(fitted.network.table) == 1 and fitted.fit.converged[b] and fitted.penalty_coefficients is None:
         return False  # there is one optimum, and it was reached
     return share * fitted.nobs < CONSTANT or share < LINEAR * linear_share(fitted)
 

@@ -161,11 +161,12 @@ def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[st
     free = free.any(axis=0) if kind == "multinomial" else free[k]
     used = fitted.case_weights > 0
     rows = np.flatnonzero(free[1:])
-    x, names = z[rows][:, used], [labels[r] for r in rows]
-    y = fitted.design.y[:, used] if kind == "multinomial" else fitted.design.y[k : k + 1, used]
-    classes = y.shape[0]
-    if float(x.shape[1]) * (x.shape[0] + 1) * max(classes - 1, 1) ** 2 > MOST_CONSTRAINTS:
+    classes = n_units if kind == "multinomial" else 2
+    if float(used.sum()) * (rows.size + 1) * (classes - 1) ** 2 > MOST_CONSTRAINTS:
         return []
+    everything = rows.size == len(z) and used.all()
+    x, names = z if everything else z[rows][:, used], [labels[r] for r in rows]
+    y = fitted.design.y[:, used] if kind == "multinomial" else fitted.design.y[k : k + 1, used]
     if not _suspicious(fitted, kind, k, x, used, bool(free[0])):
         return []
     return separated(x, y, names, kind, intercept=bool(free[0]))
@@ -180,16 +181,18 @@ def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarr
     family, design = fitted.likely, fitted.design
     own = slice(None) if kind == "multinomial" else slice(k, k + 1)
     y, w = design.y[own, used], fitted.case_weights[used]
-    share = fitted.network.objective.response(fitted.fitted_raw([fitted.best])[0])[own, used]
-    end = float(share.min())
+    raw, response = fitted.fitted_raw([fitted.best])[0], fitted.network.objective.response
+    ends = response(raw)[:, used] if kind == "multinomial" else response(np.array([[raw[k].min(), raw[k].max()]]))
+    end = float(ends.min())
     if kind == "count":
         end /= max(float(y[0] @ w / w.sum()), 1e-300)
     elif kind == "binomial":
-        end = min(end, 1 - float(share.max()))
+        end = min(end, 1 - float(ends.max()))
     if fitted.fit.algorithm == EXACTLY or end > np.exp(-FAR):
         return end < ROUNDED
     if end < ROUNDED:
         return True
+    share = response(raw)[own, used]
     z = np.vstack([np.ones((int(intercept), x.shape[1])), x])
     size = np.sqrt(np.mean(z**2, axis=1))
     z = z[size > 0] / size[size > 0, np.newaxis]

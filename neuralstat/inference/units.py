@@ -103,6 +103,8 @@ def _spread(fitted: Fitted) -> np.ndarray:
 def _still(fitted: Fitted, b: int, rows: np.ndarray) -> list[tuple[str, str, str]]:
     """Units of dense layers whose values are constant."""
     design, network = fitted.design, fitted.network
+    if not np.any(network.table[:-1, codes.OP] == codes.DENSE):
+        return []
     theta = fitted.fit.theta[b].astype(float)
     least, most = np.full(network.width, np.inf), np.full(network.width, -np.inf)
     for part in np.array_split(rows, -(-rows.size * network.width // MOST_NUMBERS)):

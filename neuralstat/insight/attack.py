@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,8 +85,6 @@ def one_pixel_attack(
     Su, J., Vargas, D. V. & Sakurai, K. (2019). One pixel attack for fooling deep neural networks. IEEE Transactions on
     Evolutionary Computation 23, 828-841.
     """
-    import inspect
-
     from scipy.optimize import differential_evolution
 
     seed = "rng" if "rng" in inspect.signature(differential_evolution).parameters else "seed"  # scipy before 1.15

@@ -16,8 +16,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+import pandas as pd
 
+from .. import __version__
 from ..errors import ArgumentError, FileFormatError
 from ..fitted import Fitted, fitted_of
 from . import model as plain
@@ -155,8 +158,6 @@ def _document(raw: bytes) -> dict[str, Any]:
 
 
 def _check_version(document: dict[str, Any]) -> None:
-    from .. import __version__
-
     version, saved = document.get("version"), document.get("saved")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise FileFormatError(f"its version is {version!r:.40}, not a number from 1 to {VERSION}")
@@ -174,11 +175,7 @@ def _check_version(document: dict[str, Any]) -> None:
 
 def _provenance(fitted: Fitted) -> dict[str, str]:
     """Versions, date, and a hash of the data."""
-    import numba
-    import pandas as pd
     import scipy
-
-    from .. import __version__
 
     digest = hashlib.sha256()
     design = fitted.design

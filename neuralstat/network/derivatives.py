@@ -6,6 +6,7 @@ import numpy as np
 
 from ..engine import cpu
 from ..engine.data import make_data
+from ..functions.losses import SSE
 from ..functions.penalties import DECAY, ELIMINATION, SCALE, penalise
 from ..jit.compile import as_python
 from .network import Network
@@ -54,6 +55,34 @@ def jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
     out = np.empty((network.n_outputs, data.x.shape[1], network.n_params))
     cpu.output_jacobian(network.net(), data, _flat(network, theta), out)
     return out
+
+
+def pullback(
+    network: Network, x: np.ndarray, theta: np.ndarray, values: np.ndarray, pull: np.ndarray, offset: np.ndarray | None = None
+) -> np.ndarray:
+    """Sum of ``pull_ki d output_k(x_i) / d theta`` over outputs and rows, shape (P,), in one pass back.
+
+    It is the gradient of half the squared errors at responses ``values - pull``, so no Jacobian is held.
+
+    Parameters
+    ----------
+    network : Network
+    x : (D, m) array
+    theta : (P,) array
+    values : (K, m) array
+        What `outputs` gives there.
+    pull : (K, m) array
+    offset : (K, m) array, optional
+    """
+    largest = float(np.abs(pull).max(initial=0.0))
+    if not largest > 0:
+        return np.full(network.n_params, 0.0 if largest == 0 else np.nan)
+    unit = max(float(np.abs(values).max()), 1.0) / largest  # a pull that is small beside the values would round away
+    data = make_data(x, values - unit * pull, offset=offset)
+    net = network.net()._replace(loss=SSE)
+    grad = np.empty(network.n_params)
+    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, x.shape[1], grad)
+    return grad / unit
 
 
 def hessian(

@@ -22,22 +22,14 @@ from ..functions.losses import COMMON as COMMON_LOSSES
 from ..functions.losses import CUSTOM as CUSTOM_LOSS
 from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
+from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
+from .arrays import positions
 from .names import layer_names
 from .objective import ActivationSpec, Objective, resolve_activation
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
 LEAST_BLOCK = 16
-
-
-
-
-
-
-
-
-
-
 
 
 @dataclass(frozen=True)
@@ -205,8 +197,6 @@ class Network:
 
     def net(self, penalty: np.ndarray | None = None) -> Net:
         """The network as kernels see it, with the penalty's coefficients (P, 4)."""
-        from ..functions.penalties import COLUMNS
-
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
         family = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
@@ -258,8 +248,6 @@ class Network:
         return tuple(names)
 
     def _array_names(self) -> tuple[str, ...]:
-        from .arrays import positions
-
         names = [""] * self.n_params
         for array, at in positions(self).items():
             for index, position in np.ndenumerate(at):
@@ -333,7 +321,7 @@ def dense_network(
     n_inputs: int,
     hidden: Sequence[int],
     activations: Sequence[ActivationSpec],
-    goal: Objective,
+    objective: Objective,
     input_names: Sequence[str],
     output_names: Sequence[str],
     offset: bool = False,
@@ -341,11 +329,7 @@ def dense_network(
     """A chain of dense layers: `hidden` units each with its activation, then the outputs."""
     layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
     return Network(
-        (*layers, Dense(len(output_names))), (n_inputs,), goal, tuple(input_names), tuple(output_names), offset
+        (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset
     )
-
-
-
-
 
 

@@ -10,20 +10,13 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
+from ..layers import codes
+from .arrays import positions
 
 if TYPE_CHECKING:
     from .network import Network
 
 Strengths = Mapping[str, float] | None  # by name of a formula term, layer or array
-
-
-
-
-
-
-
-
-
 
 
 @dataclass(frozen=True)
@@ -132,8 +125,6 @@ def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[s
     ArgumentError
         Where the first layer does not see the columns one by one (convolution, recurrence).
     """
-    from ..layers import codes
-
     first = network.table[0]
     if first[codes.OP] != codes.DENSE:
         raise ArgumentError("penalty: strengths per term need a dense first layer.")
@@ -150,8 +141,6 @@ def layer_weights(network: Network) -> dict[str, np.ndarray]:
 
     Arrays come after layers, so that their strengths win.
     """
-    from .arrays import positions
-
     arrays = {name: at.ravel() for name, at in positions(network).items()}
     layers: dict[str, list[np.ndarray]] = {}
     for name, at in arrays.items():

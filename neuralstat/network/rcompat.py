@@ -71,5 +71,3 @@ def r_group_means(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return y[:, list(seen.values())]
 
 
-
-

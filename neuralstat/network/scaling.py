@@ -9,15 +9,34 @@ With internal covariates u = (x - m) / s and response v = (y - a) / b, a first l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ..formula.spec import Scaling
     from .network import Network
+
+
+class Scaling(Protocol):
+    """Centres and scales of D covariates and K responses: internal = (original - mean) / sd. `formula.Scaling` is one."""
+
+    @property
+    def x_mean(self) -> np.ndarray:
+        """(D,)."""
+
+    @property
+    def x_sd(self) -> np.ndarray:
+        """(D,)."""
+
+    @property
+    def y_mean(self) -> np.ndarray:
+        """(K,)."""
+
+    @property
+    def y_sd(self) -> np.ndarray:
+        """(K,)."""
 
 
 def affine(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:

@@ -142,7 +142,7 @@ def start_weights(
     internal, original : callable, optional
         Turn weights (1, P) from original units into the model's internal units, and back (standardised models).
     adjust : callable, optional
-        Moves random weights (B, P) to where the model is defined (see `families.starts.feasible`).
+        Moves random weights (B, P) to where the model is defined (see `training.starts.feasible`).
     init : str
         An entry of `INITS`.
     x : (D, n) array, optional

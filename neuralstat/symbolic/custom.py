@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from neuralstat import symbolic
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.jit.call import UNCOMPILED
 from neuralstat.symbolic import programs
@@ -239,8 +240,6 @@ def _build(
     kind: str, arguments: tuple[str, ...], given: dict[str, Any], order: dict[str, tuple[str, ...]]
 ) -> tuple[Program, Extra]:
     """Trace and differentiate what can be; keep functions given by hand that cannot be traced as they are."""
-    from neuralstat import symbolic  # imports sympy
-
     variable = arguments[0]
     extra: list[tuple[str, Callable[..., float]]] = []
 

@@ -15,7 +15,6 @@ import numpy as np
 from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import ArgumentError
-from ..families.starts import feasible
 from ..functions.penalties import L1
 from ..network.arrays import frozen
 from ..network.exclude import fixed_weights
@@ -31,9 +30,11 @@ from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .model import build_network
+from .notice import DENSE, LAYERED, compile_notice
 from .progress import EpochLifesign, Lifesign
 from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
+from .starts import feasible
 from .train import Algorithm, train
 from .validation import split, weigh_classes
 
@@ -135,7 +136,10 @@ class Procedure:
 
     def run(self) -> Fit:
         """Train all repetitions."""
-        return self.run_from(self.start(), self.masks[1])
+        kind = "dense layers" if self.network.dense else "these layers"
+        rule = self.settings.algorithm if isinstance(self.settings.algorithm, str) else self.settings.algorithm.name
+        with compile_notice(f"{kind} and algorithm {str(rule)!r}", DENSE if self.network.dense else LAYERED):
+            return self.run_from(self.start(), self.masks[1])
 
     def run_from(self, start: np.ndarray, free: np.ndarray) -> Fit:
         """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained."""
@@ -174,20 +178,20 @@ class Procedure:
         if settings.exact and self.exactly:
             return exact.train_exactly(network, data, start, free, self.penalty)
         algorithm, chosen = self.algorithm(n_free)
-        most, goal = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
+        most, limit = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
         budget = self._budget(most)
         same: dict[str, Any] = {
             "penalty": self.penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
         }  # fmt: skip
         fit = train(
-            network, data, start, free, algorithm, threshold=goal, tol=settings.tol, keep=keep, stepmax=budget, **same
+            network, data, start, free, algorithm, threshold=limit, tol=settings.tol, keep=keep, stepmax=budget, **same
         )
         if chosen:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
         if settings.polish or settings.exact:
             second = OPTIMIZERS[self._pick(n_free)]()
-            then = train(network, data, fit.theta, free, second, threshold=min(goal, POLISHED), stepmax=most, **same)
-            return polish(fit, then, goal)
+            then = train(network, data, fit.theta, free, second, threshold=min(limit, POLISHED), stepmax=most, **same)
+            return polish(fit, then, limit)
         if budget < most and np.any(fit.status == cpu.STEPMAX):
             return self._finish(fit, data, len(start), most - budget, same)
         return fit

@@ -14,7 +14,6 @@ import numpy as np
 from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import ArgumentError
-from ..families.starts import feasible
 from ..network.scaling import to_original
 from ..network.start import start_weights
 from ..schedules import Performance

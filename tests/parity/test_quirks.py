@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import warnings
 
 import fits
 import numpy as np
@@ -14,11 +15,13 @@ import raw
 import reference as r
 from places import ROOT
 
+import neuralstat as ns
 from neuralstat.df.information import information
 from neuralstat.errors import (
     ArgumentError,
     DataError,
     DataWarning,
+    NeuralStatWarning,
     SingularHessianWarning,
 )
 from neuralstat.inference import rintervals
@@ -399,3 +402,19 @@ def test_the_ledger_names_tests_that_exist(line):
             n.name for n in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(n, ast.FunctionDef)
         }
         assert name in functions, f"{file}::{name}"
+
+
+def test_q36_defaults_of_r():
+    """Raw units, one repetition, rprop+ to its end: what R's call means, by one argument or by three."""
+    data = pd.DataFrame({"x": np.linspace(100, 200, 40), "y": np.linspace(5, 9, 40) ** 2})
+    for hidden in (0, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NeuralStatWarning)
+            r = ns.neuralnet("y ~ x", data, hidden=hidden, stepmax=300, compat="R", random_state=1)
+            same = ns.neuralnet("y ~ x", data, hidden=hidden, stepmax=300, standardize=False, rep=1, algorithm="rprop+",
+                                random_state=1)  # fmt: skip
+            ours = ns.neuralnet("y ~ x", data, hidden=hidden, random_state=1)
+        assert r.nrep == 1 and r.design.scaling is None and r.algorithm == "rprop+"
+        np.testing.assert_array_equal(r.theta, same.theta)
+        assert ours.design.scaling is not None and ours.nrep == (5 if hidden else 1)
+        assert ours.rsquared > 0.99

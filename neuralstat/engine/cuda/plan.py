@@ -95,6 +95,17 @@ def _places(net: Net, data: Data, n_params: int, tile: int, slices: int, dense: 
     return Plan(tile, stride, slices, rows, n_params, **found, size=at)
 
 
+def jacobian_rows(table: np.ndarray, ones: int, n_params: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the delta and of the value whose product is a weight's derivative, (P,) each."""
+    unit, source = np.zeros(n_params, np.int64), np.zeros(n_params, np.int64)
+    for row in table:
+        step = row[N_IN] + 1
+        at = slice(row[PARAM], row[PARAM] + row[N_OUT] * step)
+        unit[at] = np.repeat(row[TARGET] + np.arange(row[N_OUT]), step)
+        source[at] = np.tile(np.concatenate([[ones], row[SOURCE] + np.arange(row[N_IN])]), row[N_OUT])
+    return unit, source
+
+
 def make_plan(net: Net, data: Data, n_params: int, lanes: int, limit: int, extra: Any = None) -> tuple[Plan, bool]:
     """Lay out the workspace of a network.
 

@@ -14,7 +14,7 @@ from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ...functions.losses import CE, CE_LOGIT, MULTINOMIAL, SSE
 from ...functions.penalties import penalise, penalty_curvature
-from ...layers.codes import N_IN, N_OUT, PARAM, SOURCE, TARGET
+from ...layers.codes import N_OUT, TARGET
 from ...optimizers.lm import DAMPING, LATE, MEMORY, MU, NU, SECANT
 from ..cpu import CONVERGED, NONFINITE, RUNNING, STALLED, STEPMAX, record
 from ..second_order import _choose_model, _judge
@@ -68,17 +68,6 @@ def room(stride: int, rows: int, outputs: int, n_params: int, size: int, lanes: 
         found[name] = at
         at += length
     return Room(**found, slices=slices, pairs=pairs), at
-
-
-def jacobian_rows(table: np.ndarray, ones: int, n_params: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the delta and of the value whose product is a weight's derivative, (P,) each."""
-    unit, source = np.zeros(n_params, np.int64), np.zeros(n_params, np.int64)
-    for row in table:
-        step = row[N_IN] + 1
-        at = slice(row[PARAM], row[PARAM] + row[N_OUT] * step)
-        unit[at] = np.repeat(row[TARGET] + np.arange(row[N_OUT]), step)
-        source[at] = np.tile(np.concatenate([[ones], row[SOURCE] + np.arange(row[N_IN])]), row[N_OUT])
-    return unit, source
 
 
 def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:

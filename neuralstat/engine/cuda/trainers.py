@@ -14,7 +14,7 @@ from ...optimizers import BFGS, LM, rprop
 from ..cpu import RUNNING, Data, Net
 from ..tracking import Rules, Track
 from . import Resident, fetch, kernels_for, lanes, launch, send, upload
-from .plan import is_dense_chain, most_observations
+from .plan import is_dense_chain, jacobian_rows, most_observations
 
 LAUNCH = 0.5  # seconds of one launch
 FEW, MANY = 32, 16_384  # networks, observations
@@ -166,7 +166,7 @@ class Curved(Trainer):
 
     def prepare(self, there: Resident, state: dict[str, Any], stack: Any) -> tuple[Any, tuple[Any, ...]]:
         """The kernel, and its arguments behind the budget; `state` holds the arrays on the device."""
-        from .second_order import Weights, jacobian_rows
+        from .second_order import Weights
 
         n_params, free = stack.theta.shape[1], stack.free
         size = np.maximum(free.sum(axis=1), 0).astype(np.int64)

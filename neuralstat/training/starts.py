@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..network import derivatives
+
 if TYPE_CHECKING:
     from ..formula import Design
     from ..network.network import Network
@@ -31,8 +33,6 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     free : (P,) bool array
         Weights held out of the fit are not changed.
     """
-    from ..network import derivatives
-
     family = network.objective.family
     if family is None or family.name == "multinomial":
         return theta
