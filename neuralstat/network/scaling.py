@@ -125,9 +125,10 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
     own = _first_layer(network, free[np.newaxis])[0]
     mixed = np.flatnonzero(~own[:, 0] & np.any(own[:, 1:] & (scaling.x_mean != 0), axis=1))  # units
     if mixed.size:
+        name = network.names[mixed[0] * network.shapes[0][0]]
         raise ArgumentError(
-            f"exclude: {network.names[mixed[0] * network.shapes[0][0]]!r} cannot be held constant with standardize=True, since in original "
-            "units it depends on the other weights of its unit; hold those too, or use standardize=False."
+            f"exclude: {name!r} cannot be held constant with standardize=True, since in original units it depends on the "
+            "other weights of its unit; hold those too, or use standardize=False."
         )
     values = to_internal(network, scaling, np.where(free, 0.0, constants)[np.newaxis])[0]
     return np.where(free, constants, values)

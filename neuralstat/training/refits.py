@@ -20,6 +20,7 @@ from ..schedules import Performance
 from ..seeds import children
 from .epochs import make_rows
 from .stack import of_networks
+from .starts import feasible
 from .train import trial_steps
 
 if TYPE_CHECKING:
