@@ -71,7 +71,7 @@ class NeuralNet:
         design = self.design
         if any(getattr(merged, name) is not getattr(self.settings, name) for name in OF_DESIGN):
             design = self.source.design(merged)
-        return Procedure.prepare(design, merged, self.formula)
+        return Procedure.prepare(self.source, merged, design)
 
     def fit(self, **settings: Any) -> NeuralNetResults:
         """Train all repetitions.

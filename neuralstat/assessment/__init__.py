@@ -1,32 +1,21 @@
 """Prediction error of a fit or a model: `risk`, and the estimators behind it.
 
-``risk(fit, method)`` looks the method up in `RISK`; to add one, write a function and an entry.
+``risk(fit, method)`` looks the method up in `RISK`; to add one, write a function and decorate it (`registry`).
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import ArgumentError
-from . import resampling
+from . import penalties, resampling  # noqa: F401 (its functions register themselves)
 from .losses import LOSSES
-from .penalties import ANALYTICAL
 from .procedure import make_procedure, on_device
+from .registry import RISK
 from .value import Risk
 
 __all__ = ["LOSSES", "RISK", "Risk", "risk"]
-
-#: method -> function of the procedure, the loss and options
-RISK: dict[str, Callable[..., Risk]] = {
-    "cv": resampling.cv,
-    "bootstrap": resampling.bootstrap,
-    "632": resampling.dot632,
-    "632+": resampling.dot632plus,
-    "holdout": resampling.holdout,
-    **ANALYTICAL,
-}
 
 
 def risk(
@@ -106,7 +95,7 @@ def risk(
     function = RISK[method]
     if device is not None:
         fit_or_model = on_device(fit_or_model, device)
-    if method in ANALYTICAL:
+    if method in penalties.WORDS:
         procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
         if (
             method in ("gdf", "covariance")

@@ -23,6 +23,7 @@ from ..errors import ArgumentError, DfError
 from ..fitted import Fitted
 from ..likelihood.criteria import noise_variance
 from .procedure import NetworkProcedure
+from .registry import estimator
 from .resampling import standard_error
 from .value import Risk
 
@@ -115,4 +116,5 @@ def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: f
     return Risk(value, method, loss, se=se, se_kind="of the mean loss", n=n, details=details, notes=notes)
 
 
-ANALYTICAL = {name: functools.partial(penalised, name) for name in WORDS}
+for _name in WORDS:
+    estimator(_name)(functools.partial(penalised, _name))

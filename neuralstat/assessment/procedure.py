@@ -14,18 +14,19 @@ import numpy as np
 from ..df.noise import gaussian
 from ..errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, caller
 from ..fitted import Fitted
-from ..formula.subset import Part, subset
 from ..network import derivatives
 from ..seeds import children, seed_sequence
-from ..training.model import merge_settings
-from ..training.parts import train_parts
+from ..training.model import build_network, merge_settings
+from ..training.parts import part_of, train_parts
 from ..training.refits import stacks
 from ..training.settings import Settings
+from ..training.validation import unweighed
 from .losses import Target
 from .objects import EstimatorProcedure, kept_rows
 
 if TYPE_CHECKING:
     from ..formula import Design
+    from ..formula.subset import Part
     from ..network.network import Network
     from ..training.fit import Fit
     from ..training.procedure import Procedure
@@ -80,9 +81,12 @@ class NetworkProcedure:
             silent.update(rep=len(start), keep=None)
         if isinstance(source, Fitted):
             procedure = source.procedure
-            return replace(procedure, settings=replace(procedure.settings, **silent), validation=None)
+            design = unweighed(procedure.design, procedure.settings.class_weight)  # refits weigh their own rows
+            return replace(procedure, settings=replace(procedure.settings, **silent), validation=None, design=design)
         # Seeds are every refit's own, so none are drawn; a share of the rows is set aside for validation in each anew.
-        return replace(source.procedure(**silent, random_state=None), design=source.design, validation=None)
+        procedure, design = source.procedure(**silent, random_state=None), source.design
+        network = build_network(design, procedure.settings)
+        return replace(procedure, design=design, network=network, validation=None)
 
     @property
     def design(self) -> Design:
@@ -131,7 +135,7 @@ class NetworkProcedure:
         lost, total = 0, 0
         unseen: dict[str, list[int]] = {}
         for numbers in self._stacks(len(sets)):
-            parts = [subset(self.design, sets[t]) for t in numbers]
+            parts = [part_of(self.procedure, sets[t]) for t in numbers]
             for t, part in zip(numbers, parts, strict=True):
                 self._note_unseen(part, t, None if need is None else need[t], unseen)
             fits = train_parts(

@@ -19,6 +19,7 @@ from ..seeds import children
 from . import folds as splitting
 from .losses import no_information, pick
 from .procedure import streams
+from .registry import estimator
 from .value import Risk
 
 INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
@@ -38,6 +39,7 @@ def standard_error(values: np.ndarray, w: np.ndarray) -> float:
     return float(np.sqrt(np.sum((w * (values - mean(values, w))) ** 2) * m / (m - 1)) / n)
 
 
+@estimator("cv")
 def cv(
     procedure: Any, loss: Any = None, *, k: Any = 10, repeats: int = 1, corrected: bool = False, blocks: bool = False,
     groups: Any = None, stratify: Any = False, folds: Any = None, random_state: Any = None,
@@ -160,6 +162,7 @@ def _samples(
     return oob, table.assign(optimism=optimism), optimism
 
 
+@estimator("bootstrap")
 def bootstrap(
     procedure: Any, loss: Any = None, *, draws: int = 100, kind: str = "oob", groups: Any = None, random_state: Any = None
 ) -> Risk:  # fmt: skip
@@ -193,6 +196,7 @@ def bootstrap(
                          "optimism": float(optimism.mean())})  # fmt: skip
 
 
+@estimator("632")
 def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None) -> Risk:
     """The .632 bootstrap: 0.368 error of the fit + 0.632 leave-one-out bootstrap (Efron 1983)."""
     name, function = pick(loss, procedure.target)
@@ -206,6 +210,7 @@ def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = 
                 details=details)  # fmt: skip
 
 
+@estimator("632+")
 def dot632plus(
     procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None
 ) -> Risk:
@@ -241,6 +246,7 @@ def plus(apparent: float, oob: float, gamma: float) -> tuple[float, float, float
     return (1 - weight) * apparent + weight * capped, rate, weight
 
 
+@estimator("holdout")
 def holdout(
     procedure: Any, loss: Any = None, *, test_size: float = 0.25, repeats: int = 1, blocks: bool = False,
     groups: Any = None, stratify: Any = False, random_state: Any = None,

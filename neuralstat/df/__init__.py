@@ -1,47 +1,25 @@
 """Degrees of freedom of fits and of procedures.
 
-``fit.df(method)`` looks the method up in `DF`; to add one, write a function and an entry.
+``fit.df(method)`` looks the method up in `DF`; to add one, write a function and decorate it (`registry`).
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, DfError, DfWarning
 from ..fitted import Fitted, kept
-from . import local, montecarlo
+from . import local, montecarlo  # noqa: F401 (their functions register themselves)
 from .procedure import gdf
-from .value import DegreesOfFreedom, averaged
+from .registry import DF, LOCAL
+from .value import DegreesOfFreedom
 
 __all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "edf", "found", "gdf", "limits"]
 
 FAR = 1.0  # remaining rise of twice the log-likelihood beyond which a fit counts as stopped early
-
-
-def _by_member(function: Callable[..., DegreesOfFreedom]) -> Callable[..., DegreesOfFreedom]:
-    """Of the mean of several repetitions: the mean of their degrees of freedom (the divergence is linear)."""
-
-    def method(fitted: Fitted, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
-        return averaged([function(fitted, b, **options) for b in fitted.numbers(rep)])
-
-    return method
-
-
-#: method -> function of the fit, repetition, options
-DF: dict[str, Callable[..., DegreesOfFreedom]] = {
-    "jacobian": _by_member(local.jacobian),
-    "divergence": _by_member(local.divergence),
-    "nic": _by_member(local.nic),
-    "weights": _by_member(local.weights),
-    "gdf": montecarlo.gdf,
-    "covariance": montecarlo.covariance,
-    "sure": montecarlo.sure,
-}
-LOCAL = ("jacobian", "divergence", "nic")
 
 
 def degrees_of_freedom(
@@ -50,7 +28,7 @@ def degrees_of_freedom(
     """Degrees of freedom of a fit; see `NeuralNetResults.df`."""
     if method not in DF:
         raise ArgumentError(f"df: method must be one of {', '.join(map(repr, DF))}; got {method!r}.")
-    if method in (*LOCAL, "weights"):
+    if method in LOCAL:
         surplus = [name for name in options if name != "sigma"]
         if surplus:
             raise ArgumentError(
@@ -72,7 +50,7 @@ def found(fitted: Fitted, method: Any, rep: Any = "best", **options: Any) -> Deg
         return method
     if isinstance(method, int | float | np.number) and not isinstance(method, bool):
         return DegreesOfFreedom(float(method), "given")
-    if method not in LOCAL or options:
+    if method not in LOCAL or method == "weights" or options:
         return degrees_of_freedom(fitted, method, rep, **options)
     return _local(fitted, method, rep)
 
@@ -108,7 +86,7 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
 
 def warn_limits(fitted: Fitted, method: str, rep: Any, stacklevel: int = 4) -> None:
     """Warn where a local method meets a fit that is not at an optimum."""
-    if method in LOCAL:
+    if method in LOCAL and method != "weights":
         text = limits(fitted, rep)
         if text is not None:
             warnings.warn(f"df({method!r}): {text}", DfWarning, stacklevel=stacklevel)

@@ -23,6 +23,7 @@ from ..functions.penalties import L1
 from ..network import derivatives
 from . import noise
 from .information import RCOND, loss_derivatives
+from .registry import local as estimator
 from .value import DegreesOfFreedom
 
 LARGE = 2e12  # floating point operations beyond which a decomposition is not begun
@@ -145,6 +146,7 @@ def jacobian_work(fitted: Fitted, n_used: int) -> tuple[float, float]:
     return 24.0 * m * n_used, 6.0 * m * n_used * min(m, n_used)
 
 
+@estimator("jacobian")
 def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
     used = active(fitted, b)
@@ -189,6 +191,7 @@ def _indefinite(what: str, smallest: float) -> str:
     )
 
 
+@estimator("divergence")
 def divergence(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Exact local divergence sum_i d mu_i / d y_i = tr(J H^-1 C') of one repetition.
 
@@ -238,6 +241,7 @@ def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     return out
 
 
+@estimator("nic")
 def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
 
@@ -295,6 +299,7 @@ def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
     return value
 
 
+@estimator("weights")
 def weights(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Count weights as R does: those trained, and those held at another value than 0."""
     free = fitted.fit.free[b % fitted.fit.free.shape[0]]

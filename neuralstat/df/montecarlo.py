@@ -22,6 +22,7 @@ from ..fitted import Fitted
 from ..seeds import children, seed_sequence
 from . import noise, polish
 from .refit import refit
+from .registry import estimator
 from .sigma import resolve_sigma
 from .value import DegreesOfFreedom, averaged
 
@@ -86,6 +87,7 @@ def _spread(fitted: Fitted, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     return sigma[:, np.newaxis] * np.sqrt(noise.variance(fitted.network.objective, mu) / safe)
 
 
+@estimator("gdf")
 def gdf(
     fitted: Fitted,
     rep: Any = "best",
@@ -147,6 +149,7 @@ def _multinomial_noise(seeds: np.random.SeedSequence, draws: int, p: np.ndarray)
     return z - p * z.sum(axis=1, keepdims=True)
 
 
+@estimator("covariance")
 def covariance(
     fitted: Fitted,
     rep: Any = "best",
@@ -215,6 +218,7 @@ def _given_mean(fitted: Fitted, mean: Any) -> np.ndarray:
     return array
 
 
+@estimator("sure")
 def sure(
     fitted: Fitted,
     rep: Any = "best",

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 _WHERE = {
-    "ale": "profiles", "ice": "profiles", "partial_dependence": "profiles", "marginal_effects": "marginal",
+    "ale": "accumulated", "ice": "profiles", "partial_dependence": "profiles", "marginal_effects": "marginal",
     "importance": "weights", "lek_profile": "weights",
 }  # fmt: skip
 

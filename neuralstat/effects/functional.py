@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ class Sums:
         """Linear combinations (E', E) of the sums."""
         value = np.einsum("de,rke->rkd", into, self.value)
         return Sums(value, None if self.slope is None else np.einsum("de,rkep->rkdp", into, self.slope))
+
+    @staticmethod
+    def added(parts: Sequence[Sums]) -> Sums:
+        """The sum of sums."""
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
 
     @staticmethod
     def joined(parts: Iterable[Sums]) -> Sums:
@@ -159,7 +168,7 @@ class Outputs:
             x, raw, weights = np.ascontiguousarray(x[:, order]), raw[:, :, order], weights[:, order]
             offset = None if offset is None else np.ascontiguousarray(offset[:, order])
         means = fitted.response(raw)[:, list(self.ks)] * weights
-        value = np.stack([means[:, :, a:b].sum(axis=2) for a, b in zip(ends, ends[1:], strict=False)], axis=2)
+        value = np.stack([means[:, :, a:b].sum(axis=2) for a, b in pairwise(ends)], axis=2)
         if self.root is None:
             return Sums(value, None)
         slope = np.zeros((*value.shape, fitted.network.n_params))
@@ -167,7 +176,7 @@ class Outputs:
             theta = fitted.fit.theta[b].astype(float)
             for j, k in enumerate(self.ks):
                 pull = self._pull(raw[r], k, weights[j])
-                for e, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+                for e, (first, last) in enumerate(pairwise(ends)):
                     part = slice(first, last)
                     known = None if offset is None else offset[:, part]
                     if last > first:
@@ -251,8 +260,17 @@ def _movement(fitted: Fitted, numbers: tuple[int, ...], kind: str) -> tuple[np.n
     phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
     parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
     moves = np.concatenate([m for m, _ in parts])
-    root = np.linalg.qr(moves.T, mode="r").T if moves.shape[1] > moves.shape[0] else moves
-    return root, tuple(state for _, state in parts)
+    return _root(moves), tuple(state for _, state in parts)
+
+
+def _root(moves: np.ndarray) -> np.ndarray:
+    """A matrix of as many rows, and no more columns, with the same product with its transpose."""
+    if moves.shape[1] <= moves.shape[0]:
+        return moves
+    size = np.sqrt(np.sum(np.square(moves), axis=1))
+    unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # rows of one length: none drowns in the rounding of others
+    values, vectors = np.linalg.eigh((moves / unit) @ (moves / unit).T)
+    return unit * vectors * np.sqrt(np.maximum(values, 0.0))
 
 
 @kept

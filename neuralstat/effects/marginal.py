@@ -1,16 +1,18 @@
-"""Marginal effects: slopes of the mean response, and discrete changes between levels of factors."""
+"""Marginal effects: slopes of the mean response; discrete changes between levels, and between the values of an indicator."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError
-from ..fitted import Fitted, fitted_of
+from ..fitted import fitted_of
 from ..inference.get_prediction import check_alpha
-from . import functional as f
+from .functional import Estimate, Outputs, Sums, outputs_of
+from .rows import Rows, chosen, covariate, levels, rows_of, takes_levels, two_valued, typical
 
 AT = ("overall", "mean", "median", "zero")
 METHODS = ("dydx", "eydx", "dyex", "eyex")
@@ -18,14 +20,20 @@ STEP = 1e-4  # of central differences, in standard deviations
 
 
 def marginal_effects(
-    fit: Any, at: str = "overall", method: str = "dydx", *, variables: Any = None,
+    fit: Any, at: str = "overall", method: str = "dydx", *, variables: Any = None, data: Any = None,
     response: str | None = None, rep: Any = "mean", alpha: float = 0.05, cov_type: str | None = None,
+    dummy: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
-    """Average slopes d mean / d variable, as statsmodels' ``get_margeff``; discrete changes for factors.
+    """Average slopes d mean / d variable, as statsmodels' ``get_margeff``; discrete changes for levels and indicators.
 
     A variable is the user's column: where it enters as ``log(v)`` or ``poly(v, 2)``, all its columns move together. Slopes
-    are central differences. Elasticities (``e``) are taken of the averages' rows: each row's slope times v and / or over
-    the mean, whose own variation the standard error leaves out of the denominator's sampling (as a fixed weight).
+    are differences to second order, one-sided at the ends of the data's range, beyond which splines are not defined.
+    Elasticities (``e``) are averages of each row's slope times v and / or over its mean, which enters as a fixed number.
+
+    A numeric column of two values, such as a 0/1 indicator, has no values in between: its effect is the mean change of the
+    prediction from the smaller to the larger value, as it is between levels of a factor; so it is in statsmodels with
+    ``dummy=True``. There "dyex" is "dydx", and "eydx", "eyex" are changes of the logarithm of the mean. Numbers that the
+    formula makes levels of, as ``C(n)``, are levels.
 
     Parameters
     ----------
@@ -36,76 +44,112 @@ def marginal_effects(
         Slope, d log y / d x, dy / d log x, or elasticity.
     variables : str or list of str, optional
         Default all.
+    data : table, optional
+        Rows to average over; default those of the fit with positive weight.
     response : str, optional
-        Name of an output, where there are several.
+        Name of an output; default all.
     rep, cov_type
         As in `get_prediction`.
     alpha : float
+    dummy : bool
+        False: slopes of numeric columns of two values, too.
 
     Returns
     -------
     DataFrame
         A row per numeric variable, and per level of a factor against its first level (``g[b]``): ``dy/dx`` (or the
-        method's name), ``std err``, ``z``, ``P>|z|``, ``lower``, ``upper``, ``sd over repetitions``.
+        method's name), ``std err``, ``z``, ``P>|z|`` (gaussian responses: ``t``, ``P>|t|`` on n - df), ``lower``,
+        ``upper``, ``sd over repetitions``. Of several outputs, such as the probabilities of classes, one below the other,
+        with the output as the first level of the index.
 
     Raises
     ------
     ArgumentError
-        For unknown arguments; array terms.
+        For unknown arguments, constant variables, array terms.
     """
     fitted = fitted_of(fit)
     if at not in AT:
         raise ArgumentError(f"at must be one of {', '.join(map(repr, AT))}; got {at!r}.")
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
-    alpha, k = check_alpha(alpha), f.output_position(fitted, response)
-    whole = f.raw_frame(fitted)
-    rows = whole if at == "overall" else _typical(whole, at)
-    share = _shares(fitted, len(rows))
-    names = [variables] if isinstance(variables, str) else variables
-    chosen = list(fitted.design.spec.covariates) if names is None else list(names)
-    parts, index = [], []
-    for name in chosen:
-        values = f.covariate(fitted, name)
-        if f.is_factor(values):
-            first, *others = f.levels(values)
-            for level in others:
-                parts.append([f.Block(f.replaced(rows, name, level), share), f.Block(f.replaced(rows, name, first), -share)])
-                index.append(f"{name}[{level}]")
-            continue
-        spread = float(values.std())
-        if not spread > 0:
-            raise ArgumentError(f"variable {name!r} is constant: it has no slope.")
-        h = STEP * spread
-        here = rows[name].to_numpy(dtype=float)
-        constants = share / (2 * h)
-        if method[2:] == "ex":
-            constants = constants * here
-        if method[0] == "e":
-            mu = f.means(fitted, rows, fitted.numbers(rep), k).mean(axis=0)
-            constants = constants / mu
-        up, down = (f.replaced(rows, name, here + side) for side in (h, -h))
-        parts.append([f.Block(up, constants), f.Block(down, -constants)])
-        index.append(name)
+    alpha = check_alpha(alpha)
+    rows = rows_of(fitted, data)
+    coded = [name for name in rows.frame.columns if name in fitted.design.spec.covariates and takes_levels(fitted, name)]
+    beside = [n for n in rows.frame.columns if n not in coded and not pd.api.types.is_numeric_dtype(rows.frame[n])]
+    if at != "overall":
+        rows = typical(rows, at, [*coded, *beside])
+    outputs = outputs_of(fitted, response, rep, cov_type)
     label = {"dydx": "dy/dx", "eydx": "d(lny)/dx", "dyex": "dy/d(lnx)", "eyex": "d(lny)/d(lnx)"}[method]
-    found = [f.estimate(fitted, blocks, k, rep, cov_type).frame([i], label, alpha)
-             for blocks, i in zip(parts, index, strict=True)]  # fmt: skip
-    return pd.concat(found)
-
-
-def _shares(fitted: Fitted, m: int) -> np.ndarray:
-    """(1, m) weights of the rows in an average."""
-    w = np.ones(m) if m != fitted.nobs else (fitted.case_weights > 0).astype(float)
-    return (w / w.sum())[np.newaxis]
-
-
-def _typical(frame: pd.DataFrame, at: str) -> pd.DataFrame:
-    """One row of means, medians or zeros; most frequent levels."""
-    out = frame.iloc[[0]].copy()
-    for name, column in frame.items():
-        if f.is_factor(column):
-            value: Any = column.mode().iloc[0]
+    parts: list[list[pd.DataFrame]] = []
+    for name in chosen(fitted, variables):
+        values = covariate(fitted, name)
+        if name in coded:
+            first, *others = levels(values)
+            steps = [(f"{name}[{level}]", first, level) for level in others]
+        elif dummy and two_valued(values):
+            steps = [(name, *levels(values))]
         else:
-            value = {"mean": column.mean(), "median": column.median(), "zero": 0.0}[at]
-        out = f.replaced(out, str(name), value)
-    return out
+            found = _slope(outputs, rows, name, values, method)
+            parts.append([e.tested([name], label, alpha) for e in found])
+            continue
+        for row, low, high in steps:
+            found = _change(outputs, rows, name, low, high, method)
+            parts.append([e.tested([row], label, alpha) for e in found])
+    return outputs.table([pd.concat(frames) for frames in zip(*parts, strict=True)], response)
+
+
+def _slope(outputs: Outputs, rows: Rows, name: str, values: pd.Series, method: str) -> list[Estimate]:
+    """Mean derivative in a numeric variable."""
+    spread = float(values.std())
+    if not spread > 0:
+        raise ArgumentError(f"variable {name!r} is constant: it has no slope.")
+    weight = rows.share
+    here = rows.frame[name].to_numpy(dtype=float)
+    if method[2:] == "ex":
+        weight = weight * here
+    if method[0] == "e":
+        weight = weight / _means(outputs, rows.x, rows.offset)
+    parts = []
+    for which, points, constants in _stencils(here, STEP * spread, float(values.min()), float(values.max())):
+        part = rows if which.size == here.size else rows.part(which)
+        for x, constant in zip(points, constants, strict=True):
+            parts.append(outputs.sums(*part.moved({name: x}), weight[..., which] * constant))
+    return outputs.estimates(Sums.added(parts))
+
+
+def _stencils(
+    x: np.ndarray, h: float, low: float, high: float
+) -> Iterator[tuple[np.ndarray, list[np.ndarray], tuple[float, ...]]]:
+    """Rows, the points near them, and the constants of these, that make derivatives to second order.
+
+    Central differences; of rows within h of the ends of the range, which would leave it, three points on the inner side.
+    """
+    top, bottom = (x <= high) & (x + h > high), (x >= low) & (x - h < low)
+    top &= ~bottom
+    for side, at in ((0, ~(top | bottom)), (-1, top), (1, bottom)):
+        which = np.flatnonzero(at)
+        if which.size and side == 0:
+            yield which, [x[which] + h, x[which] - h], (0.5 / h, -0.5 / h)
+        elif which.size:
+            points = [x[which] + side * k * h for k in range(3)]
+            yield which, points, tuple(side * c / (2 * h) for c in (-3.0, 4.0, -1.0))
+
+
+def _change(outputs: Outputs, rows: Rows, name: str, low: Any, high: Any, method: str) -> list[Estimate]:
+    """Mean change of the mean response, or of its logarithm, between two values of a variable."""
+    ends = [rows.moved({name: value}) for value in (high, low)]
+    if method[0] == "d":
+        above, below = (outputs.sums(*end, rows.share) for end in ends)
+        return outputs.estimates(above - below)
+    means = [_means(outputs, *end) for end in ends]
+    if not np.all(means[0] * means[1] > 0):
+        raise ArgumentError(f"method={method!r} needs means of one sign, and those at {name} = {low} and {high} differ.")
+    above, below = (outputs.sums(*end, rows.share / mu) for end, mu in zip(ends, means, strict=True))
+    return outputs.estimates(above - below, np.log(means[0] / means[1]) @ rows.share[:, np.newaxis])
+
+
+def _means(outputs: Outputs, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+    """(K', m) means over the repetitions."""
+    return outputs.means(x, offset).mean(axis=0)
+
+

@@ -1,7 +1,9 @@
-"""Partial dependence, individual curves, accumulated local effects."""
+"""Partial dependence and individual curves."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,49 +11,87 @@ import pandas as pd
 
 from ..checks import check_int
 from ..errors import ArgumentError
-from ..fitted import fitted_of
+from ..fitted import Fitted, fitted_of
 from ..inference.get_prediction import check_alpha
-from . import functional as f
+from .functional import Sums, outputs_of
+from .rows import covariate, levels, pair, rows_of, takes_levels, two_valued
+
+POINTS, POINTS_OF_TWO = 50, 20  # of a grid unless told
 
 
-def grid_of(values: pd.Series, grid: Any) -> list[Any]:
-    """Values at which a profile is taken: levels of a factor, those given, or equal steps over the range.
+def grid_of(fitted: Fitted, name: str, grid: Any) -> list[Any]:
+    """Values at which a profile is taken: levels, the values given, both values of an indicator, or equal steps.
 
     Raises
     ------
     ArgumentError
         For fewer than two points, and levels that do not occur.
     """
-    if f.is_factor(values):
-        known = f.levels(values)
-        chosen = known if isinstance(grid, int) else list(grid)
-        unknown = [g for g in chosen if g not in known]
+    values = covariate(fitted, name)
+    number = isinstance(grid, int | np.integer)
+    if takes_levels(fitted, name):
+        known = levels(values)
+        points = known if number else [grid] if isinstance(grid, str) else list(grid)
+        unknown = [g for g in points if g not in known]
         if unknown:
-            raise ArgumentError(f"variable {values.name!r} has no level {unknown[0]!r}.")
-        return chosen
-    if isinstance(grid, int | np.integer):
+            raise ArgumentError(f"variable {name!r} has no level {unknown[0]!r}.")
+        return points
+    if number:
+        if two_valued(values):
+            return levels(values)
         return np.linspace(values.min(), values.max(), check_int(grid, "grid", 2)).tolist()
-    points = np.asarray(grid, dtype=float)
-    if points.ndim != 1 or points.size < 1 or not np.isfinite(points).all():
+    try:
+        given = np.asarray(grid, dtype=float)
+    except (TypeError, ValueError):
+        given = np.empty((0, 0))
+    if given.ndim != 1 or given.size < 1 or not np.isfinite(given).all():
         raise ArgumentError(f"grid must be a number of points, or finite values; got {grid!r:.80}.")
-    return points.tolist()
+    return given.tolist()
+
+
+def grids_of(fitted: Fitted, names: Sequence[str], grid: Any) -> list[list[Any]]:
+    """The grid of every variable.
+
+    Raises
+    ------
+    ArgumentError
+        Where `grid` is neither one number for both of two variables, nor a grid for each.
+    """
+    if len(names) == 1:
+        return [grid_of(fitted, names[0], POINTS if grid is None else grid)]
+    each = [POINTS_OF_TWO] * 2 if grid is None else [grid] * 2 if isinstance(grid, int | np.integer) else list(grid)
+    if len(each) != 2 or any(isinstance(g, float) for g in each):
+        raise ArgumentError(f"grid of two variables must be a number, or two grids, one for each; got {grid!r:.80}.")
+    return [grid_of(fitted, name, g) for name, g in zip(names, each, strict=True)]
+
+
+def index_of(names: Sequence[str], grids: Sequence[Sequence[Any]]) -> pd.Index:
+    """The grid as an index: of two variables their product, the second running first."""
+    if len(names) == 1:
+        return pd.Index(grids[0], name=names[0])
+    return pd.MultiIndex.from_product(grids, names=list(names))
 
 
 def partial_dependence(
-    fit: Any, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
+    fit: Any, variable: Any, grid: Any = None, *, data: Any = None, response: str | None = None, rep: Any = "mean",
     alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
-    """Mean prediction over the rows of the data with one variable set to each value (Friedman 2001, Ann. Stat. 29:1189).
+    """Mean prediction over the rows of the data with one or two variables set to each value.
 
-    Where covariates are correlated this averages over rows that do not occur; see `ale`.
+    Friedman (2001), Annals of Statistics 29:1189. Where covariates are correlated this averages over rows that do not
+    occur; see `ale`. Standard errors are by the delta method, of all rows; limits are symmetric on the scale of the link,
+    so that those of probabilities stay between 0 and 1.
 
     Parameters
     ----------
     fit : NeuralNetResults or Fitted
-    variable : str
-        The user's column, numeric or factor.
-    grid : int or list
-        Equal steps over the range, or values; a factor's levels.
+    variable : str or list of two str
+        The user's columns, numeric or factors.
+    grid : int or list, optional
+        Equal steps over the range in the data of the fit (50; 20 for each of two variables), or values; factors have
+        their levels, numeric columns of two values these. Of two variables: a number for both, or a pair.
+    data : table, optional
+        Rows to average over, which may lack `variable`; default those of the fit.
     response, rep, alpha, cov_type
         As in `marginal_effects`.
     se : bool
@@ -60,21 +100,27 @@ def partial_dependence(
     Returns
     -------
     DataFrame
-        Index `variable`; columns ``mean``, ``std err``, ``lower``, ``upper``, ``sd over repetitions``.
+        Index `variable` (both variables, where there are two); columns ``mean``, ``std err``, ``lower``, ``upper``,
+        ``sd over repetitions``. Of several outputs one below the other, as in `marginal_effects`.
+
+    Raises
+    ------
+    ArgumentError
+        For unknown variables and levels; array terms.
     """
     fitted = fitted_of(fit)
-    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
-    alpha, rows = check_alpha(alpha), f.raw_frame(fitted)
-    points = grid_of(values, grid)
-    share = np.full((1, len(rows)), 1 / len(rows))
-    parts = [f.estimate(fitted, [f.Block(f.replaced(rows, variable, g), share)], k, rep, cov_type, se) for g in points]
-    joined = f.Estimate(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("value", "se", "between")))
-    frame = joined.frame(pd.Index(points, name=variable), "mean", alpha)
-    return frame.drop(columns=["z", "P>|z|"])
+    names = pair(fitted, variable)
+    grids, alpha = grids_of(fitted, names, grid), check_alpha(alpha)
+    rows, outputs = rows_of(fitted, data, names), outputs_of(fitted, response, rep, cov_type, se)
+    points = list(itertools.product(*grids))
+    found = Sums.joined(outputs.sums(*moved, rows.share) for moved in rows.along(names, points))
+    index = index_of(names, grids)
+    frames = [e.banded(index, "mean", outputs.limits(e, alpha)) for e in outputs.estimates(found)]
+    return outputs.table(frames, response)
 
 
 def ice(
-    fit: Any, variable: str, grid: Any = 50, *, response: str | None = None, rep: Any = "mean",
+    fit: Any, variable: str, grid: Any = None, *, data: Any = None, response: str | None = None, rep: Any = "mean",
     centred: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Individual curves: the prediction of every row as one variable runs over a grid (Goldstein et al. 2015, JCGS 24:44).
@@ -82,7 +128,8 @@ def ice(
     Parameters
     ----------
     fit : NeuralNetResults or Fitted
-    variable, grid, response, rep
+    variable : str
+    grid, data, response, rep
         As in `partial_dependence`, which is the mean of these curves.
     centred : bool
         Subtract each curve's first value.
@@ -90,80 +137,16 @@ def ice(
     Returns
     -------
     DataFrame, shape (grid, n)
-        A column per row of the fit, under its index.
+        A column per row of the data. Of several outputs one below the other, as in `marginal_effects`.
     """
     fitted = fitted_of(fit)
-    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
-    rows, points = f.raw_frame(fitted), grid_of(values, grid)
-    numbers = fitted.numbers(rep)
-    curves = np.stack([f.means(fitted, f.replaced(rows, variable, g), numbers, k).mean(axis=0) for g in points])
+    name = str(covariate(fitted, variable).name)
+    points = grid_of(fitted, name, POINTS if grid is None else grid)
+    rows, outputs = rows_of(fitted, data, [name]), outputs_of(fitted, response, rep, se=False)
+    moved = rows.along([name], [(g,) for g in points])
+    curves = np.stack([outputs.means(*place).mean(axis=0) for place in moved])  # (grid, K', m)
     if centred:
         curves = curves - curves[0]
-    index = fitted.design.index
-    return pd.DataFrame(curves, pd.Index(points, name=variable), index)
-
-
-def ale(
-    fit: Any, variable: str, bins: Any = 20, *, response: str | None = None, rep: Any = "mean",
-    alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
-) -> pd.DataFrame:  # fmt: skip
-    """Accumulated local effects (Apley & Zhu 2020, JRSS B 82:1059), as R's ``ALEPlot``.
-
-    Bins end at the variable's quantiles (type 1). Within a bin the mean change of the prediction from its lower to its upper
-    end is taken over the rows that lie in it; these changes are added up and centred to mean 0 over the data. Unlike partial
-    dependence, no row is moved far from where it is.
-
-    Parameters
-    ----------
-    fit : NeuralNetResults or Fitted
-    variable : str
-        A numeric column.
-    bins : int or list
-        Number of bins, or their ends, which must span the data.
-    response, rep, alpha, cov_type, se
-        As in `partial_dependence`.
-
-    Returns
-    -------
-    DataFrame
-        Index: ends of the bins; columns ``ale``, ``std err``, ``lower``, ``upper``, ``sd over repetitions``.
-
-    Raises
-    ------
-    ArgumentError
-        For a factor.
-    """
-    fitted = fitted_of(fit)
-    values, k = f.covariate(fitted, variable), f.output_position(fitted, response)
-    if f.is_factor(values):
-        raise ArgumentError(f"ale needs a numeric variable, and {variable!r} is a factor: use partial_dependence.")
-    alpha, rows = check_alpha(alpha), f.raw_frame(fitted)
-    x = values.to_numpy(dtype=float)
-    ends = _ends(x, bins, variable)
-    own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2)  # bins are (z_k-1, z_k]
-    count = np.bincount(own, minlength=ends.size - 1)
-    if not count.all():
-        raise ArgumentError(f"bins: no row has {variable!r} in bin {int(np.argmin(count)) + 1}.")
-    constants = (np.arange(ends.size)[:, np.newaxis] > own) / count[own]  # (bins + 1, n): accumulate means of bins
-    middle = (constants[:-1] + constants[1:]) / 2
-    constants = constants - count @ middle / count.sum()
-    up = f.Block(f.replaced(rows, variable, ends[own + 1]), constants)
-    down = f.Block(f.replaced(rows, variable, ends[own]), -constants)
-    found = f.estimate(fitted, [up, down], k, rep, cov_type, se).frame(pd.Index(ends, name=variable), "ale", alpha)
-    return found.drop(columns=["z", "P>|z|"])
-
-
-def _ends(x: np.ndarray, bins: Any, variable: str) -> np.ndarray:
-    """Ends of the bins: those given, or quantiles (type 1) of the variable."""
-    if isinstance(bins, int | np.integer):
-        number = check_int(bins, "bins", 1)
-        at = -(-np.arange(1, number + 1) * x.size // number) - 1  # in whole numbers: no rounding decides on a row
-        ends = np.unique(np.concatenate([[x.min()], np.sort(x)[at]]))
-    else:
-        ends = np.asarray(bins, dtype=float)
-        if ends.ndim != 1 or ends.size < 2 or not np.all(np.diff(ends) > 0) or ends[0] > x.min() or ends[-1] < x.max():
-            span = f"from {x.min():g} to {x.max():g}"
-            raise ArgumentError(f"bins must be a number, or increasing ends {span}; got {bins!r:.80}.")
-    if ends.size < 2:
-        raise ArgumentError(f"variable {variable!r} is constant: it has no effect to accumulate.")
-    return ends
+    index = pd.Index(points, name=name)
+    frames = [pd.DataFrame(curves[:, k], index, rows.index) for k in range(curves.shape[1])]
+    return outputs.table(frames, response)

@@ -6,7 +6,7 @@ profile over 50 values of 50,000 rows encodes 50 rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,28 +50,63 @@ class Rows:
         """Inputs (D, m) and offset (K, m) with variables set to a value, or to a value per row."""
         m = len(self.frame)
         values = {name: _spread(value, m) for name, value in changes.items()}
-        reads, offset_reads = _reads(self.fitted)
-        touched = [d for d, names in enumerate(reads) if names & changes.keys()]
-        alone = all(reads[d] <= changes.keys() for d in touched) and not offset_reads & changes.keys()
+        touched, alone = self._touched(changes.keys())
         if alone:
             code, first = _combinations(list(values.values()))
             if 2 * first.size <= m or m == 1:
-                few = replaced(self.frame.iloc[np.zeros(first.size, int)], {n: v[first] for n, v in values.items()})
-                x = self.x.copy()
-                x[touched] = self._encoded(few)[0][touched][:, code]
-                return x, self.offset
-        x, offset = self._encoded(replaced(self.frame, values))
-        return (x, offset) if offset_reads & changes.keys() else (x, self.offset)
+                return self._put(touched, self._alone({n: v[first] for n, v in values.items()})[touched][:, code])
+        x, offset = self.changed(replaced(self.frame, values))
+        return x, offset if self._moves_offset(changes.keys()) else self.offset
 
-    def at(self, changes: Mapping[str, Any], rows: np.ndarray) -> Rows:
-        """The `rows` (positions) with variables set to other values, as rows of their own."""
-        x, offset = self.moved(changes)
-        frame = replaced(self.frame, {n: _spread(v, len(self.frame)) for n, v in changes.items()})
-        kept = None if offset is None else np.ascontiguousarray(offset[:, rows])
-        return Rows(self.fitted, frame.iloc[rows], x[:, rows], kept, self.share[rows], self.index[rows])
+    def along(self, names: Sequence[str], points: Sequence[Sequence[Any]]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """`moved` to one point after the other, every variable having one value in all rows."""
+        touched, alone = self._touched(set(names))
+        if not alone:
+            for point in points:
+                yield self.moved(dict(zip(names, point, strict=True)))
+            return
+        columns = {name: _spread([point[k] for point in points], len(points)) for k, name in enumerate(names)}
+        made = self._alone(columns)[touched]
+        for g in range(len(points)):
+            yield self._put(touched, made[:, g : g + 1])
 
-    def _encoded(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
-        if self.fitted.design.spec.offset_kind == "array":  # beside the frame: these rows keep theirs
+    def _touched(self, names: Collection[str]) -> tuple[list[int], bool]:
+        """Columns of x that read some variables, and whether these (and the offset) read no others."""
+        reads, offset_reads = _reads(self.fitted)
+        touched = [d for d, read in enumerate(reads) if read & set(names)]
+        return touched, all(reads[d] <= set(names) for d in touched) and not offset_reads & set(names)
+
+    def _moves_offset(self, names: Collection[str]) -> bool:
+        return bool(_reads(self.fitted)[1] & set(names))
+
+    def _alone(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Inputs of rows that have these values, and what the first row has otherwise."""
+        size = len(next(iter(values.values())))
+        return self.encoded(replaced(self.frame.iloc[np.zeros(size, int)], values))[0]
+
+    def _put(self, touched: list[int], columns: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        x = self.x.copy()
+        x[touched] = columns
+        return x, self.offset
+
+    def changed(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """Inputs and offset of these rows where their columns are other ones."""
+        x, offset = self.encoded(frame)
+        if offset is not None and self.offset is not None and self.fitted.design.spec.offset_kind == "array":
+            before = self.encoded(self.frame)[1]
+            offset = self.offset + (offset - before)  # the array stays, what the formula says of the offset changes
+        return x, offset
+
+    def part(self, which: np.ndarray) -> Rows:
+        """Some of the rows, by position."""
+        offset = None if self.offset is None else np.ascontiguousarray(self.offset[:, which])
+        frame = self.frame.iloc[which].reset_index(drop=True)
+        x = np.ascontiguousarray(self.x[:, which])
+        return Rows(self.fitted, frame, x, offset, self.share[which], self.index[which])
+
+    def encoded(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """Inputs and offset of any rows of the user's columns, without the part of an offset that was given as an array."""
+        if self.fitted.design.spec.offset_kind == "array":
             encoded = self.fitted.design.encode(frame, offset=np.zeros(len(frame)))
             return encoded.x, encoded.offset
         return inputs(self.fitted, frame, None)[:2]
@@ -139,12 +174,11 @@ def replaced(frame: pd.DataFrame, values: Mapping[str, np.ndarray]) -> pd.DataFr
 
 
 def _spread(value: Any, m: int) -> np.ndarray:
-    """A value, or m of them, as m values."""
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value
-    one = np.empty(1, dtype=object if isinstance(value, str) else None)
-    one[0] = value
-    return np.repeat(one if isinstance(value, str) else np.asarray([value]), m)
+    """A value, or m of them, as an array of m values."""
+    many = isinstance(value, list | np.ndarray)
+    values = list(value) if many else [value]
+    array = np.array(values, dtype=object) if isinstance(values[0], str) else np.asarray(values)
+    return array if many else np.repeat(array, m)
 
 
 def _combinations(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -249,7 +283,7 @@ def takes_levels(fitted: Fitted, name: str) -> bool:
     rows = rows_of(fitted)
     for value in between[:: max(1, between.size // PROBES)]:
         try:
-            rows._encoded(replaced(rows.frame.iloc[[0]], {name: np.array([value])}))
+            rows.encoded(replaced(rows.frame.iloc[[0]], {name: np.array([value])}))
         except DataError:
             return True
     return seen.size < 2
@@ -268,11 +302,16 @@ def two_valued(values: pd.Series) -> bool:
     return values.nunique() == 2
 
 
+def refuse_array_offset(fitted: Fitted, what: str) -> None:
+    """Raise an ArgumentError where rows have an offset that no other row can have."""
+    if fitted.design.spec.offset_kind == "array":
+        raise ArgumentError(f"{what} needs the offset as a column of the data, not as an array.")
+
+
 def typical(rows: Rows, at: str, names: Iterable[str]) -> Rows:
     """One row of means, medians or zeros of the columns; most frequent levels."""
     fitted, values = rows.fitted, {}
-    if fitted.design.spec.offset_kind == "array":
-        raise ArgumentError(f"at={at!r} needs the offset as a column of the data, not as an array.")
+    refuse_array_offset(fitted, f"at={at!r}")
     coded = set(names)
     for name, column in rows.frame.items():
         if str(name) in coded:
@@ -281,5 +320,5 @@ def typical(rows: Rows, at: str, names: Iterable[str]) -> Rows:
             value = {"mean": column.mean(), "median": column.median(), "zero": 0.0}[at]
         values[str(name)] = _spread(value, 1)
     frame = replaced(rows.frame.iloc[[0]], values)
-    x, offset = rows._encoded(frame)
+    x, offset = rows.encoded(frame)
     return Rows(fitted, frame, x, offset, np.ones(1), pd.RangeIndex(1))

@@ -15,19 +15,20 @@ import pandas as pd
 from ..assessment.losses import pick
 from ..assessment.procedure import target_of
 from ..checks import check_int
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, fitted_of
 from ..inference.predict import inputs
 from ..seeds import children, seed_sequence
-from . import functional as f
+from .functional import BETWEEN, outputs_of
 from .profiles import grid_of
+from .rows import Rows, chosen, refuse_array_offset, rows_of, takes_levels
 
 METHODS = ("garson", "olden", "permutation")
 
 
 def importance(
     fit: Any, method: str = "permutation", *, response: str | None = None, rep: Any = "mean",
-    scaled: bool = True, loss: str | None = None, repeats: int = 10, random_state: Any = None,
+    scaled: bool = True, loss: str | None = None, repeats: int = 10, random_state: Any = None, data: Any = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Importance of the covariates, over all repetitions: their mean, spread, and how often they agree in sign.
 
@@ -39,7 +40,7 @@ def importance(
         paths, signed, any number of layers; of the design's columns. "permutation": increase of the mean loss when the
         user's variable is permuted over the rows; of the mean prediction too, unlike the others.
     response : str, optional
-        Name of an output (Garson, Olden).
+        Name of an output (Garson, Olden); default all.
     rep : {"mean", "best"} or int
         Which repetitions; "mean": the converged.
     scaled : bool
@@ -47,12 +48,15 @@ def importance(
         ``NeuralNetTools``.
     loss, repeats, random_state
         Of "permutation": as in `risk`, permutations per variable, their seed.
+    data : table, optional
+        Of "permutation": rows with their response, such as a test set; default those of the fit.
 
     Returns
     -------
     DataFrame
         ``importance``, ``sd`` (over repetitions; permutation: over permutations), and ``sign`` (share of the repetitions
-        with the mean's sign; Olden only). The largest absolute values first for "permutation"; else in design order.
+        with the mean's sign; Olden only). The largest absolute values first for "permutation"; else in design order, of
+        several outputs one below the other.
 
     Raises
     ------
@@ -63,26 +67,29 @@ def importance(
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
     if method == "permutation":
-        return _permutation(fitted, rep, loss, check_int(repeats, "repeats", 1), random_state)
-    if loss is not None:
-        raise ArgumentError(f"loss belongs to method='permutation', not to {method!r}.")
+        return _permutation(fitted, rep, loss, check_int(repeats, "repeats", 1), random_state, data)
+    for name, given in (("loss", loss), ("data", data)):
+        if given is not None:
+            raise ArgumentError(f"{name} belongs to method='permutation', not to {method!r}.")
     if not fitted.network.dense:
         raise ArgumentError(f"method={method!r} needs dense layers: use method='permutation'.")
     if method == "garson" and len(fitted.network.hidden) != 1:
         raise ArgumentError("method='garson' needs one hidden layer: use method='olden' or 'permutation'.")
-    k = f.output_position(fitted, response)
+    outputs = outputs_of(fitted, response, rep, se=False)
     size = _column_sd(fitted) if scaled else np.ones(fitted.design.x.shape[0])
     rule = _garson if method == "garson" else _olden
-    values = np.array([
-        rule([np.nan_to_num(m) for m in fitted.network.matrices(fitted.theta[b])], size, k) for b in fitted.numbers(rep)
-    ])  # fmt: skip
-    mean = values.mean(axis=0)
-    frame = pd.DataFrame({
-        "importance": mean, "sd": values.std(axis=0, ddof=1) if len(values) > 1 else np.nan,
-    }, index=list(fitted.design.x_names))  # fmt: skip
-    if method == "olden":
-        frame["sign"] = np.mean(np.sign(values) == np.sign(mean), axis=0)
-    return frame
+    matrices = [[np.nan_to_num(m) for m in fitted.network.matrices(fitted.theta[b])] for b in outputs.numbers]
+    frames = []
+    for k in outputs.ks:
+        values = np.array([rule(weights, size, k) for weights in matrices])
+        mean = values.mean(axis=0)
+        frame = pd.DataFrame({
+            "importance": mean, "sd": values.std(axis=0, ddof=1) if len(values) > 1 else np.nan,
+        }, index=list(fitted.design.x_names))  # fmt: skip
+        if method == "olden":
+            frame["sign"] = np.mean(np.sign(values) == np.sign(mean), axis=0)
+        frames.append(frame)
+    return outputs.table(frames, response)
 
 
 def _column_sd(fitted: Fitted) -> np.ndarray:
@@ -106,37 +113,49 @@ def _olden(weights: list[np.ndarray], size: np.ndarray, k: int) -> np.ndarray:
     return product[:, k]
 
 
-def _permutation(fitted: Fitted, rep: Any, loss: Any, repeats: int, random_state: Any) -> pd.DataFrame:
+def _permutation(fitted: Fitted, rep: Any, loss: Any, repeats: int, random_state: Any, data: Any) -> pd.DataFrame:
     name, rule = pick(loss, target_of(fitted))
-    rows, y, w = f.raw_frame(fitted), fitted.responses, fitted.case_weights
+    rows, y, w = _observed(fitted, data)
     numbers = fitted.numbers(rep)
 
     def error(frame: pd.DataFrame) -> float:
-        x, offset, _, _ = inputs(fitted, frame, None)
-        mu = fitted.response(fitted.raw(x, offset, numbers)).mean(axis=0)
+        mu = fitted.response(fitted.raw(*rows.changed(frame), numbers)).mean(axis=0)
         return float(np.average(rule(y, mu), weights=w))
 
-    base = error(rows)
+    base = error(rows.frame)
     known = list(fitted.design.spec.covariates)
     table = {}
     for variable, seeds in zip(known, children(seed_sequence(random_state), len(known)), strict=True):
         rng = np.random.default_rng(seeds)
         increase = []
         for _ in range(repeats):
-            moved = rows.copy()
-            moved[variable] = rows[variable].iloc[rng.permutation(len(rows))].to_numpy()
-            if isinstance(rows[variable].dtype, pd.CategoricalDtype):
-                moved[variable] = moved[variable].astype(rows[variable].dtype)
-            increase.append(error(moved) - base)
+            column = rows.frame[variable].iloc[rng.permutation(len(rows.frame))]
+            increase.append(error(rows.frame.assign(**{variable: column.set_axis(rows.frame.index)})) - base)
         table[variable] = [np.mean(increase), np.std(increase, ddof=1) if repeats > 1 else np.nan]
     frame = pd.DataFrame.from_dict(table, orient="index", columns=["importance", "sd"])
     frame.attrs = {"loss": name, "loss of the fit": base}
     return frame.sort_values("importance", ascending=False)
 
 
+def _observed(fitted: Fitted, data: Any) -> tuple[Rows, np.ndarray, np.ndarray]:
+    """Rows, their responses (K, m) in original units and weights: of the fit, or of other data that has them."""
+    if data is None:
+        return rows_of(fitted), fitted.responses, fitted.case_weights
+    y, complete = fitted.design.encode_response(data)
+    _, _, _, known = inputs(fitted, data, None)
+    both = complete & known
+    rows = rows_of(fitted, data)
+    rows = rows.part(np.flatnonzero(both[known]))
+    if not both.any():
+        raise DataError("data has no row with its response and covariates.")
+    scaling = fitted.design.scaling
+    y = y[:, both]
+    return rows, y if scaling is None else scaling.y_original(y), np.ones(int(both.sum()))
+
+
 def lek_profile(
     fit: Any, variable: str | None = None, grid: Any = 100,
-    quantiles: Any = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), *, response: str | None = None, rep: Any = "mean",
+    quantiles: Any = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), *, data: Any = None, response: str | None = None, rep: Any = "mean",
 ) -> pd.DataFrame:  # fmt: skip
     """Prediction as one variable runs over its range, all others held at a quantile (factors: most frequent level).
 
@@ -148,35 +167,40 @@ def lek_profile(
     grid : int or list
     quantiles : sequence of float
         At which the other variables are held, all at the same; R's ``lekprofile`` has these six.
+    data : table, optional
+        Whose quantiles are taken; default the data of the fit.
     response, rep
         As in `partial_dependence`.
 
     Returns
     -------
     DataFrame
-        Long: ``variable``, ``value``, ``quantile``, ``mean``, ``sd over repetitions``.
+        Long: ``variable``, ``value``, ``quantile``, ``mean``, ``sd over repetitions``; of several outputs also
+        ``response``, in front.
     """
     fitted = fitted_of(fit)
     held = np.atleast_1d(np.asarray(quantiles, dtype=float))
     if not np.all((held >= 0) & (held <= 1)):
         raise ArgumentError(f"quantiles must lie between 0 and 1, got {quantiles!r}.")
-    rows, k, numbers = f.raw_frame(fitted), f.output_position(fitted, response), fitted.numbers(rep)
+    refuse_array_offset(fitted, "lek_profile")
+    rows, outputs = rows_of(fitted, data), outputs_of(fitted, response, rep, se=False)
     known = fitted.design.spec.covariates
-    numeric = [n for n in known if not f.is_factor(rows[n])]
-    chosen = numeric if variable is None else [f.covariate(fitted, variable).name]
+    coded = {n for n in known if takes_levels(fitted, n)}
+    names = [n for n in known if n not in coded] if variable is None else chosen(fitted, variable)
+    if not names:
+        raise ArgumentError("lek_profile needs a numeric variable, or variable= for a factor.")
     parts = []
-    for name in chosen:
-        points = grid_of(rows[name], grid)
+    for name in names:
+        points = grid_of(fitted, name, grid)
         for q in held:
-            frame = pd.concat([rows.iloc[[0]]] * len(points), ignore_index=True)
-            for other in known:
-                value = rows[other].mode().iloc[0] if f.is_factor(rows[other]) else rows[other].quantile(q)
-                frame = f.replaced(frame, other, value)
-            frame[name] = pd.Series(points, dtype=rows[name].dtype if f.is_factor(rows[name]) else float)
-            values = f.means(fitted, frame, numbers, k)
-            spread = values.std(axis=0, ddof=1) if len(numbers) > 1 else np.zeros(len(points))
-            parts.append(pd.DataFrame({
-                "variable": name, "value": points, "quantile": q, "mean": values.mean(axis=0),
-                "sd over repetitions": spread,
-            }))  # fmt: skip
-    return pd.concat(parts, ignore_index=True)
+            at = {str(n): column.mode().iloc[0] if str(n) in coded or not pd.api.types.is_numeric_dtype(column)
+                  else column.quantile(q) for n, column in rows.frame.items() if n != name}  # fmt: skip
+            mu = outputs.means(*rows.part(np.zeros(len(points), int)).moved({**at, name: points}))
+            spread = mu.std(axis=0, ddof=1) if mu.shape[0] > 1 else np.zeros(mu.shape[1:])
+            for j, k in enumerate(outputs.ks):
+                parts.append(pd.DataFrame({
+                    "response": fitted.design.y_names[k], "variable": name, "value": points, "quantile": q,
+                    "mean": mu[:, j].mean(axis=0), BETWEEN: spread[j],
+                }))  # fmt: skip
+    found = pd.concat(parts, ignore_index=True)
+    return found if len(outputs.ks) > 1 else found.drop(columns="response")

@@ -269,8 +269,14 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
         raise DataError(
             f"formula: two columns of the model matrix are called {repeated[0]!r}; rename a column."
         )
+    if "Intercept" in x_names:
+        raise DataError(
+            "column 'Intercept': its weights would have the names of the biases, as Intercept.to.y. Leave it out where it is "
+            "the constant (a formula has its intercept, every unit its bias), else rename it."
+        )
     if n < len(request.x_frame):
         rows.refuse_gaps(matrix)
+    rows.warn_lags(matrix, request.x_frame.index)
     rows.refuse_single_levels(matrix)
     rows.warn_unstable(unstable_terms(matrix, x, inputs.x, scope))
     offset = None

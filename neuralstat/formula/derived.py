@@ -266,6 +266,16 @@ def _arguments(call: ast.Call, function: str, name: str, aliases: Mapping[str, s
     return first, given
 
 
+def warn_gaps(frame: pd.DataFrame, made: Sequence[Derived]) -> None:
+    """Warn where windows of a table reach across a gap in its time index; see `windows.warn_gaps`."""
+    terms: dict[str | None, list[str]] = {}
+    for derived in made:
+        if derived.function in WINDOWS and any(derived.options["shifts"]):
+            terms.setdefault(derived.options["by"], []).append(derived.name)
+    for by, names in terms.items():
+        windows.warn_gaps(frame.index, None if by is None else frames.take(frame, by), names)
+
+
 def add_columns(
     frame: pd.DataFrame, made: Sequence[Derived], context: Mapping[str, Any], trusted: bool
 ) -> pd.DataFrame:
@@ -275,6 +285,7 @@ def add_columns(
         old = frame[derived.name] if derived.name in frame.columns else None
         if old is None or not is_tensor(old) or old.dtype.shape != derived.shape:
             new[derived.name] = derived.compute(frame, context, trusted)
+    warn_gaps(frame, [derived for derived in made if derived.name in new])
     return frame.assign(**new) if new else frame
 
 

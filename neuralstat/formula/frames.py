@@ -213,7 +213,7 @@ def _dates(values: pd.Series) -> bool:
     arrow = isinstance(dtype, pd.ArrowDtype) and any(word in str(dtype) for word in ("timestamp", "date", "duration"))
     if is_time(dtype) or arrow:
         return True
-    return dtype == object and pd.api.types.infer_dtype(values, skipna=False) in (
+    return pd.api.types.is_object_dtype(dtype) and pd.api.types.infer_dtype(values, skipna=False) in (
         "date", "datetime", "datetime64", "timedelta", "timedelta64", "period",
     )  # fmt: skip
 
@@ -321,6 +321,22 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{argument} must be numeric, not {array.dtype}.")
     return array.astype(np.float64)
+
+
+def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
+    """An argument with one value (or one row of values) per row of the data, in their order.
+
+    Raises
+    ------
+    DataError
+        Where lengths or index labels differ.
+    """
+    if isinstance(values, pd.Series | pd.DataFrame):
+        values = _align(values, index, argument)
+    array = np.asarray(values)
+    if array.ndim == 0 or len(array) != len(index):
+        raise DataError(f"{argument} has shape {array.shape}, but the data have {len(index)} rows.")
+    return array
 
 
 def numbers(values: pd.Series, argument: str) -> np.ndarray:

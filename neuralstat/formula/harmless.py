@@ -30,9 +30,9 @@ def check_harmless(expr: str, columns: Collection[str], constants: Collection[st
 
     Allowed are names of `columns` and `constants`, numbers, strings, lists, tuples and dicts of these,
     arithmetic, comparisons, calls of the functions in `functions` and `TRANSFORMS` by plain name or as
-    ``np.log``, ``contr.*``, and parts of dates as ``t.dt.month``. Everything else is refused: other names, attributes, subscripts, lambdas,
-    comprehensions, formatted strings, walrus, star arguments, keyword arguments with a leading underscore,
-    powers of large numbers.
+    ``np.log``, ``contr.*``, and parts of dates as ``t.dt.month``. Everything else is refused: other names,
+    attributes, subscripts, lambdas, comprehensions, formatted strings, walrus, star arguments, keyword arguments
+    with a leading underscore, powers of large numbers.
 
     Parameters
     ----------

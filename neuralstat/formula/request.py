@@ -10,7 +10,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
-from neuralstat.formula.derived import Derived, derive
+from neuralstat.formula.derived import Derived, derive, warn_gaps
 from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor
 
@@ -72,6 +72,7 @@ def formula_request(formula: str, data: Any, options: Options, context: Mapping[
     made = _Derivation(frame, dict(context or {}))
     responses = tuple(made.response(r) for r in responses)
     tabular, tensors = made.split(terms)
+    warn_gaps(made.raw, tuple(made.found.values()))
     frame = made.frame
     return Request(formula, left, responses, tabular, offsets, frame, frame, made.context, tensors,
                    tuple(made.found.values()), made.edges)  # fmt: skip
@@ -86,8 +87,8 @@ def array_request(endog: Any, exog: Any, options: Options) -> Request:
             raise ArgumentError(
                 f"{name} must be an array where the model is given as arrays, not the name {value!r}."
             )
-    y_frame = _array_frame(endog, "endog", "y")
-    x_frame = _array_frame(exog, "exog", "x")
+    y_frame = array_frame(endog, "endog", "y")
+    x_frame = array_frame(exog, "exog", "x")
     if len(y_frame) != len(x_frame):
         raise DataError(f"endog has {len(y_frame)} rows and exog has {len(x_frame)}.")
     y_labelled, x_labelled = (isinstance(a, pd.Series | pd.DataFrame) for a in (endog, exog))
@@ -173,7 +174,7 @@ def _raw_tensor(frame: pd.DataFrame, name: str) -> Tensor:
     return Tensor(name, shape, element_names(name, shape))
 
 
-def _array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
+def array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
     """Give an array, Series or table as a DataFrame with names."""
     values = frames.dense(values)
     if isinstance(values, pd.Series):

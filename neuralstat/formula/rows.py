@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
-from neuralstat.formula import expressions, frames
+from neuralstat.formula import expressions, frames, windows
 
 if TYPE_CHECKING:
     from neuralstat.formula.state import MatrixState
@@ -172,8 +172,22 @@ def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
 
 def uses_lag(matrix: "MatrixState") -> bool:
     """Whether some term shifts rows."""
-    evaluated = [expr for term in matrix.terms for expr, method in term.factors if method == "python"]
-    return any("lag" in expressions.called(expr) for expr in evaluated)
+    return bool(lagged(matrix))
+
+
+def lagged(matrix: "MatrixState") -> list[str]:
+    """Names of the terms that shift rows."""
+    return [
+        term.name
+        for term in matrix.terms
+        if any(method == "python" and "lag" in expressions.called(expr) for expr, method in term.factors)
+    ]
+
+
+def warn_lags(matrix: "MatrixState", index: pd.Index) -> None:
+    """Warn where such terms reach across a gap in a time index."""
+    if terms := lagged(matrix):
+        windows.warn_gaps(index, None, terms)
 
 
 def refuse_gaps(matrix: "MatrixState") -> None:

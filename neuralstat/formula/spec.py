@@ -163,6 +163,7 @@ class Spec:
         x = np.full((len(self.x_names), len(frame)), np.nan)
         total = np.full((self.n_outputs, len(frame)), np.nan) if self.has_offset else None
         if used.size:
+            rows.warn_lags(self.matrix, frame.index)
             clean = self._conform(raw.iloc[used], self.columns)
             x[:, used] = self._inputs(clean, complete)
             if total is not None:

@@ -26,12 +26,15 @@ class Part:
         All rows in the internal units of the training part.
     empty : (D,) bool array
         Columns that are zero in all training rows, as of a level that does not occur there.
+    held : int array or None
+        Rows that were set aside for validation.
     """
 
     design: Design
     x: np.ndarray
     offset: np.ndarray | None
     empty: np.ndarray
+    held: np.ndarray | None = None
 
 
 def plain(design: Design) -> bool:
@@ -42,8 +45,8 @@ def plain(design: Design) -> bool:
 def subset(design: Design, rows: np.ndarray) -> Part:
     """The design on `rows` (repeated where a row was drawn twice).
 
-    Means and standard deviations of ``standardize=True`` and states of transforms (knots, centres, polynomials) come
-    from these rows; levels of factors and words of texts are those of all rows.
+    Means and standard deviations of ``standardize=True`` and states of transforms (inner knots, centres, polynomials) come
+    from these rows; levels of factors, words of texts and boundary knots of splines are those of all rows.
     """
     x, scaling, spec = design.x, design.scaling, design.spec
     y = design.y if scaling is None else scaling.y_original(design.y)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import FitWarning, caller
 from ..fitted import Fitted, fitted_of, kept
-from . import findings, findings_data, findings_model
+from . import findings_data, findings_fit, findings_model, findings_training
 from .findings import SEVERITIES, Finding
 
 FINDINGS = (
@@ -39,13 +39,13 @@ class Check:
 
 #: All that is looked at, in the order of the table
 CHECKS = (
-    Check(findings.diverged, at_fit=True),
-    Check(findings.collapsed, at_fit=True),
+    Check(findings_fit.diverged, at_fit=True),
+    Check(findings_fit.collapsed, at_fit=True),
     Check(findings_model.near_n, at_fit=True),
     Check(findings_model.separation, at_fit=True),
-    Check(findings.not_converged),
-    Check(findings.single_optimum),
-    Check(findings.overfit),
+    Check(findings_training.not_converged),
+    Check(findings_training.single_optimum),
+    Check(findings_training.overfit),
     Check(findings_model.units),
     Check(findings_model.overdispersion),
     Check(findings_data.constant),
@@ -76,9 +76,9 @@ def diagnose(fit: Any) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per finding, severe ones first; empty where there is nothing to say. Columns ``severity`` ("error": the fit is
-        not what was asked for; "warning": something in it may not be trusted; "note"), ``finding``, ``where`` (units, columns,
-        repetitions, and figures) and ``remedy``. ``finding`` is one of
+        A row per finding, severe ones first; empty where there is nothing to say. Columns ``severity`` ("error": the fit
+        is not what was asked for; "warning": something in it may not be trusted; "note"), ``finding``, ``where`` (units,
+        columns, repetitions, and figures) and ``remedy``. ``finding`` is one of
 
         - "collapsed": fitted values are constant, or explain less than a tenth of what a linear model does;
         - "diverged": weights are not finite, or the fit is worse than its constants alone;

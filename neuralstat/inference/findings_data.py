@@ -57,8 +57,8 @@ def _terms(fitted: Fitted, varies: np.ndarray) -> tuple[str, ...]:
     """Term of each tabular column that varies."""
     design = fitted.design
     owner = {row: term for term, rows in design.terms.items() for row in rows}
-    first = len(design.x_names) - varies.size
-    return tuple(owner.get(first + j, design.x_names[first + j]) for j in np.flatnonzero(varies))
+    numbers = [len(design.x_names) - varies.size + int(j) for j in np.flatnonzero(varies)]
+    return tuple(owner.get(j, design.x_names[j]) for j in numbers)
 
 
 def constant(fitted: Fitted) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What can be wrong with what a fit says: units that bring nothing, no degrees of freedom left, separation, overdispersion."""
+"""What a fit says that may not be trusted: idle units, no degrees of freedom left, separation, overdispersion."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ..fitted import Fitted, kept
 from ..layers import codes
 from ..likelihood.separation import separated
 from ..network import derivatives
-from ..training.exact import ALGORITHM as EXACTLY
-from .findings import Finding, joined, listed, lost, untrained
+from .findings import Finding, exactly, joined, large_columns, listed, lost, untrained
 from .units import idle_units
 
 NO_DF = 0.95  # share of the observed values that degrees of freedom must not use up
@@ -40,18 +39,18 @@ def units(fitted: Fitted) -> Iterator[Finding]:
     idle = idle_units(fitted, b)
     penalised = fitted.penalty_coefficients is not None
     severity = "note" if penalised else "warning"  # a penalty may well want fewer units
-    fewer = "fewer units (hidden=)" + ("" if penalised else ", or a penalty")
-    for problem, finding, words, remedy in _PROBLEMS:
+    scale = "standardize=True, or " if large_columns(fitted) else ""
+    for problem, finding, words, consequence in _PROBLEMS:
         those = [unit if not other else f"{unit} (of {other})" for unit, what, other in idle if what == problem]
         if those:
-            yield Finding(severity, finding, joined(listed(those), words), remedy.format(fewer=fewer))
+            remedy = f"{scale if problem == 'saturated' else ''}fewer units (hidden=){'' if penalised else ', or a penalty'}"
+            yield Finding(severity, finding, joined(listed(those), words), f"{remedy}: {consequence}")
 
 
 _PROBLEMS = (
-    ("saturated", "saturated unit", "constant over the data",
-     "standardize=True, other start weights (random_state=), or {fewer}; the weights into it are not determined"),
-    ("redundant", "saturated unit", "the weights out of it are 0", "{fewer}; the weights into it are not determined"),
-    ("duplicate", "duplicate unit", "", "{fewer}; only the sum of the weights out of them is determined"),
+    ("saturated", "saturated unit", "constant over the data", "the weights into it are not determined"),
+    ("redundant", "saturated unit", "the weights out of it are 0", "the weights into it are not determined"),
+    ("duplicate", "duplicate unit", "", "only the sum of the weights out of them is determined"),
 )  # fmt: skip
 
 
@@ -188,7 +187,7 @@ def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarr
         end /= max(float(y[0] @ w / w.sum()), 1e-300)
     elif kind == "binomial":
         end = min(end, 1 - float(ends.max()))
-    if fitted.fit.algorithm == EXACTLY or end > np.exp(-FAR):
+    if exactly(fitted) or end > np.exp(-FAR):
         return end < ROUNDED
     if end < ROUNDED:
         return True
@@ -237,7 +236,7 @@ def overdispersion(fitted: Fitted) -> Iterator[Finding]:
     ratio, sd = chi2 / left, noise / left
     if ratio < RATIO[0] or ratio - 1 < BEYOND * sd:
         return
-    where = f"{fitted.design.response}: Pearson chi2 / df = {ratio:.4g}, so that standard errors are {np.sqrt(ratio):.3g} times too small"
+    where = f"Pearson chi2 / df = {ratio:.4g}, so that standard errors are {np.sqrt(ratio):.3g} times too small"
     yield Finding("warning" if ratio > RATIO[1] else "note", "overdispersion", where, _DISPERSED[type(family)])
 
 

@@ -10,7 +10,9 @@ from ..functions.losses import SSE
 from ..functions.penalties import DECAY, ELIMINATION, SCALE, penalise
 from ..jit.compile import as_python
 from .network import Network
+from .objective import resolve_activation
 
+CHUNK = 2048  # observations whose derivatives are worked out together
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
 
 
@@ -52,8 +54,42 @@ def scores(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
 
 def jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
     """d output_k / d theta at every observation, shape (K, n, P); of the linear predictor where the loss is."""
+    if network.plain and data.rows.size == 0 and network.objective.inside.name != "softmax":
+        return _dense_jacobian(network, data, _flat(network, theta))
     out = np.empty((network.n_outputs, data.x.shape[1], network.n_params))
     cpu.output_jacobian(network.net(), data, _flat(network, theta), out)
+    return out
+
+
+def _dense_jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    """`jacobian` of a chain of dense layers, as products of whole arrays."""
+    k, n = network.n_outputs, data.x.shape[1]
+    out = np.zeros((k, n, network.n_params))
+    last = len(network.shapes) - 1
+    kinds = [*(resolve_activation(layer.activation) for layer in network.layers[:last]), network.objective.inside]
+    matrices = [theta[s].reshape(units, per) for s, (per, units) in zip(network.slices, network.shapes, strict=True)]
+    for first in range(0, n, CHUNK):
+        part = slice(first, min(first + CHUNK, n))
+        ones = np.ones((1, part.stop - first))
+        values, slopes = [np.vstack([ones, data.x[:, part]])], []
+        for i, (matrix, kind) in enumerate(zip(matrices, kinds, strict=True)):
+            z = matrix @ values[-1]
+            if i == last and data.offset.size:
+                z += data.offset[:, part]
+            slopes.append(kind.slopes(z))
+            if i < last:
+                values.append(np.vstack([ones, kind.values(z)]))
+        for o in range(k):
+            per, _ = network.shapes[last]
+            own = network.slices[last].start + o * per
+            delta = slopes[last][o : o + 1]
+            out[o, part, own : own + per] = (delta * values[last]).T
+            back = matrices[last][o : o + 1, 1:]
+            for i in range(last - 1, -1, -1):
+                delta = (back.T @ delta) * slopes[i]
+                block = delta[:, np.newaxis, :] * values[i]
+                out[o, part, network.slices[i]] = block.reshape(-1, block.shape[2]).T
+                back = matrices[i][:, 1:]
     return out
 
 

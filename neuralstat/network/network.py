@@ -326,7 +326,17 @@ def dense_network(
     output_names: Sequence[str],
     offset: bool = False,
 ) -> Network:
-    """A chain of dense layers: `hidden` units each with its activation, then the outputs."""
+    """A chain of dense layers: `hidden` units each with its activation, then the outputs.
+
+    Raises
+    ------
+    DataError
+        Where an output has the name of a hidden unit.
+    """
+    units_of = {f"{k + 1}layhid{u + 1}" for k, units in enumerate(hidden) for u in range(units)}
+    if taken := units_of.intersection(output_names):
+        name = sorted(taken)[0]
+        raise DataError(f"response {name!r}: a hidden unit has this name, and its weights could not be told apart; rename it.")
     layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
     return Network(
         (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset

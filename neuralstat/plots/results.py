@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.effects import functional
+from neuralstat.effects import rows as functional
+from neuralstat.effects.accumulated import ale
 from neuralstat.effects.marginal import marginal_effects
-from neuralstat.effects.profiles import ale, ice, partial_dependence
+from neuralstat.effects.profiles import ice, partial_dependence
 from neuralstat.effects.slopes import generalized_weights
 from neuralstat.effects.weights import importance, lek_profile
 from neuralstat.errors import ArgumentError

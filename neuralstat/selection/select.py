@@ -14,8 +14,9 @@ from ..api import NeuralNet, neuralnet
 from ..assessment import RISK, risk
 from ..checks import check_choice, check_hidden, check_int
 from ..df import found
-from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, NeuralStatWarning
+from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, FitWarning, NeuralStatWarning
 from ..formula import frames
+from ..inference.diagnose import warn_severe
 from ..likelihood.criteria import CRITERIA, noise_variance
 from ..network.penalties import Penalty, decay
 from ..plots.selection import plot_selection
@@ -110,6 +111,7 @@ class _Search:
             shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # `path` counts them
+                warnings.simplefilter("ignore", FitWarning)  # of the one that is selected it is said
                 self.fits[candidate] = neuralnet(
                     self.scope.formula(candidate.terms), self.data, penalty=candidate.penalty,
                     random_state=self.random_state, **shape, **self.settings,
@@ -386,4 +388,5 @@ def _finish(search: _Search, rule: str) -> Selection:
         near = path[value <= limit]
         at = int(near.sort_values(["df", "weights", "criterion"], kind="stable").index[0])
     path["selected"] = path.index == at
+    warn_severe(search.fits[order[at]].fitted)
     return Selection(path, search.fits[order[at]], search.criterion, rule, search.df, search.sigma, search.sigma_source)

@@ -139,7 +139,7 @@ def replace_head(
     else:
         raise ArgumentError("replace_head: the model was made of arrays; data must be a pair (endog, exog).")
     merged = merge_settings(Settings(), arguments)
-    following = Procedure.prepare(source.design(merged), merged, formula)
+    following = Procedure.prepare(source, merged)
     return following, following.run()
 
 

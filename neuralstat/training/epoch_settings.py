@@ -22,8 +22,7 @@ EPOCHS = 100  # unless given
 #: Arguments that belong to the minibatch optimizers, with their defaults
 ARGUMENTS: dict[str, Any] = {
     "epochs": None, "batch_size": 32, "shuffle": True, "validation": None, "early_stopping": None, "callbacks": None,
-    "augment": None,
-    "class_weight": None, "checkpoint": None,
+    "augment": None, "checkpoint": None,
 }  # fmt: skip
 
 
@@ -50,6 +49,7 @@ def check_epochs(settings: Settings, put: Callable[[str, Any], None]) -> None:
     ArgumentError
         Where one is not usable.
     """
+    _check_class_weight(settings)
     if optimizer_of(settings) is None:
         _check_none_given(settings)
         return
@@ -110,6 +110,10 @@ def _check_data(settings: Settings) -> None:
             raise ArgumentError(f"checkpoint must be the path of a file, got {settings.checkpoint!r}.")
         if not Path(settings.checkpoint).parent.is_dir():
             raise ArgumentError(f"checkpoint: there is no folder for {os.fspath(settings.checkpoint)!r}.")
+
+
+def _check_class_weight(settings: Settings) -> None:
+    """Weights of classes, which go with every algorithm."""
     weights = settings.class_weight
     if weights is not None and not isinstance(weights, Mapping) and weights != "balanced":
         raise ArgumentError(f"class_weight must be 'balanced' or a dict of classes and weights, got {weights!r}.")

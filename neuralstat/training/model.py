@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import formula as formulas
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, caller
 from ..families import needs, resolve_family, resolve_objective
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
@@ -60,15 +61,28 @@ class Source:
     exog : array, where there is no formula
     context : mapping, optional
         Further names for the formula.
+    said : set of str
+        Warnings that were given, and are not given again for another design of the same data.
     """
 
     formula: str | None
     data: Any
     exog: Any = None
     context: Mapping[str, Any] | None = None
+    said: set[str] = field(default_factory=set, repr=False)
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            made = self._design(settings)
+        for warning in caught:
+            if str(warning.message) not in self.said:
+                self.said.add(str(warning.message))
+                warnings.warn(warning.message, stacklevel=caller())
+        return made
+
+    def _design(self, settings: Settings) -> Design:
         family = resolve_family(settings.family)
         options: dict[str, Any] = {
             "weights": settings.weights,
@@ -81,7 +95,7 @@ class Source:
         }
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
         if settings.scaled == "auto" and settings.exclude is not None and not _holdable(design, settings):
-            return self.design(replace(settings, standardize=False))
+            return self._design(replace(settings, standardize=False))
         if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
             raise DataError(
                 f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "

@@ -10,13 +10,23 @@ import numpy as np
 
 from ..engine.data import make_data
 from ..formula import Design
-from ..formula.subset import Part, plain
+from ..formula.subset import Part, plain, subset
 from ..network.scaling import to_internal, to_original
+from .epochs import make_rows
 from .fit import Fit
 from .procedure import Procedure
-from .validation import split, weigh_classes
+from .validation import encode, is_share, trained, weigh_classes
 
 Begun = tuple[np.ndarray, np.ndarray]
+
+
+def part_of(procedure: Procedure, rows: np.ndarray) -> Part:
+    """The procedure's design on some of its rows; a share for validation is set aside first, as in a fit to these rows."""
+    settings = procedure.settings
+    if not settings.minibatch or not is_share(settings.validation):
+        return subset(procedure.design, rows)
+    first = trained(rows.size, settings.validation)
+    return replace(subset(procedure.design, rows[:first]), held=rows[first:])
 
 
 def begin(procedure: Procedure, part: Part, seeds: np.random.SeedSequence, given: np.ndarray | None = None) -> Begun:
@@ -63,9 +73,9 @@ def train_parts(
     Parameters
     ----------
     procedure : Procedure
-        Of all rows.
+        Of all rows, whose classes are not weighed yet.
     parts : sequence of Part
-        From `formula.subset`.
+        From `part_of`.
     rows : sequence of int arrays
         The rows of each part.
     seeds : sequence of SeedSequence
@@ -76,6 +86,7 @@ def train_parts(
         Start weights of every part; see `begin`.
     """
     settings, rep = procedure.settings, procedure.settings.repetitions
+    parts = [replace(part, design=weigh_classes(part.design, settings.class_weight)) for part in parts]
     begun = [begin(procedure, part, s, given) for part, s in zip(parts, seeds, strict=True)]
     if settings.minibatch:
         return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
@@ -97,9 +108,25 @@ def train_parts(
 def _by_epochs(
     procedure: Procedure, part: Part, seeds: np.random.SeedSequence, start: np.ndarray, free: np.ndarray
 ) -> Fit:
-    design, validation = split(part.design, procedure.settings)
-    design = weigh_classes(design, procedure.settings.class_weight)
-    return replace(procedure, design=design, validation=validation, seeds=seeds).run_from(start, free)
+    validation, settings = None, procedure.settings
+    if part.held is not None:
+        validation = _held(procedure.design, part, settings.dtype)
+    elif settings.validation is not None:
+        validation = encode(part.design, settings.validation, settings)
+    return replace(procedure, design=part.design, validation=validation, seeds=seeds).run_from(start, free)
+
+
+def _held(design: Design, part: Part, dtype: str) -> Any:
+    """The validation rows of a part, in its internal units."""
+    at, scaling = part.held, design.scaling
+    y = design.y[:, at]
+    if scaling is not None:
+        assert part.design.scaling is not None
+        y = part.design.scaling.y_internal(scaling.y_original(y))
+    return make_rows(
+        part.x[:, at], y, None if design.weights is None else design.weights[at],
+        None if part.offset is None else part.offset[:, at], dtype=np.dtype(dtype),
+    )  # fmt: skip
 
 
 def _data(design: Design, dtype: str) -> Any:
@@ -110,7 +137,7 @@ def _stacked(procedure: Procedure, parts: Sequence[Part], rows: Sequence[np.ndar
     """Data of all parts: shared covariates where they are the same, else one part after the other."""
     design, rep, dtype = procedure.design, procedure.settings.repetitions, np.dtype(procedure.settings.dtype)
     count = np.array([r.size for r in rows])
-    if plain(design):
+    if plain(design) and procedure.settings.class_weight is None:
         table = np.zeros((len(parts), count.max()), np.int64)
         for line, r in zip(table, rows, strict=True):
             line[: r.size] = r
@@ -120,7 +147,7 @@ def _stacked(procedure: Procedure, parts: Sequence[Part], rows: Sequence[np.ndar
         table = np.minimum(np.arange(count.max()), count[:, np.newaxis] - 1) + ends[:, np.newaxis]
         x, y = (np.concatenate([getattr(p.design, name) for p in parts], axis=1) for name in ("x", "y"))
         weights, offset = (
-            None if getattr(design, name) is None
+            None if getattr(parts[0].design, name) is None
             else np.concatenate([getattr(p.design, name) for p in parts], axis=-1)
             for name in ("weights", "offset")
         )  # fmt: skip

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..engine.batches import Rows
     from ..formula import Design
     from ..network.network import Network
+    from .model import Source
 
 POLISHED = 1e-6  # largest derivative that `polish=True` aims at
 # A default fit begins with rprop+, for so many products of weights and observations, and at least and at most so many
@@ -76,16 +77,18 @@ class Procedure:
     validation: Rows | None = None
 
     @classmethod
-    def prepare(cls, design: Design, settings: Settings, formula: str | None = None) -> Procedure:
-        """The procedure of settings on a design: validation rows set aside, classes weighed, seeds drawn."""
-        network, seeds = build_network(design, settings), seed_sequence(settings.random_state)
-        validation = None
+    def prepare(cls, source: Source, settings: Settings, design: Design | None = None) -> Procedure:
+        """The procedure of settings on data: validation rows set aside, classes weighed, seeds drawn.
+
+        `design` is the source's for these settings, where it is known.
+        """
+        design, seeds, validation = design or source.design(settings), seed_sequence(settings.random_state), None
         if settings.minibatch:
-            design, validation = split(design, settings)
-            design = weigh_classes(design, settings.class_weight)
+            design, validation = split(design, settings, source)
             if settings.checkpoint is not None and settings.random_state is None:
                 seeds = stored_seeds(settings.checkpoint) or seeds
-        return cls(design, network, settings, seeds, formula, validation)
+        design = weigh_classes(design, settings.class_weight)
+        return cls(design, build_network(design, settings), settings, seeds, source.formula, validation)
 
     # what is trained ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from .epochs import make_rows
 from .stack import of_networks
 from .starts import feasible
 from .train import trial_steps
+from .validation import reweighed, unweighed
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
@@ -113,7 +114,8 @@ class Refits:
         if np.any(~fit.free[0] & (theta[0] != 0)):  # constants in the units of the response would be rescaled
             return shift, scale
         scaled = (design.scaling.y_sd != 1) | (design.scaling.y_mean != 0)
-        w = np.ones(n) if design.weights is None else design.weights
+        case = unweighed(design, self.procedure.settings.class_weight).weights
+        w = np.ones(n) if case is None else case
         used = int(np.sum(w > 0))
         mean = responses @ w / w.sum()
         square = ((responses - mean[..., np.newaxis]) ** 2) @ w / w.sum() * used / max(used - 1, 1)
@@ -178,12 +180,20 @@ class Refits:
             Where validation rows are needed, and the fit was loaded from a file, which has none.
         """
         design, dtype = self.procedure.design, np.dtype(self.procedure.settings.dtype)
+        cases = self._cases(y, units) if weights is None else weights
         if self.procedure.settings.minibatch:
-            rows = make_rows(design.x, y, design.weights, design.offset, dtype=dtype)
+            rows = make_rows(design.x, y, cases, design.offset, dtype=dtype)
             return self._epochs(rows, start, self._validation(units))
-        cases = design.weights if weights is None else weights
         data = make_data(design.x, y, cases, design.offset, dtype=dtype)
         return self.procedure.train(data, start, self.fit.free[0], self.n_jobs, keep=keep)
+
+    def _cases(self, y: np.ndarray, units: Units | None) -> np.ndarray | None:
+        """Case weights of refits to other responses: weights of classes go with the classes."""
+        design, class_weight = self.procedure.design, self.procedure.settings.class_weight
+        if class_weight is None:
+            return design.weights
+        original = y if units is None else y * units[1] + units[0]
+        return reweighed(design, class_weight, original if design.scaling is None else design.scaling.y_original(original))
 
     def to_samples(self, samples: Sequence[np.ndarray], start: np.ndarray) -> list[Fit]:
         """Train by epochs on samples of the rows (which hold a row as often as it was drawn).

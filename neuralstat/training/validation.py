@@ -11,19 +11,52 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, DataError
+from ..formula.divide import divide, tables
+from ..formula.frames import as_frame, vector
 from .epochs import make_rows
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
     from ..formula import Design
+    from .model import Source
     from .settings import Settings
 
+PER_ROW = ("weights", "offset")  # settings that hold a value per row, or name a column
 
-def split(design: Design, settings: Settings) -> tuple[Design, Rows | None]:
+
+def is_share(given: Any) -> bool:
+    """Whether ``validation=`` is a share of the rows."""
+    return isinstance(given, int | float | np.number) and not isinstance(given, bool)
+
+
+def trained(n: int, share: Any) -> int:
+    """How many of n rows are trained on, the first ones, where a share is set aside for validation.
+
+    Raises
+    ------
+    ArgumentError
+        Where none is left on one side.
+    """
+    first = math.floor(n * (1 - float(share)))
+    if not 0 < first < n:
+        raise ArgumentError(f"validation={share!r} leaves {first} of {n} rows for training.")
+    return first
+
+
+def split(design: Design, settings: Settings, source: Source) -> tuple[Design, Rows | None]:
     """Training design and validation rows.
 
-    A share takes the last rows, as Keras' ``validation_split``: they are then kept out of the fit as rows with
-    missing values are. Formula encodings and scalings have seen them.
+    A share takes the last of the rows used, as Keras' ``validation_split``: what is before the first of them is made into a
+    design of its own, as if the others were not there (scalings, knots, levels, words), and they are encoded by it, as new
+    data are. In the training design they are rows kept out of the fit.
+
+    Parameters
+    ----------
+    design : Design
+        Of all rows.
+    settings : Settings
+    source : Source
+        Where it comes from.
 
     Raises
     ------
@@ -33,54 +66,101 @@ def split(design: Design, settings: Settings) -> tuple[Design, Rows | None]:
     given = settings.validation
     if given is None:
         return design, None
-    if isinstance(given, int | float | np.number):
-        n = design.x.shape[1]
-        first = math.floor(n * (1 - float(given)))
-        if not 0 < first < n:
-            raise ArgumentError(f"validation={given!r} leaves {first} of {n} rows for training.")
-        kept = np.zeros_like(design.kept)
-        kept[np.flatnonzero(design.kept)[:first]] = True
-        parts: dict[str, Any] = {"x": design.x[:, first:], "y": design.y[:, first:],
-                 "weights": None if design.weights is None else design.weights[first:],
-                 "offset": None if design.offset is None else design.offset[:, first:]}  # fmt: skip
-        training = replace(
-            design, x=np.ascontiguousarray(design.x[:, :first]), y=np.ascontiguousarray(design.y[:, :first]),
-            weights=None if design.weights is None else design.weights[:first],
-            offset=None if design.offset is None else np.ascontiguousarray(design.offset[:, :first]),
-            index=design.index[:first], kept=kept, frame=design.frame.iloc[:first],
-        )  # fmt: skip
-        return training, make_rows(**parts, dtype=np.dtype(settings.dtype))
-    return design, encode(design, given, settings)
+    if not is_share(given):
+        return design, encode(design, given, settings)
+    first = trained(design.x.shape[1], given)
+    parts = divide(source.formula, source.data, source.exog, int(np.flatnonzero(design.kept)[first]))
+    columns = {name: parts.values(getattr(settings, name), name) for name in PER_ROW}
+    head = replace(source, data=parts.head[0], exog=parts.head[1])
+    training = head.design(replace(settings, **{name: values[0] for name, values in columns.items()}))
+    kept = np.zeros_like(design.kept)
+    kept[: parts.cut] = training.kept
+    tail = parts.tail[0] if source.formula is not None else parts.tail
+    try:
+        rows = encode(training, tail, settings, **{name: values[1] for name, values in columns.items()})
+    except DataError as error:
+        raise DataError(f"validation={given!r}, the last {design.x.shape[1] - first} rows: {error}") from error
+    return replace(training, full_index=design.full_index, kept=kept), rows
 
 
-def encode(design: Design, given: Any, settings: Settings) -> Rows:
-    """Validation data given as a table, or as (endog, exog)."""
-    spec = design.spec
-    if spec.formula is None:
+def encode(design: Design, given: Any, settings: Settings, *, weights: Any = None, offset: Any = None) -> Rows:
+    """Validation data given as a table (or in parts), or as (endog, exog), encoded by the design that is trained on.
+
+    Parameters
+    ----------
+    design : Design
+    given : table, data in parts, or (endog, exog)
+    settings : Settings
+    weights : column name or array, optional
+        Case weights of these rows; the column that the fit's are in, where these data have it, unless given.
+    offset : column name or array, optional
+        Of these rows, where the model was given its offset as an array.
+    """
+    if weights is None and isinstance(settings.weights, str):
+        weights = settings.weights
+    if design.spec.formula is None:
         if not isinstance(given, tuple | list) or len(given) != 2:
             raise ArgumentError("validation must be a share of the rows or a pair (endog, exog).")
-        endog, exog = given
-        if isinstance(endog, pd.Series):
-            endog = endog.to_frame(spec.response_columns[0])
-        elif not isinstance(endog, pd.DataFrame):
-            values = np.asarray(endog)
-            endog = pd.DataFrame(values if values.ndim == 2 else values[:, np.newaxis], columns=list(spec.response_columns))
+        pairs = [(_response_frame(given[0], design), given[1])]
     else:
-        endog = exog = given
-    new = spec.encode(exog)
-    y, complete = spec.encode_response(endog)
+        pairs = [(table, table) for table in tables(given)]
+    parts = [part for endog, exog in pairs if (part := _encoded(design, endog, exog, weights, offset)) is not None]
+    if not parts:
+        raise DataError("validation: no row without missing values.")
+    x, y, case, known = (
+        None if columns[0] is None else np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)
+    )
+    assert x is not None and y is not None
+    return make_rows(x, y, case, known, dtype=np.dtype(settings.dtype))
+
+
+Encoded = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, weights, offset
+
+
+def _encoded(design: Design, endog: Any, exog: Any, weights: Any, offset: Any) -> Encoded | None:
+    """One table's rows without missing values, None where there are none."""
+    new = design.spec.encode(exog, offset=None if isinstance(offset, str) else offset)
+    y, complete = design.spec.encode_response(endog)
     if y.shape[1] != new.x.shape[1]:
         raise DataError(f"validation: endog has {y.shape[1]} rows, exog {new.x.shape[1]}.")
     used = complete & new.complete
+    case = _weights(weights, exog, y.shape[1])
+    if case is not None:
+        used &= ~np.isnan(case)
     if not used.any():
-        raise DataError("validation: no row without missing values.")
-    weights = None
-    if isinstance(settings.weights, str) and settings.weights in getattr(exog, "columns", ()):
-        weights = np.asarray(exog[settings.weights], dtype=float)[used]
-    return make_rows(
-        new.x[:, used], y[:, used], weights, None if new.offset is None else new.offset[:, used],
-        dtype=np.dtype(settings.dtype),
+        return None
+    return (
+        new.x[:, used], y[:, used], None if case is None else case[used],
+        None if new.offset is None else new.offset[:, used],
     )  # fmt: skip
+
+
+def _weights(given: Any, exog: Any, m: int) -> np.ndarray | None:
+    """Case weights (m,) of validation rows, NaN where missing; None without any."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        exog = as_frame(exog)
+        if given not in exog.columns:
+            return None
+    weights = vector(given, exog if isinstance(given, str) else pd.DataFrame(index=range(m)), "validation: weights")
+    if np.isinf(weights).any() or (weights < 0).any():
+        raise DataError("validation: weights must be finite and not negative.")
+    return weights
+
+
+def _response_frame(endog: Any, design: Design) -> pd.DataFrame:
+    """The response of validation data given as arrays, under the names of the fit's."""
+    names = list(design.spec.response_columns)
+    if isinstance(endog, pd.DataFrame):
+        return endog
+    if isinstance(endog, pd.Series):
+        return endog.to_frame(names[0])
+    values = np.asarray(endog)
+    return pd.DataFrame(values if values.ndim == 2 else values[:, np.newaxis], columns=names)
+
+
+# classes ---------------------------------------------------------------------------------------------------
 
 
 def weigh_classes(design: Design, class_weight: Any) -> Design:
@@ -95,11 +175,42 @@ def weigh_classes(design: Design, class_weight: Any) -> Design:
     """
     if class_weight is None:
         return design
-    y = design.y
-    if design.classes is None and not (y.shape[0] == 1 and np.all((y == 0) | (y == 1))):
+    factors = class_factors(design, class_weight)
+    return replace(design, weights=factors if design.weights is None else factors * design.weights)
+
+
+def unweighed(design: Design, class_weight: Any) -> Design:
+    """The design that `weigh_classes` made this one of: refits weigh their own rows.
+
+    Case weights of classes of weight 0, which are forgotten, are 1.
+    """
+    if class_weight is None or design.weights is None:
+        return design
+    factors = class_factors(design, class_weight)
+    return replace(design, weights=np.where(factors > 0, design.weights / np.where(factors > 0, factors, 1.0), 1.0))
+
+
+def class_factors(design: Design, class_weight: Any, y: np.ndarray | None = None) -> np.ndarray:
+    """(n,) weight of the class of each row.
+
+    Parameters
+    ----------
+    design : Design
+    class_weight : "balanced" or mapping of class to weight
+    y : (K, n) array, optional
+        Other responses, original units.
+
+    Raises
+    ------
+    ArgumentError
+        As `weigh_classes`.
+    """
+    if y is None:
+        y = design.y if design.scaling is None else design.scaling.y_original(design.y)
+    member = _member(y, design.classes is not None)
+    if member is None:
         raise ArgumentError(f"class_weight needs a factor as response, or 0 and 1; {design.response!r} is neither.")
     classes = (0, 1) if design.classes is None else tuple(design.classes)
-    member = y[0].astype(int) if y.shape[0] == 1 else y.argmax(axis=0)
     if isinstance(class_weight, Mapping):
         unknown = [c for c in class_weight if c not in classes]
         if unknown:
@@ -109,5 +220,30 @@ def weigh_classes(design: Design, class_weight: Any) -> Design:
             raise ArgumentError(f"class_weight must hold numbers >= 0, got {class_weight!r}.")
     else:
         factors = y.shape[1] / (len(classes) * np.maximum(np.bincount(member, minlength=len(classes)), 1))
-    weights = factors[member] * (1.0 if design.weights is None else design.weights)
-    return replace(design, weights=weights)
+    return factors[member]
+
+
+def _member(y: np.ndarray, factor: bool) -> np.ndarray | None:
+    """(n,) number of each row's class, None where responses (K, n) are no classes."""
+    near = np.rint(y)
+    zero_one = bool(np.all((near == 0) | (near == 1)) and np.allclose(y, near, rtol=0, atol=1e-9))
+    if not zero_one or (y.shape[0] > 1 and not factor):
+        return None
+    return near[0].astype(int) if y.shape[0] == 1 else near.argmax(axis=0)
+
+
+def reweighed(design: Design, class_weight: Any, y: np.ndarray) -> np.ndarray | None:
+    """Case weights, (n,) or (B, n), of refits to other responses (B, K, n) in original units.
+
+    Where these are classes, their rows get the weights of their new classes; else all keep the weights that they have.
+    """
+    if class_weight is None:
+        return design.weights
+    known: dict[bytes, np.ndarray] = {}
+    case = unweighed(design, class_weight).weights
+    for own in y:
+        key = own.tobytes()
+        if key not in known and _member(own, design.classes is not None) is None:
+            return design.weights
+        known.setdefault(key, class_factors(design, class_weight, own) * case)
+    return np.stack([known[own.tobytes()] for own in y])

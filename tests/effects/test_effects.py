@@ -175,7 +175,7 @@ def test_plots(net, kind):
 
 def test_refusals(net):
     for call, words in [
-        (lambda: net.partial_dependence("w"), "variable must be"), (lambda: net.ale("g"), "factor"),
+        (lambda: net.partial_dependence("w"), "variable must be"), (lambda: net.ale("g", ["a", "b"]), "levels"),
         (lambda: net.marginal_effects("middle"), "at must be"), (lambda: net.importance("magic"), "method must be"),
         (lambda: net.plot_effects(), "which variable"), (lambda: net.partial_dependence("g", ["z"]), "no level"),
         (lambda: net.plot_effects("u", "pie"), "kind must be"), (lambda: net.ice("u", response="z"), "response"),

@@ -307,7 +307,8 @@ def test_callbacks_see_epochs_and_stop():
     fit = train(Adam(0.01), 8, 10, start=start, callbacks=(callback,), n_jobs=2)
     assert fit.history.epochs.tolist() == [8, 5]
     assert sorted((r, e) for r, e, _ in seen) == [(1, e) for e in range(1, 9)] + [(2, e) for e in range(1, 6)]
-    assert fit.converged.all()
+    assert fit.converged.tolist() == [False, True]  # the first ran all its epochs: done, by no stopping rule
+    assert fit.finished.all()
 
     def broken(epoch, logs):
         raise RuntimeError("mine")
@@ -358,7 +359,7 @@ def data():
 
 
 def test_a_fit_by_epochs(data, tmp_path):
-    fit = raw.neuralnet("y ~ a + b", data, hidden=4, algorithm="adam", learningrate=0.02, epochs=30, batch_size=10, rep=2,
+    fit = raw.neuralnet("y ~ a + b", data, hidden=4, algorithm="adam", learningrate=0.02, epochs=500, batch_size=10, rep=2,
                        validation=0.25, early_stopping=ns.EarlyStopping(10), standardize=True, penalty=ns.decay(1e-3),
                        weights="w", random_state=1)  # fmt: skip
     assert fit.nobs == 45
@@ -389,6 +390,7 @@ def test_a_fit_by_epochs(data, tmp_path):
         fit.plot_history("accuracy")
 
 
+@raw.CUT_SHORT
 def test_validation_data_and_results_do_not_depend_on_threads(data):
     def fit(**more):
         return raw.neuralnet("y ~ a + b", data.iloc[:40], hidden=3, algorithm=Adam(0.02), epochs=5, rep=2, random_state=3,
@@ -403,6 +405,7 @@ def test_validation_data_and_results_do_not_depend_on_threads(data):
     np.testing.assert_array_equal(one.history["val_loss"], arrays.history["val_loss"])
 
 
+@raw.CUT_SHORT
 def test_no_epochs_and_explicit_rules(data):
     fit = raw.neuralnet("y ~ a", data, hidden=2, algorithm="sgd", epochs=0, random_state=1)
     assert np.array_equal(fit.fit.theta, fit.fit.start)
@@ -486,6 +489,7 @@ def test_degrees_of_freedom_by_refitting(data):
     assert float(df) == pytest.approx(2, abs=3 * df.se)  # least squares with an intercept
 
 
+@raw.CUT_SHORT
 def test_checkpoint_keeps_the_seeds(data, tmp_path):
     file = tmp_path / "fit.npz"
     arguments = {"hidden": 2, "algorithm": "adam", "batch_size": 8, "checkpoint": file}

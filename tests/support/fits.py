@@ -13,13 +13,14 @@ import reference
 from places import TARGETS
 
 import neuralstat as ns
-from neuralstat.errors import ConvergenceWarning
+from neuralstat.errors import ConvergenceWarning, FitWarning
 
 
 def quiet(formula: str, data: Any, **arguments: Any) -> ns.NeuralNetResults:
-    """A fit of which it does not matter whether it converged."""
+    """A fit of which it does not matter whether it converged, or is a good one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", FitWarning)
         return raw.neuralnet(formula, data, **arguments)
 
 

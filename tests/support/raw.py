@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 import neuralstat as ns
 from neuralstat.training.model import Source
 
 RAW: dict[str, Any] = {"standardize": False, "rep": 1, "algorithm": "rprop+"}
+
+# Fits that are cut short on purpose are rightly called collapsed or diverged.
+CUT_SHORT = pytest.mark.filterwarnings("ignore::neuralstat.errors.FitWarning")
 
 
 def neuralnet(formula: str, data: Any, **arguments: Any) -> ns.NeuralNetResults:

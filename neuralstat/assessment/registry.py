@@ -1,0 +1,23 @@
+"""Estimators of risk by name: a function is one by being decorated with ``@estimator("name")``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from .value import Risk
+
+Function = TypeVar("Function", bound=Callable[..., Risk])
+
+#: method -> function of the procedure, the loss and options
+RISK: dict[str, Callable[..., Risk]] = {}
+
+
+def estimator(name: str) -> Callable[[Function], Function]:
+    """Register a function of a procedure, a loss and options."""
+
+    def register(function: Function) -> Function:
+        RISK[name] = function
+        return function
+
+    return register
