@@ -20,6 +20,7 @@ from .network import derivatives
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
+from .training.validation import unweighed
 
 if TYPE_CHECKING:
     from .formula import Design
@@ -114,6 +115,11 @@ class Fitted:
     def case_weights(self) -> np.ndarray:
         """(n,) case weights, 1 where none were given."""
         return np.ones(self.nobs) if self.design.weights is None else self.design.weights
+
+    @functools.cached_property
+    def precisions(self) -> np.ndarray | None:
+        """(n,) case weights but those of classes, which belong to the loss and say nothing of the response's variance."""
+        return unweighed(self.design, self.settings.class_weight).weights
 
     @functools.cached_property
     def family(self) -> Family | None:

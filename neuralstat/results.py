@@ -267,8 +267,8 @@ class NeuralNetResults:
 
         Parameters
         ----------
-        new : table
-            Columns are matched by name.
+        new : table, array, list or Series
+            As in `predict`.
         rep : int or "best"
 
         Returns
@@ -301,14 +301,17 @@ class NeuralNetResults:
 
         Parameters
         ----------
-        new : table, optional
-            Columns are matched by name; rows with missing values give NaN. None: the rows of the fit.
+        new : table, array, list or Series, optional
+            Columns are matched by name; rows with missing values give NaN. Where the model reads one column, its values
+            will do; a model of arrays also takes an array with its columns in their order. None: the rows of the fit.
         rep : {"mean", "best", "all"} or int
             "mean" averages over the converged repetitions (over all, with a warning, where none converged); a number
             counts from 1; "all" gives every repetition.
         type : {"response", "link", "class", "units"}
-            In the units of the response; the linear predictor; the most probable class; or every layer's units
-            (a list of DataFrames, inputs first: one repetition only).
+            In the units of the response; the link of it, which is the linear predictor of one repetition, and of the mean
+            of several the link of their mean response (of several classes the logarithm of the mean probabilities), not the
+            mean of their linear predictors; the most probable class; or every layer's units (a list of DataFrames, inputs
+            first: one repetition only).
         offset : array, optional
             For the new rows, where the model was given its offset as an array.
 

@@ -18,6 +18,7 @@ from ..network import derivatives
 from ..seeds import children, seed_sequence
 from ..training.model import build_network, merge_settings
 from ..training.parts import part_of, train_parts
+from ..training.procedure import Procedure
 from ..training.refits import stacks
 from ..training.settings import Settings
 from ..training.validation import unweighed
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ..formula.subset import Part
     from ..network.network import Network
     from ..training.fit import Fit
-    from ..training.procedure import Procedure
 
 
 def is_model(source: Any) -> bool:
@@ -83,10 +83,10 @@ class NetworkProcedure:
             procedure = source.procedure
             design = unweighed(procedure.design, procedure.settings.class_weight)  # refits weigh their own rows
             return replace(procedure, settings=replace(procedure.settings, **silent), validation=None, design=design)
-        # Seeds are every refit's own, so none are drawn; a share of the rows is set aside for validation in each anew.
-        procedure, design = source.procedure(**silent, random_state=None), source.design
-        network = build_network(design, procedure.settings)
-        return replace(procedure, design=design, network=network, validation=None)
+        # Seeds are every refit's own; classes are weighed, and a share of the rows set aside for validation, in each anew.
+        settings = merge_settings(source.settings, {**silent, "random_state": None})
+        network = build_network(source.design, settings)
+        return Procedure(source.design, network, settings, seed_sequence(None), source.formula)
 
     @property
     def design(self) -> Design:

@@ -28,6 +28,8 @@ from .value import DegreesOfFreedom
 
 LARGE = 2e12  # floating point operations beyond which a decomposition is not begun
 LARGE_MATRIX = 250_000_000  # numbers in the largest matrix that is made (2 GB)
+TALL = 100  # rows per column beyond which the product of a matrix with itself is tried, which is ten times as fast
+SQUARED = 1e-9  # its smallest eigenvalue, relative to the largest, at which it is trusted
 DEFINITE = 1e-12  # smallest eigenvalue, relative to the largest, of a matrix that counts as positive definite
 MOST_BYTES = 2**33  # of a Jacobian and its decomposition
 
@@ -49,32 +51,39 @@ def check_finite(fitted: Fitted, b: int) -> None:
 
 def rows(fitted: Fitted, b: int) -> np.ndarray:
     """R, shape (K, n, P): R'R is the Gauss-Newton (Fisher) matrix of the error."""
-    network, design, objective = fitted.network, fitted.design, fitted.network.objective
-    theta = fitted.fit.theta[b].astype(float)
-    n, k, p = fitted.nobs, network.n_outputs, network.n_params
+    n, k, p = fitted.nobs, fitted.network.n_outputs, fitted.network.n_params
     check_finite(fitted, b)
     if float(n * k) * p * min(n * k, p) > LARGE or n * k * p > LARGE_MATRIX:
         raise DfError(
             f"df: the Jacobian of {n * k} outputs in {p} weights is too large to decompose; "
             "use method='weights', or 'gdf' or 'covariance', which refit instead."
         )
-    jacobian = derivatives.jacobian(network, fitted.data, theta)
-    raw = derivatives.outputs(network, design.x, theta, design.offset)[0]
-    w = fitted.case_weights
+    return some_rows(fitted, b, slice(0, n))
+
+
+def some_rows(fitted: Fitted, b: int, part: slice) -> np.ndarray:
+    """`rows` of a part of the observations."""
+    network, design, objective = fitted.network, fitted.design, fitted.network.objective
+    theta = fitted.fit.theta[b].astype(float)
+    x, y, w = design.x[:, part], design.y[:, part], fitted.case_weights[part]
+    offset = None if design.offset is None else np.ascontiguousarray(design.offset[:, part])
+    data = make_data(x, y, offset=offset)
+    jacobian = derivatives.jacobian(network, data, theta)
+    raw = derivatives.outputs(network, data.x, theta, offset)[0]
     if objective.name == "multinomial":
         share = objective.response(raw)
-        total = design.y.sum(axis=0) * w
+        total = y.sum(axis=0) * w
         inner = np.einsum("kn,knp->np", share, jacobian)
         return np.sqrt(share * total)[:, :, np.newaxis] * (jacobian - inner)
-    return np.sqrt(curvature(fitted, raw) * w)[:, :, np.newaxis] * jacobian
+    return np.sqrt(curvature(fitted, raw, y) * w)[:, :, np.newaxis] * jacobian
 
 
-def curvature(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Second derivative (K, n) of the loss in what kernels give, its expectation for families."""
+def curvature(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Second derivative (K, n) of the loss in what kernels give, its expectation for families, at responses (K, n)."""
     objective = fitted.network.objective
     name = noise.family_name(objective)
     if name == "additive":
-        return np.maximum(loss_derivatives(objective, raw, fitted.design.y)[1], 0.0)
+        return np.maximum(loss_derivatives(objective, raw, y)[1], 0.0)
     if name == "gaussian" and not objective.of_predictor:
         return np.ones_like(raw)
     mu = objective.response(raw)
@@ -114,7 +123,13 @@ def leverage(r: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, int]:
     if not keep.any():
         return np.zeros(r.shape[0]), 0
     # Unit columns: the rank then does not depend on the units of the covariates.
-    basis, upper = np.linalg.qr(full[:, keep] / size[keep])
+    full = full[:, keep] / size[keep]
+    if full.shape[0] > TALL * full.shape[1]:
+        values, vectors = np.linalg.eigh(full.T @ full)
+        if values[0] > SQUARED * values[-1]:  # of full rank, and its square still has the digits
+            left = full[: r.shape[0]] @ (vectors / np.sqrt(values))
+            return np.sum(left**2, axis=1), rank(r) if held.any() else left.shape[1]
+    basis, upper = np.linalg.qr(full)
     left, singular, _ = np.linalg.svd(upper, full_matrices=False)
     left = basis[: r.shape[0]] @ left[:, singular > RCOND * singular[0]]
     return np.sum(left**2, axis=1), rank(r) if held.any() else left.shape[1]

@@ -177,13 +177,13 @@ def covariance(
         As for "gdf".
     """
     draws = check_int(draws, "draws", 3)
-    objective, design = fitted.network.objective, fitted.design
+    objective = fitted.network.objective
     size, source = resolve_sigma(fitted, sigma)
     mu = noise.fitted(fitted, fitted.numbers(rep)) if mean is None else _given_mean(fitted, mean)
     noise_seeds, start_seeds = _two(random_state)
     scale = np.square(size)[:, np.newaxis]
     drawn = np.stack([
-        noise.draw(objective, np.random.default_rng(s), mu, scale, design.weights)
+        noise.draw(objective, np.random.default_rng(s), mu, scale, fitted.precisions)
         for s in children(noise_seeds, draws)
     ])  # fmt: skip
     fits = refit(fitted, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)

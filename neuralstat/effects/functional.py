@@ -20,8 +20,8 @@ from ..families import Gaussian
 from ..fitted import Fitted, kept
 from ..inference import scales
 from ..inference.covariance import cov_type_of, warn_members
-from ..inference.dispersion import degrees, dispersion
-from ..inference.sampling import weight_moves
+from ..inference.dispersion import degrees
+from ..inference.sampling import joint_root
 from ..network import derivatives
 
 BETWEEN = "sd over repetitions"
@@ -257,20 +257,8 @@ def outputs_of(
 @kept
 def _movement(fitted: Fitted, numbers: tuple[int, ...], kind: str) -> tuple[np.ndarray, tuple[Any, ...]]:
     """Root (R P, r) of the joint covariance of the repetitions' weights, and what `warn_members` takes."""
-    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
-    parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
-    moves = np.concatenate([m for m, _ in parts])
-    return _root(moves), tuple(state for _, state in parts)
-
-
-def _root(moves: np.ndarray) -> np.ndarray:
-    """A matrix of as many rows, and no more columns, with the same product with its transpose."""
-    if moves.shape[1] <= moves.shape[0]:
-        return moves
-    size = np.sqrt(np.sum(np.square(moves), axis=1))
-    unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # rows of one length: none drowns in the rounding of others
-    values, vectors = np.linalg.eigh((moves / unit) @ (moves / unit).T)
-    return unit * vectors * np.sqrt(np.maximum(values, 0.0))
+    root, states = joint_root(fitted, numbers, kind)
+    return root, tuple(states)
 
 
 @kept

@@ -204,10 +204,10 @@ def raw(values: pd.Series, name: str) -> pd.Series:
         raise DataError(
             f"column {name!r} has dtype {dtype}, which cannot enter a model; take its real part or its absolute value."
         )
-    return _times(values, name) if _dates(values) else _plain_objects(values, name)
+    return _times(values, name) if holds_dates(values) else _plain_objects(values, name)
 
 
-def _dates(values: pd.Series) -> bool:
+def holds_dates(values: pd.Series) -> bool:
     """Whether a column holds dates, durations or periods, of whatever dtype."""
     dtype = values.dtype
     arrow = isinstance(dtype, pd.ArrowDtype) and any(word in str(dtype) for word in ("timestamp", "date", "duration"))

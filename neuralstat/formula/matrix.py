@@ -172,10 +172,15 @@ def lookup_terms(names: Iterable[str]) -> list[Term]:
 
 def with_attributes(term: Term, columns: Collection[str]) -> Term:
     """A term in which ``t.dt.month`` is an expression of the column t, unless a column has this very name."""
+
     def read(factor: Factor) -> Factor:
         name = factor.expr
-        attribute = factor.eval_method is Factor.EvalMethod.LOOKUP and name not in columns and "." in name
-        return Factor(name, eval_method="python") if attribute and name.partition(".")[0] in columns else factor
+        if factor.eval_method is not Factor.EvalMethod.LOOKUP or name in columns:
+            return factor
+        base = max((c for c in columns if name.startswith(f"{c}.")), key=len, default=None)
+        if base is None:
+            return factor
+        return Factor(name if base.isidentifier() else f"`{base}`{name[len(base) :]}", eval_method="python")
 
     return Term([read(factor) for factor in term.factors])
 

@@ -159,6 +159,9 @@ def _new_levels(values: pd.Series, complete: np.ndarray, seen: set[Any], name: s
         return set()
     codes, levels = pd.factorize(values.iloc[complete])
     new = [k for k, level in enumerate(levels) if level not in seen]
+    dates = frames.holds_dates(values.iloc[complete])
+    if dates and len(seen) + len(new) > LEVELS:  # numbers are made of so many; names of days are seen by then
+        return set()
     seen.update(levels[k] for k in new)
     if len(seen) > LEVELS:
         raise DataError(f"column {name!r} has more than {LEVELS} different values, too many for a factor.")
@@ -235,11 +238,11 @@ def _second_pass(
 def _raw(
     spool: "_Spool", spec: Spec, table: pd.DataFrame, complete: np.ndarray, like: pd.DataFrame
 ) -> dict[str, pd.Series]:
-    """Keep the raw columns: numbers in files; factors, which are returned, in memory."""
+    """Keep the raw columns: numbers in files; factors and dates, which are returned, in memory."""
     raw = spec._conform(spec._select(table, tuple(like.columns)).iloc[np.flatnonzero(complete)], spec.columns)
     factors = {}
     for k, name in enumerate(raw.columns):
-        if frames.is_factor(raw[name]):
+        if frames.is_factor(raw[name]) or frames.is_time(raw[name]):
             factors[name] = raw[name]
         else:
             spool.append(f"column{k}-", raw[name].to_numpy(dtype=np.float64)[np.newaxis])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    pass
 
 
 def by_position(new: Any, names: Sequence[str], columns: Sequence[str]) -> Any:
-    """Rename the columns of new data by position, where there are as many as covariates (Q10).
+    """Rename the columns of new data by position, where there are as many as covariates (Q10); of a matrix, too.
 
     Covariates are columns in R; where a term is something else (``log(x)``), columns keep their names.
     """
+    if isinstance(new, np.ndarray | list | tuple) and np.ndim(new) == 2 and np.shape(new)[1] == len(names):
+        new = pd.DataFrame(np.asarray(new))
     if isinstance(new, pd.DataFrame) and new.shape[1] == len(names) and set(names) <= set(columns):
         return new.set_axis(list(names), axis=1)
     return new

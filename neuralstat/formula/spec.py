@@ -16,6 +16,7 @@ from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import as_series, indicator
 from neuralstat.formula.state import MatrixState, Scope
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape, tensor_rows
+from neuralstat.formula.unnamed import is_unnamed, named
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,12 +132,13 @@ class Spec:
     def encode(self, data: Any, *, offset: Any = None) -> NewData:
         """Turn new data into inputs.
 
-        Columns are matched by name, in any order; others are ignored. A model made from arrays also takes an
-        array with its columns in the order of the fit.
+        Columns are matched by name, in any order; others are ignored. Where the model reads one column, its values
+        will do (array, list, Series); a model made from arrays also takes an array with its columns in the order of
+        the fit.
 
         Parameters
         ----------
-        data : table, or array of shape (m, columns) for a model made from arrays
+        data : table, or array of shape (m,) or (m, columns)
         offset : array of length m or column name, optional
             Replaces the `offset` argument of the fit (not the ``offset()`` terms of the formula). Needed
             where the fit was given an array.
@@ -205,19 +207,19 @@ class Spec:
 
     def _frame(self, data: Any) -> pd.DataFrame:
         data = frames.dense(data)
-        if self.formula is None and isinstance(data, np.ndarray | list | tuple) and not _has_fields(data):
-            array = np.asarray(data)
-            if array.ndim > 2 and len(self.covariates) == 1:
-                return frames.as_frame({self.covariates[0]: array})
-            if array.ndim == 1 and len(self.covariates) == 1:
-                array = array[:, None]
-            if array.ndim != 2 or array.shape[1] != len(self.covariates):
-                raise DataError(
-                    f"data has shape {array.shape}; {len(self.covariates)} column(s) are needed: "
-                    f"{', '.join(map(repr, self.covariates))}."
-                )
-            return pd.DataFrame(array, columns=list(self.covariates))
-        return frames.as_frame(data)
+        if not is_unnamed(data):
+            return frames.as_frame(data)
+        names = self.raw_columns
+        only = self.columns.get(names[0]) if len(names) == 1 else None
+        return named(data, names, self.formula is None, () if only is None else only.shape)
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """Columns that new data must have, in the order in which the model reads them."""
+        made = {d.name: d.columns for d in self.derived}
+        argument = () if self.offset_argument is None else (self.offset_argument,)
+        read = (*self.covariates, *self.offset_columns, *argument)
+        return tuple(dict.fromkeys(c for name in read for c in made.get(name, (name,))))
 
     def _extended(self, frame: pd.DataFrame, needed: Sequence[str]) -> pd.DataFrame:
         """The table with those derived columns that are needed."""
@@ -296,11 +298,6 @@ class Spec:
         if self.scaling is not None:
             y = self.scaling.y_internal(y)
         return y
-
-
-def _has_fields(data: Any) -> bool:
-    """Whether an array has named fields, and so is a table."""
-    return isinstance(data, np.ndarray) and data.dtype.names is not None
 
 
 def tensor_inputs(tensors: Sequence[Tensor], frame: pd.DataFrame) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import FitWarning, caller
@@ -101,8 +102,12 @@ def diagnose(fit: Any) -> pd.DataFrame:
 
 
 def warn_severe(fitted: Fitted) -> None:
-    """Warn, once, of all errors that are seen without looking hard. Under ``compat="R"`` fits are as silent as R's."""
-    if fitted.settings.compat == "R":
+    """Warn, once, of all errors that are seen without looking hard.
+
+    Nothing is said of start weights that were left as they were given, and of fits under ``compat="R"``, which are as silent
+    as R's.
+    """
+    if fitted.settings.compat == "R" or np.array_equal(fitted.fit.theta, fitted.fit.start):
         return
     severe = [f for check in CHECKS if check.at_fit for f in _of(fitted, check) if f.severity == "error"]
     if severe:

@@ -21,6 +21,9 @@ from ..training.exact import ALGORITHM as EXACTLY
 SEVERITIES = ("error", "warning", "note")
 WORSE = 0.05  # share of the null error by which a fit must exceed it to count as worse than constants
 LISTED = 6  # names that a sentence lists
+FAR = 5.0  # mean absolute value beyond which a column counts as not scaled
+PART = 2**20  # rows at a time
+LOOKED = 10_000  # rows that this is judged by
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,11 @@ def untrained(fitted: Fitted) -> bool:
 def large_columns(fitted: Fitted) -> list[str]:
     """Tabular covariates that lie far from 0 or spread wide in the units that the network sees; and such responses."""
     x, names = tabular(fitted)
-    with np.errstate(invalid="ignore"):
-        far = np.abs(x).mean(axis=1) > 5 if x.size else np.zeros(0, bool)
+    some = slice(None, None, max(1, fitted.nobs // LOOKED))
+    far = np.abs(x[:, some]).mean(axis=1) > FAR if x.size else np.zeros(0, bool)
     found = [name for name, f in zip(names, far, strict=True) if f]
     family = fitted.family
-    if family is not None and family.name == "gaussian" and np.any(np.abs(fitted.design.y).mean(axis=1) > 10):
+    if family is not None and family.name == "gaussian" and np.any(np.abs(fitted.design.y[:, some]).mean(axis=1) > 2 * FAR):
         found.append(fitted.design.response)
     return found
 
@@ -130,7 +133,9 @@ def null_error(fitted: Fitted) -> float:
         return _constant_error(fitted)
     try:
         if design.offset is None:  # the same means at all rows
-            return family.deviance(design.y, null_means(family, design.y, w, None)[:, :1], w) / 2
+            means = null_means(family, design.y, w, None)[:, :1]
+            parts = range(0, fitted.nobs, PART)
+            return sum(family.deviance(design.y[:, a : a + PART], means, w[a : a + PART]) for a in parts) / 2
         return family.deviance(design.y, null_means(family, design.y, w, design.offset), w) / 2
     except DataError:  # an offset that the link cannot take
         return np.nan

@@ -41,9 +41,8 @@ def columns(fitted: Fitted) -> Columns:
     part = f"{some.size:,} of {rows.size:,} rows were looked at" if every > 1 else ""
     z = x[:, some]
     varies = np.ptp(z, axis=1) > 0 if some.size else np.zeros(len(x), bool)
-    if every > 1:
-        varies |= np.ptp(x[:, rows], axis=1) > 0
-    fixed = tuple(name for name, v in zip(names, varies, strict=True) if not v)
+    still = [j for j in np.flatnonzero(~varies) if every == 1 or np.ptp(x[j, rows]) == 0]
+    fixed = tuple(names[j] for j in still)
     z = z[varies]
     two = np.array([np.all((row == row.min()) | (row == row.max())) for row in z], bool)
     z = z - z.mean(axis=1, keepdims=True)
@@ -71,7 +70,9 @@ def constant(fitted: Fitted) -> Iterator[Finding]:
     still = [name for name, row in zip(design.y_names, design.y, strict=True) if used.any() and np.ptp(row[used]) == 0]
     if still:
         name = "response " + listed(still)
-        yield Finding("warning", "constant column", name, "there is nothing to explain: check the response and the rows kept")
+        yield Finding(
+            "warning", "constant column", name, "there is nothing to explain: check the response and the rows kept"
+        )
 
 
 def collinear(fitted: Fitted) -> Iterator[Finding]:
@@ -134,7 +135,9 @@ def _inflated(table: Columns, inflation: np.ndarray) -> Iterator[Finding]:
         if those.size:
             worst = those[np.argsort(-inflation[those])]
             where = listed(f"{table.names[j]} (variance inflated {inflation[j]:.3g} times)" for j in worst)
-            remedy = "a penalty (ns.decay), or one of them: fitted values are sound, single coefficients hardly determined"
+            remedy = (
+                "a penalty (ns.decay), or one of them: fitted values are sound, single coefficients hardly determined"
+            )
             yield Finding(severity, "collinear columns", joined(where, table.part), remedy)
 
 
@@ -156,7 +159,9 @@ def leverage(fitted: Fitted) -> Iterator[Finding]:
     far = np.flatnonzero((own.max(axis=0) * n > EXTREME**2) & (top <= LEVERAGE) & ~table.two_valued)
     if far.size:
         sds = np.sqrt(own.max(axis=0) * n)
-        where = listed(f"{table.names[j]} (row {label[table.rows[row[j]]]}, {sds[j]:.0f} sd from the mean)" for j in far)
+        where = listed(
+            f"{table.names[j]} (row {label[table.rows[row[j]]]}, {sds[j]:.0f} sd from the mean)" for j in far
+        )
         yield Finding("note", "high leverage", joined(where, table.part), "check these rows; a transformation (log)")
     yield from _rows(fitted, table, set(row[held].tolist()), n_all)
 

@@ -58,7 +58,9 @@ def _remedy_diverged(fitted: Fitted) -> str:
         remedies.append("a smaller penalty, or one with biases=False")
     if fitted.settings.minibatch:
         remedies.append("a smaller learning rate, clipnorm=, more epochs")
-    remedies.append("more steps (stepmax=) or algorithm='lm'" if not fitted.settings.minibatch else "another start (init=)")
+    remedies.append(
+        "more steps (stepmax=) or algorithm='lm'" if not fitted.settings.minibatch else "another start (init=)"
+    )
     return ", or ".join(remedies)
 
 
@@ -155,15 +157,16 @@ def _collapse(fitted: Fitted, b: int, suspects: np.ndarray) -> Iterator[Finding]
     guilty = [int(r) for r in suspects if _too_little(fitted, float(explained(fitted)[r]), int(r))]
     saturated = [unit for unit, problem, _ in idle_units(fitted, b) if problem == "saturated"]
     figures = (
-        "fitted values are constant" if share * fitted.nobs < CONSTANT else f"explains {100 * share:.2g} % of the null error"
+        "fitted values are constant"
+        if share * fitted.nobs < CONSTANT
+        else f"explains {100 * share:.2g} % of the null error"
     )
     if linear > 0:
         figures += f", where a linear model explains {100 * linear:.2g} %"
     if saturated:
         figures += f"; saturated: {listed(saturated)}"
-    penalised = fitted.penalty_coefficients is not None
     severity = "error" if b == fitted.best else "warning"
-    if not linear and penalised and not saturated:
+    if fitted.penalty_coefficients is not None and not linear and not large_columns(fitted):
         severity = "note"  # a penalty rightly shrinks noise to nothing
     where = joined(repetitions(fitted, guilty), figures)
     yield Finding(severity, "collapsed", where, _remedy_collapsed(fitted, b, bool(saturated)))
@@ -177,7 +180,9 @@ def _remedy_collapsed(fitted: Fitted, b: int, saturated: bool) -> str:
     if fitted.penalty_coefficients is not None:
         remedies.append("a smaller penalty")
     if not fitted.fit.converged[b]:
-        remedies.append("more epochs or a larger learning rate" if fitted.settings.minibatch else "more steps (stepmax=)")
+        remedies.append(
+            "more epochs or a larger learning rate" if fitted.settings.minibatch else "more steps (stepmax=)"
+        )
     elif not large or saturated:
         remedies.append("other or smaller start weights (random_state=, init='glorot'), more repetitions (rep=)")
     return ", or ".join(remedies)
@@ -196,7 +201,10 @@ def _outputs_collapsed(fitted: Fitted) -> Iterator[Finding]:
     worse = share < -WORSE
     flat = ~worse & ((share * fitted.nobs < CONSTANT) | (share < LINEAR * linear_shares(fitted)))
     names = np.array(fitted.design.y_names)
-    for found, which, figures in (("diverged", worse, "worse than a constant"), ("collapsed", flat, "hardly explained")):
+    for found, which, figures in (
+        ("diverged", worse, "worse than a constant"),
+        ("collapsed", flat, "hardly explained"),
+    ):
         if which.any():
             where = f"output {listed(names[which])}: {figures}, while other outputs are fitted"
             remedy = "standardize=True, so that outputs of different units count alike, or a fit for each output"

@@ -13,7 +13,7 @@ from ..fitted import Fitted, kept
 from ..layers import codes
 from ..likelihood.separation import separated
 from ..network import derivatives
-from .findings import Finding, exactly, joined, large_columns, listed, lost, untrained
+from .findings import Finding, exactly, infinite, joined, large_columns, listed, lost, untrained
 from .units import idle_units
 
 NO_DF = 0.95  # share of the observed values that degrees of freedom must not use up
@@ -34,7 +34,7 @@ MOST_CONSTRAINTS = 2e7  # numbers of the linear programme
 def units(fitted: Fitted) -> Iterator[Finding]:
     """Hidden units of the best repetition that bring nothing, or nothing of their own."""
     b = fitted.best
-    if untrained(fitted) or lost(fitted)[b]:
+    if untrained(fitted) or infinite(fitted)[b]:
         return
     idle = idle_units(fitted, b)
     penalised = fitted.penalty_coefficients is not None
@@ -43,7 +43,9 @@ def units(fitted: Fitted) -> Iterator[Finding]:
     for problem, finding, words, consequence in _PROBLEMS:
         those = [unit if not other else f"{unit} (of {other})" for unit, what, other in idle if what == problem]
         if those:
-            remedy = f"{scale if problem == 'saturated' else ''}fewer units (hidden=){'' if penalised else ', or a penalty'}"
+            remedy = (
+                f"{scale if problem == 'saturated' else ''}fewer units (hidden=){'' if penalised else ', or a penalty'}"
+            )
             yield Finding(severity, finding, joined(listed(those), words), f"{remedy}: {consequence}")
 
 
@@ -79,25 +81,27 @@ def near_n(fitted: Fitted) -> Iterator[Finding]:
     m, k = observed(fitted), fitted.k_identified
     if k <= MUCH_DF[0] * m or untrained(fitted) or lost(fitted)[fitted.best]:
         return
-    remedy = "fewer units (hidden=), a penalty (ns.decay), or more data; aic, aicc, scale and standard errors mean nothing"
+    fewer = "fewer units (hidden=), a penalty (ns.decay), or more data"
     if fitted.settings.minibatch:
         if k >= m:
             words = f"{k:,} weights for {m:,} observed values; degrees of freedom depend on when training stopped"
-            yield Finding("note", "df near n", words, "validation= shows what the fit is worth; df('gdf') counts by refits")
+            yield Finding(
+                "note", "df near n", words, "validation= shows what the fit is worth; df('gdf') counts by refits"
+            )
         return
     df = affordable_df(fitted)
     if df is None:
         if k >= NO_DF * m:
             words = f"{k:,} weights for {m:,} observed values (their degrees of freedom take long: fit.df())"
-            yield Finding("warning", "df near n", words, remedy)
+            yield Finding("warning", "df near n", words, fewer)
         return
     share = df / m
     severity = "error" if share >= NO_DF else "warning" if share > MUCH_DF[1] else "note"
     if share > MUCH_DF[0]:
         words = f"df = {df:.4g} of {m:,} observed values ({k:,} weights)"
         if severity == "error":
-            words += ", so that nothing is left for the residuals"
-        yield Finding(severity, "df near n", words, remedy)
+            words += ", so that nothing is left for the residuals: scale, criteria and standard errors mean nothing"
+        yield Finding(severity, "df near n", words, fewer)
 
 
 # separation ------------------------------------------------------------------------------------------------
@@ -119,7 +123,9 @@ def separation(fitted: Fitted) -> Iterator[Finding]:
         return
     subject = "units that tell" if hidden else "tells" if len(names) == 1 else "tell"
     where = joined(listed(names), f"{subject} responses apart, so that estimates grow without end")
-    remedy = "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
+    remedy = (
+        "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
+    )
     yield Finding("warning" if hidden else "error", "separation", where, remedy)
 
 
@@ -285,7 +291,9 @@ def _alpha(
     far = ratio > RATIO[1]
     size = np.sqrt(ratio if ratio > 1 else 1 / max(ratio, 1e-300))
     where += f"are about {size:.3g} times too {'small' if ratio > 1 else 'large'}" if size > 1.1 else "may be too small"
-    remedy = f"family=NegativeBinomial(alpha={estimate:.3g}), or cov_type='sandwich'" if estimate > 0 else "family='poisson'"
+    remedy = (
+        f"family=NegativeBinomial(alpha={estimate:.3g}), or cov_type='sandwich'" if estimate > 0 else "family='poisson'"
+    )
     return Finding("warning" if far else "note", "overdispersion", where, remedy)
 
 
@@ -302,4 +310,3 @@ def _moment_alpha(y: np.ndarray, mu: np.ndarray, w: np.ndarray, left: float) -> 
     while excess(high) > 0 and high < 1e8:
         high *= 4
     return float(brentq(excess, 0.0, high)) if high < 1e8 else high
-

@@ -57,7 +57,11 @@ def _epochs_done(fitted: Fitted, numbers: np.ndarray) -> tuple[str, str, str]:
         if loss.size > 2 * last and np.isfinite(loss).all():
             falls.append(1 - loss[-last:].mean() / loss[-2 * last : -last].mean())
     if falls and max(falls) > FALLING:
-        return f"{words}, the loss still falls ({100 * max(falls):.2g} % over the last tenth of them)", "warning", remedy
+        return (
+            f"{words}, the loss still falls ({100 * max(falls):.2g} % over the last tenth of them)",
+            "warning",
+            remedy,
+        )
     return f"{words} ({int(record.epochs[numbers].max()):,})", "note", remedy
 
 
@@ -72,7 +76,9 @@ def single_optimum(fitted: Fitted) -> Iterator[Finding]:
         return
     found = optima(fitted)[done]
     if np.sum(found == found.min()) == 1:
-        where = f"repetition {fitted.best + 1}: the best of {np.unique(found).size} optima was seen once in {fitted.nrep}"
+        where = (
+            f"repetition {fitted.best + 1}: the best of {np.unique(found).size} optima was seen once in {fitted.nrep}"
+        )
         yield Finding("warning", "single optimum", where, "more repetitions (rep=) may find a better one")
 
 

@@ -304,7 +304,7 @@ def _has_noise(fitted: Fitted, numbers: list[int]) -> bool:
 def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
     """Weights (m,) of the observations to come at the complete rows; those of the fit where they are 0 count as 1."""
     if weights is None:
-        own = fitted.case_weights if new is None else np.ones(int(complete.sum()))
+        own = np.ones(int(complete.sum())) if new is not None or fitted.precisions is None else fitted.precisions
         return np.where(own > 0, own, 1.0)
     try:
         given = np.broadcast_to(np.asarray(weights, dtype=float), (complete.size,))[complete]

@@ -41,14 +41,17 @@ def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "res
     Parameters
     ----------
     fitted : Fitted
-    new : table, optional
-        Columns are matched by name; rows with missing values give NaN. None: the rows of the fit.
+    new : table, array, list or Series, optional
+        Columns are matched by name; rows with missing values give NaN. Where the model reads one column, its values will
+        do; a model of arrays also takes an array with its columns in their order. None: the rows of the fit.
     rep : {"mean", "best", "all"} or int
         "mean" averages over the converged repetitions (over all, with a warning, where none converged); a number
         counts from 1; "all" gives every repetition.
     type : {"response", "link", "class", "units"}
-        In the units of the response; the linear predictor; the most probable class; or every layer's units
-        (a list of DataFrames, inputs first: one repetition only).
+        In the units of the response; the link of it, which is the linear predictor of one repetition, and of the mean of
+        several the link of their mean response (of several classes the logarithm of the mean probabilities), not the mean
+        of their linear predictors; the most probable class; or every layer's units (a list of DataFrames, inputs first:
+        one repetition only).
     offset : array, optional
         For the new rows, where the model was given its offset as an array.
 
@@ -75,15 +78,17 @@ def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "res
         return _unit_frames(fitted, at, _one(fitted, rep))
     x, off, index, complete = at
     raw = fitted.raw(x, off, fitted.numbers(rep))
-    values = link(fitted, raw) if type == "link" else fitted.response(raw)
+    if rep == "all":
+        values = link(fitted, raw) if type == "link" else fitted.response(raw)
+    else:
+        values = link_of_mean(fitted, raw) if type == "link" else fitted.response(raw).mean(axis=0)
     if own and not complete.all():
         values = fitted.full(values)
     elif not own:
-        values[:, :, ~complete] = np.nan
+        values[..., ~complete] = np.nan
     if rep == "all":
         return _all(fitted, values, index, type)
-    mean = values.mean(axis=0)
-    return _classes(fitted, mean, index, complete) if type == "class" else frame(fitted, mean, index)
+    return _classes(fitted, values, index, complete) if type == "class" else frame(fitted, values, index)
 
 
 def _one(fitted: Fitted, rep: Any) -> int:
@@ -119,7 +124,7 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
     try:
         encoded = design.encode(new, offset=offset)
     except (ArgumentError, DataError) as error:
-        if str(error).startswith(("data must", "data has")):  # the argument's name here
+        if str(error).startswith(("data must", "data has", "data is")):  # the argument's name here
             raise type(error)(f"new{str(error)[4:]}") from error
         raise
     return encoded.x, encoded.offset, encoded.index, encoded.complete
@@ -147,6 +152,38 @@ def link(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     raise ArgumentError(
         f"type='link' needs an output activation with an inverse; {objective.output.name!r} has none known."
     )
+
+
+def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    """Link (K, m) of the mean response of some repetitions, from what kernels give (B', K, m).
+
+    Of one repetition its linear predictor. Means of probabilities and of positive means are taken by logarithms, so that
+    they do not round to 0 or 1 where the linear predictors are large. Of several classes log of the mean probabilities.
+
+    Raises
+    ------
+    ArgumentError
+        As `link`.
+    """
+    from scipy.special import log_softmax, logsumexp
+
+    objective = fitted.network.objective
+    single = link(fitted, raw)
+    if len(raw) == 1:
+        return single[0]
+    name = objective.output.name
+    if name == "identity":
+        return single.mean(axis=0)
+    if name == "logistic" and objective.of_predictor:
+        return logsumexp(-np.logaddexp(0, -raw), axis=0) - logsumexp(-np.logaddexp(0, raw), axis=0)
+    if name == "softmax" and objective.of_predictor:
+        return logsumexp(log_softmax(raw, axis=1), axis=0) - np.log(len(raw))
+    if name == "log" and objective.of_predictor:
+        return logsumexp(raw, axis=0) - np.log(len(raw))
+    if objective.of_predictor:
+        with np.errstate(divide="ignore"):
+            return objective.output.link(np.mean([objective.response(r) for r in raw], axis=0))
+    return link(fitted, raw.mean(axis=0)[np.newaxis])[0]  # kernels give the output activation's values
 
 
 # tables ----------------------------------------------------------------------------------------------------

@@ -18,23 +18,69 @@ from typing import Any
 
 import numpy as np
 
-from ..df.local import active, rows
+from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
 from ..fitted import Fitted
 from ..network import derivatives
 from .covariance import cov_type_of, inverse, warn_members
 from .dispersion import dispersion
 
+PART = 4096  # observations that are added up at a time, where there are more
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
-def joint_moves(fitted: Fitted, numbers: list[int], cov_type: str | None) -> list[np.ndarray]:
-    """`weight_moves` (P, N) of each repetition, with a warning where the data do not determine their weights."""
-    kind = cov_type_of(fitted, cov_type)
-    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, numbers)[0]
+def joint_root(
+    fitted: Fitted, numbers: tuple[int, ...], kind: str
+) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+    """Root (R P, r) of the joint covariance of the weights of several repetitions, internal units; what `warn_members` takes.
+
+    Of many observations it is added up over parts of them, and `weight_moves` are not made.
+    """
+    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
+    if kind == "expected" and fitted.nobs > PART:
+        return _root_by_parts(fitted, numbers, phi)
     parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
-    warn_members(fitted, kind, [state for _, state in parts])
-    return [moves for moves, _ in parts]
+    moves = np.concatenate([m for m, _ in parts])
+    if moves.shape[1] > moves.shape[0]:
+        moves = np.asarray(np.linalg.qr(moves.T, mode="r")).T
+    return moves, [state for _, state in parts]
+
+
+def _root_by_parts(
+    fitted: Fitted, numbers: tuple[int, ...], phi: np.ndarray
+) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+    """`joint_root` of "expected"."""
+    _ = fitted.likely  # raises where there is none
+    used = [active(fitted, b) for b in numbers]
+    ends = np.cumsum([0, *(int(u.sum()) for u in used)])
+    plain = bool(np.all(phi == phi[0, 0] * np.eye(len(phi))))
+    information, between = np.zeros((ends[-1], ends[-1])), np.zeros((ends[-1], ends[-1]))
+    step = int(np.clip(CHUNK // (ends[-1] * len(phi)), 64, PART))
+    for first in range(0, fitted.nobs, step):
+        part = slice(first, min(first + step, fitted.nobs))
+        root = np.concatenate([some_rows(fitted, b, part)[:, :, u] for b, u in zip(numbers, used, strict=True)], axis=2)
+        flat = np.ascontiguousarray(root).reshape(-1, ends[-1])
+        information += flat.T @ flat
+        if not plain:
+            turned = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, ends[-1])
+            between += turned.T @ turned
+    if plain:
+        between = phi[0, 0] * information
+    covariance, states = between, []
+    where = np.zeros(ends[-1], dtype=int)
+    for r, b in enumerate(numbers):
+        own = slice(ends[r], ends[r + 1])
+        turned, state = _turned(fitted, b, used[r], information[own, own])
+        covariance[own] = turned @ covariance[own]
+        covariance[:, own] = covariance[:, own] @ turned
+        where[own] = r * fitted.network.n_params + np.flatnonzero(used[r])
+        states.append(state)
+    size = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's variance drowns in the rounding of another's
+    values, vectors = np.linalg.eigh(covariance / unit / unit.T)
+    out = np.zeros((len(numbers) * fitted.network.n_params, ends[-1]))
+    out[where] = unit * vectors * np.sqrt(np.maximum(values, 0.0))
+    return out, states
 
 
 def weight_moves(
@@ -62,13 +108,22 @@ def weight_moves(
             values, vectors = np.linalg.eigh(np.asarray(hessian))
             filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
-    if fitted.penalty_coefficients is not None:
-        hessian = hessian + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[used])
-    turned, rank, negative = inverse(hessian)
+    turned, state = _turned(fitted, b, used, hessian)
     moves = np.zeros((network.n_params, filling.shape[1]))
     moves[used] = turned @ filling
+    return moves, state
+
+
+def _turned(
+    fitted: Fitted, b: int, used: np.ndarray, hessian: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Inverse (F, F) of the curvature of error and penalty in the weights used, and what `warn_members` takes."""
+    if fitted.penalty_coefficients is not None:
+        theta = fitted.fit.theta[b].astype(float)
+        hessian = hessian + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[used])
+    turned, rank, negative = inverse(hessian)
     held = int(fitted.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
-    return moves, (b, rank, fitted.k_identified - held, negative)
+    return turned, (b, rank, fitted.k_identified - held, negative)
 
 
 def _root(phi: np.ndarray) -> np.ndarray:
@@ -93,8 +148,10 @@ def mean_variance(
     fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
 ) -> np.ndarray:
     """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
-    moves = np.concatenate(joint_moves(fitted, numbers, cov_type)) / len(numbers)  # (R P, N)
-    covariance = moves @ moves.T
+    kind = cov_type_of(fitted, cov_type)
+    root, states = joint_root(fitted, tuple(numbers), kind)
+    warn_members(fitted, kind, states)
+    covariance = root @ root.T / len(numbers) ** 2  # (R P, R P)
     k, m = fitted.network.n_outputs, x.shape[1]
     out = np.empty((k, m))
     step = max(1, CHUNK // (k * covariance.shape[0]))

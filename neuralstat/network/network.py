@@ -6,6 +6,7 @@ The flat order of the weights is R's ``unlist(weights)``: layer by layer, unit b
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.cpu import BLOCK, Net
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
 from ..functions.activations import COMMON as COMMON_ACTIVATIONS
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
@@ -333,13 +334,18 @@ def dense_network(
     DataError
         Where an output has the name of a hidden unit.
     """
-    units_of = {f"{k + 1}layhid{u + 1}" for k, units in enumerate(hidden) for u in range(units)}
-    if taken := units_of.intersection(output_names):
-        name = sorted(taken)[0]
-        raise DataError(f"response {name!r}: a hidden unit has this name, and its weights could not be told apart; rename it.")
+    for name in output_names:
+        if _is_hidden_unit(name, hidden):
+            raise DataError(
+                f"response {name!r}: a hidden unit has this name, and its weights could not be told apart; rename it."
+            )
     layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
     return Network(
         (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset
     )
 
 
+def _is_hidden_unit(name: str, hidden: Sequence[int]) -> bool:
+    """Whether a unit of these hidden layers is called so."""
+    found = re.fullmatch("([1-9][0-9]*)layhid([1-9][0-9]*)", name)
+    return found is not None and int(found[1]) <= len(hidden) and int(found[2]) <= hidden[int(found[1]) - 1]

@@ -1,6 +1,8 @@
 """Plots from plain arrays; every function takes ``ax=`` and returns the Axes drawn on.
 
-Nothing here shows a figure. Without ``ax`` a new figure is made, which a notebook displays by itself.
+Nothing here shows a figure. Without ``ax`` pyplot's current axes are drawn in while nothing is in them, else a new figure of
+pyplot: ``plt.savefig`` and ``plt.show`` find the picture, and a notebook displays it by itself. As pyplot's figures are kept
+until they are closed (``plt.close``), programs that draw many give ``ax``.
 """
 
 from neuralstat.plots.architecture import plot_layers

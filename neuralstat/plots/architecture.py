@@ -34,7 +34,7 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
         Shape of one observation.
     input_name : str
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

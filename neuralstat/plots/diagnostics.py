@@ -25,7 +25,8 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
 
     As R's ``plot`` of an lm or glm: the first panel shows deviance residuals against the linear predictor, the next two
     deviance residuals divided by ``sqrt(scale (1 - leverage))``, the last one Pearson residuals so divided, with contours of
-    Cook's distance. Curves are lowess smooths (spans of 2 / 3). Leverages are those of `get_influence`.
+    Cook's distance. Curves are lowess smooths (spans of 2 / 3), fitted at points a hundredth of the range apart and
+    interpolated between, as in R. Leverages are those of `get_influence`.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     label : int
         The so many most extreme observations of each panel are named by their index.
     axes : array of four Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current figure unless given, a new one where that has axes.
 
     Returns
     -------
@@ -48,9 +49,7 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     """
     fitted = fitted_of(fit)
     influence = Influence(fitted, rep)
-    axes = style.new_grid(2, 2, (9.0, 8.0)) if axes is None else np.asarray(axes)
-    if axes.size != 4:
-        raise ArgumentError(f"axes must be four Axes, got {axes.size}.")
+    axes = style.target_grid(axes, 2, 2, (9.0, 8.0))
     first, second, third, fourth = axes.ravel()
     kept = fitted.design.kept
     names = fitted.design.full_index[kept]
@@ -79,10 +78,10 @@ def _panel(ax: Axes, x: np.ndarray, y: np.ndarray, names: Any, size: np.ndarray,
 
     style.tidy(ax)
     good = np.isfinite(x) & np.isfinite(y)
-    ax.scatter(x[good], y[good], color=style.BLUE, linewidths=0, gid="observations", **style.point_style(good.sum()))
+    style.cloud(ax, x[good], y[good], style.BLUE)
     if np.unique(x[good]).size > 4:
         with np.errstate(all="ignore"):
-            smooth = lowess(y[good], x[good], frac=2 / 3)
+            smooth = lowess(y[good], x[good], frac=2 / 3, delta=0.01 * np.ptp(x[good]))
         ax.plot(smooth[:, 0], smooth[:, 1], color=style.ORANGE, linewidth=1.4, gid="smooth")
     _name(ax, x, y, names, size, label)
 
@@ -110,21 +109,26 @@ def _quantiles(ax: Axes, standard: np.ndarray, names: Any, label: int) -> None:
     good = np.isfinite(standard)
     values, which = standard[good], names[good]
     n = values.size
+    ax.set(title="Normal Q-Q", xlabel="theoretical quantiles", ylabel="standardized residuals")
+    if n < 2:
+        style.note(ax, "no degrees of freedom for the residuals")
+        return
     a = 3 / 8 if n <= 10 else 0.5  # R's ppoints
     theory = np.empty(n)
     theory[np.argsort(values, kind="stable")] = ndtri((np.arange(1, n + 1) - a) / (n + 1 - 2 * a))
-    ax.scatter(theory, values, color=style.BLUE, linewidths=0, gid="observations", **style.point_style(n))
+    style.cloud(ax, theory, values, style.BLUE)
     quartiles, z = np.quantile(values, [0.25, 0.75]), ndtri([0.25, 0.75])
     slope = (quartiles[1] - quartiles[0]) / (z[1] - z[0])
     ax.axline((0, quartiles[0] - slope * z[0]), slope=slope, color=style.GREY, linestyle=":", linewidth=1)
     _name(ax, theory, values, which, np.abs(values), label)
-    ax.set(title="Normal Q-Q", xlabel="theoretical quantiles", ylabel="standardized residuals")
 
 
 def _contours(ax: Axes, k: float, hat: np.ndarray) -> None:
     """Lines of equal Cook's distance, within the range of the residuals."""
     low, high = ax.get_ylim()
-    top = float(np.nanmax(np.where(hat < EDGE, hat, np.nan)))
+    top = float(np.max(hat[hat < EDGE], initial=0.0))
+    if not top > 0:
+        return
     h = np.linspace(1e-4, min(1.08 * top, EDGE), 400)
     seen = False
     for level in COOK:
@@ -150,7 +154,7 @@ def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
     spectrum : DataFrame
         From `NeuralNetResults.hessian_spectrum`. Eigenvalues that are exactly 0 are drawn at the least other one.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

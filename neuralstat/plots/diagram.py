@@ -70,7 +70,8 @@ def plot_network(
     colors : pair of matplotlib colours
         For positive and for negative weights.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure of suitable size unless given. Its axis lines are switched off.
+        Where to draw; pyplot's current axes unless given, or a new figure of suitable size where these hold a picture.
+        Its axis lines are switched off.
 
     Returns
     -------
@@ -96,6 +97,7 @@ def plot_network(
 
     shown = [shown_units(n, max_units) for n in sizes]
     edges = collect(matrices, masks, shown, show_bias)
+    ax = style.present_axes(ax)
     extent = None if ax is None else _extent(ax)
     small = _is_small(edges, count_slots(shown, sizes))
 
@@ -162,9 +164,9 @@ def _is_small(edges: Edges, slots: list[int]) -> bool:
     return max(slots) <= LABELLED_UNITS and int(counts.max()) <= LABELLED_EDGES
 
 
-def _extent(ax: Any) -> tuple[float, float]:
+def _extent(ax: Axes) -> tuple[float, float]:
     """Size of given axes in inches, after the layout of their figure (else done when it is drawn)."""
-    style.target_axes(ax, (1, 1)).set_axis_off()
+    ax.set_axis_off()
     engine = ax.figure.get_layout_engine()
     if engine is not None:
         engine.execute(ax.figure.figure)

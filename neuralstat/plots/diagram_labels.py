@@ -70,6 +70,11 @@ def place_labels(
     # A label is taken as a capsule around its axis, which contains its rectangle.
     to_nodes = np.hypot(*np.moveaxis(points[..., None, :] - nodes, -1, 0)).min(axis=2)
     own_cost = CLASH * (to_nodes < radius + 0.55 * height).sum(axis=-1)
+    # Beyond the nodes of its edge a label would come among those of the next layer.
+    rise = np.abs(end - start)[:, 1] / np.hypot(*(end - start).T)
+    low, high = np.minimum(start, end)[:, 0] + 0.55 * height * rise, np.maximum(start, end)[:, 0] - 0.55 * height * rise
+    beyond = (points[..., 0] < low[:, None, None]) | (points[..., 0] > high[:, None, None])
+    own_cost = own_cost + CLASH * beyond.any(axis=2)
     to_edges = _distance_to_segments(points, start, end)
     to_edges[np.arange(edges), :, :, np.arange(edges)] = np.inf
     own_cost = (

@@ -29,7 +29,7 @@ def plot_error(traces: Sequence[tuple[Any, Any]], converged: Any = None, *, ax: 
     converged : array-like of bool, shape (B,), optional
         Whether each repetition reached the threshold; all did unless given.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

@@ -55,7 +55,7 @@ def plot_fit(
     x_name, y_name : str
         Axis labels.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------
@@ -88,16 +88,8 @@ def plot_fit(
     ax = style.target_axes(ax, (7.2, 4.5))
     style.tidy(ax)
     binary = style.is_binary(y)
-    ax.scatter(
-        x,
-        style.jitter(y) if binary else y,
-        color=style.GREY,
-        linewidths=0,
-        zorder=2,
-        label="observed (jittered)" if binary else "observed",
-        gid="observations",
-        **style.point_style(x.size),
-    )
+    label = "observed (jittered)" if binary else "observed"
+    style.cloud(ax, x, style.jitter(y) if binary else y, style.GREY, label, zorder=2)
     for limits, label, alpha in bands:
         ax.fill_between(grid, *limits, color=style.SKY, alpha=alpha, linewidth=0, zorder=2.5, label=label)
     reps = curves.shape[0]
@@ -160,7 +152,7 @@ def plot_observed_fitted(y: Any, fitted: Any, *, y_name: str = "y", ax: Axes | N
     y_name : str
         Name of the response.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------
@@ -187,16 +179,8 @@ def plot_observed_fitted(y: Any, fitted: Any, *, y_name: str = "y", ax: Axes | N
     ax.plot(
         ends, ends, color=style.INK, linewidth=1, linestyle=(0, (4, 2)), zorder=3, label="observed = fitted"
     )
-    ax.scatter(
-        fitted,
-        style.jitter(y) if binary else y,
-        color=style.BLUE,
-        linewidths=0,
-        zorder=2,
-        label="observed (jittered)" if binary else "observations",
-        gid="observations",
-        **style.point_style(y.size),
-    )
+    label = "observed (jittered)" if binary else "observations"
+    style.cloud(ax, fitted, style.jitter(y) if binary else y, style.BLUE, label, zorder=2)
     if binary:
         groups = np.array_split(np.argsort(fitted, kind="stable"), int(np.clip(y.size // 15, 1, 10)))
         ax.plot(
@@ -233,7 +217,7 @@ def plot_confusion(
     y_name : str
         Name of the response.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

@@ -25,7 +25,7 @@ def gwplot(covariate: Any, values: Any, *, name: str, response: str, ax: Axes | 
     name, response : str
         Names of the covariate and the response.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------
@@ -49,15 +49,7 @@ def gwplot(covariate: Any, values: Any, *, name: str, response: str, ax: Axes | 
     style.tidy(ax)
     finite = np.isfinite(covariate) & np.isfinite(values)
     ax.axhline(0, color=style.INK, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1.5)
-    ax.scatter(
-        covariate[finite],
-        values[finite],
-        color=style.BLUE,
-        linewidths=0,
-        zorder=2,
-        gid="generalized weights",
-        **style.point_style(covariate.size),
-    )
+    style.cloud(ax, covariate[finite], values[finite], style.BLUE, zorder=2, gid="generalized weights")
     ax.set_xlabel(name, parse_math=False)
     ax.set_ylabel("generalized weight")
     ax.set_title(f"Response: {response}", fontsize=11, color=style.INK, loc="left", parse_math=False)

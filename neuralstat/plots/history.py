@@ -25,7 +25,7 @@ def plot_history(history: pd.DataFrame, metric: str = "loss", *, best_epochs: An
     best_epochs : array-like of int, shape (B,), optional
         Epochs whose weights were restored, marked by a circle; 0 for none.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

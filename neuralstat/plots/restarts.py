@@ -33,7 +33,7 @@ def plot_restarts(
     tolerance : float
         See ``optima``.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
 
     Returns
     -------

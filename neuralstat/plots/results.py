@@ -71,7 +71,7 @@ def plot_fit(
     truth : callable or array-like, shape (points,), optional
         The true mean as a function of the covariate.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **prediction
         Arguments of `get_prediction` for these bands, as ``method="bootstrap"``.
 
@@ -218,7 +218,7 @@ def plot(fit: Any, rep: Any = "best", *, ax: Axes | None = None, **options: Any)
     fit : NeuralNetResults or Fitted
     rep : int or "best"
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **options
         Of `plot_network` for dense layers, of `plot_layers` for others.
 
@@ -263,7 +263,7 @@ def gwplot(
         Name of an output; may be left out where there is one.
     rep : int or "best"
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **options
         Of `gwplot`.
 
@@ -307,7 +307,7 @@ def plot_effects(
         Needed by "pdp", "ice", "ale", "lek", unless there is one.
     kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure unless given.
+        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **options
         Of the effect.
 

@@ -162,7 +162,7 @@ def plot_estimate(
                             "plot: no estimator of the study estimates something.")  # fmt: skip
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    panels = _panels(lines, columns, (3.5 * columns + 1.6, 3.2 * lines))
+    panels = style.target_grid(None, lines, columns, (3.5 * columns + 1.6, 3.2 * lines))
     models = list(dict.fromkeys(frame["model"]))
     for ax, name in zip(panels.flat, names, strict=False):
         rows = frame[frame["estimator"] == name]
@@ -238,7 +238,7 @@ def plot_fits(
     order = np.argsort(across, kind="stable")
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    panels = _panels(lines, columns, (3.6 * columns, 2.8 * lines))
+    panels = style.target_grid(None, lines, columns, (3.6 * columns, 2.8 * lines))
     for ax, name in zip(panels.flat, names, strict=False):
         fits = result.fits[(*cell, name)]
         fits = fits[np.isfinite(fits).all(axis=1)][:, order]
@@ -258,13 +258,6 @@ def plot_fits(
     panels.flat[0].legend(frameon=False, fontsize=8)
     panels.flat[0].figure.suptitle(_title(cell), x=0.01, ha="left", fontsize=11, color=style.INK)
     return panels
-
-
-def _panels(lines: int, columns: int, size: tuple[float, float]) -> np.ndarray:
-    """Axes (lines, columns) in a new figure."""
-    figure = style.new_axes(size).figure
-    figure.clear()
-    return figure.subplots(lines, columns, squeeze=False)
 
 
 def _used(panels: np.ndarray, count: int) -> np.ndarray:

@@ -26,40 +26,80 @@ PALE = "#c9d1d6"
 POSITIVE, NEGATIVE = BLUE, ORANGE
 SERIES = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, INK, GREY)
 
-# Backends that only write files: pyplot cannot show anything with them.
-_FILE_BACKENDS = frozenset({"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"})
 
+def present_axes(ax: Any) -> Axes | None:
+    """``ax`` where given, else pyplot's current axes while nothing is in them, else None.
 
-def new_axes(figsize: tuple[float, float]) -> Axes:
-    """Axes alone in a new figure of ``figsize`` inches.
-
-    Where pyplot can show a figure (a window, a notebook), the figure is made by pyplot, so that a notebook
-    displays it at the end of the cell and a later ``plt.show()`` of the user's finds it. With a backend that
-    only writes files there is nothing to show, and a figure that pyplot holds on to would merely leak: then
-    the figure is free-standing, reached by ``ax.figure`` (``ax.figure.savefig(...)``) and collected with it.
+    Raises
+    ------
+    ArgumentError
+        Where `ax` is something else.
     """
-    return new_grid(1, 1, figsize)[0, 0]
+    from matplotlib.axes import Axes
 
-
-def new_grid(rows: int, columns: int, figsize: tuple[float, float]) -> np.ndarray:
-    """Axes, shape (rows, columns), alone in a new figure of ``figsize`` inches, made as by `new_axes`."""
+    if ax is not None:
+        if not isinstance(ax, Axes):
+            raise ArgumentError(f"ax must be matplotlib Axes or None, not {type(ax).__name__}")
+        return ax
     from matplotlib import pyplot as plt
-    from matplotlib.figure import Figure
 
-    if plt.get_backend().lower() in _FILE_BACKENDS:
-        return Figure(figsize=figsize, layout="constrained").subplots(rows, columns, squeeze=False)
-    return plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)[1]
+    if not plt.get_fignums():
+        return None
+    figure = plt.gcf()
+    if not figure.axes and not figure.subfigs:
+        return figure.add_subplot()
+    return plt.gca() if figure.axes and _is_empty(plt.gca()) else None
 
 
 def target_axes(ax: Any, figsize: tuple[float, float]) -> Axes:
-    """``ax`` when given (checked to be matplotlib Axes), else new axes of ``figsize`` inches."""
-    if ax is None:
-        return new_axes(figsize)
+    """The axes to draw in: ``ax`` where given, else pyplot's current ones, else new ones of ``figsize`` inches.
+
+    Current axes are drawn in while nothing is in them (``plt.figure(...)``, ``plt.sca(panel)``); beside a finished
+    picture a new figure of pyplot is made. Either way ``plt.savefig`` and ``plt.show`` afterwards find the picture.
+
+    Raises
+    ------
+    ArgumentError
+        Where `ax` is something else.
+    """
+    from matplotlib import pyplot as plt
+
+    present = present_axes(ax)
+    return plt.subplots(figsize=figsize, layout="constrained")[1] if present is None else present
+
+
+def target_grid(axes: Any, rows: int, columns: int, figsize: tuple[float, float]) -> np.ndarray:
+    """Axes for a picture of several panels: ``axes`` where given, else new ones, shape (rows, columns).
+
+    New ones are made in pyplot's current figure while it has none, beside that in a new figure of ``figsize`` inches.
+
+    Raises
+    ------
+    ArgumentError
+        Where `axes` are not so many matplotlib Axes.
+    """
     from matplotlib.axes import Axes
 
-    if not isinstance(ax, Axes):
-        raise ArgumentError(f"ax must be matplotlib Axes or None, not {type(ax).__name__}")
-    return ax
+    if axes is not None:
+        given = np.asarray(axes, dtype=object)
+        if given.size != rows * columns or not all(isinstance(a, Axes) for a in given.ravel()):
+            number = {4: "four"}.get(rows * columns, str(rows * columns))
+            raise ArgumentError(f"axes must be {number} matplotlib Axes, got {given.size}.")
+        return given
+    from matplotlib import pyplot as plt
+
+    if plt.get_fignums():
+        figure = plt.gcf()
+        if not figure.axes and not figure.subfigs:
+            if figure.get_layout_engine() is None:
+                figure.set_layout_engine("constrained")  # titles and labels of panels would lie on one another
+            return figure.subplots(rows, columns, squeeze=False)
+    return plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False)[1]
+
+
+def _is_empty(ax: Axes) -> bool:
+    """Whether nothing was drawn in axes."""
+    return not (ax.has_data() or ax.texts or ax.tables or ax.get_legend())
 
 
 def halo(color: Any = "white", width: float = 2.6) -> list[Any]:
@@ -173,6 +213,15 @@ def is_binary(y: np.ndarray) -> bool:
 def jitter(y: np.ndarray, width: float = 0.035) -> np.ndarray:
     """Add uniform noise in [-width, width], the same for the same length: pictures are reproducible."""
     return y + np.random.default_rng(y.size).uniform(-width, width, y.size)
+
+
+MANY = 5000  # points from which a cloud is a picture inside vector graphics, whose files would be huge
+
+
+def cloud(ax: Axes, x: np.ndarray, y: np.ndarray, color: str, label: str | None = None, **options: Any) -> None:
+    """Draw observations as points; see `point_style`."""
+    look = {**point_style(max(x.size, 1)), "linewidths": 0, "gid": "observations", "rasterized": x.size > MANY, **options}
+    ax.scatter(x, y, color=color, label=label, **look)
 
 
 def point_style(n: int) -> dict[str, Any]:

@@ -433,6 +433,6 @@ def test_bad_objects(line, linear):
         ns.risk("fit", "cv")
     with pytest.raises(ArgumentError, match="model holds its data"):
         ns.risk(linear, "cv", x=line, y=line.y)
+    # boundary knots are of all rows, so that not even extrapolation='raise' meets a row beyond them
     lone = raw.neuralnet("y ~ bs(x, df=4, extrapolation='raise')", line, **EXACT)
-    with pytest.raises(DataError, match="extrapolation"):
-        ns.risk(lone, "cv", k="loo")
+    assert np.isfinite(float(ns.risk(lone, "cv", k="loo")))

@@ -152,6 +152,7 @@ def rows_of(data, at):
 
 @pytest.mark.parametrize(("response", "family"), [("ink", "gaussian"), ("eight", "binomial"), ("digit", "multinomial")])
 @pytest.mark.parametrize("restarts", ["same", "warm"])
+@raw.CUT_SHORT
 def test_cases_by_epochs_are_fits_to_drawn_rows(images, response, family, restarts):
     from neuralstat.inference.bootstrap import counts
     from neuralstat.seeds import children, seed_sequence
@@ -246,6 +247,7 @@ def test_excluded_weights_stay_in_every_refit(images):
     assert float(ns.risk(fit, "cv", k=3, random_state=1)) > 0
 
 
+@raw.CUT_SHORT
 def test_more_weights_than_rows(images):
     """Fits that end by epochs have intervals of the mean by cases; the rest needs degrees of freedom, and says so."""
     few = rows_of(images, np.arange(30))

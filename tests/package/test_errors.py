@@ -69,7 +69,7 @@ ARGUMENTS = {
     "init": [("nowhere", "'nowhere'"), (5, "5")],
     "keep": [(0, "0"), ("a", "'a'"), (9, "9")],
     "stepmax": [(0, "0"), (-1, "-1"), (2.5, "2.5"), ("a", "'a'"), (None, "None")],
-    "rep": [(0, "0"), (-1, "-1"), (1.5, "1.5"), ("a", "'a'"), (None, "None")],
+    "rep": [(0, "0"), (-1, "-1"), (1.5, "1.5"), ("a", "'a'")],  # None: as many as suit the model
     "startweights": [([1, 2], "2 numbers"), ("abc", "'abc'"), (["a"] * 4, "'a'"), ([NAN] * 4, "finite"),
                      (5, "5"),
                      ([], "empty"), ([[[1, 2, 3]]], "1 weight matrices"), ([[1], [2, 3]], "1 numbers"),

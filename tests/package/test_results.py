@@ -351,10 +351,11 @@ INTERRUPTED = """
     import neuralstat as ns
     data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
     warnings.simplefilter("ignore")
-    raw.neuralnet("y ~ x", data, hidden=(3, 2), stepmax=10, rep=2, random_state=1)  # compiled now
+    plain = {"hidden": (3, 2), "standardize": False, "algorithm": "rprop+", "random_state": 1}
+    ns.neuralnet("y ~ x", data, stepmax=10, rep=2, **plain)  # compiled now
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     began = time.perf_counter()
-    fit = raw.neuralnet("y ~ x", data, hidden=(3, 2), threshold=1e-12, stepmax=10**9, rep=3, random_state=1)
+    fit = ns.neuralnet("y ~ x", data, threshold=1e-12, stepmax=10**9, rep=3, **plain)
     took = time.perf_counter() - began
     assert took < 20, took
     assert set(fit.reps["status"]) == {"interrupted"}, fit.reps["status"]
@@ -434,6 +435,7 @@ def test_from_arrays_equals_formula(data):
     np.testing.assert_array_equal(plain.predict(data[["x", "z"]].to_numpy()), formula.predict(data))
 
 
+@raw.CUT_SHORT
 def test_warning_of_unconverged_repetitions(data):
     with pytest.warns(
         ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax"

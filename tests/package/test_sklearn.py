@@ -21,6 +21,7 @@ import neuralstat as ns
 from neuralstat.sklearn import NeuralNetClassifier, NeuralNetRegressor
 
 
+@raw.CUT_SHORT
 @pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning")
 @parametrize_with_checks([NeuralNetRegressor(), NeuralNetClassifier()])
 def test_checks_of_scikit_learn(estimator, check):
@@ -32,6 +33,7 @@ def diabetes():
     return load_diabetes(return_X_y=True, as_frame=True)
 
 
+@raw.CUT_SHORT
 def test_regressor_is_neuralnet(diabetes):
     x, y = diabetes[0].iloc[:100], diabetes[1].iloc[:100]
     model = NeuralNetRegressor(2, decay=0.1, rep=2, random_state=1, standardize=False, stepmax=300)
