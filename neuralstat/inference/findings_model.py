@@ -117,8 +117,10 @@ def separation(fitted: Fitted) -> Iterator[Finding]:
         return
     names: list[str] = []
     z, labels = _features(fitted)
-    for k in range(1 if kind == "multinomial" else fitted.network.n_outputs):
-        names += [n for n in _separated(fitted, kind, k, z, labels) if n not in names]
+    outputs = 1 if kind == "multinomial" else fitted.network.n_outputs
+    for k in range(outputs):
+        of = f" (of {fitted.design.y_names[k]})" if outputs > 1 else ""
+        names += [name + of for name in _separated(fitted, kind, k, z, labels)]
     if not names:
         return
     subject = "units that tell" if hidden else "tells" if len(names) == 1 else "tell"

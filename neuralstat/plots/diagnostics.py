@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuralstat.errors import ArgumentError
 from neuralstat.fitted import fitted_of
 from neuralstat.inference.influence import Influence
 from neuralstat.inference.predict import predict

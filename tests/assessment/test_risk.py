@@ -15,7 +15,7 @@ from fits import linear_data
 import neuralstat as ns
 from neuralstat.assessment import LOSSES, RISK, Risk
 from neuralstat.assessment import folds as splitting
-from neuralstat.errors import ArgumentError, DataError, DataWarning
+from neuralstat.errors import ArgumentError, DataWarning
 
 EXACT = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9}
 RESAMPLING = ("cv", "bootstrap", "632", "632+", "holdout")

@@ -364,6 +364,12 @@ def test_separated_counts_and_classes(data):
     assert one(quiet("kind ~ a + b", frame, family="multinomial", **EXACT), "separation").where.startswith("a:")
 
 
+def test_separation_of_one_output_among_several(data):
+    frame = data.assign(apart=(data["b"] < 0.2).astype(float))
+    row = one(quiet("event + apart ~ a + b", frame, family="binomial", **EXACT), "separation")
+    assert row.where.startswith("b (of apart): tells")
+
+
 def test_strong_effects_are_not_separation(data):
     """Probabilities of 1e-7 at an optimum that is finite."""
     rng = np.random.default_rng(2)
