@@ -180,7 +180,8 @@ def neuralnet(
         ``"y ~ x"``, ``"log(y) ~ poly(x, 2) + C(g)*z"``, ``"y ~ ."``, ``"y1 + y2 ~ x"`` (several outputs), a
         factor response (one output per level), ``"y == 'a' ~ x"``; ``offset(e)`` on the right.
         On arrays and time series: ``"digit ~ pixels"``, ``"{pixels / 255}"``; ``lags(v, k)`` (the k values before the
-        row), ``leads(v, k)`` (the k from the row on), ``window(v, h)`` (2 h + 1 around it), each with ``by=group``;
+        row), ``leads(v, k)`` (the k from the row on), ``window(v, h)`` (2 h + 1 around it), each with ``by=group``, and with
+        a warning where a time index has gaps; of dates numbers, ``t.dt.month``, ``td.dt.days``, ``{t > "2022-06-01"}``;
         ``tokens(text, max_features=...)`` (counts of words), ``sequences(text, length, max_features)``.
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
@@ -198,8 +199,9 @@ def neuralnet(
         differentiated for you.
     output_act_fct, linear_output : str, Activation or callable; bool
         The output activation is used only when ``linear_output=False``.
-    err_fct : {"sse", "ce"}, Loss or callable
-        Sum of half squared errors, cross entropy, or ``err(x, y)`` of output x and response y.
+    err_fct : {"sse", "ce", "mae"}, Loss or callable
+        Sum of half squared errors, cross entropy, sum of absolute deviations (which has kinks, where no threshold is
+        reached), or ``err(x, y)`` of output x and response y.
     family : str, Family or statsmodels family, optional
         The statistical way to say err_fct and output link: "gaussian", "binomial", "multinomial", "poisson", "gamma",
         "inverse_gaussian", "negative_binomial", "tweedie", or an instance with its link, of `neuralstat.families` or
@@ -278,7 +280,8 @@ def neuralnet(
         Whether every epoch has a new order of the observations, from the repetition's own random stream.
     validation : float or data, optional
         Share of the rows, the last ones, that are kept out of the fit to be validated on; or other data (with arrays:
-        ``(endog, exog)``).
+        ``(endog, exog)``). Centres, scales, knots, levels and words are those of the rows that are trained on: the fit is
+        to the bit the one to the first rows with the last ones as other data.
     early_stopping : EarlyStopping, optional
         ``ns.EarlyStopping(patience=5)`` stops when the validation loss (without validation: the training loss) has not
         improved for 5 epochs, and goes back to the best weights.
@@ -290,7 +293,8 @@ def neuralnet(
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.
     class_weight : dict or "balanced", optional
-        Class -> weight of its rows; multiplies the case weights.
+        Class -> weight of its rows; multiplies the case weights, with every algorithm. "balanced" is n / (number of classes
+        * rows of the class). Refits weigh the classes of their own rows.
     checkpoint : path, optional
         File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is

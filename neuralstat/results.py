@@ -25,6 +25,7 @@ from .inference.intervals import ConfidenceInterval, confidence_interval
 from .insight import layers
 from .likelihood import criteria, likelihood
 from .likelihood.residuals import residuals
+from .plots import fit_effects
 from .plots import results as drawing
 from .summary.call import call
 from .summary.summary import Summary, summary
@@ -131,6 +132,16 @@ class NeuralNetResults:
     def k_params(self) -> int:
         """Weights that were trained (not the degrees of freedom)."""
         return self.fitted.k_params
+
+    @property
+    def data(self) -> Any:
+        """The observations as kernels see them (internal units)."""
+        return self.fitted.data
+
+    @property
+    def penalty_coefficients(self) -> np.ndarray | None:
+        """(P, 4) coefficients of the penalty beside the sum of errors, None without one."""
+        return self.fitted.penalty_coefficients
 
     # repetitions -------------------------------------------------------------------------------------------
 
@@ -706,16 +717,16 @@ class NeuralNetResults:
         """Average slopes and discrete changes; see `effects.marginal_effects`."""
         return effects.marginal_effects(self.fitted, at, method, **options)
 
-    def partial_dependence(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
-        """Mean prediction with one variable set to each value; see `effects.partial_dependence`."""
+    def partial_dependence(self, variable: Any, grid: Any = None, **options: Any) -> pd.DataFrame:
+        """Mean prediction with one or two variables set to each value; see `effects.partial_dependence`."""
         return effects.partial_dependence(self.fitted, variable, grid, **options)
 
-    def ice(self, variable: str, grid: Any = 50, **options: Any) -> pd.DataFrame:
+    def ice(self, variable: str, grid: Any = None, **options: Any) -> pd.DataFrame:
         """Individual curves; see `effects.ice`."""
         return effects.ice(self.fitted, variable, grid, **options)
 
-    def ale(self, variable: str, bins: Any = 20, **options: Any) -> pd.DataFrame:
-        """Accumulated local effects; see `effects.ale`."""
+    def ale(self, variable: Any, bins: Any = None, **options: Any) -> pd.DataFrame:
+        """Accumulated local effects of one variable, or of two beyond their own; see `effects.ale`."""
         return effects.ale(self.fitted, variable, bins, **options)
 
     def importance(self, method: str = "permutation", **options: Any) -> pd.DataFrame:
@@ -855,7 +866,8 @@ class NeuralNetResults:
     def plot(self, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
         """The network as a diagram: unit by unit for dense layers, block by block for others.
 
-        See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second.
+        See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second. Widths are those of
+        standardized weights; ``widths="weights"`` shows these as they are.
         """
         return drawing.plot(self.fitted, rep, ax=ax, **options)
 
@@ -894,20 +906,18 @@ class NeuralNetResults:
         """Data and fit; see `plots.results.plot_fit`."""
         return drawing.plot_fit(self.fitted, ax=ax, **options)
 
-    def plot_effects(
-        self, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any
-    ) -> Axes:
-        """Draw an effect.
+    def plot_effects(self, variable: Any = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any) -> Any:
+        """Draw an effect; see `plots.fit_effects.plot_effects`.
 
         Parameters
         ----------
-        variable : str, optional
-            Needed by "pdp", "ice", "ale", "lek", unless there is one.
+        variable : str or list of two str, optional
+            Needed by "pdp", "ice", "ale", "lek", unless there is one; "pdp" and "ale" draw two.
         kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
         **options
             Of the effect.
         """
-        return drawing.plot_effects(self.fitted, variable, kind, ax=ax, **options)
+        return fit_effects.plot_effects(self.fitted, variable, kind, ax=ax, **options)
 
     def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
         """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""

@@ -14,6 +14,29 @@ from ..errors import ArgumentError, DataError
 Split = tuple[np.ndarray, np.ndarray]  # training rows, test rows
 
 
+def check_blocks(blocks: Any, size: str) -> None:
+    """Raise an ArgumentError unless `blocks` is True or False; `size` names the argument that says how large they are."""
+    if not isinstance(blocks, bool | np.bool_):
+        raise ArgumentError(
+            f"blocks must be True or False, whether test rows are contiguous, got {blocks!r}; how many is said by {size}=, "
+            f"as in blocks=True, {size}={blocks!r}."
+        )
+
+
+def check_groups(groups: np.ndarray) -> np.ndarray:
+    """Groups (n,) of which none is missing.
+
+    Raises
+    ------
+    ArgumentError
+        Where some are.
+    """
+    gaps = int(pd.isna(groups).sum())
+    if gaps:
+        raise ArgumentError(f"groups: {gaps} of {len(groups)} rows have none; give these a group of their own.")
+    return groups
+
+
 def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, groups: np.ndarray | None = None,
           strata: np.ndarray | None = None) -> list[Split]:  # fmt: skip
     """Split n rows into k folds.

@@ -23,8 +23,10 @@ def kept_rows(values: Any, name: str, kept: np.ndarray, frame: Any = None) -> np
     """
     if isinstance(values, str):
         if frame is None or values not in frame.columns:
+            known = "" if frame is None else f" (it reads {', '.join(map(repr, frame.columns)) or 'none'})"
             raise ArgumentError(
-                f"{name}: there is no covariate column {values!r}; give an array of {kept.sum()} values."
+                f"{name}: {values!r} is no column that the model reads{known}, and others are not kept: give its "
+                f"{kept.size} values, as in {name}=data[{values!r}]."
             )
         return np.asarray(frame[values])
     array = np.asarray(values)

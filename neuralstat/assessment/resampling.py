@@ -75,12 +75,13 @@ def cv(
     fold_seeds, start_seeds = streams(random_state)
     w, n = procedure.weights, procedure.n
     repeats = check_int(repeats, "repeats", 1)
+    splitting.check_blocks(blocks, "k")
     if folds is not None:
         if repeats > 1:
             raise ArgumentError("repeats: given folds are used once.")
         plans = [splitting.given(folds, n, procedure.kept)]
     else:
-        grouped = None if groups is None else procedure.kept(groups, "groups")
+        grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
         strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
         plans = [
             splitting.kfold(n, k, np.random.default_rng(s), blocks=blocks, groups=grouped, strata=strata)
@@ -141,7 +142,7 @@ def _samples(
     sample_seeds, start_seeds = streams(random_state)
     draws = check_int(draws, "draws", 2)
     n, w = procedure.n, procedure.weights
-    grouped = None if groups is None else procedure.kept(groups, "groups")
+    grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
     splits = splitting.bootstrap(n, [np.random.default_rng(s) for s in children(sample_seeds, draws)], grouped)
     total, seen = np.zeros(n), np.zeros(n)
     value, optimism = np.empty(draws), np.empty(draws)
@@ -263,9 +264,10 @@ def holdout(
         The last rows, for time order.
     """
     name, function = pick(loss, procedure.target)
+    splitting.check_blocks(blocks, "test_size")
     split_seeds, start_seeds = streams(random_state)
     w, n, repeats = procedure.weights, procedure.n, check_int(repeats, "repeats", 1)
-    grouped = None if groups is None else pd.factorize(procedure.kept(groups, "groups"))[0]
+    grouped = None if groups is None else pd.factorize(splitting.check_groups(procedure.kept(groups, "groups")))[0]
     strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
     if sum((blocks, grouped is not None, strata is not None)) > 1:
         raise ArgumentError("only one of blocks, groups and stratify can be used at a time.")

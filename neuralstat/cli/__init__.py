@@ -218,9 +218,8 @@ def _fit(commands: Any) -> None:
     algorithm = fit.add_argument_group("algorithm")
     algorithm.add_argument(
         "--algorithm",
-        default="rprop+",
         metavar="NAME",
-        help="rprop+, rprop-, sag, slr or backprop (default: rprop+)",
+        help="rprop+, rprop-, sag, slr, backprop, lm, ... (default: rprop+, finished by lm where it takes long)",
     )
     algorithm.add_argument(
         "--threshold",
@@ -231,7 +230,9 @@ def _fit(commands: Any) -> None:
     algorithm.add_argument(
         "--stepmax", type=int, default=100_000, help="at most so many steps (default: 100000)"
     )
-    algorithm.add_argument("--rep", type=int, default=1, help="repetitions from random starts (default: 1)")
+    algorithm.add_argument(
+        "--rep", type=int, help="repetitions from random starts (default: 5, without hidden units and by epochs 1)"
+    )
     algorithm.add_argument("--learningrate", type=float, metavar="RATE", help="of backprop")
     algorithm.add_argument("--learningrate-limit", type=_numbers, metavar="MIN,MAX")
     algorithm.add_argument("--learningrate-factor", type=_numbers, metavar="MINUS,PLUS")
@@ -247,7 +248,8 @@ def _fit(commands: Any) -> None:
     rows.add_argument("--weights", metavar="COLUMN", help="case weights")
     rows.add_argument("--offset", metavar="COLUMN", help="known part of the linear predictor")
     rows.add_argument(
-        "--standardize", action="store_true", help="centre and scale inside the model; recommended"
+        "--standardize", action=argparse.BooleanOptionalAction, default="auto",
+        help="centre and scale inside the model (default: covariates, and a gaussian response)",
     )
     rows.add_argument(
         "--missing",

@@ -55,11 +55,11 @@ def fit(arguments: Namespace) -> int:
         name: getattr(arguments, name)
         for name in (
             "hidden", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "constant_weights",
-            "algorithm", "threshold", "stepmax", "rep", "learningrate", "weights", "offset", "standardize",
+            "threshold", "stepmax", "rep", "learningrate", "weights", "offset", "standardize",
             "missing", "likelihood", "random_state", "n_jobs", "dtype", "compat",
         )
     }  # fmt: skip
-    for name in ("learningrate_limit", "learningrate_factor"):
+    for name in ("learningrate_limit", "learningrate_factor", "algorithm"):
         if getattr(arguments, name) is not None:
             given[name] = getattr(arguments, name)
     data = read_table(arguments.data, arguments.sep)

@@ -237,15 +237,19 @@ def covariate(fitted: Fitted, name: Any) -> pd.Series:
 
 
 def chosen(fitted: Fitted, variables: Any) -> list[str]:
-    """The covariates meant by ``variables=``: all, one name or several.
+    """The covariates meant by ``variables=``: all but dates (each of which would be a level), one name or several.
 
     Raises
     ------
     ArgumentError
-        Where the formula has no such covariate.
+        Where the formula has no such covariate, or none but dates.
     """
     if variables is None:
-        return list(fitted.design.spec.covariates)
+        spec = fitted.design.spec
+        names = [name for name in spec.covariates if spec.columns[name].kind != "time"]
+        if spec.covariates and not names:
+            raise ArgumentError(f"variables: {', '.join(map(repr, spec.covariates))} hold dates; name those that are meant.")
+        return names
     names = [variables] if isinstance(variables, str) else list(variables)
     return [str(covariate(fitted, name).name) for name in names]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,17 @@ FAMILIES: dict[str, type[Family]] = {
     "tweedie": Tweedie,
 }
 _CLASSES = {cls.__name__: cls for cls in FAMILIES.values()}
+
+#: Error functions by name that are expressions of output x and response y, compiled where they are asked for
+ERRORS: dict[str, Callable[[Any, Any], Any]] = {"mae": lambda x, y: abs(x - y)}  # sum of absolute deviations
+#: What others call what is here, or what stands for it
+_OTHER_NAMES = {
+    "mse": "'sse', the sum of half squared errors", "rmse": "'sse'", "l2": "'sse'", "squared_error": "'sse'",
+    "mean_squared_error": "'sse'", "l1": "'mae'", "mad": "'mae'", "absolute_error": "'mae'", "mean_absolute_error": "'mae'",
+    "cross_entropy": "'ce', or family='binomial'", "crossentropy": "'ce', or family='binomial'",
+    "binary_crossentropy": "family='binomial'", "log_loss": "family='binomial'", "logloss": "family='binomial'",
+    "categorical_crossentropy": "family='multinomial'", "poisson": "family='poisson'", "deviance": "family=",
+}  # fmt: skip
 
 # Built-in activations whose values lie in (0, 1), as cross entropy needs.
 _UNIT = {"logistic", "softmax"}
@@ -148,9 +160,13 @@ def resolve_objective(
             return objective("sse", output)
         if err_fct == "ce":
             return _cross_entropy(output, linear_output, hidden_act, compat)
-        raise ArgumentError(
-            f"err_fct: unknown error function {err_fct!r}. Known: 'sse', 'ce'; or a function err(x, y)."
-        )
+        if err_fct not in ERRORS:
+            hint = f" Here it is {_OTHER_NAMES[err_fct.lower()]}." if err_fct.lower() in _OTHER_NAMES else ""
+            known = ", ".join(map(repr, ("sse", "ce", *ERRORS)))
+            raise ArgumentError(
+                f"err_fct: unknown error function {err_fct!r}.{hint} Known: {known}; or a function err(x, y)."
+            )
+        err_fct = named_error(err_fct)
     from ..symbolic.custom import Loss
 
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
@@ -159,8 +175,16 @@ def resolve_objective(
         except ArgumentError as error:
             raise ArgumentError(f"err_fct: {error}") from error
     if not isinstance(err_fct, Loss):
-        raise ArgumentError(f"err_fct must be 'sse', 'ce', a Loss or a function err(x, y), got {err_fct!r}.")
+        raise ArgumentError(f"err_fct must be 'sse', 'ce', 'mae', a Loss or a function err(x, y), got {err_fct!r}.")
     return Objective(err_fct.name, CUSTOM, output, False, 0.0, err_fct.address, err_fct)
+
+
+@functools.cache
+def named_error(name: str) -> Any:
+    """The `Loss` of an entry of `ERRORS`."""
+    from ..symbolic.custom import Loss
+
+    return Loss(ERRORS[name], name=name)
 
 
 def _cross_entropy(output: ActivationSpec, linear: bool, hidden: ActivationSpec, compat: str | None) -> Objective:

@@ -172,7 +172,7 @@ def _build(request: Request, options: Options) -> Design:
     x, y = values.x[:, numeric], values.out.y[:, numeric]
     offset = None if values.offset is None else values.offset[:, numeric]
     weights = None if inputs.weights is None else rows.check_weights(inputs.weights[used])
-    response.check_needs(y, values.out.names, options.err_needs)
+    response.check_needs(y, values.out.names, options.err_needs, request.formula)
     _warn_lost_levels(request, values.out.classes)
 
     scaling = None

@@ -206,7 +206,7 @@ def _second_pass(
             part = frames.vector(options.weights, table, "weights")
             complete &= ~np.isnan(part)
             weights.append(part[complete])
-        response.check_needs(y[:, complete], spec.y_names, options.err_needs)
+        response.check_needs(y[:, complete], spec.y_names, options.err_needs, spec.formula)
         spool.append("x", inputs.x[:, complete])
         spool.append("y", y[:, complete])
         if inputs.offset is not None:

@@ -71,11 +71,11 @@ def split_sides(formula: str) -> tuple[str, str]:
     return left, right
 
 
-def parse_responses(left: str, columns: tuple[str, ...]) -> tuple[ResponseTerm, ...]:
+def parse_responses(left: str, columns: tuple[str, ...], right: str = "x") -> tuple[ResponseTerm, ...]:
     """Split the left-hand side at its top-level ``+``; repeated terms are used once.
 
     As in R, a comparison binds looser than ``+``: with one outside parentheses, the whole side is one
-    response.
+    response. `right`, the other side, is for messages.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def parse_responses(left: str, columns: tuple[str, ...]) -> tuple[ResponseTerm, 
             )
         cuts = [-1, *(p for p, t in tokens if t == "+"), len(left)]
         pieces = [left[a + 1 : b].strip() for a, b in pairwise(cuts)]
-    terms = [_response(piece, columns, left) for piece in pieces]
+    terms = [_response(piece, columns, left, right) for piece in pieces]
     return tuple({term.label: term for term in terms}.values())
 
 
-def _response(piece: str, columns: tuple[str, ...], left: str) -> ResponseTerm:
+def _response(piece: str, columns: tuple[str, ...], left: str, right: str) -> ResponseTerm:
     text = piece.strip()
     while text and text[0] in "({" and _closes_at_end(text):
         text = text[1:-1].strip()
@@ -113,9 +113,47 @@ def _response(piece: str, columns: tuple[str, ...], left: str) -> ResponseTerm:
     tree, _ = expressions.parse(expr)
     call = tree.body
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "cbind":
-        raise ArgumentError(f"formula: write several responses as 'y1 + y2 ~ ...', not {text!r}.")
+        raise ArgumentError(f"formula: {text!r}: {_instead_of_cbind(call, right)}")
     method = "lookup" if isinstance(tree.body, ast.Name) and text == expr else "python"
     return ResponseTerm(text, expr, method)
+
+
+def _instead_of_cbind(call: ast.Call, right: str) -> str:
+    """What stands for R's ``cbind(...)``: several responses, or counts of successes and failures."""
+    names = [arg.id for arg in call.args if isinstance(arg, ast.Name)]
+    joined = " + ".join(names) if len(names) == len(call.args) > 0 else "y1 + y2"
+    several = f"several responses are written as '{joined} ~ {right}'"
+    if len(call.args) != 2:
+        return f"{several}."
+    first, second = call.args
+    k, rest = ast.unparse(first), ast.unparse(second)
+    if isinstance(second, ast.BinOp) and isinstance(second.op, ast.Sub) and ast.unparse(second.right) == k:
+        return f"{counts(k, None, ast.unparse(second.left), right)}; {several}."
+    return f"{counts(k, rest, 's', right)}; {several}."
+
+
+def counts(k: str, rest: str | None, trials: str, right: str = "x") -> str:
+    """How counts of successes and failures are written: a share, and its number of trials as weights.
+
+    Parameters
+    ----------
+    k, rest : str
+        Successes; failures, None where the trials are a column.
+    trials : str
+        Column of the numbers of trials.
+    right : str
+        Right-hand side.
+    """
+    if rest is None and trials.isidentifier():
+        made, weights = "", f'weights="{trials}"'
+    elif rest is None:
+        made, weights, trials = f", where the column s is {trials}", 'weights="s"', "s"
+    else:
+        made, weights = f", where the column {trials} is {k} + {rest}", f'weights="{trials}"'
+    return (
+        f"counts of successes among trials are a share with the number of trials as weights, "
+        f"{{{k}/{trials}}} ~ {right}, {weights}{made}"
+    )
 
 
 def _closes_at_end(text: str) -> bool:

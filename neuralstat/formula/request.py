@@ -67,7 +67,7 @@ def formula_request(formula: str, data: Any, options: Options, context: Mapping[
     left, right = split_sides(formula)
     frame = frames.as_frame(data)
     columns = tuple(frame.columns)
-    responses = parse_responses(left, columns)
+    responses = parse_responses(left, columns, right)
     terms, offsets = _right_side(right, responses, columns, options)
     made = _Derivation(frame, dict(context or {}))
     responses = tuple(made.response(r) for r in responses)

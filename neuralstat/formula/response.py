@@ -8,7 +8,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import frames
-from neuralstat.formula.parse import ResponseTerm
+from neuralstat.formula.parse import ResponseTerm, counts
 
 #: What an error function or family may demand of the responses: name -> (test of values, words).
 NEEDS = {
@@ -148,7 +148,7 @@ def as_series(value: Any, label: str, n: int) -> pd.Series:
     return frames.plain(series, label)
 
 
-def check_needs(y: np.ndarray, labels: tuple[str, ...], needs: str | None) -> None:
+def check_needs(y: np.ndarray, labels: tuple[str, ...], needs: str | None, formula: str | None = None) -> None:
     """Raise `DataError` where a response does not have the values that the error function needs.
 
     Parameters
@@ -157,6 +157,8 @@ def check_needs(y: np.ndarray, labels: tuple[str, ...], needs: str | None) -> No
     labels : tuple of str
     needs : str or None
         A key of `NEEDS`.
+    formula : str, optional
+        For messages.
     """
     if needs is None:
         return
@@ -168,5 +170,18 @@ def check_needs(y: np.ndarray, labels: tuple[str, ...], needs: str | None) -> No
         if wrong.size:
             raise DataError(
                 f"response {label!r} must be {words} for this error function or family; "
-                f"{wrong.size} value(s) are not, the first is {wrong[0]:g}."
+                f"{wrong.size} value(s) are not, the first is {wrong[0]:g}.{_are_counts(y, labels, needs, formula)}"
             )
+
+
+def _are_counts(y: np.ndarray, labels: tuple[str, ...], needs: str, formula: str | None) -> str:
+    """How counts that were given for shares or 0 and 1 are written, as the end of a message."""
+    whole = bool(np.all((y >= 0) & (y == np.floor(y))))
+    if needs not in ("unit", "binary") or not whole or len(labels) > 2:
+        return ""
+    values = np.unique(y)
+    if len(labels) == 1 and values.size == 2:
+        return f" Two values that are two classes are written as a comparison, '{labels[0]} == {values[1]:g} ~ ...'."
+    right = "x" if formula is None else formula.partition("~")[2].strip()
+    said = counts(labels[0], labels[1] if len(labels) == 2 else None, "s", right)
+    return f" {said[0].upper()}{said[1:]}" + (", where the column s has the numbers of trials." if len(labels) == 1 else ".")

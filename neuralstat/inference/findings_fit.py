@@ -30,6 +30,8 @@ from .units import idle_units
 # n times the share explained, which is what twice the log-likelihood gains, below which fitted values count as constant
 CONSTANT = 0.01
 LINEAR = 0.1  # of what a linear model explains
+FLAT = 0.01  # spread of fitted values beside that of the response
+LOOKED = 2000  # rows that this is judged by
 MOST_LINEAR = 2e8  # products of the linear model that collapsed fits are compared with
 
 
@@ -156,20 +158,30 @@ def _collapse(fitted: Fitted, b: int, suspects: np.ndarray) -> Iterator[Finding]
     share, linear = float(explained(fitted)[b]), linear_share(fitted)
     guilty = [int(r) for r in suspects if _too_little(fitted, float(explained(fitted)[r]), int(r))]
     saturated = [unit for unit, problem, _ in idle_units(fitted, b) if problem == "saturated"]
-    figures = (
-        "fitted values are constant"
-        if share * fitted.nobs < CONSTANT
-        else f"explains {100 * share:.2g} % of the null error"
-    )
+    figures = f"explains {100 * share:.2g} % of the null error"
+    if share * fitted.nobs < CONSTANT:
+        figures = "fitted values are constant" if _flat(fitted, b) else "no better than the intercept alone"
     if linear > 0:
         figures += f", where a linear model explains {100 * linear:.2g} %"
     if saturated:
         figures += f"; saturated: {listed(saturated)}"
-    severity = "error" if b == fitted.best else "warning"
+    used = np.flatnonzero(fitted.fit.finished)  # predictions are means over these
+    severity = "error" if b == fitted.best or 2 * np.isin(used, guilty).sum() >= max(used.size, 1) else "warning"
     if fitted.penalty_coefficients is not None and not linear and not large_columns(fitted):
         severity = "note"  # a penalty rightly shrinks noise to nothing
     where = joined(repetitions(fitted, guilty), figures)
     yield Finding(severity, "collapsed", where, _remedy_collapsed(fitted, b, bool(saturated)))
+
+
+def _flat(fitted: Fitted, b: int) -> bool:
+    """Whether fitted values hardly vary, beside the response."""
+    some = slice(None, None, -(-fitted.nobs // LOOKED))
+    offset = None if fitted.design.offset is None else np.ascontiguousarray(fitted.design.offset[:, some])
+    raw = fitted.raw(fitted.design.x[:, some], offset, [b])[0]
+    if offset is not None and fitted.network.objective.of_predictor:
+        raw = raw - offset
+    spread, response = fitted.network.objective.response(raw).std(axis=1), fitted.design.y[:, some].std(axis=1)
+    return bool(np.all(spread <= FLAT * np.where(response > 0, response, 1.0)))
 
 
 def _remedy_collapsed(fitted: Fitted, b: int, saturated: bool) -> str:

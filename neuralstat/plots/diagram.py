@@ -11,8 +11,9 @@ import numpy as np
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import diagram_draw as draw
 from neuralstat.plots import style
-from neuralstat.plots.diagram_check import check_colors, check_fixed, check_weights, information_line
+from neuralstat.plots.diagram_check import check_colors, check_fixed, check_sizes, check_weights, information_line
 from neuralstat.plots.diagram_edges import Edges, LabelPositions, PlacedEdges, collect, label_positions
+from neuralstat.plots.diagram_labels import MOST
 from neuralstat.plots.diagram_layout import Layout, arrange, count_slots, shown_units
 from neuralstat.plots.diagram_legend import legend as legend_line
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # With more units in a layer, or more edges between two, numbers along the edges are not tried by default.
 LABELLED_UNITS, LABELLED_EDGES = 6, 30
+STRETCHES = (1.0, 1.25, 1.5, 1.8, 2.2)  # sizes of the figure that are tried until no numbers lie on one another
 
 
 def plot_network(
@@ -31,6 +33,7 @@ def plot_network(
     error: float | None = None,
     steps: int | None = None,
     fixed: Sequence[Any] | None = None,
+    sizes: Sequence[Any] | None = None,
     show_weights: bool | None = None,
     show_bias: bool = True,
     information: bool = True,
@@ -53,6 +56,9 @@ def plot_network(
         Written below the diagram when ``information`` is true.
     fixed : sequence of array-like of bool, optional
         Masks shaped like ``weights``: weights held constant, drawn dashed.
+    sizes : sequence of array-like, optional
+        Matrices shaped like ``weights`` whose absolute values the widths show instead, such as weights times the standard
+        deviations of what they multiply.
     show_weights : bool, optional
         Write the weights along the edges. By default this is done where they can be read: in small networks
         for which places can be found such that no label lies on another label or on a node.
@@ -85,9 +91,10 @@ def plot_network(
     """
     matrices = check_weights(weights)
     masks = check_fixed(fixed, matrices)
-    sizes = [matrices[0].shape[0] - 1] + [w.shape[1] for w in matrices]
-    x_names = style.names("x_names", x_names, sizes[0], f"weights[0] has {sizes[0]} inputs")
-    y_names = style.names("y_names", y_names, sizes[-1], f"the last of weights has {sizes[-1]} outputs")
+    widths = check_sizes(sizes, matrices)
+    units = [matrices[0].shape[0] - 1] + [w.shape[1] for w in matrices]
+    x_names = style.names("x_names", x_names, units[0], f"weights[0] has {units[0]} inputs")
+    y_names = style.names("y_names", y_names, units[-1], f"the last of weights has {units[-1]} outputs")
     if fontsize is not None and not 0 < fontsize < np.inf:
         raise ArgumentError(f"fontsize must be a positive number of points, not {fontsize!r}")
     if isinstance(max_units, bool) or not isinstance(max_units, int | np.integer) or max_units < 2:
@@ -95,17 +102,17 @@ def plot_network(
     palette = check_colors(colors)
     line = information_line(error, steps) if information else ""
 
-    shown = [shown_units(n, max_units) for n in sizes]
-    edges = collect(matrices, masks, shown, show_bias)
+    shown = [shown_units(n, max_units) for n in units]
+    edges = collect(matrices, masks, widths, shown, show_bias)
     ax = style.present_axes(ax)
     extent = None if ax is None else _extent(ax)
-    small = _is_small(edges, count_slots(shown, sizes))
+    small = _is_small(edges, count_slots(shown, units))
 
-    def compose(labelled: bool) -> _Picture:
+    def compose(labelled: bool, stretch: float = 1.0) -> _Picture:
         explain = (not labelled or bool(edges.fixed.any())) if legend is None else legend
-        captions = not labelled or max(sizes) > LABELLED_UNITS
+        captions = not labelled or max(units) > LABELLED_UNITS
         plan = arrange(
-            sizes,
+            units,
             shown,
             (x_names, y_names),
             extent,
@@ -113,19 +120,23 @@ def plot_network(
             bias=bool((edges.source < 0).any()),
             rows=int(captions) + int(explain) + int(bool(line)),
             fontsize=11.0 if fontsize is None else float(fontsize),
+            stretch=stretch,
         )
         return _Picture(plan, edges.at(plan), captions, explain, line)
 
     positions = None
     if show_weights or (show_weights is None and small):
-        picture = compose(labelled=True)
-        positions = label_positions(picture.edges, picture.plan, 9.0 if fontsize is None else 0.82 * fontsize)
-        if positions.clashes and not show_weights:
+        for stretch in (1.0,) if extent is not None else STRETCHES if show_weights else STRETCHES[:2]:
+            picture = compose(labelled=True, stretch=stretch)
+            positions = label_positions(picture.edges, picture.plan, 9.0 if fontsize is None else 0.82 * fontsize)
+            if not positions.clashes or edges.value.size > MOST:
+                break
+        if positions is not None and positions.clashes and not show_weights:
             positions = None
     if positions is None:
         picture = compose(labelled=False)
     ax = style.target_axes(ax, (picture.plan.width, picture.plan.height))
-    _draw(ax, picture, sizes, positions, palette)
+    _draw(ax, picture, units, positions, palette)
     return ax
 
 
@@ -141,7 +152,7 @@ class _Picture:
 
 
 def _draw(
-    ax: Axes, picture: _Picture, sizes: list[int], positions: LabelPositions | None, palette: tuple[Any, Any]
+    ax: Axes, picture: _Picture, units: list[int], positions: LabelPositions | None, palette: tuple[Any, Any]
 ) -> None:
     plan, edges = picture.plan, picture.edges
     draw.prepare(ax, plan)
@@ -152,7 +163,7 @@ def _draw(
         draw.labels(ax, edges, positions, palette)
     row = int(picture.explain) + int(bool(picture.line))
     if picture.captions:
-        draw.captions(ax, plan, sizes, row)
+        draw.captions(ax, plan, units, row)
     if picture.explain:
         legend_line(ax, plan, edges, palette, row - 1, widths=positions is None)
     if picture.line:

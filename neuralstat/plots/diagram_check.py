@@ -61,6 +61,18 @@ def check_weights(weights: Sequence[Any]) -> list[np.ndarray]:
     return matrices
 
 
+def check_sizes(sizes: Sequence[Any] | None, matrices: list[np.ndarray]) -> list[np.ndarray]:
+    """Check that ``sizes`` are finite matrices shaped like the weights; ``None`` stands for the weights themselves."""
+    if sizes is None:
+        return [np.abs(w) for w in matrices]
+    given = [np.abs(np.asarray(s, dtype=np.float64)) for s in sizes]
+    if [s.shape for s in given] != [w.shape for w in matrices]:
+        raise ArgumentError(f"sizes must be {len(matrices)} matrices shaped like the weights")
+    if any((~np.isfinite(s) & np.isfinite(w)).any() for s, w in zip(given, matrices)):
+        raise ArgumentError("sizes has values that are not finite, at weights that are")
+    return given
+
+
 def check_fixed(fixed: Sequence[Any] | None, matrices: list[np.ndarray]) -> list[np.ndarray]:
     """Check that ``fixed`` are masks shaped like the weights; ``None`` stands for all false."""
     if fixed is None:

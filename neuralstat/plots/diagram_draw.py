@@ -71,13 +71,13 @@ def edges(ax: Axes, plan: Layout, placed: PlacedEdges, palette: tuple[Any, Any],
     """Draw an edge for every weight: fitted ones solid, fixed ones dashed, the largest on top."""
     from matplotlib.collections import LineCollection
 
-    full = full_size(placed.value)
-    order = np.argsort(np.abs(placed.value), kind="stable")
+    full = full_size(placed.size)
+    order = np.argsort(placed.size, kind="stable")
     for held, name in ((False, "weights"), (True, "fixed weights")):
         rows = order[placed.fixed[order] == held]
         if rows.size == 0:
             continue
-        strength = root_strength(placed.value[rows], full)
+        strength = root_strength(placed.size[rows], full)
         lines = LineCollection(
             list(np.stack([placed.start[rows], placed.end[rows]], axis=1)),
             colors=_rgba(placed.value[rows], strength, palette, dense),

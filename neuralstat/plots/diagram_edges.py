@@ -26,6 +26,8 @@ class Edges:
         The weights, all finite.
     fixed : ndarray of bool, shape (E,)
         Whether the weight was held constant.
+    size : ndarray, shape (E,)
+        What the width shows, at least 0.
     """
 
     layer: np.ndarray
@@ -33,6 +35,7 @@ class Edges:
     target: np.ndarray
     value: np.ndarray
     fixed: np.ndarray
+    size: np.ndarray
 
     def at(self, plan: Layout) -> PlacedEdges:
         """Give the edges with the places of their ends in ``plan``."""
@@ -46,7 +49,7 @@ class Edges:
         end = np.array(
             [(plan.x[k + 1], height[k + 1][j]) for k, j in zip(self.layer.tolist(), self.target.tolist())]
         ).reshape(-1, 2)
-        return PlacedEdges(self.layer, self.source, self.target, self.value, self.fixed, start, end)
+        return PlacedEdges(self.layer, self.source, self.target, self.value, self.fixed, self.size, start, end)
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,27 @@ class PlacedEdges(Edges):
     end: np.ndarray
 
 
-def collect(weights: list[np.ndarray], fixed: list[np.ndarray], shown: list[np.ndarray], bias: bool) -> Edges:
+def collect(
+    weights: list[np.ndarray], fixed: list[np.ndarray], sizes: list[np.ndarray], shown: list[np.ndarray], bias: bool
+) -> Edges:
     """Collect the finite weights between units that are shown, with those of the bias nodes when ``bias``."""
-    rows: list[tuple[int, int, int, float, bool]] = []
-    for k, (matrix, mask) in enumerate(zip(weights, fixed)):
+    rows: list[tuple[int, int, int, float, bool, float]] = []
+    for k, (matrix, mask, size) in enumerate(zip(weights, fixed, sizes)):
         sources = ([-1] if bias else []) + shown[k].tolist()
         rows += [
-            (k, i, j, matrix[i + 1, j], mask[i + 1, j])
+            (k, i, j, matrix[i + 1, j], mask[i + 1, j], size[i + 1, j])
             for i in sources
             for j in shown[k + 1].tolist()
             if np.isfinite(matrix[i + 1, j])
         ]
-    layer, source, target, value, held = zip(*rows) if rows else ((),) * 5
+    layer, source, target, value, held, width = zip(*rows) if rows else ((),) * 6
     return Edges(
         np.array(layer, dtype=int),
         np.array(source, dtype=int),
         np.array(target, dtype=int),
         np.array(value, dtype=float),
         np.array(held, dtype=bool),
+        np.abs(np.array(width, dtype=float)),
     )
 
 

@@ -153,6 +153,7 @@ def arrange(
     bias: bool,
     rows: int,
     fontsize: float,
+    stretch: float = 1.0,
 ) -> Layout:
     """Place the layers and units of a network.
 
@@ -170,6 +171,8 @@ def arrange(
         As for `natural_size`.
     fontsize : float
         Of the names, in points.
+    stretch : float
+        How much wider and higher than usual a picture is made whose size is chosen here.
     """
     slots = count_slots(shown, sizes)
     names_in = tuple(names[0][i] for i in shown[0])
@@ -178,6 +181,7 @@ def arrange(
         width, height = natural_size(
             slots, (names_in, names_out), fontsize, labelled=labelled, bias=bias, rows=rows
         )
+        width, height = stretch * width, stretch * height
         room = LONGEST_NAME
     else:
         width, height = extent

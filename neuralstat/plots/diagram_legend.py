@@ -41,10 +41,11 @@ def _items(
         items.append(("positive weight", {"color": palette[0], "linewidth": 2}))
     if (placed.value < 0).any():
         items.append(("negative weight", {"color": palette[1], "linewidth": 2}))
-    full = full_size(placed.value)
+    full = full_size(placed.size)
     if widths and full > 0:
-        items.append(("size:", {}))
-        beyond = bool((np.abs(placed.value) > full).any())
+        own = bool(np.array_equal(placed.size, np.abs(placed.value)))
+        items.append(("size:" if own else "standardized:", {}))
+        beyond = bool((placed.size > full).any())
         for mark in _landmarks(full):
             strength = float(root_strength(mark, full))
             look = {

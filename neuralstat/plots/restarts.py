@@ -12,7 +12,9 @@ from neuralstat.plots import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LABELLED = 12  # optima that get their count written beside them
+LABELLED = 12  # optima that get their error and count written beside them, as far as there is room
+FONT = 8.5  # points
+BELOW, ABOVE = -9.0, 7.0  # points from the line of an optimum to its label
 
 
 def plot_restarts(
@@ -64,15 +66,7 @@ def plot_restarts(
     found = _optima(errors, done, groups)
     for k, members in enumerate(found):
         color = style.BLUE if k == 0 else style.SKY
-        _mark(
-            ax,
-            rank[members],
-            errors[members],
-            color,
-            best=k == 0,
-            write=len(found) <= LABELLED,
-            total=errors.size,
-        )
+        _mark(ax, rank[members], errors[members], color)
     if (~done).any():
         ax.plot(
             rank[~done],
@@ -88,12 +82,13 @@ def plot_restarts(
         ax.set_yscale("log")
     ax.margins(y=0.14)
     ax.set_xlim(0.3, errors.size + 0.7)
+    _write(ax, rank, errors, found)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.set_xlabel("repetition, ordered by error")
     ax.set_ylabel("error")
     ax.set_title(_title(found, int(done.sum())), fontsize=11, color=style.INK, loc="left")
     if (~done).any():
-        ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9, loc="upper left")
+        ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9, loc="best")
     if not finite.all():
         style.note(ax, f"{np.count_nonzero(~finite)} of {finite.size} not finite, left out")
     return ax
@@ -114,26 +109,62 @@ def _optima(errors: np.ndarray, done: np.ndarray, groups: np.ndarray) -> list[np
     return sorted(members, key=lambda m: float(errors[m].min()))
 
 
-def _mark(
-    ax: Axes, rank: np.ndarray, errors: np.ndarray, color: str, *, best: bool, write: bool, total: int
-) -> None:
-    level = float(errors.min())
-    ax.hlines(level, rank[0] - 0.4, rank[-1] + 0.4, color=color, linewidth=5, alpha=0.3, zorder=2)
+def _mark(ax: Axes, rank: np.ndarray, errors: np.ndarray, color: str) -> None:
+    ax.hlines(float(errors.min()), rank[0] - 0.4, rank[-1] + 0.4, color=color, linewidth=5, alpha=0.3, zorder=2)
     ax.plot(rank, errors, "o", color=color, markersize=6, zorder=3, label="_optimum", gid="optimum")
-    if write or best:
+
+
+def _write(ax: Axes, rank: np.ndarray, errors: np.ndarray, found: list[np.ndarray]) -> None:
+    """Write error and count of the optima below or above them, where no other label or point is: the best first."""
+    from neuralstat.plots.diagram_layout import text_size
+
+    shown = found if len(found) <= LABELLED else found[:1]
+    words = _words([float(errors[m].min()) for m in shown])
+    unit = 72 / ax.figure.dpi
+    points = ax.transData.transform(np.column_stack([rank, errors])) * unit
+    left, right = (ax.transAxes.transform([(0, 0), (1, 0)]) * unit)[:, 0]
+    taken: list[np.ndarray] = []  # left, right, bottom, top in points
+    for members, word in zip(shown, words, strict=True):
+        text = word + (f"  \N{MULTIPLICATION SIGN}{members.size}" if members.size > 1 else "")
+        level = float(errors[members].min())
+        wide, high = (72 * size for size in text_size(text, FONT))
+        middle = float(points[members, 0].mean())
+        middle = min(max(middle, left + wide / 2), right - wide / 2)
+        line = float(ax.transData.transform((1, level))[1]) * unit
+        for shift, side in ((BELOW, "top"), (ABOVE, "bottom")):
+            low = line + shift - (high if side == "top" else 0.0)
+            box = np.array([middle - wide / 2 - 2, middle + wide / 2 + 2, low - 1, low + high + 1])
+            if not any(_meet(box, other) for other in taken) and not _covers(box, points):
+                break
+        else:
+            if taken:
+                continue  # no room; the best is written all the same
+            shift, side = BELOW, "top"
+        taken.append(box)
         ax.annotate(
-            f"{style.number(level)}" + (f"  \N{MULTIPLICATION SIGN}{rank.size}" if rank.size > 1 else ""),
-            (float(rank.mean()), level),
-            xytext=(0, -9),
-            textcoords="offset points",
-            va="top",
-            ha="left" if rank[-1] < 0.06 * total else "center",
-            fontsize=8.5,
-            color=style.INK,
-            path_effects=style.halo(),
-            zorder=5,
-            gid="optimum label",
-        )
+            text, (float(rank[members].mean()), level), ((middle - float(points[members, 0].mean())), shift),
+            textcoords="offset points", va=side, ha="center", fontsize=FONT, color=style.INK, path_effects=style.halo(),
+            zorder=5, gid="optimum label",
+        )  # fmt: skip
+
+
+def _words(levels: list[float]) -> list[str]:
+    """Errors with four digits, or as many more as tell them apart."""
+    for digits in range(4, 9):
+        words = [style.plain(level, digits) for level in levels]
+        if len(set(words)) == len(words):
+            break
+    return words
+
+
+def _meet(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3])
+
+
+def _covers(box: np.ndarray, points: np.ndarray) -> bool:
+    """Whether a box comes within a marker's radius of a point."""
+    x, y = points.T
+    return bool(np.any((x > box[0] - 3) & (x < box[1] + 3) & (y > box[2] - 2) & (y < box[3] + 2)))
 
 
 def _title(found: list[np.ndarray], converged: int) -> str:

@@ -1,4 +1,4 @@
-"""Plots of a fit: its data and curves, its network, its generalized weights, its effects."""
+"""Plots of a fit: its data and curves, its network, its generalized weights."""
 
 from __future__ import annotations
 
@@ -7,30 +7,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.effects import rows as functional
-from neuralstat.effects.accumulated import ale
-from neuralstat.effects.marginal import marginal_effects
-from neuralstat.effects.profiles import ice, partial_dependence
 from neuralstat.effects.slopes import generalized_weights
-from neuralstat.effects.weights import importance, lek_profile
 from neuralstat.errors import ArgumentError
 from neuralstat.fitted import Fitted, fitted_of
 from neuralstat.inference.get_prediction import get_prediction
-from neuralstat.inference.predict import predict
+from neuralstat.inference.predict import layer_values, predict
 from neuralstat.inference.repetitions import weights
 from neuralstat.insight.layers import layer_table
-from neuralstat.plots import effects as draw
 from neuralstat.plots.architecture import plot_layers
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.fit import plot_confusion, plot_observed_fitted
 from neuralstat.plots.fit import plot_fit as plot_curves
 from neuralstat.plots.generalized import gwplot as plot_generalized
+from neuralstat.plots.naming import mean_name
 from neuralstat.training.fit import STATUS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-KINDS = ("pdp", "ice", "ale", "lek", "importance", "marginal")  # of effects
+WIDTHS = ("standardized", "weights")
 
 
 def plot_fit(
@@ -119,7 +114,7 @@ def plot_fit(
         **bands,
         truth=truth,
         x_name=name,
-        y_name=_label(fitted, k),
+        y_name=mean_name(fitted, k),
         ax=ax,
     )
 
@@ -178,15 +173,6 @@ def _output(fitted: Fitted, response: str | None) -> int:
     return names.index(response)
 
 
-def _label(fitted: Fitted, k: int) -> str:
-    """What the vertical axis shows."""
-    design = fitted.design
-    if design.classes is None:
-        return design.y_names[k]
-    level = design.classes[1] if len(design.y_names) == 1 else design.classes[k]
-    return f"P({design.response} = {level})"
-
-
 def _curves(fitted: Fitted, new: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
     """Predictions (repetitions, rows) of one output."""
     table = predict(fitted, new, "all").to_numpy()
@@ -202,7 +188,7 @@ def _against_observed(
     mean = fitted.mean_of(numbers)
     if design.classes is None or response is not None:
         k = _output(fitted, response)
-        return plot_observed_fitted(fitted.responses[k], mean[k], y_name=_label(fitted, k), ax=ax)
+        return plot_observed_fitted(fitted.responses[k], mean[k], y_name=mean_name(fitted, k), ax=ax)
     y, size = design.y, len(design.classes)
     seen, said = (y[0] > 0.5, mean[0] > 0.5) if len(y) == 1 else (y.argmax(axis=0), mean.argmax(axis=0))
     table = np.zeros((size, size), int)
@@ -210,13 +196,18 @@ def _against_observed(
     return plot_confusion(table, [str(c) for c in design.classes], y_name=design.response, ax=ax)
 
 
-def plot(fit: Any, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
+def plot(
+    fit: Any, rep: Any = "best", *, widths: str = "standardized", ax: Axes | None = None, **options: Any
+) -> Axes:
     """The network as a diagram: unit by unit for dense layers, block by block for others.
 
     Parameters
     ----------
     fit : NeuralNetResults or Fitted
     rep : int or "best"
+    widths : {"standardized", "weights"}
+        What the widths of edges show: the weights of the network with standardized inputs, hidden units and (linear)
+        outputs, which can be compared whatever the units of measurement, or the weights as they are.
     ax : matplotlib.axes.Axes, optional
         Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **options
@@ -229,8 +220,10 @@ def plot(fit: Any, rep: Any = "best", *, ax: Axes | None = None, **options: Any)
     Raises
     ------
     ArgumentError
-        Where the repetition diverged.
+        For unknown `widths`, and where the repetition diverged.
     """
+    if widths not in WIDTHS:
+        raise ArgumentError(f"widths must be one of {', '.join(map(repr, WIDTHS))}; got {widths!r}.")
     fitted = fitted_of(fit)
     network = fitted.network
     if not network.plain:
@@ -242,10 +235,34 @@ def plot(fit: Any, rep: Any = "best", *, ax: Axes | None = None, **options: Any)
             "cannot be drawn."
         )
     fixed = [held.astype(bool) for held in network.matrices(~fitted.fit.free[0])]
+    if widths == "standardized":
+        options.setdefault("sizes", standardized(fitted, b))
     return plot_network(
         weights(fitted)[b], network.input_names, network.output_names, error=float(fitted.errors[b]),
         steps=int(fitted.fit.steps[b]), fixed=fixed, ax=ax, **options,
     )  # fmt: skip
+
+
+def standardized(fitted: Fitted, b: int) -> list[np.ndarray]:
+    """Weights of repetition b (from 0) of a dense network as if inputs, hidden units and linear outputs were standardized.
+
+    Each weight times the standard deviation over the data of what it multiplies; biases as they are where all these are at
+    their means. Weights of linear outputs are divided by the response's standard deviation.
+    """
+    design = fitted.design
+    seen = fitted.case_weights > 0
+    layers = layer_values(fitted, design.x, design.offset, b)
+    out = []
+    for matrix, values in zip(fitted.network.matrices(fitted.theta[b]), layers[:-1], strict=True):
+        known = np.nan_to_num(matrix)
+        mean, sd = values[:, seen].mean(axis=1), values[:, seen].std(axis=1)
+        out.append(np.vstack([known[:1] + mean @ known[1:], known[1:] * sd[:, np.newaxis]]))
+    if fitted.network.objective.output.name == "identity":
+        y = fitted.responses[:, seen]
+        spread = np.where(y.std(axis=1) > 0, y.std(axis=1), 1.0)
+        out[-1][0] -= y.mean(axis=1)
+        out[-1] = out[-1] / spread
+    return out
 
 
 def gwplot(
@@ -293,51 +310,3 @@ def _position(name: str | None, names: tuple[str, ...], argument: str) -> int:
     if name not in names:
         raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, names))}; got {name!r}.")
     return names.index(name)
-
-
-def plot_effects(
-    fit: Any, variable: str | None = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any
-) -> Axes:
-    """Draw an effect.
-
-    Parameters
-    ----------
-    fit : NeuralNetResults or Fitted
-    variable : str, optional
-        Needed by "pdp", "ice", "ale", "lek", unless there is one.
-    kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
-    **options
-        Of the effect.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    ArgumentError
-        For an unknown kind, and where it is open which variable is meant.
-    """
-    if kind not in KINDS:
-        raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
-    fitted = fitted_of(fit)
-    response = options.get("response") or fitted.design.response
-    if kind == "importance":
-        return draw.plot_importance(importance(fitted, **options), label="importance", ax=ax)
-    if kind == "marginal":
-        frame = marginal_effects(fitted, **options)
-        return draw.plot_importance(frame, label=str(frame.columns[0]), ax=ax)
-    known = fitted.design.spec.covariates
-    if variable is None and len(known) == 1:
-        variable = known[0]
-    if variable is None:
-        raise ArgumentError(f"plot_effects: which variable? One of {', '.join(map(repr, known))}.")
-    if kind == "ice":
-        return draw.plot_curves(ice(fitted, variable, **options), label=f"{response}", ax=ax)
-    if kind == "lek":
-        return draw.plot_lek(lek_profile(fitted, variable, **options), label=f"{response}", ax=ax)
-    frame = ale(fitted, variable, **options) if kind == "ale" else partial_dependence(fitted, variable, **options)
-    label = f"effect on {response}" if kind == "ale" else f"{response}"
-    return draw.plot_profile(frame, label=label, rug=functional.covariate(fitted, variable), ax=ax)

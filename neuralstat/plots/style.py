@@ -139,6 +139,17 @@ def number(value: float, digits: int = 4) -> str:
     return f"{float(value):.{digits}g}".replace("-", "\N{MINUS SIGN}")
 
 
+def plain(value: float, digits: int = 4) -> str:
+    """`number` without a power of ten where the number has at most seven figures before the point."""
+    size = abs(float(value))
+    if not 1e-3 <= size < 1e7:
+        return number(value, digits)
+    places = max(digits - 1 - int(np.floor(np.log10(size))), 0)
+    text = f"{float(value):.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
 def vector(
     name: str, value: Any, *, size: int | None = None, like: str = "", finite: bool = False
 ) -> np.ndarray:

@@ -10,7 +10,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import raw
 
 import neuralstat as ns
 from neuralstat.cli import main
@@ -46,7 +45,7 @@ def test_fit_prints_the_summary_and_writes_files(folder, capsys):
                "fit.nst", "--predictions", "fitted.csv"]  # fmt: skip
     assert main(["fit", "y ~ x", "data.csv", *FAST, *options]) == 0
     out, err = capsys.readouterr()
-    fit = raw.neuralnet("y ~ x", pd.read_csv("data.csv"), hidden=2, threshold=0.1, random_state=1, rep=2)
+    fit = ns.neuralnet("y ~ x", pd.read_csv("data.csv"), hidden=2, threshold=0.1, random_state=1, rep=2)
     assert out == str(fit.summary()) + "\n"
     assert err.splitlines() == [
         f"written: {f}" for f in ("fit.nst", "fitted.csv", "fit.png", "net.png", "err.png")

@@ -188,3 +188,16 @@ def test_data_in_parts(data):
     whole = raw.neuralnet(formula, data, hidden=0, algorithm="lm", threshold=1e-8)
     np.testing.assert_allclose(fit.params, whole.params, rtol=1e-8)
     assert fit.design.frame["t"].equals(whole.design.frame["t"])
+
+
+def test_effects(data):
+    """Dates are no numbers to take slopes in; profiles go over the dates that occur."""
+    fit = ns.neuralnet("y ~ t.dt.month + x", data, hidden=0, standardize=True, rep=1)
+    effects = fit.marginal_effects()
+    assert list(effects.index) == ["x"] and effects["dy/dx"].iloc[0] == pytest.approx(fit.params["x.to.y"])
+    profile = fit.partial_dependence("t")["mean"]
+    slope = np.polyfit(data["t"].dt.month, profile.to_numpy(), 1)[0]
+    assert slope == pytest.approx(fit.params["t.dt.month.to.y"])
+    lone = ns.neuralnet("y ~ t.dt.month", data, hidden=0, standardize=True, rep=1)
+    with pytest.raises(ArgumentError, match="variables: 't' hold dates"):
+        lone.marginal_effects()

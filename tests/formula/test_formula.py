@@ -245,7 +245,7 @@ def test_levels_without_rows_get_no_output(data):
     [
         ("g + y ~ x", DataError, "'g' is a factor and cannot stand beside"),
         ("y * y2 ~ x", ArgumentError, "joined by '\\+'"),
-        ("cbind(y, y2) ~ x", ArgumentError, "y1 \\+ y2"),
+        ("cbind(y, y2) ~ x", ArgumentError, "'y \\+ y2 ~ x'"),
         ("y + ~ x", ArgumentError, "empty term"),
         ("~ x", ArgumentError, "no response"),
         ("y ~", ArgumentError, "no covariates"),

@@ -189,14 +189,16 @@ def test_penalty_that_shrinks_noise_is_a_note_and_one_that_shrinks_a_signal_an_e
     assert "linear model explains 98" in row.where or "linear model explains 99" in row.where
 
 
-def test_other_repetitions_that_collapsed_are_a_warning(data):
-    """They are in the mean that predict() gives."""
+@pytest.mark.parametrize(("collapsed", "severity"), [(1, "warning"), (2, "error")])
+def test_other_repetitions_that_collapsed_are_in_the_mean(data, collapsed, severity):
+    """Predictions are means over the repetitions: where half of them are constants, these are half constants."""
     good = ns.neuralnet("y ~ a", data, **{**NET, "hidden": 1, "penalty": ns.decay(0.01)}).fit.theta[0]
-    flat = np.array([60.0, 0, 0, 0])
-    fit, warned = heard("y ~ a", data, hidden=1, standardize=True, rep=2, startweights=[flat, good], threshold=50,
-                        algorithm="rprop+")  # fmt: skip
-    row = one(changed(fit, theta=np.stack([flat, good]), loss=np.array([150.0, fit.fit.loss[1]])), "collapsed")
-    assert row.severity == "warning" and row.where.startswith("repetition 1:") and not warned
+    start = [np.array([60.0, 0, 0, 0])] * collapsed + [good] * (4 - collapsed)
+    fit = ns.neuralnet("y ~ a", data, hidden=1, standardize=True, rep=4, startweights=start, threshold=50, algorithm="rprop+")
+    loss = np.r_[np.full(collapsed, 149.4), fit.fit.loss[collapsed:]]  # 149.5 is that of a constant
+    row = one(changed(fit, theta=np.stack(start), loss=loss), "collapsed")
+    names = "repetition 1:" if collapsed == 1 else "repetitions 1, 2:"
+    assert row.severity == severity and row.where.startswith(names)
 
 
 def test_one_output_that_collapsed_among_several(data):

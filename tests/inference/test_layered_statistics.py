@@ -298,7 +298,7 @@ def test_select_among_layers(series):
     candidates = {"one": [L.LSTM(1)], "two": [L.LSTM(2)], "flat": [L.Flatten()]}
     same = {"algorithm": "lm", "threshold": 1e-3, "family": "gaussian"}
     found = ns.select("flow ~ lags(flow, 4)", series, layers=candidates, decay=[0.01, 1.0], criterion="bic", rep=2,
-                      average=False, random_state=1, **same)  # fmt: skip
+                      average=False, random_state=1, standardize=False, **same)  # fmt: skip
     assert found.path["hidden"].tolist() == ["one", "one", "two", "two", "flat", "flat"]
     assert found.path["criterion"].notna().all()
     chosen = found.path[found.path["selected"]].iloc[0]

@@ -97,7 +97,7 @@ def test_factors_lags_images_and_offsets(data):
     with pytest.raises(DataError, match="held an array of shape"):
         net.predict(images[0])
     both = raw.neuralnet("k ~ x", data, hidden=0, family="poisson", offset="z", algorithm="lm")
-    with pytest.raises(DataError, match="new has shape.*reads 'x', 'z' by name"):
+    with pytest.raises(DataError, match=r"new has shape.*reads 'x', 'z' by name"):
         both.predict([1.0, 2.0])
 
 
@@ -131,7 +131,7 @@ def test_validation_pairs_and_folds_take_arrays(data):
 @pytest.mark.parametrize(
     ("new", "error", "message"),
     [
-        ([[1.0, 2.0], [3.0, 4.0]], DataError, r"new has shape \(2, 2\), but the formula reads 'x', 'z' by name: give a table"),
+        ([[1.0, 2.0], [3.0, 4.0]], DataError, r"new has shape \(2, 2\), but the formula reads 'x', 'z' by name: give"),
         ([1.0, 2.0], DataError, r"new has shape \(2,\), but the formula reads 'x', 'z' by name"),
         (pd.Series([1.0], name="x"), DataError, r"new is one column \('x'\), but the model needs 2 column\(s\): 'x', 'z'"),
         (pd.Series({"x": 1.0, "z": 2.0}), DataError, r"new is a Series whose labels are the columns 'x', 'z', one row"),

@@ -52,7 +52,7 @@ def test_parametric_bootstrap_keeps_the_correlation_of_outputs():
     table = pd.DataFrame({"x": rng.normal(size=200)})
     table["a"], table["b"] = table.x + noise[:, 0], 2 * table.x + noise[:, 1]
     fit = raw.neuralnet("a + b ~ x", table, hidden=0, algorithm="lm", threshold=1e-8)
-    drawn = responses(fit, "parametric", 200, np.random.SeedSequence(1), "best") - fit.predict().to_numpy().T
+    drawn = responses(fit.fitted, "parametric", 200, np.random.SeedSequence(1), "best") - fit.predict().to_numpy().T
     residuals = fit.resid.to_numpy().T
     np.testing.assert_allclose(np.cov(drawn.transpose(1, 0, 2).reshape(2, -1)), residuals @ residuals.T / 198, rtol=0.03)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuralstat.jit import simd
+from neuralstat.jit import simd, vector_code
 from neuralstat.jit.compile import entry
 
 M = 208  # a multiple of PAD that is none of any tile
@@ -72,12 +72,12 @@ def test_long_sums_keep_their_order():
     weighted(out, w.ravel(), 1, 301, 1, 1, values, 8, 300, M)
     short = np.zeros((10, 264))
     for r in range(8):  # by parts below the limit, with the sum so far as bias
-        for i in range(0, M, simd.PAD):
+        for i in range(0, M, vector_code.PAD):
             total = np.array([w[r, 0]])
             for j in range(0, 300, 100):
                 part = np.concatenate([total, w[r, 1 + j : 101 + j]])
                 column = np.zeros((103, 264))
-                column[2:102, :simd.PAD] = values[2 + j : 102 + j, i : i + 1]
-                weighted(short, part, 1, 101, 1, 1, column, 1, 100, simd.PAD)
+                column[2:102, :vector_code.PAD] = values[2 + j : 102 + j, i : i + 1]
+                weighted(short, part, 1, 101, 1, 1, column, 1, 100, vector_code.PAD)
                 total = short[1, :1].copy()
             assert out[1 + r, i] == total[0]

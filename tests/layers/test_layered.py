@@ -238,6 +238,7 @@ def test_freeze_and_exclude(data):
             raw.neuralnet("y ~ pixels", data, algorithm="adam", epochs=1, freeze=freeze, **given)
 
 
+@raw.CUT_SHORT
 def test_update_goes_on(data):
     given = {"layers": [*IMAGES], "algorithm": "sgd", "batch_size": 16, "shuffle": False, "random_state": 1, "rep": 2}
     half = raw.neuralnet("y ~ pixels", data, epochs=2, **given)
@@ -289,6 +290,7 @@ def digits():
             {k: v[~low][60:400] for k, v in every.items()})  # fmt: skip
 
 
+@raw.CUT_SHORT
 def test_a_new_head_on_digits(digits):
     """Features learned on 0 to 4 serve 5 to 9: frozen first, then all layers at a smaller rate."""
     low, few, rest = digits

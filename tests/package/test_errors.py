@@ -207,7 +207,7 @@ def test_unknown_arguments_hint_at_ours(given, ours):
 
 @pytest.mark.parametrize(
     ("new", "words"),
-    [(5, "new must be.*int"), ("abc", "new must be.*str"), (np.zeros((3, 3)), "new must be.*ndarray"),
+    [(5, "new must be.*int"), ("abc", "new must be.*str"), (np.zeros((3, 3)), "new has shape .*by name"),
      ({"x": [1.0]}, "no column 'z', 'g'"), ({"x": [1.0], "z": [1.0], "g": ["zz"]}, "column 'g': level.*'zz'"),
      ({"x": ["s"], "z": [1.0], "g": ["a"]}, "column 'x' was numeric"),
      ({"x": [INF], "z": [1.0], "g": ["a"]}, "column 'x' is infinite")],

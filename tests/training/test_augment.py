@@ -228,6 +228,7 @@ def test_augmenters_are_saved(tmp_path):
         _pack_augmenter(lambda images, **_: images)
 
 
+@raw.CUT_SHORT
 def test_fits_of_formulas(tmp_path):
     data = ns.datasets.digits()
     data = {name: values[:150] for name, values in data.items()}
