@@ -3,53 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError
 from ..functions import links as codes
-
-
-@dataclass(frozen=True, repr=False)
-class Link:
-    """A link function: ``link(mu)`` is the linear predictor eta.
-
-    Attributes
-    ----------
-    name : str
-    parameter : float
-        Exponent of a power link, alpha of the negative binomial's; else 0.
-    code : int
-        What kernels are told.
-    means : (float, float)
-        Open interval of means on which the link is defined.
-    """
-
-    name: ClassVar[str]
-    code: ClassVar[int]
-    means: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
-    parameter: float = 0.0
-
-    def __call__(self, mu: Any) -> Any:
-        """The linear predictor of a mean."""
-        raise NotImplementedError
-
-    def inverse(self, eta: Any) -> Any:
-        """The mean of a linear predictor."""
-        raise NotImplementedError
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        """d mu / d eta."""
-        raise NotImplementedError
-
-    def deriv(self, mu: Any) -> Any:
-        """d eta / d mu."""
-        return 1 / self.inverse_deriv(self(mu))
-
-    def __repr__(self) -> str:
-        return repr(self.name)
+from .link import Link, log1mexp, log_
+from .probabilities import Cauchy, CLogLog, LogC, Logit, LogLog, Probit
 
 
 class Identity(Link):
@@ -82,98 +43,13 @@ class Log(Link):
 
     inverse_deriv = inverse
 
+    def log_inverse(self, eta: Any) -> Any:
+        return np.asarray(eta, dtype=float)
 
-class Logit(Link):
-    """eta = log(mu / (1 - mu))."""
+    log_slope = log_inverse
 
-    name, code, means = "logit", codes.LOGIT, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        from scipy.special import logit
-
-        return logit(mu)
-
-    def inverse(self, eta: Any) -> Any:
-        from scipy.special import expit
-
-        return expit(eta)
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        e = np.exp(-np.abs(eta))
-        return e / (1 + e) ** 2
-
-
-class Probit(Link):
-    """eta = Phi^-1(mu), of the standard normal distribution function Phi."""
-
-    name, code, means = "probit", codes.PROBIT, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        from scipy.special import ndtri
-
-        return ndtri(mu)
-
-    def inverse(self, eta: Any) -> Any:
-        from scipy.special import ndtr
-
-        return ndtr(eta)
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        with np.errstate(under="ignore"):
-            return np.exp(-0.5 * np.square(eta)) / math.sqrt(2 * math.pi)
-
-
-class CLogLog(Link):
-    """eta = log(-log(1 - mu))."""
-
-    name, code, means = "cloglog", codes.CLOGLOG, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log(-np.log1p(-np.asarray(mu, dtype=float)))
-
-    def inverse(self, eta: Any) -> Any:
-        with np.errstate(over="ignore", under="ignore"):
-            return -np.expm1(-np.exp(eta))
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        eta = np.minimum(eta, 700.0)
-        with np.errstate(over="ignore", under="ignore"):
-            return np.exp(eta - np.exp(eta))
-
-
-class LogLog(Link):
-    """eta = -log(-log(mu))."""
-
-    name, code, means = "loglog", codes.LOGLOG, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return -np.log(-np.log(mu))
-
-    def inverse(self, eta: Any) -> Any:
-        with np.errstate(over="ignore", under="ignore"):
-            return np.exp(-np.exp(-np.asarray(eta, dtype=float)))
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        eta = np.maximum(eta, -700.0)
-        with np.errstate(over="ignore", under="ignore"):
-            return np.exp(-np.exp(-eta) - eta)
-
-
-class Cauchy(Link):
-    """eta = tan(pi (mu - 1/2)), the quantile of the Cauchy distribution."""
-
-    name, code, means = "cauchy", codes.CAUCHY, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        return np.tan(np.pi * (np.asarray(mu, dtype=float) - 0.5))
-
-    def inverse(self, eta: Any) -> Any:
-        return np.arctan2(1.0, -np.asarray(eta, dtype=float)) / np.pi
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        return 1 / (np.pi * (1 + np.square(eta)))
+    def log_complement(self, eta: Any) -> Any:
+        return log1mexp(eta)
 
 
 class Power(Link):
@@ -200,23 +76,11 @@ class Power(Link):
         with np.errstate(all="ignore"):
             return np.power(np.asarray(eta, dtype=float), 1 / self.parameter - 1) / self.parameter
 
+    def log_inverse(self, eta: Any) -> Any:
+        return log_(eta) / self.parameter
 
-class LogC(Link):
-    """eta = log(1 - mu)."""
-
-    name, code, means = "logc", codes.LOGC, (0.0, 1.0)
-
-    def __call__(self, mu: Any) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log1p(-np.asarray(mu, dtype=float))
-
-    def inverse(self, eta: Any) -> Any:
-        with np.errstate(over="ignore"):
-            return -np.expm1(eta)
-
-    def inverse_deriv(self, eta: Any) -> Any:
-        with np.errstate(over="ignore"):
-            return -np.exp(eta)
+    def log_slope(self, eta: Any) -> Any:
+        return (1 / self.parameter - 1) * log_(eta) - math.log(abs(self.parameter))
 
 
 class NegativeBinomialLink(Link):
@@ -236,6 +100,12 @@ class NegativeBinomialLink(Link):
     def inverse_deriv(self, eta: Any) -> Any:
         mu = self.inverse(eta)
         return mu * (1 + self.parameter * mu)
+
+    def log_inverse(self, eta: Any) -> Any:
+        return np.asarray(eta, dtype=float) - log1mexp(eta) - math.log(self.parameter)
+
+    def log_slope(self, eta: Any) -> Any:
+        return self.log_inverse(eta) - log1mexp(eta)  # 1 + alpha mu = 1 / (1 - exp(eta))
 
 
 #: name -> link without parameter, or class of links with one

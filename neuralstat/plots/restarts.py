@@ -8,6 +8,7 @@ import numpy as np
 
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
+from neuralstat.plots.diagram_layout import text_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,8 +117,6 @@ def _mark(ax: Axes, rank: np.ndarray, errors: np.ndarray, color: str) -> None:
 
 def _write(ax: Axes, rank: np.ndarray, errors: np.ndarray, found: list[np.ndarray]) -> None:
     """Write error and count of the optima below or above them, where no other label or point is: the best first."""
-    from neuralstat.plots.diagram_layout import text_size
-
     shown = found if len(found) <= LABELLED else found[:1]
     words = _words([float(errors[m].min()) for m in shown])
     unit = 72 / ax.figure.dpi

@@ -20,6 +20,7 @@ from ..likelihood.criteria import info_criteria, r_criterion
 from ..network.objective import resolve_activation
 from . import tables
 from .call import call
+from .coefficients import coefficient_tables, deviance_rows
 from .tables import Pairs, Table, layers_table
 
 SHOWN = 10  # repetitions listed
@@ -111,12 +112,16 @@ def summary(fit: Any) -> Summary:
         else fitted.formula
     )
     criteria = _criteria(fitted)
-    parts = [_repetitions(fitted), _goodness(fitted)]
+    coefficients, notes = coefficient_tables(fitted)
+    parts = [*coefficients, _repetitions(fitted), _goodness(fitted)]
     if fitted.settings.layers is not None:
         parts.insert(0, _layers(fitted))
+    deviances = deviance_rows(fitted, with_df=fitted.settings.compat is None and not _costly(fitted))
+    if deviances:
+        parts.append(Table("Deviance of the best repetition", ("", ""), deviances, left=1))
     if criteria:
         parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
-    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, _notes(fitted))
+    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, [*notes, *_notes(fitted)])
 
 
 def _header(fitted: Fitted) -> list[tuple[str, str]]:
@@ -251,6 +256,8 @@ def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
                 rows.append((f"{label} (df = {float(df):.4g}, {df.method})", f"{value:.6g}"))
         except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
             rows.append(("AIC", f"not defined: {error}"))
+    if not fitted.settings.likelihood and fitted.settings.compat != "R":
+        return rows  # R's count of weights is no degrees of freedom
     b = fitted.best
     p = int(found(fitted, "weights", b + 1))
     rows.append((f"R's aic (2 error + 2 p, p = {p:,} weights)", f"{r_criterion(fitted, 2.0)[b]:.6g}"))

@@ -161,7 +161,7 @@ def test_the_rules_see_relative_imports_and_functions():
     assert ("neuralstat.layers.conv.conv2d_forward", "layers.conv", TOP) in found
     assert ("neuralstat.jit.compile.jit", "jit.compile", TOP) in found
     found = {(i.name, i.target, i.where) for i in rooms.imports_of("plots.style")}
-    assert ("matplotlib.figure.Figure", None, FUNCTION) in found
+    assert ("matplotlib.patheffects.Stroke", None, FUNCTION) in found
     assert rooms.circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
 
 

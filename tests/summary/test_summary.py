@@ -182,7 +182,7 @@ def test_html_and_latex_say_the_same(frame):
                 assert cell in words and escape(cell) in latex
     for note in summary.notes:
         assert note in words and escape(note) in latex
-    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 5
 
 
 def test_escapes():
@@ -201,6 +201,7 @@ def test_long_values_have_lines_of_their_own():
 def test_repr_is_the_page_and_the_call_is_readable(frame):
     fit = fitted("y ~ x", frame, act_fct=lambda z: z / (1 + abs(z)), random_state=np.random.default_rng(1))
     assert repr(fit.summary()) == str(fit) == str(fit.summary())
-    assert (
-        fit.call == "neuralnet('y ~ x', data, hidden=(2,), act_fct=custom, threshold=0.1, random_state=...)"
+    assert fit.call == (
+        "neuralnet('y ~ x', data, hidden=(2,), act_fct=custom, algorithm='rprop+', threshold=0.1, rep=1, standardize=False, "
+        "random_state=...)"
     )
