@@ -141,6 +141,8 @@ def neuralnet(
     learningrate_factor: Any = LEARNINGRATE_FACTOR,
     penalty: Any = None,
     weights: Any = None,
+    freq_weights: Any = None,
+    var_weights: Any = None,
     offset: Any = None,
     standardize: Any = "auto",
     missing: str = "drop",
@@ -229,8 +231,14 @@ def neuralnet(
         Limits of the step sizes, and their factors after and without a change of sign.
     penalty : Penalty, optional
         ``decay(lam)``, ``elimination(lam)``, ``l1(lam)``, ``elastic_net(l1, l2)``, and sums of them.
-    weights, offset : str or array, optional
-        Case weights; known part of the linear predictor.
+    weights, freq_weights, var_weights : str or array, optional
+        Weights of the rows, a column's name or a value per row. Precision weights (``weights``, or ``var_weights`` as in
+        statsmodels: one of them): the variance is dispersion * V(mean) / weight; of binomial proportions numbers of
+        trials. Frequencies (``freq_weights``): a row stands for so many equal observations, and everything is as if it
+        were repeated; `nobs`, degrees of freedom and criteria count these. Both multiply the row's error. A row of weight 0
+        is no observation, as in R: it is predicted, and not counted.
+    offset : str or array, optional
+        Known part of the linear predictor.
     standardize : {"auto", True, False}
         Centre and scale covariates (and a gaussian response under the identity link) inside the model; everything is
         reported in original units, weights too. "auto" leaves array terms as they are, and scales nothing under

@@ -133,7 +133,7 @@ def report(results: NeuralNetResults) -> dict[str, Any]:
             "formula": results.formula,
             "topology": results.network.topology,
             "observations": results.nobs,
-            "rows_dropped": int(results.design.kept.size - results.nobs),
+            "rows_dropped": int(results.design.kept.size - results.fitted.n_rows),
             "weights_trained": results.k_params,
             "converged": results.converged,
             "best": results.best,

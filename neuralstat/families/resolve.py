@@ -10,6 +10,7 @@ from ..errors import ArgumentError, FileFormatError
 from ..functions.deviance import WIDTH
 from ..functions.losses import CUSTOM, FAMILY
 from ..network.objective import ActivationSpec, Objective, objective, resolve_activation
+from ..symbolic.custom import Loss
 from .family import (
     Binomial,
     Family,
@@ -167,8 +168,6 @@ def resolve_objective(
                 f"err_fct: unknown error function {err_fct!r}.{hint} Known: {known}; or a function err(x, y)."
             )
         err_fct = named_error(err_fct)
-    from ..symbolic.custom import Loss
-
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
         try:
             err_fct = Loss(err_fct)
@@ -182,8 +181,6 @@ def resolve_objective(
 @functools.cache
 def named_error(name: str) -> Any:
     """The `Loss` of an entry of `ERRORS`."""
-    from ..symbolic.custom import Loss
-
     return Loss(ERRORS[name], name=name)
 
 

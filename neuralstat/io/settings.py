@@ -13,6 +13,7 @@ from ..families import family_from_json
 from ..layers import LAYERS
 from ..network.penalties import PENALTIES
 from ..optimizers import from_plain
+from ..symbolic.custom import Activation, Loss
 from ..training.settings import DEFAULT_ALGORITHM, DefaultName, Settings
 from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
@@ -101,8 +102,6 @@ def _pack_part(part: Any) -> list[Any]:
 
 def _pack_function(value: Any, name: str, writer: Writer) -> Any:
     """A name, or an expression of a user's function."""
-    from ..symbolic.custom import Activation, Loss
-
     if isinstance(value, list | tuple):
         return [_pack_function(v, name, writer) for v in value]
     if value is None or isinstance(value, str):
@@ -116,8 +115,6 @@ def _pack_function(value: Any, name: str, writer: Writer) -> Any:
 
 
 def _unpack_function(entry: Any, name: str) -> Any:
-    from ..symbolic.custom import Activation, Loss
-
     if isinstance(entry, list):
         return [_unpack_function(e, name) for e in entry]
     if entry is None or isinstance(entry, str):

@@ -12,6 +12,7 @@ from ..errors import ArgumentError
 from ..functions.activations import ACTIVATIONS, ALIASES, activation_values
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
 from ..functions.losses import LOSSES
+from ..symbolic.custom import Activation
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,6 @@ def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
             raise ArgumentError(f"{argument}: unknown activation function {given!r}. Known: {known}; or a function.")
         kind = ACTIVATIONS[name]
         return ActivationSpec(name, kind.code, kind.parameter)
-    from ..symbolic.custom import Activation
-
     if isinstance(given, Callable) and not isinstance(given, Activation):  # type: ignore[arg-type]
         try:
             given = Activation(given)

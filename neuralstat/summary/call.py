@@ -10,6 +10,7 @@ import pandas as pd
 from ..fitted import Fitted
 from ..insight.layers import layer_call
 from ..network.penalties import Penalty
+from ..symbolic.custom import Activation, Loss
 from ..training.settings import DefaultName, Settings
 
 _WATCHED = ("lifesign", "lifesign_step", "progress")  # how the fit was watched is no part of it
@@ -45,8 +46,6 @@ def _argument(name: str, value: Any, usual: Any) -> str | None:
 
 def _shown(value: Any) -> str:
     """A value as it is written in the call: functions by name, a Generator without its address."""
-    from ..symbolic.custom import Activation, Loss  # imports sympy
-
     if isinstance(value, list | tuple):
         ends = "[]" if isinstance(value, list) else "()" if len(value) != 1 else ("(", ",)")
         return ends[0] + ", ".join(map(_shown, value)) + ends[1]

@@ -14,7 +14,6 @@ from typing import Any
 import numba
 import numpy as np
 
-from neuralstat import symbolic
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.jit.call import UNCOMPILED
 from neuralstat.symbolic import programs
@@ -240,22 +239,24 @@ def _build(
     kind: str, arguments: tuple[str, ...], given: dict[str, Any], order: dict[str, tuple[str, ...]]
 ) -> tuple[Program, Extra]:
     """Trace and differentiate what can be; keep functions given by hand that cannot be traced as they are."""
+    from neuralstat.symbolic import derive  # imports sympy
+
     variable = arguments[0]
     extra: list[tuple[str, Callable[..., float]]] = []
 
     def part(key: str, may_be_opaque: bool) -> Any:
         try:
-            return symbolic.trace(given[key], order[key])
+            return derive.trace(given[key], order[key])
         except ArgumentError:
             if not may_be_opaque:
                 raise
             function = _opaque(kind, key, given[key], len(arguments))
             extra.append((f"user_{key}", function))
-            return symbolic.opaque(f"user_{key}", order[key])
+            return derive.opaque(f"user_{key}", order[key])
 
     value = part("f", given["slope"] is not None)
     if given["slope"] is None:
-        first, derived = symbolic.differentiate(value, variable)
+        first, derived = derive.differentiate(value, variable)
     else:
         first, derived = part("slope", True), None
     if given["curvature"] is not None:
@@ -268,8 +269,8 @@ def _build(
             "or write slope with arithmetic, comparisons, np.where and functions such as exp, log, tanh"
         )
     else:
-        second = symbolic.slope_of(first, variable)
-    return symbolic.program((value, first, second), arguments), tuple(extra)
+        second = derive.slope_of(first, variable)
+    return derive.program((value, first, second), arguments), tuple(extra)
 
 
 def _opaque(kind: str, key: str, function: Any, count: int) -> Callable[..., float]:

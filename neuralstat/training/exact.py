@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ITERATIONS = 200
 HALVINGS = 60
+FLOOR = 1e-12  # least weight beside the largest
 SMALLEST_GAIN = 1e-15  # relative fall of the objective below which a step is the last
 MOST_NUMBERS = 50_000_000  # of a design
 MOST_WORK = 1e11  # products of one least squares problem
@@ -75,13 +76,13 @@ def train_exactly(
     free = np.atleast_2d(free)
     theta = np.array(start, float)
     steps, status = np.ones(b, np.int64), np.zeros(b, np.int64)
+    exact = cpu.Data(*(a if a.dtype == np.int64 else np.ascontiguousarray(a, np.float64) for a in data))
     for k in range(b):
-        problem = _Problem(network, data, k, theta[k], free[k if free.shape[0] > 1 else 0], penalty)
+        problem = _Problem(network, exact, k, theta[k], free[k if free.shape[0] > 1 else 0], penalty)
         theta[k], steps[k], done = problem.solve()
         status[k] = cpu.CONVERGED if done else cpu.STALLED
     loss, reached = np.empty(b), np.empty(b)
     net = network.net()
-    exact = cpu.Data(*(a if a.dtype == np.int64 else np.ascontiguousarray(a, np.float64) for a in data))
     for k in range(b):
         grad = np.empty(theta.shape[1])
         loss[k] = cpu.loss_gradient(net, exact, theta[k], k, 0, as_python(cpu.n_seen)(exact, k), grad)
@@ -103,6 +104,8 @@ class _Problem:
         family = family_of(network)
         assert family is not None
         self.family = family
+        self._net, self._data, self._b = network.net(), data, b
+        self._n = as_python(cpu.n_seen)(data, b)
         rows: Any = slice(None)
         if data.rows.shape[1]:
             rows = data.rows[b if data.rows.shape[0] > 1 else 0]
@@ -146,16 +149,51 @@ class _Problem:
                 weight = self.w * rise**2 / self.family.variance(mu)
                 working = (self.y[k] - mu) / rise
             use = np.isfinite(weight) & np.isfinite(working) & (weight > 0)
-            if not move.any() or not use.any():
-                return step, not move.any()
+            if not move.any():
+                return step, True
+            if not use.any():
+                return self._rounded(k, step)
             delta = self._least_squares(k, np.sqrt(weight[use]), working[use], use, move)
             moved, lower = self._descend(k, delta, value)
             gain = value - lower
             self.theta[k] = moved
             if not gain > SMALLEST_GAIN * max(abs(value), abs(lower)):
-                return step, self._at_optimum(k)
+                return (step, True) if self._at_optimum(k) else self._rounded(k, step)
             value = lower
         return ITERATIONS, self._at_optimum(k)
+
+    def _rounded(self, k: int, step: int) -> tuple[int, bool]:
+        """Go on where means round to the ends of their range, so that weights vanish: gradients of the kernels instead.
+
+        They are of the linear predictor, and weights are kept from 0, which only shortens steps.
+        """
+        move, length = self.free[k], self.length[self.free[k]]
+        value = self._value(k, self.theta[k])
+        for more in range(ITERATIONS):
+            gradient = self._gradient(k)[move]
+            eta = self.known[k] + self.design @ self.theta[k]
+            with np.errstate(all="ignore"):
+                rise = self.family.link.inverse_deriv(eta)
+                weight = self.w * rise**2 / self.family.variance(self.family.link.inverse(eta))
+            top = np.max(weight[np.isfinite(weight)], initial=0.0)
+            weight = np.where(np.isfinite(weight), np.maximum(weight, FLOOR * top), FLOOR * top)
+            a = self.design[:, move] / length
+            bend = (a.T * weight) @ a + np.diag(self.decay[k, move] / length**2)
+            delta = np.zeros(self.per_unit)
+            delta[move] = -np.linalg.lstsq(bend, gradient / length, rcond=1e-14)[0] / length
+            moved, lower = self._descend(k, delta, value)
+            gain = value - lower
+            self.theta[k] = moved
+            if not gain > SMALLEST_GAIN * max(abs(value), abs(lower)):
+                return step + more, self._at_optimum(k)
+            value = lower
+        return step + ITERATIONS, self._at_optimum(k)
+
+    def _gradient(self, k: int) -> np.ndarray:
+        """(1 + D,) gradient of half deviance and penalty in the weights of output k."""
+        grad = np.empty(self.theta.size)
+        cpu.loss_gradient(self._net, self._data, self.theta.ravel(), self._b, 0, self._n, grad)
+        return grad.reshape(self.theta.shape)[k] + self.decay[k] * self.theta[k]
 
     def _begin(self, k: int) -> None:
         """Start at the mean: slopes 0, the constant at the link of the mean response."""
@@ -199,9 +237,10 @@ class _Problem:
         low, high = self.family.predictor_range(1.0 if self.y[k].mean() >= 0 else -1.0)
         if not np.all((eta > low) & (eta < high)) and np.isfinite([low, high]).any():
             return np.inf
-        with np.errstate(all="ignore"):
-            mu = self.family.link.inverse(eta)
-            value = self.family.deviance(self.y[k : k + 1], mu[np.newaxis], self.w) / 2
+        theta = self.theta.copy()
+        theta[k] = beta
+        unused = np.empty(theta.size)
+        value = float(cpu.loss_gradient(self._net, self._data, theta.ravel(), self._b, 0, self._n, unused))
         value += float(np.sum(self.decay[k] * beta**2)) / 2
         return value if np.isfinite(value) else np.inf
 
@@ -212,11 +251,10 @@ class _Problem:
         with np.errstate(all="ignore"):
             score = self.w * (self.y[k] - mu) * self.family.link.inverse_deriv(eta) / self.family.variance(mu)
         score = np.where(np.isfinite(score), score, 0.0)
-        gradient = self.design.T @ score - self.decay[k] * self.theta[k]
         size = np.abs(self.design.T) @ np.abs(score) + self.decay[k] * np.abs(self.theta[k])
         move = self.free[k]
         scale = np.maximum(size, self.length * np.sqrt(np.sum(self.w)) * 1e-3)
-        return bool(np.all(np.abs(gradient[move]) <= 1e-6 * scale[move]))
+        return bool(np.all(np.abs(self._gradient(k)[move]) <= 1e-6 * scale[move]))
 
     # softmax -----------------------------------------------------------------------------------------------
 

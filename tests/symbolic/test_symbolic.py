@@ -21,9 +21,10 @@ from places import ROOT
 
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.jit.call import call_activation, call_loss
-from neuralstat.symbolic import compile_scalar, differentiate, programs, trace
+from neuralstat.symbolic import programs
 from neuralstat.symbolic.accuracy import high_precision
 from neuralstat.symbolic.custom import Activation, Loss
+from neuralstat.symbolic.derive import compile_scalar, differentiate, trace
 
 # ruff: noqa: F821, E501 (undefined names are part of what is tested)
 
