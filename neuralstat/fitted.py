@@ -84,9 +84,15 @@ class Fitted:
         return self.fit.theta.shape[0]
 
     @property
-    def nobs(self) -> int:
-        """n, rows used in the fit."""
+    def n_rows(self) -> int:
+        """n, rows used in the fit, also those of weight 0."""
         return self.design.y.shape[1]
+
+    @property
+    def nobs(self) -> float:
+        """Observations: rows of positive weight, each as often as its frequency says; whole unless frequencies are not."""
+        count = self.design.observations
+        return int(count) if count == int(count) else count
 
     @property
     def k_params(self) -> int:
@@ -113,13 +119,34 @@ class Fitted:
 
     @functools.cached_property
     def case_weights(self) -> np.ndarray:
-        """(n,) case weights, 1 where none were given."""
-        return np.ones(self.nobs) if self.design.weights is None else self.design.weights
+        """(n,) case weights, precision times frequency (and the class's weight); 1 where none were given."""
+        return np.ones(self.n_rows) if self.design.weights is None else self.design.weights
+
+    @functools.cached_property
+    def frequencies(self) -> np.ndarray:
+        """(n,) how many equal observations each row stands for; 0 where its weight is 0."""
+        often = 1.0 if self.design.frequencies is None else self.design.frequencies
+        return np.where(self.case_weights > 0, often, 0.0)
+
+    @functools.cached_property
+    def own_weights(self) -> np.ndarray:
+        """(n,) case weights of one of the observations that a row stands for."""
+        return self.case_weights / np.where(self.frequencies > 0, self.frequencies, 1.0)
+
+    @functools.cached_property
+    def row_precisions(self) -> np.ndarray | None:
+        """(n,) case weights but those of classes, which belong to the loss and say nothing of the response's variance.
+
+        Precision times frequency: what the mean of the observations that a row stands for has. None where none were given.
+        """
+        return unweighed(self.design, self.settings.class_weight).weights
 
     @functools.cached_property
     def precisions(self) -> np.ndarray | None:
-        """(n,) case weights but those of classes, which belong to the loss and say nothing of the response's variance."""
-        return unweighed(self.design, self.settings.class_weight).weights
+        """(n,) precision weights of single observations: `row_precisions` without frequencies; None where none were given."""
+        if self.row_precisions is None or self.design.frequencies is None:
+            return self.row_precisions
+        return self.row_precisions / np.where(self.frequencies > 0, self.frequencies, 1.0)
 
     @functools.cached_property
     def family(self) -> Family | None:
@@ -151,10 +178,14 @@ class Fitted:
         return self.family
 
     @property
-    def n_values(self) -> int:
-        """Observed values of positive weight; a multinomial row counts once."""
-        n = int(np.count_nonzero(self.case_weights))
-        return n if isinstance(self.family, Multinomial) else n * self.design.y.shape[0]
+    def dispersed(self) -> bool:
+        """Whether the noise has a dispersion that is estimated (also where the error belongs to no family)."""
+        return self.family is None or self.family.dispersed
+
+    @property
+    def n_values(self) -> float:
+        """Observed values: observations times outputs; a multinomial one counts once."""
+        return self.nobs if isinstance(self.family, Multinomial) else self.nobs * self.design.y.shape[0]
 
     @property
     def k_identified(self) -> int:
@@ -286,6 +317,19 @@ class Fitted:
         """
         theta = self.fit.theta[list(numbers)].astype(float)
         return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
+
+    def predictors(self, raw: np.ndarray) -> np.ndarray:
+        """Linear predictors (..., K, m) of the family's link, units of the response, from what kernels give.
+
+        Raises
+        ------
+        ArgumentError
+            Where the error belongs to no family.
+        """
+        family, objective = self.likely, self.network.objective
+        if objective.of_predictor:  # a response is scaled under the identity link alone
+            return self.original_means(raw)
+        return family.link(self.original_means(raw))
 
     def response(self, raw: np.ndarray) -> np.ndarray:
         """Predictions (B', K, m) in the units of the response, from what kernels give."""

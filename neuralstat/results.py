@@ -124,8 +124,8 @@ class NeuralNetResults:
         return self.fitted.nrep
 
     @property
-    def nobs(self) -> int:
-        """n, rows used in the fit."""
+    def nobs(self) -> float:
+        """Observations: rows used in the fit, of positive weight, each as often as ``freq_weights`` says; as in R."""
         return self.fitted.nobs
 
     @property
@@ -378,9 +378,15 @@ class NeuralNetResults:
         return likelihood.pearson_chi2(self.fitted, self.fitted.best)
 
     @property
-    def scale(self) -> float:
-        """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial."""
-        return likelihood.scale(self.fitted, self.fitted.best)
+    def scale(self) -> Any:
+        """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial.
+
+        Of several responses with one each the covariance matrix of their residuals (divided by the root of their variance
+        functions), as R's ``mlm``. NaN where no degrees of freedom are left.
+        """
+        found = likelihood.scale(self.fitted, self.fitted.best)
+        names = list(self.design.y_names)
+        return found if np.ndim(found) == 0 else pd.DataFrame(found, names, names)
 
     @property
     def ssr(self) -> float:
@@ -396,7 +402,8 @@ class NeuralNetResults:
         scale : None, "dev", "x2" or float
             Dispersion at which it is taken. None: as statsmodels, the maximum likelihood value deviance / n for the
             gaussian family with identity link and `scale` for the others; "dev": deviance / n for every family, as
-            R's ``logLik``; "x2": `scale`.
+            R's ``logLik``; "x2": `scale`. Several responses with a dispersion each: of each, with their covariances where
+            they are gaussian.
         """
         return likelihood.loglike(self.fitted, rep, scale)
 
@@ -412,7 +419,7 @@ class NeuralNetResults:
 
     @property
     def rsquared(self) -> float:
-        """1 - ssr / total sum of squares about the weighted means of the outputs."""
+        """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several."""
         return likelihood.rsquared(self.fitted)
 
     def pseudo_rsquared(self, kind: str = "cs") -> float:
@@ -421,7 +428,8 @@ class NeuralNetResults:
         Parameters
         ----------
         kind : {"cs", "mcf", "deviance"}
-            Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance.
+            Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance (the mean
+            of the outputs' where several have a dispersion each).
         """
         return likelihood.pseudo_rsquared(self.fitted, kind)
 
@@ -432,7 +440,8 @@ class NeuralNetResults:
         ----------
         kind : {"response", "deviance", "pearson", "working"}
             y - mu; signed roots of the weighted unit deviances, whose squares add up to the deviance;
-            (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu.
+            (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu. Of a row that stands for several observations
+            (``freq_weights``) those of one of them, as in statsmodels.
         rep : int or "best"
 
         Returns
@@ -476,7 +485,7 @@ class NeuralNetResults:
 
     @property
     def df_resid(self) -> float:
-        """Observed values minus degrees of freedom."""
+        """Observations minus degrees of freedom; of several responses with a dispersion each, n - df / K, as R's ``mlm``."""
         return likelihood.df_resid(self.fitted)
 
     def df(self, method: str = "jacobian", *, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
@@ -595,7 +604,7 @@ class NeuralNetResults:
 
     @property
     def aicc(self) -> float:
-        """AIC corrected for small samples, df by "jacobian"."""
+        """AIC corrected for small samples, which counts an estimated dispersion, too; df by "jacobian"."""
         return self.info_criteria("aicc")
 
     @property
@@ -640,7 +649,7 @@ class NeuralNetResults:
         """Weights of the best repetition by R's names, original units."""
         return coefficients.params(self.fitted)
 
-    def cov_params(self, cov_type: str | None = None, rep: Any = "best", scale: float | None = None) -> pd.DataFrame:
+    def cov_params(self, cov_type: str | None = None, rep: Any = "best", scale: Any = None) -> pd.DataFrame:
         """Covariance matrix of the weights; see `inference.covariance.cov_params`."""
         return cov_params(self.fitted, cov_type, rep, scale)
 
@@ -666,16 +675,21 @@ class NeuralNetResults:
 
     @property
     def tvalues(self) -> pd.Series:
-        """`zvalues` under statsmodels' name."""
+        """`zvalues` under statsmodels' name; by Student's t where the dispersion is estimated."""
         return self.zvalues.rename("t")
 
     @property
     def pvalues(self) -> pd.Series:
-        """Two-sided p values of `zvalues` by the normal distribution."""
+        """Two-sided p values of `zvalues`, by Student's t on n - df where the dispersion is estimated, else normal.
+
+        The name says which: "P>|t|" or "P>|z|".
+        """
         return coefficients.pvalues(self.fitted)
 
-    def conf_int(self, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best") -> pd.DataFrame:
-        """Normal confidence intervals of the weights.
+    def conf_int(
+        self, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best", use_t: bool | None = None
+    ) -> pd.DataFrame:
+        """Confidence intervals of the weights.
 
         Parameters
         ----------
@@ -683,13 +697,15 @@ class NeuralNetResults:
             1 - coverage, in (0, 1).
         cov_type, rep
             As in `cov_params`.
+        use_t : bool, optional
+            Student's t on n - df, or the normal distribution; default t where the dispersion is estimated.
 
         Returns
         -------
         DataFrame, shape (P, 2)
             Columns 0 and 1, as statsmodels': lower and upper ends.
         """
-        return coefficients.conf_int(self.fitted, alpha, cov_type, rep)
+        return coefficients.conf_int(self.fitted, alpha, cov_type, rep, use_t)
 
     def wald_test_terms(self, cov_type: str | None = None, rep: Any = "best", **options: Any) -> TermTests:
         """Wald test of every term of the formula; see `inference.wald.wald_test_terms`."""

@@ -74,7 +74,7 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
         left = max(local.remaining(fitted, b) for b in fitted.numbers(rep))
     except DfError:
         return None
-    if left <= FAR:
+    if left <= FAR or _used_up(fitted, rep):
         return None
     return (
         f"The fit was stopped before its optimum (twice its log-likelihood could still rise by about {left:.3g} "
@@ -82,6 +82,11 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
         "stop. "
         "df('gdf') or df('covariance') refit the procedure with its stopping rule."
     )
+
+
+def _used_up(fitted: Fitted, rep: Any) -> bool:
+    """Whether the noise has no degrees of freedom left, so that nothing can be beside it."""
+    return fitted.dispersed and fitted.n_values - float(found(fitted, "jacobian", rep)) <= 1e-8 * fitted.n_values
 
 
 def warn_limits(fitted: Fitted, method: str, rep: Any, stacklevel: int = 4) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.data import make_data
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -24,10 +25,25 @@ def information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     With the penalised error E, the sum of e_i: A (F, F) is the Hessian of E / n, B (F, F) the mean outer product of the
     gradients of e_i.
     """
-    theta, free, n = fitted.fit.theta[b].astype(float), fitted.fit.free[0], fitted.nobs
+    theta, free, n = fitted.fit.theta[b].astype(float), fitted.fit.free[0], fitted.n_rows
     hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
-    scores = derivatives.scores(fitted.network, fitted.data, theta)[:, free]
+    scores = observed_scores(fitted, theta)[:, free]
     return hessian[np.ix_(free, free)] / n, scores.T @ scores / n
+
+
+def observed_scores(fitted: Fitted, theta: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """(n, P) gradients of the rows' errors, whose outer products add up to those of the observations' errors.
+
+    `y`: other responses (K, n), internal units.
+    """
+    design, data = fitted.design, fitted.data
+    if y is not None:
+        data = make_data(design.x, y, design.weights, design.offset)
+    scores = derivatives.scores(fitted.network, data, theta)
+    if fitted.design.frequencies is None:
+        return scores
+    # a row that stands for m observations has m times the gradient of one
+    return scores / np.sqrt(np.where(fitted.frequencies > 0, fitted.frequencies, 1.0))[:, np.newaxis]
 
 
 def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:

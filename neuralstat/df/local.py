@@ -18,11 +18,12 @@ import numpy as np
 
 from ..engine.data import make_data
 from ..errors import DfError, DfWarning, caller
+from ..families import working
 from ..fitted import Fitted
 from ..functions.penalties import L1
 from ..network import derivatives
 from . import noise
-from .information import RCOND, loss_derivatives
+from .information import RCOND, loss_derivatives, observed_scores
 from .registry import local as estimator
 from .value import DegreesOfFreedom
 
@@ -51,7 +52,7 @@ def check_finite(fitted: Fitted, b: int) -> None:
 
 def rows(fitted: Fitted, b: int) -> np.ndarray:
     """R, shape (K, n, P): R'R is the Gauss-Newton (Fisher) matrix of the error."""
-    n, k, p = fitted.nobs, fitted.network.n_outputs, fitted.network.n_params
+    n, k, p = fitted.n_rows, fitted.network.n_outputs, fitted.network.n_params
     check_finite(fitted, b)
     if float(n * k) * p * min(n * k, p) > LARGE or n * k * p > LARGE_MATRIX:
         raise DfError(
@@ -86,12 +87,10 @@ def curvature(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.maximum(loss_derivatives(objective, raw, y)[1], 0.0)
     if name == "gaussian" and not objective.of_predictor:
         return np.ones_like(raw)
-    mu = objective.response(raw)
-    slope = (
-        objective.output_slopes(raw, np.ones((raw.shape[0], 1, raw.shape[1])))[:, 0] if objective.of_predictor else 1.0
-    )
+    if objective.of_predictor:
+        return working.weights(fitted.likely, raw)
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = slope**2 / noise.variance(objective, mu)
+        value = 1 / noise.variance(objective, objective.response(raw))
     return np.where(np.isfinite(value), value, 0.0)
 
 
@@ -186,7 +185,7 @@ def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
 
 def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
     """Exact Hessian of error and penalty in the weights used."""
-    n, p = fitted.nobs, fitted.network.n_params
+    n, p = fitted.n_rows, fitted.network.n_params
     check_finite(fitted, b)
     if float(p) ** 2 * n * 10 > LARGE or p > 5000:
         raise DfError(
@@ -242,7 +241,7 @@ def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     the difference is exact but for rounding.
     """
     design, network = fitted.design, fitted.network
-    out = np.empty((network.n_outputs, fitted.nobs, network.n_params))
+    out = np.empty((network.n_outputs, fitted.n_rows, network.n_params))
     for k in range(network.n_outputs):
         step = np.maximum(np.abs(design.y[k]), 1.0) * 2.0**-10
         both = []
@@ -261,7 +260,9 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
 
     For additive noise it is divided by the noise variance (RSS / n where `sigma` is not given), which makes
-    it a number of parameters.
+    it a number of parameters. Of several gaussian responses G has the scores on one side divided by their residual
+    covariance instead: what the multivariate normal likelihood of a fit by least squares needs (Konishi & Kitagawa 1996,
+    Biometrika 83:875), whatever the responses' units of measurement are.
 
     Raises
     ------
@@ -273,7 +274,7 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     if values[0] < -DEFINITE * values[-1]:
         raise DfError(_indefinite("the Hessian", values[0]))
     theta = fitted.fit.theta[b].astype(float)
-    scores = derivatives.scores(fitted.network, fitted.data, theta)[:, used]
+    scores = observed_scores(fitted, theta)[:, used]
     keep = values > DEFINITE * values[-1]
     notes: tuple[str, ...] = ()
     if not keep.all():
@@ -283,13 +284,25 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
         warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=caller())
     phi = dispersion(fitted, b, sigma)
     root = _original(fitted, phi)
-    per = np.sum((scores @ vectors[:, keep]) ** 2 / values[keep], axis=1) / phi
+    if sigma is None and fitted.network.n_outputs > 1 and noise.family_name(fitted.network.objective) == "gaussian":
+        other = observed_scores(fitted, theta, _divided(fitted, b))[:, used]
+    else:
+        other = scores / phi
+    per = np.sum((scores @ vectors[:, keep]) * (other @ vectors[:, keep]) / values[keep], axis=1)
     known = noise.gaussian(fitted.network.objective)
     source = ("as given" if sigma is not None else "root of RSS / n") if known else None
     return DegreesOfFreedom(
         float(per.sum()), "nic", per_observation=per, notes=notes, sigma=root if known else None,
         sigma_source=source, details={"smallest_eigenvalue": float(values[0])},
     )  # fmt: skip
+
+
+def _divided(fitted: Fitted, b: int) -> np.ndarray:
+    """Responses (K, n), internal units, whose residuals are those of repetition b divided by their covariance."""
+    mu = noise.fitted(fitted, [b])
+    residual = mu - fitted.design.y
+    covariance = (residual * fitted.case_weights) @ residual.T / fitted.nobs
+    return mu - np.linalg.lstsq(covariance, residual, rcond=None)[0]
 
 
 def _original(fitted: Fitted, phi: float) -> float:
@@ -306,7 +319,7 @@ def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
         scaling = fitted.design.scaling
         return float(sigma) ** 2 / (1.0 if scaling is None else float(np.mean(scaling.y_sd**2)))
     residual = fitted.design.y - noise.fitted(fitted, [b])
-    value = float(np.mean(fitted.case_weights * residual**2))
+    value = float(np.sum(fitted.case_weights * residual**2)) / fitted.n_values
     if value == 0:
         raise DfError(
             "df: the residuals are all zero, so that the variance of the noise cannot be estimated."

@@ -78,21 +78,21 @@ def draw(
     scale : (K, 1) array
         Dispersion: the noise variance of additive noise, phi of families that have one.
     weights : (n,) array or None
-        Variance weights; numbers of trials for the binomial.
+        Variance weights; whole ones are numbers of trials for the binomial and multinomial, and of equal observations, whose
+        mean is drawn, for the negative binomial.
     """
     w = np.ones(mu.shape[1]) if weights is None else weights
     safe = np.where(w > 0, w, 1.0)  # observations of weight 0 have no part in the fit
+    trials = np.maximum(np.round(safe), 1).astype(np.int64)
+    trials = trials if np.allclose(trials, safe) else np.ones_like(trials)
     name = family_name(objective)
     if name in ("gaussian", "additive"):
         return mu + np.sqrt(scale / safe) * rng.standard_normal(mu.shape)
     if name == "binomial":
-        trials = np.maximum(np.round(safe), 1).astype(np.int64)
-        if np.allclose(trials, safe):
-            return rng.binomial(trials, np.clip(mu, 0, 1)) / trials
-        return rng.binomial(1, np.clip(mu, 0, 1)).astype(float)
+        return rng.binomial(trials, np.clip(mu, 0, 1)) / trials
     if name == "multinomial":
         p = np.maximum(mu.T, 0)
-        return rng.multinomial(1, p / p.sum(axis=1, keepdims=True)).T.astype(float)
+        return (rng.multinomial(trials, p / p.sum(axis=1, keepdims=True)) / trials[:, np.newaxis]).T
     if name == "poisson":
         return rng.poisson(safe * mu) / safe
     if name == "gamma":
@@ -102,7 +102,7 @@ def draw(
         return rng.wald(mu, np.broadcast_to(safe / scale, mu.shape))
     if name == "negative_binomial":
         size = 1 / objective.family.parameter
-        return rng.negative_binomial(size, size / (size + mu)).astype(float)
+        return rng.negative_binomial(size * trials, size / (size + mu)) / trials
     if name == "tweedie":
         return _tweedie(rng, mu, scale / safe, objective.family.parameter)
     raise ArgumentError(f"df: no random numbers for the family {name!r}.")

@@ -46,7 +46,7 @@ def difference_sigma(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = 
 
 def residual_sigma(fitted: Fitted, b: int) -> np.ndarray:
     """(K,) from residuals of repetition b on n minus its degrees of freedom (jacobian), internal units."""
-    n, k = fitted.nobs, fitted.network.n_outputs
+    n, k = fitted.nobs, fitted.network.n_outputs  # observations, not rows
     residual = fitted.design.y - noise.fitted(fitted, [b])
     rest = n - float(jacobian(fitted, b)) / k
     if rest <= 0:
@@ -92,8 +92,8 @@ def resolve_sigma(fitted: Fitted, sigma: Any = None) -> tuple[np.ndarray, str]:
     b = fitted.best
     own = residual_sigma(fitted, b)
     source = "from the residuals of the best repetition on n minus its jacobian df"
-    if fitted.design.x.shape[0] == 1 and fitted.design.offset is None and fitted.nobs >= 10:
-        x, w = fitted.design.x[0], fitted.design.weights
+    if fitted.design.x.shape[0] == 1 and fitted.design.offset is None and fitted.n_rows >= 10:
+        x, w = fitted.design.x[0], fitted.precisions
         near = np.array([difference_sigma(x, y, w) for y in fitted.design.y])
         if np.any((near > 0) & (near < own)):
             own = np.where(near > 0, np.minimum(near, own), own)
@@ -115,10 +115,11 @@ def _dispersion(fitted: Fitted, sigma: Any) -> tuple[np.ndarray, str]:
         return np.ones(k), "fixed by the family"
     b = fitted.best
     mu = noise.fitted(fitted, [b])
-    rest = fitted.nobs - float(jacobian(fitted, b))
+    rest = fitted.nobs - float(jacobian(fitted, b)) / k
     if rest <= 0:
         raise DfError(
             "df: no degrees of freedom are left to estimate the dispersion; give sigma, its square root."
         )
-    pearson = fitted.case_weights * (fitted.design.y - mu) ** 2 / family.variance(mu)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pearson = fitted.case_weights * (fitted.design.y - mu) ** 2 / family.variance(mu)
     return np.sqrt(pearson.sum(axis=1) / rest), "root of Pearson's dispersion"

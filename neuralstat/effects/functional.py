@@ -7,6 +7,7 @@ variance between restarts of the random starts is added, as for predictions (`in
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,12 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
-from ..families import Gaussian
+from ..errors import ArgumentError, ConvergenceWarning
 from ..fitted import Fitted, kept
 from ..inference import scales
 from ..inference.covariance import cov_type_of, warn_members
-from ..inference.dispersion import degrees
+from ..inference.dispersion import t_degrees
 from ..inference.sampling import joint_root
 from ..network import derivatives
 
@@ -94,20 +94,22 @@ class Estimate:
 
     def quantile(self, alpha: float) -> float:
         """Quantile of level 1 - alpha / 2."""
-        from scipy import stats
+        from scipy import special
 
-        return float(stats.t.ppf(1 - alpha / 2, self.df))
+        level = 1 - alpha / 2
+        return float(special.ndtri(level) if np.isinf(self.df) else special.stdtrit(self.df, level))
 
     def tested(self, index: Any, name: str, alpha: float) -> pd.DataFrame:
         """A row per effect: `name`, std err, z (or t), its p value, limits, and the spread over the repetitions."""
-        from scipy import stats
+        from scipy import special
 
         letter = "z" if np.isinf(self.df) else "t"
         with np.errstate(divide="ignore", invalid="ignore"):
             z = self.value / self.se
+        p = 2 * (special.ndtr(-np.abs(z)) if letter == "z" else special.stdtr(self.df, -np.abs(z)))
         half = self.quantile(alpha) * self.se
         return pd.DataFrame({
-            name: self.value, "std err": self.se, letter: z, f"P>|{letter}|": 2 * stats.t.sf(np.abs(z), self.df),
+            name: self.value, "std err": self.se, letter: z, f"P>|{letter}|": p,
             "lower": self.value - half, "upper": self.value + half, BETWEEN: self.between,
         }, index=index)  # fmt: skip
 
@@ -249,9 +251,12 @@ def outputs_of(
     if not se:
         return Outputs(fitted, ks, numbers, None, np.inf)
     kind = cov_type_of(fitted, cov_type)
-    root, states = _movement(fitted, numbers, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by `Fitted.numbers`
+        root, states = _movement(fitted, numbers, kind)
+        df = t_degrees(fitted, list(numbers))
     warn_members(fitted, kind, list(states))
-    return Outputs(fitted, ks, numbers, root, _df(fitted, numbers))
+    return Outputs(fitted, ks, numbers, root, df)
 
 
 @kept
@@ -259,15 +264,6 @@ def _movement(fitted: Fitted, numbers: tuple[int, ...], kind: str) -> tuple[np.n
     """Root (R P, r) of the joint covariance of the repetitions' weights, and what `warn_members` takes."""
     root, states = joint_root(fitted, numbers, kind)
     return root, tuple(states)
-
-
-@kept
-def _df(fitted: Fitted, numbers: tuple[int, ...]) -> float:
-    """Degrees of freedom of Student's t: n - df for a gaussian response, inf (the normal distribution) for others."""
-    if not (fitted.family is None or isinstance(fitted.family, Gaussian)):
-        return np.inf
-    rest = degrees(fitted, list(numbers))
-    return rest if rest > 0 else np.nan
 
 
 def output_position(fitted: Fitted, response: Any) -> int:

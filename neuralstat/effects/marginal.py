@@ -28,7 +28,7 @@ def marginal_effects(
 
     A variable is the user's column: where it enters as ``log(v)`` or ``poly(v, 2)``, all its columns move together. Slopes
     are differences to second order, one-sided at the ends of the data's range, beyond which splines are not defined.
-    Elasticities (``e``) are averages of each row's slope times v and / or over its mean, which enters as a fixed number.
+    Elasticities (``e``) are averages of each row's slope times v and / or over its mean.
 
     A numeric column of two values, such as a 0/1 indicator, has no values in between: its effect is the mean change of the
     prediction from the smaller to the larger value, as it is between levels of a factor; so it is in statsmodels with
@@ -107,14 +107,22 @@ def _slope(outputs: Outputs, rows: Rows, name: str, values: pd.Series, method: s
     here = rows.frame[name].to_numpy(dtype=float)
     if method[2:] == "ex":
         weight = weight * here
-    if method[0] == "e":
-        weight = weight / _means(outputs, rows.x, rows.offset)
+    mean = _means(outputs, rows.x, rows.offset) if method[0] == "e" else np.ones(1)
+    rise = np.zeros((len(outputs.ks), here.size))
+    weight = weight / mean
     parts = []
     for which, points, constants in _stencils(here, STEP * spread, float(values.min()), float(values.max())):
         part = rows if which.size == here.size else rows.part(which)
         for x, constant in zip(points, constants, strict=True):
-            parts.append(outputs.sums(*part.moved({name: x}), weight[..., which] * constant))
-    return outputs.estimates(Sums.added(parts))
+            moved = part.moved({name: x})
+            parts.append(outputs.sums(*moved, weight[..., which] * constant))
+            if method[0] == "e":
+                rise[:, which] += constant * _means(outputs, *moved)
+    if method[0] == "d":
+        return outputs.estimates(Sums.added(parts))
+    # the mean in the denominator moves, too: to first order by -slope / mean^2, about 0
+    parts.append(outputs.sums(rows.x, rows.offset, -weight * rise / mean))
+    return outputs.estimates(Sums.added(parts), np.sum(weight * rise, axis=1, keepdims=True))
 
 
 def _stencils(

@@ -19,6 +19,7 @@ from ..formula import expressions, frames
 from ..formula.rcompat import by_position
 from ..inference.predict import inputs
 
+PROBED_ROWS = 200  # at which products of terms are looked at
 PROBES = 8  # values between observed ones at which a numeric column is tried
 
 
@@ -60,15 +61,54 @@ class Rows:
 
     def along(self, names: Sequence[str], points: Sequence[Sequence[Any]]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """`moved` to one point after the other, every variable having one value in all rows."""
+        columns = {name: _spread([point[k] for point in points], len(points)) for k, name in enumerate(names)}
         touched, alone = self._touched(set(names))
-        if not alone:
+        mixed = [] if alone else [d for d in touched if not _reads(self.fitted)[0][d] <= set(names)]
+        products = self._products(columns, mixed) if mixed and not self._moves_offset(set(names)) else None
+        if not alone and products is None:
             for point in points:
                 yield self.moved(dict(zip(names, point, strict=True)))
             return
-        columns = {name: _spread([point[k] for point in points], len(points)) for k, name in enumerate(names)}
-        made = self._alone(columns)[touched]
+        pure = [d for d in touched if d not in mixed]
+        made = self._alone(columns)[pure]
         for g in range(len(points)):
-            yield self._put(touched, made[:, g : g + 1])
+            x, offset = self._put(pure, made[:, g : g + 1])
+            if products is not None:
+                x[mixed] = self._internal(products[0] * products[1][:, g : g + 1], mixed)
+            yield x, offset
+
+    def _products(self, values: Mapping[str, np.ndarray], mixed: list[int]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Columns (C, m) of terms with other variables at some point, and what they are multiplied by at each (C, G).
+
+        A column of ``x:z`` is a function of x times one of z. None where columns are no such products (``{x * z}``), and
+        where it would save nothing.
+        """
+        factors, names = _factors(self.fitted), set(values)
+        size, m = len(next(iter(values.values()))), len(self.frame)
+        if any(read & names and not read <= names for d in mixed for read in factors[d]):
+            return None
+        some = np.linspace(0, m - 1, min(m, PROBED_ROWS)).astype(int)
+        tried = replaced(self.frame.iloc[np.repeat(some, size)], {n: np.tile(v, some.size) for n, v in values.items()})
+        probe = self._original(self.encoded(tried)[0][mixed], mixed)
+        row, point = np.divmod(np.abs(probe).argmax(axis=1), size)
+        across = probe.reshape(len(mixed), some.size, size)[np.arange(len(mixed)), row]
+        most = across[np.arange(len(mixed)), point]
+        needed = np.unique(point)
+        if not most.all() or 2 * needed.size > size:
+            return None
+        base = np.empty((len(mixed), m))
+        for g in needed:
+            x = self.encoded(replaced(self.frame, {n: np.repeat(v[g : g + 1], m) for n, v in values.items()}))[0]
+            base[point == g] = self._original(x[mixed], mixed)[point == g]
+        return base, across / most[:, np.newaxis]
+
+    def _original(self, x: np.ndarray, columns: list[int]) -> np.ndarray:
+        scaling = self.fitted.design.scaling
+        return x if scaling is None else x * scaling.x_sd[columns, np.newaxis] + scaling.x_mean[columns, np.newaxis]
+
+    def _internal(self, x: np.ndarray, columns: list[int]) -> np.ndarray:
+        scaling = self.fitted.design.scaling
+        return x if scaling is None else (x - scaling.x_mean[columns, np.newaxis]) / scaling.x_sd[columns, np.newaxis]
 
     def _touched(self, names: Collection[str]) -> tuple[list[int], bool]:
         """Columns of x that read some variables, and whether these (and the offset) read no others."""
@@ -135,7 +175,7 @@ def rows_of(fitted: Fitted, data: Any = None, absent: Sequence[str] = ()) -> Row
         raise ArgumentError("effects need columns of numbers or factors; this model has array terms.")
     if data is None:
         frame = design.frame.reset_index(drop=True)
-        share = (fitted.case_weights > 0).astype(float)
+        share = fitted.frequencies
         return Rows(fitted, frame, design.x, design.offset, share / share.sum(), design.index)
     if spec.offset_kind == "array":
         raise ArgumentError("data: effects over another table need the offset as a column, and this model's is an array.")
@@ -192,20 +232,25 @@ def _combinations(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @kept
+def _factors(fitted: Fitted) -> list[list[set[str]]]:
+    """Columns that the factors of every row of x read."""
+    spec = fitted.design.spec
+    columns = (*spec.covariates, *spec.offset_columns)
+    found: list[list[set[str]]] = []
+    for term in spec.matrix.terms:
+        if not term.is_intercept:
+            found += [[_names(text, method, columns) for text, method in term.factors]] * len(term.columns)
+    if len(found) != len(spec.x_names):
+        raise AssertionError(f"{len(found)} columns by term, {len(spec.x_names)} of the design")
+    return found
+
+
+@kept
 def _reads(fitted: Fitted) -> tuple[list[frozenset[str]], frozenset[str]]:
     """Columns that every row of x reads, and those that the offset reads."""
     spec = fitted.design.spec
     columns = (*spec.covariates, *spec.offset_columns)
-    reads: list[frozenset[str]] = []
-    for term in spec.matrix.terms:
-        if term.is_intercept:
-            continue
-        names: set[str] = set()
-        for text, method in term.factors:
-            names |= _names(text, method, columns)
-        reads += [frozenset(names)] * len(term.columns)
-    if len(reads) != len(spec.x_names):
-        raise AssertionError(f"{len(reads)} columns by term, {len(spec.x_names)} of the design")
+    reads = [frozenset().union(*factors) for factors in _factors(fitted)]
     known = [] if spec.offset_argument is None else [spec.offset_argument]
     for text in spec.offset_terms:
         known += [n for n in expressions.names(text) if n in columns]

@@ -72,5 +72,10 @@ class Link:
         """log |d mu / d eta|."""
         return log_(np.abs(self.inverse_deriv(eta)))
 
+    def log_rates(self, eta: Any) -> tuple[Any, Any]:
+        """log |d log(mu) / d eta| and log |d log(1 - mu) / d eta| of links of probabilities."""
+        slope = self.log_slope(eta)
+        return slope - self.log_inverse(eta), slope - self.log_complement(eta)
+
     def __repr__(self) -> str:
         return repr(self.name)

@@ -39,6 +39,9 @@ class Logit(Link):
     def log_slope(self, eta: Any) -> Any:
         return self.log_inverse(eta) + self.log_complement(eta)
 
+    def log_rates(self, eta: Any) -> tuple[Any, Any]:
+        return self.log_complement(eta), self.log_inverse(eta)
+
 
 class Probit(Link):
     """eta = Phi^-1(mu), of the standard normal distribution function Phi."""
@@ -103,6 +106,9 @@ class CLogLog(Link):
     def log_slope(self, eta: Any) -> Any:
         return np.asarray(eta, dtype=float) + self.log_complement(eta)
 
+    def log_rates(self, eta: Any) -> tuple[Any, Any]:
+        return self.log_slope(eta) - self.log_inverse(eta), np.asarray(eta, dtype=float)
+
 
 class LogLog(Link):
     """eta = -log(-log(mu))."""
@@ -132,6 +138,9 @@ class LogLog(Link):
 
     def log_slope(self, eta: Any) -> Any:
         return CLogLog().log_slope(-np.asarray(eta, dtype=float))
+
+    def log_rates(self, eta: Any) -> tuple[Any, Any]:
+        return CLogLog().log_rates(-np.asarray(eta, dtype=float))[::-1]
 
 
 class Cauchy(Link):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .family import Binomial, Family, Gaussian, Multinomial, NegativeBinomial
+from .link import log1mexp
 
 NEAR = 1e-8  # distance of a probability from 0 and 1 within which logarithms are taken
 SMALLEST, LARGEST = 1e-100, 1e100  # positive means beyond which they are
@@ -47,14 +48,16 @@ def _log_variance(family: Family, eta: Any) -> Any:
     return power * low
 
 
-def _log_softmax(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def log_softmax(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log p and log(1 - p) of the classes, along the last axis but one."""
-    from scipy.special import log_softmax, logsumexp
+    from scipy import special
 
-    log_p = log_softmax(eta, axis=-2)
-    k = eta.shape[-2]
-    others = [logsumexp(np.delete(log_p, c, axis=-2), axis=-2) for c in range(k)]
-    return log_p, np.stack(others, axis=-2)
+    log_p = special.log_softmax(eta, axis=-2)
+    first = np.expand_dims(np.argmax(log_p, axis=-2), -2)
+    largest = np.arange(eta.shape[-2])[:, np.newaxis] == first
+    # 1 - p of the most probable class, which may round to 0, is the sum of the others
+    others = special.logsumexp(np.where(largest, -np.inf, log_p), axis=-2, keepdims=True)
+    return log_p, np.where(largest, others, log1mexp(np.where(largest, -1.0, log_p)))
 
 
 def weights(family: Family, eta: Any) -> np.ndarray:
@@ -64,7 +67,7 @@ def weights(family: Family, eta: Any) -> np.ndarray:
     """
     eta = np.asarray(eta, dtype=float)
     if isinstance(family, Multinomial):
-        log_p, log_q = _log_softmax(eta)
+        log_p, log_q = log_softmax(eta)
         return _exp(log_p + log_q)
     if _additive(family):
         return np.square(family.link.inverse_deriv(eta))
@@ -79,7 +82,7 @@ def pearson(family: Family, y: Any, eta: Any, case: Any = 1.0) -> np.ndarray:
     y, eta = np.asarray(y, dtype=float), np.asarray(eta, dtype=float)
     if isinstance(family, Multinomial):
         total = y.sum(axis=-2, keepdims=True)
-        half = 0.5 * _log_softmax(eta)[0]
+        half = 0.5 * log_softmax(eta)[0]
         with np.errstate(divide="ignore", invalid="ignore"):
             value = _some(y, _exp(-half) / np.sqrt(total)) - np.sqrt(total) * _exp(half)
     elif _additive(family):
@@ -101,21 +104,20 @@ def scores(family: Family, y: Any, eta: Any, case: Any = 1.0) -> np.ndarray:
     y, eta = np.asarray(y, dtype=float), np.asarray(eta, dtype=float)
     if isinstance(family, Multinomial):
         total = y.sum(axis=-2, keepdims=True)
-        log_p, log_q = _log_softmax(eta)
+        log_p, log_q = log_softmax(eta)
         value = y * _exp(log_q) - (total - y) * _exp(log_p)
     elif _additive(family):
         value = (y - family.link.inverse(eta)) * family.link.inverse_deriv(eta)
     else:
         sign = _sign(family)
-        slope = family.link.log_slope(eta)
         if isinstance(family, Binomial):
-            up, down = slope - family.link.log_inverse(eta), slope - family.link.log_complement(eta)
+            up, down = family.link.log_rates(eta)
             value = sign * (_some(y, _exp(up)) - _some(1 - y, _exp(down)))
         else:
             low, variance = family.link.log_inverse(eta), _log_variance(family, eta)
             mu = _exp(low)
             inside = (mu > SMALLEST) & (mu < LARGEST)
-            rise = slope - variance
+            rise = family.link.log_slope(eta) - variance
             value = sign * np.where(inside, (y - np.where(inside, mu, 1.0)) * _exp(np.where(inside, rise, 0.0)),
                                     _some(y, _exp(rise)) - _exp(low + rise))  # fmt: skip
     return value * case
@@ -126,16 +128,16 @@ def residuals(family: Family, y: Any, eta: Any) -> np.ndarray:
     y, eta = np.asarray(y, dtype=float), np.asarray(eta, dtype=float)
     if isinstance(family, Multinomial):
         total = y.sum(axis=-2, keepdims=True)
-        log_p, log_q = _log_softmax(eta)
+        log_p, log_q = log_softmax(eta)
         return _some(y, _exp(-log_p)) - _some(total - y, _exp(-log_q))
     if _additive(family):
         with np.errstate(divide="ignore", invalid="ignore"):
             return (y - family.link.inverse(eta)) / family.link.inverse_deriv(eta)
-    sign, slope = _sign(family), family.link.log_slope(eta)
+    sign = _sign(family)
     if isinstance(family, Binomial):
-        up, down = family.link.log_complement(eta) - slope, family.link.log_inverse(eta) - slope
-        return sign * (_some(y, _exp(up)) - _some(1 - y, _exp(down)))
-    low = family.link.log_inverse(eta)
+        up, down = family.link.log_rates(eta)
+        return sign * (_some(y, _exp(-down)) - _some(1 - y, _exp(-up)))
+    low, slope = family.link.log_inverse(eta), family.link.log_slope(eta)
     mu = _exp(low)
     inside = (mu > SMALLEST) & (mu < LARGEST)
     return sign * np.where(inside, (y - np.where(inside, mu, 1.0)) * _exp(np.where(inside, -slope, 0.0)),
@@ -156,7 +158,7 @@ def unit_deviance(family: Family, y: Any, eta: Any) -> np.ndarray:
     if isinstance(family, Multinomial):
         total = y.sum(axis=-2, keepdims=True)
         return 2 * (xlogy(y, np.where(y > 0, y, 1.0)) - _some(y, np.log(np.where(total > 0, total, 1.0)))
-                    - _some(y, _log_softmax(eta)[0]))  # fmt: skip
+                    - _some(y, log_softmax(eta)[0]))  # fmt: skip
     mu = family.link.inverse(eta)
     if _additive(family):
         return family.unit_deviance(y, mu)
@@ -204,7 +206,7 @@ def resid_dev(family: Family, y: Any, eta: Any, case: Any = 1.0) -> np.ndarray:
     """
     y, eta = np.asarray(y, dtype=float), np.asarray(eta, dtype=float)
     if isinstance(family, Multinomial):
-        expected = y.sum(axis=-2, keepdims=True) * _exp(_log_softmax(eta)[0])
+        expected = y.sum(axis=-2, keepdims=True) * _exp(log_softmax(eta)[0])
         value = unit_deviance(family, y, eta) - 2 * (y - expected)
         difference = y - expected
     else:
@@ -220,7 +222,7 @@ def loglike_obs(family: Family, y: Any, eta: Any, case: Any = 1.0, scale: Any = 
         from scipy.special import gammaln
 
         ways = gammaln(np.sum(y, axis=-2) + 1) - np.sum(gammaln(y + 1.0), axis=-2)
-        return case * (ways + np.sum(_some(y, _log_softmax(eta)[0]), axis=-2))
+        return case * (ways + np.sum(_some(y, log_softmax(eta)[0]), axis=-2))
     mu = family.link.inverse(eta)
     if _additive(family):
         return family.loglike_obs(y, mu, case, scale)

@@ -30,6 +30,8 @@ def design(
     err_needs: str | None = None,
     factor_outputs: str = "all",
     class_order: str = "categories",
+    freq_weights: Any = None,
+    var_weights: Any = None,
     context: Mapping[str, Any] | None = None,
 ) -> Design:
     """Evaluate a formula on data.
@@ -65,6 +67,10 @@ def design(
         One output per level of a factor response, or one output that is 1 for the second of two levels.
     class_order : {"categories", "sorted"}
         Order of the levels of a Categorical response: its own, or sorted by text as R's neuralnet does.
+    freq_weights : str or array of length N, optional
+        Frequencies: how many equal observations a row stands for. Not negative, not all zero.
+    var_weights : str or array of length N, optional
+        Precision weights, another name of `weights`.
     context : mapping, optional
         Further names for the formula (functions, knots). A model that uses functions from here cannot be
         saved.
@@ -88,8 +94,9 @@ def design(
         and for response levels all of whose rows were dropped.
     """
     options = Options(
-        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
-    )
+        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
+        var_weights,
+    )  # fmt: skip
     return _build(formula_request(formula, data, options, context), options)
 
 
@@ -105,6 +112,8 @@ def from_arrays(
     err_needs: str | None = None,
     factor_outputs: str = "all",
     class_order: str = "categories",
+    freq_weights: Any = None,
+    var_weights: Any = None,
 ) -> Design:
     """Make a design from a response and a matrix of covariates, without a formula.
 
@@ -114,8 +123,8 @@ def from_arrays(
         Numbers, or one factor (strings, Categorical).
     exog : array of shape (N, D) or (N,), Series, DataFrame
         One column per covariate; factor columns of a DataFrame are coded as in a formula.
-    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
-        As in `design`, where `weights` and `offset` are arrays.
+    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights, var_weights
+        As in `design`, where weights and `offset` are arrays.
 
     Returns
     -------
@@ -128,8 +137,9 @@ def from_arrays(
         As `design`; also where lengths or index labels of `endog` and `exog` differ.
     """
     options = Options(
-        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
-    )
+        weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
+        var_weights,
+    )  # fmt: skip
     return _build(array_request(endog, exog, options), options)
 
 
@@ -140,7 +150,7 @@ class _Inputs:
     covariates: tuple[str, ...]
     offset_columns: tuple[str, ...]
     response_columns: tuple[str, ...]
-    weights: np.ndarray | None
+    weights: dict[str, np.ndarray]
     offset: np.ndarray | None
     rows: np.ndarray
     x: pd.DataFrame
@@ -171,7 +181,7 @@ def _build(request: Request, options: Options) -> Design:
     used = inputs.rows[numeric]
     x, y = values.x[:, numeric], values.out.y[:, numeric]
     offset = None if values.offset is None else values.offset[:, numeric]
-    weights = None if inputs.weights is None else rows.check_weights(inputs.weights[used])
+    weights, frequencies = rows.case_weights({name: values[used] for name, values in inputs.weights.items()})
     response.check_needs(y, values.out.names, options.err_needs, request.formula)
     _warn_lost_levels(request, values.out.classes)
 
@@ -180,7 +190,7 @@ def _build(request: Request, options: Options) -> Design:
         scaled = np.array([kind == "numeric" and options.scale_response for kind in values.out.kinds])
         groups = pooled_groups(request.tensors, len(x), options.standardize)
         if scaled.any() or np.any(groups >= 0):
-            scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups)
+            scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups, frequencies)
     if scaling is not None:
         x = scaling.x_internal(x)
         y = scaling.y_internal(y)
@@ -206,6 +216,7 @@ def _build(request: Request, options: Options) -> Design:
         scaling=scaling,
         spec=spec,
         frame=inputs.x.iloc[numeric].set_axis(index[used], axis=0),
+        frequencies=frequencies,
     )
 
 
@@ -220,16 +231,14 @@ def _read(request: Request, options: Options) -> _Inputs:
     offset_columns = rows.columns_read(offset_texts, x_frame, context, "offset()")
     response_texts = [(r.expr, r.method) for r in request.responses]
     response_columns = rows.columns_read(response_texts, y_frame, context, "response")
-    weights = None if options.weights is None else frames.vector(options.weights, x_frame, "weights")
+    weights = rows.weight_vectors(options.per_row, x_frame)
     offset = None if options.offset is None else frames.vector(options.offset, x_frame, "offset")
-    if weights is not None and weights.ndim != 1:
-        raise DataError(f"weights has shape {weights.shape}; one weight per row is needed.")
 
     needed = tuple(dict.fromkeys((*covariates, *offset_columns)))
     gaps = {name: frames.missing(frames.take(y_frame, name)) for name in response_columns}
     for name in needed:
         gaps[name] = frames.missing(frames.take(x_frame, name)) | gaps.get(name, False)
-    for name, values in (("weights", weights), ("offset", offset)):
+    for name, values in (*weights.items(), ("offset", offset)):
         if values is not None:
             gaps[f"argument {name}"] = np.isnan(values.reshape(len(x_frame), -1)).any(axis=1)
     inner = {name: gap & ~request.edges for name, gap in gaps.items()}  # edges are no missing values
@@ -317,7 +326,7 @@ def _spec(
         offset_terms=request.offsets,
         offset_argument=options.offset if by_name else None,
         offset_kind="none" if options.offset is None else "column" if by_name else "array",
-        weights_argument=options.weights if isinstance(options.weights, str) else None,
+        weights_argument=next((v for v in (options.weights, options.var_weights) if isinstance(v, str)), None),
         transforms=values.transforms,
         scaling=scaling,
         context=request.context,

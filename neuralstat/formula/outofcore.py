@@ -58,9 +58,8 @@ def partitioned_design(
         Where the data do not fit.
     """
     options = Options(**{**_DEFAULTS, **given})
-    for name in ("weights", "offset"):
-        value = getattr(options, name)
-        if value is not None and not isinstance(value, str):
+    for name, value in options.per_row.items():
+        if not isinstance(value, str):
             raise ArgumentError(f"{name} must be the name of a column where the data come in parts.")
     template, counts, total, used = _first_pass(formula, parts, options, context)
     if counts and options.missing == "raise":
@@ -69,8 +68,8 @@ def partitioned_design(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # of rows that are no numbers: counted below, over all rows
         made = build.design(
-            formula, template, weights=options.weights, offset=options.offset,
-            factor_outputs=options.factor_outputs, class_order=options.class_order, context=context,
+            formula, template, **options.per_row, factor_outputs=options.factor_outputs, class_order=options.class_order,
+            context=context,
         )  # fmt: skip
     _refuse_stateful(made.spec)
     folder = Path(tempfile.mkdtemp(prefix="neuralstat-"))
@@ -82,7 +81,7 @@ def partitioned_design(
 
 _DEFAULTS: dict[str, Any] = {
     "weights": None, "offset": None, "missing": "drop", "standardize": False, "scale_response": False, "err_needs": None,
-    "factor_outputs": "all", "class_order": "categories",
+    "factor_outputs": "all", "class_order": "categories", "freq_weights": None, "var_weights": None,
 }  # fmt: skip
 
 
@@ -137,7 +136,7 @@ def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[s
                 f"formula: `{expressions.display(expr)}` needs neighbouring rows, which data in parts do not have."
             )
     names = rows.columns_read(texts, request.x_frame, request.context, "formula")
-    more = [a for a in (options.weights, options.offset) if isinstance(a, str)]
+    more = [a for a in options.per_row.values() if isinstance(a, str)]
     coded = {
         name for expr, method in texts if method == "python" and "C" in expressions.called(expr)
         for name in expressions.names(expr)
@@ -191,7 +190,8 @@ def _second_pass(
 ) -> Design:
     """Encode one partition after the other."""
     spec, spool = made.spec, _Spool(folder)
-    kept, index, factors, weights = np.zeros(total, bool), [], [], []
+    kept, index, factors = np.zeros(total, bool), [], []
+    weights: dict[str, list[np.ndarray]] = {name: [] for name in rows.WEIGHTS if name in options.per_row}
     at = 0
     for table in parts:
         m = len(table)
@@ -202,10 +202,11 @@ def _second_pass(
         inputs = spec.encode(table)
         y, complete = spec.encode_response(table)
         complete = complete & inputs.complete
-        if options.weights is not None:
-            part = frames.vector(options.weights, table, "weights")
+        found = rows.weight_vectors(options.per_row, table)
+        for part in found.values():
             complete &= ~np.isnan(part)
-            weights.append(part[complete])
+        for name, part in found.items():
+            weights[name].append(part[complete])
         response.check_needs(y[:, complete], spec.y_names, options.err_needs, spec.formula)
         spool.append("x", inputs.x[:, complete])
         spool.append("y", y[:, complete])
@@ -225,13 +226,13 @@ def _second_pass(
         warnings.warn(f"{text}; these rows are dropped.", DataWarning, stacklevel=4)
     x, y = spool.finish("x", len(spec.x_names), n), spool.finish("y", len(spec.y_names), n)
     offset: np.ndarray | None = spool.finish("offset", len(spec.y_names), n) if spec.has_offset else None
-    w: np.ndarray | None = rows.check_weights(np.concatenate(weights)) if options.weights is not None else None
-    scaling = _scale(spec, x, y, offset, w, options) if options.standardize else None
+    w, frequencies = rows.case_weights({name: np.concatenate(pieces) for name, pieces in weights.items()})
+    scaling = _scale(spec, x, y, offset, w, options, frequencies) if options.standardize else None
     labels = index[0].append(index[1:]) if len(index) > 1 else index[0]
     spec = replace(spec, scaling=scaling)
     return replace(
         made, x=x, y=y, weights=w, offset=offset, index=labels[kept], full_index=labels, kept=kept, scaling=scaling,
-        spec=spec, frame=_frame(spool, made.frame, factors, labels[kept], n),
+        spec=spec, frame=_frame(spool, made.frame, factors, labels[kept], n), frequencies=frequencies,
     )  # fmt: skip
 
 
@@ -263,15 +264,18 @@ def _frame(
 
 
 def _scale(
-    spec: Spec, x: np.ndarray, y: np.ndarray, offset: np.ndarray | None, w: np.ndarray | None, options: Options
-) -> Scaling:
+    spec: Spec, x: np.ndarray, y: np.ndarray, offset: np.ndarray | None, w: np.ndarray | None, options: Options,
+    often: np.ndarray | None,
+) -> Scaling:  # fmt: skip
     """Centres and scales, row by row; the mapped arrays are scaled in place."""
     flags = np.array([kind == "numeric" and options.scale_response for kind in spec.y_kinds])
     none = np.zeros((0, x.shape[1]))
     groups = pooled_groups(spec.tensors, len(x), options.standardize)
-    by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool), np.minimum(groups[d : d + 1], 0))
+    by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool), np.minimum(groups[d : d + 1], 0),
+                          often)
               for d, name in enumerate(spec.x_names)]  # fmt: skip
-    of_y = [fit_scaling(none, y[k : k + 1], w, (), (name,), flags[k : k + 1]) for k, name in enumerate(spec.y_names)]
+    of_y = [fit_scaling(none, y[k : k + 1], w, (), (name,), flags[k : k + 1], None, often)
+            for k, name in enumerate(spec.y_names)]  # fmt: skip
 
     def joined(parts: list[Any], name: str) -> np.ndarray:
         return np.concatenate([getattr(s, name) for s in parts]) if parts else np.zeros(0)

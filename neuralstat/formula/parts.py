@@ -150,7 +150,7 @@ class Design:
     response : str
         Text of the left-hand side.
     weights : ndarray, shape (n,), or None
-        Case weights.
+        Case weights: what each row counts in the error, precision times frequency.
     offset : ndarray, shape (K, n), or None
         Known part of the linear predictor, in internal units.
     index, full_index : Index
@@ -163,6 +163,8 @@ class Design:
     frame : DataFrame
         Raw columns, n rows: the covariates, then columns that only offsets read. `encode(frame)` gives `x`
         again (with `offset=` where an array was given).
+    frequencies : ndarray, shape (n,), or None
+        How many equal observations each row stands for; None: one.
     """
 
     x: np.ndarray
@@ -180,6 +182,14 @@ class Design:
     scaling: Scaling | None
     spec: "Spec"
     frame: pd.DataFrame
+    frequencies: np.ndarray | None = None
+
+    @property
+    def observations(self) -> float:
+        """Observations that the rows stand for; as in R, a row of weight 0 is none."""
+        if self.frequencies is None:
+            return float(self.y.shape[1] if self.weights is None else np.count_nonzero(self.weights))
+        return float(self.frequencies.sum() if self.weights is None else self.frequencies[self.weights > 0].sum())
 
     @property
     def input_shape(self) -> tuple[int, ...]:

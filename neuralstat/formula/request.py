@@ -50,14 +50,24 @@ class Options:
     err_needs: str | None
     factor_outputs: str
     class_order: str
+    freq_weights: Any = None
+    var_weights: Any = None
 
     def __post_init__(self) -> None:
+        if self.weights is not None and self.var_weights is not None:
+            raise ArgumentError("weights and var_weights are the same thing, precision weights: give one of them.")
         frames.check_choice(self.missing, ("drop", "raise"), "missing")
         frames.check_choice(self.standardize, ("auto", True, False), "standardize")
         frames.check_choice(self.scale_response, (True, False), "scale_response")
         frames.check_choice(self.factor_outputs, ("all", "binary"), "factor_outputs")
         frames.check_choice(self.class_order, ("categories", "sorted"), "class_order")
         frames.check_choice(self.err_needs, (None, *response.NEEDS), "err_needs")
+
+    @property
+    def per_row(self) -> dict[str, Any]:
+        """The arguments that hold a value per row, by name: those that were given."""
+        named = {name: getattr(self, name) for name in ("weights", "var_weights", "freq_weights", "offset")}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def formula_request(formula: str, data: Any, options: Options, context: Mapping[str, Any] | None) -> Request:
@@ -82,7 +92,7 @@ def array_request(endog: Any, exog: Any, options: Options) -> Request:
     """Name the columns of arrays; see `neuralstat.formula.from_arrays`."""
     from neuralstat.formula.matrix import lookup_terms
 
-    for name, value in (("weights", options.weights), ("offset", options.offset)):
+    for name, value in options.per_row.items():
         if isinstance(value, str):
             raise ArgumentError(
                 f"{name} must be an array where the model is given as arrays, not the name {value!r}."
@@ -213,7 +223,7 @@ def _right_side(
     if "1" in columns and ("`1`" in text or _DOT.search(text)):
         raise DataError("column '1' cannot be told from the intercept in a formula; rename it.")
     used = {c for r in responses for c in reads(r)}
-    used |= {a for a in (options.weights, options.offset) if isinstance(a, str)}
+    used |= {a for a in options.per_row.values() if isinstance(a, str)}
     # offsets are looked for first, so that their columns can be kept out of the dot
     for term in parse_terms(text, ()):
         inner = _offset_of(term)

@@ -127,16 +127,47 @@ def warn_unstable(terms: list[str]) -> None:
         )
 
 
-def check_weights(weights: np.ndarray) -> np.ndarray:
+WEIGHTS = ("weights", "var_weights", "freq_weights")  # arguments: precisions under two names, and frequencies
+
+
+def weight_vectors(given: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Of the `WEIGHTS` that were given the values at all rows, (N,) each, NaN where missing."""
+    found = {}
+    for name in WEIGHTS:
+        if name in given:
+            found[name] = frames.vector(given[name], frame, name)
+            if found[name].ndim != 1:
+                raise DataError(f"{name} has shape {found[name].shape}; one weight per row is needed.")
+    return found
+
+
+def case_weights(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What each row counts in the error, precision times frequency, and its frequency; None where none were given.
+
+    Raises
+    ------
+    DataError
+        Where a weight is negative or infinite, or all are zero.
+    """
+    checked = [check_weights(values, name) for name, values in found.items()]
+    if not checked:
+        return None, None
+    product = np.ascontiguousarray(np.prod(checked, axis=0))
+    if not (product > 0).any():
+        raise DataError("weights: in every row one of them is zero.")
+    return product, checked[-1] if "freq_weights" in found else None
+
+
+def check_weights(weights: np.ndarray, name: str = "weights") -> np.ndarray:
     """Give the weights of the rows used; `DataError` where one is negative or infinite, or all are zero."""
     if not np.isfinite(weights).all():
-        raise DataError(f"weights must be finite; {int((~np.isfinite(weights)).sum())} are not.")
+        raise DataError(f"{name} must be finite; {int((~np.isfinite(weights)).sum())} are not.")
     if (weights < 0).any():
         raise DataError(
-            f"weights must not be negative; {int((weights < 0).sum())} are, the least is {weights.min():g}."
+            f"{name} must not be negative; {int((weights < 0).sum())} are, the least is {weights.min():g}."
         )
     if not (weights > 0).any():
-        raise DataError("weights are all zero.")
+        raise DataError(f"{name} are all zero.")
     return np.ascontiguousarray(weights)
 
 

@@ -53,7 +53,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
     offset = design.offset
     if offset is not None and scaling is not None:
         offset = offset * scaling.y_sd[:, np.newaxis]
-    weights = None if design.weights is None else design.weights[rows]
+    weights, frequencies = (None if v is None else v[rows] for v in (design.weights, design.frequencies))
     if not plain(design):
         x, spec = _columns(design, rows)
     if scaling is not None:
@@ -61,7 +61,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # constant columns: see `empty`
             scaling = fit_scaling(x[:, rows], y[:, rows], weights, design.x_names, design.y_names, scaled,
-                                 _groups(design))  # fmt: skip
+                                 _groups(design), frequencies)  # fmt: skip
         spec = replace(spec, scaling=scaling)
         x, y = scaling.x_internal(x), scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, np.newaxis]
@@ -69,7 +69,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
         design, x=np.ascontiguousarray(x[:, rows]), y=np.ascontiguousarray(y[:, rows]), weights=weights,
         offset=None if offset is None else np.ascontiguousarray(offset[:, rows]), index=design.index[rows],
         full_index=design.index[rows], kept=np.ones(rows.size, dtype=bool), scaling=scaling, spec=spec,
-        frame=design.frame.iloc[rows],
+        frame=design.frame.iloc[rows], frequencies=frequencies,
     )  # fmt: skip
     empty = np.all(part.x == 0, axis=1) & np.any(x != 0, axis=1)
     return Part(part, x, offset, empty)

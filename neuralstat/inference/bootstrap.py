@@ -18,7 +18,7 @@ from ..fitted import Fitted
 from ..network import derivatives
 from ..seeds import children, seed_sequence
 from ..training.refits import Refits, check_restarts, combine, repeated, stacks
-from .dispersion import degrees, dispersion
+from .dispersion import degrees, dispersion, used_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..training.fit import Fit
 
 KINDS = ("parametric", "residual", "case")
+_INSTEAD = "fit a smaller model, or use kind='case'"
 
 
 def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any) -> np.ndarray:
@@ -42,6 +43,8 @@ def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequen
         if fitted.family is None:
             raise ArgumentError("kind='parametric' needs a family: use kind='residual' or 'case'.")
         phi = dispersion(fitted, numbers)[0]
+        if not np.isfinite(phi).all():
+            raise ArgumentError(f"no degrees of freedom are left for the dispersion of the draws: {_INSTEAD}.")
         if noise.gaussian(objective):
             root = np.linalg.cholesky(phi)
             return np.stack([
@@ -51,7 +54,7 @@ def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequen
         if objective.name == "multinomial" and not np.allclose(fitted.design.y.sum(axis=0), 1):
             raise ArgumentError("kind='parametric' needs one class per row: use kind='case'.")
         return np.stack([
-            noise.draw(objective, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], fitted.precisions)
+            noise.draw(objective, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], fitted.row_precisions)
             for s in children(seeds, draws)
         ])  # fmt: skip
     if not noise.gaussian(objective):
@@ -59,22 +62,29 @@ def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequen
     used = np.flatnonzero(w > 0)
     rest = degrees(fitted, numbers)
     if rest <= 0:
-        raise ArgumentError("no degrees of freedom are left to rescale residuals: use kind='case', or a smaller model.")
-    standard = (fitted.design.y - mu)[:, used] * np.sqrt(w[used])
-    standard = (standard - standard.mean(axis=1, keepdims=True)) * np.sqrt(used.size / rest)
+        raise ArgumentError(f"no degrees of freedom are left to rescale residuals: {_INSTEAD}.")
+    often = fitted.frequencies[used] / fitted.frequencies.sum()
+    standard = (fitted.design.y - mu)[:, used] * np.sqrt(fitted.own_weights[used])
+    standard = (standard - (standard @ often)[:, np.newaxis]) * np.sqrt(fitted.nobs / rest)
     out = np.empty((draws, *mu.shape))
     for t, s in enumerate(children(seeds, draws)):
-        chosen = np.random.default_rng(s).integers(used.size, size=mu.shape[1])
+        rng = np.random.default_rng(s)
+        equal = fitted.design.frequencies is None
+        chosen: Any = rng.integers(used.size, size=mu.shape[1]) if equal else rng.choice(used.size, mu.shape[1], p=often)
         out[t] = mu + standard[:, chosen] / np.sqrt(safe)
     return out
 
 
 def counts(fitted: Fitted, draws: int, seeds: np.random.SeedSequence) -> np.ndarray:
-    """How often (T, n) each row is drawn with replacement; rows of weight 0 never are."""
+    """How often (T, n) each row is drawn with replacement, as often as it stands for; rows of weight 0 never are."""
     used = np.flatnonzero(fitted.case_weights > 0)
-    out = np.zeros((draws, fitted.nobs))
+    often = fitted.frequencies[used]
+    n = int(np.round(often.sum()))
+    if not np.allclose(often, np.round(often)):
+        raise ArgumentError("kind='case' draws observations, and freq_weights are not whole: use kind='parametric'.")
+    out = np.zeros((draws, fitted.n_rows))
     for line, s in zip(out, children(seeds, draws), strict=True):
-        line[used] = np.random.default_rng(s).multinomial(used.size, np.full(used.size, 1 / used.size))
+        line[used] = np.random.default_rng(s).multinomial(n, often / often.sum())
     return out
 
 
@@ -109,12 +119,16 @@ def predictions(
     -----
     ConvergenceWarning
         Where all repetitions of some refit stopped before the threshold.
+    DfWarning
+        Where no degrees of freedom are left for what "parametric" and "residual" draw from; the means are then NaN.
     """
     draws = check_int(draws, "draws", 2)
     kind = ("parametric" if fitted.family is not None else "residual") if kind is None else kind
     if kind not in KINDS:
         raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     restarts = check_restarts(usual_restarts(fitted) if restarts is None else restarts)
+    if kind != "case" and used_up(fitted, fitted.numbers(rep)):
+        return np.full((draws, fitted.design.y.shape[0], x.shape[1]), np.nan)
     sample_seeds, start_seeds = children(seed_sequence(random_state), 2)
     again = Refits(fitted.procedure, fitted.fit, n_jobs)
     sample = _Sample(fitted, again, kind, draws, sample_seeds, rep)
@@ -175,7 +189,7 @@ class _Sample:
             rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts[part]]
             yield from self.again.to_samples(rows, start)
         else:
-            own = np.repeat(self.counts[part] * fitted.case_weights, each, axis=0)
+            own = np.repeat(self.counts[part] * fitted.own_weights, each, axis=0)
             y = np.broadcast_to(fitted.design.y, (len(flat), *fitted.design.y.shape))
             yield self.again.to_responses(y, flat, weights=own)
 

@@ -1,4 +1,4 @@
-"""Coefficients as statsmodels' users know them: standard errors, z values, p values, intervals.
+"""Coefficients as statsmodels' users know them: standard errors, z (or t) values, p values, intervals.
 
 Under R's names of the weights. A single weight of a network with hidden layers has a meaning only beside the other
 weights of its unit, and the units may change places: see tests of whole terms for the effect of a covariate.
@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from .covariance import cov_params
+from .dispersion import t_degrees
 
 
 def params(fitted: Fitted) -> pd.Series:
@@ -42,14 +43,21 @@ def zvalues(fitted: Fitted) -> pd.Series:
 
 
 def pvalues(fitted: Fitted) -> pd.Series:
-    """Two-sided p values of `zvalues` by the normal distribution."""
-    from scipy.special import ndtr
+    """Two-sided p values (P,) of `zvalues`, by Student's t on n - df where the dispersion is estimated, else normal.
 
-    return pd.Series(2 * ndtr(-np.abs(zvalues(fitted))), list(fitted.network.names), name="P>|z|")
+    Its name says which: "P>|t|" or "P>|z|".
+    """
+    from scipy import stats
+
+    df = t_degrees(fitted, [fitted.best])
+    values = 2 * stats.t.sf(np.abs(zvalues(fitted)), df)
+    return pd.Series(values, list(fitted.network.names), name="P>|z|" if np.isinf(df) else "P>|t|")
 
 
-def conf_int(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best") -> pd.DataFrame:
-    """Normal confidence intervals of the weights.
+def conf_int(
+    fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best", use_t: bool | None = None
+) -> pd.DataFrame:
+    """Confidence intervals of the weights, by the distribution of `pvalues`.
 
     Parameters
     ----------
@@ -58,6 +66,8 @@ def conf_int(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, r
         1 - coverage, in (0, 1).
     cov_type, rep
         As in `cov_params`.
+    use_t : bool, optional
+        Student's t on n - df, or the normal distribution; default t where the dispersion is estimated.
 
     Returns
     -------
@@ -69,10 +79,12 @@ def conf_int(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, r
     ArgumentError
         Where `alpha` is not in (0, 1).
     """
-    from scipy.special import ndtri
+    from scipy import stats
 
     if not 0 < alpha < 1:
         raise ArgumentError(f"alpha must lie between 0 and 1, got {alpha!r}.")
-    theta = fitted.theta[fitted.which(rep)]
-    half = ndtri(1 - alpha / 2) * standard_errors(fitted, cov_type, rep).to_numpy()
+    b = fitted.which(rep)
+    theta = fitted.theta[b]
+    quantile = stats.t.ppf(1 - alpha / 2, t_degrees(fitted, [b], use_t))
+    half = quantile * standard_errors(fitted, cov_type, rep).to_numpy()
     return pd.DataFrame({0: theta - half, 1: theta + half}, list(fitted.network.names))

@@ -76,7 +76,7 @@ def conformal(
     """
     _check(fitted, method, rep, options, k, test_size, restarts)
     procedure = _AtNewRows(fitted, rep, n_jobs, new, offset, restarts)
-    n, y = fitted.nobs, fitted.responses
+    n, y = fitted.n_rows, fitted.responses
     split_seeds, start_seeds = streams(random_state)
     rng = np.random.default_rng(split_seeds)
     if method == "split":
@@ -86,10 +86,13 @@ def conformal(
         parts = folds.kfold(n, n if method == "jackknife+" else k, rng)
         sets, tests = [p[0] for p in parts], [p[1] for p in parts]
     out = list(procedure.refits(sets, start_seeds, tests))
-    objective, w = fitted.network.objective, fitted.case_weights
+    objective, w = fitted.network.objective, fitted.own_weights
+    often = fitted.frequencies
+    if not np.allclose(often, np.round(often)):
+        raise ArgumentError(f"method={method!r} counts observations, and freq_weights are not whole.")
     low, high = [], []  # (K, rows, m)
     for test, mu in zip(tests, out, strict=True):
-        test = test[w[test] > 0]
+        test = np.repeat(test, np.round(often[test]).astype(np.int64))  # none of weight 0
         own = np.abs(y[:, test] - mu[:, test]) / _spread(objective, mu[:, test], w[test])
         wide = own[:, :, np.newaxis] * _spread(objective, mu[:, n:], weights)[:, np.newaxis]
         low.append(mu[:, np.newaxis, n:] - wide)

@@ -7,7 +7,9 @@ E / phi, and
     sandwich:           (H + P)^-1 S'S (H + P)^-1,      S the gradients of the observations' errors (HC0)
 
 J is the Jacobian of the linear predictor and W = w (d mu / d eta)^2 / V(mu). With a canonical link and no hidden
-layer I is the same both ways. White (1989), JASA 84:1003; McCullagh & Nelder (1989), section 2.5.
+layer I is the same both ways. Several responses with a dispersion each have the (K, K) covariance Phi of their Pearson
+residuals, and sum_kl Phi_kl R_k' R_l stands in the place of phi I, R_k the rows of W^(1/2) J of output k: with no hidden
+layer Phi (x) (X'X)^-1, as R's ``vcov`` of an ``mlm``. White (1989), JASA 84:1003; McCullagh & Nelder (1989), section 2.5.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..df.information import observed_scores
 from ..errors import ArgumentError, SingularHessianWarning, caller
-from ..families import Gaussian, Multinomial
+from ..families import Multinomial, working
 from ..fitted import Fitted
-from ..likelihood import likelihood
+from ..likelihood.likelihood import several
 from ..network import derivatives
 from ..network.scaling import affine
+from .dispersion import dispersion, given_dispersion, used_up
 from .units import in_words, undetermined_units
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
@@ -43,14 +47,35 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     theta = fitted.fit.theta[b].astype(float)
     jacobian = derivatives.jacobian(fitted.network, fitted.data, theta)  # (K, n, P)
     raw = fitted.fitted_raw([b])[0]
-    mu, w = objective.response(raw), fitted.case_weights
+    w = fitted.case_weights
     if isinstance(family, Multinomial):
-        w = w * design.y.sum(axis=0)
-        middle = np.einsum("kn,knp->np", mu, jacobian)
-        return np.einsum("kn,knp,knq->pq", mu * w, jacobian, jacobian, optimize=True) - (middle.T * w) @ middle
-    rise = objective.output.slopes(raw) if objective.of_predictor else np.ones_like(raw)
-    weight = w * rise**2 / family.variance(mu)
-    return np.einsum("kn,knp,knq->pq", weight, jacobian, jacobian, optimize=True)
+        share = objective.response(raw)
+        # centred first: where a probability rounds to 1 the difference of products would round to 0
+        jacobian = jacobian - np.einsum("kn,knp->np", share, jacobian)
+        w = w * design.y.sum(axis=0) * share
+        return np.einsum("kn,knp,knq->pq", w, jacobian, jacobian, optimize=True)
+    return np.einsum("kn,knp,knq->pq", w * _weights(fitted, raw), jacobian, jacobian, optimize=True)
+
+
+def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    """(K, n) expected second derivative of the unit error in what kernels give."""
+    family, objective = fitted.likely, fitted.network.objective
+    if objective.of_predictor:
+        return working.weights(family, raw)
+    with np.errstate(divide="ignore"):
+        return 1 / family.variance(raw)
+
+
+def between_outputs(fitted: Fitted, b: int, phi: np.ndarray) -> np.ndarray:
+    """sum_kl Phi_kl R_k' R_l (P, P) of repetition b, internal units; see the module."""
+    jacobian = derivatives.jacobian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
+    root = np.sqrt(fitted.case_weights * _weights(fitted, fitted.fitted_raw([b])[0]))
+    rows = root[:, :, np.newaxis] * jacobian
+    out = np.zeros((rows.shape[2],) * 2)
+    for k in range(len(rows)):
+        for j in range(len(rows)):
+            out += phi[k, j] * (rows[k].T @ rows[j])
+    return out
 
 
 def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -67,17 +92,8 @@ def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
     return scaled * s[:, np.newaxis] * s, int(keep.sum()), int(np.sum(values[keep] < 0))
 
 
-def _internal_scale(fitted: Fitted, b: int) -> float:
-    """Dispersion in internal units."""
-    scaling = fitted.design.scaling
-    if scaling is None or not isinstance(fitted.likely, Gaussian) or not np.any(scaling.y_sd != 1):
-        return likelihood.scale(fitted, b)
-    residuals = likelihood.response_residuals(fitted, b) / scaling.y_sd[:, np.newaxis]
-    return float(np.sum(residuals**2 * fitted.case_weights)) / likelihood.df_resid(fitted)
-
-
 def cov_params(
-    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", scale: float | None = None
+    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", scale: Any = None
 ) -> pd.DataFrame:
     """Covariance matrix of the weights of one repetition.
 
@@ -90,15 +106,19 @@ def cov_params(
         Default "expected", "sandwich" where the error function belongs to no family.
     rep : int or "best"
     scale : float, optional
-        Dispersion; default `likelihood.scale` of the repetition, which does not matter to "sandwich".
+        Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the
+        repetition, which does not matter to "sandwich".
 
     Returns
     -------
     DataFrame, shape (P, P)
-        Rows and columns have R's names of the weights, in the units of the data; NaN at weights held out.
+        Rows and columns have R's names of the weights, in the units of the data; NaN at weights held out, and everywhere
+        where no degrees of freedom are left for the dispersion.
 
     Warns
     -----
+    DfWarning
+        Where none are left, once per fit.
     SingularHessianWarning
         Where the matrix to be inverted is singular, with the hidden units that make it so; then a pseudo-inverse is
         used. Where it has negative eigenvalues: the weights are not at a minimum.
@@ -106,17 +126,23 @@ def cov_params(
     kind = cov_type_of(fitted, cov_type)
     b = fitted.which(rep)
     network, free = fitted.network, fitted.fit.free[0]
+    names = list(network.names)
     theta = fitted.fit.theta[b].astype(float)
+    phi = given_dispersion(fitted, scale) if scale is not None else _dispersion(fitted, b, kind)
+    if not np.isfinite(phi).all():
+        return pd.DataFrame(np.nan, names, names)
     if kind == "expected":
         bread = expected_information(fitted, b)
     else:
         bread = derivatives.hessian(network, fitted.data, theta)
     bread = bread[np.ix_(free, free)]
     if kind == "sandwich":
-        scores = derivatives.scores(network, fitted.data, theta)[:, free]
+        scores = observed_scores(fitted, theta)[:, free]
         filling = scores.T @ scores
+    elif several(fitted):
+        filling = between_outputs(fitted, b, phi)[np.ix_(free, free)]
     else:
-        filling = bread * (_internal_scale(fitted, b) if scale is None else _given(scale, fitted))
+        filling = bread * phi[0, 0]
     if fitted.penalty_coefficients is not None:
         curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)
         bread = bread + np.diag(curvature[free])
@@ -129,7 +155,14 @@ def cov_params(
         full = into @ full @ into.T
     full[~free] = np.nan
     full[:, ~free] = np.nan
-    return pd.DataFrame(full, list(network.names), list(network.names))
+    return pd.DataFrame(full, names, names)
+
+
+def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
+    """(K, K) dispersion in internal units; NaN where it is estimated and no degrees of freedom are left."""
+    if kind != "sandwich":
+        return dispersion(fitted, [b])[0]
+    return np.full((1, 1), np.nan if used_up(fitted, [b]) else 1.0)
 
 
 def cov_type_of(fitted: Fitted, given: str | None) -> str:
@@ -140,13 +173,6 @@ def cov_type_of(fitted: Fitted, given: str | None) -> str:
     if kind not in COV_TYPES:
         raise ArgumentError(f"cov_type must be one of {', '.join(map(repr, COV_TYPES))}; got {given!r}.")
     return kind
-
-
-def _given(scale: float, fitted: Fitted) -> float:
-    if isinstance(scale, bool) or not isinstance(scale, int | float | np.number) or not scale > 0:
-        raise ArgumentError(f"scale must be a number > 0, got {scale!r}.")
-    scaling = fitted.design.scaling
-    return float(scale) if scaling is None else float(scale / np.mean(scaling.y_sd**2))
 
 
 def warn_members(fitted: Fitted, kind: str, found: list[tuple[int, int, int, int]]) -> None:

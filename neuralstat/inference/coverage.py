@@ -79,7 +79,7 @@ def coverage(
             seeds = children(inner, t + 1)[t]
             found = get_prediction(fit, method=method, rep=inside, random_state=seeds, **options)
             frame = found.summary_frame(alpha).loc[fit.design.kept]
-            parts = frame.to_numpy().T.reshape(-1, 6, fit.nobs)
+            parts = frame.to_numpy().T.reshape(-1, 6, fit.n_rows)
             for name, target, at in (("mean", truth, 2), ("obs", later[t], 4)):
                 low, high = parts[:, at], parts[:, at + 1]
                 held[name].append(np.where(np.isnan(low), np.nan, (low <= target) & (target <= high)))
@@ -110,7 +110,7 @@ def _refits(
 ) -> Iterator[Fitted]:
     """Fits by the procedure on each response (T, K, n), internal units."""
     used = list(range(fitted.nrep)) if rep in ("mean", "best") else [fitted.which(rep)]
-    everything, each = np.arange(fitted.nobs), len(used)
+    everything, each = np.arange(fitted.n_rows), len(used)
     again = Refits(fitted.procedure, fitted.fit, n_jobs)
     for part in stacks(len(y), fitted.network, each, each * y[0].size):
         numbers = range(part.start, part.stop)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import FitWarning, caller
 from ..fitted import Fitted, fitted_of, kept
+from ..likelihood.likelihood import TOLD
 from . import findings_data, findings_fit, findings_model, findings_training
 from .findings import SEVERITIES, Finding
 
@@ -110,6 +111,8 @@ def warn_severe(fitted: Fitted) -> None:
     if fitted.settings.compat == "R" or np.array_equal(fitted.fit.theta, fitted.fit.start):
         return
     severe = [f for check in CHECKS if check.at_fit for f in _of(fitted, check) if f.severity == "error"]
+    if any(f.finding == "df near n" for f in severe):
+        fitted.__dict__[TOLD] = True  # statistics that are NaN for it need not say so again
     if severe:
         text = " ".join(f"{f.finding.capitalize()}: {f.where}. Remedy: {f.remedy}." for f in severe)
         warnings.warn(f"{text} (fit.diagnose() has all findings.)", FitWarning, stacklevel=caller())

@@ -6,11 +6,13 @@ import numpy as np
 
 from ..df import edf, found, noise
 from ..errors import ArgumentError
+from ..families import Gaussian
 from ..fitted import Fitted
+from ..likelihood.likelihood import NOTHING, pearson_residuals, without_df
 
 
 def degrees(fitted: Fitted, numbers: list[int]) -> float:
-    """Residual degrees of freedom of one output: rows of positive weight minus the outputs' mean of the effective ones.
+    """Residual degrees of freedom of one output: observations minus the outputs' mean of the effective ones.
 
     Of the mean of several repetitions (0-based `numbers`): the mean of theirs.
     """
@@ -19,33 +21,73 @@ def degrees(fitted: Fitted, numbers: list[int]) -> float:
     df = edf(fitted) if own else float(found(fitted, "jacobian", rep))
     if fitted.settings.compat == "R":
         df = edf(fitted)
-    n = int(np.count_nonzero(fitted.case_weights))
+    n = fitted.nobs
     rest = n - df / fitted.network.n_outputs
-    return rest if abs(rest) > 1e-8 * n else 0.0  # a sum of n leverages of 1 misses n by rounding
+    return rest if abs(rest) > NOTHING * n else 0.0  # a sum of n leverages of 1 misses n by rounding
+
+
+def used_up(fitted: Fitted, numbers: list[int]) -> bool:
+    """Whether a dispersion is estimated and no degrees of freedom are left for it; with the warning of `without_df`."""
+    several_weights = fitted.k_identified >= fitted.n_values  # fewer weights leave some, whatever their rank
+    return fitted.dispersed and several_weights and without_df(fitted, degrees(fitted, numbers))
 
 
 def dispersion(fitted: Fitted, numbers: list[int]) -> tuple[np.ndarray, float]:
     """Covariance (K, K) of the Pearson residuals, internal units, and the degrees of freedom behind it.
 
     The identity where the family has no dispersion to estimate. For one output and repetition it is `likelihood.scale` (in
-    the response's units). For an error function without a family the residuals' variance, as of additive noise.
+    the response's units). For an error function without a family the residuals' variance, as of additive noise. NaN where
+    no degrees of freedom are left.
+
+    Warns
+    -----
+    DfWarning
+        Where none are left, once per fit.
+    """
+    k = fitted.network.n_outputs
+    family = fitted.family
+    if family is not None and not family.dispersed:
+        return np.eye(k), np.inf
+    rest = degrees(fitted, numbers)
+    if without_df(fitted, rest):
+        return np.full((k, k), np.nan), np.nan
+    if family is None or isinstance(family, Gaussian):
+        z = (fitted.design.y - noise.fitted(fitted, numbers)) * np.sqrt(fitted.case_weights)
+    else:  # no such response is scaled
+        z = pearson_residuals(fitted, numbers, fitted.case_weights)
+    return z @ z.T / rest, rest
+
+
+def given_dispersion(fitted: Fitted, scale: object) -> np.ndarray:
+    """(K, K) dispersion in internal units from one that is given in the response's: a number, K numbers, or (K, K).
 
     Raises
     ------
     ArgumentError
-        Where no degrees of freedom are left.
+        Where it is none of these, or no variance is positive.
     """
     k = fitted.network.n_outputs
-    family, design = fitted.family, fitted.design
-    if family is not None and not family.dispersed:
-        return np.eye(k), np.inf
+    wanted = "a number > 0" if k == 1 else f"a number > 0, {k} of them, or their ({k}, {k}) covariance"
+    try:
+        if isinstance(scale, bool | str):
+            raise TypeError
+        values = np.asarray(scale, dtype=float)
+        values = values if values.ndim == 2 else np.diag(np.broadcast_to(values, (k,)))
+    except (TypeError, ValueError):
+        raise ArgumentError(f"scale must be {wanted}, got {scale!r}.") from None
+    if values.shape != (k, k) or not np.isfinite(values).all() or not np.all(np.diag(values) > 0):
+        raise ArgumentError(f"scale must be {wanted}, got {scale!r}.")
+    scaling = fitted.design.scaling
+    unit = np.ones(k) if scaling is None else scaling.y_sd
+    return values / np.outer(unit, unit)
+
+
+def t_degrees(fitted: Fitted, numbers: list[int], use_t: bool | None = None) -> float:
+    """Degrees of freedom of the reference distribution of an estimate over its standard error; inf for the normal one.
+
+    Student's t on n - df where the dispersion is estimated, unless told; NaN where no degrees of freedom are left.
+    """
+    if not (fitted.dispersed if use_t is None else use_t):
+        return np.inf
     rest = degrees(fitted, numbers)
-    if rest <= 0:
-        raise ArgumentError(
-            f"no degrees of freedom are left for the dispersion ({fitted.nobs} observations): fit a smaller model or a "
-            "larger penalty, or use cov_type='sandwich' with use_t=False for the mean, or a conformal method."
-        )
-    mu = noise.fitted(fitted, numbers)
-    spread = np.ones_like(mu) if family is None else family.variance(mu)
-    z = (design.y - mu) * np.sqrt(fitted.case_weights / spread)
-    return z @ z.T / rest, rest
+    return np.nan if without_df(fitted, rest) else rest

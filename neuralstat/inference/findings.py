@@ -81,7 +81,7 @@ def untrained(fitted: Fitted) -> bool:
 def large_columns(fitted: Fitted) -> list[str]:
     """Tabular covariates that lie far from 0 or spread wide in the units that the network sees; and such responses."""
     x, names = tabular(fitted)
-    some = slice(None, None, max(1, fitted.nobs // LOOKED))
+    some = slice(None, None, max(1, fitted.n_rows // LOOKED))
     far = np.abs(x[:, some]).mean(axis=1) > FAR if x.size else np.zeros(0, bool)
     found = [name for name, f in zip(names, far, strict=True) if f]
     family = fitted.family
@@ -134,7 +134,7 @@ def null_error(fitted: Fitted) -> float:
     try:
         if design.offset is None:  # the same means at all rows
             means = null_means(family, design.y, w, None)[:, :1]
-            parts = range(0, fitted.nobs, PART)
+            parts = range(0, fitted.n_rows, PART)
             return sum(family.deviance(design.y[:, a : a + PART], means, w[a : a + PART]) for a in parts) / 2
         return family.deviance(design.y, null_means(family, design.y, w, design.offset), w) / 2
     except DataError:  # an offset that the link cannot take

@@ -175,7 +175,7 @@ def _collapse(fitted: Fitted, b: int, suspects: np.ndarray) -> Iterator[Finding]
 
 def _flat(fitted: Fitted, b: int) -> bool:
     """Whether fitted values hardly vary, beside the response."""
-    some = slice(None, None, -(-fitted.nobs // LOOKED))
+    some = slice(None, None, -(-fitted.n_rows // LOOKED))
     offset = None if fitted.design.offset is None else np.ascontiguousarray(fitted.design.offset[:, some])
     raw = fitted.raw(fitted.design.x[:, some], offset, [b])[0]
     if offset is not None and fitted.network.objective.of_predictor:

@@ -59,7 +59,7 @@ _PROBLEMS = (
 # degrees of freedom ----------------------------------------------------------------------------------------
 
 
-def observed(fitted: Fitted) -> int:
+def observed(fitted: Fitted) -> float:
     """Values that a fit could interpolate: of a multinomial row all but one of its classes."""
     free = fitted.network.n_outputs - 1 if isinstance(fitted.family, Multinomial) else 1
     return fitted.n_values * free

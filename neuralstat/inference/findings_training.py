@@ -123,7 +123,7 @@ def _each(fitted: Fitted, rows: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.sum(family.unit_deviance(y, network.objective.response(raw)), axis=0)
 
     data = rows.data
-    every, step = -(-rows.inputs.shape[0] // MOST_VALIDATED), -(-fitted.nobs // MOST_VALIDATED)
+    every, step = -(-rows.inputs.shape[0] // MOST_VALIDATED), -(-fitted.n_rows // MOST_VALIDATED)
     offset = np.ascontiguousarray(data.offset[:, ::every], float) if data.offset.shape[1] else None
     own = None if design.offset is None else np.ascontiguousarray(design.offset[:, ::step])
     used = fitted.case_weights[::step] > 0

@@ -13,7 +13,6 @@ Technometrics 40:273 (with penalties). Tibshirani (1996), Neural Computation 8:1
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,13 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, DfWarning, caller
+from ..errors import ArgumentError
 from ..families import Gaussian
 from ..fitted import Fitted
 from . import scales
 from .bootstrap import predictions
 from .conformal import conformal
-from .dispersion import degrees, dispersion
+from .dispersion import dispersion, t_degrees
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
@@ -155,8 +154,8 @@ def get_prediction(
         Of the new observations, whose variance is ``phi V(mean) / weight``; numbers of trials of binomial ones, which are
         proportions. Default 1; for the data of the fit their case weights.
     use_t : bool, optional
-        Student's t on n - df (effective degrees of freedom, by "jacobian") instead of the normal distribution; default for
-        a gaussian response.
+        Student's t on n - df (effective degrees of freedom, by "jacobian") instead of the normal distribution; default
+        where the family's dispersion is estimated.
     random_state : int, SeedSequence, Generator, optional
         Of refits and folds.
     **options
@@ -176,7 +175,8 @@ def get_prediction(
     SingularHessianWarning
         Where the data do not determine some weights, with the hidden units that make it so.
     DfWarning
-        By "bootstrap", where no degrees of freedom are left for the dispersion: new observations then have no interval.
+        Where no degrees of freedom are left for the dispersion, once per fit: standard errors and intervals are then NaN,
+        but for conformal methods.
     """
     if method not in METHODS:
         raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
@@ -188,8 +188,9 @@ def get_prediction(
     x, known, index, complete = inputs(fitted, new, offset)
     x, known = _rows(x, complete), None if known is None else _rows(known, complete)
     size = _weights(fitted, new, weights, complete)
-    values = fitted.response(fitted.raw(x, known, numbers))  # (R, K, m)
-    at = _At(numbers, x, known, size, values.mean(axis=0), _between(values))
+    raw = fitted.raw(x, known, numbers)
+    values = fitted.response(raw)  # (R, K, m)
+    at = _At(numbers, x, known, size, values.mean(axis=0), _between(values), scales.predictors(fitted, raw))
     if method in ("delta", "bootstrap"):
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
@@ -224,6 +225,7 @@ class _At:
     weights: np.ndarray
     mean: np.ndarray  # (K, m)
     between: np.ndarray  # (K, m), variance by the random starts
+    eta: np.ndarray | None  # (K, m), link of the means, where it is known better than from these
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ def _from_variance(
     """By the delta method or the bootstrap: variances of the means, and limits from these."""
     from scipy import stats
 
-    df = _df(fitted, at.numbers, use_t)
+    df = t_degrees(fitted, at.numbers, use_t)
     interval = options.pop("interval", "normal") if method == "bootstrap" else "normal"
     if interval not in INTERVALS:
         raise ArgumentError(f"interval must be one of {', '.join(map(repr, INTERVALS))}; got {interval!r}.")
@@ -259,46 +261,17 @@ def _from_variance(
         if options.get("restarts") == "fresh":
             between = np.zeros_like(between)
     error = np.sqrt(sampling + between)
-    noisy = method == "delta" or _has_noise(fitted, at.numbers)
 
     def of_mean(alpha: float) -> Pair:
         if draws is not None and interval != "normal":
             return _from_draws(fitted, mean, draws, alpha, interval)
         quantile = stats.t.ppf(1 - alpha / 2, df)
-        return scales.limits(scales.interval_link(fitted), mean, error, quantile, fitted.family)
+        return scales.limits(scales.interval_link(fitted), mean, error, quantile, fitted.family, at.eta)
 
     def of_new(alpha: float) -> Pair:
-        if not noisy:
-            return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-        return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha)
+        return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
-
-
-def _df(fitted: Fitted, numbers: list[int], use_t: bool | None) -> float:
-    """Degrees of freedom of Student's t; inf for the normal distribution."""
-    gaussian = isinstance(fitted.family, Gaussian) or fitted.family is None
-    if not (gaussian if use_t is None else use_t):
-        return np.inf
-    df = degrees(fitted, numbers)
-    if df <= 0:
-        raise ArgumentError("no degrees of freedom are left for Student's t: set use_t=False, or fit a smaller model.")
-    return df
-
-
-def _has_noise(fitted: Fitted, numbers: list[int]) -> bool:
-    """Whether the dispersion of new observations is known, or degrees of freedom are left to estimate it."""
-    if fitted.family is not None and not fitted.family.dispersed:
-        return True
-    if degrees(fitted, numbers) > 0:
-        return True
-    warnings.warn(
-        "no degrees of freedom are left for the dispersion: intervals of new observations are NaN; conformal methods "
-        "need none.",
-        DfWarning,
-        stacklevel=caller(),
-    )
-    return False
 
 
 def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
@@ -345,7 +318,7 @@ def _from_draws(
 
 def new_observation(
     fitted: Fitted, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
-    alpha: float,
+    alpha: float, eta: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Limits (K, m) of new observations of given weights (m,); see `get_prediction`."""
     from scipy import stats
@@ -358,12 +331,9 @@ def new_observation(
         half = stats.t.ppf(1 - alpha / 2, df) * np.sqrt(se**2 + phi * unit / weights)
         return mean - half, mean + half
     link = scales.interval_link(fitted)
-    low, high = link.means
-    inside = (mean > low) & (mean < high)
-    safe = np.where(inside, mean, np.nan)
-    with np.errstate(all="ignore"):
-        eta, spread = link(safe), se * np.abs(link.deriv(safe))
+    eta, spread, inside = scales.on_link(link, mean, se, eta)
     levels = (alpha / 2, 1 - alpha / 2)
     phi, weights = np.broadcast_to(phi, mean.shape), np.broadcast_to(weights, mean.shape)
     ends = quantiles(family, link, eta, spread, phi, weights, levels)
+    inside |= np.isnan(se)
     return np.where(inside, ends[0], mean), np.where(inside, ends[1], mean)

@@ -17,9 +17,10 @@ import pandas as pd
 
 from ..df import local
 from ..errors import ArgumentError
-from ..families import Gaussian
+from ..families import Gaussian, working
 from ..fitted import fitted_of
-from ..likelihood.likelihood import response_residuals
+from ..likelihood.likelihood import NOTHING, pearson_residuals, response_residuals, without_df
+from ..likelihood.predictors import predictors
 from ..network import derivatives
 from ..network.scaling import affine
 from .covariance import inverse
@@ -30,7 +31,8 @@ CURVATURES = ("expected", "hessian")
 class Influence:
     """Influence of the observations on one repetition of a fit; every Series is on the index of the data.
 
-    Rows kept out of the fit are NaN. Made by `NeuralNetResults.get_influence`.
+    Rows kept out of the fit are NaN. A row that stands for several observations (``freq_weights``) has the influence of one
+    of them. Made by `NeuralNetResults.get_influence`.
 
     Parameters
     ----------
@@ -66,6 +68,12 @@ class Influence:
 
     @cached_property
     def _root(self) -> np.ndarray:
+        """(n, F) roots of what single observations give to the Fisher matrix of the active weights, internal units."""
+        often = self.fitted.frequencies
+        return self._rows / np.sqrt(np.where(often > 0, often, 1.0))[:, np.newaxis]
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
         """(n, F) root of the Fisher matrix over the active weights, internal units."""
         return local.rows(self.fitted, self.b)[0][:, self._used]
 
@@ -76,7 +84,7 @@ class Influence:
             theta = fitted.fit.theta[b].astype(float)
             matrix = derivatives.hessian(fitted.network, fitted.data, theta)[np.ix_(used, used)]
         else:
-            matrix = self._root.T @ self._root
+            matrix = self._rows.T @ self._rows
         penalty = local.penalty_diagonal(fitted, b, used)
         turned, _, negative = inverse(matrix + np.diag(np.broadcast_to(penalty, used.sum())))
         if negative:
@@ -90,35 +98,36 @@ class Influence:
     def _hat(self) -> np.ndarray:
         if self.curvature == "expected":
             penalty = local.penalty_diagonal(self.fitted, self.b, self._used)
-            return np.clip(local.leverage(self._root, np.broadcast_to(penalty, self._used.sum()))[0], 0.0, 1.0)
+            whole = local.leverage(self._rows, np.broadcast_to(penalty, self._used.sum()))[0]
+            often = self.fitted.frequencies
+            return np.clip(whole / np.where(often > 0, often, 1.0), 0.0, 1.0)
         return np.einsum("nf,fg,ng->n", self._root, self._inverse, self._root)
 
     @cached_property
     def _pearson(self) -> np.ndarray:
-        fitted = self.fitted
-        return fitted.likely.pearson(fitted.responses, fitted.means(self.b), fitted.case_weights)[0]
+        return pearson_residuals(self.fitted, [self.b], self.fitted.own_weights)[0]
 
     def _series(self, values: np.ndarray, name: str) -> pd.Series:
         return pd.Series(self.fitted.full(values), self.fitted.design.full_index, name=name)
 
     @property
     def k_vars(self) -> float:
-        """Degrees of freedom of the fit, the sum of the leverages."""
-        return float(self._hat.sum())
+        """Degrees of freedom of the fit, the sum of the leverages of all observations."""
+        return float(self._hat @ self.fitted.frequencies)
 
     @property
     def scale(self) -> float:
         """Dispersion: Pearson's chi2 on n minus `k_vars`, 1 for families that have none."""
         if not self.fitted.likely.dispersed:
             return 1.0
-        return float(np.sum(self._pearson**2)) / self._rest
+        return float(self._pearson**2 @ self.fitted.frequencies) / self._rest
 
     @property
     def _rest(self) -> float:
-        rest = int(np.count_nonzero(self.fitted.case_weights)) - self.k_vars
-        if rest <= 0:
-            raise ArgumentError("get_influence: no degrees of freedom are left for the residuals.")
-        return rest
+        """Residual degrees of freedom; NaN where none are left."""
+        n = self.fitted.nobs
+        rest = n - self.k_vars
+        return np.nan if without_df(self.fitted, rest if rest > NOTHING * n else 0.0) else rest
 
     # what users read ---------------------------------------------------------------------------------------
 
@@ -171,13 +180,9 @@ class Influence:
         with np.errstate(divide="ignore", invalid="ignore"):
             if isinstance(family, Gaussian) and family.link.name == "identity":
                 return self._series(plain / (1 - self._hat), "resid_press")
-            mu, y, w = fitted.means(self.b)[0], fitted.responses[0], fitted.case_weights
-            link = family.link
-            rise = 1 / link.deriv(mu)
-            weight = np.where(w > 0, w, np.nan) * rise**2 / family.variance(mu)  # root'root of one row, in eta
-            step = w * (y - mu) * rise / family.variance(mu)  # minus the score in eta
-            moved = link(mu) - step * self._hat / weight / (1 - self._hat)
-            return self._series(y - link.inverse(moved), "resid_press")
+            y, w, eta = fitted.responses[0], fitted.own_weights, predictors(fitted, [self.b])[0]
+            step = np.where(w > 0, working.residuals(family, y, eta), np.nan)  # score over information in eta
+            return self._series(y - family.link.inverse(eta - step * self._hat / (1 - self._hat)), "resid_press")
 
     @property
     def cooks_distance(self) -> tuple[pd.Series, pd.Series]:
@@ -205,7 +210,7 @@ class Influence:
 
     @property
     def _threshold(self) -> float:
-        return float(2 * np.sqrt(self.k_vars / np.count_nonzero(self.fitted.case_weights)))
+        return float(2 * np.sqrt(self.k_vars / self.fitted.nobs))
 
     @property
     def d_params(self) -> pd.DataFrame:
@@ -217,7 +222,7 @@ class Influence:
         with np.errstate(divide="ignore", invalid="ignore"):
             pull = self._pearson / self._unit / (1 - self._hat)
             moved = (self._root * pull[:, np.newaxis]) @ self._inverse
-        full = np.zeros((fitted.nobs, fitted.network.n_params))
+        full = np.zeros((fitted.n_rows, fitted.network.n_params))
         full[:, self._used] = moved
         full = full @ self._into.T
         full[:, ~self._used] = np.nan
@@ -235,11 +240,11 @@ class Influence:
     @property
     def dfbetas(self) -> pd.DataFrame:
         """`d_params` in standard errors; of a gaussian response with the scale without the observation, as statsmodels."""
-        covariance = self._inverse @ (self._root.T @ self._root) @ self._inverse
+        covariance = self._inverse @ (self._rows.T @ self._rows) @ self._inverse
         full = np.zeros((self._used.size, self._used.size))
         full[np.ix_(self._used, self._used)] = covariance
         unit = np.sqrt(np.maximum(np.diag(self._into @ full @ self._into.T), 0.0))
-        scale = np.full(self.fitted.nobs, self._internal_scale)
+        scale = np.full(self.fitted.n_rows, self._internal_scale)
         if isinstance(self.fitted.family, Gaussian):
             rest = self._rest
             scale = scale * (rest - self._internal**2) / (rest - 1)

@@ -17,6 +17,7 @@ from ..df.information import information, pseudo_inverse
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..fitted import Fitted
 from ..network.scaling import affine
+from .dispersion import used_up
 from .rintervals import has_intervals, held_at_zero, r_standard_errors
 
 
@@ -95,10 +96,12 @@ def confidence_interval(fitted: Fitted, alpha: float = 0.05) -> ConfidenceInterv
 def _standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
     """Standard errors (P,) of the weights in original units, trace(B A^+), and the rank of A."""
     network, free, scaling = fitted.network, fitted.fit.free[0], fitted.design.scaling
+    if used_up(fitted, [b]):
+        return np.full(network.n_params, np.nan), np.nan, int(free.sum())
     a, outer = information(fitted, b)
     inverse, rank = pseudo_inverse(a)
     covariance = np.zeros((network.n_params, network.n_params))
-    covariance[np.ix_(free, free)] = inverse @ outer @ inverse / fitted.nobs
+    covariance[np.ix_(free, free)] = inverse @ outer @ inverse / fitted.n_rows
     if scaling is not None:
         into, _ = affine(network, scaling)
         covariance = into @ covariance @ into.T

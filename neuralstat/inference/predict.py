@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DataError
 from ..fitted import Fitted
 from ..formula.rcompat import by_position
 from ..layers import codes
+from ..likelihood.predictors import link, link_of_mean
 from ..network import derivatives
 from ..network.rcompat import r_group_means
 
@@ -128,62 +129,6 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
             raise type(error)(f"new{str(error)[4:]}") from error
         raise
     return encoded.x, encoded.offset, encoded.index, encoded.complete
-
-
-def link(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Linear predictors (B', K, m), from what kernels give.
-
-    Raises
-    ------
-    ArgumentError
-        Where the output activation has no known inverse.
-    """
-    objective = fitted.network.objective
-    if objective.of_predictor:
-        return raw
-    if objective.output.name == "identity":
-        return fitted.response(raw)
-    if objective.output.name == "logistic":
-        with np.errstate(divide="ignore"):
-            return np.log(raw) - np.log1p(-raw)
-    if objective.output.name == "tanh":
-        with np.errstate(divide="ignore"):
-            return np.arctanh(raw)
-    raise ArgumentError(
-        f"type='link' needs an output activation with an inverse; {objective.output.name!r} has none known."
-    )
-
-
-def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Link (K, m) of the mean response of some repetitions, from what kernels give (B', K, m).
-
-    Of one repetition its linear predictor. Means of probabilities and of positive means are taken by logarithms, so that
-    they do not round to 0 or 1 where the linear predictors are large. Of several classes log of the mean probabilities.
-
-    Raises
-    ------
-    ArgumentError
-        As `link`.
-    """
-    from scipy.special import log_softmax, logsumexp
-
-    objective = fitted.network.objective
-    single = link(fitted, raw)
-    if len(raw) == 1:
-        return single[0]
-    name = objective.output.name
-    if name == "identity":
-        return single.mean(axis=0)
-    if name == "logistic" and objective.of_predictor:
-        return logsumexp(-np.logaddexp(0, -raw), axis=0) - logsumexp(-np.logaddexp(0, raw), axis=0)
-    if name == "softmax" and objective.of_predictor:
-        return logsumexp(log_softmax(raw, axis=1), axis=0) - np.log(len(raw))
-    if name == "log" and objective.of_predictor:
-        return logsumexp(raw, axis=0) - np.log(len(raw))
-    if objective.of_predictor:
-        with np.errstate(divide="ignore"):
-            return objective.output.link(np.mean([objective.response(r) for r in raw], axis=0))
-    return link(fitted, raw.mean(axis=0)[np.newaxis])[0]  # kernels give the output activation's values
 
 
 # tables ----------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def r_standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
         return error, np.nan, 0
     a, outer = r_information(fitted, b)
     inverse, rank = pseudo_inverse(a)
-    variance = np.diag(inverse @ outer @ inverse) / fitted.nobs
+    variance = np.diag(inverse @ outer @ inverse) / fitted.n_rows
     if np.all(variance >= 0):
         error[_used(fitted)] = np.sqrt(variance)
     return error, float(np.trace(outer @ inverse)), rank
@@ -85,7 +85,7 @@ def r_information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     network, design = fitted.network, fitted.design
     objective = network.objective
     matrices = network.matrices(fitted.fit.theta[b].astype(float))
-    n = fitted.nobs
+    n = fitted.n_rows
     inputs = np.vstack([np.ones((1, n)), design.x])
     last, bent = inputs, None
     hidden = _hidden_activation(fitted)

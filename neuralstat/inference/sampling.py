@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from ..df.information import observed_scores
 from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
 from ..fitted import Fitted
 from ..network import derivatives
 from .covariance import cov_type_of, inverse, warn_members
-from .dispersion import dispersion
+from .dispersion import dispersion, used_up
 
 PART = 4096  # observations that are added up at a time, where there are more
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
@@ -37,7 +38,11 @@ def joint_root(
     Of many observations it is added up over parts of them, and `weight_moves` are not made.
     """
     phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
-    if kind == "expected" and fitted.nobs > PART:
+    if kind == "sandwich" and used_up(fitted, list(numbers)):
+        phi = phi * np.nan
+    if not np.isfinite(phi).all():  # no degrees of freedom are left
+        return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), []
+    if kind == "expected" and fitted.n_rows > PART:
         return _root_by_parts(fitted, numbers, phi)
     parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
     moves = np.concatenate([m for m, _ in parts])
@@ -56,8 +61,8 @@ def _root_by_parts(
     plain = bool(np.all(phi == phi[0, 0] * np.eye(len(phi))))
     information, between = np.zeros((ends[-1], ends[-1])), np.zeros((ends[-1], ends[-1]))
     step = int(np.clip(CHUNK // (ends[-1] * len(phi)), 64, PART))
-    for first in range(0, fitted.nobs, step):
-        part = slice(first, min(first + step, fitted.nobs))
+    for first in range(0, fitted.n_rows, step):
+        part = slice(first, min(first + step, fitted.n_rows))
         root = np.concatenate([some_rows(fitted, b, part)[:, :, u] for b, u in zip(numbers, used, strict=True)], axis=2)
         flat = np.ascontiguousarray(root).reshape(-1, ends[-1])
         information += flat.T @ flat
@@ -97,7 +102,7 @@ def weight_moves(
     if kind != "sandwich":
         _ = fitted.likely  # raises where there is none
     if kind == "sandwich":
-        filling = derivatives.scores(network, fitted.data, theta)[:, used].T
+        filling = observed_scores(fitted, theta)[:, used].T
     else:
         root = rows(fitted, b)[:, :, used]  # (K, n, F)
         filling = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, root.shape[2]).T

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..families import Family, Multinomial
+from ..families import Family, Gaussian, Multinomial, working
 from ..families.links import Identity, Link, Logit
 from ..fitted import Fitted
+from ..likelihood.predictors import link_of_mean
 from .predictive import within
 
 
@@ -20,28 +21,57 @@ def interval_link(fitted: Fitted) -> Link:
     return Logit() if isinstance(family, Multinomial) else family.link
 
 
+def predictors(fitted: Fitted, raw: np.ndarray) -> np.ndarray | None:
+    """`interval_link` of the mean response (K, m) of some repetitions, from what kernels give (B', K, m).
+
+    It does not round where the mean does. None where the mean is all that is known, or needs no link.
+    """
+    from scipy.special import logsumexp
+
+    family = fitted.family
+    if family is None or isinstance(family, Gaussian) or not fitted.network.objective.of_predictor:
+        return None
+    if isinstance(family, Multinomial):
+        up, down = working.log_softmax(raw)
+        return logsumexp(up, axis=0) - logsumexp(down, axis=0)
+    return link_of_mean(fitted, raw)
+
+
+def on_link(link: Link, mean: np.ndarray, se: np.ndarray, eta: np.ndarray | None) -> tuple[Any, Any, np.ndarray]:
+    """Linear predictor of a mean, its standard error, and where both are finite; `eta` where it is known already."""
+    low, high = link.means
+    with np.errstate(all="ignore"):
+        if eta is None:
+            inside = (mean > low) & (mean < high)
+            safe = np.where(inside, mean, np.nan)
+            return link(safe), se * np.abs(link.deriv(safe)), inside
+        rise = np.abs(link.inverse_deriv(eta))
+        inside = (rise > 0) & np.isfinite(rise) & np.isfinite(eta)
+        safe = np.where(inside, eta, np.nan)
+        return safe, se / np.where(inside, rise, np.nan), inside
+
+
 def limits(
-    link: Link, mean: np.ndarray, se: np.ndarray, quantile: Any, family: Family | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+    link: Link, mean: np.ndarray, se: np.ndarray, quantile: Any, family: Family | None = None,
+    eta: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Limits ``g^-1(g(mean) -+ quantile se |g'(mean)|)``, as statsmodels' "endpoint" method.
 
-    At a mean on the edge of the link's range (a probability that rounds to 0 or 1) the interval is that point. Ends that the
-    family's means cannot reach (a probability beyond 0 or 1 under the identity link, the far side of the pole of an inverse
-    link) are moved to the edge.
+    `eta` is g(mean), where it is known better than from a mean that rounds to an edge of the link's range. At a mean on that
+    edge the interval is otherwise that point. Ends that the family's means cannot reach (a probability beyond 0 or 1 under
+    the identity link, the far side of the pole of an inverse link) are moved to the edge.
     """
     if isinstance(link, Identity):
         ends = np.stack([mean - quantile * se, mean + quantile * se])
         if family is not None:
             ends = np.where(np.isnan(ends), np.nan, np.clip(ends, *family.means))
         return ends[0], ends[1]
-    low, high = link.means
-    inside = (mean > low) & (mean < high)
-    safe = np.where(inside, mean, np.nan)
+    eta, error, inside = on_link(link, mean, se, eta)
     with np.errstate(all="ignore"):
-        eta, half = link(safe), quantile * se * np.abs(link.deriv(safe))
+        half = quantile * error
         ends = np.stack([eta - half, eta + half])
         if family is not None and not isinstance(family, Multinomial):
             ends = within(family, ends, eta)
         ends = link.inverse(ends)
-    ends = np.where(inside | np.isnan(mean), np.sort(ends, axis=0), mean)
+    ends = np.where(inside | np.isnan(mean) | np.isnan(se), np.sort(ends, axis=0), mean)
     return ends[0], ends[1]

@@ -116,6 +116,8 @@ def wald_test_terms(
 
 def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> tuple[float, int]:
     """``t' V^- t`` and the rank of V^-: all directions that V has, or the `size` largest."""
+    if not np.isfinite(covariance).all():  # no degrees of freedom are left for the dispersion
+        return np.nan, theta.size
     s = np.sqrt(np.maximum(np.diag(covariance), 0))
     s = np.where(s > 0, s, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(s, s))

@@ -179,7 +179,7 @@ def _provenance(fitted: Fitted) -> dict[str, str]:
 
     digest = hashlib.sha256()
     design = fitted.design
-    for part in (design.x, design.y, design.weights, design.offset):
+    for part in (design.x, design.y, design.weights, design.frequencies, design.offset):
         if part is not None:
             digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
     return {

@@ -81,6 +81,7 @@ def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
         "x": writer.array(design.x, "x"),
         "y": writer.array(design.y, "y"),
         "weights": None if design.weights is None else writer.array(design.weights, "weights"),
+        "frequencies": None if design.frequencies is None else writer.array(design.frequencies, "frequencies"),
         "offset": None if design.offset is None else writer.array(design.offset, "offset"),
         "kept": writer.array(design.kept, "kept"),
         "index": writer.index(design.index, "index"),
@@ -117,7 +118,7 @@ def _labels(column: pd.Series) -> pd.Index:
 
 
 def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
-    names = ("x", "y", "weights", "offset", "kept", "index", "full_index", "frame")
+    names = ("x", "y", "weights", "frequencies", "offset", "kept", "index", "full_index", "frame")
     stored = section(parts, "design", names)
     d, k = len(spec.x_names), len(spec.y_names)
     x = reader.array(stored["x"], "<f8", (d, None))
@@ -126,17 +127,21 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     index, full = reader.index(stored["index"]), reader.index(stored["full_index"])
     y = reader.array(stored["y"], "<f8", (k, n))
     weights = None if stored["weights"] is None else reader.array(stored["weights"], "<f8", (n,))
+    often = None if stored["frequencies"] is None else reader.array(stored["frequencies"], "<f8", (n,))
     offset = None if stored["offset"] is None else reader.array(stored["offset"], "<f8", (k, n))
     if (offset is not None) != spec.has_offset:
         raise FileFormatError("its offset does not belong to its formula")
     if n == 0 or kept.sum() != n or len(index) != n or len(full) != kept.size:
         raise FileFormatError("its rows do not fit its labels")
-    if not all(np.isfinite(a).all() for a in (x, y, weights, offset) if a is not None):
+    if not all(np.isfinite(a).all() for a in (x, y, weights, often, offset) if a is not None):
         raise FileFormatError("its data hold values that are not finite")
+    if often is not None and weights is None:
+        raise FileFormatError("its frequencies do not belong to its weights")
     return Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
         response=spec.response, weights=weights, offset=offset, index=index, full_index=full, kept=kept,
         scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
+        frequencies=often,
     )  # fmt: skip
 
 

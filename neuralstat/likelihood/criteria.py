@@ -6,6 +6,11 @@ dk_params:
 - AIC = -2 llf + 2 m;  AICc = -2 llf + 2 m n / (n - m - 1);  BIC = -2 llf + log(n) m.
 - ``dk_params=0`` is statsmodels' convention (the noise variance is profiled out and not counted);
   ``dk_params=1`` is R's for ``lm``, ``glm`` (gaussian) and ``gam``, which count it.
+- AICc, which is exact for linear models with the variance counted (Hurvich & Tsai 1989, Biometrika 76:297), counts an
+  estimated dispersion whatever `dk_params` is.
+- K responses with a dispersion each: n are the observations, not their values; gaussian ones have K (K + 1) / 2 variances
+  and covariances, and n - m / K - (K + 1) / 2 stands for n - m - 1 (Bedrick & Tsai 1994, Biometrics 50:226).
+- Where no residual degrees of freedom are left to estimate a dispersion from, criteria are NaN.
 - R's neuralnet has 2 error + 2 p and 2 error + log(n) p with p weights, whatever the error is:
   ``convention="neuralnet"``.
 - GCV = (dev / N) / (1 - d / N)^2;  Cp = dev / N + 2 sigma^2 d / N;  GIC = dev + 2 sigma^2 d, where dev is
@@ -24,13 +29,16 @@ import pandas as pd
 from ..df import edf, found, local, noise, warn_limits
 from ..df.sigma import resolve_sigma
 from ..errors import ArgumentError, DfError
+from ..families import Gaussian
 from ..fitted import Fitted
 from . import likelihood
+from .predictors import predictors
 
 LIKELIHOOD = ("aic", "aicc", "bic", "qaic")
 CRITERIA = (*LIKELIHOOD, "gcv", "cp", "gic", "tic")
 SHOWN = ("aic", "aicc", "bic", "gcv", "cp", "gic")
 CONVENTIONS = ("statsmodels", "R", "neuralnet")
+NONE_LEFT = "no degrees of freedom are left for the residuals"
 SINGULAR = 1e-6  # smallest eigenvalue of the Hessian, relative to the largest, below which a note is printed
 
 
@@ -38,29 +46,40 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     """Log-likelihood of one repetition, or of the mean of several; see `likelihood.loglike`."""
     if rep != "mean":
         return likelihood.loglike(fitted, rep, scale)
-    family, mu = fitted.likely, fitted.mean_of(fitted.numbers(rep))
-    y, w = fitted.responses, fitted.case_weights
-    if isinstance(scale, int | float | np.number):
-        phi = float(scale)
-    elif not family.dispersed:
-        phi = 1.0
+    family, numbers = fitted.likely, fitted.numbers(rep)
+    phi: Any
+    if isinstance(scale, int | float | np.number) or not family.dispersed:
+        phi = likelihood.dispersion(fitted, numbers[0], scale)
     elif scale == "dev" or (scale is None and family.name == "gaussian" and family.link.name == "identity"):
-        phi = family.deviance(y, mu, w) / fitted.n_values
+        phi = likelihood.by_deviance(fitted, numbers)
     else:
-        df = float(found(fitted, "jacobian", "mean"))
-        phi = float(np.sum(np.square(family.pearson(y, mu, w)))) / (fitted.n_values - df)
-    return likelihood.loglike_at(fitted, mu, phi)
+        many = likelihood.several(fitted)
+        rest = fitted.n_values - float(found(fitted, "jacobian", "mean"))
+        phi = likelihood.products(fitted, numbers)
+        phi = phi * np.nan if likelihood.without_df(fitted, rest) else phi / rest * (len(phi) if many else 1)
+        phi = phi if many else float(np.trace(phi))
+    return likelihood.loglike_at(fitted, fitted.mean_of(numbers), phi, predictors(fitted, numbers))
 
 
 def deviance(fitted: Fitted, rep: Any = "best") -> float:
     """Weighted residual sum of squares for additive noise (units of the response), else the deviance."""
-    mu, y, w = fitted.mean_of(fitted.numbers(rep)), fitted.responses, fitted.case_weights
+    numbers = fitted.numbers(rep)
     if noise.gaussian(fitted.network.objective):
-        return float(np.sum(w * (y - mu) ** 2))
-    return fitted.likely.deviance(y, mu, w)
+        return float(np.sum(fitted.case_weights * (fitted.responses - fitted.mean_of(numbers)) ** 2))
+    return likelihood.mean_deviance(fitted, numbers)
 
 
-def information(criterion: str, llf: float, nobs: float, df: float, dk_params: float = 0) -> float:
+def dispersions(fitted: Fitted) -> float:
+    """Number of the dispersions (of gaussian responses, variances and covariances) that are estimated."""
+    if not fitted.likely.dispersed:
+        return 0
+    k = fitted.network.n_outputs
+    return k * (k + 1) / 2 if isinstance(fitted.family, Gaussian) else k
+
+
+def information(
+    criterion: str, llf: float, nobs: float, df: float, dk_params: float = 0, used: float | None = None
+) -> float:
     """AIC, AICc or BIC of a log-likelihood.
 
     Parameters
@@ -70,11 +89,13 @@ def information(criterion: str, llf: float, nobs: float, df: float, dk_params: f
         Log-likelihood, number of observations, degrees of freedom of the mean.
     dk_params : float
         Further parameters counted: 0 as statsmodels, 1 as R (the noise variance).
+    used : float, optional
+        For "aicc", what is subtracted from the observations; m + 1 unless given.
 
     Returns
     -------
     float
-        AICc is infinite where n - m - 1 is not positive.
+        AICc is infinite where n - `used` is not positive.
     """
     m = df + dk_params
     if criterion == "aic":
@@ -82,7 +103,8 @@ def information(criterion: str, llf: float, nobs: float, df: float, dk_params: f
     if criterion == "bic":
         return -2 * llf + np.log(nobs) * m
     if criterion == "aicc":
-        return -2 * llf + 2 * m * nobs / (nobs - m - 1) if nobs - m - 1 > 0 else np.inf
+        rest = nobs - (m + 1 if used is None else used)
+        return -2 * llf + 2 * m * nobs / rest if rest > 0 else np.inf
     raise ArgumentError(f"criterion must be 'aic', 'aicc' or 'bic', got {criterion!r}.")
 
 
@@ -125,6 +147,8 @@ def info_criteria(
             raise ArgumentError(f"R's neuralnet has 'aic' and 'bic' only, not {crit!r}.")
         b = fitted.which("best" if rep == "mean" else rep)
         return float(r_criterion(fitted, 2.0 if crit == "aic" else np.log(fitted.nobs))[b])
+    if crit == "tic" and _undefined(fitted, crit, edf(fitted)):
+        return np.nan
     if df is None and rep == "best" and crit != "tic":
         df = edf(fitted)
     d = found(fitted, "nic" if crit == "tic" else "jacobian" if df is None else df, rep)
@@ -135,14 +159,25 @@ def criterion(
     fitted: Fitted, crit: str, d: float, dk_params: float, scale: Any, rep: Any, convention: str, sigma: float | None
 ) -> float:
     """A criterion at d degrees of freedom."""
+    if sigma is None and crit != "tic" and _undefined(fitted, crit, d):
+        return np.nan
     if convention == "R":
         scale = "dev" if scale is None else scale
-        dk_params = dk_params + fitted.likely.dispersed
+        dk_params = dk_params + dispersions(fitted)
     n, m = fitted.n_values, float(d) + dk_params
     if crit == "qaic":
         return _quasi(fitted, m, scale, rep)
+    if crit == "aicc":
+        more = max(dk_params, dispersions(fitted))
+        used = float(d) + more + 1
+        if likelihood.several(fitted):
+            k = fitted.network.n_outputs
+            used = (float(d) + more) / k + ((k + 1) / 2 if isinstance(fitted.family, Gaussian) else 1)
+        llf = loglike(fitted, rep, scale)
+        return float(information(crit, llf, likelihood.sample_size(fitted), float(d), more, used))
     if crit in LIKELIHOOD:
-        return float(information(crit, loglike(fitted, rep, scale), n, float(d), dk_params))
+        llf = loglike(fitted, rep, scale)
+        return float(information(crit, llf, likelihood.sample_size(fitted), float(d), dk_params))
     if crit == "tic":
         return float(-2 * loglike(fitted, rep, scale) + 2 * m)
     dev = deviance(fitted, rep)
@@ -152,14 +187,26 @@ def criterion(
     return cp(dev, n, float(d), sigma2) if crit == "cp" else gic(dev, float(d), sigma2)
 
 
+def _undefined(fitted: Fitted, crit: str, d: float) -> bool:
+    """Whether a criterion needs a dispersion, and d degrees of freedom leave nothing to estimate it from."""
+    estimated = crit == "qaic" or fitted.dispersed
+    rest = fitted.n_values - float(d)
+    return estimated and likelihood.without_df(fitted, rest if rest > likelihood.NOTHING * fitted.n_values else 0.0)
+
+
 def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:
     """QAIC: the log-likelihood of dispersion 1 is divided by the dispersion."""
     b = fitted.which(rep)
+    if likelihood.several(fitted):
+        raise ArgumentError("crit='qaic' needs one dispersion, and each of several such responses has its own.")
     if scale is None:
-        phi = likelihood.pearson_chi2(fitted, b) / likelihood.df_resid(fitted)
+        rest = likelihood.df_resid(fitted)
+        if likelihood.without_df(fitted, rest):
+            return np.nan
+        phi = likelihood.pearson_chi2(fitted, b) / rest
     else:
         phi = likelihood.dispersion(fitted, b, scale)
-    return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0) / phi + 2 * m)
+    return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0, predictors(fitted, [b])) / phi + 2 * m)
 
 
 def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
@@ -194,21 +241,26 @@ def criteria(
 def _row(fitted: Fitted, crit: str, d: Any, dk_params: float, rep: Any, sigma: float | None) -> tuple[Any, ...]:
     """Criterion, value, df, method, standard error of the df, note."""
     note = ""
-    if crit in ("aic", "aicc", "bic"):
-        note = f"dk_params = {dk_params:g}"
-        if crit == "bic":
-            note = "; ".join(filter(None, (note, singular(fitted, rep))))
-    elif crit in ("cp", "gic"):
-        size, source = noise_variance(fitted, sigma)
-        note = f"sigma {np.sqrt(size):.4g} {source}"
     try:
         value = criterion(fitted, crit, d, dk_params, None, rep, "statsmodels", sigma)
+        if np.isnan(value) and _undefined(fitted, crit, d):
+            note = NONE_LEFT
+        elif crit in ("aic", "aicc", "bic"):
+            counted = max(dk_params, dispersions(fitted)) if crit == "aicc" else dk_params
+            note = f"dk_params = {counted:g}"
+            if crit == "bic":
+                note = "; ".join(filter(None, (note, singular(fitted, rep))))
+        elif crit in ("cp", "gic"):
+            size, source = noise_variance(fitted, sigma)
+            note = f"sigma {np.sqrt(size):.4g} {source}"
     except (DfError, ArgumentError) as error:
         value, note = np.nan, str(error)
     return crit, value, float(d), d.method, d.se, note
 
 
 def _takeuchi(fitted: Fitted, rep: Any, sigma: float | None) -> tuple[Any, ...]:
+    if _undefined(fitted, "tic", found(fitted, "jacobian", rep)):
+        return "tic", np.nan, np.nan, "nic", None, NONE_LEFT
     try:
         t = found(fitted, "nic", rep)
         value = criterion(fitted, "tic", t, 0, None, rep, "statsmodels", sigma)

@@ -2,20 +2,31 @@
 
 Of one repetition each: an average of networks has no weights of its own. A fit by `err_fct` has a likelihood too: "sse"
 is half the gaussian deviance, "ce" half the binomial. Repetitions `b` are numbered from 0.
+
+Several responses of a family with a dispersion each have their own, and gaussian ones a (K, K) covariance, as R's ``mlm``:
+their log-likelihood is that of a multivariate normal distribution, so that no response's unit of measurement weighs more
+than another's. Their residual degrees of freedom are those of one response.
+
+What a mean that rounds to an end of its range would spoil comes from the linear predictor (`families.working`).
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..df import edf
-from ..errors import ArgumentError
-from ..families import Gaussian, Multinomial
+from ..errors import ArgumentError, DfWarning, caller
+from ..families import Gaussian, Multinomial, working
 from ..families.null import null_means as means_of_constants
 from ..fitted import Fitted, kept
 from ..network import derivatives
+from .predictors import predictors
+
+NOTHING = 1e-8  # share of the observations below which residual degrees of freedom are rounding
+TOLD = "_told_of_df"  # mark of a fit whose user knows that no degrees of freedom are left
 
 
 def df_model(fitted: Fitted) -> float:
@@ -28,9 +39,43 @@ def df_model(fitted: Fitted) -> float:
     return edf(fitted) - constants
 
 
+def several(fitted: Fitted) -> bool:
+    """Whether there are several responses that have a dispersion each (also where the error belongs to no family)."""
+    return fitted.network.n_outputs > 1 and fitted.dispersed
+
+
+def sample_size(fitted: Fitted) -> float:
+    """Observations that the likelihood counts: several responses with a dispersion each are one, as in R's ``mlm``."""
+    return fitted.nobs if several(fitted) else fitted.n_values
+
+
 def df_resid(fitted: Fitted) -> float:
-    """Observed values minus degrees of freedom."""
-    return fitted.n_values - edf(fitted)
+    """Observed values minus degrees of freedom; of several responses with a dispersion each their mean, n - df / K."""
+    rest = fitted.n_values - edf(fitted)
+    rest = rest if abs(rest) > NOTHING * fitted.n_values else 0.0  # n leverages of 1 add up to n by rounding only
+    return rest / fitted.network.n_outputs if several(fitted) else rest
+
+
+def without_df(fitted: Fitted, rest: float) -> bool:
+    """Whether no residual degrees of freedom are left, so that dispersion and what rests on it are not defined (NaN).
+
+    Warns
+    -----
+    DfWarning
+        Where it is so; once per fit, and not where the warning about the fit itself said so.
+    """
+    if rest > 0:
+        return False
+    if TOLD not in fitted.__dict__:
+        fitted.__dict__[TOLD] = True
+        warnings.warn(
+            f"no degrees of freedom are left for the residuals ({fitted.nobs:,} observations): the dispersion, standard "
+            "errors, tests and intervals are NaN. Fit a smaller model or a larger penalty; conformal intervals "
+            "(get_prediction) need none.",
+            DfWarning,
+            stacklevel=caller(),
+        )
+    return True
 
 
 # deviance and dispersion -----------------------------------------------------------------------------------
@@ -59,30 +104,70 @@ def null_deviance(fitted: Fitted) -> float:
     return fitted.likely.deviance(fitted.responses, null_means(fitted), fitted.case_weights)
 
 
+def pearson_residuals(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarray:
+    """Pearson residuals (K, n) of the mean of repetitions (from 0) at case weights (n,), units of the response."""
+    if isinstance(fitted.family, Gaussian):
+        return (fitted.responses - fitted.mean_of(numbers)) * np.sqrt(weights)
+    return working.pearson(fitted.likely, fitted.responses, predictors(fitted, numbers), weights)
+
+
 def pearson_chi2(fitted: Fitted, b: int) -> float:
     """Sum of the squared Pearson residuals."""
-    values = fitted.likely.pearson(fitted.responses, fitted.means(b), fitted.case_weights)
-    return float(np.sum(np.square(values)))
+    return float(np.sum(np.square(pearson_residuals(fitted, [b], fitted.case_weights))))
 
 
-def scale(fitted: Fitted, b: int) -> float:
-    """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial."""
-    return pearson_chi2(fitted, b) / df_resid(fitted) if fitted.likely.dispersed else 1.0
+def products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
+    """(K, K) sums of the products of the outputs' Pearson residuals."""
+    z = pearson_residuals(fitted, numbers, fitted.case_weights)
+    return z @ z.T
 
 
-def dispersion(fitted: Fitted, b: int, how: Any) -> float:
-    """Dispersion at which a likelihood is taken: None, "dev", "x2" or a number; see `loglike`."""
-    family = fitted.likely
+def scale(fitted: Fitted, b: int) -> Any:
+    """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial.
+
+    Of several responses the (K, K) covariance of their Pearson residuals. NaN where no degrees of freedom are left.
+    """
+    if not fitted.likely.dispersed:
+        return 1.0
+    rest = df_resid(fitted)
+    found = products(fitted, [b]) / (np.nan if without_df(fitted, rest) else rest)
+    return found if several(fitted) else float(np.trace(found))
+
+
+def dispersion(fitted: Fitted, b: int, how: Any) -> Any:
+    """Dispersion at which a likelihood is taken: None, "dev", "x2", or a number; see `loglike`.
+
+    Of several responses that have one each (K, K).
+    """
+    family, many = fitted.likely, several(fitted)
     if isinstance(how, int | float | np.number) and how > 0:
-        return float(how)
-    if how not in (None, "dev", "x2"):
+        return float(how) * np.eye(fitted.network.n_outputs) if many else float(how)
+    if not (how is None or (isinstance(how, str) and how in ("dev", "x2"))):
         raise ArgumentError(f"scale must be None, 'dev', 'x2' or a number > 0, got {how!r}.")
     if not family.dispersed:
         return 1.0
     gaussian = isinstance(family, Gaussian) and family.link.name == "identity"
     if how == "dev" or (how is None and gaussian):
-        return deviance(fitted, b) / fitted.n_values
+        return by_deviance(fitted, [b])
     return scale(fitted, b)
+
+
+def by_deviance(fitted: Fitted, numbers: list[int]) -> Any:
+    """Deviance / n of the mean of repetitions (from 0): the gaussian maximum likelihood; (K, K) of several responses."""
+    family, n = fitted.likely, sample_size(fitted)
+    if not several(fitted):
+        return (deviance(fitted, numbers[0]) if len(numbers) == 1 else mean_deviance(fitted, numbers)) / n
+    if isinstance(family, Gaussian):
+        return products(fitted, numbers) / n
+    units = working.unit_deviance(family, fitted.responses, predictors(fitted, numbers))
+    return np.diag(units @ fitted.case_weights) / n
+
+
+def mean_deviance(fitted: Fitted, numbers: list[int]) -> float:
+    """Deviance of the mean of repetitions (from 0)."""
+    if isinstance(fitted.family, Gaussian):
+        return float(np.sum(np.square(pearson_residuals(fitted, numbers, fitted.case_weights))))
+    return working.deviance(fitted.likely, fitted.responses, predictors(fitted, numbers), fitted.case_weights)
 
 
 def ssr(fitted: Fitted, b: int) -> float:
@@ -99,11 +184,40 @@ def response_residuals(fitted: Fitted, b: int) -> np.ndarray:
 # log-likelihood --------------------------------------------------------------------------------------------
 
 
-def loglike_at(fitted: Fitted, mu: np.ndarray, phi: float) -> float:
-    """Log-likelihood of means (K, n) at a dispersion."""
-    used = fitted.case_weights > 0
-    y, w = fitted.responses[:, used], fitted.case_weights[used]
-    return float(np.sum(fitted.likely.loglike_obs(y, mu[:, used], w, phi)))
+def loglike_at(fitted: Fitted, mu: np.ndarray, phi: Any, eta: np.ndarray | None = None) -> float:
+    """Log-likelihood of means (K, n) at a dispersion, (K, K) of several responses that have one each.
+
+    `eta`: their linear predictors (K, n), where these are known: means that round are then no matter.
+    """
+    family, used = fitted.likely, fitted.frequencies > 0
+    y, w, often = fitted.responses[:, used], fitted.own_weights[used], fitted.frequencies[used]
+    if several(fitted):
+        if isinstance(family, Gaussian):
+            return _multivariate(y - mu[:, used], w, often, np.asarray(phi))
+        phi = np.diag(np.asarray(phi))[:, np.newaxis]
+    if eta is None or isinstance(family, Gaussian):
+        values = family.loglike_obs(y, mu[:, used], w, phi)
+    else:
+        values = working.loglike_obs(family, y, eta[:, used], w, phi)
+    return float(np.sum(values * often))
+
+
+def _multivariate(residuals: np.ndarray, w: np.ndarray, often: np.ndarray, phi: np.ndarray) -> float:
+    """Log-density of residuals (K, n) of covariances phi / w, each as often as it says; infinite where phi is singular."""
+    k = phi.shape[0]
+    if not np.isfinite(phi).all():
+        return np.nan
+    size = np.sqrt(np.maximum(np.diag(phi), 0.0))
+    if not np.all(size > 0):
+        return np.inf
+    sign, log_size = np.linalg.slogdet(phi / np.outer(size, size))  # units of measurement do not decide what is singular
+    if sign <= 0:
+        return np.inf
+    z = residuals / size[:, np.newaxis] * np.sqrt(w * often)
+    squares = float(np.trace(np.linalg.solve(phi / np.outer(size, size), z @ z.T)))
+    log_size += 2 * np.sum(np.log(size))
+    n = float(often.sum())
+    return float(-0.5 * (n * (k * np.log(2 * np.pi) + log_size) - k * float(often @ np.log(w)) + squares))
 
 
 def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
@@ -115,10 +229,11 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     scale : None, "dev", "x2" or float
         Dispersion at which it is taken. None: as statsmodels, the maximum likelihood value deviance / n for the
         gaussian family with identity link and `scale` for the others; "dev": deviance / n for every family, as
-        R's ``logLik``; "x2": `scale`.
+        R's ``logLik``; "x2": `scale`. Several responses with a dispersion each: of each, with their covariances where
+        they are gaussian.
     """
     b = fitted.which(rep)
-    return loglike_at(fitted, fitted.means(b), dispersion(fitted, b, scale))
+    return loglike_at(fitted, fitted.means(b), dispersion(fitted, b, scale), predictors(fitted, [b]))
 
 
 def llnull(fitted: Fitted) -> float:
@@ -130,10 +245,13 @@ def llnull(fitted: Fitted) -> float:
 
 
 def rsquared(fitted: Fitted) -> float:
-    """1 - ssr / total sum of squares about the weighted means of the outputs."""
+    """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several."""
     y, w = fitted.responses, fitted.case_weights
-    total = np.sum(np.square(y - (y @ w / w.sum())[:, np.newaxis]) * w)
-    return float(1 - ssr(fitted, fitted.best) / total)
+    total = np.square(y - (y @ w / w.sum())[:, np.newaxis]) @ w
+    rest = np.square(response_residuals(fitted, fitted.best)) @ w
+    if isinstance(fitted.family, Multinomial) or not several(fitted):
+        return float(1 - rest.sum() / total.sum())
+    return float(np.mean(1 - rest / total))
 
 
 def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
@@ -142,13 +260,22 @@ def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
     Parameters
     ----------
     kind : {"cs", "mcf", "deviance"}
-        Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance.
+        Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance (the mean
+        of the outputs' where several have a dispersion each).
     """
     kind = kind.lower()
     if kind == "deviance":
+        if several(fitted):
+            return _deviance_share(fitted)
         return 1 - deviance(fitted, fitted.best) / null_deviance(fitted)
     if kind.startswith("mcf"):
         return 1 - loglike(fitted) / llnull(fitted)
     if kind.startswith("cox") or kind in ("cs", "lr"):
-        return float(1 - np.exp((llnull(fitted) - loglike(fitted)) * 2 / fitted.n_values))
+        return float(1 - np.exp((llnull(fitted) - loglike(fitted)) * 2 / sample_size(fitted)))
     raise ArgumentError(f"kind must be 'cs', 'mcf' or 'deviance', got {kind!r}.")
+
+
+def _deviance_share(fitted: Fitted) -> float:
+    family, y, w = fitted.likely, fitted.responses, fitted.case_weights
+    own = working.unit_deviance(family, y, predictors(fitted, [fitted.best])) @ w
+    return float(np.mean(1 - own / (family.unit_deviance(y, null_means(fitted)) @ w)))

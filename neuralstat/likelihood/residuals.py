@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..families import Gaussian, working
 from ..fitted import Fitted
-from .likelihood import response_residuals
+from .likelihood import pearson_residuals, response_residuals
+from .predictors import predictors
 
 RESIDUALS = ("response", "deviance", "pearson", "working")
 
@@ -20,33 +22,38 @@ def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.n
     ----------
     kind : {"response", "deviance", "pearson", "working"}
         y - mu; signed roots of the weighted unit deviances, whose squares add up to the deviance;
-        (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu.
+        (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu. Of a row that stands for several observations
+        (``freq_weights``) those of one of them, as in statsmodels.
     rep : int or "best"
     """
     if kind not in RESIDUALS:
         raise ArgumentError(f"kind must be one of {', '.join(map(repr, RESIDUALS))}; got {kind!r}.")
     b = fitted.which(rep)
-    family, y, w = fitted.likely, fitted.responses, fitted.case_weights
+    family, y, w = fitted.likely, fitted.responses, fitted.own_weights
     if kind == "response":
         values = response_residuals(fitted, b)
     elif kind == "working":
-        values = response_residuals(fitted, b) / _mean_slopes(fitted, b)
-    elif kind == "deviance":
+        values = _working(fitted, b)
+    elif kind == "pearson":
+        values = pearson_residuals(fitted, [b], w)
+    elif isinstance(family, Gaussian):
         values = family.resid_dev(y, fitted.means(b), w)
     else:
-        values = family.pearson(y, fitted.means(b), w)
+        values = working.resid_dev(family, y, predictors(fitted, [b]), w)
     return fitted.full(values)
 
 
-def _mean_slopes(fitted: Fitted, b: int) -> np.ndarray:
-    """(K, n) d mu / d eta."""
+def _working(fitted: Fitted, b: int) -> np.ndarray:
+    """(K, n) working residuals, of the output activation's scale."""
     objective = fitted.network.objective
-    raw = fitted.fitted_raw([b])[0]
     if objective.output.name == "identity":
-        return np.ones_like(raw)
-    if objective.of_predictor and objective.output.name != "softmax":
-        return objective.output.slopes(raw)
-    if objective.output.name in ("logistic", "softmax"):
-        mu = objective.response(raw)
-        return mu * (1 - mu)
+        return response_residuals(fitted, b)
+    if objective.of_predictor and objective.output.name != "softmax" and isinstance(fitted.family, Gaussian):
+        return response_residuals(fitted, b) / objective.output.slopes(fitted.fitted_raw([b])[0])
+    if objective.of_predictor:
+        return working.residuals(fitted.likely, fitted.responses, predictors(fitted, [b]))
+    if objective.output.name == "logistic":
+        mu = fitted.means(b)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return response_residuals(fitted, b) / (mu * (1 - mu))
     raise ArgumentError(f"kind='working' needs a link, and the output activation {objective.output.name!r} is none.")

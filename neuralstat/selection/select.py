@@ -330,7 +330,7 @@ def _prepare(formula: str, data: Any, settings: dict[str, Any]) -> tuple[dict[st
     kept = whole.design.kept
     frame = frames.as_frame(data).loc[kept]
     settings = dict(settings)
-    for name in ("weights", "offset"):
+    for name in ("weights", "freq_weights", "var_weights", "offset"):
         value = settings.get(name)
         if value is not None and not isinstance(value, str):
             array = np.asarray(value)

@@ -139,7 +139,8 @@ def _header(fitted: Fitted) -> list[tuple[str, str]]:
         ("Penalty", "none" if settings.penalty is None else str(settings.penalty)),
         ("Standardized", "yes" if design.scaling is not None else "no"),
         ("Observations", f"{fitted.nobs:,}"),
-        ("Rows dropped", f"{design.kept.size - fitted.nobs:,}"),
+        *([("Rows used", f"{fitted.n_rows:,}")] if fitted.nobs != fitted.n_rows else []),
+        ("Rows dropped", f"{design.kept.size - fitted.n_rows:,}"),
         ("Weights trained", f"{fitted.k_params:,}"),
         ("Weights held out", f"{held:,}"),
         ("Algorithm", fitted.fit.algorithm or str(settings.algorithm)),
@@ -200,11 +201,12 @@ def _goodness(fitted: Fitted) -> Table:
     if fitted.nrep > number or (number > 1 and fitted.converged):
         what = what.replace("repetition", "converged repetition")
     title = f"Fit to the data ({what})"
+    cases = fitted.frequencies * (1.0 if fitted.precisions is None else fitted.precisions)  # classes count as they are
     if design.classes is not None:
-        return Table(title, ("", ""), _class_rows(y, mean, w), left=1)
+        return Table(title, ("", ""), _class_rows(y, mean, cases), left=1)
     if fitted.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
         columns = ("response", "wrong", "misclassification rate")
-        return Table(title, columns, _binary_rows(design.y_names, y, mean, w), left=1)
+        return Table(title, columns, _binary_rows(design.y_names, y, mean, cases), left=1)
     rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(design.y_names)]
     return Table(title, ("response", "RSS", "root mean square", "R-squared"), rows, left=1)
 
@@ -215,9 +217,16 @@ def _class_rows(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[st
     observed, fitted = (
         (y[:, 0] > 0.5, mean[:, 0] > 0.5) if y.shape[1] == 1 else (y.argmax(axis=1), mean.argmax(axis=1))
     )
-    wrong = observed != fitted
-    rate = np.average(wrong, weights=w)
-    return [("Misclassification rate", f"{rate:.4f} ({int(wrong.sum())} of {wrong.size} wrong)")]
+    rate, counts = _wrong(observed != fitted, w)
+    return [("Misclassification rate", f"{rate} ({counts} wrong)")]
+
+
+def _wrong(wrong: np.ndarray, w: np.ndarray) -> tuple[str, str]:
+    """Share of wrong rows, and "wrong of all", each row counted as its weight says."""
+    def count(value: float) -> str:
+        return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"
+
+    return f"{np.average(wrong, weights=w):.4f}", f"{count(float(wrong @ w))} of {count(float(w.sum()))}"
 
 
 def _binary_rows(
@@ -225,7 +234,7 @@ def _binary_rows(
 ) -> list[tuple[str, str, str]]:
     wrong = (y > 0.5) != (mean > 0.5)
     return [
-        (name, f"{int(wrong[:, k].sum())} of {wrong.shape[0]}", f"{np.average(wrong[:, k], weights=w):.4f}")
+        (name, *_wrong(wrong[:, k], w)[::-1])
         if np.isfinite(mean[:, k]).all() else (name, "", "fit not finite")
         for k, name in enumerate(names)
     ]  # fmt: skip
@@ -253,7 +262,8 @@ def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
             for name in ("aic", "aicc", "bic"):
                 value = info_criteria(fitted, name)
                 label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
-                rows.append((f"{label} (df = {float(df):.4g}, {df.method})", f"{value:.6g}"))
+                shown = "not defined: no degrees of freedom are left" if np.isnan(value) else f"{value:.6g}"
+                rows.append((f"{label} (df = {float(df):.4g}, {df.method})", shown))
         except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
             rows.append(("AIC", f"not defined: {error}"))
     if not fitted.settings.likelihood and fitted.settings.compat != "R":

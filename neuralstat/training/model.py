@@ -23,8 +23,8 @@ from ..network.scaling import scaled_constants
 from .settings import Settings
 
 #: Settings that a design depends on
-OF_DESIGN = ("weights", "offset", "missing", "standardize", "err_fct", "family", "linear_output", "compat", "exclude",
-             "constant_weights")  # fmt: skip
+OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
+             "linear_output", "compat", "exclude", "constant_weights")  # fmt: skip
 
 
 def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
@@ -86,6 +86,8 @@ class Source:
         family = resolve_family(settings.family)
         options: dict[str, Any] = {
             "weights": settings.weights,
+            "freq_weights": settings.freq_weights,
+            "var_weights": settings.var_weights,
             "offset": settings.offset,
             "missing": settings.missing,
             "standardize": settings.scaled,

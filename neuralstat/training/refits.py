@@ -116,9 +116,9 @@ class Refits:
         scaled = (design.scaling.y_sd != 1) | (design.scaling.y_mean != 0)
         case = unweighed(design, self.procedure.settings.class_weight).weights
         w = np.ones(n) if case is None else case
-        used = int(np.sum(w > 0))
+        used = replace(design, weights=case).observations
         mean = responses @ w / w.sum()
-        square = ((responses - mean[..., np.newaxis]) ** 2) @ w / w.sum() * used / max(used - 1, 1)
+        square = ((responses - mean[..., np.newaxis]) ** 2) @ w / w.sum() * used / (used - 1 if used > 1 else 1)
         shift[:, scaled, 0], scale[:, scaled, 0] = mean[:, scaled], np.sqrt(square[:, scaled])
         return shift, scale
 
@@ -207,6 +207,8 @@ class Refits:
         validation, fits = self._validation(None), []
         for at, own in zip(samples, start, strict=True):
             weights = None if design.weights is None else design.weights[at]
+            if weights is not None and design.frequencies is not None:  # rows stand in the sample as often as they were drawn
+                weights = weights / np.where(design.frequencies[at] > 0, design.frequencies[at], 1.0)
             offset = None if design.offset is None else design.offset[:, at]
             rows = make_rows(design.x[:, at], design.y[:, at], weights, offset, dtype=dtype)
             fits.append(self._epochs(rows, own, validation))

@@ -66,6 +66,8 @@ class Settings:
     learningrate_factor: Any = LEARNINGRATE_FACTOR
     penalty: Any = None
     weights: Any = None
+    freq_weights: Any = None
+    var_weights: Any = None
     offset: Any = None
     standardize: Any = "auto"
     missing: str = "drop"
@@ -105,6 +107,11 @@ class Settings:
         if self.rep is not None:
             put("rep", check_int(self.rep, "rep", 1))
         put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
+        if self.weights is not None and self.var_weights is not None:
+            raise ArgumentError(
+                "weights and var_weights are the same thing, precision weights (the variance is phi V(mean) / weight): give "
+                "one of them. freq_weights says how many equal observations a row stands for."
+            )
         check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
         check_choice(self.missing, "missing", ("drop", "raise"))
         check_choice(self.compat, "compat", (None, "R"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, DataWarning
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
 from .epochs import make_rows
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from .model import Source
     from .settings import Settings
 
-PER_ROW = ("weights", "offset")  # settings that hold a value per row, or name a column
+WEIGHTS = ("weights", "var_weights", "freq_weights")
+PER_ROW = ("weights", "freq_weights", "var_weights", "groups", "offset")  # settings with a value per row, or a column's name
 
 
 def is_share(given: Any) -> bool:
@@ -70,20 +72,25 @@ def split(design: Design, settings: Settings, source: Source) -> tuple[Design, R
         return design, encode(design, given, settings)
     first = trained(design.x.shape[1], given)
     parts = divide(source.formula, source.data, source.exog, int(np.flatnonzero(design.kept)[first]))
-    columns = {name: parts.values(getattr(settings, name), name) for name in PER_ROW}
+    columns = {name: parts.values(getattr(settings, name), name) for name in PER_ROW if name in settings.names()}
     head = replace(source, data=parts.head[0], exog=parts.head[1])
-    training = head.design(replace(settings, **{name: values[0] for name, values in columns.items()}))
+    tail = parts.tail[0] if source.formula is not None else parts.tail
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*windows count rows", DataWarning)  # said of all rows
+        training = head.design(replace(settings, **{name: values[0] for name, values in columns.items()}))
+        try:
+            rows = encode(training, tail, settings, weights={name: columns[name][1] for name in WEIGHTS},
+                          offset=columns["offset"][1])  # fmt: skip
+        except DataError as error:
+            raise DataError(f"validation={given!r}, the last {design.x.shape[1] - first} rows: {error}") from error
     kept = np.zeros_like(design.kept)
     kept[: parts.cut] = training.kept
-    tail = parts.tail[0] if source.formula is not None else parts.tail
-    try:
-        rows = encode(training, tail, settings, **{name: values[1] for name, values in columns.items()})
-    except DataError as error:
-        raise DataError(f"validation={given!r}, the last {design.x.shape[1] - first} rows: {error}") from error
     return replace(training, full_index=design.full_index, kept=kept), rows
 
 
-def encode(design: Design, given: Any, settings: Settings, *, weights: Any = None, offset: Any = None) -> Rows:
+def encode(
+    design: Design, given: Any, settings: Settings, *, weights: Mapping[str, Any] | None = None, offset: Any = None
+) -> Rows:
     """Validation data given as a table (or in parts), or as (endog, exog), encoded by the design that is trained on.
 
     Parameters
@@ -91,13 +98,15 @@ def encode(design: Design, given: Any, settings: Settings, *, weights: Any = Non
     design : Design
     given : table, data in parts, or (endog, exog)
     settings : Settings
-    weights : column name or array, optional
-        Case weights of these rows; the column that the fit's are in, where these data have it, unless given.
+    weights : mapping, optional
+        By argument (`WEIGHTS`) the weights of these rows, a column's name or an array; the columns that the fit's are in,
+        where these data have them, unless given.
     offset : column name or array, optional
         Of these rows, where the model was given its offset as an array.
     """
-    if weights is None and isinstance(settings.weights, str):
-        weights = settings.weights
+    if weights is None:
+        named = {name: getattr(settings, name) for name in WEIGHTS}
+        weights = {name: value if isinstance(value, str) else None for name, value in named.items()}
     if design.spec.formula is None:
         if not isinstance(given, tuple | list) or len(given) != 2:
             raise ArgumentError("validation must be a share of the rows or a pair (endog, exog).")
@@ -117,14 +126,15 @@ def encode(design: Design, given: Any, settings: Settings, *, weights: Any = Non
 Encoded = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, weights, offset
 
 
-def _encoded(design: Design, endog: Any, exog: Any, weights: Any, offset: Any) -> Encoded | None:
+def _encoded(design: Design, endog: Any, exog: Any, weights: Mapping[str, Any], offset: Any) -> Encoded | None:
     """One table's rows without missing values, None where there are none."""
     new = design.spec.encode(exog, offset=None if isinstance(offset, str) else offset)
     y, complete = design.spec.encode_response(endog)
     if y.shape[1] != new.x.shape[1]:
         raise DataError(f"validation: endog has {y.shape[1]} rows, exog {new.x.shape[1]}.")
     used = complete & new.complete
-    case = _weights(weights, exog, y.shape[1])
+    cases = [case for name in WEIGHTS if (case := _weights(weights[name], exog, y.shape[1], name)) is not None]
+    case = np.prod(cases, axis=0) if cases else None
     if case is not None:
         used &= ~np.isnan(case)
     if not used.any():
@@ -135,17 +145,17 @@ def _encoded(design: Design, endog: Any, exog: Any, weights: Any, offset: Any) -
     )  # fmt: skip
 
 
-def _weights(given: Any, exog: Any, m: int) -> np.ndarray | None:
-    """Case weights (m,) of validation rows, NaN where missing; None without any."""
+def _weights(given: Any, exog: Any, m: int, argument: str) -> np.ndarray | None:
+    """Weights (m,) of validation rows, NaN where missing; None without any."""
     if given is None:
         return None
     if isinstance(given, str):
         exog = as_frame(exog)
         if given not in exog.columns:
             return None
-    weights = vector(given, exog if isinstance(given, str) else pd.DataFrame(index=range(m)), "validation: weights")
+    weights = vector(given, exog if isinstance(given, str) else pd.DataFrame(index=range(m)), f"validation: {argument}")
     if np.isinf(weights).any() or (weights < 0).any():
-        raise DataError("validation: weights must be finite and not negative.")
+        raise DataError(f"validation: {argument} must be finite and not negative.")
     return weights
 
 
@@ -219,7 +229,9 @@ def class_factors(design: Design, class_weight: Any, y: np.ndarray | None = None
         if not np.all(np.isfinite(factors)) or np.any(factors < 0):
             raise ArgumentError(f"class_weight must hold numbers >= 0, got {class_weight!r}.")
     else:
-        factors = y.shape[1] / (len(classes) * np.maximum(np.bincount(member, minlength=len(classes)), 1))
+        often = np.ones(y.shape[1]) if design.frequencies is None else design.frequencies
+        sizes = np.bincount(member, often, minlength=len(classes))
+        factors = often.sum() / (len(classes) * np.where(sizes > 0, sizes, 1.0))
     return factors[member]
 
 

@@ -33,6 +33,7 @@ from neuralstat.engine.cuda import large, memory, trainers
 from neuralstat.errors import ArgumentError, DeviceError
 from neuralstat.functions.activations import ACTIVATIONS
 from neuralstat.functions.losses import LOSSES
+from neuralstat.network.network import Network
 from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.network.penalties import decay, l1
 from neuralstat.optimizers import BFGS, LBFGS, LM
@@ -181,7 +182,7 @@ def test_watching_changes_nothing():
 
 def test_custom_functions_are_refused():
     goal = objective("sse", resolve_activation("identity"))
-    network = ns.network.Network(
+    network = Network(
         (L.Dense(2, lambda z: z / (1 + z * z)), L.Dense(1)), (1,), goal, ("x",), ("y",)
     )
     theta, x, y = draw(network, 4)

@@ -164,7 +164,7 @@ def test_rs_convention_of_the_aic():
     assert gamma.info_criteria("aic", convention="R") == pytest.approx(-2 * llf + 2 * 3)
     assert gamma.info_criteria("bic", df=5) == pytest.approx(-2 * gamma.llf + 5 * np.log(40))
     m = gamma.info_criteria("aicc")
-    assert m == pytest.approx(-2 * gamma.llf + 2 * 2 * 40 / 37)
+    assert m == pytest.approx(-2 * gamma.llf + 2 * 3 * 40 / 36)  # the dispersion counts
 
 
 def test_penalty_is_no_part_of_the_deviance():

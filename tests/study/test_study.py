@@ -187,6 +187,7 @@ def test_statsmodels_glm_and_gam():
 ], ids=str)  # fmt: skip
 def test_networks_are_those_of_single_fits(settings):
     restarts = 2
+    settings = {"standardize": False, **settings}
     result = S(S.net(name="net", **settings), "sine", 0.2, 40, replicates=3, restarts=restarts, n_jobs=1, random_state=5,
                estimators=["training", "aic", "gcv"])  # fmt: skip
     cell = Cell(truth("sine"), Noise(0.2), 40, np.random.SeedSequence(5))
@@ -216,7 +217,8 @@ def test_networks_are_those_of_single_fits(settings):
 
 
 def test_mean_of_restarts():
-    result = S([S.net(2, name="net"), S.net(2, combine="mean", name="net ")], "sine", 0.2, 40, replicates=2, restarts=3,
+    nets = [S.net(2, name="net", standardize=False), S.net(2, combine="mean", name="net ", standardize=False)]
+    result = S(nets, "sine", 0.2, 40, replicates=2, restarts=3,
                n_jobs=1, random_state=5)  # fmt: skip
     cell = Cell(truth("sine"), Noise(0.2), 40, np.random.SeedSequence(5))
     x, f = result.designs["sine", 0.2, 40]

@@ -122,8 +122,10 @@ def theirs(case, frame, y="y", **options):
         family = resolve_family(case)
         # their starting values are impossible for some links
         start = np.append(np.mean(predictor(family, frame)), [0.01, 0.01])
-        result = model.fit(start_params=start, tol=1e-14, tol_criterion="params", maxiter=500)
-        robust = model.fit(start_params=result.params, cov_type="HC0", maxiter=500, tol=1e-14)
+        # where the dispersion is estimated, t on n - p: as in lm and R's summary.glm
+        fine = {"maxiter": 500, "tol": 1e-14, "use_t": family.dispersed}
+        result = model.fit(start_params=start, tol_criterion="params", **fine)
+        robust = model.fit(start_params=result.params, cov_type="HC0", **fine)
     return result, robust
 
 
