@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-FAST = ["--hidden", "2", "--threshold", "0.1", "--random-state", "1"]
+FAST = ["--hidden", "2", "--threshold", "0.1", "--random-state", "1", "--rep", "1"]
 
 
 def png(path):
@@ -140,7 +140,7 @@ def test_classes(folder, capsys):
 
 def test_not_converged_is_a_warning(folder, capsys):
     assert (
-        main(["fit", "y ~ x", "data.csv", "--stepmax", "3", "--random-state", "1", "--predictions", "p.csv"])
+        main(["fit", "y ~ x", "data.csv", "--rep", "1", "--stepmax", "3", "--random-state", "1", "--predictions", "p.csv"])
         == 0
     )
     out, err = capsys.readouterr()
@@ -246,6 +246,8 @@ def test_progress_bar(folder):
 def test_interrupt_keeps_what_there_is(folder):
     """Ctrl-C during the training: the summary of what was reached, the file, and exit code 130."""
     arguments = [
+        "--rep",
+        "1",
         "--hidden",
         "30,30",
         "--threshold",

@@ -211,3 +211,30 @@ def test_offset_as_an_array_stays_with_its_row():
     assert fit.marginal_effects(variables="d").loc["d", "dy/dx"] == pytest.approx(by_hand)
     with pytest.raises(ArgumentError, match="offset as a column"):
         fit.marginal_effects(at="mean")
+
+
+def test_frequencies_count_rows():
+    """A row of frequency 3 counts as three rows, in every average and standard error."""
+    data = FRAME.assign(times=1 + np.arange(N) % 3)
+    written_out = data.loc[data.index.repeat(data["times"])].reset_index(drop=True)
+    options = {"hidden": 0, "rep": 1, "standardize": False, "random_state": 1}
+    short = ns.neuralnet("y ~ x + s + d", data, freq_weights="times", **options)
+    long = ns.neuralnet("y ~ x + s + d", written_out, **options)
+    for effect in (lambda m: m.marginal_effects(), lambda m: m.partial_dependence("x", 4), lambda m: m.ale("s"),
+                   lambda m: m.ale("x", [-4, 0, 4]), lambda m: m.ale(["s", "x"], [["p", "q", "r"], [-4, 0, 4]])):  # fmt: skip
+        np.testing.assert_allclose(effect(short), effect(long), atol=1e-8)
+
+
+def test_dates_have_profiles_and_no_slopes():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"t": pd.date_range("2022-01-03", periods=80, freq="5D"), "x": rng.normal(size=80)})
+    data["y"] = data["t"].dt.month + data["x"] + 0.1 * rng.normal(size=80)
+    fit = ns.neuralnet("y ~ t.dt.month + x", data, hidden=0, rep=1, standardize=True, random_state=1)
+    assert list(fit.marginal_effects().index) == ["x"]
+    profile = fit.partial_dependence("t", 5)
+    assert list(profile.index[[0, -1]]) == [data["t"].min(), data["t"].max()]
+    by_hand = fit.predict(data.assign(t=profile.index[2])).mean()
+    assert profile["mean"].iloc[2] == pytest.approx(by_hand)
+    assert fit.plot_effects("t", grid=4).get_xlabel() == "t"
+    with pytest.raises(ArgumentError, match="holds dates"):
+        fit.ale("t")

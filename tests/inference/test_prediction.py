@@ -53,7 +53,7 @@ def test_every_family_and_link(case, extra):
     more = {"offset": rows.e.to_numpy()} if extra == "offset" else {}
     with np.errstate(all="ignore"):  # theirs divides by limits at zero
         expected = result.get_prediction(exog, **more).summary_frame(alpha=0.1)
-    found = fit.get_prediction(rows, use_t=False).summary_frame(alpha=0.1)
+    found = fit.get_prediction(rows, use_t=fit.family.dispersed).summary_frame(alpha=0.1)
     np.testing.assert_allclose(found[["mean", "mean_se"]], expected[["mean", "mean_se"]], rtol=2e-5)
     ends = np.sort(expected[["mean_ci_lower", "mean_ci_upper"]], axis=1)  # theirs change places for falling links
     family = fit.family
