@@ -248,6 +248,7 @@ def test_excluded_weights_stay_in_every_refit(images):
 
 
 @raw.CUT_SHORT
+@pytest.mark.filterwarnings("ignore:no degrees of freedom are left")
 def test_more_weights_than_rows(images):
     """Fits that end by epochs have intervals of the mean by cases; the rest needs degrees of freedom, and says so."""
     few = rows_of(images, np.arange(30))
