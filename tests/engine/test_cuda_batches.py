@@ -41,7 +41,7 @@ def both(chain, training, n=5, b=1, loss="sse", free=None, dtype=np.float64, che
     weights = np.random.default_rng(3).uniform(0.5, 2, n)
     rows = make_rows(rows_of(x).T if rows_of(x).shape[0] == n else rows_of(x), y.T, weights, dtype=dtype)
     if check:
-        how["check"] = make_rows(rows.inputs[:3].T, y[:3].T, dtype=dtype)
+        how["validation"] = make_rows(rows.inputs[:3].T, y[:3].T, dtype=dtype)
     free = np.ones(network.n_params, bool) if free is None else free
     arguments = network, rows, theta.astype(dtype), free, training, KEYS[:b]
     return train_epochs(*arguments, **how), train_epochs(*arguments, **how, device="cuda")
@@ -92,7 +92,7 @@ def test_clipping_and_schedules(optimizer):
 
 def test_stack_with_penalty_validation_and_early_stopping():
     network = chain_network(DENSE)
-    penalty = (ns.penalties.decay(0.1) + ns.penalties.l1(0.02)).coefficients(network.is_bias)
+    penalty = (ns.decay(0.1) + ns.l1(0.02)).coefficients(network.is_bias)
     free = np.arange(network.n_params) != 1
     rate = schedules.Performance(0.3, patience=1, factor=0.5)
     training = Training(Adam(rate), 5, batch_size=3, early_stopping=EarlyStopping(patience=2), threshold=1e-9)
