@@ -235,10 +235,20 @@ class Fitted:
             total += derivatives.penalty_value(self.penalty_coefficients, self.fit.theta[b].astype(float))
         return total
 
+    @property
+    def ranking(self) -> np.ndarray:
+        """(B,) what repetitions are ranked by: their errors; of several scaled outputs what was minimised.
+
+        A sum of squares in original units would rank them by the output of the smallest unit of measurement.
+        """
+        scaling = self.design.scaling
+        several = scaling is not None and scaling.y_sd.size > 1 and bool(np.any(scaling.y_sd != 1))
+        return self.fit.loss.astype(float) if several else self.errors
+
     @functools.cached_property
     def best(self) -> int:
         """The repetition (from 0) with the least error among the converged, among all where none converged."""
-        errors = np.where(np.isnan(self.errors), np.inf, self.errors)
+        errors = np.where(np.isnan(self.ranking), np.inf, self.ranking)
         if self.fit.finished.any():
             errors = np.where(self.fit.finished, errors, np.inf)
             if not np.isfinite(errors).any():  # R's error may be NaN at a converged repetition

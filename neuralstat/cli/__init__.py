@@ -245,7 +245,8 @@ def _fit(commands: Any) -> None:
     )
 
     rows = fit.add_argument_group("data and reporting")
-    rows.add_argument("--weights", metavar="COLUMN", help="case weights")
+    rows.add_argument("--weights", metavar="COLUMN", help="precision weights; of proportions numbers of trials")
+    rows.add_argument("--freq-weights", metavar="COLUMN", help="how many equal observations a row stands for")
     rows.add_argument("--offset", metavar="COLUMN", help="known part of the linear predictor")
     rows.add_argument(
         "--standardize", action=argparse.BooleanOptionalAction, default="auto",

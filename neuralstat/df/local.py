@@ -192,9 +192,10 @@ def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
             f"df: the exact Hessian of {p} weights is too large; use 'jacobian', 'gdf' or 'covariance'."
         )
     theta = fitted.fit.theta[b].astype(float)
-    return derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)[
-        np.ix_(used, used)
-    ]
+    matrix = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)[np.ix_(used, used)]
+    if not np.isfinite(matrix).all():
+        raise DfError("df: the Hessian is not finite: linear predictors are too large for the link; use 'jacobian'.")
+    return matrix
 
 
 def _indefinite(what: str, smallest: float) -> str:

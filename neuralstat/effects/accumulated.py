@@ -19,10 +19,9 @@ from ..fitted import fitted_of
 from ..inference.get_prediction import check_alpha
 from .functional import Outputs, Sums, outputs_of
 from .profiles import index_of
-from .rows import Rows, covariate, levels, pair, rows_of, takes_levels
+from .rows import Rows, is_time, levels, pair, rows_of, takes_levels
 
 BINS, BINS_OF_TWO = 20, 10  # unless told
-QUANTILES = 100  # at which distributions of a covariate are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +127,8 @@ def _bins(names: tuple[str, ...], bins: Any) -> list[Any]:
 
 
 def _axis(rows: Rows, name: str, bins: Any) -> Axis:
+    if is_time(rows.frame[name]):
+        raise ArgumentError(f"ale: {name!r} holds dates, which have no bins: make a column of numbers of them.")
     if takes_levels(rows.fitted, name):
         return _level_axis(rows, name, bins)
     x = rows.frame[name].to_numpy(dtype=float)
@@ -190,18 +191,18 @@ def _by_similarity(rows: Rows, name: str, known: list[Any]) -> list[Any]:
     own = values.map({level: k for k, level in enumerate(known)}).to_numpy(dtype=int)
     apart = np.zeros((len(known), len(known)))
     for other in fitted.design.spec.covariates:
-        if other == name:
+        column = rows.frame[other]
+        if other == name or is_time(column):
             continue
-        column = covariate(fitted, other) if other not in rows.frame else rows.frame[other]
-        if takes_levels(fitted, other):
-            share = pd.crosstab(own, column.to_numpy(), normalize="index").to_numpy()
-            apart += np.abs(share[:, np.newaxis] - share).sum(axis=2) / 2
-        else:
-            x = column.to_numpy(dtype=float)
-            at = np.quantile(x, np.linspace(0, 1, QUANTILES))
-            reached = np.array([np.searchsorted(np.sort(x[own == k]), at, side="right") / np.sum(own == k)
-                                for k in range(len(known))])  # fmt: skip
-            apart += np.abs(reached[:, np.newaxis] - reached).max(axis=2)
+        value, seen = pd.factorize(column, sort=True)
+        share = np.zeros((len(known), len(seen)))
+        np.add.at(share, (own, value), rows.share)
+        share /= share.sum(axis=1, keepdims=True)
+        for k, one in enumerate(share):
+            if takes_levels(fitted, other):
+                apart[k] += np.abs(share - one).sum(axis=1) / 2
+            else:
+                apart[k] += np.abs(np.cumsum(share - one, axis=1)).max(axis=1)
     if not apart.any():
         return known
     inner = -(apart**2) / 2

@@ -14,13 +14,13 @@ from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of
 from ..inference.get_prediction import check_alpha
 from .functional import Sums, outputs_of
-from .rows import covariate, levels, pair, rows_of, takes_levels, two_valued
+from .rows import covariate, is_time, levels, pair, rows_of, takes_levels, two_valued
 
 POINTS, POINTS_OF_TWO = 50, 20  # of a grid unless told
 
 
 def grid_of(fitted: Fitted, name: str, grid: Any) -> list[Any]:
-    """Values at which a profile is taken: levels, the values given, both values of an indicator, or equal steps.
+    """Values at which a profile is taken: levels, those given, both values of an indicator, or equal steps (of dates, too).
 
     Raises
     ------
@@ -29,6 +29,12 @@ def grid_of(fitted: Fitted, name: str, grid: Any) -> list[Any]:
     """
     values = covariate(fitted, name)
     number = isinstance(grid, int | np.integer)
+    if is_time(values):
+        if number:
+            ends = [values.min(), values.max()]
+            steps = np.linspace(0, 1, check_int(grid, "grid", 2))
+            return [ends[0] + s * (ends[1] - ends[0]) for s in steps]
+        return list(pd.Series(list(grid)).astype(values.dtype))
     if takes_levels(fitted, name):
         known = levels(values)
         points = known if number else [grid] if isinstance(grid, str) else list(grid)

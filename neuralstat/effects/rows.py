@@ -313,6 +313,11 @@ def pair(fitted: Fitted, variable: Any) -> tuple[str, ...]:
     return tuple(str(covariate(fitted, name).name) for name in names)
 
 
+def is_time(values: pd.Series) -> bool:
+    """Whether a column holds dates or durations."""
+    return values.dtype.kind in "mM" if isinstance(values.dtype, np.dtype) else isinstance(values.dtype, pd.DatetimeTZDtype)
+
+
 @kept
 def takes_levels(fitted: Fitted, name: str) -> bool:
     """Whether a covariate takes levels rather than numbers.

@@ -146,6 +146,8 @@ def cov_params(
     if fitted.penalty_coefficients is not None:
         curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)
         bread = bread + np.diag(curvature[free])
+    if not (np.isfinite(bread).all() and np.isfinite(filling).all()):  # it diverged
+        return pd.DataFrame(np.nan, names, names)
     turned, rank, negative = inverse(bread)
     warn_members(fitted, kind, [(b, rank, fitted.k_identified, negative)])
     full = np.zeros((free.size, free.size))

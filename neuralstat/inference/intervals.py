@@ -99,6 +99,8 @@ def _standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
     if used_up(fitted, [b]):
         return np.full(network.n_params, np.nan), np.nan, int(free.sum())
     a, outer = information(fitted, b)
+    if not (np.isfinite(a).all() and np.isfinite(outer).all()):  # it diverged
+        return np.full(network.n_params, np.nan), np.nan, int(free.sum())
     inverse, rank = pseudo_inverse(a)
     covariance = np.zeros((network.n_params, network.n_params))
     covariance[np.ix_(free, free)] = inverse @ outer @ inverse / fitted.n_rows

@@ -18,9 +18,9 @@ import pandas as pd
 from ..checks import check_int
 from ..df import noise
 from ..errors import ArgumentError
-from ..families import Gaussian
 from ..fitted import Fitted, fitted_of
 from ..likelihood import likelihood
+from ..likelihood.comparison import gaussians, pillai, ratio, unlikelihood
 from ..seeds import children, seed_sequence
 from ..training.refits import Refits, repeated, stacks
 from .bootstrap import responses
@@ -63,18 +63,13 @@ def _check_pair(small: Fitted, large: Fitted) -> None:
         raise ArgumentError(f"the fits are of different families: {small.likely!r} and {large.likely!r}.")
 
 
-def _statistic(large: Fitted, small_deviance: Any, large_deviance: Any, scale: float) -> Any:
-    """Twice the log-likelihood ratio: n log(D0 / D1) for a gaussian response, (D0 - D1) / scale otherwise."""
-    if isinstance(large.family, Gaussian):
-        return large.n_values * (np.log(small_deviance) - np.log(large_deviance))
-    return (small_deviance - large_deviance) / scale
-
-
 def best_deviances(
-    fitted: Fitted, y: np.ndarray, starts: int, seeds: np.random.SeedSequence, n_jobs: int | None
+    fitted: Fitted, y: np.ndarray, starts: int, seeds: np.random.SeedSequence, n_jobs: int | None, phi: Any = None
 ) -> np.ndarray:
-    """Deviance (T,) of the best of the fitted weights' and `starts` fresh starts, for responses (T, K, n)."""
-    family, w = fitted.likely, fitted.case_weights
+    """`unlikelihood` (T,) of the best of the fitted weights' and `starts` fresh starts, for responses (T, K, n).
+
+    The deviance where there is one response; `phi`: the dispersions where there are several.
+    """
     again = Refits(fitted.procedure, fitted.fit, n_jobs)
     shift, scale = again.units(y)
     scaling = fitted.design.scaling
@@ -97,7 +92,7 @@ def best_deviances(
         for k, t in enumerate(range(part.start, part.stop)):
             chosen = int(np.argmin(np.where(np.isfinite(loss[k]), loss[k], np.inf)))
             mean = (mu[k, chosen] * scale[t] + shift[t]) * unit + zero
-            out[t] = family.deviance(y[t] * unit + zero, mean, w)
+            out[t] = unlikelihood(fitted, y[t] * unit + zero, mean, phi)
     return out
 
 
@@ -143,22 +138,29 @@ def compare_lr_test(
             "method with the smaller one."
         )
     seeds = children(seed_sequence(random_state), 5)
-    deviance = [likelihood.deviance(fit, fit.best) for fit in (small, large)]
+    scale = likelihood.scale(large, large.best)
+    deviance = [_own_deviance(fit, scale) for fit in (small, large)]
     if starts:
         for k, fit in enumerate((small, large)):
-            found = best_deviances(fit, fit.design.y[np.newaxis], starts, seeds[k], n_jobs)
+            found = best_deviances(fit, fit.design.y[np.newaxis], starts, seeds[k], n_jobs, scale)
             deviance[k] = min(deviance[k], float(found[0]))
-    scale = likelihood.scale(large, large.best)
-    observed = float(_statistic(large, deviance[0], deviance[1], scale))
+    observed = float(ratio(large, deviance[0], deviance[1], scale))
     if not bootstrap:
         return Comparison(observed, float(stats.chi2.sf(observed, df_diff)), df_diff, np.empty(0))
     y = responses(small, "parametric", bootstrap, seeds[2], "best")
     there = _into(small, large, y)
-    null = best_deviances(small, y, starts, seeds[3], n_jobs)
-    full = best_deviances(large, there, starts, seeds[4], n_jobs)
-    draws = _statistic(large, null, full, scale)
+    null = best_deviances(small, y, starts, seeds[3], n_jobs, scale)
+    full = best_deviances(large, there, starts, seeds[4], n_jobs, scale)
+    draws = ratio(large, null, full, scale)
     p = (1 + int(np.sum(draws >= observed))) / (bootstrap + 1)
     return Comparison(observed, p, df_diff, draws)
+
+
+def _own_deviance(fitted: Fitted, scale: Any) -> float:
+    """`unlikelihood` of the best repetition."""
+    if not likelihood.several(fitted):
+        return likelihood.deviance(fitted, fitted.best)
+    return unlikelihood(fitted, fitted.responses, fitted.means(fitted.best), scale)
 
 
 def _into(small: Fitted, large: Fitted, y: np.ndarray) -> np.ndarray:
@@ -189,7 +191,9 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     -------
     DataFrame
         R's columns ``Resid. Df`` (n minus effective degrees of freedom), ``Resid. Dev``, ``Df``, ``Deviance``, and
-        ``F`` and ``Pr(>F)``, ``Pr(>Chi)``, or ``LR`` and ``Pr(boot)``.
+        ``F`` and ``Pr(>F)``, ``Pr(>Chi)``, or ``LR`` and ``Pr(boot)``. Of several responses with a dispersion each, what
+        does not depend on their units: ``Resid. Df``, ``Df``, and of gaussian ones ``Pillai``, ``F``, ``num Df``,
+        ``den Df`` and ``Pr(>F)`` as R's ``anova`` of an ``mlm``, else ``LR`` and its p value.
 
     Raises
     ------
@@ -210,6 +214,8 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     for small, large in pairs:
         _check_pair(small, large)
     rest = np.array([likelihood.df_resid(f) for f in members])
+    if likelihood.several(last):
+        return _several(members, rest, test, options)
     deviance = np.array([likelihood.deviance(f, f.best) for f in members])
     table = pd.DataFrame({"Resid. Df": rest, "Resid. Dev": deviance}, _labels(members))
     df, gain = np.append(np.nan, -np.diff(rest)), np.append(np.nan, -np.diff(deviance))
@@ -225,6 +231,38 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
         found = [compare_lr_test(large, small, **options) for small, large in pairs]
         table["LR"] = [np.nan, *(c.statistic for c in found)]
         table["Pr(boot)"] = [np.nan, *(c.pvalue for c in found)]
+    return table
+
+
+def _several(members: list[Fitted], rest: np.ndarray, test: str, options: dict[str, Any]) -> pd.DataFrame:
+    """`anova` of several responses that have a dispersion each: nothing in it depends on their units of measurement."""
+    from scipy import stats
+
+    pairs, last = list(itertools.pairwise(members)), members[-1]
+    table = pd.DataFrame({"Resid. Df": rest, "Df": np.append(np.nan, -np.diff(rest))}, _labels(members))
+    if test == "F" and gaussians(last):
+        found = [pillai(small, large, last) for small, large in pairs]
+        table["Pillai"] = [np.nan, *(f.pillai for f in found)]
+        table["F"] = [np.nan, *(f.statistic for f in found)]
+        for k, name in enumerate(("num Df", "den Df")):
+            table[name] = [np.nan, *(f.df[k] for f in found)]
+        table["Pr(>F)"] = [np.nan, *(f.pvalue for f in found)]
+        return table
+    if test == "bootstrap":
+        options.setdefault("bootstrap", 199)
+        drawn = [compare_lr_test(large, small, **options) for small, large in pairs]
+        table["LR"] = [np.nan, *(c.statistic for c in drawn)]
+        table["Pr(boot)"] = [np.nan, *(c.pvalue for c in drawn)]
+        return table
+    scale = likelihood.scale(last, last.best)
+    values = [_own_deviance(f, scale) for f in members]
+    table["LR"] = [np.nan, *(ratio(last, a, b, scale) for a, b in itertools.pairwise(values))]
+    outputs = last.network.n_outputs
+    df = table["Df"] * outputs
+    if test == "F":
+        table["Pr(>F)"] = stats.f.sf(table["LR"] / df, df, rest[-1] * outputs)
+    else:
+        table["Pr(>Chi)"] = stats.chi2.sf(table["LR"], df)
     return table
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..checks import check_number
 from ..df import local
+from ..errors import DfError
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -37,6 +38,8 @@ def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) ->
     theta = fitted.fit.theta[b].astype(float)
     local.check_finite(fitted, b)
     full = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    if not np.isfinite(full).all():
+        raise DfError("hessian_spectrum: the Hessian is not finite: linear predictors are too large for the link.")
     values, vectors = np.linalg.eigh(full[np.ix_(used, used)])
     values, vectors = values[::-1], vectors[:, ::-1]
     flat = np.abs(values) <= cutoff * np.abs(values).max(initial=0.0)

@@ -170,7 +170,7 @@ def stability(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, 
             b + 1: wald_test_terms(fitted, cov_type, b + 1, **options).table["pvalue"] for b in numbers
         })  # fmt: skip
     optimum = pd.Series(optima(fitted)[numbers], p.columns)
-    errors = pd.Series(fitted.errors[numbers], p.columns)
+    errors = pd.Series(fitted.ranking[numbers], p.columns)
     leaders = [errors[optimum == o].idxmin() for o in optimum.unique()]
     count, distinct = (p < alpha).sum(axis=1), (p[leaders] < alpha).sum(axis=1)
     return pd.DataFrame({

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = (6.0, 4.0)
 CURVES = 300  # most individual curves drawn
+BANDS = 5  # most bands of one picture
 TICKS = 1000  # most values of a rug
 
 
@@ -30,6 +31,8 @@ def plot_profile(
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a partial dependence or accumulated local effect with its band; of several outputs a line each.
+
+    Beyond five lines bands are left out.
 
     Parameters
     ----------
@@ -49,11 +52,13 @@ def plot_profile(
     ax = _axes(ax)
     outputs = by_output(frame)
     first = next(iter(outputs.values()))
-    apart = not pd.api.types.is_numeric_dtype(first.index) if discrete is None else discrete
+    apart = not (pd.api.types.is_numeric_dtype(first.index) or _is_time(first.index)) if discrete is None else discrete
+    colours = style.series(len(outputs))
     for k, (name, part) in enumerate(outputs.items()):
         shift = 0.0 if len(outputs) == 1 else 0.5 * (k / (len(outputs) - 1) - 0.5)
-        (_points if apart else _band)(ax, part, style.SERIES[k % len(style.SERIES)], name, shift)
-    if not apart and rug is not None:
+        band = part if len(outputs) <= BANDS else part.assign(lower=np.nan, upper=np.nan)  # more would hide one another
+        (_points if apart else _band)(ax, band, colours[k], name, shift)
+    if not apart and rug is not None and not _is_time(first.index):
         draw_rug(ax, rug)
     if len(outputs) > 1:
         ax.legend(title=title or None, frameon=False, fontsize=9)
@@ -62,13 +67,22 @@ def plot_profile(
     return ax
 
 
-def _band(ax: Axes, part: pd.DataFrame, color: str, name: str | None, shift: float) -> None:
-    x = part.index.to_numpy(dtype=float)
+def _band(ax: Axes, part: pd.DataFrame, color: Any, name: str | None, shift: float) -> None:
+    x = _along(part.index)
     ax.fill_between(x, part["lower"], part["upper"], color=color, alpha=0.2, linewidth=0, gid="band")
     ax.plot(x, part.iloc[:, 0], color=color, linewidth=1.6, label=name)
 
 
-def _points(ax: Axes, part: pd.DataFrame, color: str, name: str | None, shift: float) -> None:
+def _is_time(index: pd.Index) -> bool:
+    return isinstance(index, pd.DatetimeIndex)
+
+
+def _along(index: pd.Index) -> np.ndarray:
+    """Places of a grid on an axis of numbers or dates."""
+    return index.to_numpy() if _is_time(index) else index.to_numpy(dtype=float)
+
+
+def _points(ax: Axes, part: pd.DataFrame, color: Any, name: str | None, shift: float) -> None:
     at, middle = np.arange(len(part)) + shift, part.iloc[:, 0].to_numpy()
     ends = np.nan_to_num(np.stack([middle - part["lower"].to_numpy(), part["upper"].to_numpy() - middle]))
     ax.errorbar(at, middle, np.maximum(ends, 0.0), fmt="o", color=color, capsize=3, label=name)
@@ -168,9 +182,9 @@ def plot_curves(frame: pd.DataFrame, *, label: str = "", title: str = "", ax: Ax
     n = frame.shape[1]
     shown = np.sort(np.random.default_rng(0).choice(n, CURVES, replace=False)) if n > CURVES else np.arange(n)
     for k, (name, part) in enumerate(outputs.items()):
-        numeric = pd.api.types.is_numeric_dtype(part.index)
-        x = part.index.to_numpy(dtype=float) if numeric else np.arange(len(part))
-        own = style.SERIES[k % len(style.SERIES)]
+        numeric = pd.api.types.is_numeric_dtype(part.index) or _is_time(part.index)
+        x = _along(part.index) if numeric else np.arange(len(part))
+        own = style.series(len(outputs))[k]
         thin = style.GREY if name is None else own
         ax.plot(x, part.to_numpy()[:, shown], color=thin, alpha=min(0.6, 20 / shown.size + 0.05), linewidth=0.7)
         ax.plot(x, part.mean(axis=1), color=own, linewidth=2.2, label=name or "mean", path_effects=style.halo(width=3.6))
@@ -208,7 +222,7 @@ def plot_importance(frame: pd.DataFrame, *, label: str = "", title: str = "", ax
         else:
             ends = part.loc[order, "sd"].to_numpy()
         shift = 0.0 if len(outputs) == 1 else 0.6 * (0.5 - k / (len(outputs) - 1))
-        color = style.SERIES[k % len(style.SERIES)]
+        color = style.series(len(outputs))[k]
         ax.errorbar(values[order], at + shift, xerr=np.nan_to_num(ends), fmt="o", color=color, elinewidth=2.5,
                     markersize=4.5, alpha=0.85, label=name)  # fmt: skip
     ax.axvline(0, color=style.GREY, linewidth=0.8, linestyle=":")

@@ -10,7 +10,7 @@ from neuralstat.effects.accumulated import ale
 from neuralstat.effects.functional import output_position
 from neuralstat.effects.marginal import marginal_effects
 from neuralstat.effects.profiles import ice, partial_dependence
-from neuralstat.effects.rows import covariate, pair, rows_of, takes_levels, two_valued
+from neuralstat.effects.rows import covariate, is_time, pair, rows_of, takes_levels, two_valued
 from neuralstat.effects.weights import importance, lek_profile
 from neuralstat.errors import ArgumentError
 from neuralstat.fitted import Fitted, fitted_of
@@ -68,10 +68,12 @@ def plot_effects(fit: Any, variable: Any = None, kind: str = "pdp", *, ax: Axes 
     if kind == "ice":
         return draw.plot_curves(ice(fitted, names[0], **options), label=label, title=title, ax=ax)
     frame = (ale if kind == "ale" else partial_dependence)(fitted, names[0], **options)
-    apart = takes_levels(fitted, names[0]) or (kind == "pdp" and two_valued(covariate(fitted, names[0])) and len(frame) == 2)
+    dates = is_time(covariate(fitted, names[0]))
+    both = kind == "pdp" and two_valued(covariate(fitted, names[0])) and len(frame) == 2
+    apart = not dates and (both or takes_levels(fitted, names[0]))
     data = options.get("data")
     rug = None
-    if not apart:
+    if not apart and not dates:
         rug = rows_of(fitted, data, names).frame[names[0]] if data is not None else covariate(fitted, names[0])
     text = f"effect on {label}" if kind == "ale" else label
     return draw.plot_profile(frame, label=text, rug=rug, discrete=apart, title=title, ax=ax)
@@ -117,6 +119,6 @@ def _one(fitted: Fitted, names: tuple[str, ...], kind: str, options: dict[str, A
     else:
         frame, text = partial_dependence(fitted, list(names), **options), label
     rows = rows_of(fitted, options.get("data"), names).frame
-    coded = (takes_levels(fitted, names[0]), takes_levels(fitted, names[1]))
+    coded = [takes_levels(fitted, n) or two_valued(covariate(fitted, n)) for n in names]
     points = None if any(coded) else [rows[n] for n in names]
-    return draw.plot_surface(frame, label=text, centred=kind == "ale", points=points, discrete=coded, ax=ax)
+    return draw.plot_surface(frame, label=text, centred=kind == "ale", points=points, discrete=(coded[0], coded[1]), ax=ax)

@@ -102,6 +102,15 @@ def _is_empty(ax: Axes) -> bool:
     return not (ax.has_data() or ax.texts or ax.tables or ax.get_legend())
 
 
+def series(count: int) -> list[Any]:
+    """So many colours: those of `SERIES`, beyond eight from dark to light."""
+    if count <= len(SERIES):
+        return list(SERIES[:count])
+    from matplotlib import colormaps
+
+    return list(colormaps["viridis"](np.linspace(0, 0.95, count)))
+
+
 def halo(color: Any = "white", width: float = 2.6) -> list[Any]:
     """Path effects that draw a text or line on an outline of ``color``."""
     from matplotlib.patheffects import Normal, Stroke

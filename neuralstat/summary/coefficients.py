@@ -126,7 +126,7 @@ def deviance_rows(fitted: Fitted, with_df: bool) -> list[tuple[str, str]]:
         return rows
     chi2 = likelihood.pearson_chi2(fitted, b)
     rows.append(("Pearson chi2", f"{chi2:.6g}"))
-    if with_df:
+    if with_df and not likelihood.several(fitted):  # a sum over responses in different units is no dispersion
         try:
             rest = likelihood.df_resid(fitted)
         except (ArgumentError, DfError):

@@ -174,7 +174,8 @@ def _error_name(fitted: Fitted) -> str:
 def _repetitions(fitted: Fitted) -> Table:
     """The repetitions, the best first."""
     reps = repetitions(fitted)
-    order = reps.assign(last=~reps["converged"]).sort_values(["last", "error"], kind="stable").index[:SHOWN]
+    ranked = reps.assign(last=~reps["converged"], error=fitted.ranking)
+    order = ranked.sort_values(["last", "error"], kind="stable").index[:SHOWN]
     rows = [
         (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}",
          f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
@@ -316,7 +317,7 @@ def _notes(fitted: Fitted) -> list[str]:
         if seen == 1:
             notes.append(
                 f"WARNING: The best optimum was seen once in {len(reps)} repetitions: more repetitions may "
-                f"find a better one.{_near(np.sort(done['error']))}"
+                f"find a better one.{_near(np.sort(fitted.ranking[reps['converged']]))}"
             )
         else:
             notes.append(

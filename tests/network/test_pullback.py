@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import neuralstat as ns
 from neuralstat.engine import cpu
 from neuralstat.network import derivatives
 
@@ -26,7 +25,8 @@ CASES = {
     "large": ("big ~ u + v", {}), "two outputs": ("y + w ~ u + v", {}), "classes": ("c ~ u", {"family": "multinomial"}),
     "offset": ("k ~ u + offset(w)", {"family": "poisson"}), "ce": ("b ~ u", {"err_fct": "ce", "linear_output": False}),
     "bounded": ("b ~ u", {"linear_output": False}), "tanh": ("y ~ u", {"act_fct": "tanh"}),
-    "own": ("y ~ u", {"act_fct": lambda z: z / (1 + abs(z))}), "relu": ("y ~ u", {"act_fct": ["relu", "softplus"], "hidden": (3, 2)}),
+    "own": ("y ~ u", {"act_fct": lambda z: z / (1 + abs(z))}),
+    "relu": ("y ~ u", {"act_fct": ["relu", "softplus"], "hidden": (3, 2)}),
 }  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_nothing_pulled_is_nothing():
 
 def test_more_rows_than_are_taken_at_once():
     data = pd.concat([FRAME] * 30, ignore_index=True)
-    fit = ns.neuralnet("y ~ u + v", data, hidden=2, rep=1, epochs=1, algorithm="adam", standardize=True, random_state=1)
+    fit = fits.quiet("y ~ u + v", data, hidden=2, stepmax=5, standardize=True, random_state=1)
     fitted, theta = fit.fitted, fit.fit.theta[0].astype(float)
     assert fitted.nobs > derivatives.CHUNK
     np.testing.assert_allclose(derivatives.jacobian(fitted.network, fitted.data, theta), of_kernel(fitted, theta), atol=1e-12)

@@ -440,7 +440,7 @@ def test_warning_of_unconverged_repetitions(data):
     with pytest.warns(
         ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax"
     ) as seen:
-        raw.neuralnet("y ~ x", data, rep=2, stepmax=3, random_state=1)
+        ns.neuralnet("y ~ x", data, **{**raw.RAW, "rep": 2}, stepmax=3, random_state=1)
     assert ".to." in str(seen[0].message)  # the weight with the largest derivative
     assert seen[0].filename == __file__
 
