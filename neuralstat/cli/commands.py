@@ -56,8 +56,7 @@ def fit(arguments: Namespace) -> int:
         for name in (
             "hidden", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "constant_weights",
             "threshold", "stepmax", "rep", "learningrate", "weights", "freq_weights", "offset",
-            "standardize",
-            "missing", "likelihood", "random_state", "n_jobs", "dtype", "compat",
+            "standardize", "missing", "likelihood", "random_state", "n_jobs", "dtype", "compat",
         )
     }  # fmt: skip
     for name in ("learningrate_limit", "learningrate_factor", "algorithm"):

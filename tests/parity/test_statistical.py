@@ -24,19 +24,19 @@ FEW = {
 
 
 def run(theme, numbers):
-    raw = r.load(theme)["cases"][0]
-    case = r.Case(theme, raw)
+    stored = r.load(theme)["cases"][0]
+    case = r.Case(theme, stored)
     arguments = case.arguments()
-    starts = [np.array(raw["startweights_per_start"][k]) for k in numbers]
+    starts = [np.array(stored["startweights_per_start"][k]) for k in numbers]
     arguments.update(rep=len(starts), startweights=starts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ns.errors.ConvergenceWarning)
-        return raw, raw.neuralnet(case.formula, case.data(), **arguments)
+        return stored, raw.neuralnet(case.formula, case.data(), **arguments)
 
 
-def compare_starts(raw, fit, numbers):
+def compare_starts(stored, fit, numbers):
     """Equal steps, and errors to 1e-8, where R's runs are reproducible."""
-    runs, same = raw["expected"]["runs"], raw["sensitivity"]["reproducible"]
+    runs, same = stored["expected"]["runs"], stored["sensitivity"]["reproducible"]
     compared = 0
     for b, k in enumerate(numbers):
         if not same[k]:
@@ -51,27 +51,27 @@ def compare_starts(raw, fit, numbers):
 
 @pytest.mark.parametrize("theme", FILES)
 def test_some_starts(theme):
-    raw, fit = run(theme, FEW[theme])
-    assert compare_starts(raw, fit, FEW[theme]) == len(FEW[theme])
+    stored, fit = run(theme, FEW[theme])
+    assert compare_starts(stored, fit, FEW[theme]) == len(FEW[theme])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", FILES)
 def test_all_starts(theme):
     """Distributions of error and log steps, and how many converge; and each reproducible start."""
-    raw, fit = run(theme, range(40))
-    runs = raw["expected"]["runs"]
+    stored, fit = run(theme, range(40))
+    runs = stored["expected"]["runs"]
     theirs = np.array(runs["converged"])
     ours = fit.fit.converged
     assert (
         stats.fisher_exact([[ours.sum(), 40 - ours.sum()], [theirs.sum(), 40 - theirs.sum()]]).pvalue > LEVEL
     )
-    for mine, stored in ((fit.errors[ours], runs["error"]), (np.log(fit.fit.steps[ours]), runs["steps"])):
-        values = np.array([v for v in stored if v is not None], float)
-        values = np.log(values) if stored is runs["steps"] else values
+    for mine, known in ((fit.errors[ours], runs["error"]), (np.log(fit.fit.steps[ours]), runs["steps"])):
+        values = np.array([v for v in known if v is not None], float)
+        values = np.log(values) if known is runs["steps"] else values
         assert stats.ks_2samp(mine, values, method="asymp").pvalue > LEVEL
         assert stats.mannwhitneyu(mine, values).pvalue > LEVEL
-    assert compare_starts(raw, fit, list(range(40))) >= 25
+    assert compare_starts(stored, fit, list(range(40))) >= 25
 
 
 @pytest.mark.slow

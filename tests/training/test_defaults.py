@@ -225,7 +225,7 @@ def test_predictions_do_not_depend_on_units():
     data = ns.datasets.doppler(n=100, noise=0.1, random_state=2)
     far = pd.DataFrame({"x": 1e6 + 1e4 * data["x"], "y": -3e5 + 1e3 * data["y"]})
     near, there = (ns.neuralnet("y ~ x", d, hidden=3, rep=2, random_state=1) for d in (data, far))
-    np.testing.assert_allclose((there.predict() + 3e5) / 1e3, near.predict(), atol=2e-3)  # as near as the threshold brings them
+    np.testing.assert_allclose((there.predict() + 3e5) / 1e3, near.predict(), atol=2e-3)  # by the threshold
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -311,7 +311,9 @@ def test_generalised_linear_models(family, standardize):
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("standardize", ["auto", False])
-@pytest.mark.parametrize("family", [S.Poisson(), S.Gamma(L.Log()), S.Tweedie(L.Log(), var_power=1.5), S.InverseGaussian(L.Log())])
+@pytest.mark.parametrize(
+    "family", [S.Poisson(), S.Gamma(L.Log()), S.Tweedie(L.Log(), var_power=1.5), S.InverseGaussian(L.Log())]
+)
 def test_every_seed_reaches_the_deviance(family, standardize, seed):
     """A log link of income in units of 1: a random start alone has means of exp(80,000)."""
     data = TABLE.assign(c=_response(family))
@@ -363,7 +365,9 @@ def test_error_functions_are_families():
 
 
 @pytest.mark.parametrize("standardize", ["auto", False])
-@pytest.mark.parametrize("family", [S.Gaussian(), S.Poisson(), S.Gamma(L.Log()), S.Binomial()], ids=lambda f: type(f).__name__)
+@pytest.mark.parametrize(
+    "family", [S.Gaussian(), S.Poisson(), S.Gamma(L.Log()), S.Binomial()], ids=lambda f: type(f).__name__
+)
 def test_case_weights_and_offsets(family, standardize):
     data = TABLE.assign(y=_response(family))
     theirs = _glm("y ~ age + share", data, family, var_weights=data["w"], offset=data["t"])
@@ -434,7 +438,8 @@ def test_weights_held_out(standardize):
     assert ours.fit.algorithm == EXACTLY
     assert ours.params["income.to.y"] == pytest.approx(2e-5, rel=1e-13)
     np.testing.assert_allclose(ours.params.drop("income.to.y"), theirs.params, rtol=1e-7)
-    less = ns.neuralnet("y ~ age + income", data, hidden=0, family="poisson", exclude=["income.to.y"], standardize=standardize)
+    less = ns.neuralnet("y ~ age + income", data, hidden=0, family="poisson", exclude=["income.to.y"],
+                        standardize=standardize)  # fmt: skip
     np.testing.assert_allclose(less.params.drop("income.to.y"), _glm("y ~ age", data, S.Poisson()).params, rtol=1e-7)
 
 
