@@ -18,6 +18,7 @@ import pytest
 import raw
 import reference as r
 
+import neuralstat as ns
 from neuralstat.errors import ArgumentError, ConvergenceWarning, DataError, SingularHessianWarning
 
 quiet = functools.partial(fits.quiet, random_state=1, standardize=True)
