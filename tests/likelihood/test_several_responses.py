@@ -57,7 +57,8 @@ def test_kronecker():
         np.testing.assert_allclose(fit.cov_params(), np.kron(sigma, inverse), rtol=1e-7)
         given = np.array([[2.0, 0.3], [0.3, 0.5]])
         np.testing.assert_allclose(fit.cov_params(scale=given), np.kron(given, inverse), rtol=1e-7, atol=1e-12)
-        np.testing.assert_allclose(fit.cov_params(scale=[2.0, 0.5]), np.kron(np.diag([2, 0.5]), inverse), rtol=1e-7, atol=1e-12)
+        each = np.kron(np.diag([2, 0.5]), inverse)
+        np.testing.assert_allclose(fit.cov_params(scale=[2.0, 0.5]), each, rtol=1e-7, atol=1e-12)
         np.testing.assert_allclose(fit.cov_params(scale=2.0), np.kron(2 * np.eye(2), inverse), rtol=1e-7, atol=1e-12)
         for wrong in ("dev", [1.0, 2.0, 3.0], [[1.0, 0.0]], -1.0, np.nan):
             with pytest.raises(ArgumentError, match="scale must be a number > 0, 2 of them"):
