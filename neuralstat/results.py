@@ -16,7 +16,7 @@ from .effects import slopes as effect_slopes
 from .errors import ArgumentError
 from .families import Family
 from .fitted import Fitted
-from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, wald
+from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, term_tests, wald
 from .inference import diagnose as diagnosis
 from .inference.covariance import cov_params
 from .inference.get_prediction import Prediction, get_prediction
@@ -714,6 +714,19 @@ class NeuralNetResults:
     def stability(self, alpha: float = 0.05, **options: Any) -> pd.DataFrame:
         """How tests of terms come out over the repetitions' optima; see `inference.wald.stability`."""
         return wald.stability(self.fitted, alpha, **options)
+
+    def term_tests(self, method: str | None = None, **options: Any) -> pd.DataFrame:
+        """Calibrated test of every term, given the others, by simulation; see `inference.term_tests.term_tests`.
+
+        Parameters
+        ----------
+        method : {"permutation", "bootstrap", "wald", "lr"}, optional
+            Default "permutation" (conditional on the other covariates), "bootstrap" where that is not possible, and "lr" for
+            models without hidden units and penalty.
+        **options
+            ``terms``, ``draws`` (199), ``random_state``, ``n_jobs``.
+        """
+        return term_tests.term_tests(self.fitted, method, **options)
 
     def compare_lr_test(self, restricted: Any, **options: Any) -> Comparison:
         """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""

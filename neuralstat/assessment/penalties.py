@@ -20,8 +20,10 @@ import numpy as np
 
 from ..df import found, noise, warn_limits
 from ..errors import ArgumentError, DfError
+from ..families import working
 from ..fitted import Fitted
 from ..likelihood.criteria import noise_variance
+from ..likelihood.predictors import predictors
 from .procedure import NetworkProcedure
 from .registry import estimator
 from .resampling import standard_error
@@ -88,9 +90,9 @@ def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: f
     if noise.gaussian(fitted.network.objective):
         own = np.mean((y - mu) ** 2, axis=0)
     else:
-        values = np.asarray(fitted.likely.unit_deviance(y, mu))
+        values = working.unit_deviance(fitted.likely, fitted.responses, predictors(fitted, fitted.numbers(rep)))[:, used]
         own = values.sum(axis=0) if multinomial else values.mean(axis=0)
-    n, number = int(used.sum()), fitted.n_values
+    n, number, observations = int(used.sum()), fitted.n_values, fitted.nobs
     total = float(w.sum())
     error = float(own @ w) / total
     details: dict[str, Any] = {"what": WORDS[method], "apparent": error, "df": d, "df_se": d.se}
@@ -104,11 +106,11 @@ def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: f
                     details=details)  # fmt: skip
     sigma2, source = noise_variance(fitted, sigma)
     # N values of variance sigma^2 / w: the error's mean is over w, so the penalty is, too
-    share = number / n * total
+    share = number / observations * total
     penalty = 2 * sigma2 * float(d) / share
-    noise_level = sigma2 * n / total if method == "sure" else 0.0
+    noise_level = sigma2 * observations / total if method == "sure" else 0.0
     per = d.per_observation
-    parts = own * w if per is None else own * w + 2 * sigma2 * per[used] * n / number
+    parts = own * w if per is None else own * w + 2 * sigma2 * per[used] * observations / number
     se = standard_error(parts, np.ones(n)) * n / total
     details.update(sigma=np.sqrt(sigma2), sigma_source=source, penalty=penalty)
     notes = tuple(getattr(d, "notes", ()))

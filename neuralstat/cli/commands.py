@@ -36,7 +36,7 @@ def version(arguments: Namespace) -> int:
 
 def warmup(arguments: Namespace) -> int:
     """Compile kernels into the cache, with a line for each kind."""
-    from ..jit.compile import cache_folder
+    from ..jit.cache import cache_folder
 
     seconds = compile_ahead(arguments.all, lambda name, s: _say(f"{name:<24}{s:6.1f} s"))
     folder = cache_folder()

@@ -278,10 +278,9 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     scores = observed_scores(fitted, theta)[:, used]
     keep = values > DEFINITE * values[-1]
     notes: tuple[str, ...] = ()
-    if not keep.all():
-        notes = (
-            f"the Hessian has rank {int(keep.sum())} for {keep.size} weights; a pseudo-inverse was used",
-        )
+    regular = fitted.identified(used)
+    if keep.sum() < regular:
+        notes = (f"the Hessian has rank {int(keep.sum())} for {regular} weights; a pseudo-inverse was used",)
         warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=caller())
     phi = dispersion(fitted, b, sigma)
     root = _original(fitted, phi)

@@ -84,8 +84,9 @@ class Family:
         return np.sign(y - mu) * np.sqrt(np.maximum(self.unit_deviance(y, mu) * weights, 0.0))
 
     def pearson(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
-        """Pearson residuals (y - mu) sqrt(weight / V(mu))."""
-        return (y - mu) * np.sqrt(weights / self.variance(mu))
+        """Pearson residuals (y - mu) sqrt(weight / V(mu)); 0 where a mean rounds to what was observed."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(y == mu, 0.0, (y - mu) * np.sqrt(weights / self.variance(mu)))
 
     def predictor_range(self, sign: float = 1.0) -> tuple[float, float]:
         """Open interval of linear predictors that give possible means (on the side of `sign`, where there are two)."""
@@ -110,10 +111,11 @@ class Family:
 
 
 def _xlogy(x: Any, y: Any) -> Any:
+    """x log y, and 0 where x is, also where y is 0 / 0 because a mean rounds to what was observed."""
     from scipy.special import xlogy
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        return xlogy(x, y)
+        return xlogy(x, np.where(np.asarray(x) == 0, 1.0, y))
 
 
 def _log_wright_bessel(a: float, x: np.ndarray) -> np.ndarray:
@@ -182,7 +184,8 @@ class Multinomial(Family):
     def pearson(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
         """Of each class and observation, (y - expected) sqrt(weight / expected)."""
         expected = np.sum(y, axis=0) * mu
-        return (y - expected) * np.sqrt(weights / expected)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(y == expected, 0.0, (y - expected) * np.sqrt(weights / expected))
 
     def resid_dev(self, y: Any, mu: Any, weights: Any = 1.0) -> Any:
         """Of each class and observation, as of a Poisson model of the counts: their squares give the deviance."""
@@ -208,7 +211,8 @@ class Poisson(Family):
 
     def unit_deviance(self, y: Any, mu: Any) -> Any:
         y = np.asarray(y, dtype=float)
-        return 2 * (_xlogy(y, y / mu) - (y - mu))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2 * (_xlogy(y, y / mu) - (y - mu))
 
     def loglike_obs(self, y: Any, mu: Any, weights: Any = 1.0, scale: float = 1.0) -> Any:
         from scipy.special import gammaln
@@ -277,7 +281,8 @@ class NegativeBinomial(Family):
 
     def unit_deviance(self, y: Any, mu: Any) -> Any:
         y, a = np.asarray(y, dtype=float), self.parameter
-        return 2 * (_xlogy(y, y / mu) - (y + 1 / a) * np.log((1 + a * y) / (1 + a * np.asarray(mu))))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2 * (_xlogy(y, y / mu) - (y + 1 / a) * np.log((1 + a * y) / (1 + a * np.asarray(mu))))
 
     def loglike_obs(self, y: Any, mu: Any, weights: Any = 1.0, scale: float = 1.0) -> Any:
         from scipy.special import gammaln

@@ -211,8 +211,8 @@ def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tupl
     matrix, fitted = _materialize(spec, frame, scope)
     state = MatrixState(
         terms=tuple(_term_state(s) for s in fitted.structure or ()),
-        transforms=fitted.transform_state,
-        levels={expr: _levels(expr, *state) for expr, state in fitted.encoder_state.items()},
+        transforms=dict(sorted(fitted.transform_state.items())),  # formulaic goes through sets, whose order is random
+        levels={expr: _levels(expr, *state) for expr, state in sorted(fitted.encoder_state.items())},
     )
     return matrix[_slope_rows(state)], state
 

@@ -104,7 +104,7 @@ def _log_cloglog(eta: Any) -> Any:
     u = exp_wide_(eta)
     if real_(eta) < -36:  # then P = u to rounding
         return eta - u / 2, 1 - u / 2, -u, -u
-    if real_(eta) > 7:  # then exp(-u) is below rounding; u itself may overflow
+    if real_(eta) > 6:  # then exp(-u) is below rounding; expm1(u) may overflow, and u itself
         e = exp_wide_(-u) if real_(eta) < 700 else eta * 0
         return -e, (u * e if real_(eta) < 700 else eta * 0), -u, -u
     return log1mexp(-u), u / expm1_(u), -u, -u

@@ -115,7 +115,7 @@ def _standard_errors(fitted: Fitted, b: int) -> tuple[np.ndarray, float, int]:
 
 def _warn_singular(fitted: Fitted, ranks: list[int]) -> None:
     """Say which repetitions' Hessians have not full rank."""
-    count = int(fitted.fit.free[0].sum())
+    count = fitted.k_identified
     singular = [b + 1 for b, r in enumerate(ranks) if r < count]
     if singular:
         warnings.warn(

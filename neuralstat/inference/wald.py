@@ -6,27 +6,40 @@ is the chi2's degrees of freedom (fewer than weights where units are redundant).
 the block's effective ones, tr of F = (I + P)^-1 I over the block, and V^- keeps the so many largest directions, as Wood
 (2013, Biometrika 100:221) does for smooth terms.
 
+Only directions that the data determine are tested: those across the null space of the information. Of a softmax without hidden
+units they are the contrasts of the classes (to a reference class, whichever: W is the same), since one vector may be added to
+the weights of all classes. A term of which the other terms are a linear combination has none, and NaN.
+
 The test is conditional on the number of units and on the optimum. Where the null hypothesis makes a unit redundant its
-other weights are not identified, and the chi2 is an approximation on the wrong side: `compare_lr_test` with
-``bootstrap=`` has no such flaw. McInerney & Burke (2023), arXiv:2311.08139; White (1989), JASA 84:1003.
+other weights are not identified, and the chi2 is an approximation on the wrong side: `term_tests` and `compare_lr_test` with
+``bootstrap=`` have no such flaw. McInerney & Burke (2023), arXiv:2311.08139; White (1989), JASA 84:1003.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import ArgumentError, SingularHessianWarning
+from ..families import Multinomial
 from ..fitted import Fitted
-from ..likelihood.likelihood import df_resid
 from ..network import derivatives
+from ..network.scaling import affine
 from .covariance import RCOND, cov_params, cov_type_of, expected_information, inverse
+from .dispersion import t_degrees
 from .get_prediction import check_alpha
 from .repetitions import optima
+
+VISIBLE = 1e-5  # part of a unit vector of the null space that counts
+NOT_TRUSTED = (
+    "F and chi2 are no limits of tests of networks (units that a term does without are not identified, and restarts choose "
+    "among optima): they may reject noise far more often than they say. term_tests() is calibrated."
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +51,16 @@ class TermTests:
     table : DataFrame
         A row per term: ``statistic``, ``pvalue``, ``df_constraint`` (and ``df_denom`` for F tests), as statsmodels.
     distribution : {"chi2", "F"}
+    note : str
+        Why the tests may not be trusted; "" where nothing speaks against them.
+    inestimable : dict of str to str
+        Terms that the data do not determine, in whole (NaN) or in part (only the rest is tested), and why.
     """
 
     table: pd.DataFrame
     distribution: str
+    note: str = ""
+    inestimable: Mapping[str, str] = field(default_factory=dict)
 
     def summary_frame(self) -> pd.DataFrame:
         """The table with the distribution's name in the columns, as statsmodels."""
@@ -49,7 +68,9 @@ class TermTests:
         return self.table.rename(columns={"statistic": name, "pvalue": f"P>{name}", "df_constraint": "df constraint"})
 
     def __str__(self) -> str:
-        return self.summary_frame().to_string(float_format=lambda v: f"{v:.4g}")
+        table = self.summary_frame().to_string(float_format=lambda v: f"{v:.4g}")
+        said = [f"{term}: {why}." for term, why in self.inestimable.items()] + [self.note] * bool(self.note)
+        return "\n".join([table, *said])
 
     __repr__ = __str__
 
@@ -68,8 +89,8 @@ def first_weights(fitted: Fitted) -> dict[str, np.ndarray]:
 
 
 def wald_test_terms(
-    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", use_f: bool = False, df: str = "effective",
-    scale: float | None = None,
+    fitted: Fitted, cov_type: str | None = None, rep: Any = "best", use_f: bool | None = None, df: str = "effective",
+    scale: Any = None,
 ) -> TermTests:  # fmt: skip
     """Test every term of the formula: whether all its weights into the first layer are 0.
 
@@ -77,8 +98,8 @@ def wald_test_terms(
     ----------
     cov_type, rep, scale
         As in `cov_params`.
-    use_f : bool
-        F on n - df instead of chi2.
+    use_f : bool, optional
+        F on n - df, or chi2; default F where the dispersion is estimated.
     df : {"effective", "nominal"}
         Reference degrees of freedom under a penalty: the effective ones of the term's weights, or their number.
 
@@ -95,27 +116,35 @@ def wald_test_terms(
 
     if df not in ("effective", "nominal"):
         raise ArgumentError(f"df must be 'effective' or 'nominal', got {df!r}.")
-    b = fitted.which(rep)
+    b, weights = fitted.which(rep), first_weights(fitted)
     covariance = cov_params(fitted, cov_type, rep, scale).to_numpy()
     shrunk = _shrinkage(fitted, b, cov_type) if fitted.penalty_coefficients is not None and df == "effective" else None
-    theta = fitted.theta[b]
-    rest = df_resid(fitted)
-    rows = {}
-    for term, at in first_weights(fitted).items():
+    rest = t_degrees(fitted, [b], use_f)
+    free = _null_space(fitted, b, cov_type)
+    rows, inestimable = {}, {}
+    for term, at in weights.items():
         if at.size == 0:
             continue
         size = None if shrunk is None else max(1, round(float(shrunk[at].sum())))
-        w, k = _statistic(theta[at], covariance[np.ix_(at, at)], size)
-        if use_f:
+        across = free.across(at)
+        w, k = _statistic(across.T @ (fitted.theta[b][at] / free.unit[at]),
+                          across.T @ (covariance[np.ix_(at, at)] / np.outer(free.unit[at], free.unit[at])) @ across,
+                          size)  # fmt: skip
+        if why := free.named(fitted, weights, term):
+            inestimable[term] = why
+        rows[term] = [w, float(stats.chi2.sf(w, k)) if k else np.nan, k]
+        if not np.isinf(rest):
             rows[term] = [w / max(k, 1), float(stats.f.sf(w / k, k, rest)) if k else np.nan, k, rest]
-        else:
-            rows[term] = [w, float(stats.chi2.sf(w, k)) if k else np.nan, k]
-    columns = ["statistic", "pvalue", "df_constraint"] + (["df_denom"] if use_f else [])
-    return TermTests(pd.DataFrame.from_dict(rows, orient="index", columns=columns), "F" if use_f else "chi2")
+    columns = ["statistic", "pvalue", "df_constraint"] + ([] if np.isinf(rest) else ["df_denom"])
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    note = NOT_TRUSTED if len(fitted.network.layers) > 1 else ""
+    return TermTests(table, "chi2" if np.isinf(rest) else "F", note, inestimable)
 
 
 def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> tuple[float, int]:
     """``t' V^- t`` and the rank of V^-: all directions that V has, or the `size` largest."""
+    if theta.size == 0:  # nothing is determined
+        return np.nan, 0
     if not np.isfinite(covariance).all():  # no degrees of freedom are left for the dispersion
         return np.nan, theta.size
     s = np.sqrt(np.maximum(np.diag(covariance), 0))
@@ -128,15 +157,96 @@ def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> t
     return float(np.sum(along**2 / values[keep])), keep.size
 
 
+@dataclass(frozen=True, eq=False)
+class _NullSpace:
+    """Directions of the weights that the data (and the penalty) do not determine.
+
+    Attributes
+    ----------
+    unit : (P,) array
+        Original weights are `unit` times those that directions are of.
+    directions : (P, q) array
+        Orthonormal.
+    usual : (P, r) array
+        Those among them that every such model has: of a softmax, one vector added to all classes.
+    """
+
+    unit: np.ndarray
+    directions: np.ndarray
+    usual: np.ndarray
+
+    def across(self, at: np.ndarray) -> np.ndarray:
+        """(|at|, k) orthonormal directions of some weights that are determined."""
+        left, values, _ = np.linalg.svd(self.directions[at])
+        return left[:, int(np.sum(values > VISIBLE)) :]
+
+    def named(self, fitted: Fitted, weights: dict[str, np.ndarray], term: str) -> str:
+        """What of a term is not determined beyond what is usual, in words; "" where nothing."""
+        more = self.directions - self.usual @ (self.usual.T @ self.directions)
+        touched = np.abs(more).max(axis=1, initial=0.0) > VISIBLE
+        at = weights[term]
+        own = at[touched[at]]
+        if not own.size:
+            return ""
+        expected = int(np.sum(np.linalg.svd(self.usual[at], compute_uv=False) > VISIBLE))
+        left = self.across(at).shape[1]
+        if left == at.size - expected:
+            return ""
+        part = f"{left} of {at.size - expected} directions" if left else "none of its weights"
+        if len(fitted.network.layers) > 1:
+            return f"the data determine {part}; not {', '.join(fitted.network.names[k] for k in own)}"
+        others = [other for other, columns in weights.items() if other != term and touched[columns].any()]
+        why = f"collinear with {', '.join(map(repr, others))}" if others else "constant or collinear columns"
+        return f"the data determine {part} ({why})"
+
+
+def _null_space(fitted: Fitted, b: int, cov_type: str | None) -> _NullSpace:
+    """Null space of the matrix whose inverse is the covariance's bread, scaled to a unit diagonal."""
+    free, matrix = fitted.fit.free[0], _information(fitted, b, cov_type)
+    theta = fitted.fit.theta[b].astype(float)
+    if fitted.penalty_coefficients is not None:
+        matrix = matrix + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta))
+    unit = np.ones(free.size)
+    if fitted.design.scaling is not None:
+        unit = np.diag(affine(fitted.network, fitted.design.scaling)[0]).copy()
+    if not np.isfinite(matrix).all():  # it diverged
+        return _NullSpace(unit, np.zeros((free.size, 0)), np.zeros((free.size, 0)))
+    matrix = matrix[np.ix_(free, free)]
+    diagonal = np.abs(np.diag(matrix))
+    s = np.ones(free.size)
+    s[free] = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(matrix * s[free][:, np.newaxis] * s[free])
+    lost = np.abs(values) <= RCOND * np.abs(values).max(initial=0.0)
+    directions = np.zeros((free.size, int(lost.sum())))
+    directions[free] = vectors[:, lost]
+    return _NullSpace(unit * s, directions, _usual(fitted, s) if lost.any() else directions)
+
+
+def _usual(fitted: Fitted, s: np.ndarray) -> np.ndarray:
+    """(P, r) orthonormal directions, weights over s, along which a softmax is the same."""
+    free = fitted.fit.free[0]
+    if not isinstance(fitted.family, Multinomial) or fitted.penalty_coefficients is not None:
+        return np.zeros((free.size, 0))
+    per_unit, units = fitted.network.shapes[-1]
+    first = free.size - per_unit * units
+    at = first + np.arange(per_unit) + per_unit * np.arange(units)[:, np.newaxis]  # (units, per_unit)
+    at = at[:, free[at].all(axis=0)]
+    out = np.zeros((free.size, at.shape[1]))
+    out[at, np.arange(at.shape[1])] = 1 / s[at]
+    return out / np.linalg.norm(out, axis=0)
+
+
+def _information(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
+    """(P, P) expected information or Hessian, as the kind of covariance has it; internal units."""
+    if cov_type_of(fitted, cov_type) == "expected":
+        return expected_information(fitted, b)
+    return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
+
+
 def _shrinkage(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
     """(P,) diagonal of (I + P)^-1 I: how much of each weight the data, not the penalty, decide."""
-    kind, free = cov_type_of(fitted, cov_type), fitted.fit.free[0]
-    theta = fitted.fit.theta[b].astype(float)
-    if kind == "expected":
-        matrix = expected_information(fitted, b)
-    else:
-        matrix = derivatives.hessian(fitted.network, fitted.data, theta)
-    matrix = matrix[np.ix_(free, free)]
+    free, theta = fitted.fit.free[0], fitted.fit.theta[b].astype(float)
+    matrix = _information(fitted, b, cov_type)[np.ix_(free, free)]
     assert fitted.penalty_coefficients is not None
     curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[free]
     turned, _, _ = inverse(matrix + np.diag(curvature))

@@ -269,6 +269,13 @@ def _takeuchi(fitted: Fitted, rep: Any, sigma: float | None) -> tuple[Any, ...]:
     return "tic", value, float(t), "nic", None, ""
 
 
+def _spectrum(fitted: Fitted, b: int) -> np.ndarray:
+    """Eigenvalues of the Hessian, least first, but those of directions that no data can determine."""
+    used = local.active(fitted, b)
+    without = int(used.sum()) - fitted.identified(used) if fitted.penalty_coefficients is None else 0
+    return np.linalg.eigvalsh(local.hessian(fitted, b, used))[without:]
+
+
 def singular(fitted: Fitted, rep: Any = "best") -> str | None:
     """Say where the Hessian is nearly singular, so that BIC's penalty has no ground; else None.
 
@@ -276,9 +283,7 @@ def singular(fitted: Fitted, rep: Any = "best") -> str | None:
     real log canonical threshold takes its place); AIC's derivation fails there, too.
     """
     try:
-        spectra = [
-            np.linalg.eigvalsh(local.hessian(fitted, b, local.active(fitted, b))) for b in fitted.numbers(rep)
-        ]
+        spectra = [_spectrum(fitted, b) for b in fitted.numbers(rep)]
     except DfError as error:
         return str(error)
     values = min(spectra, key=lambda v: v[0] / v[-1])

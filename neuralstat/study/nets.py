@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ..network.network import Network
 
 JACOBIAN_BYTES = 32_000_000
-REFUSED = ("weights", "offset", "missing", "startweights", "validation", "callbacks", "checkpoint", "device", "dtype",
-           "early_stopping", "epochs", "layers", "lifesign", "progress", "random_state", "n_jobs", "polish",
-           "likelihood")  # fmt: skip
+REFUSED = ("weights", "freq_weights", "var_weights", "offset", "missing", "startweights", "validation", "callbacks",
+           "checkpoint", "device", "dtype", "early_stopping", "epochs", "layers", "lifesign", "progress",
+           "random_state", "n_jobs", "polish", "likelihood")  # fmt: skip
 QUICK = ("lm", "bfgs", "lbfgs", "auto")  # algorithms that take a relative tolerance
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from numba.core import event
 
-from ..jit.compile import cache_folder
+from ..jit.cache import cache_folder
 
 DENSE, LAYERED = 15, 45  # seconds that a first fit of its kind takes on a machine of today, about
 

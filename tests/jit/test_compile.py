@@ -14,7 +14,7 @@ from processes import run_python
 from test_scalar import FUNCTIONS
 
 from neuralstat.functions.activations import logistic_rows, tanh_rows
-from neuralstat.jit import compile as compiling
+from neuralstat.jit import cache as compiling
 from neuralstat.jit.vector_code import PAD
 
 COMPILED = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -82,7 +82,7 @@ def test_cache_key_covers_every_kernel_source(tmp_path, monkeypatch):
 NOWHERE = """
 import numpy as np
 from neuralstat.functions.activations import values
-from neuralstat.jit.compile import cache_folder
+from neuralstat.jit.cache import cache_folder
 assert cache_folder() is None
 assert values("tanh", [0.5])[0, 0] == np.tanh(0.5), values("tanh", [0.5])
 """
@@ -104,3 +104,71 @@ def test_folders_in_order(tmp_path, monkeypatch):
     folders = compiling.cache_folders()
     assert folders[0].parent == tmp_path / "neuralstat"
     assert folders[-1].is_relative_to(compiling.PACKAGE)
+
+
+ONE_KERNEL = """
+import numpy as np
+from neuralstat.functions.activations import ACTIVATIONS, activation_values
+value = np.array([[0.5]], dtype="%s")
+activation_values(ACTIVATIONS["tanh"].code, 0.0, 0, value, np.empty_like(value))
+assert abs(value[0, 0] - np.tanh(0.5)) < 1e-7
+print(sum(activation_values.stats.cache_hits.values()))
+"""
+CODE = ONE_KERNEL % "float64"
+
+
+def damaged(text: bytes, how: str) -> bytes:
+    if how == "empty":
+        return b""
+    if how == "cut":
+        return text[: len(text) // 2]
+    if how == "flipped":
+        return text[: len(text) // 3] + bytes([text[len(text) // 3] ^ 1]) + text[len(text) // 3 + 1 :]
+    return b"\x80\x04." + text[3:]
+
+
+@COMPILED
+@pytest.mark.parametrize("how", ["empty", "cut", "flipped", "unpickled"])
+def test_damaged_files_are_compiled_again(how, tmp_path):
+    where = {"NEURALSTAT_CACHE_DIR": str(tmp_path)}
+    hits = [run_python(CODE, **where).stdout.strip() for _ in range(2)]
+    assert hits == ["0", "1"]
+    files = list(tmp_path.rglob("*.nb?"))
+    assert {path.suffix for path in files} == {".nbi", ".nbc"}
+    for path in files:
+        whole = path.read_bytes()
+        path.write_bytes(damaged(whole, how))
+        done = run_python(CODE, **where)
+        assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
+        assert run_python(CODE, **where).stdout.strip() == "1"
+
+
+@COMPILED
+def test_another_kernels_code_is_not_run(tmp_path):
+    """As where two processes took one name for two signatures."""
+    where = {"NEURALSTAT_CACHE_DIR": str(tmp_path)}
+    for dtype in ("float32", "float64"):
+        assert run_python(ONE_KERNEL % dtype, **where).returncode == 0
+    first, second = sorted(tmp_path.rglob("*activation_values*.nbc"))
+    first.write_bytes(second.read_bytes())
+    for dtype, hits in (("float32", "0"), ("float64", "1"), ("float32", "1")):
+        done = run_python(ONE_KERNEL % dtype, **where)
+        assert (done.returncode, done.stdout.strip()) == (0, hits), done.stderr
+
+
+FULL_DISK = """
+import numpy as np
+from neuralstat.jit.cache import KernelCache, _KernelFile
+def full(self, path, thing):
+    raise OSError(28, "No space left on device")
+_KernelFile._write = full
+from neuralstat.functions.activations import values
+assert values("tanh", [0.5])[0, 0] == np.tanh(0.5)
+"""
+
+
+@COMPILED
+def test_a_full_disk_ends_nothing(tmp_path):
+    done = run_python(FULL_DISK, NEURALSTAT_CACHE_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.nbc"))

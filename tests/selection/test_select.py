@@ -99,7 +99,7 @@ def test_a_grid_of_units_layers_and_decay(wave):
     assert found.best.settings.hidden == (1,)
     row = found.path[found.path["selected"]].iloc[0]
     assert row["hidden"] == (1,) and row["weights"] == 4 and row["converged"] == "2/2"
-    again = raw.neuralnet("y ~ x", wave, hidden=1, algorithm="lm", rep=2, random_state=1, penalty=found.best.settings.penalty)
+    again = ns.neuralnet("y ~ x", wave, hidden=1, algorithm="lm", rep=2, random_state=1, penalty=found.best.settings.penalty)
     assert found.path["criterion"].min() == pytest.approx(again.info_criteria("aicc", rep="mean"))
     assert "selected: y ~ x, hidden (1,)" in repr(found)
     same = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1)
