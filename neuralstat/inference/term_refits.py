@@ -19,13 +19,13 @@ from ..df import noise
 from ..engine.data import make_data
 from ..fitted import Fitted
 from ..likelihood.likelihood import sample_size
-from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
+from ..optimizers import OPTIMIZERS, Optimizer
 from ..seeds import children
 from ..training.epoch_settings import ARGUMENTS
 from ..training.fit import Fit
 from ..training.procedure import Procedure
 from ..training.refits import Refits, repeated
-from ..training.settings import STEPMAX, THRESHOLD
+from ..training.settings import THRESHOLD
 from .bootstrap import responses
 from .exchange import BLOCK, Exchange, exchange
 

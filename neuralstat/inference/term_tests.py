@@ -172,7 +172,7 @@ def _likelihood_ratio(term: TermRefits) -> Row:
     """The row of "lr": analysis of deviance of the fit and the fit without the term."""
     table = anova(_restricted(term), term.fitted).iloc[1]
     name = next(n for n in ("F", "LR", "Deviance") if n in table.index)
-    p = float(table[[n for n in table.index if str(n).startswith("Pr(")][0]])
+    p = float(table[next(n for n in table.index if str(n).startswith("Pr("))])
     note = "" if _regular(term.fitted) else NOT_CHI2
     return term.name, float(table[name]), float(table["Df"]), p, "lr", note
 

@@ -6,9 +6,9 @@ is the chi2's degrees of freedom (fewer than weights where units are redundant).
 the block's effective ones, tr of F = (I + P)^-1 I over the block, and V^- keeps the so many largest directions, as Wood
 (2013, Biometrika 100:221) does for smooth terms.
 
-Only directions that the data determine are tested: those across the null space of the information. Of a softmax without hidden
-units they are the contrasts of the classes (to a reference class, whichever: W is the same), since one vector may be added to
-the weights of all classes. A term of which the other terms are a linear combination has none, and NaN.
+Only directions that the data determine are tested: those across the null space of the information. Of a softmax without
+hidden units they are the contrasts of the classes (to a reference class, whichever: W is the same), since one vector may be
+added to the weights of all classes. A term of which the other terms are a linear combination has none, and NaN.
 
 The test is conditional on the number of units and on the optimum. Where the null hypothesis makes a unit redundant its
 other weights are not identified, and the chi2 is an approximation on the wrong side: `term_tests` and `compare_lr_test` with

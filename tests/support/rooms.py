@@ -18,7 +18,8 @@ PACKAGE = Path(neuralstat.__file__).parent
 # From the bottom to the top. Rooms of one rank know nothing of one another.
 RANKS = (
     ("errors",),
-    ("checks", "seeds"),
+    ("checks",),
+    ("seeds",),
     ("jit",),
     ("functions",),
     ("layers", "schedules"),

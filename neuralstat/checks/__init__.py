@@ -1,0 +1,8 @@
+"""Checks of arguments: kinds as data and the door (`arguments`), single checks (`values`), bounds of memory (`memory`)."""
+
+from .memory import check_size
+from .values import check_choice, check_hidden, check_int, check_number, check_pair, is_real, is_whole, shown
+
+__all__ = [
+    "check_choice", "check_hidden", "check_int", "check_number", "check_pair", "check_size", "is_real", "is_whole", "shown",
+]  # fmt: skip

@@ -1,0 +1,47 @@
+"""Bounds before work: what a call is about to make is refused where the memory at hand does not hold it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import TooLargeError
+
+LEFT = 0.8  # of the memory at hand, what one call may take
+
+
+def memory_at_hand() -> int:
+    """Bytes that can be taken: what the system says is free, within the limit of a container; 2 GiB where nothing says it."""
+    free = []
+    try:
+        line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable"))
+        free.append(int(line.split()[1]) * 1024)
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{what}").read_text().strip() for what in ("max", "current"))
+        if limit != "max":
+            free.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    if not free and hasattr(os, "sysconf"):
+        with_pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free.append(with_pages if with_pages > 0 else 2**31)
+    return max(min(free, default=2**31), 0)
+
+
+def check_size(count: int, what: str, item: int = 8) -> None:
+    """Refuse to make so many items of so many bytes where the memory at hand does not hold them.
+
+    Raises
+    ------
+    TooLargeError
+        Says what would be made, and how large it and the memory are.
+    """
+    wanted = int(count) * item
+    if wanted <= 2**26:  # 64 MiB
+        return
+    at_hand = memory_at_hand()
+    if wanted > LEFT * at_hand:
+        need, free = (f"{bytes_ / 2**30:,.3g} GiB" for bytes_ in (wanted, at_hand))
+        raise TooLargeError(f"{what}: {need} would be needed, {free} of memory are free.")

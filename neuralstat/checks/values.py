@@ -1,0 +1,105 @@
+"""Checks of arguments: what is not usable is an ArgumentError that names the argument."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+
+MOST = 2**31 - 1  # what counts in kernels are 32-bit
+SHOWN = 80  # characters
+
+
+def shown(value: Any) -> str:
+    """A value in a message: its repr, short, whatever the value is."""
+    try:
+        text = reprlib.repr(value) if isinstance(value, list | tuple | dict | set | frozenset | str | int) else repr(value)
+        text = " ".join(text.split())
+    except Exception:  # a repr is anybody's code, and of an int with 5,000 digits it is an error
+        return f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number by its type; bool and time spans (integers to numpy) are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a real number by its type."""
+    return is_whole(value) or isinstance(value, float | np.floating)
+
+
+def check_int(value: Any, name: str, least: int) -> int:
+    """A whole number at or above `least`, else an ArgumentError that names the argument."""
+    whole = is_whole(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        whole, value = True, int(value)
+    if not whole or value < least:
+        raise ArgumentError(f"{name} must be a whole number >= {least}, got {shown(value)}.")
+    if value > MOST:
+        raise ArgumentError(f"{name} must be at most {MOST}, got {shown(value)}.")
+    return int(value)
+
+
+def check_number(value: Any, name: str, *, positive: bool = False) -> float:
+    """A finite number >= 0 (or > 0), else an ArgumentError that names the argument."""
+    if not is_real(value):
+        raise ArgumentError(f"{name} must be a number, got {shown(value)}.")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+        raise ArgumentError(f"{name} must be a finite number {'> 0' if positive else '>= 0'}, got {shown(value)}.")
+    return number
+
+
+def check_choice(value: Any, name: str, choices: Sequence[Any]) -> Any:
+    """One of `choices`, else an ArgumentError that lists them."""
+    if not any(value is c or (isinstance(value, str) and isinstance(c, str) and value == c) for c in choices):
+        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}; got {shown(value)}.")
+    return value
+
+
+def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, float]:
+    """Two positive numbers; a mapping with the keys `first` and `second` is taken, too."""
+    if isinstance(value, dict):
+        if set(value) != {first, second}:
+            raise ArgumentError(
+                f"{name} must have the keys {first!r} and {second!r}, got {sorted(map(str, value))}."
+            )
+        value = (value[first], value[second])
+    try:
+        pair = tuple(value)
+    except TypeError:
+        pair = ()
+    if len(pair) != 2:
+        raise ArgumentError(f"{name} must consist of two numbers ({first}, {second}), got {shown(value)}.")
+    return check_number(pair[0], f"{name}[0]", positive=True), check_number(
+        pair[1], f"{name}[1]", positive=True
+    )
+
+
+def check_hidden(hidden: Any) -> tuple[int, ...]:
+    """Units per hidden layer as a tuple; 0 and () are no hidden layer."""
+    if isinstance(hidden, int | float | np.number) and not isinstance(hidden, bool):
+        hidden = (hidden,)
+    if isinstance(hidden, str | bytes) or not isinstance(hidden, Sequence | np.ndarray):
+        raise ArgumentError(f"hidden must be a whole number or a sequence of them, got {shown(hidden)}.")
+    if isinstance(hidden, np.ndarray) and hidden.ndim != 1:
+        raise ArgumentError(f"hidden must have one dimension, got {shown(hidden)}.")
+    units = tuple(check_int(h, "hidden", 0) for h in hidden)
+    if units == (0,):
+        return ()
+    if 0 in units:
+        raise ArgumentError(
+            f"hidden contains a 0: {units}. Every hidden layer needs a unit; "
+            "hidden=0 alone means no hidden layer."
+        )
+    return units

@@ -1,0 +1,141 @@
+"""Kinds of arguments: what each takes and refuses, and the door that declares them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neuralstat.checks import arguments as A
+from neuralstat.checks import check_choice, check_hidden, check_int, check_number, check_size, shown
+from neuralstat.errors import ArgumentError, TooLargeError
+
+
+class Hostile:
+    """Compares, hashes, converts and is shown with an error."""
+
+    def _fail(self, *_):
+        raise RuntimeError("touched")
+
+    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __float__ = __int__ = __iter__ = _fail
+
+
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+NONSENSE = [Hostile(), b"x", 3 + 1j, float("nan"), np.array([[1, 2]]), np.array([[np.nan]]), pd.NaT, {}, {"a": {}}, object,
+            ENDLESS, 10**400,
+            -(10**400), np.datetime64("2020-01-01"), np.timedelta64(1), pd.Series([1, 2]), "\0", ""]  # fmt: skip
+KINDS = {
+    "whole": A.Whole(1, 10), "number": A.Number(-5, 5), "share": A.SHARE, "flag": A.FLAG, "jobs": A.N_JOBS,
+    "choice": A.Choice("a", "b"), "text or none": A.NONE | A.TEXT, "several": A.Several(A.Whole(1)),
+    "map": A.Map(A.NOT_NEGATIVE), "either": A.Whole(1) | A.Several(A.Whole(1), 2),
+    "instance": A.Instance(Path, "a Path", Path(".")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_examples_are_right(name):
+    assert KINDS[name].examples
+    for value in KINDS[name].examples:
+        KINDS[name].check(value, "thing")
+
+
+@pytest.mark.parametrize("name", [n for n in KINDS if n not in ("map", "text or none")])
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda v: type(v).__name__)
+def test_nonsense_is_refused_in_words(name, value):
+    with pytest.raises(ArgumentError, match=r"^thing") as caught:
+        KINDS[name].check(value, "thing")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("kind", [A.Numbers(1), A.Numbers(None), A.RANDOM_STATE, A.FUNCTION, A.PATH])
+@pytest.mark.parametrize(
+    "value", [Hostile(), 3 + 1j, {}, np.datetime64("2020"), [1, [2]], ENDLESS, ["a"]], ids=lambda v: type(v).__name__
+)
+def test_nonsense_arrays_streams_functions_paths(kind, value):
+    with pytest.raises(ArgumentError, match=r"^thing"):
+        kind.check(value, "thing")
+
+
+def test_what_arrives():
+    assert A.Whole(0).check(np.float64(3.0), "n") == 3
+    assert isinstance(A.Whole(0).check(np.int8(3), "n"), int)
+    assert A.Number().check(np.float32(0.5), "x") == 0.5
+    assert A.FLAG.check(np.True_, "f") is True
+    assert A.Several(A.Whole(1)).check(np.array([1, 2]), "n") == (1, 2)
+    assert A.PATH.check("a", "p") == Path("a")
+    np.testing.assert_array_equal(A.Numbers(1, finite=False).check(np.ma.array([1, 2], mask=[0, 1]), "x"), [1, np.nan])
+    np.testing.assert_array_equal(A.Numbers(1).check([True, 2], "x"), [1, 2])
+
+
+def test_bounds():
+    for kind, wrong in [
+        (A.Whole(1, 3), (0, 4, 1.5, True, "1")), (A.SHARE, (0, 1, 0.0, np.inf)), (A.Number(0, 1), (-0.1, 1.1)),
+        (A.FLAG, (1, 0, "yes", None)), (A.N_JOBS, (0, -2)), (A.Several(A.Whole(1), 2), ([1], [1, 0])),
+    ]:  # fmt: skip
+        for value in wrong:
+            with pytest.raises(ArgumentError, match="x"):
+                kind.check(value, "x")
+    with pytest.raises(ArgumentError, match=r"x\[1\] must be a whole number >= 1; got 0"):
+        A.Several(A.Whole(1)).check([1, 0], "x")
+
+
+@A.arguments(n=A.Whole(1), share=A.NONE | A.SHARE)
+def taken(first, n=2, *, share=None, **rest):
+    return first, n, share, rest
+
+
+def test_the_door():
+    assert taken(object, 3.0, share=0.5, other=1) == (object, 3, 0.5, {"other": 1})
+    assert taken(first=1) == (1, 2, None, {})
+    assert list(inspect.signature(taken).parameters) == ["first", "n", "share", "rest"]
+    with pytest.raises(ArgumentError, match=r"^n must be a whole number >= 1; got 0.5"):
+        taken(1, 0.5)
+    with pytest.raises(TypeError, match="first"):
+        taken()
+    with pytest.raises(TypeError, match=r"has no argument 'm'"):
+        A.arguments(m=A.FLAG)(lambda n: n)
+    assert next(d for d in A.DECLARED.values() if d.function is taken).kinds.keys() == {"n", "share"}
+
+
+@A.arguments(size=A.Whole(1))
+@dataclass(frozen=True)
+class Box:
+    size: int = 1
+
+
+def test_the_door_of_dataclasses():
+    assert Box(2.0) == Box(2) and replace(Box(), size=3).size == 3
+    with pytest.raises(ArgumentError, match=r"^size must be"):
+        replace(Box(), size="3")
+
+
+def test_older_checks():
+    for value in (10**30, Hostile(), np.array([1, 2]), "1"):
+        with pytest.raises(ArgumentError, match=r"^n must"):
+            check_int(value, "n", 0)
+        with pytest.raises(ArgumentError, match=r"^c must"):
+            check_choice(value, "c", (None, "a", True))
+    for value in (10**400, np.inf, np.nan, 1j, Hostile()):
+        with pytest.raises(ArgumentError, match=r"^x must"):
+            check_number(value, "x")
+    for value in (b"x", np.ones((2, 2)), "1", 10**30, [[1]]):
+        with pytest.raises(ArgumentError, match=r"^hidden"):
+            check_hidden(value)
+
+
+def test_shown_is_short_whatever_it_is():
+    assert shown(Hostile()) == "a Hostile"
+    assert shown("abc") == "'abc'"
+    for value in ([1] * 10**5, "x" * 10**6, 10**5000, {k: k for k in range(10**4)}, np.zeros(10**5), ENDLESS):
+        assert len(shown(value)) <= 80
+
+
+def test_sizes_are_refused_before_they_are_made():
+    check_size(10**6, "a thing")
+    with pytest.raises(TooLargeError, match=r"^draws=10: 7.45e\+03 GiB would be needed"):
+        check_size(10**12, "draws=10")
