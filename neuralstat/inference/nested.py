@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def best_deviances(
 
 
 def compare_lr_test(
-    large: Fitted, small: Any, *, starts: int = 0, bootstrap: int = 0, random_state: Any = None,
+    large: Fitted, small: Any, *, starts: int | None = None, bootstrap: int = 0, random_state: Any = None,
     n_jobs: int | None = None,
 ) -> Comparison:  # fmt: skip
     """Likelihood-ratio test of a smaller fit within this one.
@@ -107,9 +108,11 @@ def compare_lr_test(
     large : Fitted
     small : Fitted or NeuralNetResults
         The restricted fit: fewer units, or terms, on the same rows.
-    starts : int
+    starts : int, optional
         Both models are trained from so many more random starts (beside the best optimum at hand) before they are
-        compared, and to every bootstrap sample: a statistic of poor optima means nothing.
+        compared, and to every bootstrap sample: a statistic of poor optima means nothing. Default: the fits are compared as
+        they are, and both are trained to every bootstrap sample from as many starts as they themselves had (none where
+        there is one optimum), without which the test rejects too often.
     bootstrap : int
         Draws from the smaller fit for the null distribution; 0 refers to chi2 on the difference of the degrees of freedom.
     random_state : int, SeedSequence, Generator, optional
@@ -129,7 +132,8 @@ def compare_lr_test(
     from scipy import stats
 
     small = fitted_of(small)
-    starts, bootstrap = check_int(starts, "starts", 0), check_int(bootstrap, "bootstrap", 0)
+    starts = None if starts is None else check_int(starts, "starts", 0)
+    bootstrap = check_int(bootstrap, "bootstrap", 0)
     _check_pair(small, large)
     df_diff = likelihood.df_model(large) - likelihood.df_model(small)
     if df_diff <= 0 and not bootstrap:
@@ -149,11 +153,18 @@ def compare_lr_test(
         return Comparison(observed, float(stats.chi2.sf(observed, df_diff)), df_diff, np.empty(0))
     y = responses(small, "parametric", bootstrap, seeds[2], "best")
     there = _into(small, large, y)
-    null = best_deviances(small, y, starts, seeds[3], n_jobs, scale)
-    full = best_deviances(large, there, starts, seeds[4], n_jobs, scale)
+    null = best_deviances(small, y, _restarts(small, starts), seeds[3], n_jobs, scale)
+    full = best_deviances(large, there, _restarts(large, starts), seeds[4], n_jobs, scale)
     draws = ratio(large, null, full, scale)
     p = (1 + int(np.sum(draws >= observed))) / (bootstrap + 1)
     return Comparison(observed, p, df_diff, draws)
+
+
+def _restarts(fitted: Fitted, starts: int | None) -> int:
+    """Random starts of the refits to a draw."""
+    if starts is not None:
+        return starts
+    return 0 if fitted.settings.exact else fitted.settings.repetitions
 
 
 def _own_deviance(fitted: Fitted, scale: Any) -> float:
@@ -173,6 +184,7 @@ def _into(small: Fitted, large: Fitted, y: np.ndarray) -> np.ndarray:
 
 
 TESTS = ("F", "Chisq", "bootstrap")
+COLUMNS = 1000  # of arrays with more, only names are compared
 
 
 def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
@@ -181,7 +193,7 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     Parameters
     ----------
     *fits : NeuralNetResults
-        Two or more, from the smallest to the largest, on the same rows.
+        Two or more, on the same rows, in any order: rows of the table go from the smallest to the largest.
     test : {"F", "Chisq", "bootstrap"}, optional
         Default "F" for families with a dispersion, "Chisq" otherwise. F and Chisq divide by the largest fit's dispersion.
     **options
@@ -190,10 +202,12 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        R's columns ``Resid. Df`` (n minus effective degrees of freedom), ``Resid. Dev``, ``Df``, ``Deviance``, and
-        ``F`` and ``Pr(>F)``, ``Pr(>Chi)``, or ``LR`` and ``Pr(boot)``. Of several responses with a dispersion each, what
-        does not depend on their units: ``Resid. Df``, ``Df``, and of gaussian ones ``Pillai``, ``F``, ``num Df``,
-        ``den Df`` and ``Pr(>F)`` as R's ``anova`` of an ``mlm``, else ``LR`` and its p value.
+        A row per fit, labelled by its formula and units; as text they are numbered. A row is tested against the one above it;
+        where that one is not nested in it, ``Df`` and what follows are NaN. R's columns ``Resid. Df`` (n minus effective
+        degrees of freedom), ``Resid. Dev``, ``Df``, ``Deviance``, and ``F`` and ``Pr(>F)``, ``Pr(>Chi)``, or ``LR`` and
+        ``Pr(boot)``. Of several responses with a dispersion each, what does not depend on their units: ``Resid. Df``, ``Df``,
+        and of gaussian ones ``Pillai``, ``F``, ``num Df``, ``den Df`` and ``Pr(>F)`` as R's ``anova`` of an ``mlm``, else
+        ``LR`` and its p value.
 
     Raises
     ------
@@ -204,7 +218,7 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
 
     if len(fits) < 2 or not all(isinstance(getattr(f, "fitted", f), Fitted) for f in fits):
         raise ArgumentError("anova compares two or more fits: anova(small, large).")
-    members = [fitted_of(f) for f in fits]
+    members = sorted((fitted_of(f) for f in fits), key=likelihood.df_model)
     pairs, last = list(itertools.pairwise(members)), members[-1]
     test = ("F" if last.likely.dispersed else "Chisq") if test is None else test
     if test not in TESTS:
@@ -215,14 +229,15 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
         _check_pair(small, large)
     rest = np.array([likelihood.df_resid(f) for f in members])
     if likelihood.several(last):
-        return _several(members, rest, test, options)
+        return _nested_only(_several(members, rest, test, options), pairs)
     deviance = np.array([likelihood.deviance(f, f.best) for f in members])
     table = pd.DataFrame({"Resid. Df": rest, "Resid. Dev": deviance}, _labels(members))
     df, gain = np.append(np.nan, -np.diff(rest)), np.append(np.nan, -np.diff(deviance))
     table["Df"], table["Deviance"] = df, gain
     scale = likelihood.scale(last, last.best)
     if test == "F":
-        table["F"] = gain / df / scale
+        with np.errstate(divide="ignore", invalid="ignore"):
+            table["F"] = gain / df / scale
         table["Pr(>F)"] = stats.f.sf(table["F"], df, rest[-1])
     elif test == "Chisq":
         table["Pr(>Chi)"] = stats.chi2.sf(gain / scale, df)
@@ -231,7 +246,61 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
         found = [compare_lr_test(large, small, **options) for small, large in pairs]
         table["LR"] = [np.nan, *(c.statistic for c in found)]
         table["Pr(boot)"] = [np.nan, *(c.pvalue for c in found)]
-    return table
+    return _nested_only(table, pairs)
+
+
+def nested(small: Fitted, large: Fitted) -> bool:
+    """Whether one fit is within another: its columns are combinations of the other's, and it has no more units in any layer.
+
+    A fit without hidden units counts as within networks of its columns, which come as close to it as one likes. Fits of one
+    size are not nested, nor are networks of different numbers of layers.
+    """
+    if not likelihood.df_model(small) < likelihood.df_model(large) or not _spanned(small.design, large.design):
+        return False
+    units = [[n for _, n in fitted.network.shapes[:-1]] for fitted in (small, large)]
+    return not units[0] or (len(units[0]) == len(units[1]) and all(a <= b for a, b in zip(*units, strict=True)))
+
+
+def _spanned(small: Any, large: Any) -> bool:
+    """Whether a design's columns are combinations of another's and the constant."""
+    if set(small.x_names) <= set(large.x_names):
+        return True
+    if len(large.x) > COLUMNS:
+        return False
+    basis = np.vstack([np.ones(large.x.shape[1]), large.x]).T
+    scale = np.linalg.norm(basis, axis=0)
+    orthonormal, size, _ = np.linalg.svd(basis / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    orthonormal = orthonormal[:, size > 1e-10 * size[0]]
+    rest = small.x.T - orthonormal @ (orthonormal.T @ small.x.T)
+    return bool(np.all(np.linalg.norm(rest, axis=0) <= 1e-6 * np.linalg.norm(small.x.T, axis=0)))
+
+
+class AnovaTable(pd.DataFrame):
+    """A table of nested fits that is shown as R shows it: the models, and under them rows by number."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    @property
+    def _numbered(self) -> pd.DataFrame:
+        return pd.DataFrame(self.to_numpy(), range(1, len(self) + 1), self.columns)
+
+    def __repr__(self) -> str:
+        models = [f"Model {k}: {label}" for k, label in enumerate(self.index, 1)]
+        return "\n".join([*models, self._numbered.to_string(na_rep="", float_format=lambda v: f"{v:.5g}")])
+
+    def _repr_html_(self) -> str:
+        models = "<br>".join(escape(f"Model {k}: {label}") for k, label in enumerate(self.index, 1))
+        return f"<p>{models}</p>{self._numbered.to_html(na_rep='', float_format=lambda v: f'{v:.5g}')}"
+
+
+def _nested_only(table: pd.DataFrame, pairs: list[tuple[Fitted, Fitted]]) -> AnovaTable:
+    """The table without tests of fits that are not nested."""
+    for k, (small, large) in enumerate(pairs, 1):
+        if not nested(small, large):
+            table.iloc[k, table.columns.get_loc("Df") :] = np.nan
+    return AnovaTable(table)
 
 
 def _several(members: list[Fitted], rest: np.ndarray, test: str, options: dict[str, Any]) -> pd.DataFrame:
