@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from neuralstat.checks.arguments import NONE, PATH, TEXT, Several, Whole, arguments
 from neuralstat.datasets.unpickle import read_pickle
-from neuralstat.errors import ArgumentError, FileFormatError
+from neuralstat.errors import FileFormatError
 
 RATIO = 1032  # deflate cannot do better
 MAX_BYTES = 2**33
@@ -33,9 +34,7 @@ def naming(path: Path) -> Iterator[None]:
 
 def as_path(path: Any, argument: str = "path", folder: bool = False) -> Path:
     """The path of a file, or of a folder, that exists."""
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise ArgumentError(f"{argument} must be the name of a {'folder' if folder else 'file'}, got {path!r}.")
-    found = Path(path)
+    found = PATH.check(path, argument)
     if not (found.is_dir() if folder else found.is_file()):
         raise FileNotFoundError(f"there is no {'folder' if folder else 'file'} {found}")
     return found
@@ -47,21 +46,6 @@ def find(folder: Path, names: Sequence[str], what: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise FileNotFoundError(f"{what}: {folder} has none of {', '.join(names)}")
-
-
-def check_subset(subset: Any, choices: Sequence[str]) -> None:
-    """Raise unless it is one of the choices."""
-    if subset not in choices:
-        raise ArgumentError(f"subset must be one of {', '.join(map(repr, choices))}, got {subset!r}.")
-
-
-def check_count(value: Any, argument: str) -> int | None:
-    """A whole number >= 1, or None."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ArgumentError(f"{argument} must be a whole number >= 1, got {value!r}.")
-    return int(value)
 
 
 def read_idx(path: Path, axes: int, n: int | None = None) -> np.ndarray:
@@ -97,6 +81,7 @@ def read_idx(path: Path, axes: int, n: int | None = None) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
+@arguments(path=PATH, names=NONE | Several(TEXT), max_bytes=Whole(1, 2**62))
 def npz(
     path: str | os.PathLike[str], *, names: Sequence[str] | None = None, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray]:

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import arguments as kinds
+from neuralstat.checks import check_size, shown
+from neuralstat.checks.arguments import arguments
 from neuralstat.errors import ArgumentError, DataError
 
 RandomState = int | np.random.SeedSequence | np.random.Generator | None
+
+FAR = 1e150  # ends of grids and sizes of noise are below it, so that responses are finite
+SHARED = {"n": kinds.Whole(1), "noise": kinds.Number(0.0, FAR), "random_state": kinds.RANDOM_STATE}
+COLUMNS = 64  # numbers per row that a generator holds at most, temporary ones too
 
 # Donoho and Johnstone (1994), Table 1: positions and heights of the jumps and peaks, widths of the peaks.
 _DJ_AT = np.array([0.10, 0.13, 0.15, 0.23, 0.25, 0.40, 0.44, 0.65, 0.76, 0.78, 0.81])
@@ -73,6 +80,7 @@ def _two_spirals(x: np.ndarray) -> np.ndarray:
 _SPIRAL_TURNS = 6 * np.pi
 
 
+@arguments(name=kinds.TEXT, columns=kinds.Several(kinds.TEXT), function=kinds.FUNCTION)
 @dataclass(frozen=True)
 class Truth:
     """A regression function: call it with covariates, get the mean of the response.
@@ -106,17 +114,18 @@ class Truth:
                 raise DataError(
                     f"truth({self.name!r}) needs the columns {self.columns}; {missing} are missing."
                 )
-            values = x.loc[:, list(self.columns)].to_numpy(dtype=np.float64)
+            values = np.column_stack([kinds.as_numbers(x[c].to_numpy(), f"x[{c!r}]", _COLUMN) for c in self.columns])
         else:
-            values = np.asarray(x, dtype=np.float64)
+            values = kinds.as_numbers(x, "x", _VALUES)
         d = len(self.columns)
         if values.ndim < 2 and d == 1:
             values = values.reshape(-1, 1)
         if values.ndim != 2 or values.shape[1] < d or (values.shape[1] > d and self.name != "friedman1"):
-            raise DataError(
-                f"truth({self.name!r}) needs {d} column(s) {self.columns}, not shape {np.shape(x)}."
-            )
+            raise DataError(f"truth({self.name!r}) needs {d} column(s) {self.columns}, not shape {values.shape}.")
         return self.function(values[:, 0] if d == 1 else values)
+
+
+_VALUES, _COLUMN = kinds.Numbers(None, finite=False), kinds.Numbers(1, finite=False)
 
 
 def _names(d: int) -> tuple[str, ...]:
@@ -142,6 +151,7 @@ TRUTHS: dict[str, Truth] = {
 }
 
 
+@arguments(name=kinds.Anything("the name of a generator", "doppler"))
 def truth(name: str) -> Truth:
     """Give the regression function of a generator.
 
@@ -162,28 +172,21 @@ def truth(name: str) -> Truth:
         For an unknown name.
     """
     if not isinstance(name, str) or name not in TRUTHS:
-        raise ArgumentError(f"truth must be one of {', '.join(map(repr, TRUTHS))}, not {name!r}.")
+        raise ArgumentError(f"truth must be one of {', '.join(map(repr, TRUTHS))}, not {shown(name)}.")
     return TRUTHS[name]
 
 
-def _checked(n: int, noise: float, random_state: RandomState) -> np.random.Generator:
-    """Check the arguments that all generators share; return the generator of random numbers."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise ArgumentError(f"n must be a whole number from 1, not {n!r}.")
-    if isinstance(noise, bool) or not isinstance(noise, int | float | np.number) or not 0 <= noise < np.inf:
-        raise ArgumentError(f"noise must be a finite number from 0, not {noise!r}.")
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
-        raise ArgumentError(
-            f"random_state must be None, an int from 0, a SeedSequence or a Generator, not {random_state!r}."
-        ) from None
+def _stream(n: int, random_state: RandomState) -> np.random.Generator:
+    """The generator of random numbers, where n rows fit in memory."""
+    check_size(n * COLUMNS, f"n={n} rows")
+    return np.random.default_rng(random_state)
 
 
 def _curve(name: str, x: np.ndarray, noise: float, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "y": TRUTHS[name](x) + noise * rng.standard_normal(len(x))})
 
 
+@arguments(**SHARED, low=kinds.Number(1 / FAR, FAR), high=kinds.Number(1 / FAR, FAR))
 def doppler(
     n: int = 200,
     noise: float = 0.1,
@@ -208,18 +211,19 @@ def doppler(
     DataFrame
         Columns ``x``, ``y``.
     """
-    rng = _checked(n, noise, random_state)
-    if not 0 < low < high < np.inf:
-        raise ArgumentError(f"low and high must satisfy 0 < low < high, not low={low!r}, high={high!r}.")
+    rng = _stream(n, random_state)
+    if not low < high:
+        raise ArgumentError(f"low and high must satisfy low < high, not low={low!r}, high={high!r}.")
     return _curve("doppler", np.linspace(low, high, n), noise, rng)
 
 
 def _donoho_johnstone(name: str, n: int, noise: float, random_state: RandomState) -> pd.DataFrame:
     """Draw on Donoho and Johnstone's design, i/n for i = 1, ..., n."""
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _curve(name, np.arange(1, n + 1) / n, noise, rng)
 
 
+@arguments(**SHARED)
 def blocks(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Donoho and Johnstone's Blocks: a piecewise constant function with eleven jumps, at i/n.
 
@@ -242,36 +246,41 @@ def blocks(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) 
     return _donoho_johnstone("blocks", n, noise, random_state)
 
 
+@arguments(**SHARED)
 def bumps(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Donoho and Johnstone's Bumps: eleven peaks of different width, at i/n; see `blocks`."""
     return _donoho_johnstone("bumps", n, noise, random_state)
 
 
+@arguments(**SHARED)
 def heavisine(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Donoho and Johnstone's HeaviSine: a sinusoid with two jumps, at i/n; see `blocks`."""
     return _donoho_johnstone("heavisine", n, noise, random_state)
 
 
+@arguments(**SHARED)
 def doppler_dj(n: int = 2048, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Donoho and Johnstone's Doppler, sqrt(x (1 - x)) sin(2.1 pi / (x + 0.05)), at i/n; see `blocks`."""
     return _donoho_johnstone("doppler_dj", n, noise, random_state)
 
 
+@arguments(**SHARED)
 def step(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
     """Draw a step from 0 to 1 at x = 0.5, on an even grid over [0, 1].
 
     Parameters and columns are those of `doppler`.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _curve("step", np.linspace(0, 1, n), noise, rng)
 
 
+@arguments(**SHARED)
 def sine(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
     """Draw one period of a sine, sin(2 pi x), on an even grid over [0, 1].
 
     Parameters and columns are those of `doppler`.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _curve("sine", np.linspace(0, 1, n), noise, rng)
 
 
@@ -280,6 +289,7 @@ def _table(name: str, x: np.ndarray, noise: float, rng: np.random.Generator) -> 
     return frame.assign(y=TRUTHS[name](frame) + noise * rng.standard_normal(len(x)))
 
 
+@arguments(**SHARED)
 def friedman1(n: int = 200, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Friedman's first problem: ten uniform covariates, of which five matter.
 
@@ -294,7 +304,7 @@ def friedman1(n: int = 200, noise: float = 1.0, random_state: RandomState = None
     ----------
     Friedman, J. H. (1991). Multivariate adaptive regression splines. Annals of Statistics 19, 1-67.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _table("friedman1", rng.uniform(size=(n, 10)), noise, rng)
 
 
@@ -305,6 +315,7 @@ def _circuit(n: int, rng: np.random.Generator) -> np.ndarray:
     return rng.uniform(low, high, size=(n, 4))
 
 
+@arguments(**SHARED)
 def friedman2(n: int = 200, noise: float = 125.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Friedman's second problem: the impedance of an alternating current circuit.
 
@@ -321,19 +332,21 @@ def friedman2(n: int = 200, noise: float = 125.0, random_state: RandomState = No
     Friedman (1991), as in `friedman1`. As is usual (and as in scikit-learn), x4 is used as if its
     unit made 1/(x2 x4) comparable with x2 x3.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _table("friedman2", _circuit(n, rng), noise, rng)
 
 
+@arguments(**SHARED)
 def friedman3(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
     """Draw Friedman's third problem: the phase angle of the circuit of `friedman2`.
 
     y = arctan((x2 x3 - 1/(x2 x4)) / x1) + noise; columns ``x1`` to ``x4``, ``y``.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     return _table("friedman3", _circuit(n, rng), noise, rng)
 
 
+@arguments(**SHARED)
 def xor(n: int = 4, noise: float = 0.0, random_state: RandomState = None) -> pd.DataFrame:
     """Give exclusive or: the four corners of the unit square, repeated until there are n rows.
 
@@ -349,13 +362,14 @@ def xor(n: int = 4, noise: float = 0.0, random_state: RandomState = None) -> pd.
     DataFrame
         Columns ``x1``, ``x2`` and the 0/1 response ``y``.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     x = np.resize(corners, (n, 2))
     frame = pd.DataFrame(x + noise * rng.standard_normal(x.shape), columns=["x1", "x2"])
     return frame.assign(y=TRUTHS["xor"](x))
 
 
+@arguments(**SHARED)
 def two_spirals(n: int = 200, noise: float = 0.0, random_state: RandomState = None) -> pd.DataFrame:
     """Draw two classes on arms of a spiral that wind three times around each other.
 
@@ -377,7 +391,7 @@ def two_spirals(n: int = 200, noise: float = 0.0, random_state: RandomState = No
     Lang, K. J. and Witbrock, M. J. (1989). Learning to tell two spirals apart. Proceedings of the 1988
     Connectionist Models Summer School, 52-59.
     """
-    rng = _checked(n, noise, random_state)
+    rng = _stream(n, random_state)
     label = np.arange(n) % 2
     radius = np.sqrt(np.linspace(0.02, 1.0, n))  # points lie evenly along an arm
     angle = radius * _SPIRAL_TURNS + np.pi * label

@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.datasets.files import as_path, check_count, check_subset, find, naming, npz, read_idx
+from neuralstat.checks import arguments as kinds
+from neuralstat.checks import check_size, shown
+from neuralstat.checks.arguments import FLAG, NONE, PATH, arguments
+from neuralstat.datasets.files import as_path, find, naming, npz, read_idx
 from neuralstat.datasets.unpickle import read_pickle
 from neuralstat.errors import ArgumentError, FileFormatError
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+SHARED = {"folder": PATH, "subset": kinds.Choice("train", "test"), "n": NONE | kinds.Whole(1), "scale": FLAG}
+_SIDE = kinds.Whole(1, 2**16)
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -25,17 +30,15 @@ def _pixels(images: np.ndarray, scale: bool) -> np.ndarray:
     return images.astype(np.float32) / np.float32(255) if scale else images
 
 
-def _idx_pair(folder: Any, subset: str, n: int | None, what: str) -> tuple[np.ndarray, np.ndarray]:
+def _idx_pair(folder: Path, subset: str, n: int | None, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (n, 28, 28) and labels (n,), from IDX files in a folder or from Keras' npz file."""
-    check_subset(subset, ("train", "test"))
-    n = check_count(n, "n")
-    if isinstance(folder, str | os.PathLike) and str(folder).endswith(".npz"):
+    if folder.suffix == ".npz":
         arrays = npz(folder)
         try:
             images, labels = arrays[f"x_{subset}"][:n], arrays[f"y_{subset}"][:n]
         except KeyError as error:
             raise FileFormatError(f"{folder}: it has no array {error}") from None
-        source = Path(folder)
+        source = folder
     else:
         where = as_path(folder, "folder", True)
         stem = "train" if subset == "train" else "t10k"
@@ -52,6 +55,7 @@ def _idx_pair(folder: Any, subset: str, n: int | None, what: str) -> tuple[np.nd
     return images[..., np.newaxis], labels.astype(np.int64)
 
 
+@arguments(**SHARED)
 def mnist(
     folder: str | os.PathLike[str], subset: str = "train", *, n: int | None = None, scale: bool = True
 ) -> dict[str, Any]:
@@ -84,10 +88,11 @@ def mnist(
     LeCun, Y., Bottou, L., Bengio, Y. & Haffner, P. (1998). Gradient-based learning applied to document recognition.
     Proceedings of the IEEE 86, 2278-2324.
     """
-    images, labels = _idx_pair(folder, subset, n, "mnist")
+    images, labels = _idx_pair(Path(folder), subset, n, "mnist")
     return {"digit": pd.Categorical.from_codes(labels, list(range(10))), "pixels": _pixels(images, scale)}
 
 
+@arguments(**SHARED)
 def fashion_mnist(
     folder: str | os.PathLike[str], subset: str = "train", *, n: int | None = None, scale: bool = True
 ) -> dict[str, Any]:
@@ -102,10 +107,11 @@ def fashion_mnist(
     ----------
     Xiao, H., Rasul, K. & Vollgraf, R. (2017). Fashion-MNIST. arXiv:1708.07747.
     """
-    images, labels = _idx_pair(folder, subset, n, "fashion_mnist")
+    images, labels = _idx_pair(Path(folder), subset, n, "fashion_mnist")
     return {"article": pd.Categorical.from_codes(labels, list(FASHION)), "pixels": _pixels(images, scale)}
 
 
+@arguments(**SHARED)
 def cifar10(
     folder: str | os.PathLike[str], subset: str = "train", *, n: int | None = None, scale: bool = True
 ) -> dict[str, Any]:
@@ -137,8 +143,6 @@ def cifar10(
     Krizhevsky, A. (2009). Learning multiple layers of features from tiny images. University of Toronto.
     """
     where = as_path(folder, "folder", True)
-    check_subset(subset, ("train", "test"))
-    n = check_count(n, "n")
     stems = [f"data_batch_{k}" for k in range(1, 6)] if subset == "train" else ["test_batch"]
     rows, labels, seen = [], [], 0
     for stem in stems:
@@ -178,6 +182,10 @@ def _cifar_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return rows, np.array(labels)
 
 
+@arguments(
+    path=PATH, size=_SIDE | kinds.Several(_SIDE, 2, 2), channels=kinds.Whole(1, 3), classes=NONE | kinds.Several(kinds.TEXT),
+    n=NONE | kinds.Whole(1), scale=FLAG,
+)  # fmt: skip
 def image_folder(
     path: str | os.PathLike[str], size: int | tuple[int, int], *, channels: int = 3, classes: Sequence[str] | None = None,
     n: int | None = None, scale: bool = True,
@@ -218,14 +226,14 @@ def image_folder(
         from PIL import Image
     except ImportError:
         raise ArgumentError('image_folder needs Pillow: pip install "neuralstat[images]".') from None
-    where, n = as_path(path, "path", True), check_count(n, "n")
-    shape = (size, size) if isinstance(size, int | np.integer) else tuple(size) if isinstance(size, tuple | list) else ()
-    if len(shape) != 2 or any(isinstance(s, bool) or not isinstance(s, int | np.integer) or s < 1 for s in shape):
-        raise ArgumentError(f"size must be a number of pixels or a pair (rows, columns), got {size!r}.")
+    where = as_path(path, "path", True)
+    shape = size if isinstance(size, tuple) else (size, size)
     if channels not in (1, 3):
         raise ArgumentError(f"channels must be 1 or 3, got {channels!r}.")
     names = sorted(p.name for p in where.iterdir() if p.is_dir() and not p.name.startswith("."))
     names = names if classes is None else list(classes)
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"classes: a name occurs twice in {shown(names)}.")
     files: list[Path] = []
     codes: list[int] = []
     for k, name in enumerate(names):
@@ -236,10 +244,11 @@ def image_folder(
         codes += [k] * len(own)
     if not files:
         raise FileNotFoundError(f"there are no pictures in the folders of {where}")
+    check_size(len(files) * shape[0] * shape[1] * channels * 5, f"size={size!r}, {len(files)} pictures", 1)
     out = np.empty((len(files), *shape, channels), np.uint8)
     for k, file in enumerate(files):
         with naming(file):
-            out[k] = _picture(Image, file, (int(shape[0]), int(shape[1])), channels)
+            out[k] = _picture(Image, file, shape, channels)
     return {
         "label": pd.Categorical.from_codes(codes, names), "pixels": _pixels(out, scale),
         "file": np.array([str(f.relative_to(where)) for f in files], dtype=object),

@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.datasets.files import as_path, check_count, check_subset, npz
+from neuralstat.checks import arguments as kinds
+from neuralstat.checks import check_size
+from neuralstat.checks.arguments import NONE, PATH, SHARE, arguments
+from neuralstat.datasets.files import as_path, npz
 from neuralstat.errors import ArgumentError, FileFormatError
 
 START, UNKNOWN, SHIFT = 1, 2, 3  # Keras' numbers: of the start of a text, of rare words, and how words are moved up
+_WORDS = kinds.Anything("a sequence of sequences of whole numbers >= 0", [[1, 2], [3]])
+_ROW = kinds.Anything("a sequence of whole numbers", [1, 2])
+_SHARED = {"path": PATH, "num_words": kinds.Whole(1), "length": NONE | kinds.Whole(1), "n": NONE | kinds.Whole(1)}
 BOSTON = ("CRIM", "ZN", "INDUS", "CHAS", "NOX", "RM", "AGE", "DIS", "RAD", "TAX", "PTRATIO", "B", "LSTAT")
 
 
+@arguments(sequences=_WORDS, length=kinds.Whole(1))
 def pad_sequences(sequences: Sequence[Sequence[int]], length: int) -> np.ndarray:
     """Lists of numbers as rows of one length: the last `length` numbers, zeros before shorter ones; as Keras does.
 
@@ -23,13 +30,16 @@ def pad_sequences(sequences: Sequence[Sequence[int]], length: int) -> np.ndarray
     -------
     array, shape (n, length), int64
     """
-    out = np.zeros((len(sequences), length), np.int64)
-    for row, sequence in zip(out, sequences, strict=True):
-        last = list(sequence)[-length:]
+    rows = _numbers(sequences)
+    check_size(len(rows) * length, f"length={length}, {len(rows)} rows")
+    out = np.zeros((len(rows), length), np.int64)
+    for row, own in zip(out, rows, strict=True):
+        last = own[-length:]
         row[length - len(last) :] = last
     return out
 
 
+@arguments(sequences=_WORDS, width=kinds.Whole(1))
 def multi_hot(sequences: Sequence[Sequence[int]], width: int) -> np.ndarray:
     """Which numbers below `width` occur in each list.
 
@@ -43,12 +53,28 @@ def multi_hot(sequences: Sequence[Sequence[int]], width: int) -> np.ndarray:
     ArgumentError
         Where a number is not in 0, ..., width - 1.
     """
-    out = np.zeros((len(sequences), width), np.uint8)
-    for row, sequence in zip(out, sequences, strict=True):
-        own = np.asarray(sequence, dtype=np.int64)
+    rows = _numbers(sequences)
+    check_size(len(rows) * width, f"width={width}, {len(rows)} rows", 1)
+    out = np.zeros((len(rows), width), np.uint8)
+    for row, own in zip(out, rows, strict=True):
         if own.size and (own.min() < 0 or own.max() >= width):
             raise ArgumentError(f"width={width}, but a sequence holds {own.max() if own.max() >= width else own.min()}.")
         row[own] = 1
+    return out
+
+
+def _numbers(sequences: Any) -> list[np.ndarray]:
+    """Whole numbers of each sequence."""
+    several = isinstance(sequences, Sequence | np.ndarray | pd.Series) and not isinstance(sequences, str | bytes)
+    if not several or (isinstance(sequences, np.ndarray) and sequences.ndim == 0):
+        raise _WORDS.refuse(sequences, "sequences")
+    out = []
+    for k, item in enumerate(sequences):
+        own = kinds.as_numbers(item, f"sequences[{k}]", _ROW) if not isinstance(item, np.ndarray) else item
+        whole = own.dtype.kind in "iu" or (own.dtype.kind == "f" and np.isfinite(own).all() and (own == np.round(own)).all())
+        if own.ndim != 1 or not whole or np.abs(own).max(initial=0) > 2**53:
+            raise _ROW.refuse(item, f"sequences[{k}]")
+        out.append(own.astype(np.int64))
     return out
 
 
@@ -74,6 +100,7 @@ def _encode(texts: Any, num_words: int, length: int | None) -> np.ndarray:
     return multi_hot(lists, num_words) if length is None else pad_sequences(lists, length)
 
 
+@arguments(**_SHARED, subset=kinds.Choice("train", "test"))
 def imdb(
     path: str | os.PathLike[str], subset: str = "train", *, num_words: int = 10_000, length: int | None = None,
     n: int | None = None,
@@ -106,8 +133,7 @@ def imdb(
     ----------
     Maas, A. L. et al. (2011). Learning word vectors for sentiment analysis. ACL, 142-150.
     """
-    check_subset(subset, ("train", "test"))
-    arrays, n = npz(path, names=(f"x_{subset}", f"y_{subset}", "y_train")), check_count(n, "n")
+    arrays = npz(path, names=(f"x_{subset}", f"y_{subset}", "y_train"))
     x, y = _texts(arrays.get(f"x_{subset}"), arrays.get(f"y_{subset}"), str(path))
     rng = np.random.RandomState(113)  # Keras' seed; it shuffles the training set, then the test set
     if subset == "test":
@@ -115,9 +141,10 @@ def imdb(
     order = np.arange(len(x))
     rng.shuffle(order)
     x, y = x[order[:n]], y[order[:n]]
-    return {"positive": y, "words": _encode(x, check_count(num_words, "num_words") or 1, check_count(length, "length"))}
+    return {"positive": y, "words": _encode(x, num_words, length)}
 
 
+@arguments(**_SHARED, subset=kinds.Choice("train", "test", "all"), test_share=SHARE)
 def reuters(
     path: str | os.PathLike[str], subset: str = "train", *, num_words: int = 10_000, length: int | None = None,
     n: int | None = None, test_share: float = 0.2,
@@ -137,10 +164,7 @@ def reuters(
     dict
         ``topic``, a Categorical of whole numbers; ``words``, shape (n, length) or (n, num_words).
     """
-    check_subset(subset, ("train", "test", "all"))
-    if not 0 < test_share < 1:
-        raise ArgumentError(f"test_share must be between 0 and 1, got {test_share!r}.")
-    arrays, n = npz(path), check_count(n, "n")
+    arrays = npz(path)
     x, y = _texts(arrays.get("x"), arrays.get("y"), str(path))
     topics = list(range(int(y.max(initial=0)) + 1))
     if len(topics) > 1000:
@@ -149,10 +173,11 @@ def reuters(
     np.random.RandomState(113).shuffle(order)
     cut = int(len(x) * (1 - test_share))
     order = {"train": order[:cut], "test": order[cut:], "all": order}[subset][:n]
-    words = _encode(x[order], check_count(num_words, "num_words") or 1, check_count(length, "length"))
+    words = _encode(x[order], num_words, length)
     return {"topic": pd.Categorical.from_codes(y[order], topics), "words": words}
 
 
+@arguments(path=PATH)
 def boston_housing(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read Keras' ``boston_housing.npz``, 506 census tracts, from a file that you have.
 

@@ -125,14 +125,14 @@ def test_iris_is_r_s():
     ("arguments", "word"),
     [
         ({"n": 0}, "n must"),
-        ({"n": 2.0}, "n must"),
+        ({"n": 2.5}, "n must"),
         ({"n": True}, "n must"),
         ({"noise": -1}, "noise must"),
         ({"noise": float("nan")}, "noise must"),
         ({"noise": "a"}, "noise must"),
         ({"random_state": -3}, "random_state must"),
         ({"random_state": "a"}, "random_state must"),
-        ({"low": 0.0}, "low and high"),
+        ({"low": 0.0}, "low must"),
         ({"low": 2.0}, "low and high"),
     ],
 )

@@ -109,7 +109,7 @@ def test_missing_files_and_arguments(tmp_path):
     write_mnist(tmp_path)
     with pytest.raises(ArgumentError, match="subset must be one of 'train', 'test'"):
         datasets.mnist(tmp_path, "validation")
-    with pytest.raises(ArgumentError, match="n must be a whole number >= 1"):
+    with pytest.raises(ArgumentError, match="n must be None or a whole number >= 1"):
         datasets.mnist(tmp_path, n=0)
 
 
