@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hostile import ENDLESS, NONSENSE, Hostile, said
+from nonsense import ENDLESS, NONSENSE, Hostile, said
 
 from neuralstat import datasets
 from neuralstat.errors import ArgumentError, DataError, TooLargeError
