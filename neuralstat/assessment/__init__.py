@@ -8,6 +8,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ..checks import shown
+from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, Choice, arguments
 from ..errors import ArgumentError
 from . import penalties, resampling  # noqa: F401 (its functions register themselves)
 from .losses import LOSSES
@@ -18,6 +20,12 @@ from .value import Risk
 __all__ = ["LOSSES", "RISK", "Risk", "risk"]
 
 
+@arguments(
+    fit_or_model=Anything("a fit, a model, or an object with fit and predict"), method=Anything("a method", *RISK),
+    loss=NONE | Choice(*LOSSES), rep=Anything("'mean', 'best' or a number", "mean", "best", 1),
+    x=Anything("a table or array"), y=Anything("an array"), stack=FLAG, random_state=RANDOM_STATE, n_jobs=N_JOBS,
+    device=NONE | TEXT,
+)  # fmt: skip
 def risk(
     fit_or_model: Any, method: str = "cv", *, loss: str | None = None, rep: Any = "mean", x: Any = None, y: Any = None,
     stack: bool = True, random_state: Any = None, n_jobs: int | None = None, device: str | None = None,
@@ -89,19 +97,15 @@ def risk(
     60
     """
     if not isinstance(method, str) or method not in RISK:
-        raise ArgumentError(f"risk: method must be one of {', '.join(map(repr, RISK))}; got {method!r}.")
-    if loss is not None and (not isinstance(loss, str) or loss not in LOSSES):
-        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}.")
+        raise ArgumentError(f"risk: method must be one of {', '.join(map(repr, RISK))}; got {shown(method)}.")
     function = RISK[method]
     if device is not None:
         fit_or_model = on_device(fit_or_model, device)
     if method in penalties.WORDS:
+        rep = REP_OR_MEAN.check(rep, "rep")
         procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
-        if (
-            method in ("gdf", "covariance")
-            or (method in ("cp", "sure", "gcv") and options.get("df", "") in SIMULATED)
-            or (method == "sure" and "df" not in options)
-        ):
+        counted = method if options.get("df") is None else options["df"]
+        if method in ("gdf", "covariance") or (isinstance(counted, str) and counted in SIMULATED):
             options = {"random_state": random_state, "n_jobs": n_jobs, **options}
         return function(procedure, loss, rep=rep, **options)
     known = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]

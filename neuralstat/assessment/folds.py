@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import check_int, is_real, shown
 from ..errors import ArgumentError, DataError
 
+MOST = 10_000_000  # labels or pairs of rows that are read
 Split = tuple[np.ndarray, np.ndarray]  # training rows, test rows
 
 
@@ -18,8 +20,8 @@ def check_blocks(blocks: Any, size: str) -> None:
     """Raise an ArgumentError unless `blocks` is True or False; `size` names the argument that says how large they are."""
     if not isinstance(blocks, bool | np.bool_):
         raise ArgumentError(
-            f"blocks must be True or False, whether test rows are contiguous, got {blocks!r}; how many is said by {size}=, "
-            f"as in blocks=True, {size}={blocks!r}."
+            f"blocks must be True or False, whether test rows are contiguous, got {shown(blocks)}; how many is said by "
+            f"{size}=, as in blocks=True, {size}={shown(blocks) if is_real(blocks) else 5}."
         )
 
 
@@ -29,11 +31,13 @@ def check_groups(groups: np.ndarray) -> np.ndarray:
     Raises
     ------
     ArgumentError
-        Where some are.
+        Where some are, or there is one group only.
     """
     gaps = int(pd.isna(groups).sum())
     if gaps:
         raise ArgumentError(f"groups: {gaps} of {len(groups)} rows have none; give these a group of their own.")
+    if pd.unique(groups).size < 2:
+        raise ArgumentError("groups: all rows are of one group, so that none can be left out; give no groups.")
     return groups
 
 
@@ -61,6 +65,8 @@ def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, gro
     units = n if groups is None else int(pd.unique(groups).size)
     what = "observations" if groups is None else "groups"
     k = units if isinstance(k, str) and k == "loo" else check_int(k, "k", 2)
+    if units < 2:
+        raise DataError("folds need at least 2 observations.")
     if k > units:
         raise ArgumentError(f"k={k} folds need at least as many {what}; there are {units}.")
     if groups is not None:
@@ -108,53 +114,84 @@ def from_labels(label: np.ndarray) -> list[Split]:
 
 def given(folds: Any, n: int, kept: Callable[[Any, str], np.ndarray]) -> list[Split]:
     """Splits from a user's labels, or pairs (training rows, test rows) as scikit-learn's splitters give."""
-    items = folds if isinstance(folds, pd.Series) else list(folds)
-    if len(items) and isinstance(items[0] if isinstance(items, list) else None, tuple | list):
-        splits = []
-        for pair in items:
-            if len(pair) != 2:
-                raise ArgumentError("folds: each must be a pair (training rows, test rows).")
-            train, test = (np.asarray(p) for p in pair)
-            for part in (train, test):
-                if part.ndim != 1 or part.size == 0 or not np.issubdtype(part.dtype, np.integer):
-                    raise ArgumentError("folds: training and test rows must be positions, at least one each.")
-                if part.min() < 0 or part.max() >= n:
-                    raise ArgumentError(f"folds: positions must be from 0 to {n - 1}.")
-            if np.intersect1d(train, test).size:
-                raise ArgumentError("folds: a row is in the training and in the test part of a fold.")
-            splits.append((train.astype(np.int64), test.astype(np.int64)))
-        return splits
-    splits = from_labels(pd.factorize(kept(folds, "folds"), sort=True)[0])
+    if isinstance(folds, str | pd.Series | pd.Categorical):
+        items: Any = folds
+    else:
+        try:  # a splitter's generator can be read only once, and could go on without end
+            items = list(itertools.islice(iter(folds), MOST))
+        except Exception:  # of any object's own iteration
+            raise ArgumentError(f"folds must be labels, or pairs (training rows, test rows); got {shown(folds)}.") from None
+    if isinstance(items, list) and items and isinstance(items[0], tuple | list):
+        return [_pair(pair, n) for pair in items]
+    splits = from_labels(pd.factorize(kept(items, "folds"), sort=True)[0])
     if len(splits) < 2:
         raise ArgumentError("folds: at least two folds are needed.")
     return splits
 
 
-def bootstrap(n: int, rngs: list[np.random.Generator], groups: np.ndarray | None = None) -> list[Split]:
-    """Samples with replacement (of groups, where given), each with the rows it lacks."""
+def _pair(pair: Any, n: int) -> Split:
+    """One fold of a user's, checked."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise ArgumentError("folds: each must be a pair (training rows, test rows).")
+    try:
+        train, test = (np.asarray(p) for p in pair)
+    except (ValueError, TypeError, RecursionError):
+        raise ArgumentError(f"folds: training and test rows must be positions, got {shown(pair)}.") from None
+    for part in (train, test):
+        if part.ndim != 1 or part.size == 0 or part.dtype.kind not in "iu":
+            raise ArgumentError("folds: training and test rows must be positions, at least one each.")
+        if part.min() < 0 or part.max() >= n:
+            raise ArgumentError(f"folds: positions must be from 0 to {n - 1}.")
+    if np.intersect1d(train, test).size:
+        raise ArgumentError("folds: a row is in the training and in the test part of a fold.")
+    return train.astype(np.int64), test.astype(np.int64)
+
+
+def bootstrap(
+    n: int, seeds: list[np.random.SeedSequence], groups: np.ndarray | None = None, w: np.ndarray | None = None
+) -> list[Split]:
+    """Samples with replacement (of groups, where given), each with the rows it lacks.
+
+    Parameters
+    ----------
+    seeds : list
+        One a sample.
+    groups : (n,) array, optional
+    w : (n,) array, optional
+        Weights of the rows; samples hold and lack rows of positive weight.
+
+    Raises
+    ------
+    DataError
+        Where no sample could lack a row.
+    """
+    weight = np.ones(n) if w is None else w
+    code = np.arange(n) if groups is None else pd.factorize(groups)[0]
+    if np.unique(code[weight > 0]).size < 2:
+        what = "observations" if groups is None else "groups"
+        raise DataError(f"the bootstrap needs at least 2 {what} of positive weight.")
     out = []
-    code = None if groups is None else pd.factorize(groups)[0]
-    for rng in rngs:
-        while True:
-            if code is None:
-                rows = rng.integers(0, n, n)
-            else:
-                picked = rng.integers(0, code.max() + 1, code.max() + 1)
-                rows = np.concatenate([np.flatnonzero(code == g) for g in picked])
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        while True:  # a sample that holds every row says nothing here, nor one of no weight
+            rows = rng.integers(0, n, n) if groups is None else _of_groups(code, rng)
             rest = np.setdiff1d(np.arange(n), rows)
-            if rest.size:  # a sample that holds every row says nothing here
+            if rest.size and weight[rows].any():
                 break
-            if n < 2:
-                raise DataError("the bootstrap needs at least 2 observations.")
         out.append((np.sort(rows), rest))
     return out
 
 
+def _of_groups(code: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    picked = rng.integers(0, code.max() + 1, code.max() + 1)
+    return np.concatenate([np.flatnonzero(code == g) for g in picked])
+
+
 def strata_of(stratify: Any, y: np.ndarray, classes: bool, kept: Callable[[Any, str], np.ndarray]) -> Any:
     """(n,) strata: classes of the response, or five parts of its range; or what is given; None for none."""
-    if stratify is None or stratify is False:
+    if stratify is None or (isinstance(stratify, bool | np.bool_) and not stratify):
         return None
-    if stratify is not True:
+    if not isinstance(stratify, bool | np.bool_):
         return kept(stratify, "stratify")
     if classes:
         return y[0] if y.shape[0] == 1 else y.argmax(axis=0)

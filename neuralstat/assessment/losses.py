@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from ..errors import ArgumentError
 
 CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
@@ -90,7 +91,7 @@ def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarr
     """
     name = target.default if loss is None else loss
     if not isinstance(name, str) or name not in LOSSES:
-        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {loss!r}.")
+        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {shown(loss)}.")
     return name, lambda y, mu: LOSSES[name](y, mu, target)
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ..errors import ArgumentError
+from ..checks import shown
+from ..errors import ArgumentError, DataError
 from .losses import Target
 
 
@@ -29,7 +31,12 @@ def kept_rows(values: Any, name: str, kept: np.ndarray, frame: Any = None) -> np
                 f"{kept.size} values, as in {name}=data[{values!r}]."
             )
         return np.asarray(frame[values])
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+        pd.factorize(array.ravel())  # which compares and hashes them, as all uses do
+    except Exception:  # of any object's own methods
+        raise ArgumentError(f"{name} must be {kept.size} values, one per row, that can be told apart; got {shown(values)}.") \
+            from None  # fmt: skip
     if array.ndim == 1 and array.size == kept.size:
         return array[kept]
     if array.ndim == 1 and array.size == kept.sum():
@@ -44,14 +51,17 @@ class EstimatorProcedure:
         self.source = source
         if x is None or y is None:
             raise ArgumentError("risk of an object with fit and predict needs x= and y=, its data.")
-        self.x = x if hasattr(x, "iloc") else np.asarray(x)
-        response = np.asarray(y)
+        self.x = x if isinstance(x, pd.DataFrame | pd.Series) else _array(x, "x")
+        self.response = response = _array(y, "y")
         self.n = len(response)
         if len(self.x) != self.n:
             raise ArgumentError(f"x has {len(self.x)} rows, y {self.n}.")
-        self.response = response
+        if self.n < 2:
+            raise ArgumentError("y must have 2 values or more.")
         self.weights = np.ones(self.n)
         numeric = response.dtype.kind in "fiub"
+        if numeric and not np.isfinite(response).all():
+            raise DataError("y: some values are missing or infinite.")
         self.classifier = getattr(source, "_estimator_type", None) == "classifier" or not numeric
         if not self.classifier:
             try:
@@ -64,7 +74,7 @@ class EstimatorProcedure:
         if not self.probabilities and loss in ("log_loss", "brier"):
             raise ArgumentError(f"loss={loss!r} needs an object with predict_proba.")
         if self.classifier:
-            self.classes = np.unique(response)
+            self.classes = _classes(response)
             self.y = (response == self.classes[:, np.newaxis]).astype(float)
         else:
             self.y = response.astype(float).reshape(self.n, -1).T
@@ -90,8 +100,21 @@ class EstimatorProcedure:
     def _one(self, rows: np.ndarray) -> np.ndarray:
         model = self._clone()
         part = self.x.iloc[rows] if hasattr(self.x, "iloc") else self.x[rows]
-        fitted = model.fit(part, self.response[rows])
-        model = model if fitted is None else fitted
+        try:
+            fitted = model.fit(part, self.response[rows])
+            found = self._predicted(model if fitted is None else fitted)
+        except Exception as error:
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise DataError(f"risk: the {type(model).__name__} raised {told}"[:300]) from error
+        if found.shape != self.y.shape or not np.isfinite(found).all():
+            raise DataError(
+                f"risk: the {type(model).__name__} must predict finite numbers of shape {self.y.shape[::-1]}; it predicts "
+                + (f"shape {found.shape[::-1]}." if found.shape != self.y.shape else "others.")
+            )
+        return found
+
+    def _predicted(self, model: Any) -> np.ndarray:
+        """Means, probabilities or 0/1 for classes (K, n)."""
         if not self.classifier:
             return np.asarray(model.predict(self.x), dtype=float).reshape(self.n, -1).T
         if not self.probabilities:
@@ -109,3 +132,27 @@ class EstimatorProcedure:
             except (ImportError, TypeError):
                 pass
         return copy.deepcopy(self.source)
+
+
+def _array(values: Any, name: str) -> np.ndarray:
+    """Rows of data.
+
+    Raises
+    ------
+    ArgumentError
+        Where they are none, or dates or complex numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except Exception:  # of any object's own methods
+        array = np.empty(())
+    if array.ndim == 0 or array.ndim > 32 or array.dtype.kind not in "fiubOSU":
+        raise ArgumentError(f"{name} must be a table or an array, a row per observation; got {shown(values)}.")
+    return array
+
+
+def _classes(response: np.ndarray) -> np.ndarray:
+    try:
+        return np.unique(response)
+    except Exception:  # numbers and texts side by side, and any object's own methods
+        raise ArgumentError(f"y must be numbers or names of classes, all of one type; got {shown(response)}.") from None

@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..df import found, noise, warn_limits
+from ..checks.arguments import NONE, POSITIVE, Anything, Numbers, arguments
+from ..df import DF, found, noise, warn_limits
+from ..df.registry import OPTIONS
 from ..errors import ArgumentError, DfError
 from ..families import working
 from ..fitted import Fitted
@@ -33,6 +35,7 @@ WORDS = {"cp": "Mallows' Cp", "sure": "Stein's unbiased risk estimate", "gcv": "
          "gdf": "Cp with generalised degrees of freedom", "covariance": "Efron's covariance penalty"}  # fmt: skip
 
 
+@arguments(df=NONE | Anything("a method, or a number >= 0", *DF, 2.0), sigma=NONE | POSITIVE | Numbers(1, least=1))
 def penalised(
     method: str, procedure: Any, loss: Any = None, *, df: Any = None, sigma: float | None = None, rep: Any = None,
     **options: Any,
@@ -68,7 +71,7 @@ def penalised(
     elif method in ("gdf", "covariance"):
         raise ArgumentError(f"method={method!r} has its own degrees of freedom; use method='cp' with df=.")
     rep = procedure.rep if rep is None else rep
-    if isinstance(df, str) and sigma is not None:
+    if isinstance(df, str) and sigma is not None and "sigma" in OPTIONS.get(df, ()):
         options["sigma"] = sigma
     if not isinstance(df, str) and options:
         raise ArgumentError(f"option {next(iter(options))!r} is not used where df is a number.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import shown
 from ..df.noise import gaussian
 from ..errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, caller
 from ..fitted import Fitted
@@ -62,8 +63,8 @@ class NetworkProcedure:
     ) -> None:
         found = getattr(source, "fitted", source)
         self.source: Any = found if isinstance(found, Fitted) else source
-        if rep not in ("mean", "best"):
-            raise ArgumentError(f"rep must be 'mean' or 'best', got {rep!r}.")
+        if not isinstance(rep, str) or rep not in ("mean", "best"):
+            raise ArgumentError(f"rep must be 'mean' or 'best', got {shown(rep)}.")
         self.procedure = self._procedure_of(self.source, n_jobs, start)
         self.rep, self.stack, self.start = rep, stack, start
         design = self.design
@@ -248,7 +249,7 @@ def make_procedure(
     if callable(getattr(source, "fit", None)) and callable(getattr(source, "predict", None)):
         return EstimatorProcedure(source, x, y, loss)
     raise ArgumentError(
-        f"risk needs a fit (NeuralNetResults), a model (NeuralNet) or an object with fit and predict, got {source!r:.80}."
+        f"risk needs a fit (NeuralNetResults), a model (NeuralNet) or an object with fit and predict, got {shown(source)}."
     )
 
 

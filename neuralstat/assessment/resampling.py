@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import arguments as kinds
+from ..checks import check_size, shown
+from ..checks.arguments import FLAG, RANDOM_STATE, arguments
 from ..errors import ArgumentError
 from ..seeds import children
 from . import folds as splitting
@@ -22,6 +24,10 @@ from .procedure import streams
 from .registry import estimator
 from .value import Risk
 
+MOST = 100_000  # samples, repeats
+ROWS = kinds.Anything("the name of a column that the model reads, or an array, a value per row")
+FOLDS = kinds.Anything("labels, or pairs (training rows, test rows)", [0, 1] * 6)
+BOOTSTRAP = {"draws": kinds.Whole(2, MOST), "groups": ROWS, "random_state": RANDOM_STATE}
 INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
 
 
@@ -40,6 +46,10 @@ def standard_error(values: np.ndarray, w: np.ndarray) -> float:
 
 
 @estimator("cv")
+@arguments(
+    k=kinds.Choice("loo") | kinds.Whole(2), repeats=kinds.Whole(1, MOST), corrected=FLAG,
+    blocks=kinds.Anything("True or False", True), groups=ROWS, stratify=ROWS, folds=FOLDS, random_state=RANDOM_STATE,
+)  # fmt: skip
 def cv(
     procedure: Any, loss: Any = None, *, k: Any = 10, repeats: int = 1, corrected: bool = False, blocks: bool = False,
     groups: Any = None, stratify: Any = False, folds: Any = None, random_state: Any = None,
@@ -74,13 +84,13 @@ def cv(
     name, function = pick(loss, procedure.target)
     fold_seeds, start_seeds = streams(random_state)
     w, n = procedure.weights, procedure.n
-    repeats = check_int(repeats, "repeats", 1)
     splitting.check_blocks(blocks, "k")
     if folds is not None:
         if repeats > 1:
             raise ArgumentError("repeats: given folds are used once.")
         plans = [splitting.given(folds, n, procedure.kept)]
     else:
+        check_size(repeats * n * 3 * (n if isinstance(k, str) else min(k, n)), f"k={k}, repeats={repeats}: folds of {n} rows")
         grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
         strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
         plans = [
@@ -140,10 +150,10 @@ def _samples(
 ) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
     """Out-of-bag loss (n,) of each observation, a table of the samples, and their optimism."""
     sample_seeds, start_seeds = streams(random_state)
-    draws = check_int(draws, "draws", 2)
     n, w = procedure.n, procedure.weights
+    check_size(draws * n * 4, f"draws={draws}: samples of {n} rows")
     grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
-    splits = splitting.bootstrap(n, [np.random.default_rng(s) for s in children(sample_seeds, draws)], grouped)
+    splits = splitting.bootstrap(n, children(sample_seeds, draws), grouped, w)
     total, seen = np.zeros(n), np.zeros(n)
     value, optimism = np.empty(draws), np.empty(draws)
     fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
@@ -164,6 +174,7 @@ def _samples(
 
 
 @estimator("bootstrap")
+@arguments(**BOOTSTRAP, kind=kinds.Choice("oob", "optimism"))
 def bootstrap(
     procedure: Any, loss: Any = None, *, draws: int = 100, kind: str = "oob", groups: Any = None, random_state: Any = None
 ) -> Risk:  # fmt: skip
@@ -180,8 +191,6 @@ def bootstrap(
     groups : array or column name, optional
         Whole groups are drawn.
     """
-    if kind not in ("oob", "optimism"):
-        raise ArgumentError(f"kind must be 'oob' or 'optimism', got {kind!r}.")
     name, function = pick(loss, procedure.target)
     w = procedure.weights
     oob, table, optimism = _samples(procedure, function, draws, groups, random_state)
@@ -198,6 +207,7 @@ def bootstrap(
 
 
 @estimator("632")
+@arguments(**BOOTSTRAP)
 def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None) -> Risk:
     """The .632 bootstrap: 0.368 error of the fit + 0.632 leave-one-out bootstrap (Efron 1983)."""
     name, function = pick(loss, procedure.target)
@@ -212,6 +222,7 @@ def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = 
 
 
 @estimator("632+")
+@arguments(**BOOTSTRAP)
 def dot632plus(
     procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None
 ) -> Risk:
@@ -248,6 +259,10 @@ def plus(apparent: float, oob: float, gamma: float) -> tuple[float, float, float
 
 
 @estimator("holdout")
+@arguments(
+    test_size=kinds.Anything("a share or a number of rows", 0.5, 3), repeats=kinds.Whole(1, MOST),
+    blocks=kinds.Anything("True or False", True), groups=ROWS, stratify=ROWS, random_state=RANDOM_STATE,
+)  # fmt: skip
 def holdout(
     procedure: Any, loss: Any = None, *, test_size: float = 0.25, repeats: int = 1, blocks: bool = False,
     groups: Any = None, stratify: Any = False, random_state: Any = None,
@@ -266,7 +281,8 @@ def holdout(
     name, function = pick(loss, procedure.target)
     splitting.check_blocks(blocks, "test_size")
     split_seeds, start_seeds = streams(random_state)
-    w, n, repeats = procedure.weights, procedure.n, check_int(repeats, "repeats", 1)
+    w, n = procedure.weights, procedure.n
+    check_size(repeats * n * 4, f"repeats={repeats}: splits of {n} rows")
     grouped = None if groups is None else pd.factorize(splitting.check_groups(procedure.kept(groups, "groups")))[0]
     strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
     if sum((blocks, grouped is not None, strata is not None)) > 1:
@@ -287,6 +303,8 @@ def holdout(
         else:
             test = np.sort(rng.permutation(n)[:out])
         splits.append((np.setdiff1d(np.arange(n), test), test))
+    if any(w[part].sum() == 0 for split in splits for part in split):
+        raise ArgumentError("test_size: a split has no observation of positive weight on one side.")
     value, errors = np.empty(repeats), np.empty(repeats)
     fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
     for r, ((_, test), mu) in enumerate(zip(splits, fits, strict=True)):
@@ -304,6 +322,6 @@ def _test_units(test_size: Any, units: int) -> int:
     out = int(test_size) if whole else int(np.ceil(test_size * units)) if number and 0 < test_size < 1 else 0
     if not 0 < out < units:
         raise ArgumentError(
-            f"test_size must be a share between 0 and 1, or a number from 1 to {units - 1}; got {test_size!r}."
+            f"test_size must be a share between 0 and 1, or a number from 1 to {units - 1}; got {shown(test_size)}."
         )
     return out

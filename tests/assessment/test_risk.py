@@ -401,8 +401,8 @@ def test_other_objects(line):
 
 BAD = [
     ({"method": "cross"}, "method must be one of 'cv'"),
-    ({"method": "cv", "loss": "mae"}, "loss must be one of"),
-    ({"method": "cv", "k": 1}, "k must be a whole number >= 2"),
+    ({"method": "cv", "loss": "mae"}, "loss must be None or one of"),
+    ({"method": "cv", "k": 1}, "k must be 'loo' or a whole number >= 2"),
     ({"method": "cv", "k": 49}, "k=49 folds need at least as many observations; there are 48"),
     ({"method": "cv", "K": 5}, "has no option 'K'"),
     ({"method": "cv", "k": "loo", "repeats": 2}, "the same in every repeat"),
