@@ -1,6 +1,7 @@
 """Formula and data, or arrays, -> `Design`."""
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,12 @@ import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, response, rows
+from neuralstat.formula.bounds import check_columns
 from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec, response_rows, tensor_inputs
-from neuralstat.formula.state import Scope
-from neuralstat.formula.tensors import pooled_groups, tensor_rows
+from neuralstat.formula.tensors import is_tensor, pooled_groups, tensor_rows
 
 
 def design(
@@ -255,7 +256,7 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     """Evaluate both sides and the offsets; infinities are refused by name."""
     from neuralstat.formula.matrix import evaluate, fit_matrix, unstable_terms
 
-    scope = Scope(request.context)
+    scope = request.scope
     transforms: dict[str, dict[str, Any]] = {}
     n = len(inputs.rows)
 
@@ -265,6 +266,7 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     left = [inputs.y[r.expr] if r.method == "lookup" else value(r.expr, inputs.y) for r in request.responses]
     terms, left = response_rows(request.responses, left, request.derived)
     out = response.outputs(terms, left, n, options.factor_outputs, options.class_order, request.response)
+    check_columns(request.terms, n, _levels(request.terms, inputs.x), request.context)
     x, matrix = fit_matrix(request.terms, inputs.x, scope)
     x_names = tuple(expressions.display(c) for t in matrix.terms if not t.is_intercept for c in t.columns)
     if request.tensors:
@@ -273,7 +275,7 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
         for tensor, at in zip(request.tensors, tensor_rows(request.tensors), strict=True):
             names[at.ravel()] = tensor.elements
         x, x_names = np.concatenate([arrays, x]), (*names.tolist(), *x_names)
-    repeated = [name for name in dict.fromkeys(x_names) if x_names.count(name) > 1]
+    repeated = [name for name, count in Counter(x_names).items() if count > 1]
     if repeated:
         raise DataError(
             f"formula: two columns of the model matrix are called {repeated[0]!r}; rename a column."
@@ -330,7 +332,20 @@ def _spec(
         transforms=values.transforms,
         scaling=scaling,
         context=request.context,
+        constants=request.scope.constants,
+        trusted=request.trusted,
     )
+
+
+def _levels(terms: Any, frame: pd.DataFrame) -> dict[str, int]:
+    """How many levels the columns have that are factors, or are made factors by ``C()``."""
+    coded = {name for term in terms for factor in term.factors
+             if factor.eval_method.value == "python" and "C" in expressions.called(factor.expr)
+             for name in expressions.names(factor.expr)}  # fmt: skip
+    return {
+        name: int(frame[name].nunique()) for name in frame
+        if not is_tensor(frame[name]) and (name in coded or frames.is_factor(frame[name]))
+    }  # fmt: skip
 
 
 def _warn_lost_levels(request: Request, classes: tuple[Any, ...] | None) -> None:

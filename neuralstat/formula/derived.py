@@ -15,6 +15,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import expressions, frames, text, windows
+from neuralstat.formula.bounds import check_expression
 from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.tensors import Tensor, TensorArray, element_names, is_tensor, tensor_column
 
@@ -177,7 +178,9 @@ def _arithmetic(expr: str, frame: pd.DataFrame, context: Mapping[str, Any], name
         raise DataError(f"formula: `{name}`: {type(error).__name__}: {error}") from error
 
 
-def derive(expr: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> tuple[Derived, TensorArray] | None:
+def derive(
+    expr: str, frame: pd.DataFrame, context: Mapping[str, Any], trusted: bool = True
+) -> tuple[Derived, TensorArray] | None:
     """The derived column that an expression of a formula stands for; None where it is an ordinary expression.
 
     Raises
@@ -192,13 +195,14 @@ def derive(expr: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> tuple[
         call = tree.body
         if not isinstance(call, ast.Call) or not expressions.is_call_of(call, FUNCTIONS) or len(special) > 1:
             raise ArgumentError(f"formula: {special[0]}() must be a term of its own, not a part of `{name}`.")
+        check_expression(expr, len(frame), context)
         made = _of_call(call, special[0], name, expressions.dequote(expr)[1], frame)
-        return made, made.compute(frame, context)
+        return made, made.compute(frame, context, trusted)
     columns = tuple(c for c in expressions.names(expr) if c in frame.columns)
     if not any(is_tensor(frames.take(frame, c)) for c in columns):
         return None
     made = Derived(name, "", expr, columns)
-    values = made.compute(frame, context)
+    values = made.compute(frame, context, trusted)
     if len(values) != len(frame):
         raise DataError(
             f"formula: `{name}` has shape {values.values.shape}; its first axis must be the {len(frame)} rows."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neuralstat.errors import ArgumentError
+from neuralstat.errors import ArgumentError, TooLargeError
 
 # fmt: off
 ELEMENTWISE = (
@@ -31,6 +31,8 @@ CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "cu
 STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "Q"])
 
 MAX_LENGTH = 10_000
+MAX_DEPTH = 180  # operations in operations; sums are as deep as they are long
+BITS = 10_000  # of a whole number that an expression writes down
 
 _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)""")
 
@@ -91,19 +93,55 @@ def parse(expr: str) -> tuple[ast.Expression, dict[str, str]]:
     """Parse an expression of a formula; `ArgumentError` where it is not one Python expression."""
     code, aliases = dequote(expr)
     if len(code) > MAX_LENGTH:
-        raise ArgumentError(f"formula: an expression of {len(code)} characters is longer than {MAX_LENGTH}.")
+        raise TooLargeError(
+            f"formula: an expression of {len(code)} characters is longer than {MAX_LENGTH}: `{expr:.60}...`."
+        )
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ArgumentError(
-            f"formula: `{expr}` is not an expression that Python can read ({error})."
+            f"formula: `{expr:.200}` is not an expression that Python can read ({error})."
         ) from None
+    _check_depth(tree, expr)
+    _check_numbers(tree, expr)
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
             raise ArgumentError(
                 f"formula: `{expr}` uses ^, which is no power inside an expression; write ** instead."
             )
     return tree, aliases
+
+
+def _check_numbers(tree: ast.AST, expr: str) -> None:
+    """Raise `TooLargeError` where an expression writes down a whole number beyond all measure, as 9**9**9."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift) and _bits(node) > BITS:
+            raise TooLargeError(f"formula: `{expr:.80}`: {ast.unparse(node):.60} is too large a number.")
+
+
+def _bits(node: ast.AST) -> float:
+    """Size of a whole number made of numbers; 0 where a node is none."""
+    if isinstance(node, ast.Constant):
+        return node.value.bit_length() if type(node.value) is int else 0
+    if isinstance(node, ast.UnaryOp):
+        return _bits(node.operand)
+    if not isinstance(node, ast.BinOp) or not (left := _bits(node.left)):
+        return 0
+    right = _bits(node.right)
+    if isinstance(node.op, ast.Pow | ast.LShift):
+        most = 2.0 ** min(right, 60)
+        return left * most if isinstance(node.op, ast.Pow) else left + most
+    return left + right if isinstance(node.op, ast.Mult) else max(left, right) + 1
+
+
+def _check_depth(tree: ast.AST, expr: str) -> None:
+    """Raise `TooLargeError` where an expression is nested more deeply than Python's own tools can follow."""
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise TooLargeError(f"formula: `{expr:.60}...` is nested, or continued, more than {MAX_DEPTH} operations deep.")
 
 
 def names(expr: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from interface_meta import override
 from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, caller
 from neuralstat.formula import expressions, frames, splines
 from neuralstat.formula.harmless import check_harmless
+from neuralstat.formula.operators import parser
 from neuralstat.formula.state import MatrixState, Scope, TermState
 
 _OWN = {"bs": splines.bs}
@@ -155,10 +156,13 @@ def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
         If formulaic cannot read it, or reads several parts.
     """
     try:
-        formula = Formula(text, _context={"__formulaic_variables_available__": list(columns)})
+        known = {"__formulaic_variables_available__": list(columns)}
+        formula = Formula(text, _parser=parser(), _nested_parser=parser(), _context=known)
+    except NeuralStatError:
+        raise
     except Exception as error:  # formulaic lets several kinds of exception through for malformed text
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentError(f"formula: the right-hand side {text!r} cannot be read ({reason}).") from error
+        raise ArgumentError(f"formula: the right-hand side {text!r:.300} cannot be read ({reason}).") from error
     if not isinstance(formula, SimpleFormula):
         raise ArgumentError(f"formula: the right-hand side {text!r} has several parts; `|` is not supported.")
     return list(formula)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from neuralstat.errors import ArgumentError
 from neuralstat.formula import expressions
+from neuralstat.formula.bounds import check_text
 
 _TOKEN = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|(==|!=|<=|>=|\*\*|.)""", re.DOTALL)
 _OPEN, _CLOSE = "([{", ")]}"
@@ -61,6 +62,7 @@ def split_sides(formula: str) -> tuple[str, str]:
     """
     if not isinstance(formula, str):
         raise ArgumentError(f"formula must be a string such as 'y ~ x', not {type(formula).__name__}.")
+    check_text(formula)
     tildes = [position for position, token in _top_level(formula) if token == "~"]
     if len(tildes) != 1:
         raise ArgumentError(f"formula must have one '~' between response and covariates, got {formula!r}.")

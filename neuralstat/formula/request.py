@@ -12,6 +12,7 @@ from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
 from neuralstat.formula.derived import Derived, derive, warn_gaps
 from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
+from neuralstat.formula.state import Scope, StoredText
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor
 
 _DOT = re.compile(r"(?<![\w.`])\.(?![\w.`])")
@@ -36,6 +37,13 @@ class Request:
     tensors: tuple[Tensor, ...] = ()
     derived: tuple[Derived, ...] = ()
     edges: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    trusted: bool = True
+
+    @property
+    def scope(self) -> Scope:
+        """The names that expressions may read."""
+        plain = () if self.trusted else tuple(name for name, value in self.context.items() if not callable(value))
+        return Scope(self.context, plain, self.trusted)
 
 
 @dataclass(frozen=True)
@@ -75,17 +83,18 @@ def formula_request(formula: str, data: Any, options: Options, context: Mapping[
     if context is not None and not isinstance(context, Mapping):
         raise ArgumentError(f"context must be a mapping of names to values, not {type(context).__name__}.")
     left, right = split_sides(formula)
+    trusted = not isinstance(formula, StoredText)
     frame = frames.as_frame(data)
     columns = tuple(frame.columns)
     responses = parse_responses(left, columns, right)
     terms, offsets = _right_side(right, responses, columns, options)
-    made = _Derivation(frame, dict(context or {}))
+    made = _Derivation(frame, dict(context or {}), trusted)
     responses = tuple(made.response(r) for r in responses)
     tabular, tensors = made.split(terms)
     warn_gaps(made.raw, tuple(made.found.values()))
     frame = made.frame
     return Request(formula, left, responses, tabular, offsets, frame, frame, made.context, tensors,
-                   tuple(made.found.values()), made.edges)  # fmt: skip
+                   tuple(made.found.values()), made.edges, trusted)  # fmt: skip
 
 
 def array_request(endog: Any, exog: Any, options: Options) -> Request:
@@ -125,8 +134,8 @@ def array_request(endog: Any, exog: Any, options: Options) -> Request:
 class _Derivation:
     """The columns that a formula makes: found once, added to the table."""
 
-    def __init__(self, frame: pd.DataFrame, context: dict[str, Any]) -> None:
-        self.raw, self.frame, self.context = frame, frame, context
+    def __init__(self, frame: pd.DataFrame, context: dict[str, Any], trusted: bool) -> None:
+        self.raw, self.frame, self.context, self.trusted = frame, frame, context, trusted
         self.found: dict[str, Derived] = {}
         self.edges = np.zeros(len(frame), bool)
 
@@ -135,7 +144,7 @@ class _Derivation:
         name = expressions.display(expr)
         if name in self.found:
             return self.found[name]
-        made = derive(expr, self.raw, self.context)
+        made = derive(expr, self.raw, self.context, self.trusted)
         if made is None:
             return None
         derived, values = made

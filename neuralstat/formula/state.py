@@ -54,6 +54,12 @@ class MatrixState:
     levels: dict[str, tuple[str, list[Any] | None]]
 
 
+class StoredText(str):
+    """A formula that was read from a file: whatever it says, only harmless expressions of it are evaluated."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Scope:
     """Where the names of expressions come from, besides the data.

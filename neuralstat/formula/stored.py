@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from neuralstat.errors import ArgumentError, FileFormatError
+from neuralstat.errors import ArgumentError, FileFormatError, NeuralStatError
 from neuralstat.formula import expressions
+from neuralstat.formula.bounds import LEAST, check_expression
 from neuralstat.formula.derived import FUNCTIONS, WINDOWS, Derived
 from neuralstat.formula.harmless import check_harmless
-from neuralstat.formula.parse import ResponseTerm
+from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
 from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
 from neuralstat.formula.spec import Spec
-from neuralstat.formula.state import MatrixState, TermState
+from neuralstat.formula.state import MatrixState, StoredText, TermState
 from neuralstat.formula.tensors import Tensor
 
 FORMAT = "neuralstat-formula-1"
@@ -93,8 +94,10 @@ def from_json(text: str) -> Spec:
         raise FileFormatError(f"the stored formula is damaged ({type(error).__name__}: {error}).") from None
     try:
         _check_expressions(spec, dict(spec.context))
-    except ArgumentError as error:
-        raise FileFormatError(str(error)) from None
+        _check_sizes(spec)
+        _check_formula(spec)
+    except NeuralStatError as error:
+        raise error if isinstance(error, FileFormatError) else FileFormatError(str(error)) from None
     return spec
 
 
@@ -121,7 +124,7 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
     )
     constants = _typed(plain["constants"], dict)
     spec = Spec(
-        formula=_optional(plain["formula"], str),
+        formula=None if plain["formula"] is None else StoredText(_typed(plain["formula"], str)),
         response=_typed(plain["response"], str),
         responses=tuple(
             ResponseTerm(_typed(a, str), _typed(b, str), _among(c, _METHODS))
@@ -208,6 +211,40 @@ def _check_expressions(spec: Spec, constants: dict[str, Any]) -> None:
         for expr, method in term.factors:
             if method == "literal":
                 _check_literal(expr)
+
+
+def _check_sizes(spec: Spec) -> None:
+    """Raise where an expression asks for more columns than it made at the fit, however few there are now."""
+    for term in spec.matrix.terms:
+        most = max(2 * len(term.columns), LEAST)
+        for expr, method in term.factors:
+            if method == "python":
+                check_expression(expr, most, {})
+
+
+def _check_formula(spec: Spec) -> None:
+    """Raise where the formula is not made of what was checked, or of other harmless expressions of the same columns.
+
+    The formula is what fits to other data begin with (`replace_head`); its expressions are in the terms already, so that a
+    formula with another one was changed.
+    """
+    if spec.formula is None:
+        return
+    from neuralstat.formula.matrix import parse_terms, with_attributes
+
+    left, right = split_sides(spec.formula)
+    known = {*_expressions(spec), *(d.name for d in spec.derived)}
+    raw = tuple(dict.fromkeys((*spec.covariates, *spec.offset_columns, *spec.response_columns,
+                               *(c for d in spec.derived for c in d.columns))))  # fmt: skip
+    texts = [r.expr for r in parse_responses(left, raw) if r.method == "python"]
+    for term in parse_terms(expressions.quote_dotted(right, raw), raw):
+        factors = with_attributes(term, raw).factors
+        texts += [f.expr for f in factors if f.eval_method.value == "python"]
+    for text in texts:
+        inner = expressions.offset_argument(text)
+        expr = text if inner is None else inner
+        if expr not in known and expressions.display(expr) not in known:
+            check_harmless(expr, raw, spec.constants)
 
 
 def _check_literal(expr: str) -> None:

@@ -131,9 +131,12 @@ def replace_head(
     if freeze is True:
         freeze = tuple(dict.fromkeys(name.rpartition("/")[0] for name in body))
     arguments = {**_carried(procedure.settings), "startweights": body, "freeze": freeze or None, **settings}
-    formula = procedure.formula if formula is None else formula
+    known = arguments.pop("context", None)
+    if formula is None:
+        formula = procedure.formula
+        known = procedure.design.spec.context if known is None else known
     if formula is not None:
-        source = Source(formula, data, context=arguments.pop("context", None))
+        source = Source(formula, data, context=known)
     elif isinstance(data, tuple | list) and len(data) == 2:
         source = Source(None, *data)
     else:

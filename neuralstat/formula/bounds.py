@@ -1,0 +1,147 @@
+"""Bounds of formulas, before they are expanded: length, depth, powers, numbers of terms and of columns."""
+
+import ast
+import math
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from neuralstat.checks.memory import check_size
+from neuralstat.checks.values import shown
+from neuralstat.errors import TooLargeError
+from neuralstat.formula import expressions
+
+LENGTH = 100_000  # characters of a formula
+DEPTH = 60  # brackets in brackets
+POWER = 100  # of terms, as in (x + z)**2
+TERMS = 100_000  # that products of terms may make
+LEAST = 100  # columns or rows that a term may ask for, however few rows there are
+COPIES = 24  # bytes that a number of the matrix takes, with its copies
+
+#: Arguments of transforms that must not be beyond the number of rows: position and name.
+_OF_ROWS: dict[str, tuple[tuple[int, str], ...]] = {
+    "poly": ((1, "degree"),), "bs": ((1, "df"), (3, "degree")), "cr": ((1, "df"),), "cs": ((1, "df"),), "cc": ((1, "df"),),
+    "lag": ((1, "k"),), "lags": ((1, "k"), (2, "start")), "leads": ((1, "k"), (2, "start")), "window": ((1, "h"),),
+}  # fmt: skip
+_OF_MEMORY: dict[str, tuple[tuple[int, str], ...]] = {"hashed": ((1, "levels"),), "sequences": ((1, "length"),)}
+_ARITHMETIC: dict[type, Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
+    ast.FloorDiv: operator.floordiv,
+}  # fmt: skip
+
+
+def check_text(formula: str) -> None:
+    """Raise `TooLargeError` where a formula is longer, or nested deeper, than one may be."""
+    if len(formula) > LENGTH:
+        raise TooLargeError(
+            f"formula: {shown(formula)} has {len(formula)} characters, more than {LENGTH}; write '.' for so many columns, "
+            "or give arrays."
+        )
+    depth = 0
+    for k, character in enumerate(formula):
+        depth += (character in "([{") - (character in ")]}")
+        if depth > DEPTH:
+            near = formula[max(k - 20, 0) : k + 20]
+            raise TooLargeError(f"formula: brackets are nested more than {DEPTH} deep at {shown(near)}.")
+
+
+def check_power(base: Iterable[Any], power: int) -> None:
+    """Raise `TooLargeError` where terms are raised to a power that none needs."""
+    if power > POWER:
+        said = " + ".join(map(str, base))
+        raise TooLargeError(f"formula: ({said:.60})**{shown(power)}: the power must be at most {POWER}.")
+
+
+def check_terms(count: int, left: Sequence[Any], symbol: str, right: Sequence[Any]) -> None:
+    """Raise `TooLargeError` where an operator would make more terms than can be."""
+    if count > TERMS:
+        first, second = (str(terms[0]) + (" + ..." if len(terms) > 1 else "") for terms in (left, right))
+        raise TooLargeError(
+            f"formula: ({first:.60}){symbol}({second:.60}) would make {count} terms, more than {TERMS}: fewer columns, or "
+            "a lower power."
+        )
+
+
+def requests(expr: str, context: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Calls in an expression that ask for a number of columns or rows: the function, the call, the number."""
+    tree, _ = expressions.parse(expr)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id in context:
+            continue
+        function = node.func.id
+        for position, name in (*_OF_ROWS.get(function, ()), *_OF_MEMORY.get(function, ())):
+            said = next((k.value for k in node.keywords if k.arg == name), None)
+            if said is None and position < len(node.args):
+                said = node.args[position]
+            value = None if said is None else _whole(said, context)
+            if value is not None:
+                yield function, ast.unparse(node), abs(value)
+
+
+def _whole(node: ast.AST, context: Mapping[str, Any]) -> int | None:
+    """The whole number that a number, a name or arithmetic with them stands for; None where it is something else."""
+    if isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in context):
+        value = node.value if isinstance(node, ast.Constant) else context[node.id]
+        if isinstance(value, float) and math.isfinite(value):
+            value = int(value)
+        return value if isinstance(value, int) else None
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _whole(node.operand, context)
+        return None if value is None else -value
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        left, right = _whole(node.left, context), _whole(node.right, context)
+        if left is None or right is None or (isinstance(node.op, ast.Pow) and not 0 <= right < 1000):
+            return None
+        return None if isinstance(node.op, ast.FloorDiv) and right == 0 else _ARITHMETIC[type(node.op)](left, right)
+    return None
+
+
+def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
+    """How many columns an expression asks for, as far as its numbers say it: 1 where they do not.
+
+    Raises
+    ------
+    TooLargeError
+        Where it asks for more columns or rows than the n rows can carry, or the memory at hand can hold.
+    """
+    most = 1
+    for function, call, value in requests(expr, context):
+        if function in _OF_ROWS and value > max(n, LEAST):
+            raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)}, but there are {n} rows.")
+        check_size(value * max(n, 1), f"formula: `{call:.80}` asks for {shown(value)} columns of {n} rows", COPIES)
+        most = max(most, 1 if function == "lag" else value)
+    return most
+
+
+def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], context: Mapping[str, Any]) -> None:
+    """Raise `TooLargeError` where terms would make more columns than rows can carry, or memory can hold.
+
+    Parameters
+    ----------
+    terms : sequence of formulaic's Term
+    n : int
+        Rows.
+    levels : mapping of str to int
+        How many values the columns have that are, or may be made, factors.
+    context : mapping
+        The caller's names.
+    """
+    total, largest, widest = 0, 0, ""
+    for term in terms:
+        columns = 1
+        for factor in term.factors:
+            if factor.eval_method.value == "lookup":
+                columns *= levels.get(factor.expr, 1)
+            elif factor.eval_method.value == "python":
+                asked = check_expression(factor.expr, n, context)
+                made = [levels.get(name, 1) for name in expressions.names(factor.expr)] if _codes(factor.expr) else ()
+                columns *= max((asked, *made))
+        total += columns
+        if columns > largest:
+            largest, widest = columns, str(term)
+    check_size(total * max(n, 1), f"formula: {total} columns for {n} rows, {largest} of them of `{widest:.80}`", COPIES)
+
+
+def _codes(expr: str) -> bool:
+    """Whether an expression makes a factor of what it reads."""
+    return "C" in expressions.called(expr)
