@@ -12,16 +12,20 @@ import pandas as pd
 
 from ..api import NeuralNet, neuralnet
 from ..assessment import RISK, risk
-from ..checks import check_choice, check_hidden, check_int
-from ..df import found
+from ..checks import arguments as kinds
+from ..checks import check_choice
+from ..checks.arguments import FLAG, NONE, POSITIVE, RANDOM_STATE, arguments
+from ..df import DF, found
 from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, FitWarning, NeuralStatWarning
 from ..formula import frames
 from ..inference.diagnose import warn_severe
 from ..likelihood.criteria import CRITERIA, noise_variance
-from ..network.penalties import Penalty, decay
+from ..network.penalties import Penalty
 from ..plots.selection import plot_selection
 from ..results import NeuralNetResults
 from ..seeds import seed_sequence
+from ..training.interrupts import passed_on
+from .candidates import DECAY, architectures, check_options, layered, of_risk, penalties
 from .terms import Scope, Term, Whole
 
 if TYPE_CHECKING:
@@ -109,7 +113,7 @@ class _Search:
         if candidate not in self.fits:
             own = candidate.hidden
             shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), passed_on():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # `path` counts them
                 warnings.simplefilter("ignore", FitWarning)  # of the one that is selected it is said
                 self.fits[candidate] = neuralnet(
@@ -131,7 +135,7 @@ class _Search:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             try:
-                if self.criterion in RISK and self.criterion != "gcv" and self.criterion != "cp":
+                if of_risk(self.criterion):
                     estimate = self._risk(fit, self.criterion)
                     value, se = float(estimate), estimate.se
                     d = float(estimate.details.get("df", np.nan))
@@ -171,6 +175,13 @@ class _Search:
         return candidates[at], values[at]
 
 
+@arguments(
+    hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
+    penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
+    inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK), df=kinds.Anything("a method of df", *DF),
+    rule=kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1), average=FLAG, sigma=NONE | POSITIVE,
+    criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
+)  # fmt: skip
 def select(
     formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
     inputs: bool = False, criterion: str = "aicc", df: Any = "jacobian", rule: str = "min", direction: str = "backward",
@@ -244,19 +255,19 @@ def select(
     >>> ns.select("y ~ x", data, hidden=[0, 1], algorithm="lm", random_state=1).best.settings.hidden
     (1,)
     """
+    check_choice(df, "df", tuple(DF))
     check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
-    check_choice(rule, "rule", RULES)
-    check_choice(direction, "direction", DIRECTIONS)
-    check_choice(inputs, "inputs", (True, False))
-    check_choice(average, "average", (True, False))
+    if df != "jacobian" and (criterion == "tic" or of_risk(criterion)):
+        raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
+    check_options(criterion, df, criterion_options or {})
     if rule == "1se" and criterion not in RISK:
         raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, RISK))}.")
     for name in ("formula", "data", "context"):
         if name in settings:
             raise ArgumentError(f"select takes no argument {name!r} besides its own.")
-    named = _layered(layers, hidden, inputs)
-    grid = [(h, p) for h in named or _architectures(hidden) for p in _penalties(penalty, decay)]
-    settings["rep"] = check_int(rep, "rep", 1)
+    named = layered(layers, hidden, inputs)
+    grid = [(h, p) for h in named or architectures(hidden) for p in penalties(penalty, decay)]
+    settings["rep"] = rep
     scope: Scope | Whole
     if named:  # one formula: its rows are the same for all candidates
         frame, scope = frames.as_frame(data), Whole(formula)
@@ -281,47 +292,6 @@ def select(
             hiddens = grid if found else [((), p) for p in dict.fromkeys(p for _, p in grid)]
             search.best([Candidate(found, h, p) for h, p in hiddens], "grid again")
     return _finish(search, rule)
-
-
-def _architectures(hidden: Any) -> list[tuple[int, ...]]:
-    many = hidden if isinstance(hidden, list | range | np.ndarray) else [hidden]
-    found = [check_hidden(tuple(h) if isinstance(h, list) else h) for h in many]
-    if not found:
-        raise ArgumentError("hidden: no candidates were given.")
-    return list(dict.fromkeys(found))
-
-
-def _layered(layers: Any, hidden: Any, inputs: bool) -> dict[str, Any]:
-    """Candidates of layers by name; none where the networks are dense."""
-    if layers is None:
-        return {}
-    if not (isinstance(hidden, int) and hidden == 1):
-        raise ArgumentError("give hidden or layers, not both.")
-    if inputs:
-        raise ArgumentError("inputs=True chooses terms of dense networks; with layers= compare formulas one by one.")
-    if not isinstance(layers, Mapping):
-        if not isinstance(layers, list | tuple) or not all(isinstance(own, list | tuple) for own in layers):
-            raise ArgumentError("layers must be a dict or a list of sequences of layers, the candidates.")
-        layers = {f"layers {k}": own for k, own in enumerate(layers, start=1)}
-    if not layers or not all(isinstance(name, str) for name in layers):
-        raise ArgumentError("layers: candidates must have texts as names, and there must be one at least.")
-    return dict(layers)
-
-
-def _penalties(penalty: Any, strengths: Any) -> list[Penalty | None]:
-    if strengths is not None:
-        if penalty is not None:
-            raise ArgumentError("give penalty or decay, not both.")
-        many = np.atleast_1d(np.asarray(strengths, dtype=object)).tolist()
-        found: list[Penalty | None] = [None if s in (0, None) else decay(s) for s in many]
-    else:
-        found = list(penalty) if isinstance(penalty, list | tuple) else [penalty]
-    if not found:
-        raise ArgumentError("penalty: no candidates were given.")
-    for p in found:
-        if p is not None and not isinstance(p, Penalty):
-            raise ArgumentError(f"penalty must be made by decay(), l1(), ... or be a list of them, got {p!r}.")
-    return list(dict.fromkeys(found))
 
 
 def _prepare(formula: str, data: Any, settings: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame, Scope]:

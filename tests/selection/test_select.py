@@ -11,6 +11,7 @@ import pytest
 import raw
 
 import neuralstat as ns
+from neuralstat.assessment import RISK
 from neuralstat.errors import ArgumentError, DfError
 
 LINEAR = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9, "rep": 1}
@@ -121,7 +122,7 @@ def test_every_criterion_sees_the_curve(wave, criterion):
     assert (found.sigma is not None) == needed
     if needed:  # of the larger model, for both
         assert found.sigma == pytest.approx(0.1, rel=0.3) and "largest model" in found.sigma_source
-    if criterion in ns.select.__globals__["RISK"]:
+    if criterion in RISK:
         direct = ns.risk(found.best, criterion, random_state=1, **OPTIONS.get(criterion, {}),
                          **({"sigma": found.sigma} if needed else {}))  # fmt: skip
         assert found.path["criterion"].min() == pytest.approx(float(direct), rel=1e-9)
