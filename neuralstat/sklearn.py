@@ -1,7 +1,7 @@
 """Estimators for scikit-learn: `NeuralNetRegressor` and `NeuralNetClassifier`.
 
 They work in pipelines, grid searches and cross-validation; what was fitted is a `NeuralNetResults` in
-``results_``, with its summary, plots and diagnostics.
+``results_``, with its summary, plots and diagnostics. Ctrl-C ends a fit with KeyboardInterrupt, so that searches end with it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from .api import NeuralNet
 from .network.penalties import decay as weight_decay
 from .results import NeuralNetResults
+from .training.interrupts import passed_on
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
@@ -142,7 +143,8 @@ class _NeuralNetEstimator(BaseEstimator):
             family=family,
         )
         model.design = _population_scaling(model.design)
-        self.results_ = model.fit()
+        with passed_on():  # a search or validation around it must not go on with half a fit
+            self.results_ = model.fit()
         self.n_iter_ = int(self.results_.fit.steps.max())
 
     def _frame(self, x: np.ndarray) -> pd.DataFrame:

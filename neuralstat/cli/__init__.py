@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError, NeuralStatError
+from ..training.interrupts import noted
 
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as shells report SIGINT and SIGPIPE
 
@@ -77,19 +78,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 for an error, in one line on stderr; 130 after Ctrl-C; 141 where the reader of the output left.
         Wrong usage ends the process with 2.
     """
-    arguments = parser().parse_args(argv)
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        warnings.showwarning = _show_warning  # type: ignore[assignment]
+    with warnings.catch_warnings(), noted() as pressed:
         try:
+            arguments = parser().parse_args(argv)
+            warnings.simplefilter("default")
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             code = _run(arguments)
             sys.stdout.flush()
-            return code
+            return INTERRUPTED if pressed and code else code
         except BrokenPipeError:
             # what is left in the buffer has no reader; without this Python complains once more at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE
         except KeyboardInterrupt:
+            return _fail("interrupted", INTERRUPTED)
+        except Exception:
+            if not pressed:  # extension modules make other errors of Ctrl-C while they are imported
+                raise
             return _fail("interrupted", INTERRUPTED)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import NeuralStatWarning
+from ..training.interrupts import passed_on
 
 if TYPE_CHECKING:
     from ..results import NeuralNetResults
@@ -25,7 +26,8 @@ def _data() -> pd.DataFrame:
 def _fit(formula: str, **settings: Any) -> NeuralNetResults:
     from ..api import neuralnet
 
-    return neuralnet(formula, _data(), hidden=2, stepmax=3, random_state=1, n_jobs=1, **settings)
+    with passed_on():
+        return neuralnet(formula, _data(), hidden=2, stepmax=3, random_state=1, n_jobs=1, **settings)
 
 
 def _inference(fit: NeuralNetResults) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..df.sigma import difference_sigma
 from ..errors import ArgumentError
+from ..training.interrupts import passed_on
 from .estimators import Estimator, Work
 from .fits import OK, Fits, failure
 from .problems import Cell
@@ -180,7 +181,8 @@ def run_chunk(packed: np.ndarray, name: str, chunk: Chunk) -> tuple[Chunk, dict[
     if name not in _plans:
         _plans.clear()
         _plans[name] = pickle.loads(packed.tobytes())
-    return chunk, _plans[name].run(chunk)
+    with passed_on():  # what an interrupt cut short is no result
+        return chunk, _plans[name].run(chunk)
 
 
 def pack(plan: Plan) -> tuple[np.ndarray, str]:

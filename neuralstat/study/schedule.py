@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import NeuralStatWarning, caller
+from ..training.interrupts import passed_on
 from .plan import Chunk, Plan, empty, pack, run_chunk
 
 Take = Callable[[Chunk, dict[str, np.ndarray]], None]
@@ -32,10 +33,11 @@ class Schedule:
         """Run all; `take` gets every chunk as it is done. False after Ctrl-C."""
         left = self.chunks
         try:
-            while left:
-                suspects, left = self._together(left, take)
-                for chunk in suspects:
-                    self._alone(chunk, take)
+            with passed_on():
+                while left:
+                    suspects, left = self._together(left, take)
+                    for chunk in suspects:
+                        self._alone(chunk, take)
         except KeyboardInterrupt:
             return False
         return True

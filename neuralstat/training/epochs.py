@@ -195,6 +195,7 @@ def train_epochs(
     chunk: int | None = None,
     seeds: np.random.SeedSequence | None = None,
     device: str = "cpu",
+    stop: threading.Event | None = None,
 ) -> Fit:
     """Train every network of a stack for some epochs.
 
@@ -222,6 +223,8 @@ def train_epochs(
         Kept in checkpoints.
     device : str
         "cpu", "cuda" or "cuda:<number>".
+    stop : Event, optional
+        Set after Ctrl-C.
 
     Returns
     -------
@@ -248,7 +251,7 @@ def train_epochs(
     saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds)
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
-    stop, lock = threading.Event(), threading.Lock()
+    stop, lock = threading.Event() if stop is None else stop, threading.Lock()
     finished = np.zeros(state.steps.size, bool)
     by_epoch = bool(training.callbacks) or saver is not None or training.augment is not None
 
@@ -304,6 +307,8 @@ def train_epochs(
             change=None if changed is None else lambda b: change(b, changed),
         ).run()  # fmt: skip
         finished[:] = True
+        if np.any(state.status == cpu.RUNNING):
+            stop.set()
     state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED
     for b in np.flatnonzero(~finished):
         finish(int(b))

@@ -123,6 +123,7 @@ def polish(first: Fit, then: Fit, threshold: float) -> Fit:
         for name in ("theta", "loss", "reached", "status")
     }  # fmt: skip
     both["status"] = np.where(both["reached"] <= threshold, cpu.CONVERGED, both["status"])
+    both["status"] = np.where(then.status == cpu.INTERRUPTED, cpu.INTERRUPTED, both["status"])
     trace = [
         (np.append(s, t + s[-1] if s.size else t), np.append(e, f))
         for (s, e), (t, f) in zip(first.trace, then.trace, strict=True)
@@ -149,5 +150,7 @@ def joined(first: Fit, at: np.ndarray, then: Fit) -> Fit:
         if then.loss[k] <= first.loss[b] or then.reached[k] <= first.reached[b]:
             for name in ("theta", "loss", "reached", "status"):
                 parts[name][b] = getattr(then, name)[k]
+        elif then.status[k] == cpu.INTERRUPTED:
+            parts["status"][b] = cpu.INTERRUPTED
     name = f"{first.algorithm}, then {then.algorithm}"
     return replace(first, **parts, trace=trace, seconds=first.seconds + then.seconds, algorithm=name)

@@ -7,6 +7,7 @@ weights (degrees of freedom, bootstrap, folds, studies) run the same procedure.
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
 from ..seeds import children, seed_sequence
-from . import exact
+from . import exact, interrupts
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
@@ -138,28 +139,33 @@ class Procedure:
     # training ----------------------------------------------------------------------------------------------
 
     def run(self) -> Fit:
-        """Train all repetitions."""
+        """Train all repetitions, for the user: after Ctrl-C those that still ran are flagged "interrupted"."""
         kind = "dense layers" if self.network.dense else "these layers"
         rule = self.settings.algorithm if isinstance(self.settings.algorithm, str) else self.settings.algorithm.name
         with compile_notice(f"{kind} and algorithm {str(rule)!r}", DENSE if self.network.dense else LAYERED):
-            return self.run_from(self.start(), self.masks[1])
+            return self.run_from(self.start(), self.masks[1], owner=interrupts.owned())
 
-    def run_from(self, start: np.ndarray, free: np.ndarray) -> Fit:
-        """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained."""
+    def run_from(self, start: np.ndarray, free: np.ndarray, *, owner: bool = False) -> Fit:
+        """Train all repetitions from start weights (B, P) in internal units; `free` (P,) are those that are trained.
+
+        After Ctrl-C the owner of the result gets what there is, flagged "interrupted"; in parts of larger calculations it
+        passes through as KeyboardInterrupt. So it is in all that trains here.
+        """
         design, settings = self.design, self.settings
         if settings.minibatch:
-            return self._run_epochs(start, free)
+            return self._run_epochs(start, free, owner)
         data = make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
         with Lifesign(settings, self.network) as lifesign:
             fit = self.train(
-                data, start, free, settings.n_jobs, keep=settings.keep, watch=lifesign.watch, chunk=lifesign.chunk
-            )
+                data, start, free, settings.n_jobs, keep=settings.keep, watch=lifesign.watch, chunk=lifesign.chunk,
+                owner=owner,
+            )  # fmt: skip
             lifesign.finish(fit)
         return fit
 
     def train(
         self, data: Any, start: np.ndarray, free: np.ndarray, n_jobs: int | None, *, keep: int | None = None,
-        stepmax: int | None = None, watch: Any = None, chunk: int | None = None,
+        stepmax: int | None = None, watch: Any = None, chunk: int | None = None, owner: bool = False,
     ) -> Fit:  # fmt: skip
         """Train a stack on all observations of `data`, as the settings say.
 
@@ -176,27 +182,37 @@ class Procedure:
             Of the settings unless given.
         watch, chunk : optional
             See `train.train`.
+        owner : bool
+            Whether to return what there is after Ctrl-C.
         """
         settings, network, n_free = self.settings, self.network, int(np.atleast_2d(free).sum(axis=1).max())
         if settings.exact and self.exactly:
             return exact.train_exactly(network, data, start, free, self.penalty)
         algorithm, chosen = self.algorithm(n_free)
         most, limit = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
-        budget = self._budget(most)
+        budget, stop = self._budget(most), threading.Event()
         same: dict[str, Any] = {
             "penalty": self.penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
+            "stop": stop,
         }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm, threshold=limit, tol=settings.tol, keep=keep, stepmax=budget, **same
         )
         if chosen:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
-        if settings.polish or settings.exact:
+        polished, left = settings.polish or settings.exact, budget < most and np.any(fit.status == cpu.STEPMAX)
+        if stop.is_set():  # what another algorithm would have gone on with is not finished either
+            _stopped(owner)
+            unfinished = np.full(fit.status.shape, polished) | (left & (fit.status == cpu.STEPMAX))
+            return replace(fit, status=np.where(unfinished, cpu.INTERRUPTED, fit.status))
+        if polished:
             second = OPTIMIZERS[self._pick(n_free)]()
             then = train(network, data, fit.theta, free, second, threshold=min(limit, POLISHED), stepmax=most, **same)
-            return polish(fit, then, limit)
-        if budget < most and np.any(fit.status == cpu.STEPMAX):
-            return self._finish(fit, data, len(start), most - budget, same)
+            fit = polish(fit, then, limit)
+        elif left:
+            fit = self._finish(fit, data, len(start), most - budget, same)
+        if stop.is_set():
+            _stopped(owner)
         return fit
 
     def _budget(self, stepmax: int) -> int:
@@ -264,7 +280,7 @@ class Procedure:
             None if settings.stepmax == STEPMAX else settings.stepmax, settings.augment,
         )  # fmt: skip
 
-    def _run_epochs(self, start: np.ndarray, free: np.ndarray) -> Fit:
+    def _run_epochs(self, start: np.ndarray, free: np.ndarray, owner: bool) -> Fit:
         design, settings, training = self.design, self.settings, self.training
         if training.augment is not None and design.scaling is not None and design.scaling.of_inputs:
             raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
@@ -272,14 +288,14 @@ class Procedure:
         rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
         with EpochLifesign(settings, self.network, training.epochs) as lifesign:
             fit = self.train_epochs(
-                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch
+                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch, owner=owner
             )
             lifesign.finish(fit)
         return fit
 
     def train_epochs(
         self, rows: Rows, start: np.ndarray, free: np.ndarray, n_jobs: int | None, training: Training,
-        validation: Rows | None, watch: Any = None,
+        validation: Rows | None, watch: Any = None, owner: bool = False,
     ) -> Fit:  # fmt: skip
         """Train a stack by epochs; network b sees the observations in the order of repetition ``b % rep``.
 
@@ -293,12 +309,24 @@ class Procedure:
         training : Training
         validation : Rows or None
         watch : callable, optional
+        owner : bool
+            Whether to return what there is after Ctrl-C.
         """
         penalty = self.penalty  # steps go along the mean error: the same objective, divided by n
         if penalty is not None:
             penalty = per_observation(penalty, 1 / rows.inputs.shape[0])
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
-        return train_epochs(
+        stop = threading.Event()
+        fit = train_epochs(
             self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
-            penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device,
+            penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device, stop=stop,
         )  # fmt: skip
+        if stop.is_set():
+            _stopped(owner)
+        return fit
+
+
+def _stopped(owner: bool) -> None:
+    """After Ctrl-C: parts of larger calculations end here."""
+    if not owner:
+        raise KeyboardInterrupt

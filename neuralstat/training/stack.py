@@ -96,7 +96,7 @@ def fan_out(
     run: Callable[[int], None], which: list[int], stack: Stack, n_threads: int, stop: threading.Event,
     watch: Callable[[Stack], None] | None,
 ) -> None:  # fmt: skip
-    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop."""
+    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop: `stop` is set then."""
     b = len(which)
     if b == 0:
         return
@@ -111,8 +111,8 @@ def fan_out(
             first.set()
 
     with ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
-        futures = [pool.submit(task, k) for k in range(b)]
         try:
+            futures = [pool.submit(task, k) for k in range(b)]
             for future in futures:
                 while True:
                     try:
@@ -125,8 +125,7 @@ def fan_out(
                 watch(stack)
         except KeyboardInterrupt:
             stop.set()
-            for future in futures:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
         except BaseException:
             stop.set()
             raise

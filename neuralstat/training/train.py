@@ -72,6 +72,7 @@ def train(
     watch: Callable[[Stack], None] | None = None,
     chunk: int | None = None,
     device: str = "cpu",
+    stop: threading.Event | None = None,
 ) -> Fit:
     """Train every network of a stack until it converges.
 
@@ -101,6 +102,8 @@ def train(
         Steps per compiled call; measured where not given.
     device : str
         "cpu", "cuda" or "cuda:<number>".
+    stop : Event, optional
+        Set after Ctrl-C.
 
     Returns
     -------
@@ -117,13 +120,15 @@ def train(
     net, dtype = network.net(penalty), data.x.dtype
     stack = Stack(np.asarray(start, dtype=dtype), free)
     rules = (float(threshold), tol, int(stepmax))
-    ran_on = "cpu"
+    ran_on, stop = "cpu", threading.Event() if stop is None else stop
     if device == "cpu":
-        _train_here(net, data, algorithm, rules, stack, keep, threads(n_jobs), watch, chunk)
+        _train_here(net, data, algorithm, rules, stack, keep, threads(n_jobs), watch, chunk, stop)
     else:
         if keep is not None and keep < stack.steps.size:
             raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
         ran_on = _train_on_device(net, data, algorithm, rules, stack, device, watch, chunk)
+        if np.any(stack.status == cpu.RUNNING):
+            stop.set()
     stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
     if algorithm.name == "backprop":  # the step that overflowed is taken back
         lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
@@ -150,10 +155,10 @@ def _train_on_device(
 
 def _train_here(
     net: cpu.Net, data: cpu.Data, algorithm: Any, rules: Rules, stack: Stack, keep: int | None, workers: int,
-    watch: Watch | None, chunk: int | None,
+    watch: Watch | None, chunk: int | None, stop: threading.Event,
 ) -> None:  # fmt: skip
     """Train a stack on threads, a network on each; on all of them together where networks are few and rows many."""
-    stop, everyone = threading.Event(), list(range(stack.steps.size))
+    everyone = list(range(stack.steps.size))
     pruning = keep is not None and keep < len(everyone)
     shared = data.x.shape[1] > cpu.PARTITION and len(everyone) < workers and data.rows.shape[1] == 0
     if shared and not pruning and algorithm.name in rprop.CODES:
