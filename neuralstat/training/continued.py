@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
 from ..seeds import seed_sequence
+from . import interrupts
 from .epoch_settings import ARGUMENTS
 from .model import Source, merge_settings
 from .procedure import Procedure
@@ -63,7 +64,7 @@ def update(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple
     following = replace(procedure, settings=merged, seeds=_seeds(procedure.seeds, settings.get("random_state")))
     free = following.masks[1]
     following = replace(following, validation=_validation_rows(procedure, merged, settings))
-    return following, following.run_from(fit.theta.astype(np.float64), free)
+    return following, following.run_from(fit.theta.astype(np.float64), free, owner=interrupts.owned())
 
 
 def _seeds(seeds: np.random.SeedSequence, random_state: Any) -> np.random.SeedSequence:
