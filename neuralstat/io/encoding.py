@@ -110,6 +110,8 @@ class Writer:
     def index(self, index: pd.Index, name: str) -> dict[str, Any]:
         """Encode an index with its names."""
         if isinstance(index, pd.MultiIndex):
+            if any(len(level) > len(index) for level in index.levels):
+                index = index.remove_unused_levels()
             return {
                 "kind": "multi",
                 "names": [self.value(n, name) for n in index.names],
@@ -157,9 +159,10 @@ class Writer:
 class Reader:
     """Inverts `Writer`; every method raises FileFormatError for what a `Writer` does not make."""
 
-    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+    def __init__(self, arrays: dict[str, np.ndarray], size: int = 2**20) -> None:
         self.arrays = arrays
         self.unread = set(arrays)
+        self._labels = size  # labels that ranges may still stand for: each has a byte somewhere in the file
 
     def array(
         self, entry: Any, dtype: str | None = None, shape: tuple[int | None, ...] | None = None
@@ -168,6 +171,8 @@ class Reader:
         key = entry.get("array") if isinstance(entry, dict) and set(entry) == {"array"} else None
         if not isinstance(key, str) or key not in self.arrays:
             raise FileFormatError(f"it lacks an array: {str(entry)[:60]}")
+        if key not in self.unread:
+            raise FileFormatError(f"array {key!r} is used twice")
         self.unread.discard(key)
         array = self.arrays[key]
         if dtype is not None and dtype not in (array.dtype.kind, array.dtype.str):
@@ -228,7 +233,11 @@ class Reader:
         return pd.MultiIndex(levels, codes, names=[self.value(n) for n in entry["names"]])
 
     def _range(self, entry: dict[str, Any], depth: int) -> pd.Index:
-        return pd.RangeIndex(*(_integer(entry[k]) for k in ("start", "stop", "step")))
+        made = range(*(_integer(entry[k]) for k in ("start", "stop", "step")))
+        self._labels -= len(made)
+        if self._labels < 0:
+            raise FileFormatError(f"it holds {len(made)} labels, more than it has bytes for")
+        return pd.RangeIndex(made)
 
     def _number(self, entry: dict[str, Any], depth: int) -> pd.Index:
         return pd.Index(self.array(entry["values"], None, (None,)))

@@ -11,17 +11,18 @@ import hashlib
 import json
 import os
 import platform
-import secrets
+import struct
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numba
 import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..errors import ArgumentError, FileFormatError
+from ..checks.arguments import PATH
+from ..checks.files import is_damage, open_regular, parse_json, replacing
+from ..errors import FileFormatError
 from ..fitted import Fitted, fitted_of
 from . import model as plain
 from .encoding import Reader, Writer, read_array, write_array
@@ -52,25 +53,15 @@ def save(fit: Any, path: str | os.PathLike[str]) -> None:
     --------
     read
     """
-    fitted = fitted_of(fit)
-    target = _path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot save to {target}: there is no folder {target.parent}")
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot save to {target}: it is a folder")
+    fitted, target = fitted_of(fit), PATH.check(path, "path")
     writer = Writer()
     model = plain.pack(fitted, writer)
     document = {"format": FORMAT, "version": VERSION, "saved": _provenance(fitted), "model": model}
     text = json.dumps(document, allow_nan=False)
-    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with zipfile.ZipFile(half, "x", zipfile.ZIP_STORED) as file:
-            file.writestr(zipfile.ZipInfo(MODEL, _EPOCH), text.encode())
-            for name, array in writer.arrays.items():
-                file.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), write_array(array))
-        os.replace(half, target)
-    finally:
-        half.unlink(missing_ok=True)
+    with replacing(target) as half, zipfile.ZipFile(half, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(zipfile.ZipInfo(MODEL, _EPOCH), text.encode())
+        for name, array in writer.arrays.items():
+            file.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), write_array(array))
 
 
 def read(path: str | os.PathLike[str]) -> Fitted:
@@ -94,34 +85,32 @@ def read(path: str | os.PathLike[str]) -> Fitted:
     OSError
         Where there is no such file, or it cannot be read.
     """
-    source = _path(path)
-    if not source.exists():
-        raise FileNotFoundError(f"there is no file {source}")
-    try:
-        return _read(source)
-    except FileFormatError as error:
-        raise FileFormatError(f"{source}: {error}") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileFormatError(f"{source}: not a saved fit, or damaged ({error})") from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{source}: damaged ({type(error).__name__}: {error})") from None
+    source = PATH.check(path, "path")
+    with open_regular(source) as file:
+        try:
+            return _read(file)
+        except FileFormatError as error:
+            raise FileFormatError(f"{source}: {error}") from None
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
+            raise FileFormatError(f"{source}: not a saved fit, or damaged ({str(error)[:200]})") from None
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{source}: damaged ({type(error).__name__}: {str(error)[:200]})") from None
+        except OSError as error:
+            if not is_damage(error):
+                raise
+            raise FileFormatError(f"{source}: not a saved fit, or damaged ({str(error)[:200]})") from None
 
 
-def _path(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise ArgumentError(f"path must be a file name (str or Path), got {path!r}.")
-    return Path(path)
-
-
-def _read(source: Path) -> Fitted:
+def _read(source: BinaryIO) -> Fitted:
+    size = source.seek(0, os.SEEK_END)
     with zipfile.ZipFile(source) as file:
-        members = _members(file, source.stat().st_size)
+        members = _members(file, size)
         if MODEL not in members:
             raise FileFormatError(f"not a saved fit: it lacks {MODEL}")
         document = _document(file.read(MODEL))
         _check_version(document)
         arrays = {name[:-4]: read_array(file.read(name), name) for name in members if name != MODEL}
-    reader = Reader(arrays)
+    reader = Reader(arrays, size)
     fitted = plain.unpack(document.get("model"), reader, document.get("saved"))
     if reader.unread:
         raise FileFormatError(f"it has members that do not belong to it: {', '.join(sorted(reader.unread))}")
@@ -145,13 +134,7 @@ def _members(file: zipfile.ZipFile, size: int) -> list[str]:
 
 
 def _document(raw: bytes) -> dict[str, Any]:
-    def constant(name: str) -> Any:
-        raise ValueError(f"{name} is not JSON")
-
-    try:
-        document = json.loads(raw.decode(), parse_constant=constant)
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{MODEL} is not JSON ({error})") from None
+    document = parse_json(raw, MODEL)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise FileFormatError(f"not a saved fit: {MODEL} does not have the format {FORMAT!r}")
     return document

@@ -252,7 +252,7 @@ def test_other_files(tmp_path, saved):
     refused(tmp_path / "a.npz", "lacks model.json")
     with pytest.raises(FileNotFoundError, match="there is no file"):
         ns.load(tmp_path / "nothing.nst")
-    with pytest.raises(ArgumentError, match="path must be a file name"):
+    with pytest.raises(ArgumentError, match="path must be a path"):
         ns.load(3)
 
 
@@ -410,7 +410,7 @@ def test_where(tmp_path):
         fit.save(tmp_path / "missing" / "fit.nst")
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         fit.save(tmp_path)
-    with pytest.raises(ArgumentError, match="path must be a file name"):
+    with pytest.raises(ArgumentError, match="path must be a path"):
         fit.save(None)
     fit.save(tmp_path / "fit.nst")
     before = (tmp_path / "fit.nst").read_bytes()
