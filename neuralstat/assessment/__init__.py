@@ -11,6 +11,7 @@ from typing import Any
 from ..checks import shown
 from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, Choice, arguments
 from ..errors import ArgumentError
+from ..training.interrupts import passed_on
 from . import penalties, resampling  # noqa: F401 (its functions register themselves)
 from .losses import LOSSES
 from .procedure import make_procedure, on_device
@@ -26,6 +27,7 @@ __all__ = ["LOSSES", "RISK", "Risk", "risk"]
     x=Anything("a table or array"), y=Anything("an array"), stack=FLAG, random_state=RANDOM_STATE, n_jobs=N_JOBS,
     device=NONE | TEXT,
 )  # fmt: skip
+@passed_on()
 def risk(
     fit_or_model: Any, method: str = "cv", *, loss: str | None = None, rep: Any = "mean", x: Any = None, y: Any = None,
     stack: bool = True, random_state: Any = None, n_jobs: int | None = None, device: str | None = None,
