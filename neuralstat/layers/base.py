@@ -1,11 +1,19 @@
-"""What every layer shares: its contribution to a network, and checks of its arguments."""
+"""What every layer shares: its contribution to a network, and what its arguments may be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..checks.arguments import NONE, TEXT, Anything, Several, Whole
 from ..errors import ArgumentError
+
+NAME = NONE | TEXT
+UNITS = Whole(1)
+#: Resolved when a network is made of layers
+ACTIVATION = Anything("a name of an activation, an Activation, a function or None", None, "relu", "tanh")
+#: One number, or one for each axis
+EXTENT = {n: UNITS | Several(UNITS, n, n) for n in (1, 2)}
 
 
 @dataclass(frozen=True)
@@ -54,33 +62,9 @@ class Layer(Protocol):
         ...
 
 
-def positive(value: Any, name: str, layer: str) -> int:
-    """`value`, if it is a positive integer."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(f"{layer}: {name} must be a positive integer, got {value!r}.")
-    return value
-
-
-def several(value: Any, n: int, name: str, layer: str) -> tuple[int, ...]:
-    """One positive integer for each of n axes, from one or n of them."""
-    given = (value,) * n if isinstance(value, int) else value
-    if not isinstance(given, tuple | list) or len(given) != n:
-        raise ArgumentError(f"{layer}: {name} must be one integer{f' or {n}' if n > 1 else ''}, got {value!r}.")
-    return tuple(positive(v, name, layer) for v in given)
-
-
-def one_of(value: Any, known: tuple[str, ...], name: str, layer: str) -> None:
-    """Raise ArgumentError where `value` is not in `known`."""
-    if value not in known:
-        raise ArgumentError(f"{layer}: {name} must be {' or '.join(map(repr, known))}, got {value!r}.")
-
-
-def fraction(value: Any, name: str, layer: str, one: bool = False) -> float:
-    """`value`, if it is a number in [0, 1), or with `one` in [0, 1]."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1 or (value == 1 and not one):
-        raise ArgumentError(f"{layer}: {name} must be a number in [0, 1{']' if one else ')'}, got {value!r}.")
-    return float(value)
+def several(value: Any, n: int) -> tuple[int, ...]:
+    """One integer for each of n axes, from one or n of them."""
+    return (value,) * n if isinstance(value, int) else tuple(value)
 
 
 def window(size: int, kernel: int, stride: int, dilation: int, padding: str, layer: str) -> tuple[int, int]:

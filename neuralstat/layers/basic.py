@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks.arguments import NONE, POSITIVE, Number, Several, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import Placement, fraction, positive
+from .base import ACTIVATION, NAME, UNITS, Placement
 
 
+@arguments(units=UNITS, activation=ACTIVATION, name=NAME)
 @dataclass(frozen=True)
 class Dense:
     """Fully connected layer.
@@ -28,9 +30,6 @@ class Dense:
     activation: Any = None
     name: str | None = None
 
-    def __post_init__(self) -> None:
-        positive(self.units, "units", "Dense")
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: unit by unit, bias first."""
         if len(shape) != 1:
@@ -39,6 +38,7 @@ class Dense:
         return Placement((self.units,), codes.DENSE, self.units * per_unit, 0, self.units, per_unit)
 
 
+@arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Flatten:
     """Makes one axis of all axes; the last index runs fastest."""
@@ -51,6 +51,7 @@ class Flatten:
         return Placement((math.prod(shape),))
 
 
+@arguments(target_shape=Several(UNITS, 1, 8), name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Reshape:
     """Gives the same units another shape, as from an image (row, column, channel) to a sequence (time, feature)."""
@@ -66,6 +67,7 @@ class Reshape:
         return Placement(tuple(self.target_shape))
 
 
+@arguments(activation=ACTIVATION, name=NAME)
 @dataclass(frozen=True)
 class Activation:
     """Applies an activation to every unit; softmax to all units of the layer together.
@@ -84,6 +86,7 @@ class Activation:
         return Placement(shape, codes.COPY)
 
 
+@arguments(rate=Number(0.0, below=1.0), name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class Dropout:
     """Sets units to 0 at random in training, and divides the others by the share that is kept; else passes on.
@@ -102,14 +105,12 @@ class Dropout:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        fraction(self.rate, "rate", "Dropout")
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Scratch: what each unit is multiplied by, less 1."""
         return Placement(shape, codes.DROPOUT, n_scratch=math.prod(shape), constant=float(self.rate))
 
 
+@arguments(momentum=Number(0.0, 1.0), epsilon=POSITIVE, name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class BatchNorm:
     """Batch normalisation over the last axis (channels, features, units); Ioffe & Szegedy 2015, ICML 37:448.
@@ -132,11 +133,6 @@ class BatchNorm:
     epsilon: float = 1e-3
     name: str | None = None
     activation: Any = None
-
-    def __post_init__(self) -> None:
-        fraction(self.momentum, "momentum", "BatchNorm", one=True)
-        if not isinstance(self.epsilon, int | float) or not self.epsilon > 0:
-            raise ArgumentError(f"BatchNorm: epsilon must be a positive number, got {self.epsilon!r}.")
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: channel by channel: beta, gamma, moving mean, moving variance.

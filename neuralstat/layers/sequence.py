@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks.arguments import FLAG, NONE, Choice, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import Placement, positive
+from .base import ACTIVATION, NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 
-
-def _check(layer: Any) -> None:
-    name = type(layer).__name__
-    positive(layer.units, "units", name)
-    if not isinstance(layer.return_sequences, bool):
-        raise ArgumentError(f"{name}: return_sequences must be True or False, got {layer.return_sequences!r}.")
-    if layer.activation not in (None, "tanh"):
-        raise ArgumentError(f"{name}: activation is tanh and cannot be changed, got {layer.activation!r}.")
+_recurrent_arguments = arguments(units=UNITS, return_sequences=FLAG, name=NAME, activation=NONE | Choice("tanh"))
 
 
 def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: int, biases: int = 1) -> Placement:
@@ -38,6 +32,7 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     return Placement(out, op, gates * units * per_unit, scratch, gates * units, per_unit, fields, biases)
 
 
+@_recurrent_arguments
 @dataclass(frozen=True)
 class SimpleRNN:
     """Recurrent layer h_t = tanh(W x_t + U h_(t-1) + b) over sequences (time, feature).
@@ -55,14 +50,12 @@ class SimpleRNN:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: unit by unit: bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.SIMPLE_RNN, 1, 0)
 
 
+@_recurrent_arguments
 @dataclass(frozen=True)
 class LSTM:
     """Long short-term memory layer over sequences (time, feature).
@@ -80,14 +73,12 @@ class LSTM:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: gates i, f, c, o, unit by unit: bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.LSTM, 4, LSTM_GATES)
 
 
+@_recurrent_arguments
 @dataclass(frozen=True)
 class GRU:
     """Gated recurrent unit over sequences (time, feature), with the reset gate after the product (Keras' default).
@@ -105,14 +96,12 @@ class GRU:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        _check(self)
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: gates z, r, h, unit by unit: input bias, recurrent bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.GRU, 3, GRU_GATES, 2)
 
 
+@arguments(input_dim=UNITS, output_dim=UNITS, name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class Embedding:
     """Turns integers 0, 1, ..., input_dim - 1 into vectors.
@@ -130,10 +119,6 @@ class Embedding:
     output_dim: int
     name: str | None = None
     activation: Any = None
-
-    def __post_init__(self) -> None:
-        positive(self.input_dim, "input_dim", "Embedding")
-        positive(self.output_dim, "output_dim", "Embedding")
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: integer by integer, the elements of its vector; no biases."""

@@ -6,15 +6,28 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks.arguments import NONE, Choice, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import Placement, one_of, positive, several, window
+from .base import ACTIVATION, EXTENT, NAME, UNITS, Placement, several, window
+
+
+def _convolution_arguments(n: int, *paddings: str) -> Any:
+    return arguments(
+        filters=UNITS, kernel_size=EXTENT[n], activation=ACTIVATION, strides=EXTENT[n], padding=Choice(*paddings),
+        dilation_rate=EXTENT[n], name=NAME,
+    )  # fmt: skip
+
+
+def _pooling_arguments(n: int) -> Any:
+    return arguments(
+        pool_size=EXTENT[n], strides=NONE | EXTENT[n], padding=Choice("valid", "same"), name=NAME, activation=ACTIVATION,
+    )  # fmt: skip
 
 
 def _axes(layer: Any, n: int, *names: str) -> tuple[tuple[int, ...], ...]:
     """Values of a layer's arguments for two axes; the first of a sequence's has length 1."""
-    kind = type(layer).__name__
-    return tuple((1,) * (2 - n) + several(getattr(layer, name), n, name, kind) for name in names)
+    return tuple((1,) * (2 - n) + several(getattr(layer, name), n) for name in names)
 
 
 def _image(layer: Any, n: int, shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -72,6 +85,7 @@ def _global(layer: Any, shape: tuple[int, ...], kind: int) -> Placement:
     return Placement((channels,), codes.POOL, fields=fields)
 
 
+@_convolution_arguments(1, "valid", "same", "causal")
 @dataclass(frozen=True)
 class Conv1D:
     """One-dimensional convolution of sequences (time, feature).
@@ -94,16 +108,12 @@ class Conv1D:
     dilation_rate: Any = 1
     name: str | None = None
 
-    def __post_init__(self) -> None:
-        positive(self.filters, "filters", "Conv1D")
-        _axes(self, 1, "kernel_size", "strides", "dilation_rate")
-        one_of(self.padding, ("valid", "same", "causal"), "padding", "Conv1D")
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """A convolution of an image of one row."""
         return _convolution(self, 1, shape)
 
 
+@_convolution_arguments(2, "valid", "same")
 @dataclass(frozen=True)
 class Conv2D:
     """Two-dimensional convolution of images (row, column, channel).
@@ -126,11 +136,6 @@ class Conv2D:
     dilation_rate: Any = 1
     name: str | None = None
 
-    def __post_init__(self) -> None:
-        positive(self.filters, "filters", "Conv2D")
-        _axes(self, 2, "kernel_size", "strides", "dilation_rate")
-        one_of(self.padding, ("valid", "same"), "padding", "Conv2D")
-
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: filter by filter: bias, then kernel (row, column, channel)."""
         return _convolution(self, 2, shape)
@@ -144,10 +149,6 @@ class _Pool1D:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        _axes(self, 1, "pool_size", *(() if self.strides is None else ("strides",)))
-        one_of(self.padding, ("valid", "same"), "padding", type(self).__name__)
-
 
 @dataclass(frozen=True)
 class _Pool2D:
@@ -157,11 +158,8 @@ class _Pool2D:
     name: str | None = None
     activation: Any = None
 
-    def __post_init__(self) -> None:
-        _axes(self, 2, "pool_size", *(() if self.strides is None else ("strides",)))
-        one_of(self.padding, ("valid", "same"), "padding", type(self).__name__)
 
-
+@_pooling_arguments(1)
 class MaxPool1D(_Pool1D):
     """Largest value in windows over time.
 
@@ -179,6 +177,7 @@ class MaxPool1D(_Pool1D):
         return _pooling(self, 1, shape, codes.MAXIMUM)
 
 
+@_pooling_arguments(1)
 class AvgPool1D(_Pool1D):
     """Mean over windows of time; padding does not count. Arguments as those of `MaxPool1D`."""
 
@@ -187,6 +186,7 @@ class AvgPool1D(_Pool1D):
         return _pooling(self, 1, shape, codes.MEAN)
 
 
+@_pooling_arguments(2)
 class MaxPool2D(_Pool2D):
     """Largest value in windows of an image.
 
@@ -204,6 +204,7 @@ class MaxPool2D(_Pool2D):
         return _pooling(self, 2, shape, codes.MAXIMUM)
 
 
+@_pooling_arguments(2)
 class AvgPool2D(_Pool2D):
     """Mean over windows of an image; padding does not count. Arguments as those of `MaxPool2D`."""
 
@@ -212,6 +213,7 @@ class AvgPool2D(_Pool2D):
         return _pooling(self, 2, shape, codes.MEAN)
 
 
+@arguments(name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class GlobalAvgPool:
     """Mean of every channel over all rows and columns, or over all times."""
@@ -224,6 +226,7 @@ class GlobalAvgPool:
         return _global(self, shape, codes.MEAN)
 
 
+@arguments(name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class GlobalMaxPool:
     """Largest value of every channel over all rows and columns, or over all times."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import NOT_NEGATIVE, POSITIVE, SHARE, Choice, Number, Whole, arguments
 from ..errors import ArgumentError
 from .base import Optimizer
 from .minibatch import CLASSES, MINIBATCH, SGD, Adagrad, Adam, AdamW, MinibatchOptimizer, RMSprop
@@ -20,13 +21,9 @@ from .rprop import CODES
 RPROP = tuple(name for name in CODES if name != "backprop")
 
 
-def _positive(value: Any, name: str, most: float = np.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < most:
-        limit = "" if most == np.inf else f" and < {most:g}"
-        raise ArgumentError(f"{name} must be a number > 0{limit}, got {value!r}.")
-    return float(value)
-
-
+@arguments(
+    variant=Choice(*RPROP), minus=Number(above=0.0, most=1.0), plus=Number(1.0, 1e6), least=POSITIVE, most=POSITIVE,
+)  # fmt: skip
 @dataclass(frozen=True)
 class RProp(Optimizer):
     """Resilient backpropagation, as R's neuralnet has it.
@@ -36,7 +33,7 @@ class RProp(Optimizer):
     variant : {"rprop+", "rprop-", "sag", "slr"}
         With and without weight backtracking; globally convergent variants.
     minus, plus : float
-        What a step size is multiplied by after, and without, a change of the derivative's sign.
+        What a step size is multiplied by after, and without, a change of the derivative's sign: in (0, 1], and at least 1.
     least, most : float
         Limits of the step sizes.
 
@@ -53,12 +50,8 @@ class RProp(Optimizer):
     most: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.variant not in RPROP:
-            raise ArgumentError(
-                f"RProp: variant must be one of {', '.join(map(repr, RPROP))}, got {self.variant!r}."
-            )
-        for field in fields(self)[1:]:
-            _positive(getattr(self, field.name), f"RProp: {field.name}")
+        if self.least > self.most:
+            raise ArgumentError(f"RProp: least must not exceed most, got {self.least!r} and {self.most!r}.")
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -70,6 +63,7 @@ class RProp(Optimizer):
         return np.array([np.nan, self.least, self.most, self.minus, self.plus], dtype=dtype)
 
 
+@arguments(damping=Number(above=0.0, most=1e6), shrink=SHARE, late=NOT_NEGATIVE)
 @dataclass(frozen=True)
 class LM(Optimizer):
     """Levenberg-Marquardt with the Gauss-Newton matrix of any loss.
@@ -103,12 +97,6 @@ class LM(Optimizer):
     late: float = 1e-4
     name = "lm"
 
-    def __post_init__(self) -> None:
-        _positive(self.damping, "LM: damping")
-        _positive(self.shrink, "LM: shrink", 1)
-        if self.late != 0:
-            _positive(self.late, "LM: late")
-
     def settings(self) -> np.ndarray:
         """What kernels see."""
         return np.array([self.damping, self.shrink, self.late])
@@ -128,6 +116,7 @@ class BFGS(Optimizer):
     name = "bfgs"
 
 
+@arguments(memory=Whole(1, 100_000))
 @dataclass(frozen=True)
 class LBFGS(Optimizer):
     """BFGS with limited memory; under an L1 penalty its orthant-wise form, OWL-QN.
@@ -144,10 +133,6 @@ class LBFGS(Optimizer):
 
     memory: int = 10
     name = "lbfgs"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.memory, bool) or not isinstance(self.memory, int | np.integer) or self.memory < 1:
-            raise ArgumentError(f"LBFGS: memory must be a whole number >= 1, got {self.memory!r}.")
 
 
 OPTIMIZERS: dict[str, Any] = {"lm": LM, "bfgs": BFGS, "lbfgs": LBFGS}
@@ -185,10 +170,11 @@ def from_plain(stored: Any) -> Optimizer:
     ArgumentError
         Where it is none.
     """
-    if isinstance(stored, dict) and stored.get("optimizer") in CLASSES:
+    name = stored.get("optimizer") if isinstance(stored, dict) else None
+    if isinstance(name, str) and name in CLASSES:
         return minibatch_from_plain(stored)
-    if isinstance(stored, dict) and stored.get("optimizer") in _CLASSES:
-        kind = _CLASSES[stored["optimizer"]]
+    if isinstance(name, str) and name in _CLASSES:
+        kind = _CLASSES[name]
         values = {k: v for k, v in stored.items() if k != "optimizer"}
         if set(values) <= {f.name for f in fields(kind)}:
             return kind(**values)

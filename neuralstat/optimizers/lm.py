@@ -20,6 +20,7 @@ import numpy as np
 from ..jit.compile import jit
 from ..jit.simd import outer_rows
 
+LARGEST = 1e280
 FOUR = 4  # rows of a Jacobian that are taken at a time
 
 # Positions in the vector of settings
@@ -30,11 +31,11 @@ MU, NU, CURRENT, BEST, FAILED, SECANT, MEMORY = range(7)
 
 @jit
 def largest_diagonal(matrix: Any, size: int) -> Any:
-    """Largest of the first `size` diagonal elements."""
+    """Largest of the first `size` diagonal elements, at most LARGEST: what is not finite would be no bound of a damping."""
     largest = 0.0
     for f in range(size):
         largest = max(largest, matrix[f, f])
-    return largest
+    return min(largest, LARGEST)
 
 
 @jit

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import FLAG, NONE, NOT_NEGATIVE, POSITIVE, Instance, Kind, Number, arguments
 from ..errors import ArgumentError
-from ..schedules import Schedule
+from ..schedules import Exponential, Schedule
 from ..schedules import from_plain as schedule_from_plain
 from . import first_order as codes
 from .base import Optimizer
 
-_FRACTIONS = ("momentum", "rho", "beta_1", "beta_2")
 _CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+_RATE = POSITIVE | Instance(Schedule, "one of neuralstat.schedules", Exponential(0.01, 20.0))
+_MEAN = Number(0.0, below=1.0)  # what of a running mean is kept
+_OPTIONAL = {"weight_decay": NONE | NOT_NEGATIVE, **dict.fromkeys(_CLIPS, NONE | POSITIVE)}
+_SHARED: dict[str, Kind] = {"learning_rate": _RATE, **_OPTIONAL}
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,29 +49,9 @@ class MinibatchOptimizer(Optimizer):
     clipvalue: float | None = None
 
     def __post_init__(self) -> None:
-        kind = type(self).__name__
-        for field in fields(self):
-            name, value = field.name, getattr(self, field.name)
-            if isinstance(field.default, bool):
-                if not isinstance(value, bool):
-                    raise ArgumentError(f"{kind}: {name} must be True or False, got {value!r}.")
-                continue
-            if value is None and (name in _CLIPS or name == "weight_decay"):
-                continue
-            if name == "learning_rate" and isinstance(value, Schedule):
-                continue
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value < 0:
-                more = " or one of neuralstat.schedules" if name == "learning_rate" else ""
-                raise ArgumentError(f"{kind}: {name} must be a number >= 0{more}, got {value!r}.")
-            if name in _FRACTIONS and value > (1 if name == "momentum" else np.nextafter(1, 0)):
-                raise ArgumentError(f"{kind}: {name} must lie between 0 and 1, got {value!r}.")
-            if value == 0 and (name in _CLIPS or name == "learning_rate"):
-                raise ArgumentError(f"{kind}: {name} must be > 0, got {value!r}.")
-            object.__setattr__(self, name, float(value))
         given = [name for name in _CLIPS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ArgumentError(f"{kind}: only one of clipnorm, global_clipnorm and clipvalue is possible; "
+            raise ArgumentError(f"{type(self).__name__}: only one of clipnorm, global_clipnorm and clipvalue is possible; "
                                 f"got {' and '.join(given)}.")  # fmt: skip
 
     def __repr__(self) -> str:
@@ -122,6 +105,7 @@ class MinibatchOptimizer(Optimizer):
         return {"optimizer": type(self).__name__, **values}
 
 
+@arguments(**_SHARED, momentum=Number(0.0, 1.0), nesterov=FLAG)
 @dataclass(frozen=True, repr=False)
 class SGD(MinibatchOptimizer):
     """Gradient descent, with momentum where `momentum` > 0.
@@ -152,6 +136,7 @@ class SGD(MinibatchOptimizer):
         return int(self.momentum > 0)
 
 
+@arguments(**_SHARED, initial_accumulator_value=NOT_NEGATIVE, epsilon=NOT_NEGATIVE)
 @dataclass(frozen=True, repr=False)
 class Adagrad(MinibatchOptimizer):
     """``a = a + g^2; w = w - rate g / sqrt(a + epsilon)``.
@@ -177,6 +162,7 @@ class Adagrad(MinibatchOptimizer):
         return self.initial_accumulator_value
 
 
+@arguments(**_SHARED, rho=_MEAN, momentum=Number(0.0, 1.0), epsilon=NOT_NEGATIVE, centered=FLAG)
 @dataclass(frozen=True, repr=False)
 class RMSprop(MinibatchOptimizer):
     """``s = rho s + (1 - rho) g^2; w = w - rate g / sqrt(s + epsilon)``.
@@ -203,6 +189,7 @@ class RMSprop(MinibatchOptimizer):
         return 3 if self.momentum > 0 or self.centered else 1
 
 
+@arguments(**_SHARED, beta_1=_MEAN, beta_2=_MEAN, epsilon=NOT_NEGATIVE, amsgrad=FLAG)
 @dataclass(frozen=True, repr=False)
 class Adam(MinibatchOptimizer):
     """``m = m + (1 - beta_1) (g - m); v = v + (1 - beta_2) (g^2 - v); w = w - alpha_t m / (sqrt(v) + epsilon)``.
@@ -235,6 +222,7 @@ class Adam(MinibatchOptimizer):
         return 3 if self.amsgrad else 2
 
 
+@arguments(**_SHARED, beta_1=_MEAN, beta_2=_MEAN, epsilon=NOT_NEGATIVE, amsgrad=FLAG)
 @dataclass(frozen=True, repr=False)
 class AdamW(Adam):
     """`Adam` with decoupled weight decay, 0.004 unless given."""
@@ -258,8 +246,9 @@ def from_plain(stored: Any) -> MinibatchOptimizer:
     ArgumentError
         Where it is none.
     """
-    if isinstance(stored, dict) and stored.get("optimizer") in CLASSES:
-        kind = CLASSES[stored["optimizer"]]
+    name = stored.get("optimizer") if isinstance(stored, dict) else None
+    if isinstance(name, str) and name in CLASSES:
+        kind = CLASSES[name]
         values = {k: v for k, v in stored.items() if k != "optimizer"}
         if isinstance(values.get("learning_rate"), dict):
             values["learning_rate"] = schedule_from_plain(values["learning_rate"])

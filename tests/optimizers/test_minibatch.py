@@ -463,10 +463,10 @@ def test_arguments_are_named(data, arguments, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Adam("fast"), "Adam: learning_rate must be a number >= 0 or one of"),
-        (lambda: Adam(0), "Adam: learning_rate must be > 0"),
-        (lambda: Adam(beta_1=1.0), "Adam: beta_1 must lie between"),
-        (lambda: Adam(amsgrad=1), "Adam: amsgrad must be True or False"),
+        (lambda: Adam("fast"), "learning_rate must be a finite number > 0 or one of neuralstat.schedules; got 'fast'"),
+        (lambda: Adam(0), "learning_rate must be a finite number > 0"),
+        (lambda: Adam(beta_1=1.0), "beta_1 must be a finite number >= 0 and < 1"),
+        (lambda: Adam(amsgrad=1), "amsgrad must be True or False; got 1"),
         (lambda: SGD(clipnorm=1, clipvalue=1), "only one of clipnorm"),
         (lambda: ns.EarlyStopping(-1), "EarlyStopping: patience"),
         (lambda: ns.schedules.Power(0.1, steps=0), "Power: steps"),

@@ -502,9 +502,9 @@ def test_refusals(options, words):
     data = ns.datasets.doppler(n=30, noise=0.3, random_state=1)
     with pytest.raises(ArgumentError, match=words):
         raw.neuralnet("y ~ x", data, **options)
-    with pytest.raises(ArgumentError, match="LM: damping"):
+    with pytest.raises(ArgumentError, match="damping must be a finite number > 0"):
         LM(damping=-1)
-    with pytest.raises(ArgumentError, match="LBFGS: memory"):
+    with pytest.raises(ArgumentError, match="memory must be a whole number >= 1"):
         LBFGS(memory=0)
 
 

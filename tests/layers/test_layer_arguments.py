@@ -1,0 +1,81 @@
+"""Arguments of layers: what is declared is checked, whatever is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neuralstat import layers as L
+from neuralstat.checks.arguments import DECLARED, Anything
+from neuralstat.errors import ArgumentError
+
+
+class Hostile:
+    """Compares, hashes, converts and is shown with an error."""
+
+    def _fail(self, *_):
+        raise RuntimeError("touched")
+
+    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __float__ = __int__ = __iter__ = _fail
+
+
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+NONSENSE = [
+    Hostile(), -1, 0, 2.5, float("nan"), float("inf"), 10**400, True, b"x", "", 3 + 1j, [], [[1]], ENDLESS, {"a": 1}, {2},
+    object, np.array([[1, 2]]), np.array(["a"]), np.datetime64("2020-01-01"), pd.NA, pd.NaT, pd.Series([1, 2]),
+    pd.DataFrame({"a": [1]}), lambda: 1,
+]  # fmt: skip
+GIVEN = {
+    "Dense": {"units": 2}, "Conv1D": {"filters": 2, "kernel_size": 3}, "Conv2D": {"filters": 2, "kernel_size": (3, 2)},
+    "SimpleRNN": {"units": 2}, "LSTM": {"units": 2}, "GRU": {"units": 2}, "Embedding": {"input_dim": 5, "output_dim": 2},
+    "Dropout": {"rate": 0.5}, "Activation": {"activation": "relu"}, "Reshape": {"target_shape": (2, 3)},
+}  # fmt: skip
+#: What is right after all
+RIGHT = {"rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True]}
+PLACES = [(kind, field.name) for kind in L.LAYERS for field in dataclasses.fields(L.LAYERS[kind])]
+
+
+def kinds_of(kind):
+    return next(d.kinds for d in DECLARED.values() if d.function is L.LAYERS[kind])
+
+
+@pytest.mark.parametrize(("kind", "name"), PLACES)
+def test_nonsense_names_the_argument(kind, name):
+    if isinstance(kinds_of(kind)[name], Anything):
+        assert name == "activation"  # resolved where a network is made
+        return
+    for value in NONSENSE:
+        if any(type(value) is type(right) and value == right for right in RIGHT.get(name, [])):
+            continue
+        with pytest.raises(ArgumentError, match=rf"^{name}(\[\d\])? must be") as caught:
+            L.LAYERS[kind](**{**GIVEN.get(kind, {}), name: value})
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("kind", "name"), PLACES)
+def test_examples_are_taken(kind, name):
+    for value in kinds_of(kind)[name].examples:
+        layer = L.LAYERS[kind](**{**GIVEN.get(kind, {}), name: value})
+        assert pickle.loads(pickle.dumps(layer)) == layer == dataclasses.replace(layer)
+
+
+def test_numbers_of_other_types_arrive_as_ints():
+    assert L.Dense(np.int64(3)) == L.Dense(3.0) == L.Dense(3)
+    assert L.Conv2D(2, [3, np.int8(2)]).kernel_size == (3, 2)
+    assert L.Reshape([2, 3]).target_shape == (2, 3) and L.MaxPool2D().pool_size == 2
+
+
+def test_unused_and_contradicting_options():
+    for make, name in [
+        (lambda: L.Flatten(activation="relu"), "activation"), (lambda: L.Reshape((2, 2), activation="relu"), "activation"),
+        (lambda: L.LSTM(2, activation="relu"), "activation"), (lambda: L.Conv2D(2, 3, padding="causal"), "padding"),
+        (lambda: L.MaxPool1D((1, 2)), "pool_size"), (lambda: L.Conv2D(2, (1, 2, 3)), "kernel_size"),
+    ]:  # fmt: skip
+        with pytest.raises(ArgumentError, match=f"^{name} must be"):
+            make()
+    assert L.LSTM(2, activation="tanh").activation == "tanh"
