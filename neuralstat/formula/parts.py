@@ -80,6 +80,16 @@ class Column:
             return cls("string", tuple(sorted(pd.unique(values))))
         return cls("boolean" if values.dtype == bool else "numeric")
 
+    def example(self, n: int) -> Any:
+        """n values of the kind."""
+        if self.kind == "tensor":
+            return np.ones((n, *self.shape))
+        if self.kind == "time":
+            return pd.date_range("2000-01-01", periods=n)
+        if self.kind == "category":
+            return pd.Categorical(self.levels[:1] * n, categories=list(self.levels), ordered=self.ordered)
+        return list(self.levels[:1] * n) if self.kind == "string" else np.full(n, self.kind == "boolean" or 1.0)
+
     def conform(self, values: pd.Series, name: str) -> pd.Series:
         """Make a plain column of new data like the fitted one; `DataError` where its kind or shape differs."""
         if (self.kind == "tensor") != is_tensor(values) or (is_tensor(values) and values.dtype.shape != self.shape):

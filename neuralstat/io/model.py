@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..network.network import Network
     from ..training.settings import Settings
 
+TRIED = 10  # rows
 _PRUNED = ("number", "loss", "reached", "steps")
 
 
@@ -137,12 +140,30 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
         raise FileFormatError("its data hold values that are not finite")
     if often is not None and weights is None:
         raise FileFormatError("its frequencies do not belong to its weights")
-    return Design(
+    design = Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
         response=spec.response, weights=weights, offset=offset, index=index, full_index=full, kept=kept,
         scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
         frequencies=often,
     )  # fmt: skip
+    _try(design)
+    return design
+
+
+def _try(design: Design) -> None:
+    """Raise where the formula, which cannot have failed at the fit, fails on some rows of the fit's data."""
+    spec, rows = design.spec, design.frame.iloc[:TRIED]
+    offset = None if spec.offset_kind == "none" else np.zeros(len(rows))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            spec.encode(rows, offset=offset)
+            with contextlib.suppress(NeuralStatError):  # the responses' columns are not stored: others stand for them
+                spec.encode_response({name: kind.example(1) for name, kind in spec.response_kinds.items()})
+    except FileFormatError:
+        raise
+    except Exception as error:
+        raise FileFormatError(f"its formula does not fit its data ({type(error).__name__}: {str(error)[:120]})") from None
 
 
 def _unpack_frame(entry: Any, index: pd.Index, x: np.ndarray, spec: Any, reader: Reader) -> pd.DataFrame:
