@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from .checks.values import is_whole, shown
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Family, Gaussian, Multinomial
 from .network import derivatives
+from .network.blas import on_one_thread
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
@@ -263,11 +265,11 @@ class Fitted:
         ArgumentError
             Where there is no such repetition.
         """
-        if isinstance(rep, str) and rep == "best":
+        if isinstance(rep, str) and str.__str__(rep) == "best":
             return self.best
-        if isinstance(rep, int | np.integer) and not isinstance(rep, bool) and 1 <= rep <= self.nrep:
+        if is_whole(rep) and 1 <= rep <= self.nrep:
             return int(rep) - 1
-        raise ArgumentError(f"rep must be 'best' or a number from 1 to {self.nrep}, got {rep!r}.")
+        raise ArgumentError(f"rep must be 'best' or a number from 1 to {self.nrep}, got {shown(rep)}.")
 
     def numbers(self, rep: Any) -> list[int]:
         """0-based repetitions that ``rep=`` ("mean", "best", "all" or a number from 1) means.
@@ -283,6 +285,8 @@ class Fitted:
             Where a mean is asked for and no repetition converged: it is then of all.
         """
         everything = list(range(self.nrep))
+        if isinstance(rep, str):
+            rep = str.__str__(rep)
         if isinstance(rep, str) and rep == "all":
             return everything
         if isinstance(rep, str) and rep == "mean":
@@ -297,7 +301,7 @@ class Fitted:
                 return everything
             return good.tolist()
         if isinstance(rep, str) and rep != "best":
-            raise ArgumentError(f"rep must be 'mean', 'best', 'all' or a number from 1, got {rep!r}.")
+            raise ArgumentError(f"rep must be 'mean', 'best', 'all' or a number from 1, got {shown(rep)}.")
         return [self.which(rep)]
 
     @functools.cached_property
@@ -316,6 +320,7 @@ class Fitted:
         """(B, P) weights in original units; weights held out at their value."""
         return self.original_weights(self.fit.theta.astype(float))
 
+    @on_one_thread
     def original_weights(self, theta: np.ndarray) -> np.ndarray:
         """Weights (B, P) in original units, from internal ones."""
         return theta if self.design.scaling is None else to_original(self.network, self.design.scaling, theta)
@@ -380,10 +385,13 @@ def fitted_of(source: Any) -> Fitted:
     ArgumentError
         Where it is no fit.
     """
-    found = source if isinstance(source, Fitted) else getattr(source, "fitted", None)
+    try:
+        found = source if isinstance(source, Fitted) else getattr(source, "fitted", None)
+    except Exception:  # attributes are anybody's code
+        found = None
     if isinstance(found, Fitted):
         return found
-    raise ArgumentError(f"a fit (as neuralnet() returns it) is needed, got {source!r:.80}.")
+    raise ArgumentError(f"fit must be a fit, as neuralnet() returns it; got {shown(source)}.")
 
 
 def kept(function: Function) -> Function:

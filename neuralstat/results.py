@@ -13,7 +13,6 @@ import pandas as pd
 from . import df as degrees
 from . import effects, io, plots
 from .effects import slopes as effect_slopes
-from .errors import ArgumentError
 from .families import Family
 from .fitted import Fitted
 from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, term_tests, wald
@@ -25,6 +24,7 @@ from .inference.intervals import ConfidenceInterval, confidence_interval
 from .insight import layers
 from .likelihood import criteria, likelihood
 from .likelihood.residuals import residuals
+from .network.blas import methods_on_one_thread
 from .plots import fit_effects
 from .plots import results as drawing
 from .summary.call import call
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .training.settings import Settings
 
 
+@methods_on_one_thread(but=("update", "replace_head", "save"))
 class NeuralNetResults:
     """A fitted neural network; every repetition is kept.
 
@@ -269,8 +270,6 @@ class NeuralNetResults:
         DataFrame, shape (n, K * D)
             In original units.
         """
-        if scale not in ("link", "response", "R"):
-            raise ArgumentError(f"scale must be 'link', 'response' or 'R', got {scale!r}.")
         return effect_slopes.slopes(self.fitted, self.fitted.which(rep), scale)
 
     def compute(self, new: Any, rep: int = 1) -> predict.ComputeResult:
@@ -539,7 +538,7 @@ class NeuralNetResults:
         Networks 5:865.
         """
         value = degrees.found(self.fitted, method, rep, **options)
-        degrees.warn_limits(self.fitted, method, rep, stacklevel=3)
+        degrees.warn_limits(self.fitted, method, rep)
         return value
 
     def info_criteria(

@@ -167,9 +167,10 @@ class Choice(Kind):
 
     def check(self, value: Any, name: str) -> str:
         """The string."""
-        if not isinstance(value, str) or value not in self.names:
+        text = str.__str__(value) if isinstance(value, str) else None  # of a subclass, too, whatever its == does
+        if text not in self.names:
             raise self.refuse(value, name)
-        return str(value)
+        return str(text)
 
 
 class Text(Kind):
@@ -180,9 +181,9 @@ class Text(Kind):
 
     def check(self, value: Any, name: str) -> str:
         """The string."""
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not str.__str__(value):
             raise self.refuse(value, name)
-        return value
+        return str.__str__(value)
 
 
 class FilePath(Kind):
@@ -334,6 +335,10 @@ PATH = FilePath()
 FUNCTION = Function()
 RANDOM_STATE = RandomState()
 N_JOBS = NONE | Exactly(-1) | Whole(1, 4096)
+REP = Choice("best") | Whole(1)  # a repetition
+REP_OR_MEAN = Choice("mean", "best") | Whole(1)
+REPS = Choice("mean", "best", "all") | Whole(1)
+DRAWS = 1_000_000  # the most that are drawn of anything; what they take together is compared with the memory
 
 
 class Declared(NamedTuple):

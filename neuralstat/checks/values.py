@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,27 @@ def is_whole(value: Any) -> bool:
 def is_real(value: Any) -> bool:
     """Whether a value is a real number by its type."""
     return is_whole(value) or isinstance(value, float | np.floating)
+
+
+def position(value: Any, known: Sequence[Any]) -> int | None:
+    """Where a value is among some, None where it is not; one whose comparison fails is not among them."""
+    for k, thing in enumerate(known):
+        try:
+            if value is thing or (type(value) is not np.ndarray and bool(value == thing)):
+                return k
+        except Exception:  # what is compared is anybody's object
+            continue
+    return None
+
+
+def check_items(value: Any, name: str, words: str, most: int = 1_000_000) -> list[Any]:
+    """The items of a list, tuple, range, set, or of anything like an array of one dimension, else an ArgumentError."""
+    like_array = hasattr(type(value), "__array__") and getattr(value, "ndim", None) == 1
+    if not (like_array or isinstance(value, list | tuple | range | Set)):
+        raise ArgumentError(f"{name} must be {words}; got {shown(value)}.")
+    if len(value) > most:
+        raise ArgumentError(f"{name} must have at most {most:,} items; it has {len(value):,}.")
+    return list(value)
 
 
 def check_int(value: Any, name: str, least: int) -> int:

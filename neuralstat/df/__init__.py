@@ -8,13 +8,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
-
-from ..errors import ArgumentError, DfError, DfWarning
+from ..checks import check_choice, is_real
+from ..checks.arguments import NOT_NEGATIVE
+from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..fitted import Fitted, kept
 from . import local, montecarlo  # noqa: F401 (their functions register themselves)
 from .procedure import gdf
-from .registry import DF, LOCAL
+from .registry import DF, LOCAL, OPTIONS
 from .value import DegreesOfFreedom
 
 __all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "edf", "found", "gdf", "limits"]
@@ -26,30 +26,23 @@ def degrees_of_freedom(
     fitted: Fitted, method: str = "jacobian", rep: Any = "best", **options: Any
 ) -> DegreesOfFreedom:
     """Degrees of freedom of a fit; see `NeuralNetResults.df`."""
-    if method not in DF:
-        raise ArgumentError(f"df: method must be one of {', '.join(map(repr, DF))}; got {method!r}.")
-    if method in LOCAL:
-        surplus = [name for name in options if name != "sigma"]
-        if surplus:
-            raise ArgumentError(
-                f"df: method={method!r} draws no random numbers and has no option {surplus[0]!r}."
-            )
-        if method != "nic":  # the others do not depend on sigma
-            options = {}
-    try:
-        return DF[method](fitted, rep, **options)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise ArgumentError(f"df: {error} (method={method!r})".replace(f"{method}() got an ", "")) from error
+    check_choice(method, "df: method", list(DF))
+    if wrong := [name for name in options if name not in OPTIONS[method]]:
+        taken = ", ".join(map(repr, OPTIONS[method]))
+        drawn = "draws no random numbers and " if method in LOCAL else ""
+        raise ArgumentError(f"df: method={method!r} {drawn}has no option {wrong[0]!r}; it takes {taken or 'none'}.")
+    return DF[method](fitted, rep, **options)
 
 
 def found(fitted: Fitted, method: Any, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
     """`degrees_of_freedom`, where a number is taken as it is and what is deterministic is kept."""
     if isinstance(method, DegreesOfFreedom):
         return method
-    if isinstance(method, int | float | np.number) and not isinstance(method, bool):
-        return DegreesOfFreedom(float(method), "given")
+    if is_real(method):
+        if options:
+            raise ArgumentError(f"{next(iter(options))} belongs to a method of df, and df is a number.")
+        return DegreesOfFreedom(NOT_NEGATIVE.check(method, "df"), "given")
+    check_choice(method, "df: method", list(DF))
     if method not in LOCAL or method == "weights" or options:
         return degrees_of_freedom(fitted, method, rep, **options)
     return _local(fitted, method, rep)
@@ -89,9 +82,9 @@ def _used_up(fitted: Fitted, rep: Any) -> bool:
     return fitted.dispersed and fitted.n_values - float(found(fitted, "jacobian", rep)) <= 1e-8 * fitted.n_values
 
 
-def warn_limits(fitted: Fitted, method: str, rep: Any, stacklevel: int = 4) -> None:
+def warn_limits(fitted: Fitted, method: str, rep: Any) -> None:
     """Warn where a local method meets a fit that is not at an optimum."""
     if method in LOCAL and method != "weights":
         text = limits(fitted, rep)
         if text is not None:
-            warnings.warn(f"df({method!r}): {text}", DfWarning, stacklevel=stacklevel)
+            warnings.warn(f"df({method!r}): {text}", DfWarning, stacklevel=caller())

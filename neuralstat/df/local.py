@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 
+from ..checks.arguments import NONE, POSITIVE
 from ..engine.data import make_data
 from ..errors import DfError, DfWarning, caller
 from ..families import working
@@ -256,7 +257,7 @@ def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     return out
 
 
-@estimator("nic")
+@estimator("nic", "sigma")
 def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
 
@@ -270,6 +271,7 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     DfError
         Where the Hessian has a negative eigenvalue.
     """
+    sigma = (NONE | POSITIVE).check(sigma, "sigma")
     used = active(fitted, b)
     values, vectors = np.linalg.eigh(hessian(fitted, b, used))
     if values[0] < -DEFINITE * values[-1]:

@@ -16,15 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_int, check_number
+from ..checks import check_size
+from ..checks.arguments import (
+    DRAWS,
+    N_JOBS,
+    POSITIVE,
+    RANDOM_STATE,
+    REP_OR_MEAN,
+    Anything,
+    Choice,
+    Numbers,
+    Whole,
+    arguments,
+)  # fmt: skip
 from ..errors import ArgumentError, DfWarning, caller
 from ..fitted import Fitted
 from ..seeds import children, seed_sequence
+from ..training.refits import RESTARTS
 from . import noise, polish
 from .refit import refit
 from .registry import estimator
 from .sigma import resolve_sigma
 from .value import DegreesOfFreedom, averaged
+
+SIGMA = Anything("a number > 0, or one per output", None, 1.0)
+
+
+def _check_draws(fitted: Fitted, draws: int) -> None:
+    """Refuse more draws than memory holds: responses, their change, the refits and what is made of them; and the streams."""
+    check_size(draws * (8 * fitted.design.y.size + 100), f"draws={draws} responses")
 
 
 def slopes(change: np.ndarray, reply: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +108,10 @@ def _spread(fitted: Fitted, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 
 @estimator("gdf")
+@arguments(
+    rep=REP_OR_MEAN, sigma=SIGMA, tau=POSITIVE, draws=Whole(3, DRAWS), restarts=Choice(*RESTARTS), random_state=RANDOM_STATE,
+    n_jobs=N_JOBS,
+)
 def gdf(
     fitted: Fitted,
     rep: Any = "best",
@@ -117,7 +141,7 @@ def gdf(
     restarts : {"same", "fresh", "warm"}
         See `refit`.
     """
-    draws, tau = check_int(draws, "draws", 3), check_number(tau, "tau", positive=True)
+    _check_draws(fitted, draws)
     objective, design = fitted.network.objective, fitted.design
     size, source = resolve_sigma(fitted, sigma)
     mu = noise.fitted(fitted, fitted.numbers(rep))
@@ -150,6 +174,10 @@ def _multinomial_noise(seeds: np.random.SeedSequence, draws: int, p: np.ndarray)
 
 
 @estimator("covariance")
+@arguments(
+    rep=REP_OR_MEAN, sigma=SIGMA, draws=Whole(3, DRAWS), mean=Anything("an array of a mean per row used", None),
+    restarts=Choice(*RESTARTS), random_state=RANDOM_STATE, n_jobs=N_JOBS,
+)
 def covariance(
     fitted: Fitted,
     rep: Any = "best",
@@ -176,7 +204,7 @@ def covariance(
     sigma, draws, restarts
         As for "gdf".
     """
-    draws = check_int(draws, "draws", 3)
+    _check_draws(fitted, draws)
     objective = fitted.network.objective
     size, source = resolve_sigma(fitted, sigma)
     mu = noise.fitted(fitted, fitted.numbers(rep)) if mean is None else _given_mean(fitted, mean)
@@ -207,11 +235,11 @@ def covariance(
 def _given_mean(fitted: Fitted, mean: Any) -> np.ndarray:
     """Means (K, n) in internal units from an array over the rows used."""
     design = fitted.design
-    array = np.asarray(mean, dtype=float)
+    array = Numbers(None).check(mean, "mean")
     array = array.reshape(1, -1) if array.ndim == 1 else array.T
     if array.shape != design.y.shape:
         raise ArgumentError(
-            f"mean has shape {np.shape(mean)}, expected ({design.y.shape[1]}, {design.y.shape[0]})."
+            f"mean has shape {array.T.shape}, expected ({design.y.shape[1]}, {design.y.shape[0]})."
         )
     if design.scaling is not None:
         array = (array - design.scaling.y_mean[:, np.newaxis]) / design.scaling.y_sd[:, np.newaxis]
@@ -219,6 +247,9 @@ def _given_mean(fitted: Fitted, mean: Any) -> np.ndarray:
 
 
 @estimator("sure")
+@arguments(
+    rep=REP_OR_MEAN, sigma=SIGMA, draws=Whole(2, DRAWS), eps=POSITIVE, random_state=RANDOM_STATE, n_jobs=N_JOBS,
+)
 def sure(
     fitted: Fitted,
     rep: Any = "best",
@@ -253,7 +284,7 @@ def sure(
         Where the fit was so far from its optimum that polishing changed it.
     """
     del n_jobs  # the moves are a few Newton steps each
-    draws, eps = check_int(draws, "draws", 2), check_number(eps, "eps", positive=True)
+    _check_draws(fitted, draws)
     size, source = resolve_sigma(fitted, sigma)
     probes = [
         np.random.default_rng(s).integers(0, 2, fitted.design.y.shape) * 2.0 - 1

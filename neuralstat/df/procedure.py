@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_int, check_number
+from ..checks import check_size, shown
+from ..checks.arguments import DRAWS, FUNCTION, N_JOBS, POSITIVE, RANDOM_STATE, Anything, Numbers, Whole, arguments
 from ..errors import ArgumentError
 from ..seeds import children, seed_sequence
+from ..training.interrupts import passed_on
 from .montecarlo import jackknife, slopes
 from .value import DegreesOfFreedom
 
 
+@arguments(
+    procedure=FUNCTION, y=Numbers(1, least=2), sigma=Anything("a number > 0, or one per observation", 1.0), tau=POSITIVE,
+    draws=Whole(3, DRAWS), random_state=RANDOM_STATE, n_jobs=N_JOBS,
+)
 def gdf(
     procedure: Callable[[np.ndarray], Any],
     y: Any,
@@ -67,20 +73,14 @@ def gdf(
     >>> round(float(ns.gdf(lambda v: np.full(v.size, v.mean()), y, 1.0, draws=2000, random_state=1)), 1)
     1.0
     """
-    response = np.asarray(y, dtype=float)
-    if response.ndim != 1 or response.size < 2 or not np.all(np.isfinite(response)):
-        raise ArgumentError(f"y must be a vector of at least 2 finite numbers, got shape {response.shape}.")
-    if not callable(procedure):
-        raise ArgumentError(f"procedure must be callable, got {procedure!r}.")
-    try:
-        spread = np.broadcast_to(np.asarray(sigma, dtype=float), response.shape)
-    except ValueError as error:
-        raise ArgumentError(
-            f"sigma must be a number or as long as y ({response.size}), got {sigma!r}."
-        ) from error
-    if not np.all(np.isfinite(spread) & (spread > 0)):
-        raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
-    draws, tau = check_int(draws, "draws", 3), check_number(tau, "tau", positive=True)
+    response: np.ndarray = y
+    spread = Numbers(None).check(sigma, "sigma")
+    if spread.shape not in ((), (1,), response.shape):
+        raise ArgumentError(f"sigma must be a number or as long as y ({response.size}), got {shown(sigma)}.")
+    spread = np.broadcast_to(spread, response.shape)
+    if not np.all(spread > 0):
+        raise ArgumentError(f"sigma must be > 0, got {shown(sigma)}.")
+    check_size(draws * (6 * response.size + 100), f"draws={draws} responses")
     seeds = children(seed_sequence(random_state), draws)
     change = tau * spread * np.stack([np.random.default_rng(s).standard_normal(response.size) for s in seeds])
     if n_jobs is None or n_jobs == 1:
@@ -99,7 +99,12 @@ def gdf(
 
 
 def _run(procedure: Callable[[np.ndarray], Any], y: np.ndarray) -> np.ndarray:
-    fitted = np.asarray(procedure(y.copy()), dtype=float)
+    with passed_on():
+        given = procedure(y.copy())
+    try:
+        fitted = Numbers(None, finite=False).check(given, "procedure")
+    except ArgumentError:
+        raise ArgumentError(f"procedure must return {y.size} finite numbers, got {shown(given)}.") from None
     if fitted.shape != y.shape or not np.all(np.isfinite(fitted)):
         raise ArgumentError(
             f"procedure must return {y.size} finite numbers, got "

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., DegreesOfFreedom])
 DF: dict[str, Callable[..., DegreesOfFreedom]] = {}
 #: methods that draw no random numbers
 LOCAL: list[str] = []
+#: method -> the options that it takes
+OPTIONS: dict[str, tuple[str, ...]] = {}
 
 
 def estimator(name: str) -> Callable[[Function], Function]:
@@ -25,15 +28,18 @@ def estimator(name: str) -> Callable[[Function], Function]:
 
     def register(function: Function) -> Function:
         DF[name] = function
+        keywords = inspect.signature(function).parameters.values()
+        OPTIONS[name] = tuple(p.name for p in keywords if p.kind is p.KEYWORD_ONLY)
         return function
 
     return register
 
 
-def local(name: str) -> Callable[[Function], Function]:
+def local(name: str, *takes: str) -> Callable[[Function], Function]:
     """Register a function of a fit and one repetition (from 0).
 
-    Of the mean of several repetitions: the mean of their degrees of freedom (the divergence is linear).
+    Of the mean of several repetitions: the mean of their degrees of freedom (the divergence is linear). `takes`: names of
+    its options.
     """
 
     def register(function: Function) -> Function:
@@ -42,6 +48,7 @@ def local(name: str) -> Callable[[Function], Function]:
 
         DF[name] = method
         LOCAL.append(name)
+        OPTIONS[name] = takes
         return function
 
     return register

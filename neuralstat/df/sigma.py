@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
+from ..checks.arguments import Numbers
 from ..errors import ArgumentError, DfError
 from ..fitted import Fitted
 from . import noise
@@ -80,15 +82,7 @@ def resolve_sigma(fitted: Fitted, sigma: Any = None) -> tuple[np.ndarray, str]:
     if not noise.gaussian(fitted.network.objective):
         return _dispersion(fitted, sigma)
     if sigma is not None:
-        try:
-            given = np.broadcast_to(np.asarray(sigma, dtype=float), (k,))
-        except ValueError as error:
-            raise ArgumentError(
-                f"sigma must be a number or {k} numbers, one per output; got {sigma!r}."
-            ) from error
-        if not np.all(np.isfinite(given) & (given > 0)):
-            raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
-        return given / unit, "as given"
+        return given_sigma(sigma, k) / unit, "as given"
     b = fitted.best
     own = residual_sigma(fitted, b)
     source = "from the residuals of the best repetition on n minus its jacobian df"
@@ -103,13 +97,29 @@ def resolve_sigma(fitted: Fitted, sigma: Any = None) -> tuple[np.ndarray, str]:
     return own, source
 
 
+def given_sigma(sigma: Any, k: int) -> np.ndarray:
+    """A standard deviation, or one per output, as (k,) numbers > 0.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none.
+    """
+    wanted = "a finite number > 0" if k == 1 else f"a finite number > 0, or {k} of them, one per output"
+    try:
+        given = Numbers(None).check(sigma, "sigma")
+    except ArgumentError:
+        given = np.zeros(0)
+    if isinstance(sigma, bool | np.bool_) or given.shape not in ((), (1,), (k,)) or not np.all(given > 0):
+        raise ArgumentError(f"sigma must be {wanted}; got {shown(sigma)}.")
+    return np.broadcast_to(given, (k,))
+
+
 def _dispersion(fitted: Fitted, sigma: Any) -> tuple[np.ndarray, str]:
     """Root of the dispersion of a family: 1, as given, or Pearson's estimate on n minus the jacobian df."""
     k = fitted.network.n_outputs
     if sigma is not None:
-        if not np.all(np.isfinite(sigma)) or not np.all(np.asarray(sigma) > 0):
-            raise ArgumentError(f"sigma must be > 0, got {sigma!r}.")
-        return np.broadcast_to(np.asarray(sigma, dtype=float), (k,)), "as given"
+        return given_sigma(sigma, k), "as given"
     family = getattr(fitted.network.objective, "family", None)
     if family is None or not family.dispersed:
         return np.ones(k), "fixed by the family"

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import check_int, check_items, check_size, is_whole, position, shown
+from ..checks.arguments import FLAG, NONE, REP_OR_MEAN, SHARE, Anything, Numbers, arguments
 from ..errors import ArgumentError
 from ..fitted import fitted_of
-from ..inference.get_prediction import check_alpha
+from ..inference.covariance import COV_TYPE
+from ..network.blas import on_one_thread
 from .functional import Outputs, Sums, outputs_of
 from .profiles import index_of
 from .rows import Rows, is_time, levels, pair, rows_of, takes_levels
@@ -57,6 +59,12 @@ class Axis:
         return np.tri(len(self.nodes), len(self.nodes) - 1, -1)
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), variable=Anything("a covariate, or two in a list"),
+    bins=Anything("a number of bins, or their ends", None, 1, 4), data=Anything("a table", None),
+    response=Anything("the name of an output", None), rep=REP_OR_MEAN, alpha=SHARE, cov_type=NONE | COV_TYPE, se=FLAG,
+)
 def ale(
     fit: Any, variable: Any, bins: Any = None, *, data: Any = None, response: str | None = None, rep: Any = "mean",
     alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
@@ -96,11 +104,16 @@ def ale(
         For constant variables, bins without rows, array terms.
     """
     fitted = fitted_of(fit)
-    names, alpha = pair(fitted, variable), check_alpha(alpha)
+    if cov_type is not None and not se:
+        raise ArgumentError("cov_type belongs to standard errors, and se=False leaves them out.")
+    names = pair(fitted, variable)
     rows = rows_of(fitted, data)
     rows = rows.part(np.flatnonzero(rows.share > 0))
     axes = [_axis(rows, name, b) for name, b in zip(names, _bins(names, bins), strict=True)]
     outputs = outputs_of(fitted, response, rep, cov_type, se)
+    nodes = int(np.prod([len(axis.nodes) for axis in axes]))
+    outputs.check(4 * nodes, len(rows.frame), f"{nodes:,} bins")
+    check_size(4 * nodes**2, f"{nodes:,} bins")
     found = _one(outputs, rows, axes[0]) if len(axes) == 1 else _two(outputs, rows, axes[0], axes[1])
     index = index_of(names, [axis.nodes for axis in axes])
     frames = [e.banded(index, "ale", e.symmetric(alpha)) for e in outputs.estimates(found)]
@@ -117,9 +130,11 @@ def _bins(names: tuple[str, ...], bins: Any) -> list[Any]:
     """
     if len(names) == 1:
         return [BINS if bins is None else bins]
-    each = [BINS_OF_TWO] * 2 if bins is None else [bins] * 2 if isinstance(bins, int | np.integer) else list(bins)
+    words = "a number, or bins for each of two variables"
+    whole = bins is None or is_whole(bins)
+    each = [BINS_OF_TWO if bins is None else bins] * 2 if whole else check_items(bins, "bins", words)
     if len(each) != 2 or any(isinstance(b, float) for b in each):
-        raise ArgumentError(f"bins of two variables must be a number, or bins for each; got {bins!r:.80}.")
+        raise ArgumentError(f"bins of two variables must be a number, or bins for each; got {shown(bins)}.")
     return each
 
 
@@ -133,6 +148,7 @@ def _axis(rows: Rows, name: str, bins: Any) -> Axis:
         return _level_axis(rows, name, bins)
     x = rows.frame[name].to_numpy(dtype=float)
     ends = _ends(x, bins, name)
+    check_size(x.size * ends.size, f"{ends.size:,} bins of {x.size:,} rows")
     own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2)  # bins are (z_k-1, z_k]
     count = np.bincount(own, minlength=ends.size - 1)
     if not count.all():
@@ -146,18 +162,18 @@ def _axis(rows: Rows, name: str, bins: Any) -> Axis:
 
 def _ends(x: np.ndarray, bins: Any, variable: str) -> np.ndarray:
     """Ends of the bins: those given, or quantiles (type 1) of the variable."""
-    if isinstance(bins, int | np.integer):
-        number = check_int(bins, "bins", 1)
+    if is_whole(bins):
+        number = min(check_int(bins, "bins", 1), x.size)  # more have no more ends
         at = -(-np.arange(1, number + 1) * x.size // number) - 1  # in whole numbers: no rounding decides on a row
         ends = np.unique(np.concatenate([[x.min()], np.sort(x)[at]]))
     else:
         try:
-            ends = np.asarray(bins, dtype=float)
-        except (TypeError, ValueError):
+            ends = Numbers(1).check(bins, "bins")
+        except ArgumentError:
             ends = np.empty(0)
         if ends.ndim != 1 or ends.size < 2 or not np.all(np.diff(ends) > 0) or ends[0] > x.min() or ends[-1] < x.max():
             span = f"from {x.min():g} to {x.max():g}"
-            raise ArgumentError(f"bins must be a number, or increasing ends {span}; got {bins!r:.80}.")
+            raise ArgumentError(f"bins must be a number, or increasing ends {span}; got {shown(bins)}.")
     if ends.size < 2:
         raise ArgumentError(f"variable {variable!r} is constant: it has no effect to accumulate.")
     return ends
@@ -168,13 +184,15 @@ def _level_axis(rows: Rows, name: str, bins: Any) -> Axis:
     known = levels(values)
     if len(known) < 2:
         raise ArgumentError(f"variable {name!r} is constant: it has no effect to accumulate.")
-    if isinstance(bins, int | np.integer):
+    if is_whole(bins):
+        check_int(bins, "bins", 1)
         known = _by_similarity(rows, name, known)
-    elif np.ndim(bins) != 1 or len(bins) != len(known) or set(bins) != set(known):
-        listed = ", ".join(map(repr, known))
-        raise ArgumentError(f"bins of the factor {name!r} must be its levels {listed} in some order; got {bins!r:.80}.")
     else:
-        known = list(bins)
+        words = f"the factor {name!r}'s levels {', '.join(map(repr, known))} in some order"
+        order = [position(level, known) for level in check_items(bins, "bins", words)]
+        if None in order or sorted(order) != list(range(len(known))):  # type: ignore[type-var]
+            raise ArgumentError(f"bins must be {words}; got {shown(bins)}.")
+        known = [known[k] for k in order]  # type: ignore[index]
     own = values.map({level: k for k, level in enumerate(known)}).to_numpy(dtype=int)
     down, up = np.flatnonzero(own > 0), np.flatnonzero(own < len(known) - 1)
     lie = np.zeros((own.size, len(known)))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_size, position, shown
 from ..errors import ArgumentError, ConvergenceWarning
 from ..fitted import Fitted, kept
 from ..inference import scales
@@ -202,6 +203,12 @@ class Outputs:
             pull[k] = objective.output.slopes(raw[k]) * weight
         return pull
 
+    def check(self, count: int, rows: int, what: str) -> None:
+        """Refuse so many sums, with their slopes, and so many rows made for one of them, where memory does not hold them."""
+        members, outputs = len(self.numbers), len(self.ks)
+        slopes = 0 if self.root is None else self.fitted.network.n_params
+        check_size(3 * count * members * outputs * (1 + slopes) + rows * self.fitted.design.x.shape[0], what)
+
     def means(self, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
         """(R, K', m) predicted means by repetition."""
         return self.fitted.response(self.fitted.raw(x, offset, self.numbers))[:, list(self.ks)]
@@ -275,11 +282,12 @@ def output_position(fitted: Fitted, response: Any) -> int:
         Where there is no such output.
     """
     design = fitted.design
-    if len(design.y_names) == 1 and design.classes is not None and response in design.classes[1:]:
+    if len(design.y_names) == 1 and design.classes is not None and position(response, design.classes[1:]) is not None:
         return 0
-    if response not in design.y_names:
-        raise ArgumentError(f"response must be one of {', '.join(map(repr, design.y_names))}; got {response!r}.")
-    return design.y_names.index(response)
+    at = position(response, design.y_names)
+    if at is None:
+        raise ArgumentError(f"response must be one of {', '.join(map(repr, design.y_names))}; got {shown(response)}.")
+    return at
 
 
 def _grouped(group: np.ndarray, size: int) -> tuple[np.ndarray, list[int]]:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import FLAG, NONE, REP_OR_MEAN, SHARE, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..fitted import fitted_of
-from ..inference.get_prediction import check_alpha
+from ..inference.covariance import COV_TYPE
+from ..network.blas import on_one_thread
 from .functional import Estimate, Outputs, Sums, outputs_of
 from .rows import Rows, chosen, covariate, levels, rows_of, takes_levels, two_valued, typical
 
@@ -19,6 +21,12 @@ METHODS = ("dydx", "eydx", "dyex", "eyex")
 STEP = 1e-4  # of central differences, in standard deviations
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), at=Choice(*AT), method=Choice(*METHODS), variables=Anything("a covariate or several", None),
+    data=Anything("a table", None), response=Anything("the name of an output", None), rep=REP_OR_MEAN, alpha=SHARE,
+    cov_type=NONE | COV_TYPE, dummy=FLAG,
+)
 def marginal_effects(
     fit: Any, at: str = "overall", method: str = "dydx", *, variables: Any = None, data: Any = None,
     response: str | None = None, rep: Any = "mean", alpha: float = 0.05, cov_type: str | None = None,
@@ -68,11 +76,6 @@ def marginal_effects(
         For unknown arguments, constant variables, array terms.
     """
     fitted = fitted_of(fit)
-    if at not in AT:
-        raise ArgumentError(f"at must be one of {', '.join(map(repr, AT))}; got {at!r}.")
-    if method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
-    alpha = check_alpha(alpha)
     rows = rows_of(fitted, data)
     coded = [name for name in rows.frame.columns if name in fitted.design.spec.covariates and takes_levels(fitted, name)]
     beside = [n for n in rows.frame.columns if n not in coded and not pd.api.types.is_numeric_dtype(rows.frame[n])]

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import check_int, check_items, check_size, is_whole, position, shown
+from ..checks.arguments import FLAG, NONE, REP_OR_MEAN, SHARE, Anything, Numbers, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of
-from ..inference.get_prediction import check_alpha
+from ..inference.covariance import COV_TYPE
+from ..network.blas import on_one_thread
 from .functional import Sums, outputs_of
 from .rows import covariate, is_time, levels, pair, rows_of, takes_levels, two_valued
 
 POINTS, POINTS_OF_TWO = 50, 20  # of a grid unless told
+MOST_POINTS = 1_000_000
+GRID = Anything("a number of points, or values", None, 2, 5)
 
 
 def grid_of(fitted: Fitted, name: str, grid: Any) -> list[Any]:
@@ -28,31 +32,49 @@ def grid_of(fitted: Fitted, name: str, grid: Any) -> list[Any]:
         For fewer than two points, and levels that do not occur.
     """
     values = covariate(fitted, name)
-    number = isinstance(grid, int | np.integer)
+    number = is_whole(grid)
+    if number and check_int(grid, "grid", 2) > MOST_POINTS:
+        raise ArgumentError(f"grid must be at most {MOST_POINTS:,} points, or their values; got {shown(grid)}.")
     if is_time(values):
         if number:
             ends = [values.min(), values.max()]
-            steps = np.linspace(0, 1, check_int(grid, "grid", 2))
-            return [ends[0] + s * (ends[1] - ends[0]) for s in steps]
-        return list(pd.Series(list(grid)).astype(values.dtype))
+            return [ends[0] + s * (ends[1] - ends[0]) for s in np.linspace(0, 1, int(grid))]
+        return _dates(grid, values)
     if takes_levels(fitted, name):
         known = levels(values)
-        points = known if number else [grid] if isinstance(grid, str) else list(grid)
-        unknown = [g for g in points if g not in known]
-        if unknown:
-            raise ArgumentError(f"variable {name!r} has no level {unknown[0]!r}.")
-        return points
+        if number:
+            return known
+        points = [grid] if isinstance(grid, str) else check_items(grid, "grid", f"levels of {name!r} in a list", MOST_POINTS)
+        found = []
+        for point in points:
+            at = position(point, known)
+            if at is None:
+                raise ArgumentError(f"variable {name!r} has no level {shown(point)}.")
+            found.append(known[at])
+        if not found:
+            raise ArgumentError(f"grid has none of the levels of {name!r}.")
+        return found
     if number:
         if two_valued(values):
             return levels(values)
-        return np.linspace(values.min(), values.max(), check_int(grid, "grid", 2)).tolist()
+        return np.linspace(values.min(), values.max(), int(grid)).tolist()
     try:
-        given = np.asarray(grid, dtype=float)
-    except (TypeError, ValueError):
-        given = np.empty((0, 0))
-    if given.ndim != 1 or given.size < 1 or not np.isfinite(given).all():
-        raise ArgumentError(f"grid must be a number of points, or finite values; got {grid!r:.80}.")
+        given = Numbers(1, least=1).check(grid, "grid")
+    except ArgumentError:
+        raise ArgumentError(f"grid must be a number of points, or finite values; got {shown(grid)}.") from None
     return given.tolist()
+
+
+def _dates(grid: Any, values: pd.Series) -> list[Any]:
+    """Points of a variable that holds dates or durations."""
+    given = check_items(grid, "grid", "a number of points, or dates in a list", MOST_POINTS)
+    try:
+        dates = pd.Series(given).astype(values.dtype)
+    except Exception:  # what pandas makes of anybody's objects
+        dates = pd.Series([pd.NaT])
+    if dates.isna().any() or not len(dates):
+        raise ArgumentError(f"grid must be a number of points, or dates like those of {values.name!r}; got {shown(grid)}.")
+    return list(dates)
 
 
 def grids_of(fitted: Fitted, names: Sequence[str], grid: Any) -> list[list[Any]]:
@@ -65,9 +87,11 @@ def grids_of(fitted: Fitted, names: Sequence[str], grid: Any) -> list[list[Any]]
     """
     if len(names) == 1:
         return [grid_of(fitted, names[0], POINTS if grid is None else grid)]
-    each = [POINTS_OF_TWO] * 2 if grid is None else [grid] * 2 if isinstance(grid, int | np.integer) else list(grid)
+    words = "a number, or two grids, one for each of two variables"
+    whole = grid is None or is_whole(grid)
+    each = [POINTS_OF_TWO if grid is None else grid] * 2 if whole else check_items(grid, "grid", words)
     if len(each) != 2 or any(isinstance(g, float) for g in each):
-        raise ArgumentError(f"grid of two variables must be a number, or two grids, one for each; got {grid!r:.80}.")
+        raise ArgumentError(f"grid must be {words}; got {shown(grid)}.")
     return [grid_of(fitted, name, g) for name, g in zip(names, each, strict=True)]
 
 
@@ -78,6 +102,11 @@ def index_of(names: Sequence[str], grids: Sequence[Sequence[Any]]) -> pd.Index:
     return pd.MultiIndex.from_product(grids, names=list(names))
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), variable=Anything("a covariate, or two in a list"), grid=GRID, data=Anything("a table", None),
+    response=Anything("the name of an output", None), rep=REP_OR_MEAN, alpha=SHARE, cov_type=NONE | COV_TYPE, se=FLAG,
+)
 def partial_dependence(
     fit: Any, variable: Any, grid: Any = None, *, data: Any = None, response: str | None = None, rep: Any = "mean",
     alpha: float = 0.05, cov_type: str | None = None, se: bool = True,
@@ -116,8 +145,12 @@ def partial_dependence(
     """
     fitted = fitted_of(fit)
     names = pair(fitted, variable)
-    grids, alpha = grids_of(fitted, names, grid), check_alpha(alpha)
+    if cov_type is not None and not se:
+        raise ArgumentError("cov_type belongs to standard errors, and se=False leaves them out.")
+    grids = grids_of(fitted, names, grid)
     rows, outputs = rows_of(fitted, data, names), outputs_of(fitted, response, rep, cov_type, se)
+    count = int(np.prod([len(g) for g in grids], dtype=object))
+    outputs.check(count, len(rows.frame), f"a grid of {count:,} points")
     points = list(itertools.product(*grids))
     found = Sums.joined(outputs.sums(*moved, rows.share) for moved in rows.along(names, points))
     index = index_of(names, grids)
@@ -125,6 +158,11 @@ def partial_dependence(
     return outputs.table(frames, response)
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), variable=Anything("a covariate"), grid=GRID, data=Anything("a table", None),
+    response=Anything("the name of an output", None), rep=REP_OR_MEAN, centred=FLAG,
+)
 def ice(
     fit: Any, variable: str, grid: Any = None, *, data: Any = None, response: str | None = None, rep: Any = "mean",
     centred: bool = False,
@@ -149,6 +187,7 @@ def ice(
     name = str(covariate(fitted, variable).name)
     points = grid_of(fitted, name, POINTS if grid is None else grid)
     rows, outputs = rows_of(fitted, data, [name]), outputs_of(fitted, response, rep, se=False)
+    check_size(3 * len(points) * len(rows.frame) * len(outputs.ks), f"{len(points):,} points of {len(rows.frame):,} curves")
     moved = rows.along([name], [(g,) for g in points])
     curves = np.stack([outputs.means(*place).mean(axis=0) for place in moved])  # (grid, K', m)
     if centred:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_items, shown
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, kept
 from ..formula import expressions, frames
@@ -276,9 +277,10 @@ def covariate(fitted: Fitted, name: Any) -> pd.Series:
         Where the formula has no such covariate.
     """
     known = fitted.design.spec.covariates
-    if not isinstance(name, str) or name not in known:
-        raise ArgumentError(f"variable must be one of {', '.join(map(repr, known))}; got {name!r}.")
-    return fitted.design.frame[name].reset_index(drop=True)
+    text = str.__str__(name) if isinstance(name, str) else None
+    if text not in known:
+        raise ArgumentError(f"variable must be one of {', '.join(map(repr, known))}; got {shown(name)}.")
+    return fitted.design.frame[text].reset_index(drop=True)
 
 
 def chosen(fitted: Fitted, variables: Any) -> list[str]:
@@ -295,7 +297,10 @@ def chosen(fitted: Fitted, variables: Any) -> list[str]:
         if spec.covariates and not names:
             raise ArgumentError(f"variables: {', '.join(map(repr, spec.covariates))} hold dates; name those that are meant.")
         return names
-    names = [variables] if isinstance(variables, str) else list(variables)
+    words = "the name of a covariate, or several in a list"
+    names = [variables] if isinstance(variables, str) else check_items(variables, "variables", words)
+    if not names:
+        raise ArgumentError(f"variables must be {words}; got {shown(variables)}.")
     return [str(covariate(fitted, name).name) for name in names]
 
 
@@ -307,10 +312,12 @@ def pair(fitted: Fitted, variable: Any) -> tuple[str, ...]:
     ArgumentError
         For other than one or two different covariates.
     """
-    names = (variable,) if isinstance(variable, str) else tuple(variable) if np.iterable(variable) else (variable,)
-    if len(names) not in (1, 2) or len(set(names)) != len(names):
-        raise ArgumentError(f"variable must be a covariate, or two different ones in a list; got {variable!r}.")
-    return tuple(str(covariate(fitted, name).name) for name in names)
+    words = "a covariate, or two different ones in a list"
+    given = [variable] if isinstance(variable, str) else check_items(variable, "variable", words)
+    names = tuple(str(covariate(fitted, name).name) for name in given[:3])
+    if len(given) not in (1, 2) or len(set(names)) != len(names):
+        raise ArgumentError(f"variable must be {words}; got {shown(variable)}.")
+    return names
 
 
 def is_time(values: pd.Series) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..checks.arguments import Choice, arguments
 from ..fitted import Fitted, kept
 from ..network import derivatives
 from ..network.rcompat import r_generalized_weights
@@ -13,6 +13,7 @@ from ..network.rcompat import r_generalized_weights
 SCALES = ("link", "response", "R")
 
 
+@arguments(scale=Choice(*SCALES))
 def slopes(fitted: Fitted, b: int, scale: str = "link") -> pd.DataFrame:
     """Derivatives of the fit in the covariates at every row used.
 
@@ -34,8 +35,6 @@ def slopes(fitted: Fitted, b: int, scale: str = "link") -> pd.DataFrame:
     ArgumentError
         For an unknown scale.
     """
-    if scale not in SCALES:
-        raise ArgumentError(f"scale must be 'link', 'response' or 'R', got {scale!r}.")
     design, theta = fitted.design, fitted.fit.theta[b].astype(float)
     d = derivatives.slopes(fitted.network, design.x, theta, design.offset)  # (K, D, n)
     if scale != "link" or not fitted.network.objective.of_predictor:

@@ -14,21 +14,29 @@ import pandas as pd
 
 from ..assessment.losses import pick
 from ..assessment.procedure import target_of
-from ..checks import check_int
+from ..checks import shown
+from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, fitted_of
 from ..inference.predict import inputs
+from ..network.blas import on_one_thread
 from ..seeds import children, seed_sequence
 from .functional import BETWEEN, outputs_of
-from .profiles import grid_of
+from .profiles import GRID, grid_of
 from .rows import Rows, chosen, refuse_array_offset, rows_of, takes_levels
 
 METHODS = ("garson", "olden", "permutation")
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), method=Choice(*METHODS), response=Anything("the name of an output", None), rep=REP_OR_MEAN,
+    scaled=FLAG, loss=Anything("the name of a loss, or a function", None), repeats=NONE | Whole(1, 1_000_000),
+    random_state=RANDOM_STATE, data=Anything("a table", None),
+)
 def importance(
     fit: Any, method: str = "permutation", *, response: str | None = None, rep: Any = "mean",
-    scaled: bool = True, loss: str | None = None, repeats: int = 10, random_state: Any = None, data: Any = None,
+    scaled: bool = True, loss: str | None = None, repeats: int | None = None, random_state: Any = None, data: Any = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Importance of the covariates, over all repetitions: their mean, spread, and how often they agree in sign.
 
@@ -47,7 +55,7 @@ def importance(
         Multiply first-layer weights by the columns' standard deviations, without which they depend on units. False: as R's
         ``NeuralNetTools``.
     loss, repeats, random_state
-        Of "permutation": as in `risk`, permutations per variable, their seed.
+        Of "permutation": as in `risk`, permutations per variable (10), their seed.
     data : table, optional
         Of "permutation": rows with their response, such as a test set; default those of the fit.
 
@@ -64,11 +72,12 @@ def importance(
         For unknown methods; Garson's with other than one hidden layer; layers that are not dense.
     """
     fitted = fitted_of(fit)
-    if method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
     if method == "permutation":
-        return _permutation(fitted, rep, loss, check_int(repeats, "repeats", 1), random_state, data)
-    for name, given in (("loss", loss), ("data", data)):
+        if response is not None or not scaled:
+            name = "scaled" if response is None else "response"
+            raise ArgumentError(f"{name} belongs to method='garson' and 'olden', not to 'permutation'.")
+        return _permutation(fitted, rep, loss, 10 if repeats is None else repeats, random_state, data)
+    for name, given in (("loss", loss), ("data", data), ("repeats", repeats), ("random_state", random_state)):
         if given is not None:
             raise ArgumentError(f"{name} belongs to method='permutation', not to {method!r}.")
     if not fitted.network.dense:
@@ -153,6 +162,12 @@ def _observed(fitted: Fitted, data: Any) -> tuple[Rows, np.ndarray, np.ndarray]:
     return rows, y if scaling is None else scaling.y_original(y), np.ones(int(both.sum()))
 
 
+@on_one_thread
+@arguments(
+    fit=Anything("a fit"), variable=Anything("a covariate", None), grid=GRID,
+    quantiles=Anything("numbers from 0 to 1", 0.5, (0.1, 0.9)), data=Anything("a table", None),
+    response=Anything("the name of an output", None), rep=REP_OR_MEAN,
+)
 def lek_profile(
     fit: Any, variable: str | None = None, grid: Any = 100,
     quantiles: Any = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), *, data: Any = None, response: str | None = None, rep: Any = "mean",
@@ -179,9 +194,9 @@ def lek_profile(
         ``response``, in front.
     """
     fitted = fitted_of(fit)
-    held = np.atleast_1d(np.asarray(quantiles, dtype=float))
-    if not np.all((held >= 0) & (held <= 1)):
-        raise ArgumentError(f"quantiles must lie between 0 and 1, got {quantiles!r}.")
+    held = np.atleast_1d(Numbers(None, least=1).check(quantiles, "quantiles"))
+    if held.ndim > 1 or not np.all((held >= 0) & (held <= 1)):
+        raise ArgumentError(f"quantiles must be numbers between 0 and 1; got {shown(quantiles)}.")
     refuse_array_offset(fitted, "lek_profile")
     rows, outputs = rows_of(fitted, data), outputs_of(fitted, response, rep, se=False)
     known = fitted.design.spec.covariates
@@ -191,7 +206,8 @@ def lek_profile(
         raise ArgumentError("lek_profile needs a numeric variable, or variable= for a factor.")
     parts = []
     for name in names:
-        points = grid_of(fitted, name, grid)
+        points = grid_of(fitted, name, 100 if grid is None else grid)
+        outputs.check(len(points) * held.size, len(points), f"{len(points):,} points at {held.size:,} quantiles")
         for q in held:
             at = {str(n): column.mode().iloc[0] if str(n) in coded or not pd.api.types.is_numeric_dtype(column)
                   else column.quantile(q) for n, column in rows.frame.items() if n != name}  # fmt: skip

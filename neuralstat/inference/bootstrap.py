@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_int
+from ..checks import check_size
+from ..checks.arguments import DRAWS, N_JOBS, NONE, RANDOM_STATE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..fitted import Fitted
 from ..network import derivatives
 from ..seeds import children, seed_sequence
-from ..training.refits import Refits, check_restarts, combine, repeated, stacks
+from ..training.refits import RESTARTS, Refits, combine, repeated, stacks
 from .dispersion import degrees, dispersion, used_up
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ def counts(fitted: Fitted, draws: int, seeds: np.random.SeedSequence) -> np.ndar
     return out
 
 
+@arguments(
+    draws=Whole(2, DRAWS), kind=NONE | Choice(*KINDS), restarts=NONE | Choice(*RESTARTS), random_state=RANDOM_STATE,
+    n_jobs=N_JOBS,
+)
 def predictions(
     fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, *, rep: Any = "mean", draws: int = 100,
     kind: str | None = None, restarts: str | None = None, random_state: Any = None, n_jobs: int | None = None,
@@ -122,19 +127,18 @@ def predictions(
     DfWarning
         Where no degrees of freedom are left for what "parametric" and "residual" draw from; the means are then NaN.
     """
-    draws = check_int(draws, "draws", 2)
     kind = ("parametric" if fitted.family is not None else "residual") if kind is None else kind
-    if kind not in KINDS:
-        raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
-    restarts = check_restarts(usual_restarts(fitted) if restarts is None else restarts)
+    restarts = usual_restarts(fitted) if restarts is None else restarts
+    outputs = fitted.design.y.shape[0]
+    check_size(draws * outputs * (3 * fitted.n_rows + 2 * x.shape[1]), f"draws={draws} bootstrap samples")
     if kind != "case" and used_up(fitted, fitted.numbers(rep)):
-        return np.full((draws, fitted.design.y.shape[0], x.shape[1]), np.nan)
+        return np.full((draws, outputs, x.shape[1]), np.nan)
     sample_seeds, start_seeds = children(seed_sequence(random_state), 2)
     again = Refits(fitted.procedure, fitted.fit, n_jobs)
     sample = _Sample(fitted, again, kind, draws, sample_seeds, rep)
     whole = rep == "mean" or (rep == "best" and restarts != "warm")
     used = list(range(fitted.nrep)) if whole else [fitted.which(rep)]
-    out, lost = np.empty((draws, fitted.design.y.shape[0], x.shape[1])), 0
+    out, lost = np.empty((draws, outputs, x.shape[1])), 0
     for part in stacks(draws, fitted.network, len(used), 2 * len(used) * fitted.design.y.size):
         numbers = range(part.start, part.stop)
         start = np.stack([again.starts(used, len(used), restarts, start_seeds, t) for t in numbers])

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..checks.arguments import FLAG, NONE, REP, SHARE, arguments
 from ..fitted import Fitted
-from .covariance import cov_params
+from .covariance import COV_TYPE, cov_params
 from .dispersion import t_degrees
 
 
@@ -22,6 +22,7 @@ def params(fitted: Fitted) -> pd.Series:
     return pd.Series(fitted.theta[fitted.best], index=list(fitted.network.names), name="weights")
 
 
+@arguments(cov_type=NONE | COV_TYPE, rep=REP)
 def standard_errors(fitted: Fitted, cov_type: str | None = None, rep: Any = "best") -> pd.Series:
     """Standard errors (P,) of the weights; NaN at weights held out, and where a variance is not positive.
 
@@ -54,6 +55,7 @@ def pvalues(fitted: Fitted) -> pd.Series:
     return pd.Series(values, list(fitted.network.names), name="P>|z|" if np.isinf(df) else "P>|t|")
 
 
+@arguments(alpha=SHARE, cov_type=NONE | COV_TYPE, rep=REP, use_t=NONE | FLAG)
 def conf_int(
     fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, rep: Any = "best", use_t: bool | None = None
 ) -> pd.DataFrame:
@@ -81,8 +83,6 @@ def conf_int(
     """
     from scipy import stats
 
-    if not 0 < alpha < 1:
-        raise ArgumentError(f"alpha must lie between 0 and 1, got {alpha!r}.")
     b = fitted.which(rep)
     theta = fitted.theta[b]
     quantile = stats.t.ppf(1 - alpha / 2, t_degrees(fitted, [b], use_t))

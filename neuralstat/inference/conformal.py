@@ -27,12 +27,12 @@ import numpy as np
 
 from ..assessment import folds
 from ..assessment.procedure import NetworkProcedure, streams
-from ..checks import check_int
+from ..checks.arguments import N_JOBS, NONE, SHARE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError
 from ..families import Multinomial
 from ..fitted import Fitted
-from ..training.refits import check_restarts
+from ..training.refits import RESTARTS
 
 if TYPE_CHECKING:
     from ..formula.subset import Part
@@ -62,10 +62,11 @@ class _AtNewRows(NetworkProcedure):
         return np.concatenate([here, super().predict(there, fit, t)], axis=1)
 
 
+@arguments(k=NONE | Whole(2), test_size=NONE | SHARE, restarts=Choice(*RESTARTS), n_jobs=N_JOBS)
 def conformal(
-    fitted: Fitted, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: Any = 10,
-    test_size: float = 0.5, weights: np.ndarray | None = None, restarts: str = "fresh", random_state: Any = None,
-    n_jobs: int | None = None, **options: Any,
+    fitted: Fitted, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: int | None = None,
+    test_size: float | None = None, weights: np.ndarray | None = None, restarts: str = "fresh", random_state: Any = None,
+    n_jobs: int | None = None,
 ) -> Limits:  # fmt: skip
     """Limits of new observations: a function of alpha that returns (lower, upper), each (K, m).
 
@@ -74,7 +75,8 @@ def conformal(
     ArgumentError
         For class responses, options of other methods, and an alpha that so few rows cannot give.
     """
-    _check(fitted, method, rep, options, k, test_size, restarts)
+    _check(fitted, method, rep)
+    k, test_size = 10 if k is None else k, 0.5 if test_size is None else test_size
     procedure = _AtNewRows(fitted, rep, n_jobs, new, offset, restarts)
     n, y = fitted.n_rows, fitted.responses
     split_seeds, start_seeds = streams(random_state)
@@ -118,19 +120,10 @@ def _spread(objective: Any, mu: np.ndarray, weights: np.ndarray | None) -> np.nd
     return np.sqrt(np.maximum(noise.variance(objective, mu), 1e-300) / (1.0 if weights is None else weights))
 
 
-def _check(
-    fitted: Fitted, method: str, rep: Any, options: dict[str, Any], k: Any, test_size: Any, restarts: Any
-) -> None:
-    check_restarts(restarts)
-    if options:
-        raise ArgumentError(f"method={method!r} has no option {next(iter(options))!r}.")
+def _check(fitted: Fitted, method: str, rep: Any) -> None:
     if rep not in ("mean", "best"):
         raise ArgumentError(f"method={method!r} refits the whole procedure: rep must be 'mean' or 'best', got {rep!r}.")
     if isinstance(fitted.family, Multinomial) or fitted.design.classes is not None:
         raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is a factor.")
     if fitted.family is not None and fitted.family.name == "binomial" and np.isin(fitted.responses, (0, 1)).all():
         raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is 0 or 1.")
-    if method == "split" and not (isinstance(test_size, float) and 0 < test_size < 1):
-        raise ArgumentError(f"test_size must be a number between 0 and 1, got {test_size!r}.")
-    if method == "cv+":
-        check_int(k, "k", 2)

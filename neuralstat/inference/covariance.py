@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.information import observed_scores
-from ..errors import ArgumentError, SingularHessianWarning, caller
+from ..errors import SingularHessianWarning, caller
 from ..families import Multinomial, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
@@ -33,6 +34,7 @@ from .units import in_words, undetermined_units
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
 COV_TYPES = ("expected", "hessian", "sandwich")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
+COV_TYPE = Choice(*COV_TYPES, *ALIASES)
 
 
 def expected_information(fitted: Fitted, b: int) -> np.ndarray:
@@ -92,6 +94,7 @@ def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
     return scaled * s[:, np.newaxis] * s, int(keep.sum()), int(np.sum(values[keep] < 0))
 
 
+@arguments(cov_type=NONE | COV_TYPE, rep=REP, scale=Anything("a number > 0, or one per output", None, 1.0))
 def cov_params(
     fitted: Fitted, cov_type: str | None = None, rep: Any = "best", scale: Any = None
 ) -> pd.DataFrame:
@@ -171,10 +174,8 @@ def cov_type_of(fitted: Fitted, given: str | None) -> str:
     """The covariance that ``cov_type=`` means for this fit, an entry of `COV_TYPES`."""
     if given is None:
         return "sandwich" if fitted.family is None else "expected"
-    kind = ALIASES.get(given, given)
-    if kind not in COV_TYPES:
-        raise ArgumentError(f"cov_type must be one of {', '.join(map(repr, COV_TYPES))}; got {given!r}.")
-    return kind
+    given = COV_TYPE.check(given, "cov_type")
+    return ALIASES.get(given, given)
 
 
 def warn_members(fitted: Fitted, kind: str, found: list[tuple[int, int, int, int]]) -> None:

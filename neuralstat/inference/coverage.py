@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import check_size
+from ..checks.arguments import DRAWS, N_JOBS, RANDOM_STATE, REP_OR_MEAN, SHARE, Choice, Whole, arguments
 from ..df import noise
-from ..errors import ConvergenceWarning, SingularHessianWarning
+from ..errors import ArgumentError, ConvergenceWarning, SingularHessianWarning
 from ..fitted import Fitted
 from ..formula.subset import subset
 from ..seeds import children, seed_sequence
-from ..training.refits import Refits, check_restarts, repeated, stacks
+from ..training.refits import RESTARTS, Refits, repeated, stacks
 from .bootstrap import responses
-from .get_prediction import check_alpha, get_prediction
+from .get_prediction import METHODS, check_options, get_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
     from ..formula import Design
 
 
+@arguments(
+    method=Choice(*METHODS), alpha=SHARE, draws=Whole(2, DRAWS), restarts=Choice(*RESTARTS), rep=REP_OR_MEAN,
+    inner_draws=Whole(2, DRAWS), random_state=RANDOM_STATE, n_jobs=N_JOBS,
+)
 def coverage(
     fitted: Fitted, method: str = "delta", *, alpha: float = 0.05, draws: int = 200, restarts: str = "same",
-    rep: Any = "mean", inner_draws: int = 100, random_state: Any = None, n_jobs: int | None = None, **options: Any,
+    rep: Any = "mean", inner_draws: int | None = None, random_state: Any = None, n_jobs: int | None = None, **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """How often the intervals of `get_prediction` hold what they should, were the fit the truth.
 
@@ -45,8 +50,8 @@ def coverage(
     restarts : {"same", "fresh", "warm"}
         Start weights of the refits: the fit's own, new random ones, or the fitted weights.
     rep : {"mean", "best"} or int
-    inner_draws : int
-        Bootstrap refits of each simulated set, for ``method="bootstrap"``; its kind and restarts are options.
+    inner_draws : int, optional
+        Bootstrap refits of each simulated set (100), for ``method="bootstrap"``; its kind and restarts are options.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
 
@@ -61,14 +66,16 @@ def coverage(
     ArgumentError
         Where the error function belongs to no family, from which to draw.
     """
-    alpha, draws = check_alpha(alpha), check_int(draws, "draws", 2)
-    check_restarts(restarts)
+    if inner_draws is not None and method != "bootstrap":
+        raise ArgumentError(f"inner_draws belongs to method='bootstrap', not to {method!r}.")
+    check_options(method, options, "cov_type", "use_t", "weights")
+    check_size(5 * draws * fitted.design.y.size, f"draws={draws} simulated data sets")
     sample, starts, again, inner = children(seed_sequence(random_state), 4)
     truth = fitted.original_means(noise.fitted(fitted, fitted.numbers(rep)))
     y = responses(fitted, "parametric", draws, sample, rep)
     later = fitted.original_means(responses(fitted, "parametric", draws, again, rep))
     if method == "bootstrap":
-        options = {**options, "draws": check_int(inner_draws, "inner_draws", 2)}
+        options = {**options, "draws": 100 if inner_draws is None else inner_draws}
     inside = rep if rep in ("mean", "best") else "best"  # the only one of a refit
     held = {"mean": [], "obs": []}  # type: ignore[var-annotated]
     width = {"mean": [], "obs": []}  # type: ignore[var-annotated]

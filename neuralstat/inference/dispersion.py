@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checks import shown
+from ..checks.arguments import Numbers
 from ..df import edf, found, noise
 from ..errors import ArgumentError
 from ..families import Gaussian
@@ -68,15 +70,17 @@ def given_dispersion(fitted: Fitted, scale: object) -> np.ndarray:
     """
     k = fitted.network.n_outputs
     wanted = "a number > 0" if k == 1 else f"a number > 0, {k} of them, or their ({k}, {k}) covariance"
+    refusal = ArgumentError(f"scale must be {wanted}, got {shown(scale)}.")
+    if isinstance(scale, bool | np.bool_):
+        raise refusal
     try:
-        if isinstance(scale, bool | str):
-            raise TypeError
-        values = np.asarray(scale, dtype=float)
-        values = values if values.ndim == 2 else np.diag(np.broadcast_to(values, (k,)))
-    except (TypeError, ValueError):
-        raise ArgumentError(f"scale must be {wanted}, got {scale!r}.") from None
-    if values.shape != (k, k) or not np.isfinite(values).all() or not np.all(np.diag(values) > 0):
-        raise ArgumentError(f"scale must be {wanted}, got {scale!r}.")
+        values = Numbers(None).check(scale, "scale")
+    except ArgumentError:
+        raise refusal from None
+    if values.shape in ((), (1,), (k,)):
+        values = np.diag(np.broadcast_to(values, (k,)))
+    if values.shape != (k, k) or not np.all(np.diag(values) > 0):
+        raise refusal
     scaling = fitted.design.scaling
     unit = np.ones(k) if scaling is None else scaling.y_sd
     return values / np.outer(unit, unit)

@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import shown
+from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
 from ..errors import ArgumentError
 from ..families import Gaussian
 from ..fitted import Fitted
 from . import scales
 from .bootstrap import predictions
 from .conformal import conformal
+from .covariance import COV_TYPE
 from .dispersion import dispersion, t_degrees
 from .predict import frame, inputs
 from .predictive import quantiles
@@ -37,6 +40,11 @@ Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
 INTERVALS = ("normal", "percentile", "basic")
+#: what each method takes of `options`
+OPTIONS = {
+    "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
+    "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ class Prediction:
     _index: pd.Index = field(repr=False)
     draws: np.ndarray | None = field(default=None, repr=False)
 
+    @arguments(alpha=SHARE, obs=FLAG)
     def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
         """Interval of the mean, or with ``obs=True`` of a new observation: columns lower and upper.
 
@@ -86,6 +95,7 @@ class Prediction:
         chosen = frame.loc[:, [(name, c) for name in self._names for c in columns]]
         return chosen.rename(columns=dict(zip(columns, ("lower", "upper"), strict=True)), level=1)
 
+    @arguments(alpha=SHARE)
     def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
         """Means, standard errors, intervals of the mean and of a new observation, as statsmodels.
 
@@ -100,7 +110,6 @@ class Prediction:
             Columns ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``, ``obs_ci_lower``, ``obs_ci_upper``; for
             several outputs columns (output, statistic).
         """
-        alpha = check_alpha(alpha)
         se = np.sqrt(self.var_sampling + self.var_restarts)
         lower, upper = self._limits(alpha)
         below, above = self._new(alpha)
@@ -116,11 +125,21 @@ class Prediction:
 
 def check_alpha(alpha: Any) -> float:
     """Raise an ArgumentError unless alpha is in (0, 1)."""
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number) or not 0 < alpha < 1:
-        raise ArgumentError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
-    return float(alpha)
+    return float(SHARE.check(alpha, "alpha"))
 
 
+def check_options(method: str, options: dict[str, Any], *more: str) -> None:
+    """Raise an ArgumentError where a method has no such option, nor one of `more`."""
+    if wrong := [name for name in options if name not in (*OPTIONS[method], *more)]:
+        takes = ", ".join(map(repr, OPTIONS[method])) or "none"
+        raise ArgumentError(f"method={method!r} has no option {wrong[0]!r}; it takes {takes}.")
+
+
+@arguments(
+    new=Anything("a table, as in predict", None), method=Choice(*METHODS), rep=REP_OR_MEAN, cov_type=NONE | COV_TYPE,
+    offset=Anything("an array, one value per new row", None), weights=Anything("a number or one per row", None, 1.0),
+    use_t=NONE | FLAG, random_state=RANDOM_STATE,
+)
 def get_prediction(
     fitted: Fitted, new: Any = None, *, method: str = "delta", rep: Any = "mean", cov_type: str | None = None,
     offset: Any = None, weights: Any = None, use_t: bool | None = None, random_state: Any = None, **options: Any,
@@ -178,12 +197,11 @@ def get_prediction(
         Where no degrees of freedom are left for the dispersion, once per fit: standard errors and intervals are then NaN,
         but for conformal methods.
     """
-    if method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
     if cov_type is not None and method != "delta":
         raise ArgumentError(f"cov_type belongs to method='delta', not to {method!r}.")
-    if isinstance(rep, str) and rep == "all":
-        raise ArgumentError("rep='all' has no single prediction: use 'mean', 'best' or a number from 1.")
+    if use_t is not None and method not in ("delta", "bootstrap"):
+        raise ArgumentError(f"use_t belongs to method='delta' and 'bootstrap', not to {method!r}.")
+    check_options(method, options)
     numbers = fitted.numbers(rep)
     x, known, index, complete = inputs(fitted, new, offset)
     x, known = _rows(x, complete), None if known is None else _rows(known, complete)
@@ -248,12 +266,9 @@ def _from_variance(
     from scipy import stats
 
     df = t_degrees(fitted, at.numbers, use_t)
-    interval = options.pop("interval", "normal") if method == "bootstrap" else "normal"
-    if interval not in INTERVALS:
-        raise ArgumentError(f"interval must be one of {', '.join(map(repr, INTERVALS))}; got {interval!r}.")
+    interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
     if method == "delta":
-        _no(options, method)
         sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type)
     else:
         draws = predictions(fitted, at.x, at.offset, rep=rep, random_state=random_state, **options)
@@ -279,22 +294,17 @@ def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np
     if weights is None:
         own = np.ones(int(complete.sum())) if new is not None or fitted.precisions is None else fitted.precisions
         return np.where(own > 0, own, 1.0)
-    try:
-        given = np.broadcast_to(np.asarray(weights, dtype=float), (complete.size,))[complete]
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"weights must be a number or {complete.size} numbers, one per row.") from error
+    values = Numbers(None, finite=False).check(weights, "weights")
+    if values.shape not in ((), (1,), (complete.size,)):
+        raise ArgumentError(f"weights must be a number or {complete.size} numbers, one per row; got {shown(weights)}.")
+    given = np.broadcast_to(values, (complete.size,))[complete]
     if not np.all(np.isfinite(given) & (given > 0)):
-        raise ArgumentError("weights of new observations must be > 0.")
+        raise ArgumentError(f"weights of new observations must be finite and > 0; got {shown(weights)}.")
     return given
 
 
 def _rows(values: np.ndarray, complete: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values[:, complete])
-
-
-def _no(options: dict[str, Any], method: str) -> None:
-    if options:
-        raise ArgumentError(f"method={method!r} has no option {next(iter(options))!r}.")
 
 
 def _between(values: np.ndarray) -> np.ndarray:

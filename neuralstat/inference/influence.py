@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import FLAG, NONE, REP, Choice, arguments
 from ..df import local
 from ..errors import ArgumentError
 from ..families import Gaussian, working
@@ -22,12 +23,14 @@ from ..fitted import fitted_of
 from ..likelihood.likelihood import NOTHING, pearson_residuals, response_residuals, without_df
 from ..likelihood.predictors import predictors
 from ..network import derivatives
+from ..network.blas import methods_on_one_thread
 from ..network.scaling import affine
 from .covariance import inverse
 
 CURVATURES = ("expected", "hessian")
 
 
+@methods_on_one_thread()
 class Influence:
     """Influence of the observations on one repetition of a fit; every Series is on the index of the data.
 
@@ -49,14 +52,13 @@ class Influence:
         For several outputs, an unknown curvature, and a Hessian that is not positive definite.
     """
 
+    @arguments(rep=REP, curvature=Choice(*CURVATURES))
     def __init__(self, fit: Any, rep: Any = "best", curvature: str = "expected") -> None:
         fitted = fitted_of(fit)
         if fitted.network.n_outputs > 1:
             raise ArgumentError(
                 f"get_influence needs one output; this fit has {fitted.network.n_outputs}: fit them one at a time."
             )
-        if curvature not in CURVATURES:
-            raise ArgumentError(f"curvature must be 'expected' or 'hessian', got {curvature!r}.")
         _ = fitted.likely  # raises where there is none
         self.fitted, self.b, self.curvature = fitted, fitted.which(rep), curvature
 
@@ -264,6 +266,7 @@ class Influence:
         scaling = self.fitted.design.scaling
         return 1.0 if scaling is None else float(scaling.y_sd[0])
 
+    @arguments(dfbetas=NONE | FLAG)
     def summary_frame(self, dfbetas: bool | None = None) -> pd.DataFrame:
         """Cook's distance, residuals, leverages, dffits: a row per observation, statsmodels' column names.
 

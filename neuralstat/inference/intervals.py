@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import SHARE, arguments
 from ..df.information import information, pseudo_inverse
-from ..errors import ArgumentError, SingularHessianWarning, caller
+from ..errors import SingularHessianWarning, caller
 from ..fitted import Fitted
 from ..network.scaling import affine
 from .dispersion import used_up
@@ -41,6 +42,7 @@ class ConfidenceInterval:
     rank: pd.Series
 
 
+@arguments(alpha=SHARE)
 def confidence_interval(fitted: Fitted, alpha: float = 0.05) -> ConfidenceInterval:
     """Sandwich intervals of every weight of every repetition, for any number of layers.
 
@@ -68,9 +70,7 @@ def confidence_interval(fitted: Fitted, alpha: float = 0.05) -> ConfidenceInterv
     """
     from scipy.special import ndtri
 
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number) or not 0 < alpha < 1:
-        raise ArgumentError(f"alpha must be a number between 0 and 1, got {alpha!r}.")
-    as_r, quantile, network = has_intervals(fitted), ndtri(1 - float(alpha) / 2), fitted.network
+    as_r, quantile, network = has_intervals(fitted), ndtri(1 - alpha / 2), fitted.network
     lower, upper, nic, ranks = [], [], [], []
     for b in range(fitted.nrep):
         error, penalty, rank = r_standard_errors(fitted, b) if as_r else _standard_errors(fitted, b)

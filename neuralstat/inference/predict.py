@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import REPS, Anything, Choice, arguments
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted
 from ..formula.rcompat import by_position
@@ -36,6 +37,10 @@ class ComputeResult:
     net_result: pd.DataFrame
 
 
+@arguments(
+    new=Anything("a table, array, list or Series", None), rep=REPS, type=Choice(*TYPES),
+    offset=Anything("an array, one value per new row", None),
+)
 def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None) -> Any:
     """Predictions for new data, or for the data of the fit.
 
@@ -67,8 +72,6 @@ def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "res
     ArgumentError, DataError
         For unknown `rep` and `type`; for columns or levels that do not fit.
     """
-    if type not in TYPES:
-        raise ArgumentError(f"type must be one of {', '.join(map(repr, TYPES))}; got {type!r}.")
     own = new is None and offset is None and type != "units"
     design = fitted.design
     if own:  # the rows of the fit as they are: a copy could be more than memory holds

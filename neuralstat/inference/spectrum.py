@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_number
+from ..checks.arguments import POSITIVE, REP, arguments
 from ..df import local
 from ..errors import DfError
 from ..fitted import Fitted
 from ..network import derivatives
 
 
+@arguments(rep=REP, cutoff=POSITIVE)
 def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
     """Eigenvalues of the Hessian of the penalised error over the weights that move, largest first.
 
@@ -32,7 +33,6 @@ def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) ->
         ``eigenvalue``, ``kind`` ("positive", "flat", "negative"), ``weight`` (name of the largest loading); internal
         units. ``.attrs`` has the counts and the condition number of the positive part.
     """
-    cutoff = check_number(cutoff, "cutoff", positive=True)
     b = fitted.which(rep)
     used = local.active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)

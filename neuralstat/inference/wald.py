@@ -25,14 +25,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import FLAG, NONE, REP, SHARE, Anything, Choice, arguments
 from ..errors import ArgumentError, SingularHessianWarning
 from ..families import Multinomial
 from ..fitted import Fitted
 from ..network import derivatives
 from ..network.scaling import affine
-from .covariance import RCOND, cov_params, cov_type_of, expected_information, inverse
+from .covariance import COV_TYPE, RCOND, cov_params, cov_type_of, expected_information, inverse
 from .dispersion import t_degrees
-from .get_prediction import check_alpha
 from .repetitions import optima
 
 VISIBLE = 1e-5  # part of a unit vector of the null space that counts
@@ -88,6 +88,10 @@ def first_weights(fitted: Fitted) -> dict[str, np.ndarray]:
     return out
 
 
+@arguments(
+    cov_type=NONE | COV_TYPE, rep=REP, use_f=NONE | FLAG, df=Choice("effective", "nominal"),
+    scale=Anything("a number > 0, or one per output", None, 1.0),
+)
 def wald_test_terms(
     fitted: Fitted, cov_type: str | None = None, rep: Any = "best", use_f: bool | None = None, df: str = "effective",
     scale: Any = None,
@@ -114,8 +118,6 @@ def wald_test_terms(
     """
     from scipy import stats
 
-    if df not in ("effective", "nominal"):
-        raise ArgumentError(f"df must be 'effective' or 'nominal', got {df!r}.")
     b, weights = fitted.which(rep), first_weights(fitted)
     covariance = cov_params(fitted, cov_type, rep, scale).to_numpy()
     shrunk = _shrinkage(fitted, b, cov_type) if fitted.penalty_coefficients is not None and df == "effective" else None
@@ -255,6 +257,7 @@ def _shrinkage(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
     return out
 
 
+@arguments(alpha=SHARE, cov_type=NONE | COV_TYPE)
 def stability(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, **options: Any) -> pd.DataFrame:
     """How the tests of terms come out over the repetitions' optima: "p < 0.05 in 7 of 10".
 
@@ -272,7 +275,6 @@ def stability(fitted: Fitted, alpha: float = 0.05, cov_type: str | None = None, 
         optima among them) and ``significant_optima`` (of each the best repetition), ``p_min``, ``p_median``, ``p_max``,
         ``verdict``.
     """
-    alpha = check_alpha(alpha)
     numbers = fitted.numbers("mean")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SingularHessianWarning)

@@ -26,7 +26,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import (
+    NOT_NEGATIVE,
+    REP_OR_MEAN,
+    Anything,
+    Choice,
+    Number,
+    arguments,
+)  # fmt: skip
 from ..df import edf, found, local, noise, warn_limits
+from ..df.montecarlo import SIGMA
+from ..df.registry import OPTIONS
 from ..df.sigma import resolve_sigma
 from ..errors import ArgumentError, DfError
 from ..families import Gaussian
@@ -123,6 +133,7 @@ def gic(dev: float, df: float, sigma2: float) -> float:
     return dev + 2 * sigma2 * df
 
 
+@arguments(per_weight=Number())
 def r_criterion(fitted: Fitted, per_weight: float) -> np.ndarray:
     """(B,) R's information criteria, ``2 error + per_weight p``.
 
@@ -133,15 +144,19 @@ def r_criterion(fitted: Fitted, per_weight: float) -> np.ndarray:
     return 2 * fitted.errors + per_weight * p
 
 
+DF_GIVEN = Anything("a method of df, a number >= 0 or DegreesOfFreedom", None, "jacobian", 2.0)
+
+
+@arguments(
+    crit=Choice(*CRITERIA), df=DF_GIVEN, dk_params=NOT_NEGATIVE, scale=likelihood.SCALE, rep=REP_OR_MEAN,
+    convention=Choice(*CONVENTIONS), sigma=SIGMA,
+)
 def info_criteria(
     fitted: Fitted, crit: str, df: Any = None, dk_params: float = 0, scale: Any = None, rep: Any = "best",
     convention: str = "statsmodels", sigma: float | None = None,
 ) -> float:  # fmt: skip
     """One criterion, smaller is better; see `NeuralNetResults.info_criteria` for the arguments."""
-    if crit not in CRITERIA:
-        raise ArgumentError(f"crit must be one of {', '.join(map(repr, CRITERIA))}; got {crit!r}.")
-    if convention not in CONVENTIONS:
-        raise ArgumentError(f"convention must be one of {', '.join(map(repr, CONVENTIONS))}; got {convention!r}.")
+    _unused(crit, convention, df=df, dk_params=dk_params or None, scale=scale, sigma=sigma)
     if convention == "neuralnet":
         if crit not in ("aic", "bic"):
             raise ArgumentError(f"R's neuralnet has 'aic' and 'bic' only, not {crit!r}.")
@@ -153,6 +168,23 @@ def info_criteria(
         df = edf(fitted)
     d = found(fitted, "nic" if crit == "tic" else "jacobian" if df is None else df, rep)
     return criterion(fitted, crit, d, dk_params, scale, rep, convention, sigma)
+
+
+def _unused(crit: str, convention: str, **given: Any) -> None:
+    """Refuse arguments that a criterion does not take."""
+    takes = {"df", "dk_params"}
+    if crit in (*LIKELIHOOD, "tic"):
+        takes.add("scale")
+    if crit in ("cp", "gic"):
+        takes.add("sigma")
+    if crit == "tic":
+        takes.remove("df")
+    if convention == "neuralnet":
+        takes = set()
+    for name, value in given.items():
+        if value is not None and name not in takes:
+            which = f"convention={convention!r}" if convention == "neuralnet" else f"crit={crit!r}"
+            raise ArgumentError(f"{which} does not take {name}; it takes {', '.join(sorted(takes)) or 'none of them'}.")
 
 
 def criterion(
@@ -218,12 +250,13 @@ def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
     return float(np.mean(np.square(values))), source
 
 
+@arguments(df=DF_GIVEN, dk_params=NOT_NEGATIVE, rep=REP_OR_MEAN, sigma=SIGMA)
 def criteria(
     fitted: Fitted, df: Any = "jacobian", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
     **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """All criteria, with the degrees of freedom and their method beside each; see `NeuralNetResults.criteria`."""
-    if sigma is not None and isinstance(df, str):
+    if sigma is not None and isinstance(df, str) and "sigma" in OPTIONS.get(str.__str__(df), ()):
         options["sigma"] = sigma
     d = found(fitted, df, rep, **options)
     warn_limits(fitted, d.method, rep)

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
+from ..checks.arguments import NONE, POSITIVE, REP, TEXT, Choice, arguments
 from ..df import edf
 from ..errors import ArgumentError, DfWarning, caller
 from ..families import Gaussian, Multinomial, working
@@ -26,6 +28,7 @@ from ..network import derivatives
 from .predictors import predictors
 
 NOTHING = 1e-8  # share of the observations below which residual degrees of freedom are rounding
+SCALE = NONE | Choice("dev", "x2") | POSITIVE  # a dispersion at which a likelihood is taken
 TOLD = "_told_of_df"  # mark of a fit whose user knows that no degrees of freedom are left
 
 
@@ -140,10 +143,9 @@ def dispersion(fitted: Fitted, b: int, how: Any) -> Any:
     Of several responses that have one each (K, K).
     """
     family, many = fitted.likely, several(fitted)
-    if isinstance(how, int | float | np.number) and how > 0:
-        return float(how) * np.eye(fitted.network.n_outputs) if many else float(how)
-    if not (how is None or (isinstance(how, str) and how in ("dev", "x2"))):
-        raise ArgumentError(f"scale must be None, 'dev', 'x2' or a number > 0, got {how!r}.")
+    how = SCALE.check(how, "scale")
+    if isinstance(how, float):
+        return how * np.eye(fitted.network.n_outputs) if many else how
     if not family.dispersed:
         return 1.0
     gaussian = isinstance(family, Gaussian) and family.link.name == "identity"
@@ -220,6 +222,7 @@ def _multivariate(residuals: np.ndarray, w: np.ndarray, often: np.ndarray, phi: 
     return float(-0.5 * (n * (k * np.log(2 * np.pi) + log_size) - k * float(often @ np.log(w)) + squares))
 
 
+@arguments(rep=REP, scale=SCALE)
 def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     """Log-likelihood of one repetition.
 
@@ -254,6 +257,7 @@ def rsquared(fitted: Fitted) -> float:
     return float(np.mean(1 - rest / total))
 
 
+@arguments(kind=TEXT)
 def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
     """Explained variation on the likelihood's scale.
 
@@ -263,7 +267,7 @@ def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
         Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance (the mean
         of the outputs' where several have a dispersion each).
     """
-    kind = kind.lower()
+    given, kind = kind, kind.lower()
     if kind == "deviance":
         if several(fitted):
             return _deviance_share(fitted)
@@ -272,7 +276,7 @@ def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
         return 1 - loglike(fitted) / llnull(fitted)
     if kind.startswith("cox") or kind in ("cs", "lr"):
         return float(1 - np.exp((llnull(fitted) - loglike(fitted)) * 2 / sample_size(fitted)))
-    raise ArgumentError(f"kind must be 'cs', 'mcf' or 'deviance', got {kind!r}.")
+    raise ArgumentError(f"kind must be 'cs', 'mcf' or 'deviance', got {shown(given)}.")
 
 
 def _deviance_share(fitted: Fitted) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import REP, Choice, arguments
 from ..errors import ArgumentError
 from ..families import Gaussian, working
 from ..fitted import Fitted
@@ -15,6 +16,7 @@ from .predictors import predictors
 RESIDUALS = ("response", "deviance", "pearson", "working")
 
 
+@arguments(kind=Choice(*RESIDUALS), rep=REP)
 def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.ndarray:
     """Residuals (K, N) on all rows of the data, NaN at rows kept out of the fit.
 
@@ -26,8 +28,6 @@ def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.n
         (``freq_weights``) those of one of them, as in statsmodels.
     rep : int or "best"
     """
-    if kind not in RESIDUALS:
-        raise ArgumentError(f"kind must be one of {', '.join(map(repr, RESIDUALS))}; got {kind!r}.")
     b = fitted.which(rep)
     family, y, w = fitted.likely, fitted.responses, fitted.own_weights
     if kind == "response":
