@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from ..checks.arrays import KINDS
 from ..errors import ArgumentError, FileFormatError
 
-_KINDS = "biuf"  # booleans and numbers of fixed size, little endian
 _MAX_DEPTH = 50
 _ZONE = re.compile(r"[A-Za-z0-9_+\-:]+(/[A-Za-z0-9_+\-]+){0,3}")
 _NULLABLE = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)} | {
@@ -31,41 +31,6 @@ def write_array(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def read_array(raw: bytes, name: str) -> np.ndarray:
-    """Invert `write_array`; the header is checked against the bytes that there are.
-
-    Raises
-    ------
-    FileFormatError
-        For objects, other kinds of numbers, and shapes that do not fit.
-    """
-    buffer = io.BytesIO(raw)
-    try:
-        if np.lib.format.read_magic(buffer) != (1, 0):
-            raise ValueError("unknown version")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(buffer)
-    except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
-        raise FileFormatError(f"member {name!r} is not an array ({str(error)[:80]})") from None
-    if (
-        dtype.hasobject
-        or dtype.kind not in _KINDS
-        or dtype.itemsize > 8
-        or not (dtype.isnative or dtype.itemsize == 1)
-    ):
-        raise FileFormatError(
-            f"member {name!r} holds {str(dtype)[:40]}; only booleans and numbers are allowed"
-        )
-    body = raw[buffer.tell() :]
-    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
-        raise FileFormatError(
-            f"member {name!r} claims the shape {str(shape)[:60]}, which its bytes do not have"
-        )
-    array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()
-    if dtype.kind == "b" and np.any(array.view(np.uint8) > 1):
-        raise FileFormatError(f"member {name!r} holds bytes that are no booleans")
-    return array
-
-
 class Writer:
     """Turns plain data into JSON; arrays are put aside under a name."""
 
@@ -75,7 +40,7 @@ class Writer:
     def array(self, array: Any, name: str) -> dict[str, str]:
         """Put an array of numbers aside; `ArgumentError` for other arrays."""
         array = np.asarray(array)
-        if array.dtype.kind not in _KINDS or array.dtype.itemsize > 8:
+        if array.dtype.kind not in KINDS or array.dtype.itemsize > 8:
             raise ArgumentError(
                 f"{name} holds {array.dtype}, which cannot be saved; only numbers and booleans can."
             )
@@ -139,7 +104,7 @@ class Writer:
         if isinstance(index, pd.IntervalIndex):
             return {"kind": "interval", "left": self.index(index.left, f"{name}.left"),
                     "closed": index.closed, "right": self.index(index.right, f"{name}.right")}  # fmt: skip
-        if isinstance(index.dtype, np.dtype) and index.dtype.kind in _KINDS:
+        if isinstance(index.dtype, np.dtype) and index.dtype.kind in KINDS:
             return {"kind": "number", "values": self.array(index.to_numpy(), name)}
         if index.dtype == object or str(index.dtype) in {*_NULLABLE, *_STRINGS}:
             missing = index.isna()

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import struct
 import zipfile
 from typing import Any, BinaryIO
 
@@ -21,11 +20,12 @@ import pandas as pd
 
 from .. import __version__
 from ..checks.arguments import PATH
+from ..checks.arrays import DAMAGES, read_array
 from ..checks.files import is_damage, open_regular, parse_json, replacing
 from ..errors import FileFormatError
 from ..fitted import Fitted, fitted_of
 from . import model as plain
-from .encoding import Reader, Writer, read_array, write_array
+from .encoding import Reader, Writer, write_array
 
 FORMAT, VERSION = "neuralstat-fit", 1
 MODEL = "model.json"
@@ -91,10 +91,9 @@ def read(path: str | os.PathLike[str]) -> Fitted:
             return _read(file)
         except FileFormatError as error:
             raise FileFormatError(f"{source}: {error}") from None
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, struct.error) as error:
-            raise FileFormatError(f"{source}: not a saved fit, or damaged ({str(error)[:200]})") from None
-        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{source}: damaged ({type(error).__name__}: {str(error)[:200]})") from None
+        except (ArithmeticError, AttributeError, TypeError, *DAMAGES) as error:
+            said = f"{type(error).__name__}: {str(error)[:200]}"
+            raise FileFormatError(f"{source}: not a saved fit, or damaged ({said})") from None
         except OSError as error:
             if not is_damage(error):
                 raise

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
-import zipfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, FileFormatError
+from ..checks.arrays import read_stored
+from ..checks.files import open_regular, replacing
+from ..engine import batches, cpu
+from ..errors import ArgumentError, FileFormatError, FitWarning, caller
+from .fit import STATUS
 
 _SAVED = ("theta", "memory", "steps", "epoch", "status", "loss", "history", "best", "stopping", "plateau")
+_MORE = ("fingerprint", "entropy", "spawn_key", "pool_size")
+_MOST_WORDS = 1000  # of seeds
+_MOST_STEPS = 2**53
 
 
 def fingerprint(*parts: Any) -> np.ndarray:
@@ -34,19 +40,27 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:
     Raises
     ------
     FileFormatError
-        Where the file is none.
+        Where the file is none, or damaged.
     """
-    if not Path(path).exists():
-        return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"checkpoint: {os.fspath(path)!r} is no checkpoint ({error}).") from None
+        with open_regular(Path(path)) as file:
+            arrays = read_stored(file, len(_SAVED) + len(_MORE))
+    except FileNotFoundError:
+        return None
+    except FileFormatError as error:
+        raise _no_checkpoint(path, error) from None
     lacking = [name for name in (*_SAVED, "fingerprint") if name not in arrays]
     if lacking:
-        raise FileFormatError(f"checkpoint: {os.fspath(path)!r} is no checkpoint: it lacks {', '.join(lacking)}.")
+        raise _no_checkpoint(path, f"it lacks {', '.join(lacking)}")
+    unknown = [name for name in arrays if name not in (*_SAVED, *_MORE)]
+    if unknown:
+        raise _no_checkpoint(path, f"it has an unknown array {unknown[0]!r:.40}")
     return arrays
+
+
+def _no_checkpoint(path: Any, why: Any) -> FileFormatError:
+    name = os.fspath(path)
+    return FileFormatError(f"checkpoint: {name!r} is no checkpoint, or damaged: {str(why).removeprefix(f'{name}: ')}.")
 
 
 def stored_seeds(path: str | os.PathLike[str]) -> np.random.SeedSequence | None:
@@ -57,9 +71,13 @@ def stored_seeds(path: str | os.PathLike[str]) -> np.random.SeedSequence | None:
     lacking = [name for name in ("entropy", "spawn_key", "pool_size") if name not in arrays]
     if lacking or arrays["entropy"].size == 0:
         raise ArgumentError(f"checkpoint: {os.fspath(path)!r} does not hold the seeds of its fit; give random_state=.")
-    words = arrays["entropy"].astype(np.uint32).tobytes()
-    key = tuple(int(k) for k in arrays["spawn_key"])
-    return np.random.SeedSequence(int.from_bytes(words, "little"), spawn_key=key, pool_size=int(arrays["pool_size"]))
+    entropy, key, pool = arrays["entropy"], arrays["spawn_key"], arrays["pool_size"]
+    kinds = entropy.dtype == np.uint32 and key.dtype == np.int64 and pool.dtype.kind in "iu"
+    shapes = entropy.ndim == key.ndim == 1 and pool.ndim == 0 and max(entropy.size, key.size) <= _MOST_WORDS
+    if not (kinds and shapes and np.all(key >= 0) and 4 <= int(pool) <= 64):
+        raise _no_checkpoint(path, "its seeds make no sense")
+    words = int.from_bytes(entropy.tobytes(), "little")
+    return np.random.SeedSequence(words, spawn_key=tuple(int(k) for k in key), pool_size=int(pool))
 
 
 def seed_arrays(seeds: np.random.SeedSequence) -> dict[str, np.ndarray]:
@@ -88,7 +106,7 @@ class Checkpoint:
 
     def __init__(self, path: Any, state: Any, mark: np.ndarray, more: dict[str, np.ndarray]) -> None:
         self.path, self.state = Path(path), state
-        self._lock = threading.Lock()
+        self._lock, self._failed = threading.Lock(), False
         self._more = {**more, "fingerprint": mark}
         self._kept = {name: np.array(getattr(state, name)) for name in _SAVED}
 
@@ -100,18 +118,17 @@ class Checkpoint:
             self._write()
 
     def _write(self) -> None:
-        folder = self.path.parent
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=self.path.name, suffix=".part")
+        arrays: dict[str, Any] = {**self._kept, **self._more}
         try:
-            with os.fdopen(handle, "wb") as file:
-                arrays: dict[str, Any] = {**self._kept, **self._more}
+            with replacing(self.path, "write the checkpoint") as file:
                 np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        except OSError as error:
+            if self._failed:
+                return
+            self._failed = True
+            warnings.warn(
+                f"{error.strerror or error}. The fit goes on; what is stored is older.", FitWarning, stacklevel=caller()
+            )
 
 
 def restore(path: Any, state: Any, mark: np.ndarray) -> bool:
@@ -121,6 +138,8 @@ def restore(path: Any, state: Any, mark: np.ndarray) -> bool:
     ------
     ArgumentError
         Where the file belongs to another fit.
+    FileFormatError
+        Where it is damaged, or holds what no training comes to.
     """
     arrays = read(path)
     if arrays is None:
@@ -130,18 +149,42 @@ def restore(path: Any, state: Any, mark: np.ndarray) -> bool:
             f"checkpoint: {os.fspath(path)!r} was written by another fit (other data, network, start weights, optimizer, "
             "batches, or random_state). Delete it, or name another file."
         )
+    _check(path, arrays, state)
+    width = state.history.shape[1]
+    most = int(arrays["epoch"].max(initial=0))
+    if most > width:
+        raise ArgumentError(f"checkpoint: {os.fspath(path)!r} already has {most} epochs; epochs={width} is fewer.")
     for name in _SAVED:
         target, source = getattr(state, name), arrays[name]
         if name == "history":
-            epochs = min(source.shape[1], target.shape[1])
-            if int(arrays["epoch"].max(initial=0)) > target.shape[1]:
-                raise ArgumentError(
-                    f"checkpoint: {os.fspath(path)!r} already has {int(arrays['epoch'].max())} epochs; "
-                    f"epochs={target.shape[1]} is fewer."
-                )
+            epochs = min(source.shape[1], width)
             target[:, :epochs] = source[:, :epochs]
         else:
-            if source.shape != target.shape or source.dtype != target.dtype:
-                raise FileFormatError(f"checkpoint: {os.fspath(path)!r} is damaged: {name} has shape {source.shape}.")
             target[...] = source
     return True
+
+
+def _check(path: Any, arrays: dict[str, np.ndarray], state: Any) -> None:
+    """Raise unless stored arrays are a state that training can have come to; kernels trust it."""
+    for name in _SAVED:
+        target, source = getattr(state, name), arrays[name]
+        shape = target.shape if name != "history" else (target.shape[0], *source.shape[1:2], target.shape[2])
+        if source.shape != shape or source.dtype != target.dtype:
+            raise _no_checkpoint(path, f"{name} has shape {source.shape} of {source.dtype}")
+    epoch, status, stopping, plateau = (arrays[name] for name in ("epoch", "status", "stopping", "plateau"))
+    least, best = plateau[:, batches.LEAST], stopping[:, batches.BEST]
+    counts = np.column_stack([stopping[:, [batches.WAIT, batches.BEST_EPOCH]],
+                              plateau[:, [batches.STILL, batches.COOLING]]])  # fmt: skip
+    last, factor = np.maximum(epoch - 1, 0), plateau[:, batches.FACTOR]
+    sound = {
+        "epoch": np.all((epoch >= 0) & (epoch <= arrays["history"].shape[1])),
+        "steps": np.all((arrays["steps"] >= epoch) & (arrays["steps"] <= _MOST_STEPS)),
+        "status": np.isin(status, list(STATUS)).all(),
+        "theta": np.isfinite(arrays["theta"][status == cpu.RUNNING]).all(),
+        "stopping": not np.isnan(best).any() and np.all(stopping[:, batches.BEST_EPOCH] <= last),
+        "plateau": not np.isnan(least).any() and np.all((factor >= 0) & (factor <= 1)),
+        "stopping or plateau": np.all((counts >= 0) & (counts <= _MOST_STEPS) & (counts == np.floor(counts))),
+    }
+    wrong = [name for name, right in sound.items() if not right]
+    if wrong:
+        raise _no_checkpoint(path, f"its {wrong[0]} cannot have been written")

@@ -19,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neuralstat as ns
+from neuralstat.checks.arrays import read_array
 from neuralstat.errors import ArgumentError, ConvergenceWarning, FileFormatError
-from neuralstat.io.encoding import Reader, Writer, read_array, write_array
+from neuralstat.io.encoding import Reader, Writer, write_array
 
 
 def data(n=60, seed=0):
