@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ..checks import check_int, check_number
+from ..checks import arguments as kinds
+from ..checks import check_size, shown
+from ..checks.arguments import FLAG, N_JOBS, NONE, PATH, RANDOM_STATE, TEXT, arguments
 from ..errors import ArgumentError
 from ..seeds import seed_sequence
 from ..training.settings import Settings
@@ -17,14 +20,23 @@ from .estimators import resolve_estimators
 from .models import resolve_models
 from .nets import Net
 from .plan import Chunk, Plan
-from .problems import Cell, Noise, Problem, noise_of, truth
+from .problems import LARGE, SMALL, Cell, Noise, Problem, noise_of, truth
 from .result import Collected, StudyResult
 from .schedule import Schedule, warn
 from .store import Store
 
+ROWS = kinds.Whole(2)
+STARTS = NONE | kinds.Whole(1, 100_000)
 CHUNK_FITS = 150  # fits of a chunk, where a model has no restarts and nothing is refitted
 
 
+@arguments(
+    models=kinds.Anything("models"), truth=kinds.Anything("truths", "sine"), noise=kinds.Anything("standard deviations", 0.3),
+    n=kinds.Anything("numbers of observations", 20), replicates=kinds.Whole(1), restarts=STARTS, rep=STARTS,
+    estimators=kinds.Anything("estimators", "cp", ["training"]),
+    sigma=kinds.Choice("truth", "difference") | kinds.Number(SMALL, LARGE), checkpoint=NONE | PATH,
+    random_state=RANDOM_STATE, n_jobs=N_JOBS, device=TEXT, progress=FLAG, chunk=NONE | kinds.Whole(1), keep_fits=FLAG,
+)  # fmt: skip
 def study(
     models: Any,
     truth: Any = "doppler",
@@ -121,23 +133,31 @@ def study(
     began = time.perf_counter()
     if restarts is not None and rep is not None and restarts != rep:
         raise ArgumentError(f"restarts={restarts} and rep={rep} differ; they are two names for one thing.")
-    restarts = check_int(next((r for r in (restarts, rep) if r is not None), 1), "restarts", 1)
-    replicates = check_int(replicates, "replicates", 1)
+    restarts = next((r for r in (restarts, rep) if r is not None), 1)
     given = None if random_state is None else seed_sequence(random_state)
     chosen, wanted = _placed(resolve_models(models), device), resolve_estimators(estimators)
     n_jobs = 1 if device != "cpu" and n_jobs is None else n_jobs
-    sigma = sigma if sigma in ("truth", "difference") else check_number(sigma, "sigma", positive=True)
 
     def plan_with(seeds: np.random.SeedSequence) -> Plan:
         return Plan(_cells(truth, noise, n, seeds), chosen, wanted, restarts, sigma)
 
-    store = None
-    seeds = np.random.SeedSequence() if given is None else given
-    if checkpoint is not None:
-        store = Store(checkpoint, plan_with(np.random.SeedSequence(0)).describe(), given)
-        seeds = store.seeds
-    plan = plan_with(seeds)
-    _check(plan)
+    plan = plan_with(np.random.SeedSequence(0) if given is None else given)
+    _check(plan, replicates, keep_fits)
+    with contextlib.ExitStack() as last:
+        store = None
+        if checkpoint is not None:
+            store = Store(checkpoint, plan_with(np.random.SeedSequence(0)).describe(), given)
+            last.callback(store.close)
+        if given is None:
+            plan = plan_with(np.random.SeedSequence() if store is None else store.seeds)
+        collected, finished = _run(plan, store, replicates, keep_fits, chunk, n_jobs, progress)
+    return collected.result(time.perf_counter() - began, finished)
+
+
+def _run(
+    plan: Plan, store: Store | None, replicates: int, keep_fits: bool, chunk: int | None, n_jobs: int | None, progress: bool
+) -> tuple[Collected, bool]:
+    """What is in the checkpoint, and the rest run; whether all is done."""
     collected = Collected(plan, replicates, keep_fits)
     todo = collected.restore(store) if store is not None else collected.missing()
     chunks = [part for piece in todo for part in _split(plan, piece, chunk)]
@@ -160,7 +180,7 @@ def study(
     if not finished:
         where = "" if store is None else " What is done is in the checkpoint; the same call goes on from there."
         warn(f"study: interrupted; {collected.fraction():.0%} done.{where}")
-    return collected.result(time.perf_counter() - began, finished)
+    return collected, finished
 
 
 def _placed(models: tuple[Any, ...], device: str) -> tuple[Any, ...]:
@@ -169,7 +189,7 @@ def _placed(models: tuple[Any, ...], device: str) -> tuple[Any, ...]:
     if placed == "cpu":
         return models
     if not any(isinstance(model, Net) for model in models):
-        raise ArgumentError(f"device={device!r}: there is no network among the models; others run on the CPU.")
+        raise ArgumentError(f"device={shown(device)}: there is no network among the models; others run on the CPU.")
     return tuple(model.on(placed) if isinstance(model, Net) else model for model in models)
 
 
@@ -181,7 +201,7 @@ def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) 
         if names.count(name) > 1:
             raise ArgumentError(f"truth: two are called {name!r}; give names by study.truth(..., name=...).")
     levels = [noise_of(s) for s in _several(noises, (Noise,))]
-    counts = [check_int(k, "n", 2) for k in _several(sizes, ())]
+    counts = [ROWS.check(k, "n") for k in _several(sizes, ())]
     for argument, values in (("noise", [s.sd for s in levels]), ("n", counts)):
         if len(set(values)) < len(values):
             raise ArgumentError(f"{argument}: a value occurs twice in {values}.")
@@ -192,14 +212,22 @@ def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) 
 
 
 def _several(given: Any, single: tuple[type, ...]) -> list[Any]:
-    if isinstance(given, single) or callable(given) or not isinstance(given, Iterable):
+    """Items of a sequence, or the one thing that is given."""
+    if isinstance(given, single) or (isinstance(given, np.ndarray) and given.ndim != 1):
         return [given]
-    return list(given)
+    return list(given) if isinstance(given, list | tuple | range | np.ndarray | pd.Series | pd.Index) else [given]
 
 
-def _check(plan: Plan) -> None:
-    """Fail early for what no worker can do."""
+def _check(plan: Plan, replicates: int, keep_fits: bool) -> None:
+    """Fail early for what no worker can do, and for what does not fit in memory."""
+    numbers = [2 * len(plan.estimators) + 40 + (cell.n if keep_fits else 0) for cell in plan.cells]
+    check_size(replicates * len(plan.models) * sum(numbers), f"replicates={replicates}: results of {len(numbers)} cells")
     for k, cell in enumerate(plan.cells):
+        check_size(cell.n * 64, f"n={cell.n}: a design")
+        check_size(cell.n * plan.restarts * 8, f"restarts={plan.restarts}: fits to {cell.n} observations")
+        for e in plan.estimators:
+            if e.built_in and (folds := e.options.get("k", 2)) > cell.n:
+                raise ArgumentError(f"estimators: {e.name!r} has k={folds} folds, and there are n={cell.n} observations.")
         x, _ = plan.design(k)
         if plan.sigma == "difference" and x.shape[1] != 1:
             raise ArgumentError(f"sigma='difference' needs one covariate; truth {cell.problem.name!r} has {x.shape[1]}.")
@@ -211,7 +239,6 @@ def _split(plan: Plan, piece: Chunk, size: int | None) -> list[Chunk]:
     if size is None:
         fits = max(plan.models[model].networks(plan.restarts), 1)
         size = max(1, CHUNK_FITS // (fits * (1 + sum(e.refits for e in plan.estimators))))
-    size = check_int(size, "chunk", 1)
     return [(cell, model, at, min(at + size, last)) for at in range(first, last, size)]
 
 

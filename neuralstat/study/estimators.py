@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..checks import arguments as kinds
+from ..checks import shown
+from ..checks.arguments import FLAG, FUNCTION, NONE, POSITIVE, TEXT, arguments
 from ..errors import ArgumentError
 from ..likelihood.criteria import cp as mallows
 from ..likelihood.criteria import gcv as generalised
 from ..likelihood.criteria import information
 from . import refits
+from .fingerprint import text
 from .fits import Fits
 from .problems import Cell
 
@@ -55,6 +60,10 @@ class Work:
         return np.mean((self.y - self.fits.fitted) ** 2, axis=1)
 
 
+@arguments(
+    name=TEXT, target=kinds.Choice(PREDICTION, ESTIMATION, DEVIANCE, NOTHING), function=FUNCTION,
+    options=kinds.Map(kinds.Anything("an option")), refits=kinds.Whole(0),
+)  # fmt: skip
 @dataclass(frozen=True)
 class Estimator:
     """An estimator of a study.
@@ -82,9 +91,15 @@ class Estimator:
         """Estimates (T,)."""
         return np.asarray(self.function(work, **self.options), dtype=float)
 
+    @property
+    def built_in(self) -> bool:
+        """Whether it is one of this package's, not a user's function."""
+        return getattr(self.function, "__module__", "") in (__name__, refits.__name__)
+
     def describe(self) -> str:
         """Text that names all settings."""
-        return f"{self.function.__module__}.{self.function.__qualname__}({dict(sorted(self.options.items()))!r})"
+        named = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"{getattr(self.function, '__module__', '')}.{named}({text(dict(sorted(self.options.items())))})"
 
 
 def _df(work: Work, df: str, **options: Any) -> np.ndarray:
@@ -151,9 +166,13 @@ REFITS: dict[str, tuple[Callable[..., np.ndarray], dict[str, Any], Callable[[dic
     "632": (refits.bootstrap, {"draws": 50, "kind": "632"}, lambda o: o["draws"]),
     "632+": (refits.bootstrap, {"draws": 50, "kind": "632+"}, lambda o: o["draws"]),
 }
+#: what options may be
+OPTIONS = {"k": kinds.Whole(2), "repeats": kinds.Whole(1, 10_000), "corrected": FLAG, "tau": POSITIVE,
+           "draws": kinds.Whole(3, 100_000)}  # fmt: skip
 DF_OPTIONS: dict[str, dict[str, Any]] = {"gdf": {"draws": 50, "tau": 0.5}, "covariance": {"draws": 50}}
 
 
+@arguments(method=kinds.Anything("a name or a function", *CRITERIA, *REFITS, "cp:gdf"), name=NONE | TEXT)
 def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estimator:
     """An estimator of `study` with options.
 
@@ -183,12 +202,15 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
     variance counts as a parameter), "bic" nothing; all others the prediction risk. Errors are taken against these.
     """
     if isinstance(method, Estimator):
-        return method
-    if callable(method):
-        title = name or str(getattr(method, "__name__", "estimator"))
+        if options:
+            raise ArgumentError(f"estimators: option {next(iter(options))!r} is not used: {method.name!r} has its own.")
+        return method if name is None else replace(method, name=name)
+    if callable(method) and not isinstance(method, type):
+        title = name or str(getattr(method, "__name__", "estimator")) or "estimator"
+        _check_call(title, method, options)
         return Estimator(title, PREDICTION, method, options)
     if not isinstance(method, str):
-        raise ArgumentError(f"estimators: expected a name or a function, got {method!r}.")
+        raise ArgumentError(f"estimators: expected a name or a function, got {shown(method)}.")
     base, _, df = method.partition(":")
     if base in CRITERIA and (not df or (base in WITH_DF and df in DF_OPTIONS)):
         target, function, fixed = CRITERIA[base]
@@ -202,22 +224,36 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         own = {**defaults, **_known(method, options, defaults)}
         return Estimator(name or method, PREDICTION, function, own, cost(own))
     known = ", ".join(map(repr, (*CRITERIA, *REFITS, "cp:gdf", "cp:covariance")))
-    raise ArgumentError(f"estimators: unknown estimator {method!r}. Known: {known}, ...; or a function.")
+    raise ArgumentError(f"estimators: unknown estimator {shown(method)}. Known: {known}, ...; or a function.")
 
 
 def _known(method: str, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = [key for key in options if key not in defaults or key == "kind"]
     if unknown:
         raise ArgumentError(f"estimators: {method!r} has no option {unknown[0]!r}; it has: {', '.join(defaults) or 'none'}.")
-    return options
+    return {key: OPTIONS[key].check(value, f"estimators: {method!r}: {key}") for key, value in options.items()}
+
+
+def _check_call(title: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse options that a user's function does not take."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # not known, as of built-in functions
+        return
+    try:
+        signature.bind(None, **options)
+    except TypeError as error:
+        raise ArgumentError(f"estimators: {title!r} cannot be called as {title}(work, **options): {error}.") from None
 
 
 def resolve_estimators(given: Any) -> tuple[Estimator, ...]:
     """Estimators with names of their own, from a name, a function, or a sequence or dict of them."""
-    if isinstance(given, str) or callable(given):
-        given = [given]
     if isinstance(given, Mapping):
-        found = tuple(estimator(method, name=str(name)) for name, method in given.items())
+        found = tuple(estimator(method, name=TEXT.check(name, "estimators: a name")) for name, method in given.items())
+    elif isinstance(given, str) or (callable(given) and not isinstance(given, type)):
+        found = (estimator(given),)
+    elif not isinstance(given, list | tuple):
+        raise ArgumentError(f"estimators must be a name, a function, or a list or dict of them; got {shown(given)}.")
     else:
         found = tuple(estimator(method) for method in given)
     names = [e.name for e in found]

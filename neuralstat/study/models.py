@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..checks import shown
+from ..checks.arguments import TEXT, Anything, Whole, arguments
 from ..errors import ArgumentError
+from .fingerprint import text
 from .fits import Fits, one_by_one
 from .nets import Net, net
 from .smoothers import Basis, Statsmodels
@@ -19,6 +21,7 @@ from .splines import SmoothingSpline
 SPECS = (Net, Basis, SmoothingSpline, Statsmodels)
 
 
+@arguments(name=TEXT, thing=Anything("an object with fit and predict"), kind=TEXT, size=Whole(0))
 @dataclass(frozen=True, eq=False)
 class Object:
     """Any object with ``fit(X, y)`` and ``predict(X)``, X an array (n, D)."""
@@ -37,8 +40,8 @@ class Object:
         """Text that names class and parameters."""
         kind = f"{type(self.thing).__module__}.{type(self.thing).__qualname__}"
         if hasattr(self.thing, "get_params"):
-            return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}({self.thing.get_params()!r})")
-        return re.sub(r" at 0x[0-9a-f]+", "", f"{kind}({getattr(self.thing, '__dict__', self.thing)!r})")
+            return f"{kind}({text(self.thing.get_params())})"
+        return f"{kind}({text(getattr(self.thing, '__dict__', self.thing))})"
 
     def networks(self, restarts: int) -> int:
         """Networks per fit: not known, taken as none."""
@@ -106,7 +109,7 @@ def resolve_models(given: Any) -> tuple[Any, ...]:
         Where something is no model, or a name occurs twice.
     """
     if isinstance(given, Mapping) and "hidden" not in given:
-        pairs: Iterable[tuple[str | None, Any]] = [(str(name), model) for name, model in given.items()]
+        pairs: Iterable[tuple[str | None, Any]] = [(TEXT.check(k, "models: a name"), model) for k, model in given.items()]
     elif isinstance(given, list | tuple):
         pairs = [(None, model) for model in given]
     else:
@@ -125,11 +128,19 @@ def _resolve(name: str | None, model: Any) -> Any:
     if isinstance(model, SPECS):
         return model if name is None else replace(model, name=name)
     if isinstance(model, Mapping):
-        return net(**{**model, **({} if name is None else {"name": name})})
-    if callable(getattr(model, "fit", None)) and callable(getattr(model, "predict", None)) \
-            and not isinstance(model, type):  # fmt: skip
+        given = {TEXT.check(key, "models: an argument"): value for key, value in model.items()}
+        return net(**{**given, **({} if name is None else {"name": name})})
+    if not isinstance(model, type) and _called(model, "fit") and _called(model, "predict"):
         return Object(name or type(model).__name__, model)
     raise ArgumentError(
-        f"models: {model!r} is no model; give study.net(...), study.bs(K), study.cr(K), study.smoothing_spline(), "
+        f"models: {shown(model)} is no model; give study.net(...), study.bs(K), study.cr(K), study.smoothing_spline(), "
         "study.glm(...), study.gam(...), or an object with fit and predict."
     )
+
+
+def _called(model: Any, name: str) -> bool:
+    """Whether an object has a method; attributes are any object's own code."""
+    try:
+        return callable(getattr(model, name, None))
+    except Exception:
+        return False

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_choice
+from ..checks import shown
+from ..checks.arguments import NONE, TEXT, Anything, Choice, Map, Whole, arguments
 from ..df import local as local_df
 from ..df import noise
 from ..engine.data import make_data
@@ -21,6 +22,7 @@ from ..training.model import build_network, merge_settings, scalable_response
 from ..training.procedure import Procedure
 from ..training.refits import stacks, train_groups
 from ..training.settings import Settings
+from .fingerprint import text
 from .fits import NOT_CONVERGED, NOT_FINITE, OK, Fits, leverages
 
 if TYPE_CHECKING:
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
 JACOBIAN_BYTES = 32_000_000
 REFUSED = ("weights", "freq_weights", "var_weights", "offset", "missing", "startweights", "validation", "callbacks",
            "checkpoint", "device", "dtype", "early_stopping", "epochs", "layers", "lifesign", "progress",
-           "random_state", "n_jobs", "polish", "likelihood")  # fmt: skip
+           "random_state", "n_jobs", "polish", "likelihood", "freeze", "lifesign_step", "shuffle", "batch_size", "augment",
+           "class_weight")  # fmt: skip
+COMBINE = Choice("best", "mean")
 QUICK = ("lm", "bfgs", "lbfgs", "auto")  # algorithms that take a relative tolerance
 
 
+@arguments(name=TEXT, size=Whole(0), settings=Map(Anything("a setting")), combine=COMBINE, kind=TEXT)
 @dataclass(frozen=True, eq=False)
 class Net:
     """A neural network as a model of a study; made by `net`.
@@ -63,13 +68,14 @@ class Net:
 
     def describe(self) -> str:
         """Text that names all settings."""
-        return f"net({dict(sorted(self.settings.items()))!r}, combine={self.combine!r})"
+        return f"net({text(dict(sorted(self.settings.items())))}, combine={self.combine!r})"
 
     def networks(self, restarts: int) -> int:
         """Networks per fit."""
         return int(self.settings.get("rep", restarts))
 
 
+@arguments(hidden=Anything("units", 2, (3, 2)), combine=COMBINE, name=NONE | TEXT)
 def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **settings: Any) -> Net:
     """A neural network for `study`.
 
@@ -96,7 +102,6 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
     ArgumentError
         For arguments that are not usable, or have no place in a study.
     """
-    check_choice(combine, "combine", ("best", "mean"))
     wrong = [key for key in settings if key in REFUSED]
     if wrong:
         raise ArgumentError(
@@ -109,7 +114,7 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
     checked = merge_settings(Settings(), {**settings, "rep": settings.get("rep", settings.get("keep") or 1)})
     if checked.minibatch:
         raise ArgumentError(
-            f"net: algorithm {algorithm!r} goes by minibatches; a study's networks are trained on all observations "
+            f"net: algorithm {shown(algorithm)} goes by minibatches; a study's networks are trained on all observations "
             "at once. Give a neuralstat.sklearn.NeuralNetRegressor instead: a study takes any object with fit and predict."
         )
     units = tuple(checked.hidden)

@@ -17,6 +17,7 @@ from ..df.sigma import difference_sigma
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
 from .estimators import Estimator, Work
+from .fingerprint import fingerprint
 from .fits import OK, Fits, failure
 from .problems import Cell
 
@@ -78,9 +79,16 @@ class Plan:
             "order of models": [model.name for model in self.models],
             "estimators": {e.name: e.describe() for e in self.estimators},
             "order of estimators": [e.name for e in self.estimators],
+            "code": self._code(),
             "restarts": self.restarts,
             "sigma": self.sigma,
         }
+
+    def _code(self) -> dict[str, str]:
+        """Fingerprints of models, estimators and noise: of their code and all that they hold."""
+        noises = {f"noise {cell.noise.sd!r}": fingerprint(cell.noise) for cell in self.cells}
+        models = {f"model {model.name}": fingerprint(model) for model in self.models}
+        return {**models, **{f"estimator {e.name}": fingerprint(e) for e in self.estimators}, **noises}
 
     def run(self, chunk: Chunk) -> dict[str, np.ndarray]:
         """Fit and judge the replicates of a chunk. Never raises but for KeyboardInterrupt and the like."""

@@ -9,11 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_number
+from ..checks import arguments as kinds
+from ..checks import check_size, shown
+from ..checks.arguments import FUNCTION, NONE, TEXT, arguments
 from ..datasets import generators
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NeuralStatError
+
+SMALL, LARGE = 1e-100, 1e100  # standard deviations lie between, so that their squares are numbers
+SD = kinds.Number(SMALL, LARGE)
+DESIGN = kinds.Numbers(None, least=1)
 
 
+@arguments(name=TEXT, function=FUNCTION, design=FUNCTION, columns=NONE | kinds.Several(TEXT))
 @dataclass(frozen=True, eq=False)
 class Problem:
     """A regression function and the design on which it is seen; made by `truth`.
@@ -36,7 +43,7 @@ class Problem:
 
     def points(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Covariates (n, D)."""
-        x = np.asarray(self.design(n, rng), dtype=float)
+        x = self._numbers("its design", self.design, n, rng)
         x = x[:, np.newaxis] if x.ndim == 1 else x
         if x.ndim != 2 or x.shape[0] != n or not np.all(np.isfinite(x)):
             raise ArgumentError(
@@ -44,9 +51,19 @@ class Problem:
             )
         return np.ascontiguousarray(x)
 
+    def _numbers(self, what: str, function: Callable[..., Any], *given: Any) -> np.ndarray:
+        """What a user's function gives, as an array."""
+        try:
+            return np.asarray(function(*given), dtype=float)
+        except NeuralStatError:
+            raise
+        except Exception as error:
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ArgumentError(f"truth {self.name!r}: {what} raised {told}"[:300]) from error
+
     def means(self, x: np.ndarray) -> np.ndarray:
         """Means (n,) at covariates (n, D)."""
-        f = np.asarray(self.function(x[:, 0] if x.shape[1] == 1 else x), dtype=float)
+        f = self._numbers("it", self.function, x[:, 0] if x.shape[1] == 1 else x)
         if f.shape != (x.shape[0],) or not np.all(np.isfinite(f)):
             raise ArgumentError(
                 f"truth {self.name!r} must return {x.shape[0]} finite numbers, got "
@@ -61,6 +78,8 @@ class Problem:
         return ("x",) if d == 1 else tuple(f"x{j + 1}" for j in range(d))
 
 
+@arguments(function=kinds.Anything("a name, a Truth or a function", "sine"), name=NONE | TEXT,
+           design=kinds.Anything("an array or a function"))  # fmt: skip
 def truth(function: Any, *, design: Any = None, name: str | None = None) -> Problem:
     """A regression function for `study`.
 
@@ -89,28 +108,33 @@ def truth(function: Any, *, design: Any = None, name: str | None = None) -> Prob
     The two-class sets "xor" and "two_spirals" are taken as regressions on the 0/1 mean, with additive noise.
     """
     if isinstance(function, Problem):
+        if design is not None or name is not None:
+            raise ArgumentError(f"{'design' if name is None else 'name'} is not used: what is given is a problem already.")
         return function
     if isinstance(function, str):
         function = generators.truth(function)
     columns = None
     if isinstance(function, generators.Truth):
         name = function.name if name is None else name
-        design = _GeneratorDesign(function) if design is None else design
+        known = generators.TRUTHS.get(function.name)
+        if design is None and known is not None and known.columns == function.columns:
+            design = _GeneratorDesign(function)
         columns = function.columns
-    elif not callable(function):
-        raise ArgumentError(f"truth must be a name, a Truth or a function of the covariates, got {function!r}.")
-    name = getattr(function, "__name__", "function") if name is None else str(name)
-    if name == "<lambda>":
-        name = "function"
+    elif isinstance(function, type) or not callable(function):
+        raise ArgumentError(f"truth must be a name, a Truth or a function of the covariates, got {shown(function)}.")
+    if name is None:
+        name = getattr(function, "__name__", "function")
+        name = "function" if not isinstance(name, str) or name == "<lambda>" else name
     if design is None:
         design = _grid
-    elif not callable(design):
-        design = _Fixed(np.asarray(design, dtype=float))
+    elif isinstance(design, type) or not callable(design):
+        design = _Fixed(DESIGN.check(design, "design"))
     return Problem(name, function, design, columns)
 
 
 def _grid(n: int, rng: np.random.Generator) -> np.ndarray:
     del rng
+    check_size(n * 8, f"n={n}: a design")
     return np.linspace(0, 1, n)
 
 
@@ -122,8 +146,8 @@ class _Fixed:
 
     def __call__(self, n: int, rng: np.random.Generator) -> np.ndarray:
         del rng
-        if self.x.shape[0] != n:
-            raise ArgumentError(f"design has {self.x.shape[0]} rows, but n={n}.")
+        if self.x.ndim == 0 or self.x.shape[0] != n:
+            raise ArgumentError(f"design has {self.x.shape[0] if self.x.ndim else 'no'} rows, but n={n}.")
         return self.x
 
 
@@ -138,6 +162,7 @@ class _GeneratorDesign:
         return frame.drop(columns="y").to_numpy(dtype=float)
 
 
+@arguments(sd=SD)
 @dataclass(frozen=True)
 class Noise:
     """Additive normal noise.
@@ -157,7 +182,7 @@ class Noise:
 
 def noise_of(value: Any) -> Noise:
     """Noise from a standard deviation."""
-    return value if isinstance(value, Noise) else Noise(check_number(value, "noise", positive=True))
+    return value if isinstance(value, Noise) else Noise(SD.check(value, "noise"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArgumentError
+from ..checks.arguments import Choice, arguments
 from ..plots import study as figures
 from .estimators import DEVIANCE, ESTIMATION, PREDICTION
 from .plan import Chunk, Plan, empty
 from .store import Store
 
+LONGEST = 1_000_000  # replicates of a file
 CELL = ["truth", "noise", "n"]
 COLUMNS = (*CELL, "model", "kind", "size", "replicate", "estimator", "estimate", "target", "error", "risk",
            "prediction_risk", "training_error", "optimism", "df", "covariance", "seconds", "status")  # fmt: skip
@@ -59,8 +60,11 @@ class Collected:
             known = (cell, model) in self.done and first < self.replicates
             if not known or self.done[cell, model][first : min(last, self.replicates)].all():
                 continue
-            arrays = store.read(chunk)
-            if arrays is not None and len(arrays["risk"]) == last - first:
+            if not first < last <= first + LONGEST:
+                continue
+            like = empty(last - first, self.plan.cells[cell].n, len(self.plan.estimators), "")
+            arrays = store.read(chunk, like)
+            if arrays is not None:
                 self.add(chunk, arrays)
         return self.missing()
 
@@ -249,6 +253,7 @@ class StudyResult:
         out["model"] = groups["model"].agg(lambda m: m.value_counts().index[0])
         return out
 
+    @arguments(kind=Choice("risk", "estimate", "fits"))
     def plot(self, kind: str = "risk", **options: Any) -> Any:
         """A figure of the study.
 
@@ -266,8 +271,6 @@ class StudyResult:
         matplotlib Axes or array of Axes
         """
         known: dict[str, Any] = {"risk": figures.plot_risk, "estimate": figures.plot_estimate, "fits": figures.plot_fits}
-        if kind not in known:
-            raise ArgumentError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
         return known[kind](self, **options)
 
     def __repr__(self) -> str:

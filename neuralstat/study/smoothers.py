@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int, check_number
+from ..checks import arguments as kinds
+from ..checks import shown
+from ..checks.arguments import NONE, NOT_NEGATIVE, TEXT, arguments
 from ..errors import ArgumentError
+from ..formula.bounds import check_columns, check_text
+from .fingerprint import text
 from .fits import Fits, one_by_one
 
+SIZE = kinds.Whole(0, 1000)  # basis functions of a covariate
+DEGREE = kinds.Whole(0, 20)
 
+
+@arguments(name=TEXT, size=SIZE, terms=TEXT, kind=TEXT)
 @dataclass(frozen=True, eq=False)
 class Basis:
     """Least squares on the columns of a formula; made by `bs`, `cr` and `glm`.
@@ -24,7 +32,7 @@ class Basis:
     size : int
         Number of basis functions per covariate.
     terms : str
-        A right-hand side of formulaic, or one with ``{x}`` for every covariate.
+        A right-hand side of formulaic; of other kinds than "glm" one with ``{x}`` for every covariate.
     """
 
     name: str
@@ -38,7 +46,7 @@ class Basis:
         return LinearSmoother(Columns(self._terms(columns), x, columns))
 
     def _terms(self, columns: tuple[str, ...]) -> str:
-        return " + ".join(self.terms.format(x=c) for c in columns) if "{x}" in self.terms else self.terms
+        return self.terms if self.kind == "glm" else " + ".join(self.terms.replace("{x}", c) for c in columns)
 
     def describe(self) -> str:
         """Text that names all settings."""
@@ -67,6 +75,7 @@ class Columns:
 
     def __init__(self, terms: str, x: np.ndarray, names: tuple[str, ...]) -> None:
         self.terms, self.frame = terms, pd.DataFrame(x, columns=list(names))
+        check_columns(terms_of(terms, names), len(x), {}, {})
         matrix = self._found(self.frame)
         self.whole = _array(matrix)
         self.stateful = any(matrix.model_spec.transform_state.values())
@@ -84,10 +93,19 @@ class Columns:
         return formulaic.model_matrix(self.terms, frame, na_action="raise", context={})
 
 
+def terms_of(text: str, names: Sequence[str]) -> list[Any]:
+    """Terms of a right-hand side, products of which are counted before they are made."""
+    from ..formula.matrix import parse_terms
+
+    check_text(text)
+    return parse_terms(text, names)
+
+
 def _array(matrix: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(matrix, dtype=float))
 
 
+@arguments(size=SIZE, degree=DEGREE, name=NONE | TEXT)
 def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
     """A regression spline of B-splines by least squares (formulaic's ``bs``), knots at quantiles of the rows it sees.
 
@@ -102,11 +120,11 @@ def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
     name : str, optional
         "bs 8" where not given.
     """
-    degree = check_int(degree, "bs: degree", 0)
-    size = check_int(size, "bs: size", degree + 1)
+    size = kinds.Whole(degree + 1, SIZE.most).check(size, "bs: size")
     return Basis(name or f"bs {size}", size, f"bs({{x}}, df={size - 1}, degree={degree}, extrapolation='extend')", "bs")
 
 
+@arguments(size=kinds.Whole(3, SIZE.most), name=NONE | TEXT)
 def cr(size: int, *, name: str | None = None) -> Basis:
     """A natural cubic regression spline by least squares (formulaic's ``cr``), knots at quantiles of the rows it sees.
 
@@ -120,7 +138,6 @@ def cr(size: int, *, name: str | None = None) -> Basis:
     name : str, optional
         "cr 8" where not given.
     """
-    size = check_int(size, "cr: size", 3)
     return Basis(name or f"cr {size}", size, f"cr({{x}}, df={size})", "cr")
 
 
@@ -153,6 +170,7 @@ class LinearSmoother:
         return one_by_one(part, y)
 
 
+@arguments(name=TEXT, kind=kinds.Choice("glm", "gam"), terms=TEXT, size=SIZE, options=kinds.Map(kinds.Anything("an option")))
 @dataclass(frozen=True, eq=False)
 class Statsmodels:
     """A GLM or GAM of statsmodels; made by `glm` and `gam`."""
@@ -176,7 +194,7 @@ class Statsmodels:
             values = {k: v for k, v in sorted(vars(family).items()) if isinstance(v, int | float | str)}
             named = f"{type(family).__name__}({type(family.link).__name__}, {values!r})"
         rest = {k: v for k, v in sorted(self.options.items()) if k != "family"}
-        return f"{self.kind}({self.terms!r}, family={named}, {rest!r})"
+        return f"{self.kind}({self.terms!r}, family={named}, {text(rest)})"
 
     def networks(self, restarts: int) -> int:
         """Networks per fit: none."""
@@ -184,6 +202,7 @@ class Statsmodels:
         return 0
 
 
+@arguments(formula=TEXT, family=kinds.Anything("a statsmodels family instance"), name=NONE | TEXT)
 def glm(formula: str, *, family: Any = None, name: str | None = None) -> Statsmodels | Basis:
     """A generalised linear model (statsmodels' GLM; least squares for the gaussian family).
 
@@ -198,15 +217,24 @@ def glm(formula: str, *, family: Any = None, name: str | None = None) -> Statsmo
     """
     terms = formula.partition("~")[2].strip() if "~" in formula else formula.strip()
     if not terms:
-        raise ArgumentError(f"glm: formula {formula!r} has no right-hand side.")
+        raise ArgumentError(f"glm: formula {shown(formula)} has no right-hand side.")
+    terms_of(terms, ("x",))
     title = name or f"glm {terms}"
     if family is None:
-        return Basis(title, 0, terms.replace("{", "{{").replace("}", "}}"), "glm")
-    if not hasattr(family, "link"):
-        raise ArgumentError(f"glm: family must be a statsmodels family instance, got {family!r}.")
+        return Basis(title, 0, terms, "glm")
+    _check_family(family, "glm")
     return Statsmodels(title, "glm", terms, 0, {"family": family})
 
 
+def _check_family(family: Any, what: str) -> None:
+    from statsmodels.genmod.families import Family
+
+    if not isinstance(family, Family):
+        raise ArgumentError(f"{what}: family must be a statsmodels family instance, got {shown(family)}.")
+
+
+@arguments(size=SIZE, alpha=NOT_NEGATIVE, degree=kinds.Whole(1, DEGREE.most), name=NONE | TEXT,
+           family=kinds.Anything("a statsmodels family instance"))  # fmt: skip
 def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = None, name: str | None = None) -> Statsmodels:
     """A generalised additive model of penalised B-splines (statsmodels' GLMGam).
 
@@ -220,8 +248,10 @@ def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = No
     family : statsmodels family, optional
     name : str, optional
     """
-    size = check_int(size, "gam: size", check_int(degree, "gam: degree", 1) + 1)
-    options = {"alpha": check_number(alpha, "gam: alpha"), "degree": degree, "family": family}
+    size = kinds.Whole(degree + 1, SIZE.most).check(size, "gam: size")
+    if family is not None:
+        _check_family(family, "gam")
+    options = {"alpha": alpha, "degree": degree, "family": family}
     return Statsmodels(name or f"gam {size}, alpha {alpha:g}", "gam", "1", size, options)
 
 

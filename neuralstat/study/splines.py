@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_number
+from ..checks import check_size
+from ..checks.arguments import NONE, NOT_NEGATIVE, TEXT, Whole, arguments
 from ..errors import ArgumentError
 from .fits import Fits, one_by_one
 
 
+@arguments(name=TEXT, lam=NONE | NOT_NEGATIVE, size=Whole(0), kind=TEXT)
 @dataclass(frozen=True, eq=False)
 class SmoothingSpline:
     """A cubic smoothing spline; made by `smoothing_spline`."""
@@ -37,6 +39,7 @@ class SmoothingSpline:
         return 0
 
 
+@arguments(lam=NONE | NOT_NEGATIVE, name=TEXT)
 def smoothing_spline(lam: float | None = None, *, name: str = "smoothing spline") -> SmoothingSpline:
     """A cubic smoothing spline, as `scipy.interpolate.make_smoothing_spline` fits it.
 
@@ -51,7 +54,7 @@ def smoothing_spline(lam: float | None = None, *, name: str = "smoothing spline"
     The fit is made in the Demmler-Reinsch basis of the design, in which it is diagonal; that gives its degrees of
     freedom (at the penalty chosen) as well. One covariate without ties is needed.
     """
-    return SmoothingSpline(name, None if lam is None else check_number(lam, "smoothing_spline: lam"))
+    return SmoothingSpline(name, lam)
 
 
 class PreparedSpline:
@@ -68,6 +71,7 @@ class PreparedSpline:
             raise ArgumentError("smoothing_spline needs one covariate without ties.")
         if x.shape[0] < 5:
             raise ArgumentError("smoothing_spline needs at least 5 observations.")
+        check_size(8 * x.shape[0] ** 2, f"smoothing_spline: a basis of {x.shape[0]} observations")
         self.x, self.lam = x[:, 0], lam
         self.order = np.argsort(self.x)
         self.basis = DemmlerReinsch(self.x[self.order], np.ones(x.shape[0]))

@@ -403,7 +403,7 @@ def test_damaged_chunk_is_done_again(tmp_path):
     one = S(**arguments, checkpoint=tmp_path)
     chunk = next(tmp_path.glob("chunk-*.npz"))
     chunk.write_bytes(chunk.read_bytes()[:100])
-    (tmp_path / "chunk-0.part").write_bytes(b"half")
+    (tmp_path / f"{chunk.stem}.ab12_xyz.part").write_bytes(b"half")
     same(one, S(**arguments, checkpoint=tmp_path))
     assert not list(tmp_path.glob("*.part"))
     with pytest.raises(ArgumentError, match="cannot be used"):
@@ -547,7 +547,7 @@ def test_sigma_from_differences():
     ({"models": {"hidden": 2, "hiden": 3}}, "unknown argument 'hiden'"),
     ({"truth": "sines"}, "truth must be one of"),
     ({"truth": ["sine", "sine"]}, "two are called 'sine'"),
-    ({"noise": 0}, "noise must be > 0"),
+    ({"noise": 0}, "noise must be a finite number >= 1e-100"),
     ({"noise": [0.1, 0.1]}, "noise: a value occurs twice"),
     ({"n": 1}, "n must be a whole number"),
     ({"replicates": 0}, "replicates must be"),
