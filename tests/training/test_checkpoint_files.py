@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import raw
 from fits import quiet
 
 import neuralstat as ns
@@ -116,7 +117,7 @@ def test_a_disk_that_is_full_costs_no_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.np, "savez", full)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit = ns.neuralnet("y ~ x", DATA, epochs=4, checkpoint=tmp_path / "fit.npz", **OPTIONS)
+        fit = ns.neuralnet("y ~ x", DATA, epochs=4, checkpoint=tmp_path / "fit.npz", **{**raw.RAW, **OPTIONS})
     said = [str(w.message) for w in caught if issubclass(w.category, FitWarning) and "checkpoint" in str(w.message)]
     assert len(said) == 1
     assert re.search(r"cannot write the checkpoint .*fit\.npz: No space left.*The fit goes on", said[0])
