@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import ArgumentError
+from .memory import check_size
 from .values import MOST, is_real, is_whole, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,11 +107,12 @@ class Whole(Kind):
     def check(self, value: Any, name: str) -> int:
         """An int."""
         whole = is_whole(value) or (isinstance(value, float | np.floating) and float(value).is_integer())
-        if not whole or not self.least <= value:
+        number = int(value) if whole else 0  # before it is compared: narrow types overflow
+        if not whole or number < self.least:
             raise self.refuse(value, name)
-        if value > self.most:
+        if number > self.most:
             raise ArgumentError(f"{name} must be at most {self.most}; got {shown(value)}.")
-        return int(value)
+        return number
 
 
 class Number(Kind):
@@ -313,16 +315,19 @@ def as_numbers(value: Any, name: str, kind: Kind) -> np.ndarray:
     ArgumentError
         For ragged sequences, and for text, dates, complex numbers and other objects.
     """
+    if isinstance(value, range):
+        check_size(len(value), f"{name} as an array")
     try:
         array: Any = np.asanyarray(value)
         if isinstance(array, np.ma.MaskedArray):
             array = np.ma.filled(array.astype(float), np.nan)
         if array.dtype.kind == "O" and all(is_real(v) or isinstance(v, bool) for v in array.ravel()):
             array = array.astype(float)
-    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
+    except Exception:  # how a foreign object makes an array of itself is its own code
         raise kind.refuse(value, name) from None
     if array.dtype.kind not in "biuf":
         raise kind.refuse(value, name)
+    check_size(array.size, f"{name} as an array")
     return np.asarray(array, dtype=float)
 
 

@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 
 MOST = 2**31 - 1  # what counts in kernels are 32-bit
 SHOWN = 80  # characters
+LAYERS = 1000  # that are hidden
 
 
 def shown(value: Any) -> str:
@@ -96,11 +97,9 @@ def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, f
                 f"{name} must have the keys {first!r} and {second!r}, got {sorted(map(str, value))}."
             )
         value = (value[first], value[second])
-    try:
-        pair = tuple(value)
-    except TypeError:
-        pair = ()
-    if len(pair) != 2:
+    sized = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1)
+    pair = tuple(value) if sized and len(value) == 2 else ()
+    if not pair:
         raise ArgumentError(f"{name} must consist of two numbers ({first}, {second}), got {shown(value)}.")
     return check_number(pair[0], f"{name}[0]", positive=True), check_number(
         pair[1], f"{name}[1]", positive=True
@@ -115,6 +114,8 @@ def check_hidden(hidden: Any) -> tuple[int, ...]:
         raise ArgumentError(f"hidden must be a whole number or a sequence of them, got {shown(hidden)}.")
     if isinstance(hidden, np.ndarray) and hidden.ndim != 1:
         raise ArgumentError(f"hidden must have one dimension, got {shown(hidden)}.")
+    if len(hidden) > LAYERS:
+        raise ArgumentError(f"hidden must name at most {LAYERS:,} layers, got {len(hidden):,}.")
     units = tuple(check_int(h, "hidden", 0) for h in hidden)
     if units == (0,):
         return ()
