@@ -6,16 +6,22 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import ArgumentError
+from .checks.arguments import NONE, PATH, Anything, Instance, arguments
 from .fitted import Fitted
 from .io import read
 from .results import NeuralNetResults, announced
+from .training.kinds import FIT
 from .training.model import OF_DESIGN, Source, build_network, merge_settings
 from .training.procedure import Procedure
 from .training.settings import DEFAULT_ALGORITHM, LEARNINGRATE_FACTOR, LEARNINGRATE_LIMIT, STEPMAX, THRESHOLD, Settings
 
 if TYPE_CHECKING:
     from .network.network import Network
+
+
+FORMULA = Instance(str, "text such as 'y ~ x'", "y ~ x")  # as it is: text that was stored is a kind of its own
+DATA = Anything("a table")
+CONTEXT = NONE | Instance(Mapping, "a mapping of further names for the formula", {})
 
 
 class NeuralNet:
@@ -46,12 +52,11 @@ class NeuralNet:
         self._of(Source(None, endog, exog), settings)
 
     @classmethod
+    @arguments(formula=FORMULA, data=DATA, context=CONTEXT)
     def from_formula(
         cls, formula: str, data: Any, *, context: Mapping[str, Any] | None = None, **settings: Any
     ) -> NeuralNet:
         """A model from a formula; see `neuralnet`."""
-        if formula is None:
-            raise ArgumentError("formula must be text such as 'y ~ x', got None.")
         model = cls.__new__(cls)
         model._of(Source(formula, data, context=context), settings)
         return model
@@ -94,6 +99,7 @@ class NeuralNet:
         return announced(Fitted(procedure, procedure.run()))
 
 
+@arguments(path=PATH)
 def load(path: str | os.PathLike[str]) -> NeuralNetResults:
     """Read a fit that `NeuralNetResults.save` wrote.
 
@@ -118,6 +124,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNetResults:
     return NeuralNetResults(read(path))
 
 
+@arguments(formula=FORMULA, data=DATA, **FIT, context=CONTEXT)
 def neuralnet(
     formula: str,
     data: Any,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import check_choice, check_int
+from ..checks import is_real, shown
 from ..errors import ArgumentError
 from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
-from .stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -56,13 +55,8 @@ def check_epochs(settings: Settings, put: Callable[[str, Any], None]) -> None:
     if settings.compat == "R":
         raise ArgumentError(f"compat='R': R's neuralnet has no algorithm {settings.algorithm!r}.")
     for name in ("tol", "keep", "polish"):
-        if getattr(settings, name) not in (None, False):
+        if getattr(settings, name) is not None and getattr(settings, name) is not False:
             raise ArgumentError(f"{name} is not possible with algorithm={settings.algorithm!r}, which ends by epochs.")
-    if settings.epochs is not None:
-        put("epochs", check_int(settings.epochs, "epochs", 0))
-    if settings.batch_size is not None:
-        put("batch_size", check_int(settings.batch_size, "batch_size", 1))
-    check_choice(settings.shuffle, "shuffle", (True, False))
     _check_stopping(settings)
     _check_functions(settings, put)
     _check_data(settings)
@@ -82,38 +76,31 @@ def _check_stopping(settings: Settings) -> None:
     stopping = settings.early_stopping
     if stopping is None:
         return
-    if not isinstance(stopping, EarlyStopping):
-        raise ArgumentError(
-            f"early_stopping must be an EarlyStopping, as EarlyStopping(patience=5), got {stopping!r}."
-        )
     if settings.validation is None and stopping.monitor == "val_loss":
         raise ArgumentError("early_stopping: monitor='val_loss' needs validation= (a share of the rows, or data).")
 
 
 def _check_functions(settings: Settings, put: Callable[[str, Any], None]) -> None:
-    callbacks = settings.callbacks
-    if callbacks is not None:
-        callbacks = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
-        if not all(callable(c) for c in callbacks):
-            raise ArgumentError(f"callbacks must be functions of (epoch, logs), got {settings.callbacks!r}.")
-        put("callbacks", callbacks)
-    if settings.augment is not None and (isinstance(settings.augment, type) or not callable(settings.augment)):
-        raise ArgumentError(f"augment must be as augment.ImageAugmenter(flip=True), got {settings.augment!r}.")
+    if settings.callbacks is not None:
+        put("callbacks", settings.callbacks if isinstance(settings.callbacks, tuple) else (settings.callbacks,))
 
 
 def _check_data(settings: Settings) -> None:
     share = settings.validation
-    if isinstance(share, bool) or (isinstance(share, int | float | np.number) and not 0 < share < 1):
-        raise ArgumentError(f"validation must be a share of the rows between 0 and 1, or data, got {share!r}.")
-    if settings.checkpoint is not None:
-        if not isinstance(settings.checkpoint, str | os.PathLike):
-            raise ArgumentError(f"checkpoint must be the path of a file, got {settings.checkpoint!r}.")
-        if not Path(settings.checkpoint).parent.is_dir():
-            raise ArgumentError(f"checkpoint: there is no folder for {os.fspath(settings.checkpoint)!r}.")
+    number = isinstance(share, bool | int | float | complex | np.generic)
+    if number and not (is_real(share) and 0 < share < 1):
+        raise ArgumentError(f"validation must be a share of the rows between 0 and 1, or data, got {shown(share)}.")
+    if settings.checkpoint is not None and not Path(settings.checkpoint).parent.is_dir():
+        raise ArgumentError(f"checkpoint: there is no folder for {os.fspath(settings.checkpoint)!r}.")
 
 
 def _check_class_weight(settings: Settings) -> None:
     """Weights of classes, which go with every algorithm."""
     weights = settings.class_weight
-    if weights is not None and not isinstance(weights, Mapping) and weights != "balanced":
-        raise ArgumentError(f"class_weight must be 'balanced' or a dict of classes and weights, got {weights!r}.")
+    if weights is None or (isinstance(weights, str) and weights == "balanced"):
+        return
+    if not isinstance(weights, Mapping):
+        raise ArgumentError(f"class_weight must be 'balanced' or a dict of classes and weights, got {shown(weights)}.")
+    for name, value in weights.items():
+        if not is_real(value) or not 0 <= value < np.inf:
+            raise ArgumentError(f"class_weight must hold finite numbers >= 0, got {shown(value)} for {shown(name)}.")

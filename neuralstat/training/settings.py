@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..checks import check_choice, check_hidden, check_int, check_number, check_pair
+import numpy as np
+
+from ..checks import check_hidden, check_pair, shown
+from ..checks.arguments import arguments
 from ..errors import ArgumentError
 from ..families import resolve_family
+from ..layers import LAYERS
 from ..network.names import layer_names
-from ..network.penalties import Penalty
-from ..network.start import INITS, given_repetitions
+from ..network.start import given_repetitions
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
 from .epoch_settings import check_epochs, optimizer_of
+from .kinds import FIT
 
 ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
 RATE_ALGORITHMS = ("backprop",)
@@ -23,6 +27,7 @@ STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
 # stop by threshold only where one is given.
 THRESHOLD = float("0.01")
+MOST_LAYERS = 10_000
 REPETITIONS = 5  # of networks with hidden units that are trained on all observations, unless given
 LEARNINGRATE_LIMIT = (1e-10, 0.1)
 LEARNINGRATE_FACTOR = (0.5, 1.2)
@@ -37,6 +42,7 @@ class DefaultName(str):
 DEFAULT_ALGORITHM = DefaultName("rprop+")
 
 
+@arguments(**FIT)
 @dataclass(frozen=True)
 class Settings:
     """All arguments of a fit but formula and data; see `neuralstat.neuralnet` for their meaning.
@@ -101,38 +107,16 @@ class Settings:
 
         put("hidden", check_hidden(self.hidden))
         self._check_layers(put)
-        if self.threshold is not None and self.threshold is not THRESHOLD:
-            put("threshold", check_number(self.threshold, "threshold"))
-        put("stepmax", check_int(self.stepmax, "stepmax", 1))
-        if self.rep is not None:
-            put("rep", check_int(self.rep, "rep", 1))
-        put("lifesign_step", check_int(self.lifesign_step, "lifesign_step", 1))
-        if self.weights is not None and self.var_weights is not None:
-            raise ArgumentError(
-                "weights and var_weights are the same thing, precision weights (the variance is phi V(mean) / weight): give "
-                "one of them. freq_weights says how many equal observations a row stands for."
-            )
-        check_choice(self.lifesign, "lifesign", ("none", "minimal", "full"))
-        check_choice(self.missing, "missing", ("drop", "raise"))
-        check_choice(self.compat, "compat", (None, "R"))
-        check_choice(self.standardize, "standardize", ("auto", True, False))
-        for name in ("linear_output", "likelihood", "progress", "polish"):
-            check_choice(getattr(self, name), name, (True, False))
-        if str(self.dtype) not in ("float64", "float32"):
-            raise ArgumentError(f"dtype must be 'float64' or 'float32', got {self.dtype!r}.")
-        put("dtype", str(self.dtype))
-        if self.n_jobs is not None and self.n_jobs != -1:
-            put("n_jobs", check_int(self.n_jobs, "n_jobs", 1))
-        if self.penalty is not None and not isinstance(self.penalty, Penalty):
-            raise ArgumentError(
-                "penalty must be made by decay(), elimination(), l1() or elastic_net(), "
-                f"got {self.penalty!r}."
-            )
+        self._check_per_row()
+        dtype = str(self.dtype) if isinstance(self.dtype, str | np.dtype) else None
+        if dtype not in ("float64", "float32"):
+            raise ArgumentError(f"dtype must be 'float64' or 'float32', got {shown(self.dtype)}.")
+        put("dtype", dtype)
         if self.family is not None:
             family = resolve_family(self.family)
             put("family", self.family if isinstance(self.family, str) else family)
         self._check_algorithm(put)
-        self._check_restarts(put)
+        self._check_restarts()
         check_epochs(self, put)
         if self.minibatch and self.threshold is THRESHOLD:
             put("threshold", None)
@@ -140,18 +124,32 @@ class Settings:
             put("threshold", THRESHOLD)
         self._check_device()
 
+    def _check_per_row(self) -> None:
+        if self.weights is not None and self.var_weights is not None:
+            raise ArgumentError(
+                "weights and var_weights are the same thing, precision weights (the variance is phi V(mean) / weight): give "
+                "one of them. freq_weights says how many equal observations a row stands for."
+            )
+        for name in ("weights", "freq_weights", "var_weights", "offset"):
+            value = getattr(self, name)
+            if isinstance(value, bytes | bool | type) or (value is not None and not hasattr(type(value), "__len__")):
+                raise ArgumentError(f"{name} must be {FIT[name].words}; got {shown(value)}.")
+
     def _check_layers(self, put: Callable[[str, Any], None]) -> None:
-        if isinstance(self.freeze, str):
-            put("freeze", (self.freeze,))
-        elif self.freeze is not None:
-            put("freeze", tuple(self.freeze) if isinstance(self.freeze, list | set) else self.freeze)
+        if self.freeze is not None:
+            names = (self.freeze,) if isinstance(self.freeze, str) else self.freeze
+            if not isinstance(names, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in names):
+                raise ArgumentError(f"freeze must be names of layers or arrays, got {shown(self.freeze)}.")
+            put("freeze", tuple(names))
         if self.layers is None:
             return
         if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
-            raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {self.layers!r}.")
+            raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {shown(self.layers)}.")
+        if len(self.layers) > MOST_LAYERS:
+            raise ArgumentError(f"layers must be at most {MOST_LAYERS}, got {len(self.layers)}.")
         for layer in self.layers:
-            if isinstance(layer, type) or not hasattr(layer, "place"):
-                raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r}.")
+            if not isinstance(layer, tuple(LAYERS.values())):
+                raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {shown(layer)}.")
         put("layers", tuple(self.layers))  # a list would be shared with the caller
         layer_names(self.layers)
         for name, usual in (("hidden", (1,)), ("act_fct", "logistic"), ("compat", None)):
@@ -163,7 +161,7 @@ class Settings:
         known = isinstance(self.algorithm, str) and self.algorithm in ALGORITHMS
         if not known and not isinstance(self.algorithm, Optimizer):
             raise ArgumentError(
-                f"algorithm: unknown algorithm {self.algorithm!r}. Known: {', '.join(map(repr, ALGORITHMS))}; "
+                f"algorithm: unknown algorithm {shown(self.algorithm)}. Known: {', '.join(map(repr, ALGORITHMS))}; "
                 "or an instance from neuralstat.optimizers."
             )
         limit = LEARNINGRATE_LIMIT if self.learningrate_limit is None else self.learningrate_limit
@@ -178,17 +176,10 @@ class Settings:
             raise ArgumentError(
                 f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0."
             )
-        if self.learningrate is not None:
-            put("learningrate", check_number(self.learningrate, "learningrate", positive=True))
 
-    def _check_restarts(self, put: Callable[[str, Any], None]) -> None:
-        check_choice(self.init, "init", (None, *INITS))
-        if self.keep is not None:
-            put("keep", check_int(self.keep, "keep", 1))
-            if self.keep > self.repetitions:
-                raise ArgumentError(f"keep={self.keep} of rep={self.repetitions} repetitions: keep must be at most rep.")
-        if self.tol is not None:
-            put("tol", check_number(self.tol, "tol"))
+    def _check_restarts(self) -> None:
+        if self.keep is not None and self.keep > self.repetitions:
+            raise ArgumentError(f"keep={self.keep} of rep={self.repetitions} repetitions: keep must be at most rep.")
 
     @property
     def repetitions(self) -> int:
@@ -230,7 +221,7 @@ class Settings:
 
     def _check_device(self) -> None:
         if not isinstance(self.device, str) or not re.fullmatch("cpu|cuda(:[0-9]+)?", self.device):
-            raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {self.device!r}.")
+            raise ArgumentError(f"device must be 'cpu', 'cuda' or 'cuda:<number>', got {shown(self.device)}.")
 
     @property
     def start_init(self) -> str:

@@ -111,7 +111,7 @@ def test_repetitions(arguments, repetitions):
 
 @pytest.mark.parametrize("standardize", ["yes", None, 1.5, "Auto"])
 def test_standardize_is_checked(standardize):
-    with pytest.raises(ns.errors.ArgumentError, match="standardize must be one of 'auto', True, False"):
+    with pytest.raises(ns.errors.ArgumentError, match="standardize must be 'auto' or True or False"):
         ns.neuralnet("y ~ x", pd.DataFrame({"x": [1.0, 2], "y": [1.0, 2]}), standardize=standardize)
 
 
