@@ -256,6 +256,8 @@ def resolve_estimators(given: Any) -> tuple[Estimator, ...]:
         raise ArgumentError(f"estimators must be a name, a function, or a list or dict of them; got {shown(given)}.")
     else:
         found = tuple(estimator(method) for method in given)
+    if not found:
+        raise ArgumentError("estimators is empty.")
     names = [e.name for e in found]
     for name in names:
         if names.count(name) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks import shown
+from ..checks import is_whole, shown
 from ..checks.arguments import NONE, TEXT, Anything, Choice, Map, Whole, arguments
 from ..df import local as local_df
 from ..df import noise
@@ -111,7 +111,8 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
     algorithm = settings["algorithm"]
     if (algorithm if isinstance(algorithm, str) else getattr(algorithm, "name", "")) in QUICK:
         settings = {"tol": 1e-6, "stepmax": 1000, **settings}
-    checked = merge_settings(Settings(), {**settings, "rep": settings.get("rep", settings.get("keep") or 1)})
+    keep = settings.get("keep")
+    checked = merge_settings(Settings(), {**settings, "rep": settings.get("rep", keep if is_whole(keep) and keep > 0 else 1)})
     if checked.minibatch:
         raise ArgumentError(
             f"net: algorithm {shown(algorithm)} goes by minibatches; a study's networks are trained on all observations "

@@ -128,7 +128,10 @@ def truth(function: Any, *, design: Any = None, name: str | None = None) -> Prob
     if design is None:
         design = _grid
     elif isinstance(design, type) or not callable(design):
-        design = _Fixed(DESIGN.check(design, "design"))
+        x = DESIGN.check(design, "design")
+        if x.ndim not in (1, 2):
+            raise DESIGN.refuse(design, "design")
+        design = _Fixed(x)
     return Problem(name, function, design, columns)
 
 
@@ -146,8 +149,8 @@ class _Fixed:
 
     def __call__(self, n: int, rng: np.random.Generator) -> np.ndarray:
         del rng
-        if self.x.ndim == 0 or self.x.shape[0] != n:
-            raise ArgumentError(f"design has {self.x.shape[0] if self.x.ndim else 'no'} rows, but n={n}.")
+        if self.x.shape[0] != n:
+            raise ArgumentError(f"design has {self.x.shape[0]} rows, but n={n}.")
         return self.x
 
 
