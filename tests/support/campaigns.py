@@ -155,7 +155,8 @@ OPTIONS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     {"kind": "'ice'"})),
     "plot_error": (("plots.plot_error", {}),), "plot_fit": (("plots.results.plot_fit", {}),),
     "plot_restarts": (("plots.plot_restarts", {}),),
-    "replace_head": PLAIN, "update": PLAIN, "fit": PLAIN, "NeuralNet": PLAIN, "from_formula": PLAIN, "select": PLAIN,
+    "replace_head": PLAIN, "update": PLAIN, "procedure": PLAIN, "fit": PLAIN, "NeuralNet": PLAIN, "from_formula": PLAIN,
+    "select": PLAIN,
     "net": PLAIN,
     "stability": (("inference.wald.stability", {}),), "term_tests": (("inference.term_tests.term_tests", {}),),
     "wald_test_terms": (("inference.wald.wald_test_terms", {}),), "anova": (("inference.nested.compare_lr_test",
@@ -286,7 +287,7 @@ def target(text: str, function: Any, *, method: bool = False) -> list[Target]:
                     every[p.name] = Argument("named", False, _right(text, p.name, inner_key, p.default))
         for name, right in given.items():
             every[name] = Argument("named", True, (right,))
-        found.append(Target(text, every))
+        found += [Target(text, every)] if every else []
     return found
 
 
@@ -312,6 +313,12 @@ def method_targets() -> list[Target]:
     return found
 
 
+def names_of(module: Any) -> list[str]:
+    """What a public module has for others: its `__all__`, else what is defined there."""
+    own = [k for k, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__ and not k.startswith("_")]
+    return list(getattr(module, "__all__", own))
+
+
 @functools.cache
 def function_targets() -> list[Target]:
     """Functions and classes of `__all__` there and in public modules, and methods of what calls return."""
@@ -320,12 +327,9 @@ def function_targets() -> list[Target]:
         thing = getattr(ns, name)
         if not inspect.ismodule(thing):
             found += target(f"ns.{name}", thing)
-            continue
-        own = [k for k, v in vars(thing).items() if getattr(v, "__module__", "") == thing.__name__ and not k.startswith("_")]
-        for inner in getattr(thing, "__all__", own):
-            member = getattr(thing, inner)
-            if callable(member) and name != "errors":
-                found += target(f"ns.{name}.{inner}", member)
+        elif name != "errors":
+            members = [(inner, getattr(thing, inner)) for inner in names_of(thing)]
+            found += [t for inner, member in members if callable(member) for t in target(f"ns.{name}.{inner}", member)]
     for text in OBJECTS:
         kind = type(hostile.value(text))
         for method in dir(kind):

@@ -27,6 +27,7 @@ import pandas as pd
 
 import neuralstat as ns
 from neuralstat.checks.arguments import DECLARED
+from neuralstat.cli import main
 
 ROWS = 12
 RAISING = (
@@ -172,7 +173,7 @@ NAMES: dict[str, Any] = {
     "Fraction": fractions.Fraction, "itertools": itertools, "array": array, "threading": threading, "types": types,
     "Path": Path, "collections": collections, "nan": math.nan, "inf": math.inf, "bad": bad, "itself": itself, "deep": deep,
     "data": data, "arrays": arrays, "example": example, "axes": axes, "fit": fit, "Colour": Colour,
-    "chosen": chosen, "studied": studied,
+    "chosen": chosen, "studied": studied, "main": main,
 }  # fmt: skip
 
 

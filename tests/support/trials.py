@@ -123,7 +123,7 @@ def made(call: campaigns.Call) -> tuple[Any, list[Any], dict[str, Any]] | None:
             warnings.simplefilter("ignore")
             positional = [item for text in call.positional for item in _items(text)]
             named = {name: hostile.value(text) for name, text in call.named.items()}
-            return _callable(call.target), positional, named
+            return hostile.value(call.target), positional, named
     except Exception:
         return None
 
@@ -132,14 +132,6 @@ def _items(text: str) -> tuple[Any, ...]:
     if text.startswith("fit(") and "), fit(" in text:  # several for *args
         return tuple(hostile.value(f"({text},)"))
     return (hostile.value(text),)
-
-
-def _callable(text: str) -> Any:
-    if text == "main":
-        from neuralstat.cli import main
-
-        return main
-    return hostile.value(text)
 
 
 def attempt(call: campaigns.Call) -> tuple[tuple[str, str, str] | None, bool]:
