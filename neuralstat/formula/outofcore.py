@@ -9,6 +9,7 @@ system keeps in memory what there is room for.
 import shutil
 import tempfile
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +62,7 @@ def partitioned_design(
     for name, value in options.per_row.items():
         if not isinstance(value, str):
             raise ArgumentError(f"{name} must be the name of a column where the data come in parts.")
-    template, counts, total, used = _first_pass(formula, parts, options, context)
+    template, counts, total, used, read = _first_pass(formula, parts, options, context)
     if counts and options.missing == "raise":
         listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
         raise DataError(f"missing values in {listed}; remove or fill them, or use missing='drop'.")
@@ -74,7 +75,7 @@ def partitioned_design(
     _refuse_stateful(made.spec)
     folder = Path(tempfile.mkdtemp(prefix="neuralstat-"))
     try:
-        return _second_pass(parts, options, made, folder, total, used)
+        return _second_pass(parts, options, made, folder, total, used, read)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # mapped files live on until they are let go
 
@@ -87,19 +88,21 @@ _DEFAULTS: dict[str, Any] = {
 
 def _first_pass(
     formula: str, parts: Partitions, options: Options, context: Mapping[str, Any] | None
-) -> tuple[pd.DataFrame, dict[str, int], int, int]:
-    """Rows that show every level of every factor; missing values by column; all rows, and the complete ones."""
+) -> tuple[pd.DataFrame, dict[str, int], int, int, "_Read"]:
+    """Rows that show every level of every factor; missing values by column; all rows, and the complete ones; sums."""
     pieces: list[pd.DataFrame] = []
     seen: dict[str, set[Any]] = {}
     counts: dict[str, int] = {}
     needed: tuple[str, ...] | None = None
     coded: set[str] = set()
+    read = _Read()
     total = used = 0
     for table in parts:
         total += len(table)
         if needed is None:
             needed, coded = _columns(formula_request(formula, table.iloc[:HEAD], options, context), options)
         raw = pd.DataFrame({name: _column(table, name) for name in needed}, index=table.index)
+        read.update(raw)
         gaps = {name: frames.missing(raw[name]) for name in needed}
         for name, gap in gaps.items():
             if gap.any():
@@ -116,7 +119,7 @@ def _first_pass(
     if not used:
         listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
         raise DataError(f"no rows to fit: every row misses a value: {listed}.")
-    return pd.concat(pieces, ignore_index=True), counts, total, used
+    return pd.concat(pieces, ignore_index=True), counts, total, used, read
 
 
 def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[str]]:
@@ -186,10 +189,10 @@ def _refuse_stateful(spec: Spec) -> None:
 
 
 def _second_pass(
-    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int
+    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int, before: "_Read"
 ) -> Design:
     """Encode one partition after the other."""
-    spec, spool = made.spec, _Spool(folder)
+    spec, spool, read = made.spec, _Spool(folder), _Read()
     kept, index, factors = np.zeros(total, bool), [], []
     weights: dict[str, list[np.ndarray]] = {name: [] for name in rows.WEIGHTS if name in options.per_row}
     at = 0
@@ -199,6 +202,7 @@ def _second_pass(
             continue
         if at + m > total:
             raise DataError(f"{parts.what}: the second reading gave more rows than the first.")
+        read.update(pd.DataFrame({name: _column(table, name) for name in before.sums}, index=table.index))
         inputs = spec.encode(table)
         y, complete = spec.encode_response(table)
         complete = complete & inputs.complete
@@ -218,6 +222,8 @@ def _second_pass(
         at += m
     if at != total:
         raise DataError(f"{parts.what}: the second reading gave {at} rows, the first {total}.")
+    if changed := [name for name, crc in read.sums.items() if crc != before.sums[name]]:
+        raise DataError(f"{parts.what}: column {changed[0]!r} had other values at the second reading than at the first.")
     n = int(kept.sum())
     if used > n:
         text = f"an expression is not a number in {used - n} row(s) without missing values, as log(-1) would be"
@@ -295,6 +301,29 @@ def _scale(
 def _slices(n: int) -> Iterator[slice]:
     for first in range(0, n, SLICE):
         yield slice(first, first + SLICE)
+
+
+class _Read:
+    """Sums (CRC) of columns that are read in parts, however they are cut."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, int] = {}
+
+    def update(self, table: pd.DataFrame) -> None:
+        """Go on with the rows of a table."""
+        for name in table.columns:
+            self.sums[name] = zlib.crc32(_bytes(table[name]), self.sums.get(name, 0))
+
+
+def _bytes(values: pd.Series) -> Any:
+    """Values of a column, the same for equal ones."""
+    kind = values.dtype
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
+        return np.ascontiguousarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    try:
+        return pd.util.hash_pandas_object(values, index=False).to_numpy()
+    except TypeError:  # what cannot be hashed, such as lists
+        return "\0".join(map(repr, values)).encode("utf-8", "backslashreplace")
 
 
 class _Spool:

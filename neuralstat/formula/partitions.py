@@ -7,12 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError
+from neuralstat.checks import shown
+from neuralstat.checks.arguments import FUNCTION, PATH, TEXT, Anything, Whole, arguments
+from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import frames
 
 ROWS = 2**17  # rows of a file that are read at a time
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
+@arguments(tables=FUNCTION, what=TEXT)
 class Partitions:
     """Tables that together are the data, read one after the other, as often as needed; made by `chunks`.
 
@@ -32,6 +37,7 @@ class Partitions:
         for table in self._tables():
             yield frames.as_frame(table, self.what)
 
+    @arguments(function=FUNCTION)
     def map(self, function: Callable[[pd.DataFrame], pd.DataFrame]) -> "Partitions":
         """The same with a function applied to every table."""
         return Partitions(lambda: (function(table) for table in self), self.what)
@@ -40,6 +46,7 @@ class Partitions:
         return f"<Partitions: {self.what}>"
 
 
+@arguments(source=Anything("files, tables, a function or a Dask DataFrame"), rows=Whole(1))
 def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     """Data in parts, for fits of more rows than memory holds: ``neuralnet(formula, ns.chunks(source))``.
 
@@ -66,12 +73,15 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     if is_dask(source):
         return Partitions(lambda: (source.get_partition(i).compute() for i in range(source.npartitions)), "a Dask DataFrame")
     if isinstance(source, str | os.PathLike):
-        found = sorted(glob.glob(os.fspath(source)))
+        name = os.fspath(PATH.check(source, "source")) if not isinstance(source, str) else str(source)
+        PATH.check(name, "source")
+        found = sorted(glob.glob(name))
         if not found:
-            raise ArgumentError(f"chunks: no file {os.fspath(source)!r}.")
+            raise ArgumentError(f"chunks: no file {shown(name)}.")
         source = found
-    if callable(source):
-        return Partitions(_checked(source), f"the tables of {getattr(source, '__name__', 'a function')}()")
+    if callable(source) and not isinstance(source, type):
+        name = getattr(source, "__name__", "a function")
+        return Partitions(_checked(source), f"the tables of {name if isinstance(name, str) else 'a function'}()")
     if not isinstance(source, list | tuple):
         hint = " A generator can be read only once: give the function that makes it." if hasattr(source, "__next__") else ""
         raise ArgumentError(
@@ -85,10 +95,13 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
         raise ArgumentError("chunks: the list mixes files and tables.")
     if not any(files):
         return Partitions(lambda: iter(items), f"{len(items)} tables")
-    for path in items:
-        if not os.path.exists(path):
-            raise ArgumentError(f"chunks: no file {os.fspath(path)!r}.")
-    return Partitions(lambda: (part for path in items for part in read(os.fspath(path), rows)), f"{len(items)} files")
+    paths = [str(PATH.check(path, f"source[{k}]")) for k, path in enumerate(items)]
+    for path in paths:
+        if not os.path.isfile(path):
+            raise ArgumentError(f"chunks: no file {shown(path)}.")
+        if not path.lower().endswith(PARQUET + CSV):
+            raise ArgumentError(f"chunks: {shown(path)} is neither Parquet (.parquet, .pq) nor text (.csv, .tsv).")
+    return Partitions(lambda: (part for path in paths for part in read(path, rows)), f"{len(paths)} files")
 
 
 def as_partitions(data: Any) -> Partitions | None:
@@ -98,13 +111,29 @@ def as_partitions(data: Any) -> Partitions | None:
 
 def is_dask(data: Any) -> bool:
     """Whether something is a Dask DataFrame, without importing Dask."""
-    return type(data).__module__.partition(".")[0] in ("dask", "dask_expr") and hasattr(data, "get_partition")
+    return str(type(data).__module__).partition(".")[0] in ("dask", "dask_expr") and hasattr(data, "get_partition")
 
 
 def read(path: str, rows: int) -> Iterator[pd.DataFrame]:
-    """Tables of a file."""
+    """Tables of a file.
+
+    Raises
+    ------
+    DataError
+        Naming the file, where it cannot be read, or not as a table.
+    """
+    try:
+        yield from _tables(path, rows)
+    except (NeuralStatError, MemoryError):
+        raise
+    except Exception as error:  # pandas and pyarrow raise many kinds
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DataError(f"chunks: {shown(path)} cannot be read as a table ({told[:200]}).") from error
+
+
+def _tables(path: str, rows: int) -> Iterator[pd.DataFrame]:
     lower = path.lower()
-    if lower.endswith((".parquet", ".pq")):
+    if lower.endswith(PARQUET):
         try:
             from pyarrow.parquet import ParquetFile
         except ImportError:
@@ -112,24 +141,28 @@ def read(path: str, rows: int) -> Iterator[pd.DataFrame]:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=rows):
                 yield batch.to_pandas()
-    elif lower.endswith((".csv", ".csv.gz", ".tsv", ".tsv.gz")):
+    else:
         with pd.read_csv(path, sep="\t" if ".tsv" in lower else ",", chunksize=rows) as file:
             yield from file
-    else:
-        raise ArgumentError(f"chunks: {path!r} is neither Parquet (.parquet, .pq) nor text (.csv, .tsv).")
 
 
 def _checked(function: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any]]:
     seen: list[Any] = []
 
-    def tables() -> Iterable[Any]:
-        found = function()
-        if not hasattr(found, "__iter__"):
-            raise ArgumentError(f"chunks: the function must give an iterator of tables, not {type(found).__name__}.")
-        if hasattr(found, "__next__"):
-            if any(found is s for s in seen):
-                raise DataError("chunks: the function gave the same iterator twice; it must make a new one each time.")
-            seen.append(found)
-        return found
+    def tables() -> Iterator[Any]:
+        try:
+            found = function()
+            if not hasattr(found, "__iter__"):
+                raise ArgumentError(f"chunks: the function must give an iterator of tables, not {type(found).__name__}.")
+            if hasattr(found, "__next__"):
+                if any(found is s for s in seen):
+                    raise DataError("chunks: the function gave the same iterator twice; it must make a new one each time.")
+                seen.append(found)
+            yield from found
+        except (NeuralStatError, MemoryError):
+            raise
+        except Exception as error:  # of the user's function
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(f"chunks: the function raised {told[:200]}.") from error
 
     return tables

@@ -111,7 +111,7 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
     algorithm = settings["algorithm"]
     if (algorithm if isinstance(algorithm, str) else getattr(algorithm, "name", "")) in QUICK:
         settings = {"tol": 1e-6, "stepmax": 1000, **settings}
-    keep = settings.get("keep")
+    keep: Any = settings.get("keep")
     checked = merge_settings(Settings(), {**settings, "rep": settings.get("rep", keep if is_whole(keep) and keep > 0 else 1)})
     if checked.minibatch:
         raise ArgumentError(
