@@ -12,7 +12,7 @@ from ..checks import shown
 from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
-from . import penalties, resampling  # noqa: F401 (its functions register themselves)
+from . import coupled, nested, penalties, resampling  # noqa: F401 (its functions register themselves)
 from .losses import LOSSES
 from .procedure import make_procedure, on_device
 from .registry import RISK
@@ -48,6 +48,9 @@ def risk(
         - "holdout": options test_size (0.25), repeats, blocks, groups, stratify.
         - "cp", "gcv": training error and degrees of freedom; options df ("jacobian"), sigma.
         - "gdf", "covariance": Cp with Ye's and Efron's degrees of freedom; options sigma, draws, restarts, ...
+        - "nested_cv": cross-validation with an honest standard error; options k (10), repeats (10), groups, stratify.
+        - "coupled": the coupled bootstrap, for any procedure (stopped early, averaged, selected) with additive noise; options
+          alpha (0.1), draws (100), sigma, restarts.
         - "sure": unbiased estimate of the mean squared distance to the truth (without the noise of new responses).
     loss : {"mse", "deviance", "log_loss", "brier", "misclassification"}, optional
         "mse" for additive noise and "deviance" for other families where not given. "log_loss" normalises

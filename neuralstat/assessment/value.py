@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from ..checks.arguments import SHARE, arguments
+from ..errors import ArgumentError
 
 
 class Risk(float):
@@ -66,6 +70,23 @@ class Risk(float):
     def draws(self) -> np.ndarray:
         """(T,) values of folds, replicates or splits."""
         return self._table["value"].to_numpy()
+
+    @arguments(alpha=SHARE)
+    def conf_int(self, alpha: float = 0.05) -> tuple[float, float]:
+        """Interval of level 1 - alpha: the estimate and normal quantiles of `se`.
+
+        As good as `se` is: of "nested_cv" it has the level it says; where `se_kind` is "naive" the dependence of folds or
+        samples is left out, and the interval is too short.
+
+        Raises
+        ------
+        ArgumentError
+            Where there is no standard error, or `alpha` is not between 0 and 1.
+        """
+        if np.isnan(self.se):
+            raise ArgumentError(f"method={self.method!r} gave no standard error here, and so no interval.")
+        z = NormalDist().inv_cdf(1 - alpha / 2)
+        return float(self) - z * self.se, float(self) + z * self.se
 
     def to_frame(self) -> pd.DataFrame:
         """A row per fold, replicate or split: its numbers, observations in the test part, ``value``."""
