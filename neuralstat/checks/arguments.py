@@ -198,8 +198,12 @@ class FilePath(Kind):
         """A Path."""
         if not isinstance(value, str | os.PathLike):
             raise self.refuse(value, name)
-        text = os.fspath(value)
-        if not isinstance(text, str) or not text or "\0" in text:
+        try:
+            text = os.fspath(value)
+            parts = os.fsencode(text).split(b"/")
+        except Exception:  # text that no file system has; and what a foreign path says of itself is its own code
+            raise self.refuse(value, name) from None
+        if not isinstance(text, str) or not text or "\0" in text or max(map(len, parts)) > 255:
             raise self.refuse(value, name)
         return Path(text)
 

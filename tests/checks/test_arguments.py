@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 
 from neuralstat.checks import arguments as A
-from neuralstat.checks import check_choice, check_hidden, check_int, check_number, check_size, shown
+from neuralstat.checks import check_choice, check_hidden, check_int, check_number, check_pair, check_size, shown
 from neuralstat.errors import ArgumentError, TooLargeError
 
 
@@ -82,6 +84,30 @@ def test_bounds():
                 kind.check(value, "x")
     with pytest.raises(ArgumentError, match=r"x\[1\] must be a whole number >= 1; got 0"):
         A.Several(A.Whole(1)).check([1, 0], "x")
+
+
+class Elsewhere(os.PathLike):
+    def __fspath__(self):
+        raise RuntimeError("touched")
+
+
+@pytest.mark.parametrize("value", ["", "a\0b", "\ud800", "x" * 300, f"a/{'x' * 256}/b", b"x", Elsewhere()])
+def test_paths_that_no_file_system_has(value):
+    with pytest.raises(ArgumentError, match=r"^to must be a path"):
+        A.PATH.check(value, "to")
+
+
+def test_sizes_and_types_come_before_values():
+    with pytest.raises(ArgumentError, match=r"^n must be a whole number"):
+        A.Whole(1).check(np.float16(0), "n")  # 2**31 - 1 is no float16
+    for value in (range(10**12), np.broadcast_to(np.int8(1), (10**11,))):
+        with pytest.raises(TooLargeError, match=r"^x as an array"):
+            A.Numbers(1).check(value, "x")
+    with pytest.raises(ArgumentError, match=r"^hidden must name at most 1,000 layers"):
+        check_hidden(range(10**12))
+    for value in (itertools.repeat("x"), {1, 2}, "12", np.ones((2, 2)), [1, 2, 3]):
+        with pytest.raises(ArgumentError, match=r"^pair must consist of two numbers"):
+            check_pair(value, "pair", "min", "max")
 
 
 @A.arguments(n=A.Whole(1), share=A.NONE | A.SHARE)

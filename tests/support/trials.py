@@ -102,8 +102,8 @@ def judge(error: BaseException, call: campaigns.Call) -> tuple[str, str, str] | 
             return None  # options that are passed on to a function that says its own words
     if isinstance(error, OF_THE_SYSTEM):
         return None
-    if isinstance(error, OSError) and error.filename is not None and error.errno in (28,):  # no space left: /dev/full
-        return None
+    if isinstance(error, OSError) and (error.errno is None or str(error.strerror).startswith("cannot ")):
+        return None  # said by the package, of a place where no file can be
     return "raw", f"{type(error).__name__} {_place(inside[-1] if inside else None)}", words[:300]
 
 
