@@ -12,13 +12,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..checks.arguments import Anything, Number, arguments
 from ..errors import ArgumentError
 from ..functions import deviance as codes
-from .links import LINKS, resolve_link
+from .links import ALPHA, LINKS, resolve_link
 
 _LOG_2PI = math.log(2 * math.pi)
+LINK = Anything("None, the name of a link, or a link", None, "log")
 
 
+@arguments(link=LINK, parameter=Number(0.0))
 @dataclass(frozen=True, repr=False)
 class Family:
     """An exponential family with its link.
@@ -50,6 +53,10 @@ class Family:
     parameter: float = 0.0
 
     def __post_init__(self) -> None:
+        if not hasattr(type(self), "default"):
+            raise ArgumentError("Family is what all families have in common: use one of them, as Gamma().")
+        if self.parameter and not isinstance(self, NegativeBinomial | Tweedie):
+            raise ArgumentError(f"parameter must be 0: the {self.name} family has none; got {self.parameter:g}.")
         link = resolve_link(self.default if self.link is None else self.link, self.parameter or 1.0)
         object.__setattr__(self, "link", link)
 
@@ -127,6 +134,7 @@ def _log_wright_bessel(a: float, x: np.ndarray) -> np.ndarray:
     return np.log(special.wright_bessel(a, 0, x))
 
 
+@arguments(link=LINK)
 class Gaussian(Family):
     """Normal distribution."""
 
@@ -142,6 +150,7 @@ class Gaussian(Family):
         return -0.5 * (weights * np.square(y - mu) / scale + np.log(scale / weights) + _LOG_2PI)
 
 
+@arguments(link=LINK)
 class Binomial(Family):
     """Proportions of successes; `weights` are numbers of trials (1: a 0/1 response)."""
 
@@ -172,6 +181,11 @@ class Multinomial(Family):
     name, code, default, links, dispersed = "multinomial", -1, "logit", ("logit",), False
     needs, means = "nonnegative", (0.0, 1.0)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.link.name != "logit":
+            raise ArgumentError(f"link must be 'logit' (softmax) for the multinomial family; got {self.link!r}.")
+
     def variance(self, mu: Any) -> Any:
         return mu * (1 - mu)
 
@@ -200,6 +214,7 @@ class Multinomial(Family):
         return weights * (ways + np.sum(_xlogy(y, mu), axis=0))
 
 
+@arguments(link=LINK)
 class Poisson(Family):
     """Counts."""
 
@@ -220,6 +235,7 @@ class Poisson(Family):
         return weights / scale * (_xlogy(y, mu) - mu - gammaln(np.asarray(y) + 1.0))
 
 
+@arguments(link=LINK)
 class Gamma(Family):
     """Positive response with constant coefficient of variation."""
 
@@ -241,6 +257,7 @@ class Gamma(Family):
         return shape * np.log(shape * ratio) - shape * ratio - gammaln(shape) - np.log(y)
 
 
+@arguments(link=LINK)
 class InverseGaussian(Family):
     """Positive response, V(mu) = mu^3."""
 
@@ -259,6 +276,7 @@ class InverseGaussian(Family):
                        + np.log(scale * y**3 / weights) + _LOG_2PI)  # fmt: skip
 
 
+@arguments(alpha=ALPHA, link=LINK)
 class NegativeBinomial(Family):
     """Overdispersed counts, V(mu) = mu + alpha mu^2; alpha is known."""
 
@@ -267,9 +285,7 @@ class NegativeBinomial(Family):
     links = ("log", "cloglog", "identity", "nbinom", "power")
 
     def __init__(self, alpha: float = 1.0, link: Any = None) -> None:
-        if not float(alpha) > 0 or not math.isfinite(alpha):
-            raise ArgumentError(f"family: alpha of the negative binomial must be a number > 0, got {alpha!r}.")
-        super().__init__(link, float(alpha))
+        super().__init__(link, alpha)
 
     @property
     def canonical(self) -> bool:
@@ -296,6 +312,7 @@ class NegativeBinomial(Family):
         return f"NegativeBinomial(alpha={self.parameter:g}, link={self.link!r})"
 
 
+@arguments(var_power=Number(0.0, 100.0), link=LINK)
 class Tweedie(Family):
     """V(mu) = mu^p; for 1 < p < 2 a compound Poisson response, >= 0 with an atom at 0."""
 
@@ -303,10 +320,9 @@ class Tweedie(Family):
     links = ("log", "power")
 
     def __init__(self, var_power: float = 1.5, link: Any = None) -> None:
-        p = float(var_power)
-        if not (p == 0 or p >= 1) or not math.isfinite(p):
-            raise ArgumentError(f"family: var_power of the Tweedie family must be 0 or at least 1, got {var_power!r}.")
-        super().__init__(link, p)
+        if 0 < var_power < 1:
+            raise ArgumentError(f"family: var_power of the Tweedie family must be 0 or at least 1, got {var_power:g}.")
+        super().__init__(link, var_power)
 
     @property
     def code(self) -> int:  # type: ignore[override]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
+from ..checks.arguments import Number, arguments
 from ..errors import ArgumentError
 from ..functions import links as codes
 from .link import Link, log1mexp, log_
@@ -132,20 +134,25 @@ ALIASES = {
 }  # fmt: skip
 
 
+ALPHA = Number(above=0.0, most=1e15)
+LEAST_EXPONENT = 1e-6
+
+
+@arguments(p=Number(-1000.0, 1000.0))
 def power(p: float) -> Link:
     """The link eta = mu^p; p = 1 is the identity.
 
     Raises
     ------
     ArgumentError
-        For p = 0 and numbers that are not finite.
+        Unless 1e-6 <= abs(p) <= 1000.
     """
-    p = float(p)
-    if p == 0 or not math.isfinite(p):
-        raise ArgumentError(f"link: the exponent of a power link must be a finite number other than 0, got {p:g}.")
+    if abs(p) < LEAST_EXPONENT:
+        raise ArgumentError(f"link: the exponent of a power link, p, must be at least {LEAST_EXPONENT:g} in size, got {p:g}.")
     return LINKS["identity"] if p == 1 else Power(p)
 
 
+@arguments(alpha=ALPHA)
 def nbinom(alpha: float = 1.0) -> Link:
     """The link eta = log(mu / (mu + 1 / alpha)).
 
@@ -154,9 +161,7 @@ def nbinom(alpha: float = 1.0) -> Link:
     ArgumentError
         Unless alpha > 0.
     """
-    if not float(alpha) > 0:
-        raise ArgumentError(f"link: alpha of the negative binomial link must be > 0, got {alpha!r}.")
-    return NegativeBinomialLink(float(alpha))
+    return NegativeBinomialLink(alpha)
 
 
 def resolve_link(given: Any, alpha: float = 1.0) -> Link:
@@ -174,7 +179,7 @@ def resolve_link(given: Any, alpha: float = 1.0) -> Link:
     ArgumentError
         Where it is none of these.
     """
-    if isinstance(given, Link):
+    if isinstance(given, Link) and hasattr(type(given), "code"):
         return given
     known = ", ".join(map(repr, LINKS))
     if isinstance(given, type):
@@ -186,11 +191,12 @@ def resolve_link(given: Any, alpha: float = 1.0) -> Link:
             getattr(getattr(given, "dbn", None), "name", ""), ""
         )
     if name == "nbinom":
-        return nbinom(alpha if isinstance(given, str) else given.alpha)
+        own: Any = getattr(given, "alpha", None)
+        return nbinom(alpha if isinstance(given, str) else own)
     if name == "power":
         if isinstance(given, str):
             raise ArgumentError("link 'power' needs an exponent: give neuralstat.families.power(p).")
-        return power(given.power)
+        return power(getattr(given, "power", None))  # type: ignore[arg-type]
     if name not in LINKS:
-        raise ArgumentError(f"link: unknown link {given!r}. Known: {known}; or an instance of a statsmodels link.")
+        raise ArgumentError(f"link: unknown link {shown(given)}. Known: {known}; or an instance of a statsmodels link.")
     return LINKS[name]

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..checks import shown
 from ..errors import ArgumentError, FileFormatError
 from ..functions.deviance import WIDTH
 from ..functions.losses import CUSTOM, FAMILY
@@ -72,20 +73,22 @@ def resolve_family(given: Any) -> Family | None:
         return given
     if isinstance(given, str):
         if given not in FAMILIES:
-            raise ArgumentError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {given!r}.")
+            raise ArgumentError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {shown(given)}.")
         return FAMILIES[given]()
     if isinstance(given, type):
         raise ArgumentError(f"family must be an instance, not the class {given.__name__}: write {given.__name__}().")
     name = type(given).__name__
     if name not in _CLASSES or not hasattr(given, "link"):
         raise ArgumentError(
-            f"family must be one of {', '.join(map(repr, FAMILIES))}, or a family instance with a link; got {given!r}."
+            f"family must be one of {', '.join(map(repr, FAMILIES))}, or a family instance with a link; got {shown(given)}."
         )
     link = resolve_link(given.link)
     if name == "NegativeBinomial":
-        return NegativeBinomial(given.alpha, link)
+        alpha: Any = getattr(given, "alpha", None)
+        return NegativeBinomial(alpha, link)
     if name == "Tweedie":
-        return Tweedie(given.var_power, link)
+        var_power: Any = getattr(given, "var_power", None)
+        return Tweedie(var_power, link)
     return _CLASSES[name](link)
 
 
@@ -105,7 +108,7 @@ def family_from_json(stored: Any) -> Family:
         if name == "negative_binomial":
             return NegativeBinomial(parameter, chosen)
         return Tweedie(parameter, chosen) if name == "tweedie" else FAMILIES[name](chosen)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError(f"a stored family is not readable: {stored!r:.200}") from error
 
 
@@ -165,7 +168,7 @@ def resolve_objective(
             hint = f" Here it is {_OTHER_NAMES[err_fct.lower()]}." if err_fct.lower() in _OTHER_NAMES else ""
             known = ", ".join(map(repr, ("sse", "ce", *ERRORS)))
             raise ArgumentError(
-                f"err_fct: unknown error function {err_fct!r}.{hint} Known: {known}; or a function err(x, y)."
+                f"err_fct: unknown error function {shown(err_fct)}.{hint} Known: {known}; or a function err(x, y)."
             )
         err_fct = named_error(err_fct)
     if isinstance(err_fct, Callable) and not isinstance(err_fct, Loss):  # type: ignore[arg-type]
@@ -174,7 +177,7 @@ def resolve_objective(
         except ArgumentError as error:
             raise ArgumentError(f"err_fct: {error}") from error
     if not isinstance(err_fct, Loss):
-        raise ArgumentError(f"err_fct must be 'sse', 'ce', 'mae', a Loss or a function err(x, y), got {err_fct!r}.")
+        raise ArgumentError(f"err_fct must be 'sse', 'ce', 'mae', a Loss or a function err(x, y), got {shown(err_fct)}.")
     return Objective(err_fct.name, CUSTOM, output, False, 0.0, err_fct.address, err_fct)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from ..errors import ArgumentError
 from ..functions.activations import ACTIVATIONS, ALIASES, activation_values
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
@@ -79,7 +80,7 @@ def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
         name = ALIASES.get(given, given)
         if name not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
-            raise ArgumentError(f"{argument}: unknown activation function {given!r}. Known: {known}; or a function.")
+            raise ArgumentError(f"{argument}: unknown activation function {shown(given)}. Known: {known}; or a function.")
         kind = ACTIVATIONS[name]
         return ActivationSpec(name, kind.code, kind.parameter)
     if isinstance(given, Callable) and not isinstance(given, Activation):  # type: ignore[arg-type]
@@ -88,7 +89,7 @@ def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
         except ArgumentError as error:
             raise ArgumentError(f"{argument}: {error}") from error
     if not isinstance(given, Activation):
-        raise ArgumentError(f"{argument} must be a name, an Activation or a function, got {given!r}.")
+        raise ArgumentError(f"{argument} must be a name, an Activation or a function, got {shown(given)}.")
     return ActivationSpec(given.name, CUSTOM_ACTIVATION, 0.0, given.address, given)
 
 

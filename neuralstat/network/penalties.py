@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks.arguments import FLAG, NONE, Map, Number, arguments
 from ..errors import ArgumentError
 from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
 from ..layers import codes
@@ -157,38 +158,31 @@ def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.n
     return penalty.coefficients(network.is_bias, terms, layers)
 
 
-def _strength(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number) or number < 0:
-        raise ArgumentError(f"{name} must be a finite number >= 0, got {value!r}.")
-    return number
+STRENGTH = Number(0.0, 1e100)  # beyond, the penalty of a weight of moderate size is no number
+SCALE_OF_WEIGHTS = Number(1e-100, 1e100)
+STRENGTHS = NONE | Map(STRENGTH)
+_shared = {"biases": FLAG, "terms": STRENGTHS, "layers": STRENGTHS}
 
 
 def _own(given: Strengths, argument: str) -> tuple[tuple[str, float], ...]:
     """Strengths by name of a formula term, layer or array, arrays last."""
     if given is None:
         return ()
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise ArgumentError(f"{argument} must be a dict of names and strengths, got {given!r}.")
-    found = [(name, _strength(value, f"{argument}[{name!r}]")) for name, value in given.items()]
-    return tuple(sorted(found, key=lambda pair: argument == "layers" and "/" in pair[0]))
+    return tuple(sorted(given.items(), key=lambda pair: argument == "layers" and "/" in pair[0]))
 
 
 def _penalty(kind: str, lam: float, scale: float, biases: bool, terms: Strengths, layers: Strengths) -> Penalty:
-    part = Part(kind, _strength(lam, "lam"), scale, bool(biases), _own(terms, "terms"), _own(layers, "layers"))
-    return Penalty((part,))
+    return Penalty((Part(kind, lam, scale, biases, _own(terms, "terms"), _own(layers, "layers")),))
 
 
+@arguments(lam=STRENGTH, **_shared)
 def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
     """Weight decay, ``lam / 2 * sum w^2``.
 
     Parameters
     ----------
     lam : float
-        Strength, >= 0.
+        Strength, from 0 to 1e100.
     biases : bool
         False leaves the biases unpenalised.
     terms : dict, optional
@@ -206,11 +200,12 @@ def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: S
     Raises
     ------
     ArgumentError
-        If a strength is negative or not a number.
+        If a strength is negative, beyond 1e100, or not a number.
     """
     return _penalty("decay", lam, 1.0, biases, terms, layers)
 
 
+@arguments(lam=STRENGTH, scale=SCALE_OF_WEIGHTS, **_shared)
 def elimination(
     lam: float, scale: float = 1.0, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None
 ) -> Penalty:
@@ -224,16 +219,14 @@ def elimination(
     lam : float
         Strength, >= 0.
     scale : float
-        Size that parts small from large weights, > 0.
+        Size that parts small from large weights, from 1e-100 to 1e100.
     biases, terms, layers
         See `decay`.
     """
-    size = _strength(scale, "scale")
-    if size == 0:
-        raise ArgumentError("scale must be > 0, got 0.")
-    return _penalty("elimination", lam, size, biases, terms, layers)
+    return _penalty("elimination", lam, scale, biases, terms, layers)
 
 
+@arguments(lam=STRENGTH, **_shared)
 def l1(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
     """Lasso penalty, ``lam * sum |w|``; weights become exactly 0.
 
@@ -251,14 +244,10 @@ def l1(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Stre
     return _penalty("l1", lam, 1.0, biases, terms, layers)
 
 
+@arguments(l1=STRENGTH, l2=STRENGTH, biases=FLAG)
 def elastic_net(l1: float, l2: float, *, biases: bool = True) -> Penalty:
     """Elastic net, ``l1 * sum |w| + l2 / 2 * sum w^2``; for strengths per term or layer add `l1` and `decay`."""
-    return Penalty(
-        (
-            Part("l1", _strength(l1, "l1"), 1.0, bool(biases)),
-            Part("decay", _strength(l2, "l2"), 1.0, bool(biases)),
-        )
-    )
+    return Penalty((Part("l1", l1, 1.0, biases), Part("decay", l2, 1.0, biases)))
 
 
 PENALTIES = {"decay": decay, "elimination": elimination, "l1": l1, "elastic_net": elastic_net}

@@ -228,7 +228,7 @@ def test_family_by_name_and_errors():
         F.Binomial("logot")
     with pytest.raises(ArgumentError, match="needs an exponent"):
         F.Gamma("power")
-    with pytest.raises(ArgumentError, match="alpha of the negative binomial must be"):
+    with pytest.raises(ArgumentError, match="alpha must be a finite number > 0"):
         F.NegativeBinomial(alpha=0)
     with pytest.raises(ArgumentError, match="var_power"):
         F.Tweedie(0.5)

@@ -494,7 +494,7 @@ def test_custom_loss():
         ({"algorithm": "lm", "dtype": "float32"}, "needs dtype='float64'"),
         ({"tol": 1e-6}, "tol is a rule for"),
         ({"keep": 5, "rep": 2}, "keep must be at most rep"),
-        ({"init": "zeros"}, "init must be one of"),
+        ({"init": "zeros"}, "init must be None or one of"),
         ({"algorithm": "lm", "tol": -1}, "tol must be"),
     ],
 )
