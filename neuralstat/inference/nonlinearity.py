@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_int, check_number
-from ..errors import ArgumentError
+from ..checks import arguments as kinds
+from ..checks import check_size
+from ..checks.arguments import RANDOM_STATE, arguments
+from ..errors import ArgumentError, DataError
 from ..formula import design as make_design
 from ..seeds import seed_sequence
 
@@ -51,6 +53,10 @@ class NonlinearityTest:
     __repr__ = __str__
 
 
+@arguments(
+    formula=kinds.TEXT, data=kinds.Anything("a table"), test=kinds.Choice(*TESTS), distribution=kinds.Choice("chi2", "F"),
+    q=kinds.Whole(2), components=kinds.Whole(1), spread=kinds.Number(above=0.0, most=1e6), random_state=RANDOM_STATE,
+)  # fmt: skip
 def nonlinearity_test(
     formula: str, data: Any, test: str = "terasvirta", *, distribution: str = "chi2", q: int = 10, components: int = 2,
     spread: float = 4.0, random_state: Any = None,
@@ -79,11 +85,11 @@ def nonlinearity_test(
     ------
     ArgumentError
         For several or class responses, no covariate, too few rows.
+    DataError
+        Where the response is constant, or an exact linear function of the covariates.
     """
-    if test not in TESTS:
-        raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
-    if distribution not in ("chi2", "F"):
-        raise ArgumentError(f"distribution must be 'chi2' or 'F', got {distribution!r}.")
+    if test != "white" and (q, components, spread) != (10, 2, 4.0):
+        raise ArgumentError(f"q, components and spread belong to test='white', not to {test!r}.")
     design = make_design(formula, data)
     if len(design.y_names) > 1 or design.classes is not None:
         raise ArgumentError("nonlinearity_test needs one numeric response.")
@@ -92,27 +98,35 @@ def nonlinearity_test(
     if design.offset is not None:
         raise ArgumentError("nonlinearity_test takes no offset.")
     x, y = _scaled(design.x.T, design.x_names), design.y[0]
-    y = (y - y.mean()) / y.std(ddof=1) if y.std() > 0 else y
+    if not np.isfinite(y.var(ddof=1)) or y.std() == 0:
+        raise DataError(f"response {design.y_names[0]!r} is constant, or its variance is no number.")
+    y = (y - y.mean()) / y.std(ddof=1)
     if test == "terasvirta":
         extra = _taylor(x)
     else:
-        q, components = check_int(q, "q", 2), check_int(components, "components", 1)
         if components >= q:
             raise ArgumentError(f"components must be below q={q}, got {components}.")
+        check_size(8 * y.size * q, f"q={q}: random units of {y.size} rows")
         rng = np.random.default_rng(seed_sequence(random_state))
-        extra = _hidden(x, q, components, check_number(spread, "spread", positive=True), rng)
+        extra = _hidden(x, q, components, spread, rng)
     return _compare(x, y, extra, test, distribution)
 
 
 def _scaled(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    if len(x) < 3:
+        raise ArgumentError(f"{len(x)} row(s) are too few.")
     sd = x.std(axis=0, ddof=1)
     if np.any(sd == 0):
         raise ArgumentError(f"column {names[int(np.argmin(sd))]!r} is constant.")
+    if not np.isfinite(sd).all():
+        raise DataError(f"column {names[int(np.argmin(np.isfinite(sd)))]!r} is so large that its variance is no number.")
     return (x - x.mean(axis=0)) / sd
 
 
 def _taylor(x: np.ndarray) -> np.ndarray:
     """All products of two and of three covariates."""
+    d = x.shape[1]
+    check_size(3 * len(x) * (d * (d + 1) // 2 + d * (d + 1) * (d + 2) // 6), f"products of two and three of {d} covariates")
     columns = [
         np.prod(x[:, list(which)], axis=1)
         for degree in (2, 3)
@@ -124,8 +138,9 @@ def _taylor(x: np.ndarray) -> np.ndarray:
 def _hidden(x: np.ndarray, q: int, components: int, spread: float, rng: np.random.Generator) -> np.ndarray:
     """Principal components 2, 3, ... of logistic units with random weights."""
     weights = rng.uniform(-spread / 2, spread / 2, (x.shape[1] + 1, q))
-    units = 1 / (1 + np.exp(-(weights[0] + x @ weights[1:])))
-    units = (units - units.mean(axis=0)) / units.std(axis=0, ddof=1)
+    units = (1 + np.tanh((weights[0] + x @ weights[1:]) / 2)) / 2  # the logistic function, without overflow
+    sd = units.std(axis=0, ddof=1)
+    units = (units - units.mean(axis=0)) / np.where(sd > 0, sd, 1.0)
     left, size, _ = np.linalg.svd(units, full_matrices=False)
     return (left * size)[:, 1 : components + 1]
 
@@ -144,6 +159,9 @@ def _compare(x: np.ndarray, y: np.ndarray, extra: np.ndarray, test: str, distrib
         more = extra.shape[1]
         raise ArgumentError(f"{n} rows are too few, or the covariates take too few values, for {more} extra columns.")
     before, after = (float(np.sum((y - a @ np.linalg.lstsq(a, y, rcond=None)[0]) ** 2)) for a in (base, full))
+    if before <= 1e-24 * n:
+        raise DataError("the response is a linear function of the covariates without error: there is nothing to test.")
+    after = max(after, np.finfo(float).tiny)
     if distribution == "F":
         f = (before - after) / m / (after / rest)
         return NonlinearityTest(f, float(stats.f.sf(f, m, rest)), (m, int(rest)), test, "F")
