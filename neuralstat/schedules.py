@@ -7,34 +7,22 @@ A step is one update, counted from 0; with ``per="epoch"`` the count is that of 
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from .checks import check_int
+from .checks.arguments import NONE, NOT_NEGATIVE, POSITIVE, SHARE, Choice, Number, Several, Whole, arguments
 from .errors import ArgumentError
 
-
-def _number(value: Any, name: str, *, least: float = 0.0, strict: bool = True, most: float = math.inf) -> float:
-    plain = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not plain or not math.isfinite(value) or value < least or (strict and value == least) or value > most:
-        limits = f"{'>' if strict else '>='} {least:g}" + ("" if most == math.inf else f" and <= {most:g}")
-        raise ArgumentError(f"{name} must be a number {limits}, got {value!r}.")
-    return float(value)
+PER = Choice("step", "epoch")
+MOST_STEPS = Number(above=0.0, most=1e15)  # what is compared with numbers of steps
+_DIVIDE = Number(1.0, 1e100)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Base of the schedules."""
-
-    def _check_per(self) -> None:
-        if getattr(self, "per", "step") not in ("step", "epoch"):
-            raise ArgumentError(f"{type(self).__name__}: per must be 'step' or 'epoch', got {self.per!r}.")  # type: ignore[attr-defined]
-
-    def _put(self, name: str, **limits: Any) -> None:
-        object.__setattr__(self, name, _number(getattr(self, name), f"{type(self).__name__}: {name}", **limits))
 
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """Rates at steps (or epochs) `t`, where training has `total` of them."""
@@ -55,15 +43,16 @@ class Schedule:
         (count,) float64 array
         """
         t = first + np.arange(count)
-        if getattr(self, "per", "step") == "epoch":
-            return self.at((t // per_epoch).astype(float), total / per_epoch)
-        return self.at(t.astype(float), float(total))
+        by_epoch = getattr(self, "per", "step") == "epoch"
+        with np.errstate(over="ignore", under="ignore"):
+            return self.at((t // per_epoch).astype(float), total / per_epoch) if by_epoch else self.at(t.astype(float), float(total))
 
     def to_plain(self) -> dict[str, Any]:
         """The schedule as plain data; see `from_plain`."""
         return {"schedule": type(self).__name__, **asdict(self)}
 
 
+@arguments(initial_rate=POSITIVE, steps=MOST_STEPS, power=Number(0.0, 1000.0), per=PER)
 @dataclass(frozen=True)
 class Power(Schedule):
     """``initial_rate / (1 + t / steps) ** power``.
@@ -82,17 +71,12 @@ class Power(Schedule):
     power: float = 1.0
     per: str = "step"
 
-    def __post_init__(self) -> None:
-        self._put("initial_rate")
-        self._put("steps")
-        self._put("power", strict=False)
-        self._check_per()
-
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return self.initial_rate / (1 + t / self.steps) ** self.power
 
 
+@arguments(initial_rate=POSITIVE, steps=MOST_STEPS, factor=POSITIVE, per=PER)
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """``initial_rate * factor ** (t / steps)``: by default a tenth every `steps` steps.
@@ -109,17 +93,12 @@ class Exponential(Schedule):
     factor: float = 0.1
     per: str = "step"
 
-    def __post_init__(self) -> None:
-        self._put("initial_rate")
-        self._put("steps")
-        self._put("factor")
-        self._check_per()
-
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return self.initial_rate * self.factor ** (t / self.steps)
 
 
+@arguments(boundaries=Several(NOT_NEGATIVE, 0, 10_000), values=Several(POSITIVE, 1, 10_001), per=PER)
 @dataclass(frozen=True)
 class Piecewise(Schedule):
     """Constant rates: ``values[0]`` as long as ``t <= boundaries[0]``, then ``values[1]``, and so on.
@@ -138,27 +117,22 @@ class Piecewise(Schedule):
     per: str = "step"
 
     def __post_init__(self) -> None:
-        try:
-            boundaries, values = tuple(self.boundaries), tuple(self.values)
-        except TypeError:
-            raise ArgumentError("Piecewise: boundaries and values must be sequences of numbers.") from None
-        boundaries = tuple(_number(b, "Piecewise: boundaries", strict=False) for b in boundaries)
-        values = tuple(_number(v, "Piecewise: values") for v in values)
+        boundaries, values = self.boundaries, self.values
         if len(values) != len(boundaries) + 1:
             raise ArgumentError(
                 f"Piecewise: values must be one more than boundaries ({len(boundaries)}), got {len(values)}."
             )
         if any(b <= a for a, b in itertools.pairwise(boundaries)):
             raise ArgumentError(f"Piecewise: boundaries must ascend, got {boundaries}.")
-        object.__setattr__(self, "boundaries", boundaries)
-        object.__setattr__(self, "values", values)
-        self._check_per()
 
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return np.array(self.values)[np.searchsorted(np.array(self.boundaries), t, side="left")]
 
 
+@arguments(
+    initial_rate=POSITIVE, factor=SHARE, patience=Whole(1), min_delta=NOT_NEGATIVE, cooldown=Whole(0), min_rate=NOT_NEGATIVE,
+)  # fmt: skip
 @dataclass(frozen=True)
 class Performance(Schedule):
     """The rate is multiplied by `factor` when the validation loss has not improved for `patience` epochs.
@@ -187,21 +161,14 @@ class Performance(Schedule):
     cooldown: int = 0
     min_rate: float = 0.0
 
-    def __post_init__(self) -> None:
-        self._put("initial_rate")
-        self._put("factor", most=1.0)
-        if self.factor == 1:
-            raise ArgumentError("Performance: factor must be < 1, got 1.")
-        self._put("min_delta", strict=False)
-        self._put("min_rate", strict=False)
-        check_int(self.patience, "Performance: patience", 1)
-        check_int(self.cooldown, "Performance: cooldown", 0)
-
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """The initial rate: what has happened since is known to the running fit only."""
         return np.full(t.shape, self.initial_rate)
 
 
+@arguments(
+    max_rate=POSITIVE, divide=_DIVIDE, final_divide=_DIVIDE, tail=Number(0.0, below=1.0), steps=NONE | MOST_STEPS, per=PER,
+)  # fmt: skip
 @dataclass(frozen=True)
 class OneCycle(Schedule):
     """Up from ``max_rate / divide`` to `max_rate` and down again along straight lines, then down to almost nothing.
@@ -231,17 +198,6 @@ class OneCycle(Schedule):
     steps: float | None = None
     per: str = "step"
 
-    def __post_init__(self) -> None:
-        self._put("max_rate")
-        self._put("divide", least=1.0, strict=False)
-        self._put("final_divide", least=1.0, strict=False)
-        self._put("tail", strict=False)
-        if self.tail >= 1:
-            raise ArgumentError(f"OneCycle: tail must be < 1, got {self.tail!r}.")
-        if self.steps is not None:
-            self._put("steps")
-        self._check_per()
-
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         end = max((total if self.steps is None else self.steps) - 1, 1)
@@ -264,8 +220,9 @@ def from_plain(stored: Any) -> Schedule:
     ArgumentError
         Where it is none.
     """
-    if isinstance(stored, dict) and stored.get("schedule") in SCHEDULES:
-        kind = SCHEDULES[stored["schedule"]]
+    name = stored.get("schedule") if isinstance(stored, dict) else None
+    if isinstance(name, str) and name in SCHEDULES:
+        kind = SCHEDULES[name]
         values = {k: v for k, v in stored.items() if k != "schedule"}
         if set(values) <= {f.name for f in fields(kind)}:
             return kind(**values)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_choice, check_int, check_number
+from ..checks.arguments import FLAG, NONE, NOT_NEGATIVE, Choice, Whole, arguments
 from ..errors import ArgumentError
 
 
+@arguments(patience=Whole(0), min_delta=NOT_NEGATIVE, restore_best=FLAG, monitor=NONE | Choice("val_loss", "loss"))
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stop when the loss has not improved for some epochs.
@@ -36,12 +37,6 @@ class EarlyStopping:
     min_delta: float = 0.0
     restore_best: bool = True
     monitor: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "patience", check_int(self.patience, "EarlyStopping: patience", 0))
-        object.__setattr__(self, "min_delta", check_number(self.min_delta, "EarlyStopping: min_delta"))
-        check_choice(self.restore_best, "EarlyStopping: restore_best", (True, False))
-        check_choice(self.monitor, "EarlyStopping: monitor", (None, "val_loss", "loss"))
 
     def to_plain(self) -> dict[str, Any]:
         """The rule as plain data; ``EarlyStopping(**plain)`` is its inverse."""
