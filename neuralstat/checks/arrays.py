@@ -36,7 +36,7 @@ def header(raw: bytes, name: str, versions: tuple[tuple[int, int], ...] = ((1, 0
     except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
         raise FileFormatError(f"member {name!r:.80} is not an array ({str(error)[:80]})") from None
     if len(shape) > 32 or any(n < 0 for n in shape):
-        raise FileFormatError(f"member {name!r:.80} claims the shape {str(shape)[:60]}")
+        raise FileFormatError(f"member {name!r:.80} claims the shape {str(shape)[:60]}, which does not fit")
     return shape, fortran, dtype, raw[buffer.tell() :]
 
 

@@ -17,7 +17,7 @@ from ..errors import FileFormatError
 _KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"),
           (stat.S_ISCHR, "a device"))  # fmt: skip
 JSON_BYTES = 2**28  # of a document
-JSON_ITEMS = 10_000_000  # lists, tables and entries of a document; the smallest takes 64 bytes of memory
+JSON_ITEMS = 4_000_000  # lists, tables and entries of a document; the smallest takes 64 bytes of memory
 JSON_DEPTH = 200
 _DAMAGED = (errno.EINVAL, None)  # of reads at places that there cannot be; others are the disk's
 
@@ -98,8 +98,10 @@ def replacing(path: Path, what: str = "save to") -> Iterator[BinaryIO]:
         half.unlink(missing_ok=True)
 
 
-def parse_json(raw: bytes, what: str, most: int = JSON_BYTES) -> Any:
-    """A JSON document, its size known before it is read; NaN and infinities are none.
+def parse_json(raw: bytes, what: str, most: int = JSON_BYTES, *, strict: bool = True, hook: Any = None) -> Any:
+    """A JSON document, its size known before it is read; with `strict` NaN and infinities are none.
+
+    `hook` gets the pairs of every table, as `json.loads` has it.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def parse_json(raw: bytes, what: str, most: int = JSON_BYTES) -> Any:
         raise ValueError(f"{name} is not JSON")
 
     try:
-        document = json.loads(raw.decode(), parse_constant=constant)
+        document = json.loads(raw.decode(), parse_constant=constant if strict else None, object_pairs_hook=hook)
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{what} is not JSON ({str(error)[:80]})") from None
     if _deeper(document):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import math
 import os
 import zipfile
@@ -16,11 +15,15 @@ from typing import Any
 import numpy as np
 
 from neuralstat.checks.arguments import NONE, PATH, TEXT, Several, Whole, arguments
+from neuralstat.checks.arrays import DAMAGES, header
+from neuralstat.checks.files import is_damage
+from neuralstat.checks.memory import LEFT, memory_at_hand
 from neuralstat.datasets.unpickle import read_pickle
 from neuralstat.errors import FileFormatError
 
 RATIO = 1032  # deflate cannot do better
 MAX_BYTES = 2**33
+_HEAD = 2**16  # bytes in which the header of an array must be
 
 
 @contextmanager
@@ -35,6 +38,8 @@ def naming(path: Path) -> Iterator[None]:
 def as_path(path: Any, argument: str = "path", folder: bool = False) -> Path:
     """The path of a file, or of a folder, that exists."""
     found = PATH.check(path, argument)
+    if not folder and found.exists() and not found.is_file():
+        raise FileFormatError(f"{found}: it is no regular file")
     if not (found.is_dir() if folder else found.is_file()):
         raise FileNotFoundError(f"there is no {'folder' if folder else 'file'} {found}")
     return found
@@ -120,33 +125,51 @@ def npz(
                         source.stat().st_size:  # fmt: skip
                     raise FileFormatError(f"its members claim more than the file has, or than max_bytes={max_bytes}")
                 entries = [e for e in entries if names is None or e.filename[:-4] in names]
+                most = min(max_bytes, int(LEFT * memory_at_hand()))
+                left = most - sum(e.file_size for e in entries)
+                if left < 0:
+                    raise FileFormatError(f"its arrays take more than the {most} bytes of memory at hand")
                 for entry in entries:
                     with file.open(entry) as stream:
-                        raw = stream.read(entry.file_size + 1)
-                    out[entry.filename[:-4]] = _npy(raw, entry.filename)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+                        out[entry.filename[:-4]] = _npy(stream, entry, left)
+        except OSError as error:
+            if not is_damage(error):
+                raise
+            raise FileFormatError(f"it is no .npz file, or damaged ({str(error)[:80]})") from None
+        except DAMAGES as error:
+            if isinstance(error, FileFormatError):
+                raise
             raise FileFormatError(f"it is no .npz file, or damaged ({str(error)[:80]})") from None
         if len(out) < len(entries):
             raise FileFormatError("two members have the same name")
     return out
 
 
-def _npy(raw: bytes, name: str) -> np.ndarray:
-    buffer = io.BytesIO(raw)
-    try:
-        version = np.lib.format.read_magic(buffer)
-        reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, fortran, dtype = reader(buffer)
-    except Exception as error:  # the header is Python syntax that numpy parses (and does not run)
-        raise FileFormatError(f"member {name!r} is not an array ({str(error)[:80]})") from None
-    body = raw[buffer.tell() :]
+def _npy(stream: Any, entry: zipfile.ZipInfo, left: int) -> np.ndarray:
+    """The array of a member, read into its own memory; objects may take `left` bytes."""
+    name, size = entry.filename, entry.file_size
+    head = stream.read(min(size, _HEAD))
+    shape, fortran, dtype, start = header(head, name, ((1, 0), (2, 0)))
+    begun = len(head) - len(start)
     if dtype.hasobject:
-        found = read_pickle(body)
+        found = read_pickle(start + stream.read(size - len(head) + 1), left)
         if not isinstance(found, np.ndarray) or found.shape != shape:
             raise FileFormatError(f"member {name!r} does not hold the array that its header promises")
         return found
-    if dtype.kind not in "biufSU" or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(body):
+    if dtype.kind not in "biufSU" or math.prod(shape) * dtype.itemsize != size - begun:
         raise FileFormatError(f"member {name!r} holds {str(dtype)[:40]} of shape {str(shape)[:60]}, which does not fit")
     if dtype.itemsize == 0:
+        if math.prod(shape) > _HEAD:
+            raise FileFormatError(f"member {name!r} claims the shape {str(shape)[:60]} of nothing")
         return np.zeros(shape, dtype)
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C").copy()
+    body = np.empty(size - begun, np.uint8)
+    body[: len(start)] = np.frombuffer(start, np.uint8)
+    at = len(start)
+    while at < body.size and (part := stream.read(min(body.size - at, 2**20))):
+        body[at : at + len(part)] = np.frombuffer(part, np.uint8)
+        at += len(part)
+    if at < body.size or stream.read(1):
+        raise FileFormatError(f"member {name!r} does not have the size that the file says")
+    if dtype.kind == "b" and np.any(body > 1):
+        raise FileFormatError(f"member {name!r} holds bytes that are no booleans")
+    return body.view(dtype).reshape(shape, order="F" if fortran else "C")

@@ -14,6 +14,7 @@ import pandas as pd
 from neuralstat.checks import arguments as kinds
 from neuralstat.checks import check_size, shown
 from neuralstat.checks.arguments import FLAG, NONE, PATH, arguments
+from neuralstat.checks.files import open_regular
 from neuralstat.datasets.files import as_path, find, naming, npz, read_idx
 from neuralstat.datasets.unpickle import read_pickle
 from neuralstat.errors import ArgumentError, FileFormatError
@@ -22,6 +23,7 @@ FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shi
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHARED = {"folder": PATH, "subset": kinds.Choice("train", "test"), "n": NONE | kinds.Whole(1), "scale": FLAG}
 _SIDE = kinds.Whole(1, 2**16)
+BATCH = 100_000  # pictures of a file, ten times as many as there are
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -160,9 +162,12 @@ def cifar10(
 
 
 def _cifar_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    size = path.stat().st_size
+    if size == 0 or size % 3073 or size > BATCH * 3073:
+        raise FileFormatError(f"it has {size} bytes, no multiple of 3073: it is cut off, or not of CIFAR-10")
     raw = np.fromfile(path, np.uint8)
-    if raw.size == 0 or raw.size % 3073:
-        raise FileFormatError(f"it has {raw.size} bytes, no multiple of 3073: it is cut off, or not of CIFAR-10")
+    if raw.size != size:
+        raise FileFormatError("it was changed while it was read")
     raw = raw.reshape(-1, 3073)
     if raw[:, 0].max() > 9:
         raise FileFormatError("a label is not among 0 to 9")
@@ -170,7 +175,11 @@ def _cifar_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cifar_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    found = read_pickle(path.read_bytes())
+    size = path.stat().st_size
+    if size > 4 * BATCH * 3073:  # a pickle of Python 2, as text, takes more than the bytes themselves
+        raise FileFormatError(f"it has {size} bytes, more than a batch of CIFAR-10")
+    with open_regular(path) as file:
+        found = read_pickle(file.read(size), 64 * 2**20 + 2 * size)
     if not isinstance(found, dict):
         raise FileFormatError("it is no batch of CIFAR-10")
     found = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in found.items()}
@@ -260,12 +269,12 @@ def _picture(library: Any, file: Path, shape: tuple[int, int], channels: int) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", library.DecompressionBombWarning)
-            with library.open(file, formats=_FORMATS) as image:
+            with open_regular(file) as source, library.open(source, formats=_FORMATS) as image:
                 small = image.convert("L" if channels == 1 else "RGB").resize(shape[::-1], library.Resampling.BILINEAR)
     except (library.DecompressionBombWarning, library.DecompressionBombError):
         raise FileFormatError("the picture claims too many pixels") from None
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError, MemoryError) as error:
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError | FileFormatError | FileNotFoundError):
             raise
         raise FileFormatError(f"it is no picture that can be read, or damaged ({str(error)[:80]})") from None
     return np.asarray(small).reshape(*shape, channels)

@@ -2,7 +2,8 @@
 
 Files of data that are pickles exist (CIFAR-10 for Python; arrays of lists in `.npz`). Python's `pickle` would call what
 such a file names. Here the few names that numpy writes stand for functions of this module, which check what they are
-given; every other name, and every instruction that could call or change anything else, is refused.
+given; every other name, and every instruction that could call or change anything else, is refused. So is a list, table or
+array that is used twice (a few bytes would stand for as much as one likes), and what takes more memory than it may.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _NUMBER = re.compile(rb"K.|M..|J....", re.DOTALL)  # BININT1, BININT2, BININT
 _NUMBERS = re.compile(rb"(?:K.|M..|J....)+", re.DOTALL)
 _DTYPE = re.compile(r"[<>|=]?([biufSU]\d{1,4}|[?])")
 _OPS = (
-    pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.POP, pickle.POP_MARK, pickle.MARK, pickle.DUP, pickle.NONE,
+    pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.POP, pickle.POP_MARK, pickle.MARK, pickle.NONE,
     pickle.NEWTRUE, pickle.NEWFALSE, pickle.INT, pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG, pickle.LONG1,
     pickle.LONG4, pickle.FLOAT, pickle.BINFLOAT, pickle.STRING, pickle.BINSTRING, pickle.SHORT_BINSTRING, pickle.BINBYTES,
-    pickle.SHORT_BINBYTES, pickle.BINBYTES8, pickle.BYTEARRAY8, pickle.UNICODE, pickle.BINUNICODE, pickle.SHORT_BINUNICODE,
+    pickle.SHORT_BINBYTES, pickle.BINBYTES8, pickle.UNICODE, pickle.BINUNICODE, pickle.SHORT_BINUNICODE,
     pickle.BINUNICODE8, pickle.EMPTY_TUPLE, pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.EMPTY_LIST,
     pickle.LIST, pickle.EMPTY_DICT, pickle.DICT, pickle.APPEND, pickle.APPENDS, pickle.SETITEM, pickle.SETITEMS, pickle.PUT,
     pickle.BINPUT, pickle.LONG_BINPUT, pickle.GET, pickle.BINGET, pickle.LONG_BINGET, pickle.MEMOIZE,
@@ -115,6 +116,17 @@ _NAMES = {
 
 
 _PYTHON: Any = pickle._Unpickler  # the one in Python: the compiled one trusts sizes in the file
+_SIZES = {
+    pickle.MARK: 72, pickle.EMPTY_LIST: 64, pickle.LIST: 64, pickle.EMPTY_DICT: 72, pickle.DICT: 240, pickle.SETITEM: 100,
+    pickle.SETITEMS: 100, pickle.EMPTY_TUPLE: 8, pickle.TUPLE: 56, pickle.TUPLE1: 56, pickle.TUPLE2: 64, pickle.TUPLE3: 72,
+    pickle.PUT: 100, pickle.BINPUT: 100, pickle.LONG_BINPUT: 100, pickle.MEMOIZE: 100, pickle.GLOBAL: 120,
+    pickle.STACK_GLOBAL: 120, pickle.REDUCE: 200, pickle.BUILD: 200,
+}  # fmt: skip
+_COST = [0] * 256  # bytes of memory that an instruction takes, besides those of its text
+for _op in _OPS:
+    _COST[_op[0]] = _SIZES.get(_op, 40)
+_COST[pickle.REDUCE[0]] = _COST[pickle.BUILD[0]] = 200
+_SIMPLE = (bytes, str, int, float, bool, type(None), _Name, _Dtype)
 
 
 class _Reader(_PYTHON):
@@ -132,6 +144,7 @@ class _Reader(_PYTHON):
         called = self.stack[-1]
         if not isinstance(called, _Name) or not isinstance(arguments, tuple):
             raise FileFormatError("it calls something that is no function of numpy")
+        self.spend(sum(_weight(part) for part in arguments))
         self.stack[-1] = called.call(arguments)
 
     dispatch[pickle.REDUCE[0]] = load_reduce
@@ -140,12 +153,13 @@ class _Reader(_PYTHON):
         state = self.stack.pop()
         if not isinstance(self.stack[-1], _Dtype | _Array) or not isinstance(state, tuple):
             raise FileFormatError("it changes something that is no array")
+        self.spend(sum(_weight(part) for part in state))
         self.stack[-1] = self.stack[-1].set(state)
 
     dispatch[pickle.BUILD[0]] = load_build
 
-    def __init__(self, raw: bytes) -> None:
-        self.raw, self.file = raw, io.BytesIO(raw)
+    def __init__(self, raw: Any, most: int) -> None:
+        self.raw, self.file, self.left = raw, io.BytesIO(raw), most
         super().__init__(self.file, encoding="bytes")
 
     def load_frame(self) -> None:
@@ -158,10 +172,45 @@ class _Reader(_PYTHON):
         super().load_mark()
         run = _NUMBERS.match(self.raw, self.file.tell())
         if run is not None:
+            self.spend(20 * (run.end() - run.start()))
             self.stack.extend(int.from_bytes(t[1:], "little", signed=len(t) == 5) for t in _NUMBER.findall(run[0]))
             self.file.seek(run.end())
 
     dispatch[pickle.MARK[0]] = load_mark
+
+    def spend(self, cost: int) -> None:
+        """Count memory."""
+        self.left -= cost
+        if self.left < 0:
+            raise FileFormatError("what it holds takes more memory than it may")
+
+    def load_bytearray8(self) -> None:
+        size = int.from_bytes(self.read(8), "little")
+        raw = self.read(min(size, len(self.raw)))  # no memory before there are bytes for it
+        if len(raw) < size:
+            raise EOFError("it is cut off")
+        self.append(bytearray(raw))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+
+    def again(self, key: Any) -> None:
+        """Push something that was put aside: what is simple only."""
+        thing = self.memo[key]
+        if not isinstance(thing, _SIMPLE) and not (isinstance(thing, tuple) and all(isinstance(t, _SIMPLE) for t in thing)):
+            raise FileFormatError(f"it uses a {type(thing).__name__.strip('_').lower()} twice")
+        self.append(thing)
+
+    def load_get(self) -> None:
+        self.again(int(self.readline()[:-1]))
+
+    def load_binget(self) -> None:
+        self.again(self.read(1)[0])
+
+    def load_long_binget(self) -> None:
+        self.again(int.from_bytes(self.read(4), "little"))
+
+    dispatch[pickle.GET[0]], dispatch[pickle.BINGET[0]] = load_get, load_binget
+    dispatch[pickle.LONG_BINGET[0]] = load_long_binget
 
     def load(self) -> Any:
         self.read, self.readline, self.readinto = self.file.read, self.file.readline, self.file.readinto
@@ -175,15 +224,29 @@ class _Reader(_PYTHON):
                 key = self.read(1)
                 if not key:
                     raise EOFError("it is cut off")
+                self.left -= _COST[key[0]]
+                if self.left < 0:
+                    self.spend(0)
                 dispatch[key[0]](self)
         except pickle._Stop as stop:  # type: ignore[attr-defined]
             return stop.value
 
 
-def read_pickle(raw: bytes) -> Any:
+def _weight(part: Any) -> int:
+    """Memory of what is made anew from an argument."""
+    return 8 * len(part) if isinstance(part, list) else len(part) if isinstance(part, bytes | bytearray | str) else 0
+
+
+def read_pickle(raw: Any, most: int = 2**28) -> Any:
     """What a pickle holds: arrays, numbers, bytes, str, lists, tuples and dicts.
 
     Texts of Python 2 are bytes.
+
+    Parameters
+    ----------
+    raw : bytes or memoryview
+    most : int
+        Bytes of memory that all of it may take, besides those of `raw`.
 
     Raises
     ------
@@ -191,7 +254,7 @@ def read_pickle(raw: bytes) -> Any:
         Where it holds anything else, or is damaged.
     """
     try:
-        return _Reader(raw).load()
+        return _Reader(raw, most).load()
     except FileFormatError:
         raise
     except Exception as error:  # a damaged pickle can raise anything

@@ -10,7 +10,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArgumentError, FileFormatError
+from ..checks.arguments import PATH, Whole, arguments
+from ..checks.files import open_regular
+from ..errors import FileFormatError
 from . import archive, hdf5, safetensors
 from .match import WeightFile
 from .safetensors import write_safetensors
@@ -22,6 +24,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PICKLED = (b"\x80", b"PYTORCH", b"(dp")
 
 
+@arguments(path=PATH, max_bytes=Whole(1, 2**62))
 def read_weights(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> WeightFile:
     """Read the weights in a file of Keras or in a safetensors file.
 
@@ -55,23 +58,17 @@ def read_weights(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
     HDF5 files are taken apart by the HDF5 library. Its own handling of files that were damaged on purpose is not ours to
     check: read HDF5 files of unknown origin in a process of their own, or convert them to safetensors there.
     """
-    if not isinstance(path, str | os.PathLike) or not str(path):
-        raise ArgumentError(f"path must be a file name (str or Path), got {path!r}.")
-    if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
-        raise ArgumentError(f"max_bytes must be a whole number >= 1, got {max_bytes!r}.")
     source = Path(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"there is no file {source}")
     try:
         kind, arrays, config, ordered = _read(source, max_bytes)
     except FileFormatError as error:
-        raise FileFormatError(f"{source}: {error}") from None
+        raise FileFormatError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
     return WeightFile(source, kind, arrays, config, ordered)
 
 
 def _read(source: Path, max_bytes: int) -> tuple[str, dict[str, Any], dict[str, Any] | None, bool]:
     """Kind, arrays, configuration, and whether the order is that of the layers."""
-    with source.open("rb") as file:
+    with open_regular(source) as file:
         head = file.read(8)
     if head == _HDF5:
         return hdf5.read_file(source, source.stat().st_size, max_bytes)

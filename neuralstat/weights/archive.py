@@ -7,12 +7,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ..checks.arrays import DAMAGES
+from ..checks.files import is_damage
 from ..errors import FileFormatError
 from . import hdf5
 from .config import parse_config
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_JSON_LIMIT = 50_000_000
+_JSON_LIMIT = 8_000_000
 _RATIO = 1032  # deflate cannot do better
 _CODE = (".pkl", ".pickle", ".py", ".pyc", ".pt", ".pth", ".bin", ".npy")
 
@@ -24,8 +26,8 @@ def read_archive(source: Path, max_bytes: int) -> tuple[str, dict[str, Any], dic
             members = _members(file, source.stat().st_size, max_bytes)
             config = parse_config(_bytes(file, members[CONFIG]))
             raw = _bytes(file, members[WEIGHTS])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        if isinstance(error, FileFormatError):
+    except (OSError, *DAMAGES) as error:
+        if isinstance(error, FileFormatError) or (isinstance(error, OSError) and not is_damage(error)):
             raise
         raise FileFormatError(f"it is no Keras archive, or damaged ({str(error)[:80]})") from None
     _, arrays, _, ordered = hdf5.read_file(io.BytesIO(raw), len(raw), max_bytes, config)

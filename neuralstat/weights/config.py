@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..checks.files import parse_json
 from ..errors import FileFormatError
 
 
@@ -17,10 +17,8 @@ def parse_config(raw: bytes | str) -> dict[str, Any]:
     FileFormatError
         Where it is not JSON, or holds code: Lambda layers and pickled functions.
     """
-    try:
-        config = json.loads(raw.decode() if isinstance(raw, bytes) else raw)
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"the model's configuration is not JSON ({str(error)[:80]})") from None
+    config = parse_json(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"), "the model's configuration",
+                        strict=False)  # fmt: skip
     if not isinstance(config, dict):
         raise FileFormatError("the model's configuration is no table")
     for node in _nodes(config):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import PATH
+from ..checks.files import open_regular, parse_json, replacing
 from ..errors import ArgumentError, FileFormatError
 
 _HEADER_LIMIT = 100_000_000  # of the format
@@ -42,15 +43,12 @@ def read_arrays(source: Path, max_bytes: int) -> dict[str, np.ndarray]:
         Where it is none, or header and data do not fit together: the arrays must cover the data without gaps or overlaps.
     """
     size = source.stat().st_size
-    with source.open("rb") as file:
+    with open_regular(source) as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 10 or length > min(size - 8, _HEADER_LIMIT) or length < 2:
             raise FileFormatError("it is neither an HDF5 file nor a Keras archive nor a safetensors file, or is cut off")
         raw = file.read(length)
-        try:
-            header = json.loads(raw.decode(), object_pairs_hook=_once)
-        except (ValueError, RecursionError) as error:
-            raise FileFormatError(f"it is no safetensors file: its header is not JSON ({str(error)[:80]})") from None
+        header = parse_json(raw, "it is no safetensors file: its header", _HEADER_LIMIT, hook=_once)
         if not isinstance(header, dict):
             raise FileFormatError("it is no safetensors file: its header is no table of arrays")
         header.pop("__metadata__", None)
@@ -127,12 +125,6 @@ def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -
         end += len(raw)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    target = Path(path)
-    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with half.open("xb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            file.writelines(parts)
-        os.replace(half, target)
-    finally:
-        half.unlink(missing_ok=True)
+    with replacing(PATH.check(path, "path")) as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.writelines(parts)
