@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_size, position, shown
+from ..checks.arguments import RANDOM_STATE, REP, Anything, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from .gradients import data_bounds
+from .gradients import BOUNDS, FIT, NEW, data_bounds
 from .pieces import as_images, check_fit, inputs, to_internal, to_original
 
 
@@ -47,6 +49,10 @@ class Attack:
     evaluations: int
 
 
+@arguments(
+    fit=FIT, new=NEW, pixels=Whole(1, 100_000), target=Anything("a class", None), bounds=BOUNDS,
+    population=Whole(1, 1_000_000), generations=Whole(1, 1_000_000), rep=REP, random_state=RANDOM_STATE,
+)
 def one_pixel_attack(
     fit: Any, new: Any, *, pixels: int = 1, target: Any = None, bounds: tuple[float, float] | None = None,
     population: int = 40, generations: int = 60, rep: Any = "best", random_state: Any = None,
@@ -92,9 +98,8 @@ def one_pixel_attack(
     shape = tuple(fitted.network.input_shape)
     if len(shape) != 3:
         raise ArgumentError(f"one_pixel_attack needs images (rows, columns, channels); the inputs have the shape {shape}.")
-    for name, number in (("pixels", pixels), ("population", population), ("generations", generations)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ArgumentError(f"{name} must be a whole number >= 1, got {number!r}.")
+    size = int(np.prod(shape))
+    check_size(population * pixels * (2 + shape[2]) * (3 * size + pixels), f"population={population} for pixels={pixels}")
     classes = _classes(fitted)
     x, offset, _, complete = inputs(fitted, new, "one_pixel_attack")
     if x.shape[1] != 1 or not complete[0]:
@@ -111,10 +116,10 @@ def one_pixel_attack(
 
     start = probabilities(original[np.newaxis])[0]
     now = int(np.argmax(start))
-    if target is not None and (target not in classes or classes.index(target) == now):
+    aim = None if target is None else position(target, classes)
+    if target is not None and (aim is None or aim == now):
         raise ArgumentError(f"target must be a class other than {classes[now]!r}, of {', '.join(map(repr, classes))}; "
-                            f"got {target!r}.")  # fmt: skip
-    aim = None if target is None else classes.index(target)
+                            f"got {shown(target)}.")  # fmt: skip
     low, high = data_bounds(to_original(fitted, fitted.design.x), bounds)
 
     def changed(genes: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_size
+from ..checks.arguments import DRAWS, RANDOM_STATE, REP, SHARE, Anything, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
@@ -14,6 +16,10 @@ from ..network.network import Network
 from .pieces import Piece, check_fit, inputs
 
 
+@arguments(
+    fit=Anything("a fit"), new=Anything("a table, as in predict", None), draws=Whole(2, DRAWS), alpha=SHARE, rep=REP,
+    random_state=RANDOM_STATE,
+)
 def dropout_intervals(
     fit: Any, new: Any = None, *, draws: int = 200, alpha: float = 0.05, rep: Any = "best",
     random_state: Any = None,
@@ -58,11 +64,8 @@ def dropout_intervals(
     at = [k for k, layer in enumerate(network.layers) if type(layer).__name__ == "Dropout" and layer.rate > 0]
     if not at:
         raise ArgumentError("dropout_intervals: the fit has no Dropout layer.")
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 2:
-        raise ArgumentError(f"draws must be a whole number >= 2, got {draws!r}.")
-    if not 0 < alpha < 1:
-        raise ArgumentError(f"alpha must be between 0 and 1, got {alpha!r}.")
     x, offset, index, complete = inputs(fitted, new, "dropout_intervals")
+    check_size(3 * draws * network.n_outputs * x.shape[1], f"draws={draws} of {x.shape[1]} rows")
     theta = fitted.fit.theta[fitted.which(rep)].astype(float)
     pieces = [Piece(network, theta, first, last) for first, last in zip([0, *(k + 1 for k in at[:-1])], at, strict=True)]
     rng = np.random.default_rng(random_state)

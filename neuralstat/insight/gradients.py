@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_items, is_real, position, shown
+from ..checks.arguments import NONE, POSITIVE, RANDOM_STATE, REP, Anything, Choice, Number, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
 from .layers import features, get_weights
 from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
 
+FIT, NEW, LAYER = Anything("a fit"), Anything("a table, as in predict", None), Anything("the name of a hidden layer")
+BOUNDS = Anything("a pair low < high", None, (0.0, 1.0))
 
+
+@arguments(fit=FIT, new=NEW, output=Anything("the name of an output", None), type=Choice("response", "link"), rep=REP)
 def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "response", rep: Any = "best") -> Any:
     """Derivative of an output with respect to every element of the input: d output / d pixel.
 
@@ -45,8 +51,6 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     Simonyan, K., Vedaldi, A. & Zisserman, A. (2014). Deep inside convolutional networks. ICLR workshop, arXiv:1312.6034.
     """
     fitted = check_fit(fit, "saliency")
-    if type not in ("response", "link"):
-        raise ArgumentError(f"type must be 'response' or 'link', got {type!r}.")
     x, offset, _, complete = inputs(fitted, new, "saliency")
     theta = fitted.fit.theta[fitted.which(rep)].astype(float)
     raw = derivatives.outputs(fitted.network, x, theta, offset)[0]
@@ -70,11 +74,12 @@ def _outputs(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
     classes = list(fitted.design.classes or ())
     if output is None:
         return np.argmax(np.nan_to_num(raw, nan=-np.inf), axis=0)
-    if output in names:
-        return np.full(raw.shape[1], names.index(output))
-    if len(classes) == len(names) and output in classes:
-        return np.full(raw.shape[1], classes.index(output))
-    raise ArgumentError(f"output must be one of {', '.join(map(repr, classes or names))}; got {output!r}.")
+    at = position(output, names)
+    if at is None and len(classes) == len(names):
+        at = position(output, classes)
+    if at is None:
+        raise ArgumentError(f"output must be one of {', '.join(map(repr, classes or names))}; got {shown(output)}.")
+    return np.full(raw.shape[1], at)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,10 @@ class Maximised:
     activation: np.ndarray
 
 
+@arguments(
+    fit=FIT, layer=LAYER, filter=Whole(0), steps=Whole(1, 1_000_000), rate=POSITIVE, decay=Number(0.0, below=1.0),
+    bounds=BOUNDS, rep=REP, random_state=RANDOM_STATE,
+)
 def maximise_filter(
     fit: Any, layer: str, filter: int, *, steps: int = 200, rate: float = 0.05, decay: float = 0.0,
     bounds: tuple[float, float] | None = None, rep: Any = "best", random_state: Any = None,
@@ -133,12 +142,8 @@ def maximise_filter(
     k = hidden_layer(fitted, layer)
     piece = Piece(fitted.network, fitted.fit.theta[fitted.which(rep)].astype(float), 0, k + 1)
     channels = piece.shape[-1]
-    if isinstance(filter, bool) or not isinstance(filter, int | np.integer) or not 0 <= filter < channels:
+    if filter >= channels:
         raise ArgumentError(f"filter must be a whole number from 0 to {channels - 1}, got {filter!r}.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ArgumentError(f"steps must be a whole number >= 1, got {steps!r}.")
-    if not rate > 0 or not 0 <= decay < 1:
-        raise ArgumentError(f"rate must be > 0 and decay in [0, 1), got {rate!r} and {decay!r}.")
     weights = np.zeros(piece.shape)
     weights[..., filter] = channels / piece.size
     data = to_original(fitted, fitted.design.x)
@@ -162,11 +167,17 @@ def data_bounds(data: np.ndarray, bounds: Any) -> tuple[float, float]:
     """Given bounds, checked, or the least and largest element of the data."""
     if bounds is None:
         return float(data.min()), float(data.max())
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2 or not bounds[0] < bounds[1]:
-        raise ArgumentError(f"bounds must be a pair low < high, got {bounds!r}.")
-    return float(bounds[0]), float(bounds[1])
+    pair = check_items(bounds, "bounds", "a pair low < high")
+    kind = Number()
+    if len(pair) != 2 or not all(is_real(b) for b in pair):
+        raise ArgumentError(f"bounds must be a pair low < high, got {shown(bounds)}.")
+    low, high = (kind.check(b, f"bounds[{k}]") for k, b in enumerate(pair))
+    if not low < high or not np.isfinite(high - low):
+        raise ArgumentError(f"bounds must be a pair low < high, got {shown(bounds)}.")
+    return low, high
 
 
+@arguments(fit=FIT, layer=LAYER, channel=NONE | Whole(0), rep=REP)
 def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "best") -> np.ndarray:
     """Kernels of a two-dimensional convolution as pictures.
 
@@ -183,7 +194,7 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
     array, shape (filters, rows, columns), or (filters, rows, columns, 3)
     """
     fitted = check_fit(fit, "filters")
-    hidden_layer(fitted, layer)
+    layer = fitted.network.layer_names[hidden_layer(fitted, layer)]
     kernel = get_weights(fitted, rep).get(f"{layer}/kernel")
     if kernel is None or kernel.ndim != 4:
         raise ArgumentError(f"layer: {layer!r} is no Conv2D layer.")
@@ -191,13 +202,14 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
     channels = kernel.shape[2]
     if channel is None and channels not in (1, 3):
         raise ArgumentError(f"channel: {layer!r} reads {channels} channels; choose one of 0 to {channels - 1}.")
-    if channel is not None and (isinstance(channel, bool) or not 0 <= channel < channels):
+    if channel is not None and channel >= channels:
         raise ArgumentError(f"channel must be from 0 to {channels - 1}, got {channel!r}.")
     if channel is None:
         return pictures[..., 0] if channels == 1 else pictures
     return pictures[..., channel]
 
 
+@arguments(fit=FIT, new=NEW, layer=LAYER, rep=REP)
 def feature_maps(fit: Any, new: Any, layer: str, *, rep: Any = "best") -> np.ndarray:
     """What each filter of a layer gives for one image.
 

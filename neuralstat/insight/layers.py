@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import position, shown
+from ..checks.arguments import REP, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..inference.predict import inputs
@@ -15,6 +17,7 @@ from ..network import derivatives
 from ..network.arrays import positions, to_arrays
 
 
+@arguments(rep=Choice("all") | REP)
 def get_weights(fitted: Fitted, rep: Any = "best") -> Any:
     """Weights by array, named, shaped and ordered as Keras has them.
 
@@ -51,6 +54,10 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
     return frame.set_index("layer")
 
 
+@arguments(
+    layer=Anything("the name of a hidden layer"), new=Anything("a table, as in predict", None), rep=REP,
+    offset=Anything("an array, one value per new row", None),
+)
 def features(fitted: Fitted, layer: str, new: Any = None, rep: Any = "best", *, offset: Any = None) -> Any:
     """Outputs of a layer.
 
@@ -76,28 +83,29 @@ def features(fitted: Fitted, layer: str, new: Any = None, rep: Any = "best", *, 
         Where there is no such layer.
     """
     names = fitted.network.layer_names
-    if layer not in names[:-1]:
+    at = position(layer, names[:-1])
+    if at is None:
         listed = ", ".join(map(repr, names[:-1])) or "none"
-        raise ArgumentError(f"layer must be one of {listed}; got {layer!r}.")
+        raise ArgumentError(f"layer must be one of {listed}; got {shown(layer)}.")
     b = fitted.which(rep)
     x, off, index, complete = inputs(fitted, new, offset)
     values = derivatives.units(fitted.network, np.ascontiguousarray(x), fitted.fit.theta[b].astype(float), off)
-    _, first, shape = fitted.network.places[names.index(layer)]
+    _, first, shape = fitted.network.places[at]
     own = values[first : first + int(np.prod(shape))].T.copy()
     own[~complete] = np.nan
     if len(shape) == 1:
-        return pd.DataFrame(own, index, [f"{layer}[{u}]" for u in range(shape[0])])
+        return pd.DataFrame(own, index, [f"{names[at]}[{u}]" for u in range(shape[0])])
     return own.reshape(-1, *shape)
 
 
 def layer_call(layer: Any) -> str:
     """A layer as it is written, without the arguments that have their default: ``Conv2D(32, 3, 'relu')``."""
-    shown: list[str] = []
+    said: list[str] = []
     for k, entry in enumerate(fields(layer)):
         value = getattr(layer, entry.name)
         value = value if not hasattr(value, "name") else value.name
         if entry.default is not MISSING and (value is entry.default or value == entry.default):
             continue
         text = getattr(value, "__name__", None) or repr(value)
-        shown.append(text if k == len(shown) else f"{entry.name}={text}")
-    return f"{type(layer).__name__}({', '.join(shown)})"
+        said.append(text if k == len(said) else f"{entry.name}={text}")
+    return f"{type(layer).__name__}({', '.join(said)})"

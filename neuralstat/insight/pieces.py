@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import position, shown
 from ..errors import ArgumentError, DataError
-from ..fitted import Fitted
+from ..fitted import Fitted, fitted_of
 from ..inference import predict
 from ..layers import Dense, Flatten
 from ..network import derivatives
@@ -24,9 +25,7 @@ def check_fit(fit: Any, what: str) -> Fitted:
     ArgumentError
         Where it is none, or tabular covariates stand beside its array.
     """
-    fitted = getattr(fit, "fitted", fit)
-    if not isinstance(fitted, Fitted):
-        raise ArgumentError(f"{what} needs a fit, as neuralnet() gives it, got {type(fit).__name__}.")
+    fitted = fitted_of(fit)
     if fitted.network.beside:
         raise ArgumentError(f"{what} needs a model of one array; this one has tabular covariates beside it.")
     return fitted
@@ -60,9 +59,10 @@ def as_images(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def hidden_layer(fitted: Fitted, layer: Any) -> int:
     """Number of a hidden layer by name."""
     names = fitted.network.layer_names[:-1]
-    if layer not in names:
-        raise ArgumentError(f"layer must be one of {', '.join(map(repr, names)) or 'none'}; got {layer!r}.")
-    return names.index(layer)
+    at = position(layer, names)
+    if at is None:
+        raise ArgumentError(f"layer must be one of {', '.join(map(repr, names)) or 'none'}; got {shown(layer)}.")
+    return at
 
 
 class Piece:

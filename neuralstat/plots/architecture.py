@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import shown
+from neuralstat.checks.arguments import Anything, Several, Whole, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 
@@ -19,6 +21,10 @@ SKEW = (0.32, 0.22)  # of the back edge, by the height of a block with columns
 GAP, LEAST = 0.55, 0.08
 
 
+@arguments(
+    table=Anything("a DataFrame, as layer_table"), input_shape=Several(Whole(1)), input_name=Anything("a string", "input"),
+    ax=style.AX,
+)
 def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: Axes | None = None) -> Axes:
     """Draw layers from left to right as blocks.
 
@@ -45,10 +51,17 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     ArgumentError
         Where the table lacks a column.
     """
+    style.text("input_name", input_name)
     needed = ("kind", "output_shape", "params", "trained")
     if not isinstance(table, pd.DataFrame) or not set(needed) <= set(table):
         raise ArgumentError(f"table must be a DataFrame with columns {', '.join(needed)}, as `layer_table` is.")
-    shapes = [tuple(input_shape), *table["output_shape"]]
+    try:
+        shapes = [tuple(input_shape), *(tuple(map(int, shape)) for shape in table["output_shape"])]
+        counts = table[["params", "trained"]].to_numpy(dtype=float)
+    except Exception:  # cells hold anything
+        shapes, counts = [()], np.zeros((0, 0))
+    if not all(shapes) or min(map(min, shapes)) < 1 or not np.isfinite(counts).all():
+        raise ArgumentError(f"table must hold shapes and whole numbers, as `layer_table` does; got {shown(table)}.")
     labels = [f"{input_name}\n\n{_shape(shapes[0])}"]
     faces = ["white"]
     for name, row in table.iterrows():
@@ -64,7 +77,8 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
         at = left + (room - width - skew * SKEW[0]) / 2
         _block(ax, at, height, width, skew, faces[k])
-        ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK)
+        ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK,
+                parse_math=False)  # fmt: skip
         if k:
             ax.annotate("", (at - 0.04, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": style.GREY, "lw": 1})
         end, left = at + width + skew * SKEW[0], left + room

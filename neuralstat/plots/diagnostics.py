@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from neuralstat.checks import shown
+from neuralstat.checks.arguments import REP, Anything, Whole, arguments
+from neuralstat.errors import ArgumentError
 from neuralstat.fitted import fitted_of
 from neuralstat.inference.influence import Influence
 from neuralstat.inference.predict import predict
@@ -19,6 +23,7 @@ COOK = (0.5, 1.0)  # contours of Cook's distance, as in R
 EDGE = 1 - 1e-8  # leverages from here on have no studentized residual
 
 
+@arguments(fit=Anything("a fit"), rep=REP, label=Whole(0), axes=Anything("four matplotlib Axes", None))
 def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any = None) -> np.ndarray:
     """Draw residuals against fitted values, normal quantiles, scale against location, and residuals against leverage.
 
@@ -145,6 +150,7 @@ def _contours(ax: Axes, k: float, hat: np.ndarray) -> None:
         style.note(ax, "dashed: Cook's distance")
 
 
+@arguments(spectrum=Anything("a DataFrame, as hessian_spectrum"), ax=style.AX)
 def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
     """Eigenvalues by rank, on a logarithmic scale of their absolute value.
 
@@ -159,9 +165,11 @@ def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
     """
+    if not isinstance(spectrum, pd.DataFrame) or not {"eigenvalue", "kind"} <= set(spectrum.columns):
+        raise ArgumentError(f"spectrum must be a DataFrame, as `hessian_spectrum` gives it; got {shown(spectrum)}.")
+    size = np.abs(style.vector("spectrum['eigenvalue']", spectrum["eigenvalue"].to_numpy()))
     ax = style.target_axes(ax, (7.2, 4.2))
     style.tidy(ax)
-    size = np.abs(spectrum["eigenvalue"].to_numpy())
     size = np.where(size > 0, size, np.min(size[size > 0], initial=1.0))
     rank = np.arange(1, size.size + 1)
     for kind, colour, marker in (("positive", style.BLUE, "o"), ("flat", style.GREY, "s"), ("negative", style.ORANGE, "v")):
@@ -170,5 +178,5 @@ def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
             ax.plot(rank[at], size[at], marker, markersize=4.5, color=colour, label=f"{kind} ({int(at.sum())})")
     ax.set_yscale("log")
     ax.set(xlabel="rank", ylabel="|eigenvalue|", title="Hessian spectrum")
-    ax.legend(frameon=False)
+    style.legend(ax, frameon=False)
     return ax

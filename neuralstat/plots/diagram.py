@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuralstat.errors import ArgumentError
+from neuralstat.checks.arguments import FLAG, NONE, Anything, Number, Whole, arguments
 from neuralstat.plots import diagram_draw as draw
 from neuralstat.plots import style
 from neuralstat.plots.diagram_check import check_colors, check_fixed, check_sizes, check_weights, information_line
@@ -25,6 +25,15 @@ LABELLED_UNITS, LABELLED_EDGES = 6, 30
 STRETCHES = (1.0, 1.25, 1.5, 1.8, 2.2)  # sizes of the figure that are tried until no numbers lie on one another
 
 
+_NAMES, _PER_WEIGHT = Anything("strings, one per unit"), Anything("matrices shaped like weights", None)
+
+
+@arguments(
+    weights=Anything("a list of matrices"), x_names=_NAMES, y_names=_NAMES, error=Anything("a number", None, 1.5),
+    steps=Anything("a number", None, 3), fixed=_PER_WEIGHT, sizes=_PER_WEIGHT, show_weights=NONE | FLAG, show_bias=FLAG,
+    information=FLAG, legend=NONE | FLAG, fontsize=NONE | Number(above=0.0, most=1000.0), max_units=Whole(2),
+    colors=Anything("two matplotlib colours"), ax=style.AX,
+)
 def plot_network(
     weights: Sequence[Any],
     x_names: Sequence[str],
@@ -95,10 +104,6 @@ def plot_network(
     units = [matrices[0].shape[0] - 1] + [w.shape[1] for w in matrices]
     x_names = style.names("x_names", x_names, units[0], f"weights[0] has {units[0]} inputs")
     y_names = style.names("y_names", y_names, units[-1], f"the last of weights has {units[-1]} outputs")
-    if fontsize is not None and not 0 < fontsize < np.inf:
-        raise ArgumentError(f"fontsize must be a positive number of points, not {fontsize!r}")
-    if isinstance(max_units, bool) or not isinstance(max_units, int | np.integer) or max_units < 2:
-        raise ArgumentError(f"max_units must be an integer of at least 2, not {max_units!r}")
     palette = check_colors(colors)
     line = information_line(error, steps) if information else ""
 

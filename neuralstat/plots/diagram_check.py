@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from neuralstat.checks import check_items, is_real, shown
+from neuralstat.checks.arguments import Numbers
 from neuralstat.errors import ArgumentError
 from neuralstat.plots.style import number
 
@@ -15,8 +16,12 @@ def information_line(error: float | None, steps: int | None) -> str:
     """Write the line below the diagram; empty when neither is given."""
     parts = []
     for name, value in (("error", error), ("steps", steps)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
-            raise ArgumentError(f"{name} must be a number or None, not {value!r}")
+        if value is not None and not is_real(value):
+            raise ArgumentError(f"{name} must be a number or None, not {shown(value)}")
+        if value is not None and abs(value) > np.finfo(float).max and not np.isinf(value):
+            raise ArgumentError(f"{name} must be a number that is written with floats, not {shown(value)}")
+    if steps is not None and not np.isfinite(steps):
+        raise ArgumentError(f"steps must be a finite number, not {shown(steps)}")
     if error is not None:
         parts.append(f"Error: {number(error, 6)}")
     if steps is not None:
@@ -28,21 +33,27 @@ def check_colors(colors: Any) -> tuple[Any, Any]:
     """Check that ``colors`` are two colours of matplotlib."""
     from matplotlib.colors import is_color_like
 
-    if isinstance(colors, str) or len(colors) != 2 or not all(is_color_like(c) for c in colors):
-        raise ArgumentError(f"colors must be two matplotlib colours (positive, negative), not {colors!r}")
-    return tuple(colors)
+    words = "two matplotlib colours (positive, negative)"
+    given = [] if isinstance(colors, str) else check_items(colors, "colors", words)
+    try:
+        known = len(given) == 2 and all(is_color_like(c) for c in given)
+    except Exception:  # what is looked up is anybody's object
+        known = False
+    if not known:
+        raise ArgumentError(f"colors must be {words}, not {shown(colors)}")
+    return given[0], given[1]
 
 
-def check_weights(weights: Sequence[Any]) -> list[np.ndarray]:
+def check_weights(weights: Any) -> list[np.ndarray]:
     """Check that ``weights`` are the matrices of consecutive dense layers."""
     if isinstance(weights, np.ndarray) and weights.ndim == 2:
         raise ArgumentError("weights must be a list of matrices, one per layer, not a single matrix")
     matrices: list[np.ndarray] = []
-    for i, value in enumerate(weights):
+    for i, value in enumerate(check_items(weights, "weights", "a list of matrices, one per layer")):
         try:
-            matrix = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError) as exc:
-            raise ArgumentError(f"weights[{i}] must be a numeric matrix: {exc}") from exc
+            matrix = Numbers(None, finite=False).check(value, "weights")
+        except ArgumentError:
+            raise ArgumentError(f"weights[{i}] must be a numeric matrix, not {shown(value)}") from None
         if matrix.ndim != 2 or matrix.shape[0] < 2 or matrix.shape[1] < 1:
             raise ArgumentError(
                 f"weights[{i}] must have shape (1 + inputs, outputs) with at least one of each; "
@@ -61,23 +72,30 @@ def check_weights(weights: Sequence[Any]) -> list[np.ndarray]:
     return matrices
 
 
-def check_sizes(sizes: Sequence[Any] | None, matrices: list[np.ndarray]) -> list[np.ndarray]:
+def check_sizes(sizes: Any, matrices: list[np.ndarray]) -> list[np.ndarray]:
     """Check that ``sizes`` are finite matrices shaped like the weights; ``None`` stands for the weights themselves."""
     if sizes is None:
         return [np.abs(w) for w in matrices]
-    given = [np.abs(np.asarray(s, dtype=np.float64)) for s in sizes]
+    words = f"{len(matrices)} matrices shaped like the weights"
+    kind = Numbers(None, finite=False)
+    given = [np.abs(kind.check(s, f"sizes[{i}]")) for i, s in enumerate(check_items(sizes, "sizes", words))]
     if [s.shape for s in given] != [w.shape for w in matrices]:
-        raise ArgumentError(f"sizes must be {len(matrices)} matrices shaped like the weights")
+        raise ArgumentError(f"sizes must be {words}")
     if any((~np.isfinite(s) & np.isfinite(w)).any() for s, w in zip(given, matrices)):
         raise ArgumentError("sizes has values that are not finite, at weights that are")
     return given
 
 
-def check_fixed(fixed: Sequence[Any] | None, matrices: list[np.ndarray]) -> list[np.ndarray]:
+def check_fixed(fixed: Any, matrices: list[np.ndarray]) -> list[np.ndarray]:
     """Check that ``fixed`` are masks shaped like the weights; ``None`` stands for all false."""
     if fixed is None:
         return [np.zeros(w.shape, dtype=bool) for w in matrices]
-    masks = [np.asarray(m) for m in fixed]
+    masks = []
+    for mask in check_items(fixed, "fixed", f"{len(matrices)} masks shaped like the weights"):
+        try:
+            masks.append(np.asarray(mask))
+        except Exception:  # how a foreign object makes an array of itself is its own code
+            masks.append(np.zeros(0))
     if len(masks) != len(matrices):
         raise ArgumentError(f"fixed has {len(masks)} masks, but weights {len(matrices)} matrices")
     for i, (mask, matrix) in enumerate(zip(masks, matrices)):

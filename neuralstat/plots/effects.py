@@ -61,7 +61,7 @@ def plot_profile(
     if not apart and rug is not None and not _is_time(first.index):
         draw_rug(ax, rug)
     if len(outputs) > 1:
-        ax.legend(title=title or None, frameon=False, fontsize=9)
+        style.legend(ax, title=title or None, frameon=False, fontsize=9)
     ax.set_xlabel(str(first.index.name), parse_math=False)
     ax.set_ylabel(label, parse_math=False)
     return ax
@@ -70,7 +70,7 @@ def plot_profile(
 def _band(ax: Axes, part: pd.DataFrame, color: Any, name: str | None, shift: float) -> None:
     x = _along(part.index)
     ax.fill_between(x, part["lower"], part["upper"], color=color, alpha=0.2, linewidth=0, gid="band")
-    ax.plot(x, part.iloc[:, 0], color=color, linewidth=1.6, label=name)
+    ax.plot(x, part.iloc[:, 0], color=color, linewidth=1.6, label=style.entry(name))
 
 
 def _is_time(index: pd.Index) -> bool:
@@ -85,7 +85,7 @@ def _along(index: pd.Index) -> np.ndarray:
 def _points(ax: Axes, part: pd.DataFrame, color: Any, name: str | None, shift: float) -> None:
     at, middle = np.arange(len(part)) + shift, part.iloc[:, 0].to_numpy()
     ends = np.nan_to_num(np.stack([middle - part["lower"].to_numpy(), part["upper"].to_numpy() - middle]))
-    ax.errorbar(at, middle, np.maximum(ends, 0.0), fmt="o", color=color, capsize=3, label=name)
+    ax.errorbar(at, middle, np.maximum(ends, 0.0), fmt="o", color=color, capsize=3, label=style.entry(name))
     _level_ticks(ax, part.index)
     ax.margins(x=0.15)
 
@@ -148,7 +148,7 @@ def plot_surface(
         some = np.linspace(0, len(points[0]) - 1, min(len(points[0]), TICKS)).astype(int)
         ax.plot(np.asarray(points[0], float)[some], np.asarray(points[1], float)[some], ".", markersize=2, color=style.INK,
                 alpha=0.4, gid="observations")  # fmt: skip
-    ax.figure.colorbar(picture, ax=ax, label=label)
+    ax.figure.colorbar(picture, ax=ax).set_label(label, parse_math=False)
     ax.set_xlabel(str(frame.index.names[0]), parse_math=False)
     ax.set_ylabel(str(frame.index.names[1]), parse_math=False)
     return ax
@@ -187,14 +187,15 @@ def plot_curves(frame: pd.DataFrame, *, label: str = "", title: str = "", ax: Ax
         own = style.series(len(outputs))[k]
         thin = style.GREY if name is None else own
         ax.plot(x, part.to_numpy()[:, shown], color=thin, alpha=min(0.6, 20 / shown.size + 0.05), linewidth=0.7)
-        ax.plot(x, part.mean(axis=1), color=own, linewidth=2.2, label=name or "mean", path_effects=style.halo(width=3.6))
+        ax.plot(x, part.mean(axis=1), color=own, linewidth=2.2, label=style.entry(name) or "mean",
+                path_effects=style.halo(width=3.6))  # fmt: skip
     if not numeric:
         _level_ticks(ax, part.index)
     if shown.size < n:
         style.note(ax, f"{shown.size} of {n:,} curves; means of all")
     ax.set_xlabel(str(part.index.name), parse_math=False)
     ax.set_ylabel(label, parse_math=False)
-    ax.legend(title=title if len(outputs) > 1 else None, frameon=False, loc="best")
+    style.legend(ax, title=title if len(outputs) > 1 else None, frameon=False, loc="best")
     return ax
 
 
@@ -224,11 +225,11 @@ def plot_importance(frame: pd.DataFrame, *, label: str = "", title: str = "", ax
         shift = 0.0 if len(outputs) == 1 else 0.6 * (0.5 - k / (len(outputs) - 1))
         color = style.series(len(outputs))[k]
         ax.errorbar(values[order], at + shift, xerr=np.nan_to_num(ends), fmt="o", color=color, elinewidth=2.5,
-                    markersize=4.5, alpha=0.85, label=name)  # fmt: skip
+                    markersize=4.5, alpha=0.85, label=style.entry(name))  # fmt: skip
     ax.axvline(0, color=style.GREY, linewidth=0.8, linestyle=":")
     ax.set_yticks(at, [str(v) for v in order], parse_math=False)
     if len(outputs) > 1:
-        ax.legend(title=title or None, frameon=False, fontsize=9)
+        style.legend(ax, title=title or None, frameon=False, fontsize=9)
     ax.set_xlabel(label, parse_math=False)
     return ax
 
@@ -262,7 +263,7 @@ def plot_lek(frame: pd.DataFrame, *, label: str = "", ax: Axes | None = None) ->
         ax.plot(x, part["mean"], color=colour, label=f"{100 * q:g} %", marker=None if numeric else "o")
         if not numeric:
             _level_ticks(ax, pd.Index(part["value"]))
-    ax.legend(title="others at", frameon=False, fontsize=8)
+    style.legend(ax, title="others at", frameon=False, fontsize=8)
     ax.set_xlabel(str(names[0]), parse_math=False)
     ax.set_ylabel(label, parse_math=False)
     return ax

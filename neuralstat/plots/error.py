@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import check_items
+from neuralstat.checks.arguments import Anything, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 NAMED = len(style.SERIES)  # with more repetitions the legend counts them instead of naming each
 
 
+@arguments(
+    traces=Anything("pairs (steps, errors), one per repetition"), converged=Anything("booleans, one per repetition", None),
+    ax=style.AX,
+)
 def plot_error(traces: Sequence[tuple[Any, Any]], converged: Any = None, *, ax: Axes | None = None) -> Axes:
     """Plot error against step, a line per repetition; the repetitions that did not converge are dashed.
 
@@ -95,7 +101,8 @@ def plot_error(traces: Sequence[tuple[Any, Any]], converged: Any = None, *, ax: 
     _scales(ax, pairs)
     ax.set_xlabel("step")
     ax.set_ylabel("error")
-    ax.legend(
+    style.legend(
+        ax,
         frameon=True,
         framealpha=0.85,
         edgecolor="none",
@@ -109,7 +116,7 @@ def plot_error(traces: Sequence[tuple[Any, Any]], converged: Any = None, *, ax: 
 
 def _check_traces(traces: Sequence[tuple[Any, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
     pairs = []
-    for i, pair in enumerate(traces):
+    for i, pair in enumerate(check_items(traces, "traces", "a sequence of pairs (steps, errors)")):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ArgumentError(f"traces[{i}] must be a pair (steps, errors)")
         steps = style.vector(f"traces[{i}][0]", pair[0], finite=True)

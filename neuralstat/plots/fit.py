@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import shown
+from neuralstat.checks.arguments import Anything, Numbers, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_VECTOR, _TEXT = Anything("a vector of numbers"), Anything("a string", "x")
+_BAND = Anything("a pair (lower, upper) of vectors", None)
+
+
+@arguments(
+    x=_VECTOR, y=_VECTOR, grid=_VECTOR, curves=Anything("a matrix of numbers"), mean=_VECTOR, band=_BAND, band_label=_TEXT,
+    outer=_BAND, outer_label=_TEXT, truth=Anything("a function or a vector", None), x_name=_TEXT, y_name=_TEXT, ax=style.AX,
+)
 def plot_fit(
     x: Any,
     y: Any,
@@ -72,7 +82,9 @@ def plot_fit(
     if (np.diff(grid) < 0).any():
         raise ArgumentError("grid must be increasing")
     mean = style.vector("mean", mean, size=grid.size, like="grid")
-    curves = np.atleast_2d(np.asarray(curves, dtype=np.float64))
+    style.text("band_label", band_label)
+    style.text("outer_label", outer_label)
+    curves = np.atleast_2d(Numbers(None, finite=False).check(curves, "curves"))
     if curves.ndim != 2 or curves.shape[1] != grid.size:
         raise ArgumentError(
             f"curves must have shape (repetitions, {grid.size}), one column per grid value; "
@@ -91,7 +103,7 @@ def plot_fit(
     label = "observed (jittered)" if binary else "observed"
     style.cloud(ax, x, style.jitter(y) if binary else y, style.GREY, label, zorder=2)
     for limits, label, alpha in bands:
-        ax.fill_between(grid, *limits, color=style.SKY, alpha=alpha, linewidth=0, zorder=2.5, label=label)
+        ax.fill_between(grid, *limits, color=style.SKY, alpha=alpha, linewidth=0, zorder=2.5, label=style.entry(label))
     reps = curves.shape[0]
     if reps > 1:
         opacity = float(np.clip(2.5 / np.sqrt(reps), 0.15, 0.8))
@@ -118,7 +130,7 @@ def plot_fit(
 
 def _solid_legend(ax: Axes) -> None:
     """Legend whose entries do not share the transparency of crowded points and lines."""
-    legend = ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
+    legend = style.legend(ax, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
     for handle in legend.legend_handles:
         alpha = None if handle is None else handle.get_alpha()
         if handle is not None and alpha is not None:
@@ -139,6 +151,7 @@ def _check_truth(truth: Callable[[np.ndarray], Any] | Any, grid: np.ndarray) -> 
     return style.vector("truth", truth(grid) if callable(truth) else truth, size=grid.size, like="grid")
 
 
+@arguments(y=_VECTOR, fitted=_VECTOR, y_name=_TEXT, ax=style.AX)
 def plot_observed_fitted(y: Any, fitted: Any, *, y_name: str = "y", ax: Axes | None = None) -> Axes:
     """Plot observed against fitted values with the line of equality.
 
@@ -203,6 +216,9 @@ def plot_observed_fitted(y: Any, fitted: Any, *, y_name: str = "y", ax: Axes | N
     return ax
 
 
+@arguments(
+    table=Anything("a square matrix of counts"), labels=Anything("strings, one per class", None), y_name=_TEXT, ax=style.AX,
+)
 def plot_confusion(
     table: Any, labels: Sequence[str] | None = None, *, y_name: str = "class", ax: Axes | None = None
 ) -> Axes:
@@ -229,9 +245,9 @@ def plot_confusion(
         When the table is not square, or has counts that are negative or not finite, or is empty.
     """
     try:
-        counts = np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError) as exc:
-        raise ArgumentError(f"table must be a square matrix of counts: {exc}") from exc
+        counts = Numbers(None, finite=False).check(table, "table")
+    except ArgumentError:
+        raise ArgumentError(f"table must be a square matrix of counts, got {shown(table)}.") from None
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
         raise ArgumentError(f"table must be a square matrix of counts; it has shape {counts.shape}")
     if not (np.isfinite(counts).all() and (counts >= 0).all() and counts.sum() > 0):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks.arguments import Anything, Choice, arguments
 from neuralstat.effects.accumulated import ale
 from neuralstat.effects.functional import output_position
 from neuralstat.effects.marginal import marginal_effects
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 KINDS = ("pdp", "ice", "ale", "lek", "importance", "marginal")  # of effects
 
 
+@arguments(
+    fit=Anything("a fit"), variable=Anything("a covariate, or two in a list", None), kind=Choice(*KINDS), ax=style.AX,
+)
 def plot_effects(fit: Any, variable: Any = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any) -> Any:
     """Draw an effect.
 
@@ -50,9 +54,10 @@ def plot_effects(fit: Any, variable: Any = None, kind: str = "pdp", *, ax: Axes 
     ArgumentError
         For an unknown kind, and where it is open which variable is meant.
     """
-    if kind not in KINDS:
-        raise ArgumentError(f"kind must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
     fitted = fitted_of(fit)
+    if variable is not None and kind in ("importance", "marginal"):
+        raise ArgumentError(f"kind={kind!r} is of all covariates and takes no variable; 'marginal' has variables=.")
+    style.check_axes(ax)
     response = options.get("response")
     k = 0 if len(fitted.design.y_names) == 1 else None if response is None else output_position(fitted, response)
     label, title = mean_name(fitted, k), fitted.design.response if fitted.design.classes is not None else ""

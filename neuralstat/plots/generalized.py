@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks.arguments import Anything, arguments
 from neuralstat.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@arguments(
+    covariate=Anything("numbers, one per row"), values=Anything("numbers, one per row"), name=Anything("a string", "x"),
+    response=Anything("a string", "y"), ax=style.AX,
+)
 def gwplot(covariate: Any, values: Any, *, name: str, response: str, ax: Axes | None = None) -> Axes:
     """Plot the generalized weights of one covariate for one response, a point per observation.
 

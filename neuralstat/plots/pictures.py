@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import check_items
+from neuralstat.checks.arguments import FLAG, NONE, Anything, Numbers, Whole, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 
@@ -17,6 +19,12 @@ GAP = 1  # pixels between pictures
 _LEAST = 24  # pixels that a picture of a grid is enlarged to, so that gaps are narrow beside it
 
 
+LABELS = Anything("a sequence of one label per picture", None)
+
+
+@arguments(
+    images=Numbers(None, finite=False), labels=LABELS, columns=NONE | Whole(1), signed=FLAG, together=FLAG, ax=style.AX,
+)
 def plot_images(
     images: Any, *, labels: Sequence[Any] | None = None, columns: int | None = None, signed: bool = False,
     together: bool = True, ax: Axes | None = None,
@@ -46,19 +54,17 @@ def plot_images(
     ArgumentError
         Where shapes do not fit together.
     """
-    images = np.asarray(images, dtype=float)
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3) or 0 in images.shape:
         raise ArgumentError(f"images must have the shape (n, rows, columns[, 1 or 3]), got {images.shape}.")
-    if labels is not None and len(labels) != len(images):
-        raise ArgumentError(f"labels: {len(labels)} for {len(images)} pictures.")
+    labels = _labels(labels, len(images))
     if signed and images.ndim == 4:
         raise ArgumentError("signed=True needs pictures of one channel.")
     larger = max(1, -(-_LEAST // min(images.shape[1:3])))
     images = images.repeat(larger, axis=1).repeat(larger, axis=2)
     n, high, wide = images.shape[:3]
-    columns = int(np.ceil(np.sqrt(n * high / wide))) if columns is None else int(columns)
+    columns = int(np.ceil(np.sqrt(n * high / wide))) if columns is None else columns
     columns = max(1, min(columns, n))
     lines = -(-n // columns)
     head = 0 if labels is None else round(0.12 * high * max(1.0, columns / 3)) + 1
@@ -73,8 +79,19 @@ def plot_images(
     _show(ax, sheet, signed)
     if labels is not None:
         for (top, left), label in zip(places, labels, strict=True):
-            ax.text(left + (wide - 1) / 2, top - 0.8, str(label), ha="center", va="bottom", fontsize=8, color=style.INK)
+            ax.text(left + (wide - 1) / 2, top - 0.8, str(label), ha="center", va="bottom", fontsize=8, color=style.INK,
+                    parse_math=False)  # fmt: skip
     return ax
+
+
+def _labels(labels: Any, count: int) -> list[str] | None:
+    """What is written above pictures."""
+    if labels is None:
+        return None
+    words = [str(label) for label in check_items(labels, "labels", f"a sequence of {count} labels")]
+    if len(words) != count:
+        raise ArgumentError(f"labels: {len(words)} for {count} pictures.")
+    return words
 
 
 def _scaled(images: np.ndarray, signed: bool, together: bool) -> np.ndarray:
@@ -102,6 +119,7 @@ def _show(ax: Axes, sheet: np.ndarray, signed: bool) -> None:
     ax.set_axis_off()
 
 
+@arguments(images=Numbers(None, finite=False), saliency=Numbers(None, finite=False), labels=LABELS, ax=style.AX)
 def plot_saliency(images: Any, saliency: Any, *, labels: Sequence[Any] | None = None, ax: Axes | None = None) -> Axes:
     """Plot images in a row and, below each, what its pixels do.
 
@@ -118,12 +136,10 @@ def plot_saliency(images: Any, saliency: Any, *, labels: Sequence[Any] | None = 
     -------
     matplotlib.axes.Axes
     """
-    images, saliency = np.asarray(images, dtype=float), np.asarray(saliency, dtype=float)
     if images.shape != saliency.shape or images.ndim != 4 or 0 in images.shape:
         raise ArgumentError(f"images {images.shape} and saliency {saliency.shape} must be one shape (n, rows, columns, "
                             "channels).")  # fmt: skip
-    if labels is not None and len(labels) != len(images):
-        raise ArgumentError(f"labels: {len(labels)} for {len(images)} pictures.")
+    labels = _labels(labels, len(images))
     n, high, wide = images.shape[:3]
     grey = _scaled(images.mean(axis=3), False, False)
     signs = _scaled(saliency.sum(axis=3), True, False)
@@ -138,6 +154,7 @@ def plot_saliency(images: Any, saliency: Any, *, labels: Sequence[Any] | None = 
         sheet[:high, left : left + wide] = light[k]
         sheet[high + GAP :, left : left + wide] = colour[k]
         if labels is not None:
-            ax.text(left + (wide - 1) / 2, -0.8, str(labels[k]), ha="center", va="bottom", fontsize=8, color=style.INK)
+            ax.text(left + (wide - 1) / 2, -0.8, str(labels[k]), ha="center", va="bottom", fontsize=8, color=style.INK,
+                    parse_math=False)  # fmt: skip
     _show(ax, sheet, False)
     return ax

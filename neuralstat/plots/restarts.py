@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks.arguments import Anything, Number, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 from neuralstat.plots.diagram_layout import text_size
@@ -18,6 +19,10 @@ FONT = 8.5  # points
 BELOW, ABOVE = -9.0, 7.0  # points from the line of an optimum to its label
 
 
+@arguments(
+    errors=Anything("numbers, one per repetition"), converged=Anything("booleans, one per repetition", None),
+    optima=Anything("numbers, one per repetition", None), tolerance=Number(0.0, below=1.0), ax=style.AX,
+)
 def plot_restarts(
     errors: Any, converged: Any = None, *, optima: Any = None, tolerance: float = 1e-3, ax: Axes | None = None
 ) -> Axes:
@@ -49,8 +54,6 @@ def plot_restarts(
     """
     errors = style.vector("errors", errors)
     done = style.flags("converged", converged, errors.size, "error")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:
-        raise ArgumentError(f"tolerance must be a number in [0, 1), not {tolerance!r}")
     groups = None if optima is None else style.vector("optima", optima, size=errors.size, like="errors")
     finite = np.isfinite(errors)
     if not finite.any():
@@ -89,7 +92,7 @@ def plot_restarts(
     ax.set_ylabel("error")
     ax.set_title(_title(found, int(done.sum())), fontsize=11, color=style.INK, loc="left")
     if (~done).any():
-        ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9, loc="best")
+        style.legend(ax, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9, loc="best")
     if not finite.all():
         style.note(ax, f"{np.count_nonzero(~finite)} of {finite.size} not finite, left out")
     return ax

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import position, shown
+from neuralstat.checks.arguments import NONE, REP, SHARE, Anything, Choice, Whole, arguments
+from neuralstat.effects.functional import output_position
 from neuralstat.effects.slopes import generalized_weights
 from neuralstat.errors import ArgumentError
 from neuralstat.fitted import Fitted, fitted_of
@@ -14,6 +17,7 @@ from neuralstat.inference.get_prediction import get_prediction
 from neuralstat.inference.predict import layer_values, predict
 from neuralstat.inference.repetitions import weights
 from neuralstat.insight.layers import layer_table
+from neuralstat.plots import style
 from neuralstat.plots.architecture import plot_layers
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.fit import plot_confusion, plot_observed_fitted
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
 WIDTHS = ("standardized", "weights")
 
 
+@arguments(
+    fit=Anything("a fit"), response=Anything("the name of an output", None), points=Whole(2, 1_000_000),
+    interval=NONE | Choice("mean", "obs", "both"), alpha=SHARE, band=Anything("a pair (lower, upper) of vectors", None),
+    band_label=Anything("a string", "interval"), truth=Anything("a function or a vector", None), ax=style.AX,
+)
 def plot_fit(
     fit: Any,
     *,
@@ -80,13 +89,13 @@ def plot_fit(
         For an unknown `response`, where no repetition has finite weights, and for `band` and `truth` where
         there is no grid.
     """
-    if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 2:
-        raise ArgumentError(f"points must be a whole number >= 2, got {points!r}.")
-    if interval not in (None, "mean", "obs", "both") or (interval is not None and band is not None):
+    style.text("band_label", band_label)
+    if interval is not None and band is not None:
         raise ArgumentError(f"interval must be 'mean', 'obs' or 'both', and without band; got {interval!r}.")
     if interval is None and prediction:
         raise ArgumentError(f"plot_fit has no argument {next(iter(prediction))!r}, unless interval= asks for bands.")
     fitted = fitted_of(fit)
+    style.check_axes(ax)
     numbers = _averaged(fitted)
     name = _one_numeric(fitted)
     classes = fitted.design.classes
@@ -99,7 +108,7 @@ def plot_fit(
         return _against_observed(fitted, numbers, response, ax)
     k = _output(fitted, response)
     values = fitted.design.frame[name].to_numpy(dtype=float)
-    grid = np.linspace(values.min(), values.max(), int(points))
+    grid = np.linspace(values.min(), values.max(), points)
     table = pd.DataFrame({name: grid})
     curves = _curves(fitted, table, numbers, k)
     bands: dict[str, Any] = {"band": band, "band_label": band_label}
@@ -166,11 +175,7 @@ def _output(fitted: Fitted, response: str | None) -> int:
     names = fitted.design.y_names
     if response is None and len(names) == 1:
         return 0
-    if fitted.design.classes is not None and len(names) == 1 and response in fitted.design.classes[1:]:
-        return 0
-    if response not in names:
-        raise ArgumentError(f"response must be one of {', '.join(map(repr, names))}; got {response!r}.")
-    return names.index(response)
+    return output_position(fitted, response)
 
 
 def _curves(fitted: Fitted, new: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
@@ -196,6 +201,7 @@ def _against_observed(
     return plot_confusion(table, [str(c) for c in design.classes], y_name=design.response, ax=ax)
 
 
+@arguments(fit=Anything("a fit"), rep=REP, widths=Choice(*WIDTHS), ax=style.AX)
 def plot(
     fit: Any, rep: Any = "best", *, widths: str = "standardized", ax: Axes | None = None, **options: Any
 ) -> Axes:
@@ -222,8 +228,6 @@ def plot(
     ArgumentError
         For unknown `widths`, and where the repetition diverged.
     """
-    if widths not in WIDTHS:
-        raise ArgumentError(f"widths must be one of {', '.join(map(repr, WIDTHS))}; got {widths!r}.")
     fitted = fitted_of(fit)
     network = fitted.network
     if not network.plain:
@@ -265,6 +269,10 @@ def standardized(fitted: Fitted, b: int) -> list[np.ndarray]:
     return out
 
 
+@arguments(
+    fit=Anything("a fit"), covariate=Anything("a column of the design", None),
+    response=Anything("the name of an output", None), rep=REP, ax=style.AX,
+)
 def gwplot(
     fit: Any, covariate: str | None = None, *, response: str | None = None, rep: Any = "best", ax: Axes | None = None,
     **options: Any,
@@ -307,6 +315,7 @@ def gwplot(
 def _position(name: str | None, names: tuple[str, ...], argument: str) -> int:
     if name is None and len(names) == 1:
         return 0
-    if name not in names:
-        raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, names))}; got {name!r}.")
-    return names.index(name)
+    at = position(name, names)
+    if at is None:
+        raise ArgumentError(f"{argument} must be one of {', '.join(map(repr, names))}; got {shown(name)}.")
+    return at

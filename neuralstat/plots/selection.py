@@ -56,8 +56,8 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     text = f"selected: {units}" + ("" if row["penalty"] == "none" else f", {row['penalty']}")
     if not grid:
         text = f"selected: {row['formula']}; {units}"
-    ax.set_title(text, fontsize=11, color=style.INK, loc="left")
-    ax.set_ylabel(criterion)
+    ax.set_title(text, fontsize=11, color=style.INK, loc="left", parse_math=False)
+    ax.set_ylabel(criterion, parse_math=False)
     return ax
 
 
@@ -68,12 +68,13 @@ def _lines(ax: Axes, path: Any, position: np.ndarray) -> None:
         at = position[own]
         order = np.argsort(at, kind="stable")
         value, se = (path.loc[own, c].to_numpy()[order] for c in ("criterion", "se"))
+        label = style.entry(name if name != "none" else "no penalty")
         ax.errorbar(
             at[order], value, yerr=None if np.isnan(se).all() else np.nan_to_num(se), fmt="o-", color=str(color),
-            markersize=5, linewidth=1.4, elinewidth=0.9, capsize=2.5, label=name if name != "none" else "no penalty",
+            markersize=5, linewidth=1.4, elinewidth=0.9, capsize=2.5, label=label,
         )  # fmt: skip
     if len(penalties) > 1:
-        ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
+        style.legend(ax, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
 
 
 def _points(ax: Axes, path: Any, position: np.ndarray) -> None:
@@ -84,7 +85,7 @@ def _points(ax: Axes, path: Any, position: np.ndarray) -> None:
             se = path.loc[own, "se"].to_numpy()
             ax.errorbar(position[own], path.loc[own, "criterion"], yerr=None if np.isnan(se).all() else np.nan_to_num(se),
                         fmt="o", color=color, markersize=5, elinewidth=0.9, capsize=2.5, label=stage)  # fmt: skip
-    ax.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
+    style.legend(ax, frameon=True, framealpha=0.85, edgecolor="none", fontsize=9)
 
 
 def _ticks(ax: Axes, shown: list[Any], place: dict[Any, int], one: bool) -> None:
@@ -95,7 +96,7 @@ def _ticks(ax: Axes, shown: list[Any], place: dict[Any, int], one: bool) -> None
         ax.set_xlabel("hidden units")
         return
     words = [h if isinstance(h, str) else "-".join(map(str, h)) or "0" for h in shown]
-    ax.set_xticks([place[h] for h in shown], words)
+    ax.set_xticks([place[h] for h in shown], words, parse_math=False)
     ax.set_xlabel("layers" if isinstance(shown[0], str) else "units of the hidden layers")
 
 

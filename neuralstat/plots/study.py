@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import check_items, position, shown
+from neuralstat.checks.arguments import SHARE, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
 
@@ -28,13 +30,23 @@ def choose_cell(result: Any, **wanted: Any) -> tuple[Any, ...]:
     for name in CELL:
         value = wanted.get(name)
         if value is not None:
-            if not (frame[name] == value).any():
-                known = ", ".join(map(repr, frame[name].unique()))
-                raise ArgumentError(f"plot: {name} must be one of {known}; got {value!r}.")
-            frame = frame[frame[name] == value]
+            known = frame[name].unique().tolist()
+            at = position(value, known)
+            if at is None:
+                raise ArgumentError(f"plot: {name} must be one of {', '.join(map(repr, known))}; got {shown(value)}.")
+            frame = frame[frame[name] == known[at]]
     if frame.empty:
         raise ArgumentError("plot: the study has no such cell.")
     return tuple(frame.iloc[0][name] for name in CELL)
+
+
+def _asked(names: Any, argument: str) -> list[Any]:
+    """The names that are asked for, one or several."""
+    words = "a name, or several in a list"
+    given = [names] if isinstance(names, str) else check_items(names, argument, words)
+    if not given:
+        raise ArgumentError(f"plot: {argument} must be {words}; got none.")
+    return given
 
 
 def _select(result: Any, cell: tuple[Any, ...]) -> Any:
@@ -73,13 +85,13 @@ def plot_risk(
     """
     cell = choose_cell(result, truth=truth, noise=noise, n=n)
     frame = _select(result, cell)
-    shown = list(dict.fromkeys(frame.loc[frame["target"] == "prediction_risk", "estimator"]))
+    drawn = list(dict.fromkeys(frame.loc[frame["target"] == "prediction_risk", "estimator"]))
     if estimators is not None:
-        wanted = [estimators] if isinstance(estimators, str) else list(estimators)
-        lacking = [name for name in wanted if name not in shown]
+        wanted = _asked(estimators, "estimators")
+        lacking = [name for name in wanted if position(name, drawn) is None]
         if lacking:
-            raise ArgumentError(f"plot: {lacking[0]!r} estimates no prediction risk here; there are {', '.join(shown)}.")
-        shown = wanted
+            raise ArgumentError(f"plot: {shown(lacking[0])} estimates no prediction risk here; there are {', '.join(drawn)}.")
+        drawn = wanted
     ax = style.target_axes(ax, (7.4, 4.6))
     one = frame[frame["estimator"] == frame["estimator"].iloc[0]]
     families = _families(one)
@@ -88,22 +100,22 @@ def plot_risk(
         risks = [_finite(one.loc[one["model"] == name, "prediction_risk"]) for _, name in members]
         low, mid, high = (np.array([np.quantile(r, q) if r.size else np.nan for r in risks]) for q in (0.25, 0.5, 0.75))
         if len(members) == 1:
-            ax.axhline(mid[0], color=colour, linewidth=1.6, label=label)
+            ax.axhline(mid[0], color=colour, linewidth=1.6, label=style.entry(label))
             continue
         ax.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
-        ax.plot(sizes, mid, color=colour, linewidth=2.2, marker="o", markersize=4, label=f"{label}: risk")
-        for dashes, name in zip(_DASHES, shown, strict=False):
+        ax.plot(sizes, mid, color=colour, linewidth=2.2, marker="o", markersize=4, label=style.entry(f"{label}: risk"))
+        for dashes, name in zip(_DASHES, drawn, strict=False):
             rows = frame[frame["estimator"] == name]
             value = [np.median(v) if (v := _finite(rows.loc[rows["model"] == m, "estimate"])).size else np.nan
                      for _, m in members]  # fmt: skip
-            ax.plot(sizes, value, color=colour, linewidth=1.3, linestyle=dashes, label=f"{label}: {name}")
+            ax.plot(sizes, value, color=colour, linewidth=1.3, linestyle=dashes, label=style.entry(f"{label}: {name}"))
     ax.axhline(cell[1] ** 2, color=style.GREY, linewidth=1, linestyle=(0, (1, 2)), label="noise variance")
     ax.set_xlabel("size (hidden units, basis functions)")
     ax.set_ylabel("prediction risk (median over replicates)")
-    ax.set_title(_title(cell), loc="left", color=style.INK, fontsize=11)
+    ax.set_title(_title(cell), loc="left", color=style.INK, fontsize=11, parse_math=False)
     _zoom(ax, one, cell[1] ** 2)
     style.tidy(ax)
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    style.legend(ax, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -154,11 +166,11 @@ def plot_estimate(
     cell = choose_cell(result, truth=truth, noise=noise, n=n)
     frame = _select(result, cell)
     frame = frame[frame["target"] != ""]
-    names = list(dict.fromkeys(frame["estimator"])) if estimators is None else (
-        [estimators] if isinstance(estimators, str) else list(estimators))  # fmt: skip
-    lacking = [name for name in names if not (frame["estimator"] == name).any()]
+    known = list(dict.fromkeys(frame["estimator"]))
+    names = known if estimators is None else _asked(estimators, "estimators")
+    lacking = [name for name in names if position(name, known) is None]
     if lacking or not names:
-        raise ArgumentError(f"plot: no estimator {lacking[0]!r} that estimates something." if lacking else
+        raise ArgumentError(f"plot: no estimator {shown(lacking[0])} that estimates something." if lacking else
                             "plot: no estimator of the study estimates something.")  # fmt: skip
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
@@ -172,9 +184,9 @@ def plot_estimate(
         for k, model in enumerate(models):
             part = rows[rows["model"] == model].iloc[:POINTS]
             ax.scatter(part["estimate"] - part["error"], part["estimate"], s=9, alpha=0.5, linewidth=0,
-                       color=_colour(k, len(models)), label=model)  # fmt: skip
+                       color=_colour(k, len(models)), label=style.entry(model))  # fmt: skip
         _equality(ax, rows)
-        ax.set_title(name, loc="left", fontsize=10, color=style.INK)
+        ax.set_title(name, loc="left", fontsize=10, color=style.INK, parse_math=False)
         ax.set_xlabel(target.replace("_", " ").replace("deviance", "expected deviance"), fontsize=9)
         ax.set_ylabel("estimate", fontsize=9)
         ax.tick_params(labelsize=8)
@@ -185,8 +197,9 @@ def plot_estimate(
     panels = _used(panels, len(names))
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure = panels.flat[0].figure
-    figure.legend(handles[:24], labels[:24], frameon=False, fontsize=8, loc="outside right upper", markerscale=2)
-    figure.suptitle(_title(cell), x=0.01, ha="left", fontsize=11, color=style.INK)
+    style.legend(figure, handles[:24], labels[:24], frameon=False, fontsize=8, loc="outside right upper", markerscale=2)
+    figure.suptitle(_title(cell), x=0.01, ha="left", fontsize=11, color=style.INK,
+                                    parse_math=False)  # fmt: skip
     return panels
 
 
@@ -202,6 +215,7 @@ def _equality(ax: Axes, rows: Any) -> None:
     ax.axline((float(x.iloc[0]), float(x.iloc[0])), slope=1, color=style.INK, linewidth=1, zorder=1)
 
 
+@arguments(level=SHARE)
 def plot_fits(
     result: Any, *, truth: Any = None, noise: Any = None, n: Any = None, models: Any = None, level: float = 0.9
 ) -> np.ndarray:
@@ -222,16 +236,14 @@ def plot_fits(
     array of matplotlib Axes
         A panel per model, against the first covariate, or, where there are several, against the truth.
     """
-    if not 0 < level < 1:
-        raise ArgumentError(f"plot: level must be between 0 and 1, got {level!r}.")
     cell = choose_cell(result, truth=truth, noise=noise, n=n)
     known = [key[3] for key in result.fits if key[:3] == cell]
     if not known:
         raise ArgumentError("plot: the study kept no fits; run it with keep_fits=True.")
-    names = known[:6] if models is None else [models] if isinstance(models, str) else list(models)
+    names = known[:6] if models is None else _asked(models, "models")
     for name in names:
-        if name not in known:
-            raise ArgumentError(f"plot: there is no model {name!r}; there are {', '.join(map(repr, known))}.")
+        if position(name, known) is None:
+            raise ArgumentError(f"plot: there is no model {shown(name)}; there are {', '.join(map(repr, known))}.")
     x, f = result.designs[cell]
     single = x.shape[1] == 1
     across = x[:, 0] if single else f
@@ -248,15 +260,16 @@ def plot_fits(
                             label=f"{level:.0%} of fits")  # fmt: skip
             ax.plot(across[order], np.mean(fits, axis=0), color=style.BLUE, linewidth=1.8, label="mean fit")
         ax.plot(across[order], f[order], color=style.ORANGE, linewidth=1.2, linestyle=(0, (4, 2)), label="truth")
-        ax.set_title(name, loc="left", fontsize=10, color=style.INK)
+        ax.set_title(name, loc="left", fontsize=10, color=style.INK, parse_math=False)
         ax.set_xlabel("x" if single else "truth", fontsize=9)
         ax.tick_params(labelsize=8)
         spread = np.ptp(f) + 4 * cell[1]
         ax.set_ylim(f.min() - 0.35 * spread, f.max() + 0.35 * spread)
         style.tidy(ax)
     panels = _used(panels, len(names))
-    panels.flat[0].legend(frameon=False, fontsize=8)
-    panels.flat[0].figure.suptitle(_title(cell), x=0.01, ha="left", fontsize=11, color=style.INK)
+    style.legend(panels.flat[0], frameon=False, fontsize=8)
+    panels.flat[0].figure.suptitle(_title(cell), x=0.01, ha="left", fontsize=11, color=style.INK,
+                                    parse_math=False)  # fmt: skip
     return panels
 
 

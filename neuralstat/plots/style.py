@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import check_items, shown
+from neuralstat.checks.arguments import Anything, Numbers
 from neuralstat.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ POSITIVE, NEGATIVE = BLUE, ORANGE
 SERIES = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, INK, GREY)
 
 
+AX = Anything("matplotlib Axes or None", None)
+
+
+def check_axes(ax: Any) -> None:
+    """Raise an ArgumentError where ``ax`` is neither matplotlib Axes nor None; before anything is computed for it."""
+    from matplotlib.axes import Axes
+
+    if ax is not None and not isinstance(ax, Axes):
+        raise ArgumentError(f"ax must be matplotlib Axes or None, not {type(ax).__name__}")
+
+
 def present_axes(ax: Any) -> Axes | None:
     """``ax`` where given, else pyplot's current axes while nothing is in them, else None.
 
@@ -35,11 +47,8 @@ def present_axes(ax: Any) -> Axes | None:
     ArgumentError
         Where `ax` is something else.
     """
-    from matplotlib.axes import Axes
-
+    check_axes(ax)
     if ax is not None:
-        if not isinstance(ax, Axes):
-            raise ArgumentError(f"ax must be matplotlib Axes or None, not {type(ax).__name__}")
         return ax
     from matplotlib import pyplot as plt
 
@@ -81,11 +90,13 @@ def target_grid(axes: Any, rows: int, columns: int, figsize: tuple[float, float]
     from matplotlib.axes import Axes
 
     if axes is not None:
-        given = np.asarray(axes, dtype=object)
-        if given.size != rows * columns or not all(isinstance(a, Axes) for a in given.ravel()):
-            number = {4: "four"}.get(rows * columns, str(rows * columns))
-            raise ArgumentError(f"axes must be {number} matplotlib Axes, got {given.size}.")
-        return given
+        words = f"{'four' if rows * columns == 4 else rows * columns} matplotlib Axes"
+        flat = list(axes.flat) if isinstance(axes, np.ndarray) else check_items(axes, "axes", words)
+        if len(flat) != rows * columns or not all(isinstance(a, Axes) for a in flat):
+            raise ArgumentError(f"axes must be {words}, got {shown(axes)}.")
+        given = np.empty(len(flat), dtype=object)
+        given[:] = flat
+        return given.reshape(axes.shape) if isinstance(axes, np.ndarray) else given
     from matplotlib import pyplot as plt
 
     if plt.get_fignums():
@@ -125,6 +136,19 @@ def tidy(ax: Axes) -> None:
     ax.tick_params(colors=INK, which="both")
     ax.grid(True, which="major", color="#eceff1", linewidth=0.8)
     ax.set_axisbelow(True)
+
+
+def legend(place: Any, *args: Any, **options: Any) -> Any:
+    """The legend of axes or of a figure, whose words are written as they are: "$" is no formula."""
+    made = place.legend(*args, **options)
+    for word in (*made.get_texts(), made.get_title()):
+        word.set_parse_math(False)
+    return made
+
+
+def entry(name: Any) -> str | None:
+    """A name as the label of a legend's entry: matplotlib leaves out those that begin with an underscore."""
+    return None if name is None else f" {name}" if str(name).startswith("_") else str(name)
 
 
 def note(ax: Axes, text: str) -> None:
@@ -183,9 +207,9 @@ def vector(
         When a condition fails.
     """
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as exc:
-        raise ArgumentError(f"{name} must be a numeric vector, not {type(value).__name__}: {exc}") from exc
+        array = Numbers(None, finite=False).check(value, name)
+    except ArgumentError:
+        raise ArgumentError(f"{name} must be a numeric vector, not {type(value).__name__}: {shown(value)}") from None
     if array.ndim != 1 or array.size == 0:
         raise ArgumentError(f"{name} must be a non-empty vector; it has shape {array.shape}")
     if size is not None and array.size != size:
@@ -199,7 +223,10 @@ def flags(name: str, value: Any, size: int, like: str) -> np.ndarray:
     """Check that argument ``name`` holds ``size`` booleans; ``None`` stands for all true."""
     if value is None:
         return np.ones(size, dtype=bool)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except Exception:  # how a foreign object makes an array of itself is its own code
+        array = np.zeros(0)
     if array.dtype != np.bool_ or array.shape != (size,):
         raise ArgumentError(
             f"{name} must be a vector of {size} booleans, one per {like}; "
@@ -217,9 +244,9 @@ def text(name: str, value: Any) -> str:
 
 def names(name: str, value: Any, size: int, like: str) -> tuple[str, ...]:
     """Check that argument ``name`` is a sequence of ``size`` strings; ``like`` says why that many."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ArgumentError(f"{name} must be a sequence of {size} strings, not {value!r}")
-    result = tuple(value)
+    if isinstance(value, str):
+        raise ArgumentError(f"{name} must be a sequence of {size} strings, not {shown(value)}")
+    result = tuple(check_items(value, name, f"a sequence of {size} strings"))
     if len(result) != size:
         raise ArgumentError(f"{name} has {len(result)} names, but {like}")
     return tuple(text(f"{name}[{i}]", v) for i, v in enumerate(result))

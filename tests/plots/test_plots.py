@@ -425,8 +425,8 @@ W = weights_of((2, 2, 1))
         (lambda: plots.plot_network(W, ["a", 3], ["y"]), r"x_names\[1\] must be a string"),
         (lambda: plots.plot_network(W, ["a", "b"], ["y"], fixed=[W[0] > 0]), "fixed has 1 masks"),
         (lambda: plots.plot_network(W, ["a", "b"], ["y"], fixed=W), r"fixed\[0\] must be boolean"),
-        (lambda: plots.plot_network(W, ["a", "b"], ["y"], fontsize=0), "fontsize must be a positive"),
-        (lambda: plots.plot_network(W, ["a", "b"], ["y"], max_units=1), "max_units must be an integer"),
+        (lambda: plots.plot_network(W, ["a", "b"], ["y"], fontsize=0), "fontsize must be None or a finite number > 0"),
+        (lambda: plots.plot_network(W, ["a", "b"], ["y"], max_units=1), "max_units must be a whole number"),
         (lambda: plots.plot_network(W, ["a", "b"], ["y"], colors=("red", "nocolour")), "colors must be two"),
         (lambda: plots.plot_network(W, ["a", "b"], ["y"], error="3"), "error must be a number"),
         (lambda: plots.plot_fit([1, 2], [1], [1], [[1]], [1]), "y has 1 values, but x has 2"),
@@ -450,7 +450,7 @@ W = weights_of((2, 2, 1))
         (lambda: plots.gwplot([1], [[1]], name="x", response="y"), "values must be a non-empty vector"),
         (lambda: plots.gwplot([1], [1], name=1, response="y"), "name must be a string"),
         (lambda: plots.plot_restarts([np.inf]), "errors has no finite value"),
-        (lambda: plots.plot_restarts([1.0], tolerance=2), "tolerance must be a number"),
+        (lambda: plots.plot_restarts([1.0], tolerance=2), "tolerance must be a finite number"),
     ],
 )
 def test_unusable_arguments_are_refused(call, message):
