@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .api import NeuralNet
+from .checks.arguments import FLAG, N_JOBS, NONE, POSITIVE, RANDOM_STATE, Choice, Number, Whole
 from .network.penalties import decay as weight_decay
 from .results import NeuralNetResults
 from .training.interrupts import passed_on
@@ -61,6 +62,11 @@ _PARAMETERS = """
     random_state : int, RandomState, Generator, SeedSequence, optional
 """
 
+#: what parameters may be, beyond what `NeuralNet` checks; scikit-learn wants them checked in `fit`, and stored as given
+_KINDS = {
+    "decay": Number(0.0, 1e100), "learningrate": NONE | POSITIVE, "rep": Whole(1), "standardize": FLAG | Choice("auto"),
+    "n_jobs": N_JOBS, "random_state": RANDOM_STATE,
+}  # fmt: skip
 _ATTRIBUTES = """
     results_ : NeuralNetResults
         The fit.
@@ -117,30 +123,28 @@ class _NeuralNetEstimator(BaseEstimator):
 
     def _train(self, endog: Any, x: np.ndarray, sample_weight: Any, family: str) -> None:
         """Fit the model of checked data."""
+        given = {name: getattr(self, name) for name in _KINDS}
+        if isinstance(self.random_state, np.random.RandomState):
+            given["random_state"] = self.random_state.randint(0, 2**31 - 1, size=4).tolist()
+        checked = {name: kind.check(given[name], name) for name, kind in _KINDS.items()}
+        decay = checked.pop("decay")
         weights = (
             None
             if sample_weight is None
             else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         )
-        seeds = self.random_state
-        if isinstance(seeds, np.random.RandomState):
-            seeds = seeds.randint(0, 2**31 - 1, size=4).tolist()
         model = NeuralNet(
             endog,
             self._frame(x),
             hidden=self.hidden,
             act_fct=self.act_fct,
-            penalty=weight_decay(self.decay) if self.penalty is None else self.penalty,
+            penalty=weight_decay(decay) if self.penalty is None else self.penalty,
             algorithm=self.algorithm,
-            learningrate=self.learningrate,
             threshold=self.threshold,
             stepmax=self.stepmax,
-            rep=self.rep,
-            standardize=self.standardize,
-            n_jobs=self.n_jobs,
-            random_state=seeds,
             weights=weights,
             family=family,
+            **checked,
         )
         model.design = _population_scaling(model.design)
         with passed_on():  # a search or validation around it must not go on with half a fit
