@@ -12,8 +12,9 @@ from ..checks import shown
 from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
-from . import coupled, nested, penalties, resampling  # noqa: F401 (its functions register themselves)
+from . import alo, coupled, nested, penalties, resampling  # noqa: F401 (its functions register themselves)
 from .losses import LOSSES
+from .names import variant
 from .procedure import make_procedure, on_device
 from .registry import RISK
 from .value import Risk
@@ -42,6 +43,8 @@ def risk(
     ----------
     fit_or_model : NeuralNetResults, Fitted, NeuralNet, or object with fit and predict
     method : str
+        Options may be part of the name: "cv:k=5,repeats=3", "cv:loo", "cp:gdf".
+
         - "cv": cross-validation; options k (10; "loo"), repeats, corrected (Burman), blocks, groups, stratify, folds.
         - "bootstrap": leave-one-out bootstrap; options draws (100), kind ("oob", "optimism"), groups.
         - "632", "632+": Efron & Tibshirani's; options draws, groups.
@@ -49,6 +52,7 @@ def risk(
         - "cp", "gcv": training error and degrees of freedom; options df ("jacobian"), sigma.
         - "gdf", "covariance": Cp with Ye's and Efron's degrees of freedom; options sigma, draws, restarts, ...
         - "nested_cv": cross-validation with an honest standard error; options k (10), repeats (10), groups, stratify.
+        - "alo": approximate leave-one-out, one Newton step per observation and no refit; "loo": refits, as "cv" with k="loo".
         - "coupled": the coupled bootstrap, for any procedure (stopped early, averaged, selected) with additive noise; options
           alpha (0.1), draws (100), sigma, restarts.
         - "sure": unbiased estimate of the mean squared distance to the truth (without the noise of new responses).
@@ -101,6 +105,11 @@ def risk(
     >>> cv.draws.size
     60
     """
+    if isinstance(method, str) and ":" in method:
+        method, more = variant(method)
+        if both := sorted(set(more) & set(options)):
+            raise ArgumentError(f"risk: option {both[0]!r} is in the method's name and beside it.")
+        options = {**more, **options}
     if not isinstance(method, str) or method not in RISK:
         raise ArgumentError(f"risk: method must be one of {', '.join(map(repr, RISK))}; got {shown(method)}.")
     function = RISK[method]

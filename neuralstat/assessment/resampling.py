@@ -145,6 +145,13 @@ def cv(
     return Risk(estimate, "cv", name, se=float(np.mean(errors)), se_kind="naive", n=n, table=table, details=details)
 
 
+@estimator("loo")
+@arguments(groups=ROWS, random_state=RANDOM_STATE)
+def loo(procedure: Any, loss: Any = None, *, groups: Any = None, random_state: Any = None) -> Risk:
+    """Leave-one-out by refitting: "cv" with k="loo"."""
+    return cv(procedure, loss, k="loo", groups=groups, random_state=random_state)
+
+
 def _samples(
     procedure: Any, function: Any, draws: int, groups: Any, random_state: Any
 ) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
