@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..assessment import RISK
+from ..assessment.names import variant
 from ..checks import check_hidden, shown
 from ..checks.arguments import NONE, NOT_NEGATIVE, Several
 from ..df.registry import OPTIONS
@@ -22,6 +23,18 @@ OF_RISK = ("fit_or_model", "method", "rep", "random_state", "n_jobs")  # argumen
 def of_risk(criterion: str) -> bool:
     """Whether a criterion is a method of `risk` that is no function of degrees of freedom."""
     return criterion in RISK and criterion not in ("gcv", "cp")
+
+
+def named_options(criterion: Any, df: Any, options: Mapping[str, Any]) -> tuple[Any, Any, Mapping[str, Any]]:
+    """Criterion, degrees of freedom and options, also where they are in the criterion's name ("cv:k=5", "bic:gdf")."""
+    if not isinstance(criterion, str) or ":" not in criterion:
+        return criterion, df, options
+    name, more = variant(criterion)
+    if both := sorted(set(more) & set(options)):
+        raise ArgumentError(f"criterion_options: option {both[0]!r} is in the criterion's name, too.")
+    if not of_risk(name):
+        df = more.pop("df", df)
+    return name, df, {**more, **options}
 
 
 def check_options(criterion: str, df: str, options: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from ..plots.selection import plot_selection
 from ..results import NeuralNetResults
 from ..seeds import seed_sequence
 from ..training.interrupts import passed_on
-from .candidates import DECAY, architectures, check_options, layered, of_risk, penalties
+from .candidates import DECAY, architectures, check_options, layered, named_options, of_risk, penalties
 from .terms import Scope, Term, Whole
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
-NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance")
+NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Selection:
     criterion, rule, df : str
     sigma : float or None
         Noise that all models were judged with, where the criterion needs it; `sigma_source` says where it is from.
+    fits : tuple of NeuralNetResults
+        The fit of each row of `path`.
     """
 
     path: pd.DataFrame
@@ -70,6 +72,7 @@ class Selection:
     df: Any
     sigma: float | None = None
     sigma_source: str | None = None
+    fits: tuple[NeuralNetResults, ...] = ()
 
     def __repr__(self) -> str:
         chosen = self.path[self.path["selected"]].iloc[0]
@@ -211,7 +214,8 @@ def select(
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
         "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
-        "cv", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance".
+        "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled".
+        Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf".
     df : str
         Degrees of freedom that information criteria, "gcv" and "cp" count; a method of `NeuralNetResults.df`.
     rule : {"min", "1se"}
@@ -224,8 +228,8 @@ def select(
     average : bool
         Judge the mean of the converged repetitions, which `predict` gives; False: the best one.
     sigma : float, optional
-        Noise for "cp", "gic", "sure", "gdf", "covariance". Where not given it is estimated once, from the largest model
-        of the grid (most weights, least penalty), and used for all.
+        Noise for "cp", "gic", "sure", "gdf", "covariance", "coupled". Where not given it is estimated once, from the largest
+        model of the grid (most weights, least penalty), and used for all.
     criterion_options : dict, optional
         Options of the criterion's method of `risk`, as ``{"k": 5, "repeats": 3}``, or of `df`.
     random_state : int, SeedSequence, Generator, optional
@@ -255,11 +259,12 @@ def select(
     >>> ns.select("y ~ x", data, hidden=[0, 1], algorithm="lm", random_state=1).best.settings.hidden
     (1,)
     """
+    criterion, df, criterion_options = named_options(criterion, df, criterion_options or {})
     check_choice(df, "df", tuple(DF))
     check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
     if df != "jacobian" and (criterion == "tic" or of_risk(criterion)):
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
-    check_options(criterion, df, criterion_options or {})
+    check_options(criterion, df, criterion_options)
     if rule == "1se" and criterion not in RISK:
         raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, RISK))}.")
     for name in ("formula", "data", "context"):
@@ -276,7 +281,7 @@ def select(
     seeds = seed_sequence(random_state)
     search = _Search(
         scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
-        dict(criterion_options or {}), seeds, layers=named,
+        dict(criterion_options), seeds, layers=named,
     )  # fmt: skip
     everything = frozenset(scope.terms)
     candidates = [Candidate(everything, h, p) for h, p in grid]
@@ -359,4 +364,5 @@ def _finish(search: _Search, rule: str) -> Selection:
         at = int(near.sort_values(["df", "weights", "criterion"], kind="stable").index[0])
     path["selected"] = path.index == at
     warn_severe(search.fits[order[at]].fitted)
-    return Selection(path, search.fits[order[at]], search.criterion, rule, search.df, search.sigma, search.sigma_source)
+    fits = tuple(search.fits[candidate] for candidate in order)
+    return Selection(path, fits[at], search.criterion, rule, search.df, search.sigma, search.sigma_source, fits)

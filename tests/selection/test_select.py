@@ -197,3 +197,23 @@ BAD = [
 def test_bad_arguments_are_named(wave, options, message):
     with warnings.catch_warnings(), pytest.raises(ArgumentError, match=message):
         ns.select("y ~ x", wave, **{"algorithm": "lm", "rep": 1, **options})
+
+
+def test_options_in_the_criterions_name(wave):
+    same = {"hidden": [0, 2], "algorithm": "lm", "rep": 2, "random_state": 1}
+    named = ns.select("y ~ x", wave, criterion="cv:k=4,repeats=2", **same)
+    given = ns.select("y ~ x", wave, criterion="cv", criterion_options={"k": 4, "repeats": 2}, **same)
+    np.testing.assert_array_equal(named.path["criterion"], given.path["criterion"])
+    counted = ns.select("y ~ x", wave, criterion="bic:weights", **same)
+    expected = ns.select("y ~ x", wave, criterion="bic", df="weights", **same)
+    np.testing.assert_array_equal(counted.path["criterion"], expected.path["criterion"])
+    with pytest.raises(ArgumentError, match="in the criterion's name, too"):
+        ns.select("y ~ x", wave, criterion="cv:k=4", criterion_options={"k": 3}, **same)
+
+
+@pytest.mark.parametrize("criterion", ["coupled:draws=10", "alo", "nested_cv:k=3,repeats=1"])
+def test_further_estimators(wave, criterion):
+    found = ns.select("y ~ x", wave, hidden=[0, 2], criterion=criterion, decay=0.05, algorithm="lm", rep=1, random_state=1)
+    assert found.path["criterion"].notna().all() and found.best.settings.hidden == (2,)
+    assert [fit.settings.hidden for fit in found.fits] == found.path["hidden"].tolist()
+    assert (found.sigma is not None) == criterion.startswith("coupled")
