@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks import check_size
+from ..checks.arguments import DRAWS, N_JOBS, NONE, RANDOM_STATE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of
@@ -97,6 +98,7 @@ def best_deviances(
     return out
 
 
+@arguments(starts=NONE | Whole(0, DRAWS), bootstrap=Whole(0, DRAWS), random_state=RANDOM_STATE, n_jobs=N_JOBS)
 def compare_lr_test(
     large: Fitted, small: Any, *, starts: int | None = None, bootstrap: int = 0, random_state: Any = None,
     n_jobs: int | None = None,
@@ -132,8 +134,7 @@ def compare_lr_test(
     from scipy import stats
 
     small = fitted_of(small)
-    starts = None if starts is None else check_int(starts, "starts", 0)
-    bootstrap = check_int(bootstrap, "bootstrap", 0)
+    check_size(bootstrap * 3 * 8 * large.design.y.size, f"bootstrap={bootstrap} responses")
     _check_pair(small, large)
     df_diff = likelihood.df_model(large) - likelihood.df_model(small)
     if df_diff <= 0 and not bootstrap:
@@ -187,6 +188,7 @@ TESTS = ("F", "Chisq", "bootstrap")
 COLUMNS = 1000  # of arrays with more, only names are compared
 
 
+@arguments(test=NONE | Choice(*TESTS))
 def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     """Analysis of deviance of nested fits, as R's ``anova(fit1, fit2)``.
 
@@ -221,8 +223,6 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     members = sorted((fitted_of(f) for f in fits), key=likelihood.df_model)
     pairs, last = list(itertools.pairwise(members)), members[-1]
     test = ("F" if last.likely.dispersed else "Chisq") if test is None else test
-    if test not in TESTS:
-        raise ArgumentError(f"test must be one of {', '.join(map(repr, TESTS))}; got {test!r}.")
     if options and test != "bootstrap":
         raise ArgumentError(f"test={test!r} has no option {next(iter(options))!r}.")
     for small, large in pairs:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_int
+from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, TEXT, Choice, Several, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..formula import expressions
@@ -37,11 +37,16 @@ from .wald import first_weights, wald_test_terms
 
 METHODS = ("permutation", "bootstrap", "wald", "lr")
 DRAWS = 199
+MOST = 100_000
 LEVEL = 0.05
 
 Row = tuple[str, float, float, float, str, str]
 
 
+@arguments(
+    method=NONE | Choice(*METHODS), terms=NONE | TEXT | Several(TEXT), draws=Whole(19, MOST), random_state=RANDOM_STATE,
+    n_jobs=N_JOBS,
+)  # fmt: skip
 def term_tests(
     fitted: Fitted, method: str | None = None, *, terms: Any = None, draws: int = DRAWS, random_state: Any = None,
     n_jobs: int | None = None,
@@ -80,9 +85,7 @@ def term_tests(
     ArgumentError
         For unknown arguments; where the first layer is not dense.
     """
-    if method is not None and method not in METHODS:
-        raise ArgumentError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}.")
-    draws, weights = check_int(draws, "draws", 19), first_weights(fitted)
+    weights = first_weights(fitted)
     chosen = _chosen(terms, list(weights))
     if method == "wald":
         rows = _wald(fitted, chosen)
