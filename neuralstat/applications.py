@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .checks import as_array, check_items, check_size, shown
+from .checks.arguments import FLAG, NONE, PATH, Anything, Choice, Map, Numbers, Several, Text, Whole, arguments
+from .checks.files import open_regular, parse_json
 from .errors import ArgumentError, DataError, DataWarning, FileFormatError, caller
-from .layers import Conv2D, Dense, Flatten, MaxPool2D
+from .layers import LAYERS, Conv2D, Dense, Flatten, MaxPool2D
 from .network import derivatives
 from .network.arrays import fill
 from .network.network import Network
@@ -47,11 +50,21 @@ class Application(Sequence[Any]):
         ``"block1_conv1/kernel"``, ..., and those of the head.
     """
 
+    @arguments(
+        name=Text(), layers=Anything("layers", [Flatten()]), head=Anything("None or a Dense layer", None, Dense(2)),
+        input_shape=Several(Whole(1), 1, 4), weights=NONE | Map(Numbers(None)),
+    )  # fmt: skip
     def __init__(
         self, name: str, layers: Sequence[Any], head: Any, input_shape: tuple[int, ...],
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:  # fmt: skip
-        self.name, self.layers, self.head, self.input_shape = name, tuple(layers), head, input_shape
+        layers = tuple(check_items(layers, "layers", "a sequence of layers", 1000))
+        if lost := [layer for layer in layers if type(layer) not in LAYERS.values()]:
+            raise ArgumentError(f"layers must be layers of neuralstat.layers; got {shown(lost[0])}.")
+        if head is not None and not isinstance(head, Dense):
+            raise ArgumentError(f"head must be None or a Dense layer; got {shown(head)}.")
+        self.head: Any = head
+        self.name, self.layers, self.input_shape = name, layers, input_shape
         self.arrays = _arrays(self.layers if head is None else (*self.layers, head), input_shape)
         self.weights = None if weights is None else dict(weights)
 
@@ -139,6 +152,7 @@ class Application(Sequence[Any]):
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
+    @arguments(layer=NONE | Text())
     def features(self, images: Any, layer: str | None = None) -> np.ndarray:
         """Outputs of a hidden layer.
 
@@ -161,7 +175,7 @@ class Application(Sequence[Any]):
 
     def _passes(self, images: Any, layer: int | None) -> np.ndarray:
         """Outputs (None: the linear predictors), some images at a time."""
-        images = np.asarray(images)
+        images = as_array(images, "images", "numbers")
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
         network, theta = self._network()
@@ -209,6 +223,10 @@ def _arrays(layers: Sequence[Any], shape: tuple[int, ...]) -> dict[str, tuple[in
     return out
 
 
+@arguments(
+    blocks=Several(Several(Whole(1, 10_000), 2, 2), 0, 20), dense=Several(Whole(1), 0, 20), classes=NONE | Whole(1),
+    input_shape=Several(Whole(1), 3, 3), name=Text(),
+)  # fmt: skip
 def vgg(
     blocks: Sequence[tuple[int, int]], dense: Sequence[int], classes: int | None, input_shape: tuple[int, ...],
     name: str = "vgg",
@@ -243,6 +261,7 @@ def vgg(
     return Application(name, layers, Dense(classes, name="predictions"), input_shape)
 
 
+@arguments(weights=NONE | PATH, include_top=FLAG, classes=Whole(2), input_shape=NONE | Several(Whole(1), 3, 3))
 def VGG16(
     weights: str | os.PathLike[str] | None = None, include_top: bool = True, classes: int = 1000,
     input_shape: tuple[int, int, int] | None = None,
@@ -288,12 +307,8 @@ def VGG16(
     >>> ns.applications.VGG16().n_params
     138357544
     """
-    if not isinstance(include_top, bool):
-        raise ArgumentError(f"include_top must be True or False, got {include_top!r}.")
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-        raise ArgumentError(f"classes must be a whole number >= 2, got {classes!r}.")
-    shape = (224, 224, 3) if input_shape is None else tuple(input_shape)
-    if len(shape) != 3 or not all(isinstance(n, int) for n in shape) or min(shape[:2]) < _SMALLEST or shape[2] != 3:
+    shape = (224, 224, 3) if input_shape is None else input_shape
+    if min(shape[:2]) < _SMALLEST or shape[2] != 3:
         raise ArgumentError(f"input_shape must be (rows, columns, 3) with at least 32 rows and columns, got {input_shape!r}.")
     made = vgg(VGG16_BLOCKS, VGG16_DENSE, classes if include_top else None, shape, "VGG16")
     if weights is not None:
@@ -304,6 +319,7 @@ def VGG16(
     return made
 
 
+@arguments(model=Choice("vgg16"))
 def preprocess_input(images: Any, model: str = "vgg16") -> np.ndarray:
     """Images as a network was trained on them.
 
@@ -329,18 +345,18 @@ def preprocess_input(images: Any, model: str = "vgg16") -> np.ndarray:
     DataWarning
         Where no value is above 1, as in images that were divided by 255.
     """
-    if model != "vgg16":
-        raise ArgumentError(f"model must be 'vgg16', got {model!r}.")
-    images = np.asarray(images)
+    images = as_array(images, "images", "numbers with three channels in the last axis")
     if images.ndim < 1 or images.shape[-1] != 3 or images.dtype.kind not in "buif":
         raise ArgumentError(f"images must have three channels in the last axis, got the shape {images.shape}.")
     if images.size and 0 < images.max() <= 1:
         warnings.warn("preprocess_input wants values from 0 to 255, but none is above 1; multiply scaled images by 255.",
                       DataWarning, stacklevel=caller())  # fmt: skip
+    check_size(images.size, "images as numbers")
     kind = np.float32 if images.dtype == np.float32 else np.float64
     return images[..., ::-1].astype(kind) - np.array(MEANS, kind)
 
 
+@arguments(predictions=Numbers(2), class_index=PATH, top=Whole(1))
 def decode_predictions(
     predictions: Any, class_index: str | os.PathLike[str], top: int = 5
 ) -> list[list[tuple[str, str, float]]]:
@@ -365,22 +381,17 @@ def decode_predictions(
     ArgumentError
         Where `predictions` has another number of classes.
     """
-    names = _class_names(class_index)
-    predictions = np.asarray(predictions, dtype=np.float64)
-    if predictions.ndim != 2 or predictions.shape[1] != len(names):
+    names = _class_names(Path(class_index))
+    if predictions.shape[1] != len(names):
         raise ArgumentError(f"predictions must have the shape (n, {len(names)}), got {predictions.shape}.")
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise ArgumentError(f"top must be a whole number >= 1, got {top!r}.")
     order = np.argsort(-predictions, axis=1, kind="stable")[:, :top]
     return [[(*names[k], float(row[k])) for k in best] for row, best in zip(predictions, order, strict=True)]
 
 
-def _class_names(path: str | os.PathLike[str]) -> list[tuple[str, str]]:
+def _class_names(path: Path) -> list[tuple[str, str]]:
     try:
-        if os.path.getsize(path) > _INDEX_LIMIT:
-            raise ValueError("it is too long")
-        with open(path, encoding="utf-8") as file:
-            given = json.load(file)
+        with open_regular(path) as file:
+            given = parse_json(file.read(_INDEX_LIMIT), f"{path}: it is no index of classes")
         names = [tuple(given[str(k)]) for k in range(len(given))]
         if not names or not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in names):
             raise ValueError("an entry is no pair of texts")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .checks import as_array, check_size
+from .checks.arguments import FLAG, NONE, NOT_NEGATIVE, POSITIVE, Anything, Choice, Number, Several, Whole, arguments
 from .errors import ArgumentError
 
 _FLIPS = {None: (False, False), False: (False, False), True: (False, True), "horizontal": (False, True),
@@ -15,20 +16,16 @@ _FLIPS = {None: (False, False), False: (False, False), True: (False, True), "hor
 _FILLS = {"nearest": "nearest", "constant": "constant", "reflect": "reflect", "wrap": "grid-wrap"}
 
 
-def _number(value: Any, name: str, most: float = np.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= most:
-        limit = f" and <= {most:g}" if np.isfinite(most) else ""
-        raise ArgumentError(f"{name} must be a number >= 0{limit}, got {value!r}.")
-    return float(value)
+_SHARE = Number(0, 1)
+_PAIR = Several(_SHARE, 2, 2)
+_ZOOM = Several(POSITIVE, 2, 2)
 
 
-def _pair(value: Any, name: str) -> tuple[float, float]:
-    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
-        return _number(value[0], name, 1), _number(value[1], name, 1)
-    both = _number(value, name, 1)
-    return both, both
-
-
+@arguments(
+    flip=NONE | FLAG | Choice("horizontal", "vertical", "both"), shift=_SHARE | _PAIR, rotate=Number(0, 180),
+    zoom=Number(0, below=1) | _ZOOM, shear=Number(0, below=90), noise=NOT_NEGATIVE, fill=Choice(*_FILLS), value=Number(),
+    random_state=NONE | Whole(0, 2**128 - 1),
+)  # fmt: skip
 @dataclass(frozen=True)
 class ImageAugmenter:
     """Changes images at random: a batch of images in, a batch of the same shape out.
@@ -90,31 +87,19 @@ class ImageAugmenter:
     random_state: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.flip, bool | str | None) or self.flip not in _FLIPS:
-            raise ArgumentError(f"flip must be True, False, 'horizontal', 'vertical' or 'both', got {self.flip!r}.")
-        _pair(self.shift, "shift")
-        _number(self.rotate, "rotate", 180)
         self._zooms()
-        if _number(self.shear, "shear") >= 90:
-            raise ArgumentError(f"shear must be below 90 degrees, got {self.shear!r}.")
-        _number(self.noise, "noise")
-        if self.fill not in _FILLS:
-            raise ArgumentError(f"fill must be one of {', '.join(map(repr, _FILLS))}, got {self.fill!r}.")
-        if isinstance(self.value, bool) or not isinstance(self.value, int | float) or not np.isfinite(self.value):
-            raise ArgumentError(f"value must be a number, got {self.value!r}.")
-        seed = self.random_state
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-            raise ArgumentError(f"random_state must be a whole number >= 0 or None, got {seed!r}.")
 
     def _zooms(self) -> tuple[float, float]:
-        if isinstance(self.zoom, Sequence) and not isinstance(self.zoom, str) and len(self.zoom) == 2:
-            low, high = _number(self.zoom[0], "zoom"), _number(self.zoom[1], "zoom")
-        else:
-            low, high = 1 - _number(self.zoom, "zoom"), 1 + _number(self.zoom, "zoom")
-        if not 0 < low <= high:
+        """Least and largest factor of size."""
+        low, high = self.zoom if isinstance(self.zoom, tuple) else (1 - self.zoom, 1 + self.zoom)
+        if low > high:
             raise ArgumentError(f"zoom must be below 1, or a pair 0 < low <= high, got {self.zoom!r}.")
         return low, high
 
+    @arguments(
+        images=Anything("images", np.zeros((1, 2, 2, 1))), epoch=Whole(), index=Anything("None or whole numbers", None),
+        stream=Whole(0, 2**128 - 1),
+    )  # fmt: skip
     def __call__(self, images: Any, epoch: int = 0, index: Any = None, stream: int = 0) -> np.ndarray:
         """Change a batch.
 
@@ -138,12 +123,15 @@ class ImageAugmenter:
         ArgumentError
             Where `images` are no images, or index does not fit them.
         """
-        images = np.asarray(images)
+        images = as_array(images, "images", "numbers of the shape (n, rows, columns, channels)")
         if images.ndim not in (3, 4) or images.dtype.kind not in "buif":
             raise ArgumentError(f"images must have the shape (n, rows, columns, channels), got {images.shape}.")
-        numbers = np.arange(len(images)) if index is None else np.asarray(index)
+        numbers = np.arange(len(images)) if index is None else as_array(index, "index", "whole numbers")
         if numbers.shape != (len(images),) or numbers.dtype.kind not in "iu":
             raise ArgumentError(f"index must be {len(images)} whole numbers, got shape {numbers.shape}.")
+        if numbers.size and numbers.min() < 0:
+            raise ArgumentError(f"index must be whole numbers >= 0, got {numbers.min()}.")
+        check_size(images.size, "images as numbers")
         out = np.array(images, np.float32 if images.dtype == np.float32 else np.float64)
         whole = out[..., np.newaxis] if out.ndim == 3 else out
         words = [0 if self.random_state is None else int(self.random_state), int(stream)]
@@ -157,7 +145,7 @@ class ImageAugmenter:
         """Change one image (rows, columns, channels) in place."""
         u = rng.random(7)  # always as many, so that one argument does not change what another draws
         flips = [flip and bool(draw < 0.5) for flip, draw in zip(_FLIPS[self.flip], u[:2], strict=True)]
-        shift = np.array(_pair(self.shift, "shift")) * image.shape[:2] * (2 * u[2:4] - 1)
+        shift = np.broadcast_to(self.shift, 2) * image.shape[:2] * (2 * u[2:4] - 1)
         angle, shear = np.deg2rad(self.rotate) * (2 * u[4] - 1), np.deg2rad(self.shear) * (2 * u[5] - 1)
         low, high = self._zooms()
         factor = low + (high - low) * u[6]

@@ -2,6 +2,7 @@
 
 from .memory import check_size
 from .values import (
+    as_array,
     check_choice,
     check_hidden,
     check_int,
@@ -15,6 +16,6 @@ from .values import (
 )  # fmt: skip
 
 __all__ = [
-    "check_choice", "check_hidden", "check_int", "check_items", "check_number", "check_pair", "check_size", "is_real",
-    "is_whole", "position", "shown",
+    "as_array", "check_choice", "check_hidden", "check_int", "check_items", "check_number", "check_pair", "check_size",
+    "is_real", "is_whole", "position", "shown",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
+from .memory import check_size
 
 MOST = 2**31 - 1  # what counts in kernels are 32-bit
 SHOWN = 80  # characters
@@ -55,6 +56,19 @@ def check_items(value: Any, name: str, words: str, most: int = 1_000_000) -> lis
     if len(value) > most:
         raise ArgumentError(f"{name} must have at most {most:,} items; it has {len(value):,}.")
     return list(value)
+
+
+def as_array(value: Any, name: str, words: str) -> np.ndarray:
+    """An array of whatever kind and shape, masked numbers as NaN, else an ArgumentError: what is in it is not looked at."""
+    if isinstance(value, range):
+        check_size(len(value), f"{name} as an array")
+    try:
+        array = np.asanyarray(value)
+        if isinstance(array, np.ma.MaskedArray):
+            return np.ma.filled(array.astype(float), np.nan)
+        return np.asarray(array)
+    except Exception:  # how a foreign object makes an array of itself is its own code
+        raise ArgumentError(f"{name} must be {words}; got {shown(value)}.") from None
 
 
 def check_int(value: Any, name: str, least: int) -> int:

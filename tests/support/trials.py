@@ -36,7 +36,7 @@ COMPILING = 300.0
 GIBIBYTES = 6.0  # of address space, beside what a child begins with
 LIFE = 4000  # calls of a child: what calls leave behind does not pile up
 PACKAGE = str(Path(ns.__file__).parent)
-DOOR = ("checks/arguments.py", "checked")
+DOORS = (("checks/arguments.py", "checked"), ("network/blas.py", "alone"))  # wrappers of what is called
 OF_THE_SYSTEM = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, FileExistsError)
 
 
@@ -69,7 +69,8 @@ def frames_inside(error: BaseException) -> list[traceback.FrameSummary]:
     inside = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         name = frame.f_code.co_filename
-        if name.startswith(PACKAGE) and not (name.endswith(DOOR[0]) and frame.f_code.co_name == DOOR[1]):
+        door = any(name.endswith(file) and frame.f_code.co_name == function for file, function in DOORS)
+        if name.startswith(PACKAGE) and not door:
             inside.append(traceback.FrameSummary(name, line, frame.f_code.co_name, lookup_line=False))
     return inside
 

@@ -211,7 +211,7 @@ def test_bad_augmenters_are_errors(augment, word):
 
 def test_settings_are_checked():
     data = ns.datasets.sine(n=20, random_state=1)
-    with pytest.raises(ArgumentError, match="augment must be as"):
+    with pytest.raises(ArgumentError, match="augment must be"):
         raw.neuralnet("y ~ x", data, algorithm="adam", augment="flip")
     with pytest.raises(ArgumentError, match="augment belongs to the minibatch optimizers"):
         raw.neuralnet("y ~ x", data, augment=ImageAugmenter())
