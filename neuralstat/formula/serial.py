@@ -80,6 +80,8 @@ def _decode_array(value: dict[str, Any], depth: int) -> np.ndarray:
     try:
         if value["array"] not in _DTYPES:
             raise ValueError(value["array"])
-        return np.array(data, dtype=value["array"]).reshape([int(s) for s in shape])
+        if not isinstance(data, list) or not all(type(s) is int and s >= 0 for s in shape):
+            raise TypeError("shape")
+        return np.array(data, dtype=value["array"]).reshape(shape)
     except (TypeError, ValueError, OverflowError):
         raise FileFormatError("the stored formula holds a damaged array.") from None

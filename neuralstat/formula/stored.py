@@ -3,11 +3,14 @@
 import ast
 import dataclasses
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from neuralstat.checks.files import parse_json
+from neuralstat.checks.values import MOST
 from neuralstat.errors import ArgumentError, FileFormatError, NeuralStatError
 from neuralstat.formula import expressions
 from neuralstat.formula.bounds import LEAST, check_expression
@@ -80,18 +83,17 @@ def from_json(text: str) -> Spec:
     FileFormatError
         If the text is not a stored formula, is damaged, or holds an expression that may not be evaluated.
     """
-    try:
-        raw = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise FileFormatError(f"the stored formula is not JSON ({error}).") from None
+    if not isinstance(text, str):
+        raise FileFormatError(f"the stored formula is no text but {type(text).__name__}.")
+    raw = parse_json(text.encode("utf-8", "surrogatepass"), "the stored formula")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FileFormatError(f"the stored formula does not have the format {FORMAT!r}.")
     try:
-        spec = _rebuild({key: decode(value) for key, value in raw.items() if key != "format"})
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        spec = _rebuild({key: decode(value) for key, value in raw.items() if key != "format"}, len(text))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
         if isinstance(error, FileFormatError):
             raise
-        raise FileFormatError(f"the stored formula is damaged ({type(error).__name__}: {error}).") from None
+        raise FileFormatError(f"the stored formula is damaged ({type(error).__name__}: {str(error)[:200]}).") from None
     try:
         _check_expressions(spec, dict(spec.context))
         _check_sizes(spec)
@@ -101,7 +103,8 @@ def from_json(text: str) -> Spec:
     return spec
 
 
-def _rebuild(plain: dict[str, Any]) -> Spec:
+def _rebuild(plain: dict[str, Any], size: int) -> Spec:
+    """The specification; `size` is that of the text: every input and every word has a name in it."""
     levels = _typed(plain["matrix_levels"], dict)
     terms = tuple(
         TermState(
@@ -153,6 +156,10 @@ def _rebuild(plain: dict[str, Any]) -> Spec:
         tensors=tuple(_tensor(t) for t in _typed(plain["tensors"], list)),
         derived=tuple(_derived(d) for d in _typed(plain["derived"], list)),
     )
+    described = [*spec.tensors, *(d.tensor for d in spec.derived if math.prod(d.shape) <= size)]
+    shapes = [c.shape for c in (*spec.columns.values(), *spec.response_kinds.values())]
+    if len(described) < len(spec.tensors) + len(spec.derived) or any(math.prod(s) > size for s in shapes):
+        raise FileFormatError("the stored formula describes arrays that are larger than itself.")
     _check_shapes(spec)
     return spec
 
@@ -340,16 +347,20 @@ def _derived(entry: Any) -> Derived:
     wanted: dict[str, dict[str, type]] = {
         "": {}, "tokens": {"binary": bool, "lowercase": bool}, "sequences": {"length": int, "lowercase": bool},
     }  # fmt: skip
+    damaged = FileFormatError(f"the stored formula's `{name:.60}` is damaged.")
     if function in WINDOWS:
-        if set(made.options) != {"shifts", "by"} or made.shape != (len(made.options["shifts"]), 1):
-            raise FileFormatError(f"the stored formula's `{name:.60}` is damaged.")
-        for shift in made.options["shifts"]:
-            _typed(shift, int)
+        if set(made.options) != {"shifts", "by"} or made.shape != (len(_typed(made.options["shifts"], tuple)), 1):
+            raise damaged
+        if any(abs(_typed(shift, int)) > MOST for shift in made.options["shifts"]):
+            raise damaged
         _optional(made.options["by"], str)
     else:
         kinds = wanted[function]
         if set(made.options) != set(kinds):
-            raise FileFormatError(f"the stored formula's `{name:.60}` is damaged.")
+            raise damaged
         for key, kind in kinds.items():
             _typed(made.options[key], kind)
+        sizes = {"tokens": (len(made.words),), "sequences": (made.options.get("length"),)}
+        if made.shape != sizes.get(function, made.shape) or len(set(made.words)) < len(made.words):
+            raise damaged
     return made

@@ -18,14 +18,14 @@ from typing import Any
 import numba
 import numpy as np
 
-from neuralstat.errors import FileFormatError
+from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.jit.call import PYTHON_FUNCTIONS, UNCOMPILED
 from neuralstat.jit.elementary import FUNCTIONS
 
 #: operation -> (least, most) number of operands, for those written with an operator
 OPERATORS = {"+": (2, None), "*": (2, None), "-": (1, 1), "/": (2, 2), "**": (2, 2)}
 RESULTS = ("value", "slope", "curvature")
-_MAX_NODES, _MAX_DEPTH = 20_000, 80
+_MAX_NODES, _MAX_DEPTH = 500, 80  # of stored programs: each node takes milliseconds to compile
 
 Tree = float | int | str | tuple
 Triple = tuple[float, float, float]
@@ -57,7 +57,18 @@ class Program:
         return "\n".join([*lines, f"    return {', '.join(RESULTS)}", ""])
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-serialisable form."""
+        """JSON-serialisable form.
+
+        Raises
+        ------
+        ArgumentError
+            Where it is larger than a stored program may be.
+        """
+        nodes = sum(map(_count, (*(tree for _, tree in self.steps), *self.results)))
+        if nodes > _MAX_NODES:
+            raise ArgumentError(
+                f"a custom function of {nodes} operations and operands cannot be saved, {_MAX_NODES} at most can."
+            )
         return {
             "arguments": list(self.arguments),
             "steps": [[name, _lists(tree)] for name, tree in self.steps],
@@ -90,6 +101,10 @@ class Program:
             steps.append((reader.define(step[0]), tree))
         results = tuple(reader.read(tree) for tree in stored["results"])
         return cls(tuple(stored["arguments"]), tuple(steps), results)  # type: ignore[arg-type]
+
+
+def _count(tree: Tree) -> int:
+    return 1 + sum(map(_count, tree[1:])) if isinstance(tree, tuple) else 1
 
 
 def _lists(tree: Tree) -> Any:
