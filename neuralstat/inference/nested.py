@@ -139,7 +139,7 @@ def compare_lr_test(
     df_diff = likelihood.df_model(large) - likelihood.df_model(small)
     if df_diff <= 0 and not bootstrap:
         count = f"{-df_diff:.4g} degrees of freedom more than" if df_diff < 0 else "as many degrees of freedom as"
-        raise ArgumentError(f"the other fit has {count} this one, and none fewer: call the larger fit's method with the smaller.")
+        raise ArgumentError(f"the other fit has {count} this one: call the larger fit's method with the smaller.")
     seeds = children(seed_sequence(random_state), 5)
     scale = likelihood.scale(large, large.best)
     deviance = [_own_deviance(fit, scale) for fit in (small, large)]
