@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with warnings.catch_warnings(), noted() as pressed:
         try:
-            arguments = parser().parse_args(argv)
+            arguments = _parsed(argv)
             warnings.simplefilter("default")
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             code = _run(arguments)
@@ -92,10 +92,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return BROKEN_PIPE
         except KeyboardInterrupt:
             return _fail("interrupted", INTERRUPTED)
-        except Exception:
-            if not pressed:  # extension modules make other errors of Ctrl-C while they are imported
-                raise
-            return _fail("interrupted", INTERRUPTED)
+        except Exception as error:
+            if not pressed:  # a fault, of this package or of another: named in a line, too
+                return _fail(f"{type(error).__name__}: {error}")
+            return _fail("interrupted", INTERRUPTED)  # extension modules make other errors of it while they are imported
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    top = parser()
+    arguments = top.parse_args(argv)
+    for name, value in vars(arguments).items():
+        if value == [] and name != "hidden":  # argparse makes nothing of the value "--"
+            top.error(f"argument --{name.replace('_', '-')}: expected a value")
+    return arguments
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -327,8 +336,16 @@ def _demo(commands: Any) -> None:
 
 def _data_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--sep", metavar="CHAR", help="separator of a CSV file (default: comma; tab for .tsv)"
-    )
+        "--sep", type=_separator, metavar="CHAR",
+        help="separator of a CSV file, one character; \\t is a tab, \\s+ any white space (default: comma; tab for .tsv)",
+    )  # fmt: skip
+
+
+def _separator(text: str) -> str:
+    text = {"\\t": "\t"}.get(text, text)
+    if (len(text) != 1 or text in "\n\r\0\"") and text != r"\s+":
+        raise argparse.ArgumentTypeError(f"must be one character, not {text!r}")
+    return text
 
 
 def _words(text: str) -> str | list[str]:
@@ -370,7 +387,7 @@ def exclude(given: list[str] | None) -> Any:
         return given
     try:
         return json.loads(" ".join(given))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArgumentError(
-            f'--exclude: {" ".join(given)!r} is not JSON ({error}); write "[[1,2,2],[2,3,1]]".'
+            f'--exclude: {" ".join(given)!r:.80} is not JSON ({error}); write "[[1,2,2],[2,3,1]]".'
         ) from None

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .. import __version__
 from ..datasets import doppler
-from ..errors import ArgumentError, DataError
+from ..errors import ArgumentError, DataError, NeuralStatError
 from . import INTERRUPTED, exclude
 from .warmup import warmup as compile_ahead
 
@@ -168,18 +168,30 @@ def read_table(source: str, sep: str | None = None) -> pd.DataFrame:
         Where it cannot be read.
     """
     path = Path(source)
+    _check_source(source, path)
     try:
         if path.suffix.lower() in _PARQUET:
             return _parquet("reading", lambda: pd.read_parquet(path))
         if sep is None:
             sep = "\t" if ".tsv" in path.suffixes else ","
-        return pd.read_csv(sys.stdin if source == "-" else path, sep=sep)
+        engine: Any = "c" if len(sep) == 1 and sep.isascii() else "python"  # which takes patterns, and any character
+        return pd.read_csv(sys.stdin if source == "-" else path, sep=sep, engine=engine)
     except OSError as error:
         if error.filename is None:  # pandas and pyarrow do not always say which file
             raise OSError(f"{source}: {error}") from None
         raise
-    except (ValueError, UnicodeError) as error:  # what pandas' and pyarrow's readers raise derives from these
+    except (NeuralStatError, MemoryError):
+        raise
+    except Exception as error:  # pandas' and pyarrow's readers raise many kinds
         raise DataError(f"{source} cannot be read as a table: {error}") from None
+
+
+def _check_source(source: str, path: Path) -> None:
+    """Refuse what has no end, such as /dev/zero; a terminal and pipes have."""
+    if source != "-" and (path.is_char_device() or path.is_block_device()):
+        with path.open("rb") as file:
+            if not file.isatty():
+                raise DataError(f"{source} is a device, no file.")
 
 
 def write_table(table: pd.DataFrame, target: str) -> None:

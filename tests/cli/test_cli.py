@@ -156,7 +156,7 @@ def test_not_converged_is_a_warning(folder, capsys):
         (["fit", "y ~ x", "bad.parquet"], "bad.parquet cannot be read as a table"),
         (["fit", "y ~ q", "data.csv"], "q"),
         (["fit", "y ~ (", "data.csv"], ""),
-        (["fit", "y ~ x", "data.csv", "--threshold", "-1"], "threshold must be >= 0, got -1.0"),
+        (["fit", "y ~ x", "data.csv", "--threshold", "-1"], "threshold must be None or a finite number >= 0; got -1.0"),
         (["fit", "y ~ x", "data.csv", "--family", "poison"], "family must be one of"),
         (["fit", "y ~ x", "data.csv", "--exclude", "[[1,2"], "is not JSON"),
         (["fit", "y ~ x", "data.csv", "--exclude", "no.such"], "there is no weight 'no.such'"),
