@@ -12,6 +12,7 @@ import pandas as pd
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, response, rows
 from neuralstat.formula.bounds import check_columns
+from neuralstat.formula.extremes import check_sizes, check_spread
 from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
@@ -183,6 +184,8 @@ def _build(request: Request, options: Options) -> Design:
     x, y = values.x[:, numeric], values.out.y[:, numeric]
     offset = None if values.offset is None else values.offset[:, numeric]
     weights, frequencies = rows.case_weights({name: values[used] for name, values in inputs.weights.items()})
+    check_spread(x, values.x_names)
+    check_spread(y, values.out.names)
     response.check_needs(y, values.out.names, options.err_needs, request.formula)
     _warn_lost_levels(request, values.out.classes)
 
@@ -297,9 +300,9 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
             offset += rows.offset_values(value(expr, inputs.x), expr, n)
         if inputs.offset is not None:
             offset += rows.broadcast_offset(inputs.offset[inputs.rows], len(out.names))
-        rows.refuse_infinite(offset, ("offset",) * len(offset))
-    rows.refuse_infinite(out.y, out.names)
-    rows.refuse_infinite(x, x_names)
+        check_sizes(offset, ("offset",) * len(offset))
+    check_sizes(out.y, out.names)
+    check_sizes(x, x_names)
     return _Values(x, x_names, out, offset, matrix, {k: v for k, v in transforms.items() if v})
 
 

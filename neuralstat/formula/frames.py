@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import as_array
 from neuralstat.errors import ArgumentError, DataError
+from neuralstat.formula.extremes import floats, unmasked
 from neuralstat.formula.tensors import TensorArray, is_tensor, tensor_column
 
+_PER_ROW = "one number per row of the data"
 _ACCEPTED = "a pandas, polars or arrow table, a dict of arrays, or a record array"
 
 
@@ -41,13 +44,23 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
         frame = data
     elif isinstance(data, Mapping) and not hasattr(data, "data_vars"):
         frame = _from_mapping(data, argument)
+    elif isinstance(data, np.ma.MaskedArray) and data.dtype.names:
+        frame = _from_mapping({name: data[name] for name in data.dtype.names}, argument)
     elif isinstance(data, np.ndarray) and data.dtype.names:
         frame = pd.DataFrame.from_records(data)
-    elif hasattr(data, "data_vars") and hasattr(data, "to_dataframe"):
+    elif _is_dataset(data):
         frame = _from_dataset(data, argument)
     else:
         frame = _from_narwhals(data, argument)
     return _string_columns(frame, argument)
+
+
+def _is_dataset(data: Any) -> bool:
+    """Whether data are a Dataset of xarray."""
+    try:
+        return hasattr(data, "data_vars") and hasattr(data, "to_dataframe")
+    except Exception:  # attributes are anybody's code
+        return False
 
 
 def dense(values: Any) -> Any:
@@ -60,7 +73,7 @@ def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
 
     try:
         table = narwhals.from_native(data)
-    except TypeError:
+    except Exception:  # a TypeError for what it does not know; attributes are anybody's code
         raise ArgumentError(f"{argument} must be {_ACCEPTED}, not {type(data).__name__}.") from None
     if isinstance(table, narwhals.LazyFrame):
         raise ArgumentError(
@@ -73,7 +86,7 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     columns: dict[Any, Any] = {}
     index: pd.Index | None = None
     for name, given in data.items():
-        values = dense(given)
+        values = unmasked(dense(given))
         if isinstance(values, pd.Series):
             if index is not None and not index.equals(values.index):
                 raise DataError(
@@ -194,12 +207,11 @@ def raw(values: pd.Series, name: str) -> pd.Series:
     kind = getattr(dtype, "kind", "O")
     if kind == "b":
         return pd.Series(values.to_numpy(dtype=bool), name=name)
+    if kind == "f" or (kind == "u" and dtype.itemsize == 8):
+        own = dtype if isinstance(dtype, np.dtype) else np.uint64 if kind == "u" else np.float64
+        return pd.Series(floats(values.to_numpy(dtype=own), f"column {name!r}"), name=name)
     if kind in "iu":
-        return pd.Series(
-            values.to_numpy(dtype=np.float64 if dtype.itemsize == 8 and kind == "u" else np.int64), name=name
-        )
-    if kind == "f":
-        return pd.Series(values.to_numpy(dtype=np.float64), name=name)
+        return pd.Series(values.to_numpy(dtype=np.int64), name=name)
     if kind == "c":
         raise DataError(
             f"column {name!r} has dtype {dtype}, which cannot enter a model; take its real part or its absolute value."
@@ -249,6 +261,8 @@ def _plain_objects(values: pd.Series, name: str) -> pd.Series:
     if kind == "integer" and values.abs().max() < 2**63:
         return pd.Series(values.to_numpy(dtype=np.int64), name=name)
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        if kind == "integer":
+            return pd.Series(floats(values.to_numpy(dtype=object), f"column {name!r}"), name=name)
         return pd.Series([float(v) for v in values], dtype=np.float64, name=name)
     kinds = ", ".join(sorted({type(v).__name__ for v in values}))
     raise DataError(
@@ -312,7 +326,7 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     elif isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, frame.index, argument)
     if not isinstance(values, pd.Series):
-        values = np.asarray(values)
+        values = as_array(unmasked(values), argument, _PER_ROW)
         if values.ndim == 1 and values.dtype.kind not in "biuf":
             values = pd.Series(values)
     array = numbers(values, argument) if isinstance(values, pd.Series) else values
@@ -320,7 +334,7 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
         raise DataError(f"{argument} has shape {array.shape}, but the data have {len(frame)} rows.")
     if array.dtype.kind not in "biuf":
         raise DataError(f"{argument} must be numeric, not {array.dtype}.")
-    return array.astype(np.float64)
+    return floats(array, argument)
 
 
 def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
@@ -333,7 +347,7 @@ def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
     """
     if isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, index, argument)
-    array = np.asarray(values)
+    array = as_array(unmasked(values), argument, _PER_ROW)
     if array.ndim == 0 or len(array) != len(index):
         raise DataError(f"{argument} has shape {array.shape}, but the data have {len(index)} rows.")
     return array
@@ -348,7 +362,7 @@ def numbers(values: pd.Series, argument: str) -> np.ndarray:
     if (is_factor(known) or is_time(known)) and len(known):
         raise DataError(f"{argument} must be numeric, not {values.dtype}.")
     array = np.full(len(values), np.nan)
-    array[~gaps] = known.to_numpy(dtype=np.float64) if len(known) else []
+    array[~gaps] = floats(known.to_numpy(), argument) if len(known) else []
     return array
 
 

@@ -24,6 +24,7 @@ from interface_meta import override
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, caller
 from neuralstat.formula import expressions, frames, splines
+from neuralstat.formula.extremes import floats
 from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.operators import parser
 from neuralstat.formula.state import MatrixState, Scope, TermState
@@ -138,7 +139,9 @@ class Materializer(PandasMaterializer):
         matrix = np.empty((len(cols), self.nrows))
         for row, (name, values) in zip(matrix, cols, strict=True):
             try:
-                row[:] = np.asarray(values, dtype=np.float64)
+                row[:] = floats(values, f"term {expressions.display(name)!r}")
+            except NeuralStatError:
+                raise
             except (TypeError, ValueError):
                 raise DataError(
                     f"formula: `{expressions.display(name)}` does not give one number per row "

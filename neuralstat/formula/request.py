@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import as_array
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
 from neuralstat.formula.derived import Derived, derive, warn_gaps
+from neuralstat.formula.extremes import unmasked
 from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
 from neuralstat.formula.state import Scope, StoredText
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor
@@ -195,13 +197,14 @@ def _raw_tensor(frame: pd.DataFrame, name: str) -> Tensor:
 
 def array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
     """Give an array, Series or table as a DataFrame with names."""
-    values = frames.dense(values)
+    values = unmasked(frames.dense(values))
     if isinstance(values, pd.Series):
         frame = values.to_frame(
             letter + ("1" if letter == "x" else "") if values.name is None else str(values.name)
         )
     elif isinstance(values, np.ndarray | list | tuple | pd.api.extensions.ExtensionArray | pd.Index):
-        array = values if isinstance(values, pd.api.extensions.ExtensionArray) else np.asarray(values)
+        own = isinstance(values, pd.api.extensions.ExtensionArray)
+        array: Any = values if own else as_array(values, argument, "an array, Series or table")
         if array.ndim > 2 and letter == "x":
             return frames.as_frame({"x": array}, argument)
         if array.ndim not in (1, 2):

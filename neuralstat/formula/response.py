@@ -8,6 +8,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import frames
+from neuralstat.formula.extremes import floats
 from neuralstat.formula.parse import ResponseTerm, counts
 
 #: What an error function or family may demand of the responses: name -> (test of values, words).
@@ -80,7 +81,7 @@ def outputs(
     if factors:
         return _factor_outputs(columns[0], factor_outputs, class_order, label)
     return Outputs(
-        y=np.ascontiguousarray([column.to_numpy(dtype=np.float64) for column in columns]),
+        y=np.ascontiguousarray([floats(c, f"response {t.label!r}") for t, c in zip(terms, columns, strict=True)]),
         names=tuple(term.label for term in terms),
         kinds=tuple("boolean" if column.dtype == bool else "numeric" for column in columns),
         classes=None,

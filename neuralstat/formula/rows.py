@@ -10,6 +10,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, windows
+from neuralstat.formula.extremes import WEIGHTS as SIZES
 
 if TYPE_CHECKING:
     from neuralstat.formula.state import MatrixState
@@ -159,7 +160,7 @@ def case_weights(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, np
 
 
 def check_weights(weights: np.ndarray, name: str = "weights") -> np.ndarray:
-    """Give the weights of the rows used; `DataError` where one is negative or infinite, or all are zero."""
+    """Give the weights of the rows used; `DataError` where one is negative or infinite, all are zero, or all far from 1."""
     if not np.isfinite(weights).all():
         raise DataError(f"{name} must be finite; {int((~np.isfinite(weights)).sum())} are not.")
     if (weights < 0).any():
@@ -168,6 +169,8 @@ def check_weights(weights: np.ndarray, name: str = "weights") -> np.ndarray:
         )
     if not (weights > 0).any():
         raise DataError(f"{name} are all zero.")
+    if not SIZES[0] <= weights.max() <= SIZES[1]:
+        raise DataError(f"{name} must be numbers of moderate size: the largest is {weights.max():.3g}; divide them by it.")
     return np.ascontiguousarray(weights)
 
 
@@ -187,18 +190,6 @@ def broadcast_offset(argument: np.ndarray, n_outputs: int) -> np.ndarray:
     if argument.ndim == 2 and argument.shape[1] not in (1, n_outputs):
         raise DataError(f"offset has {argument.shape[1]} columns; the model has {n_outputs} output(s).")
     return argument[None, :] if argument.ndim == 1 else argument.T
-
-
-def refuse_infinite(rows: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise `DataError` naming the first row of a (D, n) matrix that is infinite somewhere."""
-    infinite = np.isinf(rows).any(axis=1)
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        count = int(np.isinf(rows[row]).sum())
-        raise DataError(
-            f"term {names[row]!r} is infinite in {count} row(s), as log(0) would be; drop or recode "
-            "these rows."
-        )
 
 
 def uses_lag(matrix: "MatrixState") -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import derived, frames, rows
 from neuralstat.formula.derived import Derived
+from neuralstat.formula.extremes import check_sizes, floats
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import as_series, indicator
@@ -262,7 +263,7 @@ class Spec:
         x = apply_matrix(self.matrix, clean, self.scope())
         if self.tensors:
             x = np.concatenate([tensor_inputs(self.tensors, clean), x])
-        rows.refuse_infinite(x, self.x_names)
+        check_sizes(x, self.x_names)
         if self.scaling is not None:
             x = self.scaling.x_internal(x)
         return x
@@ -278,7 +279,7 @@ class Spec:
             )
         if argument is not None:
             total += rows.broadcast_offset(argument, self.n_outputs)
-        rows.refuse_infinite(total, tuple("offset" for _ in total))
+        check_sizes(total, ("offset",) * len(total))
         return total if self.scaling is None else total / self.scaling.y_sd[:, None]
 
     def _response(self, term: ResponseTerm, clean: pd.DataFrame, evaluate: Any) -> Any:
@@ -293,8 +294,8 @@ class Spec:
             y = indicator(column, self.classes, len(self.y_names) == 1, self.response)
         else:
             _, values = response_rows(self.responses, values, self.derived)
-            y = np.array([np.asarray(v, dtype=np.float64) for v in values])
-            rows.refuse_infinite(y, self.y_names)
+            y = np.array([floats(v, f"response {self.response!r}") for v in values])
+            check_sizes(y, self.y_names)
         if self.scaling is not None:
             y = self.scaling.y_internal(y)
         return y

@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
 from neuralstat.errors import DataError
+from neuralstat.formula.extremes import unmasked
 
 
 class TensorDtype(ExtensionDtype):
@@ -131,7 +132,7 @@ def tensor_column(values: Any, name: str, where: str = "data") -> TensorArray:
     DataError
         Naming the variable, where it holds no numbers or an axis is empty.
     """
-    array = np.asarray(values)
+    array = np.asarray(unmasked(values))
     if array.dtype.kind not in "biuf":
         raise DataError(f"{where}[{name!r}] has shape {array.shape} and holds {array.dtype}; arrays of several "
                         "dimensions must hold numbers.")  # fmt: skip

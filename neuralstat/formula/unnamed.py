@@ -8,6 +8,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError
 from neuralstat.formula import frames
+from neuralstat.formula.extremes import unmasked
 
 
 def is_unnamed(data: Any) -> bool:
@@ -16,8 +17,11 @@ def is_unnamed(data: Any) -> bool:
         return data.dtype.names is None and data.ndim > 0
     if isinstance(data, list | tuple | range | pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         return True
-    table = isinstance(data, Mapping) or any(hasattr(data, name) for name in ("columns", "column_names", "data_vars"))
-    return hasattr(data, "__array__") and not table and np.ndim(data) > 0
+    try:
+        table = isinstance(data, Mapping) or any(hasattr(data, name) for name in ("columns", "column_names", "data_vars"))
+        return hasattr(data, "__array__") and not table and np.ndim(data) > 0
+    except Exception:  # attributes are anybody's code
+        return False
 
 
 def named(data: Any, names: Sequence[str], ordered: bool, shape: tuple[int, ...] = ()) -> pd.DataFrame:
@@ -67,8 +71,11 @@ def named(data: Any, names: Sequence[str], ordered: bool, shape: tuple[int, ...]
 
 
 def _array(data: Any) -> Any:
+    if isinstance(data, pd.MultiIndex):
+        raise DataError("data is an index of several levels; give a table with a column for each.")
     if isinstance(data, pd.Index):
         return data.array
+    data = unmasked(data)
     if isinstance(data, pd.api.extensions.ExtensionArray):
         return data
     try:
