@@ -112,7 +112,10 @@ def _slope(outputs: Outputs, rows: Rows, name: str, values: pd.Series, method: s
         weight = weight * here
     mean = _means(outputs, rows.x, rows.offset) if method[0] == "e" else np.ones(1)
     rise = np.zeros((len(outputs.ks), here.size))
-    weight = weight / mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = weight / mean
+    if not np.isfinite(weight).all():
+        raise ArgumentError(f"method={method!r} needs means that are not 0, and the fit has such.")
     parts = []
     for which, points, constants in _stencils(here, STEP * spread, float(values.min()), float(values.max())):
         part = rows if which.size == here.size else rows.part(which)
@@ -155,7 +158,8 @@ def _change(outputs: Outputs, rows: Rows, name: str, low: Any, high: Any, method
     means = [_means(outputs, *end) for end in ends]
     if not np.all(means[0] * means[1] > 0):
         raise ArgumentError(f"method={method!r} needs means of one sign, and those at {name} = {low} and {high} differ.")
-    above, below = (outputs.sums(*end, rows.share / mu) for end, mu in zip(ends, means, strict=True))
+    with np.errstate(divide="ignore", over="ignore"):
+        above, below = (outputs.sums(*end, rows.share / mu) for end, mu in zip(ends, means, strict=True))
     return outputs.estimates(above - below, np.log(means[0] / means[1]) @ rows.share[:, np.newaxis])
 
 

@@ -103,11 +103,11 @@ def distribution(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tupl
     if name == "negative_binomial":
         size = 1 / p
         return lambda y: special.betainc(size, np.round(y) + 1, size / (size + mu)), np.ones_like(mu[0])
-    if name == "gamma":
+    with np.errstate(divide="ignore"):
         shape = weights / phi
+    if name == "gamma":
         return lambda y: special.gammainc(shape, np.maximum(y, 0) * shape / mu), None
     if name == "inverse_gaussian":
-        shape = weights / phi
         return lambda y: _inverse_gaussian(np.maximum(y, 1e-300), mu, shape), None
     return None
 

@@ -238,6 +238,8 @@ def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:
         phi = likelihood.pearson_chi2(fitted, b) / rest
     else:
         phi = likelihood.dispersion(fitted, b, scale)
+    if phi == 0:  # nothing to divide by
+        return np.nan
     return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0, predictors(fitted, [b])) / phi + 2 * m)
 
 

@@ -197,11 +197,14 @@ def loglike_at(fitted: Fitted, mu: np.ndarray, phi: Any, eta: np.ndarray | None 
         if isinstance(family, Gaussian):
             return _multivariate(y - mu[:, used], w, often, np.asarray(phi))
         phi = np.diag(np.asarray(phi))[:, np.newaxis]
-    if eta is None or isinstance(family, Gaussian):
-        values = family.loglike_obs(y, mu[:, used], w, phi)
-    else:
-        values = working.loglike_obs(family, y, eta[:, used], w, phi)
-    return float(np.sum(values * often))
+    elif family.dispersed and phi == 0:  # a density without width: infinite where all responses are at their means
+        return np.inf if family.deviance(y, mu[:, used], w) == 0 else -np.inf
+    with np.errstate(all="ignore"):
+        if eta is None or isinstance(family, Gaussian):
+            values = family.loglike_obs(y, mu[:, used], w, phi)
+        else:
+            values = working.loglike_obs(family, y, eta[:, used], w, phi)
+        return float(np.sum(values * often))
 
 
 def _multivariate(residuals: np.ndarray, w: np.ndarray, often: np.ndarray, phi: np.ndarray) -> float:
@@ -248,13 +251,21 @@ def llnull(fitted: Fitted) -> float:
 
 
 def rsquared(fitted: Fitted) -> float:
-    """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several."""
+    """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several.
+
+    NaN where a response is constant.
+    """
     y, w = fitted.responses, fitted.case_weights
     total = np.square(y - (y @ w / w.sum())[:, np.newaxis]) @ w
     rest = np.square(response_residuals(fitted, fitted.best)) @ w
     if isinstance(fitted.family, Multinomial) or not several(fitted):
-        return float(1 - rest.sum() / total.sum())
-    return float(np.mean(1 - rest / total))
+        return 1 - _ratio(rest.sum(), total.sum())
+    return float(np.mean([1 - _ratio(*pair) for pair in zip(rest, total, strict=True)]))
+
+
+def _ratio(part: Any, whole: Any) -> float:
+    """A ratio of floats; NaN where there is nothing to divide by."""
+    return float(part) / float(whole) if whole != 0 else np.nan
 
 
 @arguments(kind=TEXT)
@@ -265,21 +276,23 @@ def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
     ----------
     kind : {"cs", "mcf", "deviance"}
         Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance (the mean
-        of the outputs' where several have a dispersion each).
+        of the outputs' where several have a dispersion each). NaN where there is nothing to explain.
     """
     given, kind = kind, kind.lower()
     if kind == "deviance":
         if several(fitted):
             return _deviance_share(fitted)
-        return 1 - deviance(fitted, fitted.best) / null_deviance(fitted)
+        return 1 - _ratio(deviance(fitted, fitted.best), null_deviance(fitted))
     if kind.startswith("mcf"):
-        return 1 - loglike(fitted) / llnull(fitted)
+        return 1 - _ratio(loglike(fitted), llnull(fitted))
     if kind.startswith("cox") or kind in ("cs", "lr"):
-        return float(1 - np.exp((llnull(fitted) - loglike(fitted)) * 2 / sample_size(fitted)))
+        with np.errstate(all="ignore"):
+            return float(1 - np.exp((llnull(fitted) - loglike(fitted)) * 2 / sample_size(fitted)))
     raise ArgumentError(f"kind must be 'cs', 'mcf' or 'deviance', got {shown(given)}.")
 
 
 def _deviance_share(fitted: Fitted) -> float:
     family, y, w = fitted.likely, fitted.responses, fitted.case_weights
     own = working.unit_deviance(family, y, predictors(fitted, [fitted.best])) @ w
-    return float(np.mean(1 - own / (family.unit_deviance(y, null_means(fitted)) @ w)))
+    null = family.unit_deviance(y, null_means(fitted)) @ w
+    return float(np.mean([1 - _ratio(*pair) for pair in zip(own, null, strict=True)]))
