@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NeuralStatError
 from .memory import check_size
 from .values import MOST, is_real, is_whole, shown
 
@@ -292,9 +292,12 @@ class RandomState(Kind):
     def check(self, value: Any, name: str) -> Any:
         """As given; a Generator is not drawn from."""
         several = isinstance(value, list | tuple)
-        numbers = list(value) if several else [value]
-        if all(is_whole(v) and v >= 0 for v in numbers):
-            return [int(v) for v in numbers] if several else int(value)
+        try:
+            numbers = [int(v) if is_whole(v) else -1 for v in (list(value) if several else [value])]
+        except Exception:  # of the value's own methods
+            raise self.refuse(value, name) from None
+        if all(v >= 0 for v in numbers):
+            return numbers if several else numbers[0]
         if value is None or isinstance(value, np.random.SeedSequence | np.random.Generator):
             return value
         raise self.refuse(value, name)
@@ -384,7 +387,12 @@ def arguments(**kinds: Kind) -> Callable[[F], F]:
             given = bound.arguments
             for name, kind in kinds.items():
                 if name in given and given[name] is not signature.parameters[name].default:
-                    given[name] = kind.check(given[name], name)
+                    try:
+                        given[name] = kind.check(given[name], name)
+                    except NeuralStatError:
+                        raise
+                    except Exception:  # of the value's own methods
+                        raise kind.refuse(given[name], name) from None
             return inner(*bound.args, **bound.kwargs)
 
         key = f"{function.__module__.removeprefix('neuralstat.')}.{function.__qualname__}"

@@ -165,3 +165,31 @@ def test_sizes_are_refused_before_they_are_made():
     check_size(10**6, "a thing")
     with pytest.raises(TooLargeError, match=r"^draws=10: 7.45e\+03 GiB would be needed"):
         check_size(10**12, "draws=10")
+
+
+class Spiteful(dict):
+    """A dict that cannot be read."""
+
+    def _fail(self, *_):
+        raise RuntimeError("touched")
+
+    keys = items = __iter__ = __len__ = __getitem__ = _fail
+
+
+class Odd(int):
+    """A whole number that cannot be converted or compared."""
+
+    def _fail(self, *_):
+        raise RuntimeError("touched")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __index__ = _fail
+
+
+def test_what_values_do_themselves_is_no_error_of_ours():
+    @A.arguments(options=A.Map(A.FLAG), n=A.Whole(1), state=A.RANDOM_STATE)
+    def taken(options=None, n=1, state=None):
+        return options
+
+    for name, value in (("options", Spiteful(a=1)), ("n", Odd(3)), ("state", Odd(3)), ("state", [Odd(3)])):
+        with pytest.raises(ArgumentError, match=f"^{name} must be"):
+            taken(**{name: value})
