@@ -313,7 +313,7 @@ def neuralnet(
     checkpoint : path, optional
         File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is
-        used. Where it cannot be written (a full disk), the fit goes on, with a warning at its end.
+        used. Where it cannot be written (a full disk), the fit goes on, with a warning.
     freeze : str or sequence of str, optional
         Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the
         names.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from ..augment import change_rows
 from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
 from ..engine.data import make_data
-from ..errors import NeuralStatWarning, caller
 from ..functions.losses import MULTINOMIAL, SSE
 from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
@@ -243,8 +241,8 @@ def train_epochs(
 
     Warns
     -----
-    NeuralStatWarning
-        Where the last checkpoint could not be written.
+    FitWarning
+        Where a checkpoint could not be written.
     """
     began = time.perf_counter()
     net = network.net(penalty)
@@ -259,7 +257,7 @@ def train_epochs(
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
     stop, lock = threading.Event() if stop is None else stop, threading.Lock()
-    finished, unsaved = np.zeros(state.steps.size, bool), list[str]()
+    finished = np.zeros(state.steps.size, bool)
     by_epoch = bool(training.callbacks) or saver is not None or training.augment is not None
 
     def step(b: int, budget: int, finish: bool = False, rows: Rows = rows) -> None:
@@ -281,12 +279,7 @@ def train_epochs(
         with lock:
             _call_back(training.callbacks, state, columns, b)
         if saver is not None:
-            try:
-                saver.save(b)
-            except OSError as error:  # a full disk costs the checkpoint, not the fit
-                unsaved.append(error.strerror or str(error))
-            else:
-                unsaved.clear()  # the file holds all repetitions
+            saver.save(b)
 
     def run(b: int) -> None:
         budget = chunk or 1
@@ -324,9 +317,6 @@ def train_epochs(
     state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED
     for b in np.flatnonzero(~finished):
         finish(int(b))
-    if unsaved:
-        text = f"checkpoint: {str(training.checkpoint)!r} could not be written ({unsaved[-1]}). The fit went on; the file, "
-        warnings.warn(f"{text}where there is one, holds an earlier state.", NeuralStatWarning, stacklevel=caller())
     return Fit(
         state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
         state.status, _traces(state, rows.inputs.shape[0], each), time.perf_counter() - began,
