@@ -493,6 +493,8 @@ class NeuralNetResults:
         Parameters
         ----------
         method : str
+            - "auto": what suits the procedure: derivatives where they are the whole, else "gdf" with all restarts done
+              again, as long as the work is bounded; `notes` say which, and why.
             - "jacobian": Gauss-Newton trace tr(A (A + D)^-1), with A = J'VJ and D the curvature of the
               penalty; the rank of the Jacobian where nothing is penalised.
             - "divergence": exact local divergence tr(J H^-1 J'V) with the exact Hessian.

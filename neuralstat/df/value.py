@@ -6,6 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import is_real, shown
+from ..checks.arguments import NONE, TEXT, Anything, Map, Numbers, Several, Whole, arguments
+from ..errors import ArgumentError
+
+_NUMBERS = Numbers(None, finite=False)
+
+
+def _number(value: Any, name: str) -> float:
+    """A number, NaN where it is not known."""
+    if not is_real(value) or (isinstance(value, int) and abs(value) > 2**1000):
+        raise ArgumentError(f"{name} must be a number, got {shown(value)}.")
+    return float(value)
+
 
 class DegreesOfFreedom(float):
     """Degrees of freedom of a fit.
@@ -41,6 +54,11 @@ class DegreesOfFreedom(float):
     notes: tuple[str, ...]
     details: dict[str, Any]
 
+    @arguments(
+        value=Anything("a number", 1.0), method=TEXT, se=Anything("None or a number", None), sigma_source=NONE | TEXT,
+        per_observation=Anything("None or numbers", None), sigma=Anything("None or numbers", None), draws=NONE | Whole(),
+        notes=Several(TEXT, 0), details=NONE | Map(Anything("anything", 1)),
+    )  # fmt: skip
     def __new__(
         cls,
         value: float,
@@ -55,6 +73,10 @@ class DegreesOfFreedom(float):
         details: dict[str, Any] | None = None,
     ) -> DegreesOfFreedom:
         """See the class."""
+        value, se = _number(value, "value"), None if se is None else _number(se, "se")
+        for name, given in (("per_observation", per_observation), ("sigma", sigma)):
+            if given is not None:
+                _NUMBERS.check(given, name)
         self = super().__new__(cls, value)
         self.method = method
         self.se = se

@@ -1,0 +1,106 @@
+"""Degrees of freedom by situation: what estimates those of the procedure that made a fit, restarts and early stops included.
+
+Derivatives at the fit say how one optimum follows the response. They are the whole where the optimum is the only one, or a
+penalty holds the fit there. Unpenalised networks are chosen among the optima of several restarts, a search that costs
+degrees of freedom which no derivative sees (8 units where 3 are true, best of 5: 33 by derivatives, 47 in truth); fits that
+were stopped early have fewer than derivatives say. Both are measured by doing it again on perturbed responses (Ye 1998), as
+long as the refits' work is bounded; beyond that the value is of derivatives, and its notes say what is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, Anything, Whole, arguments
+from ..errors import DfError
+from ..fitted import Fitted, kept
+from . import local
+from .limits import limits
+from .montecarlo import gdf
+from .registry import DF, estimator
+from .value import DegreesOfFreedom
+
+WORK = 1e11  # multiply-adds of all refits: some eight seconds of a core
+FEWEST, MOST = 25, 100  # draws
+OWN_STREAM = 2**31 + 8  # of a fit's seeds: far from those of its repetitions
+
+
+@estimator("auto")
+@arguments(
+    rep=REP_OR_MEAN, sigma=Anything("a number > 0, or one per output", None, 1.0), draws=NONE | Whole(3, 100_000),
+    random_state=RANDOM_STATE, n_jobs=N_JOBS,
+)  # fmt: skip
+def auto(
+    fitted: Fitted, rep: Any = "best", *, sigma: Any = None, draws: int | None = None, random_state: Any = None,
+    n_jobs: int | None = None,
+) -> DegreesOfFreedom:  # fmt: skip
+    """Degrees of freedom by the method that suits the procedure; `notes` say which, and why.
+
+    Parameters
+    ----------
+    sigma : float, optional
+        Noise of the response, where the method perturbs it.
+    draws : int, optional
+        Perturbed responses, where the method refits; by default 25 to 100, as the refits' cost allows.
+    random_state : int, SeedSequence, Generator, optional
+        Of the perturbations; by default a stream of the fit's own, so that the value is one of the fit's.
+    """
+    if sigma is None and draws is None and random_state is None:
+        return _default(fitted, rep)
+    return _found(fitted, rep, sigma, draws, random_state, n_jobs)
+
+
+@kept
+def _default(fitted: Fitted, rep: Any) -> DegreesOfFreedom:
+    return _found(fitted, rep, None, None, None, None)
+
+
+def _found(
+    fitted: Fitted, rep: Any, sigma: Any, draws: int | None, random_state: Any, n_jobs: int | None
+) -> DegreesOfFreedom:
+    method, why = chosen(fitted, rep)
+    if method == "gdf" and draws is None and _allowed(fitted) < FEWEST:
+        method, why = "jacobian", f"{why}, but refits would take long: df('gdf') does them; search and stop are not counted"
+    if method == "gdf":
+        seeds = fitted.procedure.seeds
+        if random_state is None:
+            random_state = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
+        draws = int(min(_allowed(fitted), MOST)) if draws is None else draws
+        found = gdf(fitted, rep, sigma=sigma, draws=draws, random_state=random_state, restarts="fresh", n_jobs=n_jobs)
+    else:
+        found = DF[method](fitted, rep)
+    return DegreesOfFreedom(
+        float(found), found.method, se=found.se, per_observation=found.per_observation, sigma=found.sigma,
+        sigma_source=found.sigma_source, draws=found.draws, notes=(f"{method}: {why}", *found.notes),
+        details={**found.details, "auto": why},
+    )  # fmt: skip
+
+
+def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
+    """The method that suits how a fit was made, and why, in words."""
+    settings = fitted.settings
+    if settings.minibatch:
+        return "gdf", "trained by epochs, which end before an optimum"
+    if len(fitted.network.layers) == 1 and fitted.penalty_coefficients is None:
+        return "jacobian", "no hidden units, and so one optimum"
+    if limits(fitted, rep) is not None:
+        return "gdf", "stopped before its optimum"
+    if fitted.penalty_coefficients is None:
+        several = settings.repetitions > 1
+        return "gdf", "restarts without a penalty" if several else "no penalty holds the optimum in its place"
+    try:
+        for b in fitted.numbers(rep):
+            local.divergence(fitted, b)
+    except DfError:
+        return "gdf", "the penalty is too weak for the Hessian to be positive definite"
+    return "divergence", "at an optimum that the penalty holds in its place"
+
+
+def _allowed(fitted: Fitted) -> float:
+    """How many draws, each of all restarts, the work allows."""
+    steps, p = float(np.mean(fitted.fit.steps)), fitted.network.n_params
+    second_order = fitted.fit.algorithm in ("lm", "bfgs", "auto")
+    each = 6 * steps * fitted.n_rows * p * (max(p / 10, 1) if second_order else 1)
+    return WORK / max(each * fitted.settings.repetitions, 1.0)

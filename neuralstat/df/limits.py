@@ -1,0 +1,42 @@
+"""Where degrees of freedom from derivatives describe a fit badly."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from ..errors import DfError, DfWarning, caller
+from ..fitted import Fitted
+from . import local
+from .registry import DF, LOCAL
+
+FAR = 1.0  # remaining rise of twice the log-likelihood beyond which a fit counts as stopped early
+
+
+def limits(fitted: Fitted, rep: Any = "best") -> str | None:
+    """Why local degrees of freedom describe this fit badly, in a sentence; None where they do not."""
+    try:
+        left = max(local.remaining(fitted, b) for b in fitted.numbers(rep))
+    except DfError:
+        return None
+    if left <= FAR or _used_up(fitted, rep):
+        return None
+    return (
+        f"The fit was stopped before its optimum (twice its log-likelihood could still rise by about {left:.3g} "
+        "along the tangent): degrees of freedom from derivatives presume an optimum and overstate those of an early "
+        "stop. "
+        "df('gdf') or df('covariance') refit the procedure with its stopping rule."
+    )
+
+
+def _used_up(fitted: Fitted, rep: Any) -> bool:
+    """Whether the noise has no degrees of freedom left, so that nothing can be beside it."""
+    return fitted.dispersed and fitted.n_values - float(DF["jacobian"](fitted, rep)) <= 1e-8 * fitted.n_values
+
+
+def warn_limits(fitted: Fitted, method: str, rep: Any) -> None:
+    """Warn where a local method meets a fit that is not at an optimum."""
+    if method in LOCAL and method != "weights":
+        text = limits(fitted, rep)
+        if text is not None:
+            warnings.warn(f"df({method!r}): {text}", DfWarning, stacklevel=caller())

@@ -1,0 +1,86 @@
+"""Degrees of freedom by situation: which method, what it says, and the truth where restarts are a search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import raw
+
+import neuralstat as ns
+from neuralstat.df import automatic
+from neuralstat.df.automatic import chosen
+
+DATA = ns.datasets.sine(n=60, noise=0.2, random_state=1)
+QUIET = pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning", "ignore::neuralstat.errors.DfWarning")
+
+
+@QUIET
+@pytest.mark.parametrize(("options", "method", "why"), [
+    ({"hidden": 0}, "jacobian", "one optimum"),
+    ({"hidden": 3, "algorithm": "lm", "penalty": ns.decay(0.1), "threshold": 1e-6}, "divergence", "that the penalty holds"),
+    ({"hidden": 2, "algorithm": "lm", "rep": 3, "threshold": 1e-5}, "gdf", "restarts without a penalty"),
+    ({"hidden": 2, "algorithm": "lm", "rep": 1, "threshold": 1e-5}, "gdf", "no penalty holds"),
+    ({"hidden": 3, "stepmax": 15}, "gdf", "stopped before its optimum"),
+    ({"hidden": 3, "algorithm": "adam", "epochs": 3}, "gdf", "by epochs"),
+])  # fmt: skip
+def test_which_method(options, method, why):
+    fit = raw.neuralnet("y ~ x", DATA, random_state=2, **options)
+    found, reason = chosen(fit.fitted)
+    assert found == method and why in reason
+    d = fit.df("auto")
+    assert d.method == method and d.notes[0] == f"{method}: {reason}" and d.details["auto"] == reason
+    if method != "gdf":
+        assert float(d) == float(fit.df(method)) and d.se is None
+    else:
+        assert d.se > 0 and 25 <= d.draws <= 100
+
+
+@QUIET
+def test_it_is_one_of_the_fit():
+    fit = raw.neuralnet("y ~ x", DATA, hidden=2, rep=2, algorithm="lm", random_state=2)
+    again = raw.neuralnet("y ~ x", DATA, hidden=2, rep=2, algorithm="lm", random_state=2)
+    assert float(fit.df("auto")) == float(again.df("auto", n_jobs=1))
+    other = fit.df("auto", draws=30, random_state=5)
+    assert other.draws == 30 and float(other) == float(fit.df("gdf", draws=30, random_state=5, restarts="fresh"))
+    assert fit.info_criteria("aic", df="auto") == fit.info_criteria("aic", df=float(fit.df("auto")))
+    assert "auto" not in str(fit.criteria(df="auto")["method"].iloc[0])  # the method that was taken
+
+
+@QUIET
+def test_work_is_bounded(monkeypatch):
+    fit = raw.neuralnet("y ~ x", DATA, hidden=2, rep=2, algorithm="lm", random_state=2)
+    monkeypatch.setattr(automatic, "WORK", 1.0)
+    d = fit.df("auto")
+    assert d.method == "jacobian" and "search and stop are not counted" in d.notes[0]
+    assert fit.df("auto", draws=25).method == "gdf"
+
+
+@QUIET
+def test_choice_by_it():
+    found = ns.select("y ~ x", DATA, hidden=[0, 2], df="auto", algorithm="lm", rep=2, random_state=1)
+    assert found.best.settings.hidden == (2,) and found.path["criterion"].notna().all()
+
+
+@pytest.mark.slow
+@QUIET
+@pytest.mark.parametrize(("seed", "options"), [
+    (1, {"hidden": 6, "rep": 5, "algorithm": "lm", "stepmax": 300}), (2, {"hidden": 3, "rep": 3, "stepmax": 80}),
+    (3, {"hidden": 5, "rep": 3, "algorithm": "lm", "penalty": ns.decay(0.5)}),
+    (4, {"hidden": 4, "algorithm": "adam", "epochs": 60, "rep": 1}),
+])  # fmt: skip
+def test_the_truth_by_simulation(seed, options):
+    """Two covariates, n = 100: the mean over 40 data sets against the covariance of fits and responses."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(100, 2))
+    mu, sigma = np.tanh(1.5 * x[:, 0] + x[:, 1]) - np.tanh(x[:, 0] - 1.5 * x[:, 1] + 0.5), 0.4
+    truth, ours, best = [], [], []
+    for t in range(40):
+        e = sigma * rng.standard_normal(100)
+        fit = raw.neuralnet("y ~ a + b", pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": mu + e}), random_state=t, **options)
+        truth.append(np.sum((fit.predict(rep="best").to_numpy().ravel() - mu) * e) / sigma**2)
+        d = fit.df("auto", sigma=sigma, draws=30, random_state=t)
+        ours.append(float(d))
+        best.append(float(fit.df("jacobian")))
+    error = np.std(truth, ddof=1) / np.sqrt(40)
+    assert abs(np.mean(ours) - np.mean(truth)) < 3 * error + 0.1 * np.mean(truth)
