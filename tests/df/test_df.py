@@ -453,7 +453,7 @@ def test_arguments_are_checked():
         ols().info_criteria("aic", convention="SAS")
     with pytest.raises(ArgumentError, match="'aic' and 'bic' only"):
         ols().info_criteria("gcv", convention="neuralnet")
-    assert set(DF) == {"jacobian", "divergence", "nic", "weights", "gdf", "covariance", "sure"}
+    assert set(DF) == {"auto", "jacobian", "divergence", "nic", "weights", "gdf", "covariance", "sure"}
 
 
 def test_value_is_a_float_with_a_history():
