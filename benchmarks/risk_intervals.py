@@ -3,8 +3,8 @@
     python benchmarks/risk_intervals.py [--replicates 200] [--repeats 5]
 
 Each row of results/risk_intervals.csv: how often the interval of `risk(fit, method).conf_int(0.1)` holds the mean loss of the
-same fit on 20,000 new rows, with its Monte-Carlo standard error; the shares of misses below and above; median width relative to
-the error. Designs: least squares, logistic regression with 20 covariates, and penalised networks.
+same fit on 20,000 new rows, with its Monte-Carlo standard error; the shares of misses below and above; median width relative
+to the error. Designs: least squares, logistic regression with 20 covariates, and penalised networks.
 """
 
 from __future__ import annotations
