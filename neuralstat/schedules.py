@@ -17,6 +17,7 @@ from .errors import ArgumentError
 
 PER = Choice("step", "epoch")
 MOST_STEPS = Number(above=0.0, most=1e15)  # what is compared with numbers of steps
+_STEPS = Whole(0, 2**53)
 _DIVIDE = Number(1.0, 1e100)
 
 
@@ -28,6 +29,7 @@ class Schedule:
         """Rates at steps (or epochs) `t`, where training has `total` of them."""
         raise NotImplementedError
 
+    @arguments(first=_STEPS, count=Whole(0, 10_000_000), per_epoch=_STEPS, total=_STEPS)
     def rates(self, first: int, count: int, per_epoch: int, total: int) -> np.ndarray:
         """Learning rates of steps ``first ... first + count - 1``.
 
@@ -45,7 +47,9 @@ class Schedule:
         t = first + np.arange(count)
         by_epoch = getattr(self, "per", "step") == "epoch"
         with np.errstate(over="ignore", under="ignore"):
-            return self.at((t // per_epoch).astype(float), total / per_epoch) if by_epoch else self.at(t.astype(float), float(total))
+            if by_epoch:
+                return self.at((t // max(per_epoch, 1)).astype(float), total / max(per_epoch, 1))
+            return self.at(t.astype(float), float(total))
 
     def to_plain(self) -> dict[str, Any]:
         """The schedule as plain data; see `from_plain`."""

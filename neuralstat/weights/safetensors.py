@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import PATH
+from ..checks import as_array, check_size
+from ..checks.arguments import PATH, Anything, Map, arguments
 from ..checks.files import open_regular, parse_json, replacing
 from ..errors import ArgumentError, FileFormatError
 
@@ -88,6 +89,7 @@ def _span(name: str, entry: Any) -> tuple[str, int, int, str, tuple[int, ...]]:
     return name, first, last, dtype, shape
 
 
+@arguments(path=PATH, arrays=Map(Anything("an array", np.ones(1))))
 def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
     """Write named arrays, as `NeuralNetResults.get_weights` gives them, to a safetensors file.
 
@@ -113,18 +115,19 @@ def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -
     header: dict[str, Any] = {}
     parts, end = [], 0
     for name, given in arrays.items():
-        array = np.asarray(given)
+        array = as_array(given, f"arrays[{name!r}]", "an array")
         little = array.dtype.newbyteorder("<")
-        if not isinstance(name, str) or name == "__metadata__":
+        if name == "__metadata__":
             raise ArgumentError(f"arrays: a name must be a string (not '__metadata__'), got {name!r}.")
         if little not in codes:
-            raise ArgumentError(f"arrays: {name!r} holds {array.dtype}, which a safetensors file cannot.")
+            raise ArgumentError(f"arrays: {name!r} holds {array.dtype!s:.80}, which a safetensors file cannot.")
+        check_size(array.size, f"arrays: {name!r} as bytes", little.itemsize)
         raw = np.ascontiguousarray(array, little).tobytes()
         header[name] = {"dtype": codes[little], "shape": list(array.shape), "data_offsets": [end, end + len(raw)]}
         parts.append(raw)
         end += len(raw)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with replacing(PATH.check(path, "path")) as file:
+    with replacing(Path(path)) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.writelines(parts)

@@ -138,7 +138,8 @@ OF = {
     "source"): ("[data()]",),
 }  # fmt: skip
 # Requests for that much work, by text of the value: what is meant by it cannot be told from a mistake.
-WORK = {("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"), ("epochs", "2**31 - 1"), ("epochs", "10**7 + 1"), ("steps",
+WORK = {("n", "10**7 + 1"), ("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"), ("epochs", "2**31 - 1"), ("epochs",
+    "10**7 + 1"), ("steps",
     "10**7 + 1")}
 # Functions with **options: what the options are, and what has to be given with them.
 PLAIN: tuple[tuple[str, dict[str, str]], ...] = (("api.neuralnet", {}),)
@@ -362,15 +363,18 @@ def pick(draw: np.random.Generator, texts: Any) -> Any:
 def hostile_text(draw: np.random.Generator, right: tuple[str, ...]) -> str:
     """A value that is not meant: of the pool, or a right one in a wrong place or wrapping."""
     chance = draw.random()
-    if chance < 0.75 or not right:
+    if chance < 0.6 or not right:
         return pick(draw, pick(draw, hostile.POOL))
-    if chance < 0.92:
-        text = pick(draw, right)
-        return pick(draw, hostile.WRAPPED).replace("{}", text) if "lambda" not in text else f"[{text}]"
-    return pick(draw, pick(draw, list(RIGHT.values())) or ("None",))
+    if chance < 0.7:
+        return pick(draw, pick(draw, list(RIGHT.values())) or ("None",))
+    text = pick(draw, right)
+    if chance < 0.85:  # right by itself, and rarely given
+        return text
+    return pick(draw, hostile.WRAPPED).replace("{}", text) if "lambda" not in text else f"[{text}]"
 
 
-BY_EPOCHS = {"algorithm": "'adam'", "epochs": "1", "batch_size": "6"}  # else these are not given
+# Given in a quarter of the calls that can be by epochs; else what belongs to epochs is not given.
+BY_EPOCHS = {"algorithm": "'adam'", "epochs": "1", "batch_size": "6"}
 OF_EPOCHS = ("epochs", "batch_size", "validation", "early_stopping", "augment", "callbacks", "class_weight", "freeze",
     "checkpoint")
 

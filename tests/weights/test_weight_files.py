@@ -180,7 +180,7 @@ def test_safetensors_round_trip(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
     with pytest.raises(ArgumentError, match="'c' holds complex128"):
         ns.write_safetensors(path, {"c": np.zeros(2, complex)})
-    with pytest.raises(ArgumentError, match="must be a string"):
+    with pytest.raises(ArgumentError, match="must be a mapping from names"):
         ns.write_safetensors(path, {1: np.zeros(2)})
 
 
