@@ -1,0 +1,131 @@
+"""Files with random damage: the same result, or an error of the package that names the file, in bounded time and memory."""
+
+import warnings
+
+import mutations
+import numpy as np
+import pandas as pd
+import pytest
+import stored
+from fits import quiet
+
+import neuralstat as ns
+from neuralstat.errors import FileFormatError, NeuralStatError
+
+SEED = 14
+SHORT, LONG = 60, 4000  # files of every kind
+
+
+def frame(n=24):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({name: rng.uniform(0.5, 1.5, n) for name in ("x", "z", "e")})
+    data["g"] = pd.Categorical(rng.choice(["a", "b", "c"], n))
+    data["t"] = pd.date_range("2024-01-01", periods=n)
+    data["text"] = rng.choice(["some words", "other words here", "none"], n)
+    data["y"] = data["x"] + rng.normal(size=n) / 10
+    return data
+
+
+def fits():
+    """Fits that between them hold all that a file may."""
+    data, few = frame(), {"hidden": 1, "stepmax": 20, "threshold": 1e3, "random_state": 1}
+    dated = data.set_index(pd.date_range("2024-01-01", periods=len(data), tz="Europe/Rome"))
+    multi = data.set_index(pd.MultiIndex.from_product([["u", "v"], range(12)], names=["a", "b"]))
+    ranges = data.set_index(pd.IntervalIndex.from_breaks(range(len(data) + 1)))
+    soft = ns.Activation(lambda z: z / (1 + abs(z)))
+    yield quiet("y ~ poly(x, 2) + g + offset(e)", dated, rep=2, standardize=True, **few)
+    yield quiet("log(y) ~ bs(x, df=4) + {x / z} + t.dt.month", multi, penalty=ns.decay(0.1), act_fct=soft, **few)
+    yield quiet("y ~ lags(y, 3)", ranges, **few)
+    yield quiet("g ~ sequences(text, 4, 6) + e", data, family="multinomial", **few)
+    yield quiet("y ~ x + z", data, layers=[ns.layers.Dense(2, "tanh")], **{k: v for k, v in few.items() if k != "hidden"})
+    yield quiet("y ~ tokens(text) + C(g):x", data, family="gaussian", weights="e", **few)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    found = []
+    for k, fit in enumerate(fits()):
+        fit.save(folder / f"{k}.nst")
+        path = folder / f"{k}.nst"
+        found.append((path, use(ns.load(path)), stored.document_of(stored.parts_of(path))["model"]["settings"]))
+    return found
+
+
+def use(fit):
+    """What a fit says, its kernels compiled by the way."""
+    fit.summary(), str(fit), fit.reps, fit.result_matrix, fit.predict()
+    return np.asarray(fit.predict(frame())).tolist()
+
+
+def read_fit(files, folder):
+    """A task: damage a saved fit, load it, use it."""
+
+    def task(number):
+        rng = np.random.default_rng((SEED, number))
+        original, expected, settings = files[number % len(files)]
+        path = folder / f"{number}.nst"
+        kind = mutations.damage_fit(original, path, rng)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    fit = ns.load(path)
+                except FileFormatError as error:
+                    return "" if str(path) in str(error) else f"{kind}: {error}"
+                fit.design.encode(frame(), offset=None if fit.design.spec.offset_kind == "none" else np.zeros(24))
+                fit.save(path)
+                if stored.document_of(stored.parts_of(path))["model"]["settings"] != settings:
+                    return ""  # another network may need kernels that are not compiled yet
+                said = use(fit)
+            return "" if kind in ("json", "values") or said == expected else f"{kind}: another result"
+        except NeuralStatError as error:
+            return "" if "fit" in locals() else f"refused by something else on load: {error}"
+        finally:
+            path.unlink(missing_ok=True)
+
+    return task
+
+
+def go_on(original, folder, options):
+    """A task: damage a checkpoint, go on from it."""
+    data = frame()
+
+    def task(number):
+        rng = np.random.default_rng((SEED, number, 1))
+        path = folder / f"{number}.npz"
+        mutations.damage_checkpoint(original, path, rng)
+        try:
+            quiet("y ~ x", data, checkpoint=path, **options)
+        except FileFormatError as error:
+            return "" if str(path) in str(error) else str(error)
+        except NeuralStatError:
+            pass
+        finally:
+            path.unlink(missing_ok=True)
+        return ""
+
+    return task
+
+
+@pytest.fixture(scope="module")
+def options():
+    return {"hidden": 2, "rep": 2, "algorithm": "adam", "epochs": 4, "batch_size": 8, "random_state": 1, "n_jobs": 1,
+            "early_stopping": ns.EarlyStopping(patience=3), "validation": 0.25}  # fmt: skip
+
+
+def shown(faults):
+    return "\n".join(f"{number}: {said}" for number, said in list(faults.items())[:10])
+
+
+@pytest.mark.parametrize("count", [SHORT, pytest.param(LONG, marks=pytest.mark.slow)])
+def test_saved_fits(files, tmp_path, count):
+    faults = mutations.run(read_fit(files, tmp_path), count)
+    assert not faults, shown(faults)
+
+
+@pytest.mark.parametrize("count", [SHORT, pytest.param(LONG, marks=pytest.mark.slow)])
+def test_checkpoints(tmp_path, options, count):
+    quiet("y ~ x", frame(), checkpoint=tmp_path / "fit.npz", **{**options, "epochs": 2})
+    faults = mutations.run(go_on(tmp_path / "fit.npz", tmp_path, options), count)
+    assert not faults, shown(faults)
