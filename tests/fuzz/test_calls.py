@@ -22,7 +22,11 @@ from neuralstat.checks.arguments import DECLARED
 SHORT, LONG = 1500, 100_000
 
 # Public functions that check what they are given without a table of kinds, each with its reason.
-UNDECLARED: dict[str, str] = {}
+UNDECLARED = {
+    "ns.NeuralNet": "responses and covariates are data; settings are declared by the class of settings",
+    "ns.families.resolve_family": "takes anything, and says what is a family",
+    "ns.families.resolve_link": "takes anything, and says what is a link",
+}
 
 
 def fuzz(folder, *options):
@@ -71,16 +75,19 @@ def public():
             yield from ((f"ns.{name}.{inner}", getattr(thing, inner)) for inner in campaigns.names_of(thing))
 
 
+def made_by(thing):
+    """A function, or what makes an object of a class, unwrapped."""
+    makers = [getattr(thing, name) for name in ("__init__", "__new__")] if isinstance(thing, type) else []
+    return {id(one) for each in (thing, *makers) if each is not None for one in (each, inspect.unwrap(each))}
+
+
 def test_what_is_public_declares_its_arguments():
     campaigns.import_all()
-    declared = {id(inspect.unwrap(d.function)) for d in DECLARED.values()} | {id(d.function) for d in DECLARED.values()}
-    lost = []
-    for name, thing in public():
-        if not callable(thing) or name in UNDECLARED or name in campaigns.EXEMPT:
-            continue
-        if inspect.signature(thing).parameters and not {id(thing), id(inspect.unwrap(thing))} & declared:
-            lost.append(name)
-    assert not lost, lost
+    declared = {key for d in DECLARED.values() for key in (id(d.function), id(inspect.unwrap(d.function)))}
+    without = [name for name, thing in public() if callable(thing) and inspect.signature(thing).parameters
+               and not made_by(thing) & declared]  # fmt: skip
+    assert [name for name in without if name not in (*UNDECLARED, *campaigns.EXEMPT)] == []
+    assert set(without) >= set(UNDECLARED)
 
 
 def test_calls_are_repeated_by_their_number():
