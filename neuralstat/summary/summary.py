@@ -328,7 +328,8 @@ def _notes(fitted: Fitted) -> list[str]:
     diagnosis = in_a_line(fitted, said)
     notes += [] if diagnosis is None else [diagnosis]
     notes += _df_notes(fitted)
-    if fitted.settings.random_state is None and fitted.settings.startweights is None:
+    drawn = fitted.settings.random_state is None and fitted.settings.startweights is None and not fitted.settings.exact
+    if drawn:
         notes.append(f"To repeat this fit: random_state={fitted.seeds.entropy}.")
     return notes
 
