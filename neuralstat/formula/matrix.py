@@ -22,7 +22,7 @@ from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
 
-from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, caller
+from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, TooLargeError, caller
 from neuralstat.formula import expressions, frames, splines
 from neuralstat.formula.extremes import floats
 from neuralstat.formula.harmless import check_harmless
@@ -163,6 +163,8 @@ def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
         formula = Formula(text, _parser=parser(), _nested_parser=parser(), _context=known)
     except NeuralStatError:
         raise
+    except RecursionError:
+        raise TooLargeError(f"formula: `{text:.60}...` is nested, or continued, too deep.") from None
     except Exception as error:  # formulaic lets several kinds of exception through for malformed text
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArgumentError(f"formula: the right-hand side {text!r:.300} cannot be read ({reason}).") from error
