@@ -27,8 +27,8 @@ def kept_rows(values: Any, name: str, kept: np.ndarray, frame: Any = None) -> np
         if frame is None or values not in frame.columns:
             known = "" if frame is None else f" (it reads {', '.join(map(repr, frame.columns)) or 'none'})"
             raise ArgumentError(
-                f"{name}: {values!r} is no column that the model reads{known}, and others are not kept: give its "
-                f"{kept.size} values, as in {name}=data[{values!r}]."
+                f"{name}: {shown(values)} is no column that the model reads{known}, and others are not kept: give its "
+                f"{kept.size} values, as in {name}=data[{shown(values)}]."
             )
         return np.asarray(frame[values])
     try:

@@ -73,14 +73,16 @@ def as_array(value: Any, name: str, words: str) -> np.ndarray:
 
 def check_int(value: Any, name: str, least: int) -> int:
     """A whole number at or above `least`, else an ArgumentError that names the argument."""
-    whole = is_whole(value)
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        whole, value = True, int(value)
-    if not whole or value < least:
+    try:
+        whole = is_whole(value) or (isinstance(value, float | np.floating) and float(value).is_integer())
+        number = int(value) if whole else None
+    except Exception:  # of the value's own methods
+        number = None
+    if number is None or number < least:
         raise ArgumentError(f"{name} must be a whole number >= {least}, got {shown(value)}.")
-    if value > MOST:
+    if number > MOST:
         raise ArgumentError(f"{name} must be at most {MOST}, got {shown(value)}.")
-    return int(value)
+    return number
 
 
 def check_number(value: Any, name: str, *, positive: bool = False) -> float:
@@ -89,7 +91,7 @@ def check_number(value: Any, name: str, *, positive: bool = False) -> float:
         raise ArgumentError(f"{name} must be a number, got {shown(value)}.")
     try:
         number = float(value)
-    except OverflowError:
+    except Exception:  # too large, or of the value's own methods
         number = math.inf
     if not math.isfinite(number) or number < 0 or (positive and number == 0):
         raise ArgumentError(f"{name} must be a finite number {'> 0' if positive else '>= 0'}, got {shown(value)}.")

@@ -83,7 +83,8 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
         name = getattr(source, "__name__", "a function")
         return Partitions(_checked(source), f"the tables of {name if isinstance(name, str) else 'a function'}()")
     if not isinstance(source, list | tuple):
-        hint = " A generator can be read only once: give the function that makes it." if hasattr(source, "__next__") else ""
+        once = hasattr(type(source), "__next__")
+        hint = " A generator can be read only once: give the function that makes it." if once else ""
         raise ArgumentError(
             f"chunks: expected files, tables, a function or a Dask DataFrame, got {type(source).__name__}.{hint}"
         )
@@ -111,7 +112,7 @@ def as_partitions(data: Any) -> Partitions | None:
 
 def is_dask(data: Any) -> bool:
     """Whether something is a Dask DataFrame, without importing Dask."""
-    return str(type(data).__module__).partition(".")[0] in ("dask", "dask_expr") and hasattr(data, "get_partition")
+    return str(type(data).__module__).partition(".")[0] in ("dask", "dask_expr") and hasattr(type(data), "get_partition")
 
 
 def read(path: str, rows: int) -> Iterator[pd.DataFrame]:

@@ -249,7 +249,11 @@ def _check_call(title: str, function: Callable[..., Any], options: Mapping[str, 
 def resolve_estimators(given: Any) -> tuple[Estimator, ...]:
     """Estimators with names of their own, from a name, a function, or a sequence or dict of them."""
     if isinstance(given, Mapping):
-        found = tuple(estimator(method, name=TEXT.check(name, "estimators: a name")) for name, method in given.items())
+        try:
+            items = list(given.items())
+        except Exception:  # of any mapping's own methods
+            raise ArgumentError(f"estimators: {shown(given)} cannot be read as a dict.") from None
+        found = tuple(estimator(method, name=TEXT.check(name, "estimators: a name")) for name, method in items)
     elif isinstance(given, str) or (callable(given) and not isinstance(given, type)):
         found = (estimator(given),)
     elif not isinstance(given, list | tuple):

@@ -108,8 +108,12 @@ def resolve_models(given: Any) -> tuple[Any, ...]:
     ArgumentError
         Where something is no model, or a name occurs twice.
     """
-    if isinstance(given, Mapping) and "hidden" not in given:
-        pairs: Iterable[tuple[str | None, Any]] = [(TEXT.check(k, "models: a name"), model) for k, model in given.items()]
+    if isinstance(given, Mapping):
+        items = _items(given)
+        settings = any(isinstance(key, str) and key == "hidden" for key, _ in items)
+        pairs: Iterable[tuple[str | None, Any]] = (
+            [(None, given)] if settings else [(TEXT.check(key, "models: a name"), model) for key, model in items]
+        )
     elif isinstance(given, list | tuple):
         pairs = [(None, model) for model in given]
     else:
@@ -128,7 +132,7 @@ def _resolve(name: str | None, model: Any) -> Any:
     if isinstance(model, SPECS):
         return model if name is None else replace(model, name=name)
     if isinstance(model, Mapping):
-        given = {TEXT.check(key, "models: an argument"): value for key, value in model.items()}
+        given = {TEXT.check(key, "models: an argument"): value for key, value in _items(model)}
         return net(**{**given, **({} if name is None else {"name": name})})
     if not isinstance(model, type) and _called(model, "fit") and _called(model, "predict"):
         return Object(name or type(model).__name__, model)
@@ -136,6 +140,14 @@ def _resolve(name: str | None, model: Any) -> Any:
         f"models: {shown(model)} is no model; give study.net(...), study.bs(K), study.cr(K), study.smoothing_spline(), "
         "study.glm(...), study.gam(...), or an object with fit and predict."
     )
+
+
+def _items(given: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """Keys and values; a mapping's methods are any object's own code."""
+    try:
+        return list(given.items())
+    except Exception:
+        raise ArgumentError(f"models: {shown(given)} cannot be read as a dict.") from None
 
 
 def _called(model: Any, name: str) -> bool:
