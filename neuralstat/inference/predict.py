@@ -15,6 +15,7 @@ from ..formula.rcompat import by_position
 from ..layers import codes
 from ..likelihood.predictors import link, link_of_mean
 from ..network import derivatives
+from ..network.indexes import check_indexes
 from ..network.rcompat import r_group_means
 
 TYPES = ("response", "link", "class", "units")
@@ -131,6 +132,7 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
         if str(error).startswith(("data must", "data has", "data is")):  # the argument's name here
             raise type(error)(f"new{str(error)[4:]}") from error
         raise
+    check_indexes(fitted.network, encoded.x, "new: ")
     return encoded.x, encoded.offset, encoded.index, encoded.complete
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import check_size, shown
 from ..engine.cpu import BLOCK, Net
 from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
@@ -81,6 +82,8 @@ class Network:
                 shape = (shape[0] + self.beside,)
                 source, n_in = (0 if before is None else n_inputs - self.beside), shape[0]
             place = self._place(k, shape)
+            check_size(n_params + place.n_params, f"a network of {n_params + place.n_params} weights, up to layer {k + 1}")
+            check_size(width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
             target = n_inputs if k == before else width
             if place.op is not None:
                 spec = resolve_activation(layer.activation) if k < last else self.objective.inside
@@ -310,8 +313,8 @@ class Network:
         for k, (matrix, shape) in enumerate(zip(matrices, self.shapes, strict=True)):
             try:
                 array = np.asarray(matrix, dtype=np.float64)
-            except (TypeError, ValueError) as error:
-                raise ArgumentError(f"{argument}: matrix {k + 1} must be numbers, got {matrix!r:.80}.") from error
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ArgumentError(f"{argument}: matrix {k + 1} must be numbers, got {shown(matrix)}.") from error
             if array.shape != shape:
                 raise ArgumentError(f"{argument}: matrix {k + 1} has shape {array.shape}, expected {shape}.")
             parts.append(array.T.ravel())
@@ -347,5 +350,5 @@ def dense_network(
 
 def _is_hidden_unit(name: str, hidden: Sequence[int]) -> bool:
     """Whether a unit of these hidden layers is called so."""
-    found = re.fullmatch("([1-9][0-9]*)layhid([1-9][0-9]*)", name)
+    found = re.fullmatch("([1-9][0-9]{0,9})layhid([1-9][0-9]{0,9})", name)
     return found is not None and int(found[1]) <= len(hidden) and int(found[2]) <= hidden[int(found[1]) - 1]

@@ -19,6 +19,7 @@ from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..network.arrays import frozen
 from ..network.exclude import fixed_weights
+from ..network.indexes import check_indexes
 from ..network.penalties import coefficients, per_observation
 from ..network.scaling import scaled_constants, to_internal, to_original
 from ..network.start import start_weights
@@ -30,6 +31,7 @@ from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
+from .memory import check_memory
 from .model import build_network
 from .notice import DENSE, LAYERED, compile_notice
 from .progress import EpochLifesign, Lifesign
@@ -89,7 +91,11 @@ class Procedure:
             if settings.checkpoint is not None and settings.random_state is None:
                 seeds = stored_seeds(settings.checkpoint) or seeds
         design = weigh_classes(design, settings.class_weight)
-        return cls(design, build_network(design, settings), settings, seeds, source.formula, validation)
+        network = build_network(design, settings)
+        check_indexes(network, design.x)
+        if validation is not None:
+            check_indexes(network, validation.inputs.T, "validation: ")
+        return cls(design, network, settings, seeds, source.formula, validation)
 
     # what is trained ---------------------------------------------------------------------------------------
 
@@ -128,6 +134,7 @@ class Procedure:
         """
         settings, network, scaling = self.settings, self.network, self.design.scaling
         free, trained, constants = self.masks
+        check_memory(network, settings, int(trained.sum()), self.design.x.shape[1])
         internal = None if scaling is None else functools.partial(to_internal, network, scaling)
         return start_weights(
             network, settings.repetitions, self.seeds if seeds is None else seeds, free, constants, settings.startweights,

@@ -27,7 +27,7 @@ STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
 # stop by threshold only where one is given.
 THRESHOLD = float("0.01")
-MOST_LAYERS = 10_000
+MOST_LAYERS = 1_000
 REPETITIONS = 5  # of networks with hidden units that are trained on all observations, unless given
 LEARNINGRATE_LIMIT = (1e-10, 0.1)
 LEARNINGRATE_FACTOR = (0.5, 1.2)
@@ -172,10 +172,24 @@ class Settings:
             )
         factor = LEARNINGRATE_FACTOR if self.learningrate_factor is None else self.learningrate_factor
         put("learningrate_factor", check_pair(factor, "learningrate_factor", "minus", "plus"))
+        if self.compat != "R" and not self.learningrate_factor[0] <= 1 <= self.learningrate_factor[1]:
+            raise ArgumentError(f"learningrate_factor: minus must be at most 1, plus at least 1; got {shown(factor)}.")
+        self._check_unused()
         if self.algorithm in RATE_ALGORITHMS and self.learningrate is None:
             raise ArgumentError(
                 f"learningrate must be given where algorithm={self.algorithm!r}: a number > 0."
             )
+
+    def _check_unused(self) -> None:
+        """Refuse what only R's algorithms have, where another one is asked for (R's own have what they do not use)."""
+        if isinstance(self.algorithm, str) and self.algorithm in CODES:
+            return
+        for name, usual in (("learningrate_limit", LEARNINGRATE_LIMIT), ("learningrate_factor", LEARNINGRATE_FACTOR)):
+            if getattr(self, name) != usual:
+                raise ArgumentError(f"{name} belongs to R's algorithms: algorithm={self.algorithm!r} does not use it.")
+        if self.learningrate is not None and not self.minibatch:
+            known = "'backprop' and the minibatch optimizers"
+            raise ArgumentError(f"learningrate belongs to {known}: algorithm={self.algorithm!r} does not use it.")
 
     def _check_restarts(self) -> None:
         if self.keep is not None and self.keep > self.repetitions:
