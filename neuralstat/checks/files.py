@@ -98,9 +98,12 @@ def replacing(path: Path, what: str = "save to") -> Iterator[BinaryIO]:
         half.unlink(missing_ok=True)
 
 
-def parse_json(raw: bytes, what: str, most: int = JSON_BYTES, *, strict: bool = True, hook: Any = None) -> Any:
+def parse_json(
+    raw: bytes, what: str, most: int | None = JSON_BYTES, *, strict: bool = True, hook: Any = None
+) -> Any:
     """A JSON document, its size known before it is read; with `strict` NaN and infinities are none.
 
+    `most` bytes (and `JSON_ITEMS` parts) there may be; None where the bytes lie in the file as they are, which bounds both.
     `hook` gets the pairs of every table, as `json.loads` has it.
 
     Raises
@@ -108,9 +111,9 @@ def parse_json(raw: bytes, what: str, most: int = JSON_BYTES, *, strict: bool = 
     FileFormatError
         Where it is none, is nested deeply, or has more parts than `JSON_ITEMS`.
     """
-    if len(raw) > most:
+    if most is not None and len(raw) > most:
         raise FileFormatError(f"{what} has {len(raw)} bytes, more than {most}")
-    if sum(raw.count(mark) for mark in b"[{,") > JSON_ITEMS:
+    if most is not None and sum(raw.count(mark) for mark in b"[{,") > JSON_ITEMS:
         raise FileFormatError(f"{what} has more than {JSON_ITEMS} parts")
 
     def constant(name: str) -> Any:

@@ -85,7 +85,7 @@ def from_json(text: str) -> Spec:
     """
     if not isinstance(text, str):
         raise FileFormatError(f"the stored formula is no text but {type(text).__name__}.")
-    raw = parse_json(text.encode("utf-8", "surrogatepass"), "the stored formula")
+    raw = parse_json(text.encode("utf-8", "surrogatepass"), "the stored formula", None)
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise FileFormatError(f"the stored formula does not have the format {FORMAT!r}.")
     try:

@@ -133,7 +133,7 @@ def _members(file: zipfile.ZipFile, size: int) -> list[str]:
 
 
 def _document(raw: bytes) -> dict[str, Any]:
-    document = parse_json(raw, MODEL)
+    document = parse_json(raw, MODEL, None)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise FileFormatError(f"not a saved fit: {MODEL} does not have the format {FORMAT!r}")
     return document

@@ -200,7 +200,7 @@ def select(
     Parameters
     ----------
     formula, data
-        As in `neuralnet`; the formula holds all terms that may be used.
+        As in `neuralnet`; the formula holds all terms that may be used. It is code: never take one from a stranger.
     hidden : int, tuple, or list of them
         Candidates: a list (or range) of architectures, each an int or a tuple of layers, as ``[0, 2, 5, (5, 3)]``. An
         int or a tuple alone is one architecture.
