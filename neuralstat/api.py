@@ -103,7 +103,8 @@ class NeuralNet:
 def load(path: str | os.PathLike[str]) -> NeuralNetResults:
     """Read a fit that `NeuralNetResults.save` wrote.
 
-    Nothing in the file is executed, whatever it holds.
+    Nothing in the file is executed, whatever it holds: not now, and not by what the fit can do. Its formula, which would be
+    code if you typed it, is evaluated as a stranger's, by `replace_head` and by functions that are given ``fit.formula``.
 
     Parameters
     ----------
@@ -192,6 +193,7 @@ def neuralnet(
         row), ``leads(v, k)`` (the k from the row on), ``window(v, h)`` (2 h + 1 around it), each with ``by=group``, and with
         a warning where a time index has gaps; of dates numbers, ``t.dt.month``, ``td.dt.days``, ``{t > "2022-06-01"}``;
         ``tokens(text, max_features=...)`` (counts of words), ``sequences(text, length, max_features)``.
+        A formula is code: any Python expression in it is evaluated. Never take one from a stranger (SECURITY.md).
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
         several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
