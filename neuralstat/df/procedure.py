@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import check_size, shown
 from ..checks.arguments import DRAWS, FUNCTION, N_JOBS, POSITIVE, RANDOM_STATE, Anything, Numbers, Whole, arguments
-from ..errors import ArgumentError
+from ..errors import ArgumentError, NeuralStatError
 from ..seeds import children, seed_sequence
 from ..training.interrupts import passed_on
 from .montecarlo import jackknife, slopes
@@ -88,7 +88,7 @@ def gdf(
     else:
         from joblib import Parallel, delayed
 
-        fits = Parallel(n_jobs=n_jobs)(delayed(_run)(procedure, response + d) for d in change)
+        fits = Parallel(n_jobs=min(n_jobs, draws))(delayed(_run)(procedure, response + d) for d in change)
     slope, without = slopes(change, np.stack(fits))
     return DegreesOfFreedom(
         float(slope.sum()), "gdf", se=jackknife(without.sum(axis=1)), per_observation=slope,
@@ -100,7 +100,13 @@ def gdf(
 
 def _run(procedure: Callable[[np.ndarray], Any], y: np.ndarray) -> np.ndarray:
     with passed_on():
-        given = procedure(y.copy())
+        try:
+            given = procedure(y.copy())
+        except NeuralStatError:
+            raise
+        except Exception as error:
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ArgumentError(f"procedure raised {told[:200]}.") from error
     try:
         fitted = Numbers(None, finite=False).check(given, "procedure")
     except ArgumentError:

@@ -26,7 +26,7 @@ class Schedule:
     """
 
     def __init__(self, plan: Plan, chunks: list[Chunk], n_jobs: int | None) -> None:
-        self.plan, self.chunks, self.n_jobs = plan, list(chunks), _jobs(n_jobs)
+        self.plan, self.chunks, self.n_jobs = plan, list(chunks), _jobs(n_jobs, len(chunks))
         self.packed, self.name = pack(plan)
 
     def run(self, take: Take) -> bool:
@@ -113,9 +113,10 @@ class _Lost(Exception):
     """A worker died."""
 
 
-def _jobs(n_jobs: int | None) -> int | None:
+def _jobs(n_jobs: int | None, most: int) -> int | None:
+    """Processes: no more than there are chunks, since all are started at once."""
     if n_jobs is not None:
-        return n_jobs
+        return min(n_jobs, max(most, 1))
     from joblib.parallel import DEFAULT_BACKEND, get_active_backend
 
     backend, jobs = get_active_backend()
