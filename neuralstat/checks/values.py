@@ -100,9 +100,11 @@ def check_number(value: Any, name: str, *, positive: bool = False) -> float:
 
 def check_choice(value: Any, name: str, choices: Sequence[Any]) -> Any:
     """One of `choices`, else an ArgumentError that lists them."""
-    if not any(value is c or (isinstance(value, str) and isinstance(c, str) and value == c) for c in choices):
-        raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}; got {shown(value)}.")
-    return value
+    text = str.__str__(value) if isinstance(value, str) else value  # of a subclass, too, whatever its == does
+    for c in choices:
+        if text is c or (isinstance(text, str) and isinstance(c, str) and text == c):
+            return c
+    raise ArgumentError(f"{name} must be one of {', '.join(map(repr, choices))}; got {shown(value)}.")
 
 
 def check_pair(value: Any, name: str, first: str, second: str) -> tuple[float, float]:

@@ -24,7 +24,7 @@ def degrees_of_freedom(
     fitted: Fitted, method: str = "jacobian", rep: Any = "best", **options: Any
 ) -> DegreesOfFreedom:
     """Degrees of freedom of a fit; see `NeuralNetResults.df`."""
-    check_choice(method, "df: method", list(DF))
+    method = check_choice(method, "df: method", list(DF))
     if wrong := [name for name in options if name not in OPTIONS[method]]:
         taken = ", ".join(map(repr, OPTIONS[method]))
         drawn = "draws no random numbers and " if method in LOCAL else ""
@@ -40,7 +40,7 @@ def found(fitted: Fitted, method: Any, rep: Any = "best", **options: Any) -> Deg
         if options:
             raise ArgumentError(f"{next(iter(options))} belongs to a method of df, and df is a number.")
         return DegreesOfFreedom(NOT_NEGATIVE.check(method, "df"), "given")
-    check_choice(method, "df: method", list(DF))
+    method = check_choice(method, "df: method", list(DF))
     rep = REP_OR_MEAN.check(rep, "rep")
     if method not in LOCAL or method == "weights" or options:
         return degrees_of_freedom(fitted, method, rep, **options)

@@ -37,7 +37,7 @@ from ..checks.arguments import (
 from ..df import edf, found, local, noise, warn_limits
 from ..df.montecarlo import SIGMA
 from ..df.registry import OPTIONS
-from ..df.sigma import resolve_sigma
+from ..df.sigma import given_sigma, resolve_sigma
 from ..errors import ArgumentError, DfError
 from ..families import Gaussian
 from ..fitted import Fitted
@@ -156,6 +156,8 @@ def info_criteria(
     convention: str = "statsmodels", sigma: float | None = None,
 ) -> float:  # fmt: skip
     """One criterion, smaller is better; see `NeuralNetResults.info_criteria` for the arguments."""
+    if sigma is not None:
+        given_sigma(sigma, fitted.network.n_outputs)
     _unused(crit, convention, df=df, dk_params=dk_params or None, scale=scale, sigma=sigma)
     if convention == "neuralnet":
         if crit not in ("aic", "bic"):
@@ -258,6 +260,8 @@ def criteria(
     **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """All criteria, with the degrees of freedom and their method beside each; see `NeuralNetResults.criteria`."""
+    if sigma is not None:
+        given_sigma(sigma, fitted.network.n_outputs)
     if sigma is not None and isinstance(df, str) and "sigma" in OPTIONS.get(str.__str__(df), ()):
         options["sigma"] = sigma
     d = found(fitted, df, rep, **options)

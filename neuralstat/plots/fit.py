@@ -84,6 +84,8 @@ def plot_fit(
     mean = style.vector("mean", mean, size=grid.size, like="grid")
     style.text("band_label", band_label)
     style.text("outer_label", outer_label)
+    style.text("x_name", x_name)
+    style.text("y_name", y_name)
     curves = np.atleast_2d(Numbers(None, finite=False).check(curves, "curves"))
     if curves.ndim != 2 or curves.shape[1] != grid.size:
         raise ArgumentError(
@@ -122,8 +124,8 @@ def plot_fit(
         ax.plot(
             grid, true_mean, color=style.ORANGE, linewidth=1.4, linestyle=(0, (4, 2)), zorder=6, label="truth"
         )
-    ax.set_xlabel(style.text("x_name", x_name), parse_math=False)
-    ax.set_ylabel(style.text("y_name", y_name), parse_math=False)
+    ax.set_xlabel(x_name, parse_math=False)
+    ax.set_ylabel(y_name, parse_math=False)
     _solid_legend(ax)
     return ax
 
@@ -148,7 +150,7 @@ def _check_band(name: str, band: Any, size: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _check_truth(truth: Callable[[np.ndarray], Any] | Any, grid: np.ndarray) -> np.ndarray:
-    return style.vector("truth", truth(grid) if callable(truth) else truth, size=grid.size, like="grid")
+    return style.vector("truth", truth(grid) if callable(truth) and not isinstance(truth, type) else truth, size=grid.size, like="grid")
 
 
 @arguments(y=_VECTOR, fitted=_VECTOR, y_name=_TEXT, ax=style.AX)
