@@ -172,8 +172,7 @@ def rows_of(fitted: Fitted, data: Any = None, absent: Sequence[str] = ()) -> Row
         Where `data` lacks a column, or has no complete row.
     """
     design, spec = fitted.design, fitted.design.spec
-    if getattr(spec, "tensors", ()):
-        raise ArgumentError("effects need columns of numbers or factors; this model has array terms.")
+    _refuse_arrays(spec)
     if data is None:
         frame = design.frame.reset_index(drop=True)
         share = fitted.frequencies
@@ -268,14 +267,20 @@ def _names(text: str, method: str, columns: tuple[str, ...]) -> set[str]:
 # variables -------------------------------------------------------------------------------------------------
 
 
+def _refuse_arrays(spec: Any) -> None:
+    if getattr(spec, "tensors", ()):
+        raise ArgumentError("effects need columns of numbers or factors; this model has array terms.")
+
+
 def covariate(fitted: Fitted, name: Any) -> pd.Series:
     """One of the user's covariates at the rows of the fit.
 
     Raises
     ------
     ArgumentError
-        Where the formula has no such covariate.
+        Where the formula has no such covariate, or array terms.
     """
+    _refuse_arrays(fitted.design.spec)
     known = fitted.design.spec.covariates
     text = str.__str__(name) if isinstance(name, str) else None
     if text not in known:

@@ -117,7 +117,7 @@ def needs(err_fct: Any, family: Any) -> str | None:
     chosen = resolve_family(family)
     if chosen is not None:
         return chosen.needs
-    return "binary" if err_fct == "ce" else None
+    return "binary" if isinstance(err_fct, str) and err_fct == "ce" else None
 
 
 def family_objective(family: Family) -> Objective:

@@ -86,7 +86,7 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     columns: dict[Any, Any] = {}
     index: pd.Index | None = None
     for name, given in data.items():
-        values = unmasked(dense(given))
+        values = unmasked(dense(given), f"{argument}[{str(name)[:40]!r}]")
         if isinstance(values, pd.Series):
             if index is not None and not index.equals(values.index):
                 raise DataError(
@@ -97,6 +97,8 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
         elif not isinstance(values, pd.api.extensions.ExtensionArray | list | tuple | str):
             values = np.asarray(values)
             values = values.item() if values.ndim == 0 else values
+        elif isinstance(values, list | tuple):
+            as_array(values, f"{argument}[{name!r}]", "one value per row, of the same kind and shape")
         if not isinstance(values, TensorArray) and np.ndim(values) > 1:
             values = tensor_column(values, str(name), argument)
         columns[name] = values
@@ -326,8 +328,12 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
     elif isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, frame.index, argument)
     if not isinstance(values, pd.Series):
-        values = as_array(unmasked(values), argument, _PER_ROW)
+        values = as_array(unmasked(values, argument), argument, _PER_ROW)
         if values.ndim == 1 and values.dtype.kind not in "biuf":
+            if values.dtype.names:
+                raise DataError(f"{argument} must be numeric, not records.")
+            if values.dtype.kind in "mMc":
+                raise DataError(f"{argument} must be numeric, not {values.dtype}.")
             values = pd.Series(values)
     array = numbers(values, argument) if isinstance(values, pd.Series) else values
     if array.ndim not in (1, 2) or len(array) != len(frame):
@@ -347,7 +353,7 @@ def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
     """
     if isinstance(values, pd.Series | pd.DataFrame):
         values = _align(values, index, argument)
-    array = as_array(unmasked(values), argument, _PER_ROW)
+    array = as_array(unmasked(values, argument), argument, _PER_ROW)
     if array.ndim == 0 or len(array) != len(index):
         raise DataError(f"{argument} has shape {array.shape}, but the data have {len(index)} rows.")
     return array

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import as_array, check_items, shown
+from ..checks.arguments import Numbers
 from ..errors import ArgumentError
 from .network import Network
+
+_NUMBERS = Numbers(None)
 
 
 def fixed_weights(
@@ -66,10 +70,7 @@ def fixed_weights(
 def _constants(constant_weights: Any) -> list[float]:
     if constant_weights is None:
         return []
-    try:
-        return np.asarray(constant_weights, dtype=np.float64).reshape(-1).tolist()
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"constant_weights must be numbers, got {constant_weights!r}.") from error
+    return _NUMBERS.check(constant_weights, "constant_weights").reshape(-1).tolist()
 
 
 def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
@@ -78,21 +79,18 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
         exclude = [exclude]
     if hasattr(exclude, "columns"):
         exclude = exclude.to_numpy()
-    if not hasattr(exclude, "__iter__"):
-        raise ArgumentError(
-            f"exclude must be rows, positions, names or masks in a list or array, got {exclude!r}."
-        )
-    items = list(exclude)
+    words = "rows, positions, names or masks in a list or array"
+    items = list(exclude) if isinstance(exclude, np.ndarray) and exclude.ndim else check_items(exclude, "exclude", words)
     if items and all(isinstance(e, str) for e in items):
         return _unique(_by_name(network, items))
-    if items and all(np.ndim(e) == 2 for e in items):
-        masks = [np.asarray(e) for e in items]
+    masks = [as_array(e, "exclude", words) for e in items]
+    if items and all(mask.ndim == 2 for mask in masks):
         if any(m.dtype != bool for m in masks):
             raise ArgumentError("exclude: matrices must be boolean masks shaped like the weights.")
         return np.flatnonzero(network.flatten(masks, "exclude") != 0).tolist()
     try:
         array = np.asarray(items)
-    except ValueError:
+    except Exception:  # items are anybody's objects
         array = np.empty((0, 0, 0))
     if array.dtype == bool and array.ndim == 1:
         if array.size != network.n_params:
@@ -101,7 +99,7 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
     if array.size == 0 or array.dtype.kind not in "iuf" or array.ndim > 2 or np.any(array != np.round(array)):
         raise ArgumentError(
             "exclude must be rows (layer, input neuron, output neuron), positions, names of weights, or bool "
-            f"masks; got {exclude!r}."
+            f"masks; got {shown(exclude)}."
         )
     array = array.astype(int)
     if array.ndim == 1:

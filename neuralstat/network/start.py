@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import as_array, check_items
+from ..checks.arguments import Numbers
 from ..errors import ArgumentError, DataWarning, caller
 from ..layers import codes
 from ..seeds import children
@@ -77,6 +79,8 @@ def _keras(network: Network, rng: np.random.Generator, ranges: np.ndarray) -> np
     return keras_start(network, rng)
 
 
+_NUMBERS = Numbers(None, finite=False)
+_WORDS = "numbers, or lists of weight matrices"
 _ACTIVE_IN = {"logistic": 4.0, "tanh": 2.0}  # an activation's active range is from minus this to this
 _ACTIVE_OUT = {"logistic": (0.0, 1.0), "tanh": (-1.0, 1.0)}  # range of the values
 INITS: dict[str, Callable[[Network, np.random.Generator, np.ndarray], np.ndarray]] = {
@@ -184,7 +188,8 @@ def start_weights(
 
 def given_repetitions(startweights: Any) -> int:
     """For how many repetitions start weights are given."""
-    if isinstance(startweights, Mapping) or not isinstance(startweights, list | tuple | np.ndarray) or not len(startweights):
+    single = isinstance(startweights, np.ndarray) and startweights.ndim == 0
+    if single or not isinstance(startweights, list | tuple | np.ndarray) or not len(startweights):
         return 1
     dims = 0 if isinstance(startweights[0], Mapping) else _dims(startweights[0])
     if isinstance(startweights[0], Mapping) or dims in (1, 3):  # a dict, a vector, a list of matrices for each
@@ -219,11 +224,8 @@ def _given(
     network: Network, startweights: Any, n_free: int, rep: int, compat: str | None
 ) -> list[np.ndarray]:
     """One vector per repetition given: P numbers or, without the weights held out, n_free."""
-    if isinstance(startweights, str | bytes) or not hasattr(startweights, "__iter__"):
-        raise ArgumentError(
-            f"startweights must be numbers, or lists of weight matrices, got {startweights!r}."
-        )
-    items = startweights if isinstance(startweights, np.ndarray) else list(startweights)
+    plain = isinstance(startweights, np.ndarray) and startweights.ndim > 0
+    items = startweights if plain else check_items(startweights, "startweights", _WORDS)
     if len(items) == 0:
         raise ArgumentError("startweights is empty.")
     first = items[0]
@@ -257,22 +259,15 @@ def _given(
 
 
 def _numbers(given: Any) -> np.ndarray:
-    try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"startweights must be numbers, or lists of weight matrices, got {given!r:.80}."
-        ) from error
+    return _NUMBERS.check(given, "startweights")
 
 
 def _dims(given: Any) -> int:
     """Dimensions; of a list of matrices of several shapes 3."""
-    if isinstance(given, list | tuple) and len(given) and _dims(given[0]) == 2:
+    first = given[0] if isinstance(given, list | tuple) and given else None
+    if first is not None and (first is given or as_array(first, "startweights", _WORDS).ndim == 2):
         return 3
-    try:
-        return np.ndim(given)
-    except ValueError as error:  # rows of several lengths
-        raise ArgumentError("startweights: a matrix has rows of different lengths.") from error
+    return as_array(given, "startweights", f"{_WORDS} with rows of the same length").ndim
 
 
 def _expected(n_free: int, n_params: int) -> str:

@@ -138,7 +138,7 @@ def scalable_response(settings: Settings) -> bool:
     family = resolve_family(settings.family)
     if family is not None:
         return family.name == "gaussian" and family.link.name == "identity"
-    return settings.err_fct == "sse" and settings.linear_output
+    return isinstance(settings.err_fct, str) and settings.err_fct == "sse" and settings.linear_output
 
 
 def build_network(design: Design, settings: Settings) -> Network:
@@ -175,8 +175,9 @@ def _layered_network(design: Design, settings: Settings) -> Network:
         resolve_activation("identity"), None,
     )  # fmt: skip
     layers = [
-        replace(layer, activation=resolve_activation(layer.activation, "layers")) if type(layer) is Dense else layer
-        for layer in settings.layers
+        replace(layer, activation=resolve_activation(layer.activation, f"layers: layer {k + 1} (Dense): activation"))
+        if type(layer) is Dense else layer
+        for k, layer in enumerate(settings.layers)
     ]
     return Network(
         (*layers, Dense(len(design.y_names))), design.input_shape, objective, design.x_names, design.y_names,
