@@ -86,7 +86,7 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
         once = hasattr(type(source), "__next__")
         hint = " A generator can be read only once: give the function that makes it." if once else ""
         raise ArgumentError(
-            f"chunks: expected files, tables, a function or a Dask DataFrame, got {type(source).__name__}.{hint}"
+            f"chunks: source must be files, tables, a function or a Dask DataFrame, got {type(source).__name__}.{hint}"
         )
     if not source:
         raise ArgumentError("chunks: the list is empty.")

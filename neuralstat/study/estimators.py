@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..assessment.names import variant
 from ..checks import arguments as kinds
 from ..checks import shown
 from ..checks.arguments import FLAG, FUNCTION, NONE, POSITIVE, TEXT, arguments
@@ -165,10 +166,11 @@ REFITS: dict[str, tuple[Callable[..., np.ndarray], dict[str, Any], Callable[[dic
     "bootstrap": (refits.bootstrap, {"draws": 50, "kind": "optimism"}, lambda o: o["draws"]),
     "632": (refits.bootstrap, {"draws": 50, "kind": "632"}, lambda o: o["draws"]),
     "632+": (refits.bootstrap, {"draws": 50, "kind": "632+"}, lambda o: o["draws"]),
+    "coupled": (refits.coupled, {"draws": 50, "alpha": 0.1}, lambda o: o["draws"]),
 }
 #: what options may be
 OPTIONS = {"k": kinds.Whole(2), "repeats": kinds.Whole(1, 10_000), "corrected": FLAG, "tau": POSITIVE,
-           "draws": kinds.Whole(3, 100_000)}  # fmt: skip
+           "draws": kinds.Whole(3, 100_000), "alpha": kinds.Number(above=0.0, most=10.0)}  # fmt: skip
 DF_OPTIONS: dict[str, dict[str, Any]] = {"gdf": {"draws": 50, "tau": 0.5}, "covariance": {"draws": 50}}
 
 
@@ -185,7 +187,8 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
           "cp:gdf", on those of Ye or Efron, which refit.
         - "loo": residuals over one minus leverages.
         - "cv" (`k` = 10, `repeats` = 1, `corrected` = False, Burman's correction), "bootstrap" (the training error and
-          Efron's optimism), "632", "632+" (`draws` = 50): they refit the whole procedure, with its restarts.
+          Efron's optimism), "632", "632+" (`draws` = 50), "coupled" (the coupled bootstrap; `draws` = 50, `alpha` = 0.1):
+          they refit the whole procedure, with its restarts. Options may be part of the name: "cv:k=5,repeats=3".
         - ``method(work)``, which gives one number per replicate; `work` has `y`, `x`, `fits`, `sigma2`, `training`.
     name : str, optional
     **options
@@ -210,7 +213,7 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         _check_call(title, method, options)
         return Estimator(title, PREDICTION, method, options)
     if not isinstance(method, str):
-        raise ArgumentError(f"estimators: expected a name or a function, got {shown(method)}.")
+        raise ArgumentError(f"estimators: method must be a name or a function, got {shown(method)}.")
     base, _, df = method.partition(":")
     if base in CRITERIA and (not df or (base in WITH_DF and df in DF_OPTIONS)):
         target, function, fixed = CRITERIA[base]
@@ -219,6 +222,11 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
             _known(method, options, {})
         more = {**fixed, **({"df": df} if df else {}), **own}
         return Estimator(name or method, target, function, more, own.get("draws", 0))
+    if base in REFITS and df:
+        base, more = variant(method)
+        if both := sorted(set(more) & set(options)):
+            raise ArgumentError(f"estimators: option {both[0]!r} is in the name {method!r}, too.")
+        return estimator(base, name=name or method, **more, **options)
     if method in REFITS:
         function, defaults, cost = REFITS[method]
         own = {**defaults, **_known(method, options, defaults)}

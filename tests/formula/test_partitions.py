@@ -157,7 +157,7 @@ def test_sources_that_are_refused(data, tmp_path):
     for source, message in (
         ((t for t in cut(data)), "A generator can be read only once"),
         ([], "the list is empty"),
-        (3, "expected files, tables"),
+        (3, "source must be files, tables"),
         ("nothing-*.csv", "no file"),
         ([tmp_path / "a.csv"], "no file"),
         (["a", data], "mixes files and tables"),

@@ -43,7 +43,7 @@ def test_nonsense_is_refused_in_words(argument):
     ({"estimators": 5}, "estimators must be a name"),
     ({"estimators": {5: "cp"}}, "estimators: a name must be a string"),
     ({"estimators": int}, "estimators must be a name"),
-    ({"estimators": [int]}, "expected a name or a function"),
+    ({"estimators": [int]}, "method must be a name or a function"),
     ({"models": {5: S.bs(5)}}, "models: a name must be a string"),
     ({"models": [{"hidden": 2, 5: 1}]}, "models: an argument must be a string"),
     ({"models": [{"hidden": "two"}]}, "hidden"),
