@@ -130,3 +130,19 @@ def degrees_of_freedom(work: Work, method: str, draws: int, tau: float = 0.5) ->
 
     drawn, fitted = _again(work, (method, draws, tau), draws, draw)
     return np.array([slopes(d[0] - centre[t], fitted[t])[0].sum() for t, d in enumerate(drawn)])
+
+
+def coupled(work: Work, draws: int, alpha: float) -> np.ndarray:
+    """The coupled bootstrap (T,), Oliveira, Lei & Tibshirani (2021), arXiv:2111.09447; refits of "gdf" with tau^2 = alpha."""
+    size = np.sqrt(alpha * work.sigma2)
+    n = work.y.shape[1]
+
+    def draw(t: int, rng: np.random.Generator) -> tuple[np.ndarray, None]:
+        return work.y[t] + size[t] * rng.standard_normal((draws, n)), None
+
+    drawn, fitted = _again(work, ("gdf", draws, float(np.sqrt(alpha))), draws, draw)
+    out = np.empty(work.y.shape[0])
+    for t, (noisy, _) in enumerate(drawn):
+        change = noisy - work.y[t]  # root alpha omega
+        out[t] = np.mean((work.y[t] - change / alpha - fitted[t]) ** 2 - (change / alpha) ** 2)
+    return out

@@ -264,6 +264,27 @@ def test_refits_against_closed_forms():
     assert np.mean(table["bootstrap"] - table["training"]) == pytest.approx(2 * sigma**2 * 6 / n, rel=0.4)
 
 
+def test_coupled_bootstrap_of_a_linear_smoother():
+    """E[. | y] = (RSS + sigma^2 (2 + alpha) p) / n."""
+    n, sigma, alpha = 50, 0.3, 0.25
+    result = S(S.glm("poly(x, 5)"), "sine", sigma, n, replicates=4, n_jobs=1, random_state=1,
+               estimators=["training", "coupled:draws=3000,alpha=0.25", S.estimator("coupled", name="plain")])  # fmt: skip
+    table = result.frame.pivot(index="replicate", columns="estimator", values="estimate")
+    expected = table["training"] + sigma**2 * (2 + alpha) * 6 / n
+    np.testing.assert_allclose(table["coupled:draws=3000,alpha=0.25"], expected, rtol=0.02)
+    np.testing.assert_allclose(table["plain"], table["training"] + sigma**2 * 2.1 * 6 / n, rtol=0.5)
+
+
+def test_options_in_names():
+    named, given = S.estimator("cv:k=5,repeats=2"), S.estimator("cv", k=5, repeats=2, name="cv:k=5,repeats=2")
+    assert named == given and named.refits == 10
+    for wrong, match in [("cv:k=1", "k must"), ("cv:draws=3", "no option 'draws'"), ("coupled:alpha=0", "alpha must")]:
+        with pytest.raises(ArgumentError, match=match):
+            S.estimator(wrong)
+    with pytest.raises(ArgumentError, match="in the name 'cv:k=5', too"):
+        S.estimator("cv:k=5", k=4)
+
+
 def test_criteria_are_nan_where_degrees_of_freedom_are_not_known():
     result = S({"mean": Mean()}, "sine", 0.3, 20, replicates=2, n_jobs=1,
                estimators=["training", "cp", "sure", "gcv", "loo", "aic", "aicc", "bic", "cp:gdf"])  # fmt: skip
@@ -552,7 +573,7 @@ def test_sigma_from_differences():
     ({"n": 1}, "n must be a whole number"),
     ({"replicates": 0}, "replicates must be"),
     ({"estimators": "cq"}, "unknown estimator 'cq'"),
-    ({"estimators": "cv:gdf"}, "unknown estimator 'cv:gdf'"),
+    ({"estimators": "cv:gdf"}, "'cv': k must be a whole number"),
     ({"restarts": 2, "rep": 3}, "two names for one thing"),
     ({"sigma": -1}, "sigma must be"),
     ({"truth": S.truth(lambda x: x[:3], name="short")}, "truth 'short' must return 30 finite numbers"),
