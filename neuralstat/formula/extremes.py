@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import check_size
 from neuralstat.errors import DataError
 
 LARGEST = 1e150  # its square, summed over rows, is still a number
@@ -13,14 +14,21 @@ EXACT = 2**53  # up to here every whole number is a float
 WEIGHTS = (1e-100, 1e100)  # the largest weight lies between these
 
 
-def unmasked(values: Any) -> Any:
+def unmasked(values: Any, what: str = "data") -> Any:
     """A masked array with what is masked missing; anything else as it is.
 
     Returns
     -------
     array
         Floats with NaN (all arrays of several dimensions), pandas' nullable integers and booleans, or objects with None.
+
+    Raises
+    ------
+    TooLargeError
+        Where an array, which may be a view of few numbers, has no room as floats.
     """
+    if isinstance(values, np.ndarray):
+        check_size(values.size, f"{what} of shape {values.shape}")
     if not isinstance(values, np.ma.MaskedArray) or values.dtype.names:
         return values
     plain, mask = np.array(values.data), np.ma.getmaskarray(values)

@@ -197,7 +197,7 @@ def _raw_tensor(frame: pd.DataFrame, name: str) -> Tensor:
 
 def array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
     """Give an array, Series or table as a DataFrame with names."""
-    values = unmasked(frames.dense(values))
+    values = unmasked(frames.dense(values), argument)
     if isinstance(values, pd.Series):
         frame = values.to_frame(
             letter + ("1" if letter == "x" else "") if values.name is None else str(values.name)

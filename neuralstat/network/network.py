@@ -86,7 +86,8 @@ class Network:
             check_size(width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
             target = n_inputs if k == before else width
             if place.op is not None:
-                spec = resolve_activation(layer.activation) if k < last else self.objective.inside
+                said = f"layers: layer {k + 1} ({type(layer).__name__}): activation"
+                spec = resolve_activation(layer.activation, said) if k < last else self.objective.inside
                 row = np.zeros(codes.COLUMNS, np.int64)
                 n_out = math.prod(place.shape)
                 row[codes.OP], row[codes.PARAM] = place.op, n_params

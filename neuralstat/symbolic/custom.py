@@ -14,6 +14,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from neuralstat.checks import shown
+from neuralstat.checks.arguments import NONE, TEXT, Anything, arguments
 from neuralstat.errors import ArgumentError, FileFormatError
 from neuralstat.jit.call import UNCOMPILED
 from neuralstat.symbolic import programs
@@ -21,6 +23,7 @@ from neuralstat.symbolic.programs import Extra, Program, Triple
 
 __all__ = ["Activation", "Loss"]
 
+GIVEN = Anything("a function of numbers")  # what it takes is looked at where it is used
 _CONTRADICTING = (
     {"y", "y_true", "target", "response", "observed"},
     {"x", "y_pred", "y_hat", "output", "fitted", "mu"},
@@ -43,13 +46,12 @@ class _Custom:
         name: str | None = None,
         curvature: Callable[..., Any] | None = None,
     ) -> None:
-        if name is not None and not isinstance(name, str):
-            raise ArgumentError(f"name must be a string, not {name!r}")
         given = {"f": f, "slope": slope, "curvature": curvature}
         order = {key: self._order(key, g) for key, g in given.items() if g is not None or key == "f"}
         program, extra = _build(self._kind, self._arguments, given, order)
-        own = getattr(f, "__name__", "custom")
-        object.__setattr__(self, "name", name or ("custom" if own == "<lambda>" else own))
+        own = getattr(f, "__name__", None)
+        own = own if isinstance(own, str) and own != "<lambda>" else "custom"
+        object.__setattr__(self, "name", own if name is None else name)
         object.__setattr__(self, "program", program)
         object.__setattr__(self, "_extra", extra)
 
@@ -125,6 +127,7 @@ class _Custom:
         return rebuilt
 
 
+@arguments(f=GIVEN, slope=NONE | GIVEN, name=NONE | TEXT, curvature=NONE | GIVEN)
 class Activation(_Custom):
     """A custom activation function z -> f(z).
 
@@ -165,6 +168,7 @@ class Activation(_Custom):
         return programs.python_function(self.program, self._extra)(z)
 
 
+@arguments(f=GIVEN, slope=NONE | GIVEN, name=NONE | TEXT, curvature=NONE | GIVEN)
 class Loss(_Custom):
     """A custom error function of the network's output x and the response y, per observation.
 
@@ -207,7 +211,7 @@ def _match(key: str, function: Any, arguments: tuple[str, ...]) -> tuple[str, ..
     count = len(arguments)
     what = "one number" if count == 1 else "two numbers, x (output) and y (response)"
     if not callable(function):
-        raise ArgumentError(f"{key} must be a function of {what}, not {function!r}")
+        raise ArgumentError(f"{key} must be a function of {what}, not {shown(function)}")
     if isinstance(function, np.ufunc):
         names, required, most = [f"a{i}" for i in range(function.nin)], function.nin, function.nin
     else:
@@ -215,6 +219,8 @@ def _match(key: str, function: Any, arguments: tuple[str, ...]) -> tuple[str, ..
             parameters = list(inspect.signature(function).parameters.values())
         except (ValueError, TypeError):  # a builtin that does not tell its arguments
             return arguments
+        except Exception:  # of a foreign object's own methods
+            raise ArgumentError(f"{key} must be a function of {what}, not {shown(function)}") from None
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         names = [p.name for p in positional]
         free = any(p.kind == p.VAR_POSITIONAL for p in parameters)
@@ -286,5 +292,5 @@ def _opaque(kind: str, key: str, function: Any, count: int) -> Callable[..., flo
             f"{key} of ns.{kind} can neither be differentiated nor compiled: {first_line}"
         ) from error
     if not ok:
-        raise ArgumentError(f"{key} of ns.{kind} must return a number, not {result!r:.80}")
+        raise ArgumentError(f"{key} of ns.{kind} must return a number, not {shown(result)}")
     return function

@@ -105,6 +105,10 @@ class Settings:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
+        for name in self.names():
+            value = getattr(self, name)
+            if isinstance(value, str) and type(value) not in (str, DefaultName):  # which may compare in its own way
+                put(name, str.__str__(value))
         put("hidden", check_hidden(self.hidden))
         self._check_layers(put)
         self._check_per_row()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +107,10 @@ def encode(
     if weights is None:
         named = {name: getattr(settings, name) for name in WEIGHTS}
         weights = {name: value if isinstance(value, str) else None for name, value in named.items()}
-    if design.spec.formula is None:
-        if not isinstance(given, tuple | list) or len(given) != 2:
-            raise ArgumentError("validation must be a share of the rows or a pair (endog, exog).")
-        pairs = [(_response_frame(given[0], design), given[1])]
-    else:
-        pairs = [(table, table) for table in tables(given)]
-    parts = [part for endog, exog in pairs if (part := _encoded(design, endog, exog, weights, offset)) is not None]
+    try:
+        parts = [part for endog, exog in _pairs(design, given) if (part := _encoded(design, endog, exog, weights, offset))]
+    except (ArgumentError, DataError) as error:
+        raise error if str(error).startswith("validation") else type(error)(f"validation: {error}") from error
     if not parts:
         raise DataError("validation: no row without missing values.")
     x, y, case, known = (
@@ -121,6 +118,15 @@ def encode(
     )
     assert x is not None and y is not None
     return make_rows(x, y, case, known, dtype=np.dtype(settings.dtype))
+
+
+def _pairs(design: Design, given: Any) -> Iterator[tuple[Any, Any]]:
+    """Response and covariates of validation data, part by part."""
+    if design.spec.formula is not None:
+        return ((table, table) for table in tables(given))
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ArgumentError("validation must be a share of the rows or a pair (endog, exog).")
+    return iter([(_response_frame(given[0], design), given[1])])
 
 
 Encoded = tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, weights, offset
