@@ -150,7 +150,8 @@ def _check_band(name: str, band: Any, size: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _check_truth(truth: Callable[[np.ndarray], Any] | Any, grid: np.ndarray) -> np.ndarray:
-    return style.vector("truth", truth(grid) if callable(truth) and not isinstance(truth, type) else truth, size=grid.size, like="grid")
+    given = truth(grid) if callable(truth) and not isinstance(truth, type) else truth
+    return style.vector("truth", given, size=grid.size, like="grid")
 
 
 @arguments(y=_VECTOR, fitted=_VECTOR, y_name=_TEXT, ax=style.AX)

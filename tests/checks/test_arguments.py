@@ -193,3 +193,20 @@ def test_what_values_do_themselves_is_no_error_of_ours():
     for name, value in (("options", Spiteful(a=1)), ("n", Odd(3)), ("state", Odd(3)), ("state", [Odd(3)])):
         with pytest.raises(ArgumentError, match=f"^{name} must be"):
             taken(**{name: value})
+
+
+def test_items_and_positions():
+    from neuralstat.checks import check_items, position
+
+    raises = type("Raises", (), {"__eq__": lambda *_: 1 / 0, "__hash__": None, "__repr__": lambda _: 1 / 0})()
+    for items in ([1, 2], (1, 2), np.array([1, 2]), range(1, 3), {1: 0, 2: 0}.keys()):
+        assert list(check_items(items, "items", "some items")) == [1, 2]
+    for wrong in ("ab", 3, None, np.ones((2, 2)), np.array(3), raises, {"a": 1}, (k for k in "ab"), int):
+        with pytest.raises(ArgumentError, match="items must be some items"):
+            check_items(wrong, "items", "some items")
+    with pytest.raises(ArgumentError, match="items must have at most 1,000,000 items"):
+        check_items(range(10**12), "items", "some items")
+    known = ["a", 1, "b"]
+    assert [position(v, known) for v in ("a", 1, 1.0, "b", "c", None)] == [0, 1, 1, 2, None, None]
+    for odd in (raises, np.array(["a", "b"]), np.array("a"), float("nan"), [1]):
+        assert position(odd, known) is None

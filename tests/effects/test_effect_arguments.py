@@ -23,7 +23,7 @@ FUNCTIONS = {
     "importance": ("method", "response", "rep", "scaled", "repeats", "loss"),
     "lek_profile": ("variable", "response", "rep"),
 }
-NEEDS = {**dict.fromkeys(("partial_dependence", "ice", "ale"), {"variable": "x"}), "lek_profile": {"grid": 2}}
+NEEDS = {name: {"variable": "x"} for name in ("partial_dependence", "ice", "ale")} | {"lek_profile": {"grid": 2}}
 
 
 @pytest.fixture(scope="module")
