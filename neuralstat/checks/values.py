@@ -61,7 +61,7 @@ def check_items(value: Any, name: str, words: str, most: int = 1_000_000) -> lis
 def as_array(value: Any, name: str, words: str) -> np.ndarray:
     """An array of whatever kind and shape, masked numbers as NaN, else an ArgumentError: what is in it is not looked at."""
     if isinstance(value, range):
-        check_size(len(value), f"{name} as an array")
+        check_size((value.stop - value.start) // value.step, f"{name} as an array")  # len() has a largest number
     try:
         array = np.asanyarray(value)
         if isinstance(array, np.ma.MaskedArray):

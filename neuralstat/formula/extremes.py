@@ -29,6 +29,8 @@ def unmasked(values: Any, what: str = "data") -> Any:
     """
     if isinstance(values, np.ndarray):
         check_size(values.size, f"{what} of shape {values.shape}")
+    elif isinstance(values, range):  # the length of one may be no number that Python's len gives
+        check_size((values.stop - values.start) // values.step, what)
     if not isinstance(values, np.ma.MaskedArray) or values.dtype.names:
         return values
     plain, mask = np.array(values.data), np.ma.getmaskarray(values)
