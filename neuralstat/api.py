@@ -66,6 +66,7 @@ class NeuralNet:
         self.settings = merge_settings(Settings(), settings)
         self.design = source.design(self.settings)
 
+    @arguments(settings=NONE | Instance(Settings, "the settings of a model"))
     def network(self, settings: Settings | None = None) -> Network:
         """The network of these settings (default: the model's), without weights."""
         return build_network(self.design, self.settings if settings is None else settings)

@@ -12,24 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from .checks.arguments import NONE, NOT_NEGATIVE, POSITIVE, SHARE, Choice, Number, Several, Whole, arguments
+from .checks.arguments import NONE, NOT_NEGATIVE, POSITIVE, SHARE, Choice, Number, Numbers, Several, Whole, arguments
 from .errors import ArgumentError
 
 PER = Choice("step", "epoch")
 MOST_STEPS = Number(above=0.0, most=1e15)  # what is compared with numbers of steps
 _STEPS = Whole(0, 2**53)
 _DIVIDE = Number(1.0, 1e100)
+_when = arguments(t=Numbers(None), total=NOT_NEGATIVE)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Base of the schedules."""
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """Rates at steps (or epochs) `t`, where training has `total` of them."""
         raise NotImplementedError
 
-    @arguments(first=_STEPS, count=Whole(0, 10_000_000), per_epoch=_STEPS, total=_STEPS)
+    @arguments(first=_STEPS, count=Whole(0, 10_000_000), per_epoch=Whole(1, 2**53), total=_STEPS)
     def rates(self, first: int, count: int, per_epoch: int, total: int) -> np.ndarray:
         """Learning rates of steps ``first ... first + count - 1``.
 
@@ -75,6 +77,7 @@ class Power(Schedule):
     power: float = 1.0
     per: str = "step"
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return self.initial_rate / (1 + t / self.steps) ** self.power
@@ -97,6 +100,7 @@ class Exponential(Schedule):
     factor: float = 0.1
     per: str = "step"
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return self.initial_rate * self.factor ** (t / self.steps)
@@ -129,6 +133,7 @@ class Piecewise(Schedule):
         if any(b <= a for a, b in itertools.pairwise(boundaries)):
             raise ArgumentError(f"Piecewise: boundaries must ascend, got {boundaries}.")
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         return np.array(self.values)[np.searchsorted(np.array(self.boundaries), t, side="left")]
@@ -165,6 +170,7 @@ class Performance(Schedule):
     cooldown: int = 0
     min_rate: float = 0.0
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """The initial rate: what has happened since is known to the running fit only."""
         return np.full(t.shape, self.initial_rate)
@@ -202,6 +208,7 @@ class OneCycle(Schedule):
     steps: float | None = None
     per: str = "step"
 
+    @_when
     def at(self, t: np.ndarray, total: float) -> np.ndarray:
         """See `Schedule.at`."""
         end = max((total if self.steps is None else self.steps) - 1, 1)
