@@ -182,7 +182,8 @@ class _Search:
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
     inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK), df=kinds.Anything("a method of df", *DF),
-    rule=kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000), average=FLAG, sigma=NONE | POSITIVE,
+    rule=kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
+    average=FLAG, sigma=NONE | POSITIVE,
     criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
 )  # fmt: skip
 def select(
