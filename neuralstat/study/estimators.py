@@ -214,6 +214,7 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         return Estimator(title, PREDICTION, method, options)
     if not isinstance(method, str):
         raise ArgumentError(f"estimators: method must be a name or a function, got {shown(method)}.")
+    method = str.__str__(method)
     base, _, df = method.partition(":")
     if base in CRITERIA and (not df or (base in WITH_DF and df in DF_OPTIONS)):
         target, function, fixed = CRITERIA[base]
