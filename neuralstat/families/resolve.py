@@ -101,6 +101,8 @@ def family_from_json(stored: Any) -> Family:
         Where it is not a known family and link with their parameters.
     """
     try:
+        if not isinstance(stored, dict):
+            raise TypeError("no mapping")
         name, link = stored["family"], stored["link"]
         parameter, more = float(stored["parameter"]), float(stored["link_parameter"])
         with_parameter: dict[str, Callable[[float], Link]] = {"power": power, "nbinom": nbinom}
