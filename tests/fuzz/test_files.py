@@ -1,5 +1,6 @@
 """Files with random damage: the same result, or an error of the package that names the file, in bounded time and memory."""
 
+import contextlib
 import warnings
 
 import mutations
@@ -11,6 +12,7 @@ from fits import quiet
 
 import neuralstat as ns
 from neuralstat.errors import FileFormatError, NeuralStatError
+from neuralstat.formula import design
 
 SEED = 14
 SHORT, LONG = 60, 4000  # files of every kind
@@ -58,6 +60,18 @@ def use(fit):
     return str(np.asarray(fit.predict(frame())).tolist())
 
 
+#: What is said of a fit without kernels.
+PLAIN = ("call", "reps", "result_matrix", "weights", "startweights", "history", "pruned", "errors", "converged", "seeds",
+         "saved", "family", "layer_table", "canonical_weights", "nobs", "k_params", "gradients", "best")  # fmt: skip
+
+
+def unless_refused(*calls):
+    """Make calls, which may be refused by an error of the package."""
+    for call in calls:
+        with contextlib.suppress(NeuralStatError):
+            call()
+
+
 def read_fit(files, folder):
     """A task: damage a saved fit, load it, use it."""
 
@@ -75,6 +89,8 @@ def read_fit(files, folder):
                     return "" if str(path) in str(error) else f"{kind}: {error}"
                 fit.design.encode(frame(), offset=None if fit.design.spec.offset_kind == "none" else np.zeros(24))
                 fit.save(path)
+                unless_refused(*(lambda name=name: getattr(fit, name) for name in PLAIN))
+                unless_refused(lambda: fit.design.encode_response(frame()), lambda: design(fit.formula, frame()))
                 if stored.document_of(stored.parts_of(path))["model"]["settings"] != settings:
                     return ""  # another network may need kernels that are not compiled yet
                 said = use(fit)
