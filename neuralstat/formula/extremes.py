@@ -54,7 +54,8 @@ def floats(values: Any, what: str) -> np.ndarray:
     Raises
     ------
     DataError
-        Where different numbers would become one: whole numbers beyond 2**53, numbers of more digits than floats have.
+        Where different numbers would become one: whole numbers beyond 2**53, numbers of more digits than floats have; and
+        for numbers beyond all floats.
     """
     array = np.asarray(values)
     if array.dtype.kind == "O" and array.size and all(isinstance(v, int | np.integer) for v in array.ravel()):
@@ -62,8 +63,11 @@ def floats(values: Any, what: str) -> np.ndarray:
     else:
         wide = array.dtype.kind in "iu" and array.dtype.itemsize == 8 and bool(np.any((array > EXACT) | (array < -EXACT)))
         wide = wide or (array.dtype.kind == "f" and array.dtype.itemsize > 8)
-    with np.errstate(over="ignore"):
-        made = np.asarray(array, dtype=np.float64)
+    try:
+        with np.errstate(over="ignore"):
+            made = np.asarray(array, dtype=np.float64)
+    except OverflowError:
+        raise DataError(f"{what} holds whole numbers that are too large for a float.") from None
     if wide and np.unique(made).size < np.unique(array).size:
         raise DataError(
             f"{what} has different numbers that would become one: floating-point numbers tell whole numbers apart up to "

@@ -66,6 +66,12 @@ def test_different_numbers_stay_different(values):
         design("y ~ x", table(), offset=values)
 
 
+def test_numbers_beyond_all_floats():
+    for given in ({"data": table(x=[10**400] * N)}, {"weights": [10**400] * N}, {"offset": [10**400] * N}):
+        with pytest.raises(DataError, match=r"(column 'x'|weights|offset).* too large"):
+            design("y ~ x", **{"data": table(), **given})
+
+
 def test_large_whole_numbers_that_floats_hold_and_labels():
     np.testing.assert_array_equal(design("y ~ x", table(x=2**60 + 2**20 * ROW)).x[0], 2.0**60 + 2**20 * ROW)
     np.testing.assert_array_equal(design(f"y ~ {{x - {2**60}}}", table(x=2**60 + ROW)).x[0], ROW)
