@@ -85,7 +85,7 @@ class Risk(float):
         """
         if np.isnan(self.se):
             raise ArgumentError(f"method={self.method!r} gave no standard error here, and so no interval.")
-        z = NormalDist().inv_cdf(1 - alpha / 2)
+        z = -NormalDist().inv_cdf(max(alpha / 2, 5e-324))  # of the lower end: a small alpha is not lost beside 1
         return float(self) - z * self.se, float(self) + z * self.se
 
     def to_frame(self) -> pd.DataFrame:

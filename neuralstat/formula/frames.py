@@ -301,7 +301,7 @@ def is_factor(values: pd.Series) -> bool:
 def finite(values: pd.Series, name: str) -> None:
     """Raise `DataError` where a plain numeric column holds infinities."""
     tensor = isinstance(values.array, TensorArray)
-    array = values.array.values.reshape(len(values), -1) if tensor else values.to_numpy()
+    array = values.array.flat if tensor else values.to_numpy()
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = ~np.isfinite(array)
         count = int((bad.any(axis=1) if tensor else bad).sum())

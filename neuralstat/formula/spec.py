@@ -305,7 +305,7 @@ def tensor_inputs(tensors: Sequence[Tensor], frame: pd.DataFrame) -> np.ndarray:
     """Inputs that tensor terms make, shape (inputs, n)."""
     out = np.empty((sum(t.size for t in tensors), len(frame)))
     for tensor, at in zip(tensors, tensor_rows(tensors), strict=True):
-        out[at.ravel()] = frame[tensor.name].array.values.reshape(len(frame), -1).T
+        out[at.ravel()] = frame[tensor.name].array.flat.T
     return out
 
 

@@ -84,16 +84,21 @@ class TensorArray(ExtensionArray):
             return self.values[item]
         return type(self)(self.values[pd.api.indexers.check_array_indexer(self, item)])
 
+    @property
+    def flat(self) -> np.ndarray:
+        """(n, elements) array, of no rows too."""
+        return self.values.reshape(len(self), int(np.prod(self.values.shape[1:])))
+
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, TensorArray):
             return NotImplemented
-        return (self.values == other.values).reshape(len(self), -1).all(axis=1)
+        return (self.values == other.values).all(axis=tuple(range(1, self.values.ndim)))
 
     def isna(self) -> np.ndarray:
         """Rows that miss a number."""
         if self.values.dtype.kind != "f":
             return np.zeros(len(self), bool)
-        return np.isnan(self.values).reshape(len(self), -1).any(axis=1)
+        return np.isnan(self.values).any(axis=tuple(range(1, self.values.ndim)))
 
     def take(self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None) -> "TensorArray":
         """Rows by position; -1 is a missing row with `allow_fill`."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neuralstat.checks import check_size
 from neuralstat.errors import DataError
 from neuralstat.formula import frames
 from neuralstat.formula.extremes import unmasked
@@ -78,7 +79,9 @@ def _array(data: Any) -> Any:
     data = unmasked(data)
     if isinstance(data, pd.api.extensions.ExtensionArray):
         return data
+    if isinstance(data, range):
+        check_size(len(data), "data")
     try:
         return np.asarray(data)
-    except ValueError as error:
-        raise DataError(f"data is a list whose rows differ in length ({error}).") from None
+    except Exception as error:  # of several lengths, or the rows' own
+        raise DataError(f"data is a list whose rows differ in length ({error!s:.200}).") from None

@@ -19,7 +19,7 @@ from .network import Network
 
 def _layers(network: Network, matrix: Callable[[int, int, int], np.ndarray]) -> np.ndarray:
     """A flat vector of ``matrix(layer, 1 + inputs, units)`` per layer."""
-    return network.flatten([matrix(k, *shape) for k, shape in enumerate(network.shapes)])
+    return network.flatten([matrix(k, *shape) if min(shape) else np.zeros(shape) for k, shape in enumerate(network.shapes)])
 
 
 def _fans(network: Network, layer: int, per_unit: int, units: int) -> tuple[int, int]:

@@ -131,7 +131,9 @@ def replace_head(
                             "data; fit with standardize=False, and scale the covariates yourself.")  # fmt: skip
     if freeze is True:
         freeze = tuple(dict.fromkeys(name.rpartition("/")[0] for name in body))
-    arguments = {**_carried(procedure.settings), "startweights": body, "freeze": freeze or None, **settings}
+    if freeze is False or (isinstance(freeze, list | tuple) and not freeze):
+        freeze = None
+    arguments = {**_carried(procedure.settings), "startweights": body, "freeze": freeze, **settings}
     known = arguments.pop("context", None)
     if formula is None:
         formula = procedure.formula

@@ -522,7 +522,7 @@ OPTION_VALUES = (
     "binomial",
     "nosuch", "lm", "adam", "relu", "tanh,", "0.1,0.5", "data.csv", "fit.nst", "nosuch.csv", ".", "/dev/null", "a b", "\t",
     "%", "\\", "*",
-    "x.png", "x.nst", "x.xyz", "no/such/x.png", "best", "all", "mean", "class", "link", "y ~ x", "'", '"', "1_000", "0x10",
+    "x.png", "x.nst", "x.xyz", "no/such/x.png", "best", "all", "mean", "class", "link", "y ~ x", "'", '"', "1_0", "0x10",
     "\u0663", "5" * 400,
 )  # fmt: skip
 
