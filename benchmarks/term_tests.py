@@ -1,6 +1,6 @@
 """Size of the tests of terms: how often noise is called significant at the 5 % level, by family, units, decay, n.
 
-    python benchmarks/term_tests.py [--replicates 200] [--methods default wald lr bootstrap] [--designs ...]
+    python benchmarks/term_tests.py [--replicates 200] [--methods default wald lr bootstrap compare_lr_test] [--designs ...]
 
 Covariates: x1 and x2, normal, correlated by .5, on which the response depends by a smooth function that no such network
 represents exactly; z, which goes with them (linearly and, in "curved", otherwise), g, a factor of three levels that goes with
@@ -121,22 +121,33 @@ def sample(design: Design, seed: int, effect: float = 0.0) -> tuple[str, pd.Data
     return f"y ~ x1 + x2 + {' + '.join(design.null)}", data
 
 
+def fitted(design: Design, formula: str, data: pd.DataFrame, seed: int) -> ns.NeuralNetResults:
+    """The design's network."""
+    return ns.neuralnet(
+        formula, data, family=FAMILIES.get(design.family, design.family), hidden=design.hidden, standardize=True,
+        rep=3 if design.hidden else 1, algorithm="lm", tol=1e-5, stepmax=300,
+        penalty=ns.decay(design.decay) if design.decay else None, random_state=seed, n_jobs=1,
+    )  # fmt: skip
+
+
 def tested(design: Design, seed: int, methods: list[str], effect: float = 0.0) -> list[dict[str, object]]:
     """P values of a replicate, a row per method and term."""
     formula, data = sample(design, seed, effect)
-    fit = ns.neuralnet(
-        formula, data, family=FAMILIES.get(design.family, design.family), hidden=design.hidden, standardize=True,
-        rep=3 if design.hidden else 1,
-        algorithm="lm", tol=1e-5, stepmax=300, penalty=ns.decay(design.decay) if design.decay else None, random_state=seed,
-        n_jobs=1,
-    )  # fmt: skip
+    fit = fitted(design, formula, data, seed)
     rows: list[dict[str, object]] = []
     for method in methods:
         began = time.perf_counter()
-        table = fit.term_tests(None if method == "default" else method, terms=list(design.null), random_state=seed, n_jobs=1)
-        seconds = (time.perf_counter() - began) / len(table)
-        rows += [{"term": t, "method": method, "p": p, "used": u, "seconds": seconds}
-                 for t, p, u in zip(table["term"], table["pvalue"], table["method"], strict=True)]  # fmt: skip
+        if method == "compare_lr_test":
+            smaller = [(t, fitted(design, formula.replace(f" + {t}", ""), data, seed)) for t in design.null]
+            found = [
+                (t, fit.compare_lr_test(s, bootstrap=99, random_state=seed, n_jobs=1).pvalue, "bootstrap") for t, s in smaller
+            ]
+        else:
+            name = None if method == "default" else method
+            table = fit.term_tests(name, terms=list(design.null), random_state=seed, n_jobs=1)
+            found = list(zip(table["term"], table["pvalue"], table["method"], strict=True))
+        seconds = (time.perf_counter() - began) / len(found)
+        rows += [{"term": t, "method": method, "p": p, "used": u, "seconds": seconds} for t, p, u in found]
     return rows
 
 
