@@ -173,10 +173,8 @@ class Fitted:
             Where there is none.
         """
         if self.family is None:
-            raise ArgumentError(
-                f"the error function {self.network.objective.name!r} belongs to no family, so there is no likelihood: "
-                "fit with family=, or err_fct='sse' or 'ce'."
-            )
+            raise ArgumentError(f"the error function {self.network.objective.name!r} belongs to no family, so there is no "
+                                "likelihood: fit with family=, or err_fct='sse' or 'ce'.")  # fmt: skip
         return self.family
 
     @property
@@ -285,32 +283,26 @@ class Fitted:
             Where a mean is asked for and no repetition converged: it is then of all.
         """
         everything = list(range(self.nrep))
-        if isinstance(rep, str):
-            rep = str.__str__(rep)
-        if isinstance(rep, str) and rep == "all":
+        word = str.__str__(rep) if isinstance(rep, str) else None
+        if word == "all":
             return everything
-        if isinstance(rep, str) and rep == "mean":
+        if word == "mean":
             good = np.flatnonzero(self.fit.finished)
-            if good.size == 0:
-                if len(everything) > 1:
-                    warnings.warn(
-                        "No repetition converged: the prediction averages over all of them.",
-                        ConvergenceWarning,
-                        stacklevel=caller(),
-                    )
-                return everything
-            return good.tolist()
-        if isinstance(rep, str) and rep != "best":
+            if good.size:
+                return good.tolist()
+            if len(everything) > 1:
+                warnings.warn("No repetition converged: the prediction averages over all of them.", ConvergenceWarning,
+                              stacklevel=caller())  # fmt: skip
+            return everything
+        if word not in (None, "best"):
             raise ArgumentError(f"rep must be 'mean', 'best', 'all' or a number from 1, got {shown(rep)}.")
         return [self.which(rep)]
 
     @functools.cached_property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        rows = [
-            derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_coefficients)
-            for theta in self.fit.theta
-        ]
+        held, data = self.penalty_coefficients, self.data
+        rows = [derivatives.gradient(self.network, data, theta.astype(float), held) for theta in self.fit.theta]
         return np.where(self.fit.free, np.array(rows), 0.0)
 
     # weights and means -------------------------------------------------------------------------------------
@@ -402,7 +394,7 @@ def kept(function: Function) -> Function:
         memory = fitted.__dict__.setdefault("_kept", {})
         key = (function.__module__, function.__qualname__, *arguments)
         if key not in memory:
-            memory[key] = function(fitted, *arguments)
+            memory[key] = on_one_thread(function)(fitted, *arguments)
         return memory[key]
 
     return remember  # type: ignore[return-value]

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import ArgumentError, NeuralStatError
-from .memory import check_size
-from .values import MOST, is_real, is_whole, shown
+from .values import MOST, is_real, is_whole, real_array, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -315,27 +314,11 @@ class Anything(Kind):
 
 
 def as_numbers(value: Any, name: str, kind: Kind) -> np.ndarray:
-    """A float array of real numbers; masked values are NaN.
-
-    Raises
-    ------
-    ArgumentError
-        For ragged sequences, and for text, dates, complex numbers and other objects.
-    """
-    if isinstance(value, range):
-        check_size(len(value), f"{name} as an array")
-    try:
-        array: Any = np.asanyarray(value)
-        if isinstance(array, np.ma.MaskedArray):
-            array = np.ma.filled(array.astype(float), np.nan)
-        if array.dtype.kind == "O" and all(is_real(v) or isinstance(v, bool) for v in array.ravel()):
-            array = array.astype(float)
-    except Exception:  # how a foreign object makes an array of itself is its own code
-        raise kind.refuse(value, name) from None
-    if array.dtype.kind not in "biuf":
+    """A float array of real numbers; masked values are NaN. What is none is refused in the words of `kind`."""
+    array = real_array(value, name)
+    if array is None:
         raise kind.refuse(value, name)
-    check_size(array.size, f"{name} as an array")
-    return np.asarray(array, dtype=float)
+    return array
 
 
 SHARE = Number(above=0.0, below=1.0)  # alpha, a level, a share of the data

@@ -71,6 +71,27 @@ def as_array(value: Any, name: str, words: str) -> np.ndarray:
         raise ArgumentError(f"{name} must be {words}; got {shown(value)}.") from None
 
 
+def real_array(value: Any, name: str) -> np.ndarray | None:
+    """A float array of real numbers, masked ones as NaN.
+
+    None of ragged sequences, and of text, dates, complex numbers and other objects.
+    """
+    if isinstance(value, range):
+        check_size(len(value), f"{name} as an array")
+    try:
+        array: Any = np.asanyarray(value)
+        if isinstance(array, np.ma.MaskedArray):
+            array = np.ma.filled(array.astype(float), np.nan)
+        if array.dtype.kind == "O" and all(is_real(v) or isinstance(v, bool) for v in array.ravel()):
+            array = array.astype(float)
+    except Exception:  # how a foreign object makes an array of itself is its own code
+        return None
+    if array.dtype.kind not in "biuf":
+        return None
+    check_size(array.size, f"{name} as an array")
+    return np.asarray(array, dtype=float)
+
+
 def check_int(value: Any, name: str, least: int) -> int:
     """A whole number at or above `least`, else an ArgumentError that names the argument."""
     try:

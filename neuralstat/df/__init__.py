@@ -11,6 +11,7 @@ from ..checks import check_choice, is_real
 from ..checks.arguments import NOT_NEGATIVE, REP_OR_MEAN
 from ..errors import ArgumentError
 from ..fitted import Fitted, kept
+from ..network.blas import on_one_thread
 from . import automatic, local, montecarlo  # noqa: F401 (their functions register themselves)
 from .limits import limits, warn_limits
 from .procedure import gdf
@@ -20,6 +21,7 @@ from .value import DegreesOfFreedom
 __all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "edf", "found", "gdf", "limits", "warn_limits"]
 
 
+@on_one_thread
 def degrees_of_freedom(
     fitted: Fitted, method: str = "jacobian", rep: Any = "best", **options: Any
 ) -> DegreesOfFreedom:

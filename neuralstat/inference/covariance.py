@@ -27,6 +27,7 @@ from ..families import Multinomial, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
 from ..network import derivatives
+from ..network.blas import on_one_thread
 from ..network.scaling import affine
 from .dispersion import dispersion, given_dispersion, used_up
 from .units import in_words, undetermined_units
@@ -94,6 +95,7 @@ def inverse(matrix: np.ndarray) -> tuple[np.ndarray, int, int]:
     return scaled * s[:, np.newaxis] * s, int(keep.sum()), int(np.sum(values[keep] < 0))
 
 
+@on_one_thread
 @arguments(cov_type=NONE | COV_TYPE, rep=REP, scale=Anything("a number > 0, or one per output", None, 1.0))
 def cov_params(
     fitted: Fitted, cov_type: str | None = None, rep: Any = "best", scale: Any = None

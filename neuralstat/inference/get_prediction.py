@@ -25,6 +25,7 @@ from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Any
 from ..errors import ArgumentError
 from ..families import Gaussian
 from ..fitted import Fitted
+from ..network.blas import on_one_thread
 from . import scales
 from .bootstrap import predictions
 from .conformal import conformal
@@ -135,6 +136,7 @@ def check_options(method: str, options: dict[str, Any], *more: str) -> None:
         raise ArgumentError(f"method={method!r} has no option {wrong[0]!r}; it takes {takes}.")
 
 
+@on_one_thread
 @arguments(
     new=Anything("a table, as in predict", None), method=Choice(*METHODS), rep=REP_OR_MEAN, cov_type=NONE | COV_TYPE,
     offset=Anything("an array, one value per new row", None), weights=Anything("a number or one per row", None, 1.0),

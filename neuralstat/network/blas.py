@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-from threadpoolctl import ThreadpoolController
-
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 
 
@@ -47,6 +45,7 @@ class OneThread:
         """BLAS libraries of this process: numpy's, and scipy's own."""
         if self._libraries is None:
             import scipy.linalg  # noqa: F401 (loads its library)
+            from threadpoolctl import ThreadpoolController
 
             self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
         return self._libraries
