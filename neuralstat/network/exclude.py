@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import as_array, check_items, shown
+from ..checks import as_array, check_items, check_size, shown
 from ..checks.arguments import Numbers
 from ..errors import ArgumentError
 from .network import Network
@@ -77,9 +77,11 @@ def _positions(network: Network, exclude: Any, compat: str | None) -> list[int]:
     """0-based flat positions, in the order given, without repetitions."""
     if isinstance(exclude, str):
         exclude = [exclude]
-    if hasattr(exclude, "columns"):
+    if hasattr(type(exclude), "columns"):
         exclude = exclude.to_numpy()
     words = "rows, positions, names or masks in a list or array"
+    if isinstance(exclude, np.ndarray):
+        check_size(exclude.size, "exclude", 100)  # as a list
     items = list(exclude) if isinstance(exclude, np.ndarray) and exclude.ndim else check_items(exclude, "exclude", words)
     if items and all(isinstance(e, str) for e in items):
         return _unique(_by_name(network, items))

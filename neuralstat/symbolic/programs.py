@@ -49,12 +49,15 @@ class Program:
     steps: tuple[tuple[str, Tree], ...]
     results: tuple[Tree, Tree, Tree]
 
-    def source(self, name: str = "function") -> str:
-        """Python source of a function with this name that returns (value, slope, curvature)."""
-        lines = [f"def {name}({', '.join(self.arguments)}):"]
+    def source(self, name: str = "function", out: str | None = None) -> str:
+        """Python source of a function with this name that returns (value, slope, curvature), or writes them into `out`."""
+        lines = [f"def {name}({', '.join((*self.arguments, *([] if out is None else [out])))}):"]
         lines += [f"    {step} = {_print(tree)}" for step, tree in self.steps]
         lines += [f"    {result} = {_print(tree)}" for result, tree in zip(RESULTS, self.results)]
-        return "\n".join([*lines, f"    return {', '.join(RESULTS)}", ""])
+        ends = [f"    return {', '.join(RESULTS)}"]
+        if out is not None:
+            ends = [f"    {out}[{k}] = {result}" for k, result in enumerate(RESULTS)]
+        return "\n".join([*lines, *ends, ""])
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form.
@@ -240,10 +243,10 @@ def python_function(program: Program, extra: Extra = ()) -> Callable[..., Triple
         return _PYTHON[key]
 
 
-def _define(program: Program, functions: dict[str, Any]) -> Callable[..., Triple]:
+def _define(program: Program, functions: dict[str, Any], out: str | None = None) -> Callable[..., Triple]:
     """Run the source of a (checked) program in a namespace with nothing but these functions."""
     namespace: dict[str, Any] = {"__builtins__": {}, **functions}
-    exec(compile(program.source(), "<neuralstat custom function>", "exec"), namespace)
+    exec(compile(program.source(out=out), "<neuralstat custom function>", "exec"), namespace)
     return namespace["function"]
 
 
@@ -257,21 +260,10 @@ def _jit(name: str, function: Callable) -> Any:
 
 
 def _c_function(program: Program, extra: Extra) -> Any:
+    """The C function: one compiled unit, half a megabyte, which numba keeps until the process ends."""
     functions: dict[str, Any] = {name: _jit(name, function) for name, (_, function) in FUNCTIONS.items()}
     functions.update({name: numba.njit(error_model="numpy")(function) for name, function in extra})
-    inner = numba.njit(error_model="numpy", nogil=True)(_define(program, functions))
     double, pointer = numba.types.float64, numba.types.CPointer(numba.types.float64)
-
-    if len(program.arguments) == 1:
-
-        @numba.cfunc(numba.types.void(double, pointer), error_model="numpy")
-        def activation(z, out):  # type: ignore[no-untyped-def]
-            out[0], out[1], out[2] = inner(z)
-
-        return activation
-
-    @numba.cfunc(numba.types.void(double, double, pointer), error_model="numpy")
-    def loss(x, y, out):  # type: ignore[no-untyped-def]
-        out[0], out[1], out[2] = inner(x, y)
-
-    return loss
+    types = [double] * len(program.arguments)
+    compiler = numba.cfunc(numba.types.void(*types, pointer), error_model="numpy")
+    return compiler(_define(program, functions, "_out"))  # no name of a program begins so
