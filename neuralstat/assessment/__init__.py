@@ -119,7 +119,7 @@ def risk(
         rep = REP_OR_MEAN.check(rep, "rep")
         procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
         counted = method if options.get("df") is None else options["df"]
-        if method in ("gdf", "covariance") or (isinstance(counted, str) and counted in SIMULATED):
+        if method in ("gdf", "covariance") or (isinstance(counted, str) and str.__str__(counted) in SIMULATED):
             options = {"random_state": random_state, "n_jobs": n_jobs, **options}
         return function(procedure, loss, rep=rep, **options)
     known = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]

@@ -192,7 +192,10 @@ def strata_of(stratify: Any, y: np.ndarray, classes: bool, kept: Callable[[Any, 
     if stratify is None or (isinstance(stratify, bool | np.bool_) and not stratify):
         return None
     if not isinstance(stratify, bool | np.bool_):
-        return kept(stratify, "stratify")
+        strata = kept(stratify, "stratify")
+        if gaps := int(pd.isna(strata).sum()):
+            raise ArgumentError(f"stratify: {gaps} of {len(strata)} rows have none; give these a stratum of their own.")
+        return strata
     if classes:
         return y[0] if y.shape[0] == 1 else y.argmax(axis=0)
     return pd.qcut(pd.Series(y[0]).rank(method="first"), min(5, y.shape[1]), labels=False).to_numpy()

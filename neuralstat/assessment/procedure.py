@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 
 def is_model(source: Any) -> bool:
     """Whether something is a model of ours that is not yet fitted: it says what its procedure is."""
-    return callable(getattr(source, "procedure", None)) and isinstance(getattr(source, "settings", None), Settings)
+    return callable(attribute(source, "procedure")) and isinstance(attribute(source, "settings"), Settings)
+
+
+def attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """An attribute of any object, whose own code may raise: then it has none."""
+    try:
+        return getattr(thing, name, default)
+    except Exception:
+        return default
 
 
 class NetworkProcedure:
@@ -61,7 +69,7 @@ class NetworkProcedure:
     def __init__(
         self, source: Any, rep: str, stack: bool, n_jobs: int | None, start: np.ndarray | None = None
     ) -> None:
-        found = getattr(source, "fitted", source)
+        found = attribute(source, "fitted", source)
         self.source: Any = found if isinstance(found, Fitted) else source
         if not isinstance(rep, str) or rep not in ("mean", "best"):
             raise ArgumentError(f"rep must be 'mean' or 'best', got {shown(rep)}.")
@@ -221,7 +229,7 @@ def on_device(source: Any, device: str) -> Any:
     ArgumentError
         Where it is another object, which trains where it likes.
     """
-    found = getattr(source, "fitted", source)
+    found = attribute(source, "fitted", source)
     if isinstance(found, Fitted):
         settings = merge_settings(found.settings, {"device": device})
         return replace(found, procedure=replace(found.procedure, settings=settings))
@@ -242,11 +250,12 @@ def make_procedure(
     ArgumentError
         Where it is neither a fit or model of ours nor an object with fit and predict.
     """
-    if isinstance(getattr(source, "fitted", source), Fitted) or is_model(source):
+    if isinstance(attribute(source, "fitted", source), Fitted) or is_model(source):
         if x is not None or y is not None:
             raise ArgumentError("x= and y= are for other objects; a network's model holds its data.")
         return NetworkProcedure(source, rep, stack, n_jobs)
-    if callable(getattr(source, "fit", None)) and callable(getattr(source, "predict", None)):
+    able = callable(attribute(source, "fit")) and callable(attribute(source, "predict"))
+    if able and not isinstance(source, type):
         return EstimatorProcedure(source, x, y, loss)
     raise ArgumentError(
         f"risk needs a fit (NeuralNetResults), a model (NeuralNet) or an object with fit and predict, got {shown(source)}."

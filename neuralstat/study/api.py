@@ -26,6 +26,7 @@ from .schedule import Schedule, warn
 from .store import Store
 
 ROWS = kinds.Whole(2)
+MOST = 1000  # truths, noises, numbers of observations
 STARTS = NONE | kinds.Whole(1, 100_000)
 CHUNK_FITS = 150  # fits of a chunk, where a model has no restarts and nothing is refitted
 
@@ -195,13 +196,13 @@ def _placed(models: tuple[Any, ...], device: str) -> tuple[Any, ...]:
 
 def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) -> tuple[Cell, ...]:
     """All combinations."""
-    problems = [truth(t) for t in _several(truths, (str, Problem))]
+    problems = [truth(t) for t in _several(truths, "truth", (str, Problem))]
     names = [p.name for p in problems]
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError(f"truth: two are called {name!r}; give names by study.truth(..., name=...).")
-    levels = [noise_of(s) for s in _several(noises, (Noise,))]
-    counts = [ROWS.check(k, "n") for k in _several(sizes, ())]
+    levels = [noise_of(s) for s in _several(noises, "noise", (Noise,))]
+    counts = [ROWS.check(k, "n") for k in _several(sizes, "n", ())]
     for argument, values in (("noise", [s.sd for s in levels]), ("n", counts)):
         if len(set(values)) < len(values):
             raise ArgumentError(f"{argument}: a value occurs twice in {values}.")
@@ -211,11 +212,15 @@ def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) 
     return cells
 
 
-def _several(given: Any, single: tuple[type, ...]) -> list[Any]:
+def _several(given: Any, name: str, single: tuple[type, ...]) -> list[Any]:
     """Items of a sequence, or the one thing that is given."""
     if isinstance(given, single) or (isinstance(given, np.ndarray) and given.ndim != 1):
         return [given]
-    return list(given) if isinstance(given, list | tuple | range | np.ndarray | pd.Series | pd.Index) else [given]
+    if not isinstance(given, list | tuple | range | np.ndarray | pd.Series | pd.Index):
+        return [given]
+    if len(given) > MOST:
+        raise ArgumentError(f"{name}: {len(given)} values are too many; give at most {MOST}.")
+    return list(given)
 
 
 def _check(plan: Plan, replicates: int, keep_fits: bool) -> None:

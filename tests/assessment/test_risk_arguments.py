@@ -71,9 +71,11 @@ def test_one_group_leaves_nothing_out(fit, data, method, k):
     ({"method": "cv", "folds": [1] * ROWS}, "at least two folds"),
     ({"method": "cv", "groups": [{}] * ROWS}, "groups must be 12 values"),
     ({"method": "cv", "stratify": [[1], [2]]}, "stratify must have 12 values"),
+    ({"method": "cv", "stratify": [None] + ["a"] * 11}, "stratify: 1 of 12 rows have none"),
+    ({"method": "holdout", "stratify": [np.nan] * ROWS}, "stratify: 12 of 12 rows have none"),
     ({"method": "cp", "df": -1}, "df must be a finite number >= 0"),
     ({"method": "cp", "df": np.nan}, "df must be a finite number >= 0"),
-    ({"method": "cp", "df": "jacobi"}, "df must be one of 'jacobian'"),
+    ({"method": "cp", "df": "jacobi"}, r"df(: method)? must be one of 'jacobian'"),
     ({"method": "cp", "draws": 3}, "has no option 'draws'"),
     ({"method": "gdf", "draws": 10**9}, "draws"),
 ])  # fmt: skip
@@ -116,6 +118,11 @@ class Odd(Mean):
         return self.found
 
 
+class Closed:
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
 def test_objects_and_their_data():
     x, y = np.zeros((6, 1)), np.arange(6.0)
     for value in (*NONSENSE, ["a", 1, None, 2, 3, 4], np.zeros(5), [np.nan] * 6, [1j] * 6, [Hostile()] * 6):
@@ -124,7 +131,7 @@ def test_objects_and_their_data():
     for value in (Hostile(), 1j, np.zeros(5), np.zeros((6, 1), dtype=complex)):
         with pytest.raises(ArgumentError, match=r"^x"):
             ns.risk(Mean(), "cv", k=3, x=value, y=y)
-    for value in NONSENSE:
+    for value in (*NONSENSE, Closed(), Mean):
         with pytest.raises(ArgumentError, match="risk needs a fit"):
             ns.risk(value, "cv")
     for found, message in ((np.zeros(3), "shape"), (np.full(6, np.nan), "finite"), (KeyError("a\nb"), "raised KeyError: 'a")):

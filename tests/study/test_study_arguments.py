@@ -33,6 +33,8 @@ def test_nonsense_is_refused_in_words(argument):
     ({"checkpoint": ""}, "checkpoint must be None or a path"),
     ({"noise": itertools.count(1)}, "noise must be a finite number"),
     ({"n": itertools.count(1)}, "n must be a whole number"),
+    ({"n": range(2, 10**12)}, "n: 999999999998 values are too many"),
+    ({"noise": np.ones(5000)}, "noise: 5000 values are too many"),
     ({"n": [30, "40"]}, "n must be a whole number"),
     ({"noise": 1e200}, "noise must be"),
     ({"sigma": 1e-200}, "sigma must be"),
