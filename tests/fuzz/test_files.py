@@ -1,6 +1,9 @@
 """Files with random damage: the same result, or an error of the package that names the file, in bounded time and memory."""
 
 import contextlib
+import gzip
+import pickle
+import struct
 import warnings
 
 import mutations
@@ -13,6 +16,7 @@ from fits import quiet
 import neuralstat as ns
 from neuralstat.errors import FileFormatError, NeuralStatError
 from neuralstat.formula import design
+from neuralstat.weights import write_safetensors
 
 SEED = 14
 SHORT, LONG = 60, 4000  # files of every kind
@@ -125,6 +129,59 @@ def go_on(original, folder, options):
     return task
 
 
+def data_files(folder):
+    """Files of data and weights of every kind, and their readers."""
+    rng = np.random.default_rng(2)
+    lists = np.empty(6, object)
+    lists[:] = [[1, 2, 300], [4], [70000, 2], [], [9] * 20, [1]]
+    np.savez(folder / "a.npz", x=rng.normal(size=(5, 3)), y=np.arange(5), s=np.array(["a", "bc"]))
+    np.savez_compressed(folder / "b.npz", x_train=lists, y_train=np.arange(6) % 2, x_test=lists, y_test=np.arange(6) % 2)
+    pixels = rng.integers(0, 256, (4, 3072)).astype(np.uint8)
+    batch = {"data": pixels, "labels": [1, 2, 3, 4], "filenames": ["a", "b", "c", "d"]}
+    for protocol in (2, 5):
+        (folder / f"cifar{protocol}").mkdir()
+        (folder / f"cifar{protocol}" / "test_batch").write_bytes(pickle.dumps(batch, protocol))
+    (folder / "idx").mkdir()
+    head = {"images": b"\0\0\x08\x03" + struct.pack(">3I", 4, 28, 28), "labels": b"\0\0\x08\x01" + struct.pack(">I", 4)}
+    (folder / "idx" / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(head["images"] + bytes(4 * 784)))
+    (folder / "idx" / "t10k-labels-idx1-ubyte").write_bytes(head["labels"] + bytes([1, 2, 3, 4]))
+    write_safetensors(folder / "a.safetensors", {"k": np.ones((2, 3), np.float32), "b": np.arange(3), "f": np.array([True])})
+    return [
+        (folder / "a.npz", ns.datasets.npz), (folder / "b.npz", ns.datasets.imdb),
+        (folder / "cifar2" / "test_batch", lambda path: ns.datasets.cifar10(path.parent, "test")),
+        (folder / "cifar5" / "test_batch", lambda path: ns.datasets.cifar10(path.parent, "test")),
+        (folder / "idx" / "t10k-images-idx3-ubyte.gz", lambda path: ns.datasets.mnist(path.parent, "test")),
+        (folder / "idx" / "t10k-labels-idx1-ubyte", lambda path: ns.datasets.mnist(path.parent, "test")),
+        (folder / "a.safetensors", ns.read_weights),
+    ]  # fmt: skip
+
+
+def read_data(sources):
+    """A task: damage a file of data in its place, read it, and mend it."""
+
+    def task(number):
+        rng = np.random.default_rng((SEED, number, 2))
+        path, reader = sources[number % len(sources)]
+        whole = path.read_bytes()
+        kind = rng.integers(4 if path.suffix == ".npz" else 2)
+        try:
+            if kind < 2:
+                path.write_bytes((mutations.flip, mutations.cut)[kind](whole, rng))
+            elif kind == 2:
+                mutations.archive(mutations.members(stored.parts_of(path), rng), path)
+            else:
+                parts = {name: raw for name, raw in stored.parts_of(path).items() if not name.startswith("x_")}
+                mutations.damage_values(parts, path, rng, lambda name: True)
+            reader(path)
+        except FileFormatError as error:
+            return "" if str(path.parent) in str(error) else str(error)
+        finally:
+            path.write_bytes(whole)
+        return ""
+
+    return task
+
+
 @pytest.fixture(scope="module")
 def options():
     return {"hidden": 2, "rep": 2, "algorithm": "adam", "epochs": 4, "batch_size": 8, "random_state": 1, "n_jobs": 1,
@@ -138,6 +195,15 @@ def shown(faults):
 @pytest.mark.parametrize("count", [SHORT, pytest.param(LONG, marks=pytest.mark.slow)])
 def test_saved_fits(files, tmp_path, count):
     faults = mutations.run(read_fit(files, tmp_path), count)
+    assert not faults, shown(faults)
+
+
+@pytest.mark.parametrize("count", [SHORT * 5, pytest.param(LONG * 5, marks=pytest.mark.slow)])
+def test_data(tmp_path, count):
+    sources = data_files(tmp_path)
+    for path, reader in sources:
+        reader(path)
+    faults = mutations.run(read_data(sources), count)
     assert not faults, shown(faults)
 
 

@@ -141,7 +141,7 @@ def damage_values(parts: dict[str, bytes], target: Path, rng: np.random.Generato
         array = array.copy()
         with np.errstate(all="ignore"):
             array.reshape(-1)[rng.integers(array.size)] = np.array(extremes[rng.integers(len(extremes))]).astype(array.dtype)
-    elif kind == 1:
+    elif kind == 1 and array.dtype.kind in "biuf":
         with np.errstate(all="ignore"):
             array = array.astype((np.float32, np.int64, np.int8, bool, np.float64, np.uint8)[rng.integers(6)])
     elif kind == 2 and array.ndim:
