@@ -7,6 +7,11 @@ from pathlib import Path
 
 from ..errors import TooLargeError
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 LEFT = 0.8  # of the memory at hand, what one call may take
 
 
@@ -22,6 +27,13 @@ def memory_at_hand() -> int:
         limit, used = (Path(f"/sys/fs/cgroup/memory.{what}").read_text().strip() for what in ("max", "current"))
         if limit != "max":
             free.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass
+    try:
+        limit_as = resource.getrlimit(resource.RLIMIT_AS)[0] if resource is not None else -1
+        if limit_as >= 0:  # of this process, as set by ulimit -v
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            free.append(limit_as - pages * os.sysconf("SC_PAGE_SIZE"))
     except (OSError, ValueError):
         pass
     if not free and hasattr(os, "sysconf"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -210,3 +212,12 @@ def test_items_and_positions():
     assert [position(v, known) for v in ("a", 1, 1.0, "b", "c", None)] == [0, 1, 1, 2, None, None]
     for odd in (raises, np.array(["a", "b"]), np.array("a"), float("nan"), [1]):
         assert position(odd, known) is None
+
+
+def test_limits_of_the_process_are_known():
+    script = (
+        "import resource, neuralstat.checks.memory as m\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))\n"
+        "assert m.memory_at_hand() < 2**32\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
