@@ -147,7 +147,7 @@ def no_column(name: str, frame: pd.DataFrame) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     listed = ", ".join(map(repr, known[:30])) + (", ..." if len(known) > 30 else "")
     return (
-        f"the data have no column {name!r}. "
+        f"the data have no column {name!r:.80}. "
         + (f"Did you mean {near[0]!r}? " if near else "")
         + (f"Columns: {listed or 'none'}.")
     )

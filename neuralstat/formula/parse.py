@@ -65,11 +65,11 @@ def split_sides(formula: str) -> tuple[str, str]:
     check_text(formula)
     tildes = [position for position, token in _top_level(formula) if token == "~"]
     if len(tildes) != 1:
-        raise ArgumentError(f"formula must have one '~' between response and covariates, got {formula!r}.")
+        raise ArgumentError(f"formula must have one '~' between response and covariates, got {formula!r:.300}.")
     left, right = formula[: tildes[0]].strip(), formula[tildes[0] + 1 :].strip()
     if not left or not right:
         side = "response before" if not left else "covariates after"
-        raise ArgumentError(f"formula {formula!r} has no {side} '~' (write 1 for no covariates).")
+        raise ArgumentError(f"formula {formula!r:.300} has no {side} '~' (write 1 for no covariates).")
     return left, right
 
 

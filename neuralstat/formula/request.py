@@ -106,7 +106,7 @@ def array_request(endog: Any, exog: Any, options: Options) -> Request:
     for name, value in options.per_row.items():
         if isinstance(value, str):
             raise ArgumentError(
-                f"{name} must be an array where the model is given as arrays, not the name {value!r}."
+                f"{name} must be an array where the model is given as arrays, not the name {value!r:.80}."
             )
     y_frame = array_frame(endog, "endog", "y")
     x_frame = array_frame(exog, "exog", "x")

@@ -145,7 +145,7 @@ def _by_name(network: Network, names: Sequence[str]) -> list[int]:
     for name in names:
         if name not in where:
             raise ArgumentError(
-                f"exclude: there is no weight {name!r}. "
+                f"exclude: there is no weight {name!r:.80}. "
                 f"Names are those of result_matrix, such as {network.names[0]!r}."
             )
     return [where[name] for name in names]
