@@ -144,7 +144,7 @@ class Settings:
             names = (self.freeze,) if isinstance(self.freeze, str) else self.freeze
             if not isinstance(names, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in names):
                 raise ArgumentError(f"freeze must be names of layers or arrays, got {shown(self.freeze)}.")
-            put("freeze", tuple(names))
+            put("freeze", tuple(map(str.__str__, names)))
         if self.layers is None:
             return
         if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):

@@ -145,7 +145,7 @@ def test_q13_steps_are_counted_as_in_r():
     one = r.case("quirks", "stops_at_step_1").fit()
     assert one.fit.steps[0] == 1
     np.testing.assert_array_equal(r.flat(one.weights[0]), r.flat(one.startweights[0]))
-    with pytest.raises(ArgumentError, match="stepmax must be a whole number >= 1, got 0"):
+    with pytest.raises(ArgumentError, match="stepmax must be a whole number >= 1; got 0"):
         quiet("y ~ x1", reg2(), stepmax=0)
 
 
@@ -325,7 +325,7 @@ def test_q27_the_warning_names_what_is_singular():
 def test_q28_whole_numbers():
     with pytest.raises(ArgumentError, match=r"hidden must be a whole number >= 0, got 2\.7"):
         quiet("y ~ x1", reg2(), hidden=2.7)
-    with pytest.raises(ArgumentError, match="rep must be a whole number >= 1, got 0"):
+    with pytest.raises(ArgumentError, match="rep must be None or a whole number >= 1; got 0"):
         quiet("y ~ x1", reg2(), rep=0)
     assert quiet("y ~ x1", reg2(), hidden=2.0, stepmax=2).network.hidden == (2,)
 

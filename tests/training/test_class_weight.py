@@ -101,7 +101,7 @@ def test_what_has_no_classes_is_refused(data, algorithm):
         ("x ~ z", "balanced", "class_weight needs a factor as response, or 0 and 1; 'x' is neither"),
         ("b + x ~ z", "balanced", "class_weight needs a factor"),
         ("g ~ z", {"frequent": 2.0}, "class_weight: 'frequent' is no class; known: 'low', 'mid', 'rare'"),
-        ("b ~ z", {1: -1.0}, "class_weight must hold numbers >= 0"),
+        ("b ~ z", {1: -1.0}, "class_weight must hold finite numbers >= 0"),
         ("b ~ z", 3, "class_weight must be 'balanced' or a dict"),
     ):
         with pytest.raises(ArgumentError, match=message):
