@@ -82,7 +82,8 @@ def split(design: Design, settings: Settings, source: Source) -> tuple[Design, R
             rows = encode(training, tail, settings, weights={name: columns[name][1] for name in WEIGHTS},
                           offset=columns["offset"][1])  # fmt: skip
         except DataError as error:
-            raise DataError(f"validation={given!r}, the last {design.x.shape[1] - first} rows: {str(error).removeprefix('validation: ')}") from error
+            said, last = str(error).removeprefix("validation: "), design.x.shape[1] - first
+            raise DataError(f"validation={given!r}, the last {last} rows: {said}") from error
     kept = np.zeros_like(design.kept)
     kept[: parts.cut] = training.kept
     return replace(training, full_index=design.full_index, kept=kept), rows
