@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
@@ -57,21 +57,61 @@ def passed_on() -> Iterator[None]:
 def noted() -> Iterator[Pressed]:
     """Note whether Ctrl-C raised KeyboardInterrupt in here; handlers of users' own stay what they are."""
     pressed = Pressed()
-    before: Any = signal.getsignal(signal.SIGINT)
 
-    def handler(number: int, frame: Any) -> Any:
+    def answer(before: Any, number: int, frame: Any) -> None:
         try:
-            return before(number, frame)
+            before(number, frame)
         except KeyboardInterrupt:
             pressed.seen = True
             raise
+
+    with _answered(answer):
+        yield pressed
+
+
+class Waiting:
+    """Ctrl-C that waits to be looked at."""
+
+    def __init__(self) -> None:
+        self._left: Callable[[], Any] | None = None
+
+    def look(self) -> None:
+        """Answer a Ctrl-C that came since the last look: raises KeyboardInterrupt, where the handler does."""
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+
+@contextmanager
+def deferred() -> Iterator[Waiting]:
+    """Ctrl-C waits until it is looked at.
+
+    An exception out of nowhere, between a lock and its release in a pool of threads, leaves all of them waiting for ever.
+    """
+    waiting = Waiting()
+
+    def answer(before: Any, number: int, frame: Any) -> None:
+        waiting._left = lambda: before(number, frame)
+
+    with _answered(answer):
+        yield waiting
+    waiting.look()
+
+
+@contextmanager
+def _answered(answer: Callable[[Any, int, Any], None]) -> Iterator[None]:
+    """``answer(handler, number, frame)`` instead of the handler of Ctrl-C, where there is one, and in the main thread."""
+    before: Any = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        answer(before, number, frame)
 
     set_here = callable(before) and threading.current_thread() is threading.main_thread()
     if set_here:
         with suppress(ValueError):  # not the main interpreter
             signal.signal(signal.SIGINT, handler)
     try:
-        yield pressed
+        yield
     finally:
         if set_here and signal.getsignal(signal.SIGINT) is handler:
             signal.signal(signal.SIGINT, before)

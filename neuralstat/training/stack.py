@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 
 import numpy as np
 
 from ..engine import cpu
 from ..optimizers import rprop
+from .interrupts import Waiting, deferred
 
 TRACE = 512  # most entries of an error record
 CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the keyboard
@@ -73,10 +75,11 @@ def share_observations(
         first = firsts[q]
         return cpu.loss_gradient(net, data, stack.theta[b], b, first, min(first + cpu.PARTITION, n), parts[q])
 
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with deferred() as keys, _stopping(keys, stop), ThreadPoolExecutor(max_workers=workers) as pool:
         try:
             for b in range(stack.steps.size):
                 while stack.status[b] == cpu.RUNNING and not stop.is_set():
+                    keys.look()
                     errors = list(pool.map(partial, range(len(firsts)), [b] * len(firsts)))
                     error, grad = dtype.type(0), np.zeros(parts.shape[1], dtype)
                     for q, value in enumerate(errors):
@@ -110,11 +113,12 @@ def fan_out(
         finally:
             first.set()
 
-    with ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
+    with deferred() as keys, _stopping(keys, stop), ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
         try:
             futures = [pool.submit(task, k) for k in range(b)]
             for future in futures:
                 while True:
+                    keys.look()
                     try:
                         future.result(timeout=0.1)
                         break
@@ -129,6 +133,16 @@ def fan_out(
         except BaseException:
             stop.set()
             raise
+
+
+@contextmanager
+def _stopping(keys: Waiting, stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C that came last, when nothing was left to be ended, is known to what follows."""
+    yield
+    try:
+        keys.look()
+    except KeyboardInterrupt:
+        stop.set()
 
 
 def of_networks(data: cpu.Data, at: np.ndarray, size: int) -> cpu.Data:

@@ -169,3 +169,21 @@ def test_refits_pass_it_on(fit, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fit.get_prediction(method="bootstrap", draws=5)
     assert interrupts.owned()
+
+
+def test_it_waits_where_locks_are_held():
+    """Between two looks nothing is raised; at the end what is left is."""
+    reached = []
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred() as keys:
+        press()
+        reached.append("after it came")
+        keys.look()
+        reached.append("never")
+    with pytest.raises(KeyboardInterrupt), interrupts.deferred() as keys:
+        keys.look()
+        press()
+        reached.append("to the end")
+    assert reached == ["after it came", "to the end"]
+    with pytest.raises(KeyboardInterrupt), noted() as pressed, interrupts.deferred():
+        press()
+    assert pressed
