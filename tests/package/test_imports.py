@@ -24,6 +24,8 @@ HEAVY = (
 # Imports inside functions that are not there for the sake of something heavy, each with its reason: (module, imported).
 INSIDE_FUNCTIONS = {
     ("formula.spec", "formula.stored"): "reads what it writes: the only circle of two in the room",
+    ("__main__", "cli"): "Ctrl-C during imports is answered in a line",
+    ("study.lock", "msvcrt"): "of Windows only",
     ("cli", "cli.commands"): "`neuralstat --help` answers at once",
     ("engine.cuda.batches.part", "numba.cuda"): "in simulated runs only modules of kernels may name `cuda`",
 }
