@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import ArgumentError, NeuralStatError
-from .values import MOST, is_real, is_whole, real_array, shown
+from .values import MOST, StoredText, is_real, is_whole, real_array, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -184,7 +184,7 @@ class Text(Kind):
         """The string."""
         if not isinstance(value, str) or not str.__str__(value):
             raise self.refuse(value, name)
-        return str.__str__(value)
+        return value if type(value) is StoredText else str.__str__(value)
 
 
 class FilePath(Kind):

@@ -17,6 +17,12 @@ SHOWN = 80  # characters
 LAYERS = 1000  # that are hidden
 
 
+class StoredText(str):
+    """A formula that was read from a file: whatever it says, only harmless expressions of it are evaluated."""
+
+    __slots__ = ()
+
+
 def shown(value: Any) -> str:
     """A value in a message: its repr, short, whatever the value is."""
     try:

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from neuralstat.checks.values import StoredText
 from neuralstat.formula import expressions
+
+__all__ = ["MatrixState", "Scope", "StoredText", "TermState"]
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,6 @@ class MatrixState:
     terms: tuple[TermState, ...]
     transforms: dict[str, Any]
     levels: dict[str, tuple[str, list[Any] | None]]
-
-
-class StoredText(str):
-    """A formula that was read from a file: whatever it says, only harmless expressions of it are evaluated."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True)
