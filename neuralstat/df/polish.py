@@ -118,6 +118,8 @@ class Polish:
             if largest > 0.5 * last:
                 values, vectors = self._eigen(data, theta)
             last = largest
+            if not np.isfinite(last) or not values.all():
+                break  # flat, or away
             theta[self.used] -= vectors @ ((vectors.T @ gradient) / values)
         raise DfError(
             f"df: the optimum was lost (largest partial derivative {largest:.3g}); use a smaller eps."

@@ -19,7 +19,7 @@ from .functional import Sums, outputs_of
 from .rows import covariate, is_time, levels, pair, rows_of, takes_levels, two_valued
 
 POINTS, POINTS_OF_TWO = 50, 20  # of a grid unless told
-MOST_POINTS = 1_000_000
+MOST_POINTS = 100_000
 GRID = Anything("a number of points, or values", None, 2, 5)
 
 

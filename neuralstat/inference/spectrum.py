@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.arguments import POSITIVE, REP, arguments
+from ..checks.arguments import REP, Number, arguments
 from ..df import local
 from ..errors import DfError
 from ..fitted import Fitted
 from ..network import derivatives
 
 
-@arguments(rep=REP, cutoff=POSITIVE)
+@arguments(rep=REP, cutoff=Number(above=0.0, most=1.0))
 def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
     """Eigenvalues of the Hessian of the penalised error over the weights that move, largest first.
 

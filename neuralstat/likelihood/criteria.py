@@ -141,7 +141,8 @@ def r_criterion(fitted: Fitted, per_weight: float) -> np.ndarray:
     counted, as R does.
     """
     p = np.sum(fitted.fit.free[0] | (fitted.theta[0] != 0))
-    return 2 * fitted.errors + per_weight * p
+    with np.errstate(over="ignore"):  # beyond numbers it is infinite
+        return 2 * fitted.errors + per_weight * p
 
 
 DF_GIVEN = Anything("a method of df, a number >= 0 or DegreesOfFreedom", None, "jacobian", 2.0)
@@ -251,7 +252,8 @@ def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
     scaling = fitted.design.scaling
     if scaling is not None and noise.gaussian(fitted.network.objective):
         values = values * scaling.y_sd
-    return float(np.mean(np.square(values))), source
+    with np.errstate(over="ignore"):
+        return float(np.mean(np.square(values))), source
 
 
 @arguments(df=DF_GIVEN, dk_params=NOT_NEGATIVE, rep=REP_OR_MEAN, sigma=SIGMA)

@@ -91,7 +91,8 @@ def target_grid(axes: Any, rows: int, columns: int, figsize: tuple[float, float]
 
     if axes is not None:
         words = f"{'four' if rows * columns == 4 else rows * columns} matplotlib Axes"
-        flat = list(axes.flat) if isinstance(axes, np.ndarray) else check_items(axes, "axes", words)
+        array = isinstance(axes, np.ndarray) and axes.size == rows * columns  # its size before its items
+        flat = list(axes.reshape(-1)) if array else check_items(axes, "axes", words)
         if len(flat) != rows * columns or not all(isinstance(a, Axes) for a in flat):
             raise ArgumentError(f"axes must be {words}, got {shown(axes)}.")
         given = np.empty(len(flat), dtype=object)

@@ -70,7 +70,7 @@ METHODS = {
 }  # fmt: skip
 MEANT = {  # what is right after all
     ("cov_params", "scale"): {"huge"}, ("wald_test_terms", "scale"): {"huge"}, ("loglike", "scale"): {"huge"},
-    ("r_criterion", "per_weight"): {"minus", "huge"}, ("hessian_spectrum", "cutoff"): {"huge"},
+    ("r_criterion", "per_weight"): {"minus", "huge"},
     ("criteria", "dk_params"): {"huge"}, ("criteria", "sigma"): {"huge"}, ("criteria", "df"): {"huge"},
     ("df", "method"): {"huge"},
     ("get_prediction", "weights"): {"huge"}, ("predict", "rep"): set(),

@@ -88,6 +88,8 @@ ALWAYS = {
 }  # fmt: skip
 # Right for a function, where its argument is not what others call so.
 OF = {
+    **{(start, name): ("None",) for start in ("ns.neuralnet", "ns.NeuralNet", "ns.select", "ns.study.net", "fit(")
+       for name in ("tol", "keep", "compat", "learningrate", "class_weight")},
     ("fit('gaussian').plot_effects", "variable"): ("'x'",), ("fit('arrays')", "covariate"): ("'x1'",),
     ("fit('arrays').replace_head", "data"): ("(np.arange(12.0), np.ones((12, 2)))",), ("fit('arrays').update",
     "data"): ("None",),
@@ -375,7 +377,8 @@ def hostile_text(draw: np.random.Generator, right: tuple[str, ...]) -> str:
 
 # Given in a quarter of the calls that can be by epochs; else what belongs to epochs is not given.
 BY_EPOCHS = {"algorithm": "'adam'", "epochs": "1", "batch_size": "6"}
-OF_EPOCHS = ("epochs", "batch_size", "validation", "early_stopping", "augment", "callbacks", "class_weight", "freeze",
+OF_EPOCHS = ("epochs", "batch_size", "shuffle", "validation", "early_stopping", "augment", "callbacks", "class_weight",
+    "freeze",
     "checkpoint")
 
 
