@@ -149,7 +149,9 @@ def cv(
 @arguments(groups=ROWS, random_state=RANDOM_STATE)
 def loo(procedure: Any, loss: Any = None, *, groups: Any = None, random_state: Any = None) -> Risk:
     """Leave-one-out by refitting: "cv" with k="loo"."""
-    return cv(procedure, loss, k="loo", groups=groups, random_state=random_state)
+    found = cv(procedure, loss, k="loo", groups=groups, random_state=random_state)
+    found.method = "loo"
+    return found
 
 
 def _samples(

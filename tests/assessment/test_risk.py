@@ -20,7 +20,9 @@ from neuralstat.errors import ArgumentError, DataWarning
 EXACT = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9}
 RESAMPLING = ("cv", "bootstrap", "632", "632+", "holdout")
 QUICK = {"bootstrap": {"draws": 25}, "632": {"draws": 25}, "632+": {"draws": 25}, "gdf": {"draws": 12},
-         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}}  # fmt: skip
+         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}, "coupled": {"draws": 12},
+         "nested_cv": {"k": 4, "repeats": 2}}  # fmt: skip
+WITH_DRAWS = (*RESAMPLING, "loo", "nested_cv", "coupled")
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +288,7 @@ def test_632_plus_at_its_ends(apparent, oob, gamma, expected):
 
 
 @pytest.mark.parametrize("method", RISK)
+@pytest.mark.filterwarnings("ignore:risk. 2% of the observations have leverages")
 def test_every_estimator(curved, method):
     found = ns.risk(curved, method, random_state=2, **QUICK.get(method, {}))
     assert isinstance(found, Risk) and isinstance(found, float)
@@ -293,7 +296,7 @@ def test_every_estimator(curved, method):
     assert found.estimate == float(found) and np.isfinite(found) and found.se > 0
     # an honest estimate is of the size of the error's: noise 1 (or of the distance to the truth)
     assert (-0.5 < found < 0.6) if method == "sure" else (0.8 < found < 3)
-    assert (found.draws.size > 0) == (method in RESAMPLING)
+    assert (found.draws.size > 0) == (method in WITH_DRAWS)
     assert list(found.to_frame()["value"]) == list(found.draws)
     assert "se" in repr(found) and "n = 48" in repr(found)
     for twin in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
