@@ -108,6 +108,8 @@ def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
     for function, call, value in requests(expr, context):
         if function in _OF_ROWS and value > max(n, LEAST):
             raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)}, but there are {n} rows.")
+        if function == "hashed" and value > TERMS:
+            raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)} columns, each with a name; at most {TERMS}.")
         check_size(value * max(n, 1), f"formula: `{call:.80}` asks for {shown(value)} columns of {n} rows", COPIES)
         most = max(most, 1 if function == "lag" else value)
     return most

@@ -18,7 +18,7 @@ def information_line(error: float | None, steps: int | None) -> str:
     for name, value in (("error", error), ("steps", steps)):
         if value is not None and not is_real(value):
             raise ArgumentError(f"{name} must be a number or None, not {shown(value)}")
-        if value is not None and abs(value) > np.finfo(float).max and not np.isinf(value):
+        if isinstance(value, int) and abs(value) > 10**300:
             raise ArgumentError(f"{name} must be a number that is written with floats, not {shown(value)}")
     if steps is not None and not np.isfinite(steps):
         raise ArgumentError(f"steps must be a finite number, not {shown(steps)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neuralstat.checks import shown
 from neuralstat.checks.arguments import Anything, Number, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
@@ -55,6 +56,8 @@ def plot_restarts(
     errors = style.vector("errors", errors)
     done = style.flags("converged", converged, errors.size, "error")
     groups = None if optima is None else style.vector("optima", optima, size=errors.size, like="errors")
+    if groups is not None and not np.isfinite(groups).all():
+        raise ArgumentError(f"optima must be finite numbers, got {shown(optima)}.")
     finite = np.isfinite(errors)
     if not finite.any():
         raise ArgumentError("errors has no finite value")

@@ -37,6 +37,7 @@ TOO_LARGE = {
     "y ~ window(x, 10**9)": "asks for 1000000000",
     "leads(y, 10**9) ~ x": "asks for 1000000000",
     "y ~ sequences(g, 10**12, 100)": "asks for 1000000000000",
+    "y ~ hashed(g, 10**6)": "asks for 1000000 columns, each with a name",
     "y ~ hashed(g, 10**12)": "asks for 1000000000000",
     "y ~ hashed(g, levels=10**12)": "asks for 1000000000000",
     "y ~ {x + 9**9**9**9}": r"9 \*\* 9 \*\* 9 \*\* 9 is too large a number",

@@ -409,6 +409,12 @@ def test_restarts_mark_distinct_optima():
     assert plots.plot_restarts([1.0], np.array([False])).get_title(loc="left") == "No repetition converged"
 
 
+@pytest.mark.parametrize("optima", [[1, np.nan], pd.Series([1, None], dtype="Int64"), [1], ["a", "b"]])
+def test_optima_are_numbers(optima):
+    with pytest.raises(ArgumentError, match="optima"):
+        plots.plot_restarts([1.0, 2.0], optima=optima)
+
+
 W = weights_of((2, 2, 1))
 
 

@@ -140,7 +140,9 @@ OF = {
     "source"): ("[data()]",),
 }  # fmt: skip
 # Requests for that much work, by text of the value: what is meant by it cannot be told from a mistake.
-WORK = {("n", "10**7 + 1"), ("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"), ("epochs", "2**31 - 1"), ("epochs",
+WORK = {
+    ("n", "10**7 + 1"), ("hidden", "10**7 + 1"), ("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"), ("epochs",
+    "2**31 - 1"), ("epochs",
     "10**7 + 1"), ("steps",
     "10**7 + 1")}
 # Functions with **options: what the options are, and what has to be given with them.
