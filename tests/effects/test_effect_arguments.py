@@ -73,7 +73,8 @@ def test_sizes_before_work(fit, monkeypatch):
     monkeypatch.setattr("neuralstat.checks.memory.memory_at_hand", lambda: 2**20)
     for call in (
         lambda: fit.partial_dependence("x", 10**5), lambda: fit.ice("x", 10**5),
-        lambda: fit.lek_profile("x", 10**5, quantiles=np.linspace(0, 1, 100)), lambda: fit.partial_dependence(["x", "z"], 1000),
+        lambda: fit.lek_profile("x", 10**5, quantiles=np.linspace(0, 1, 100)),
+        lambda: fit.partial_dependence(["x", "z"], 1000),
     ):  # fmt: skip
         with pytest.raises(TooLargeError, match="would be needed"):
             call()

@@ -141,10 +141,9 @@ OF = {
 }  # fmt: skip
 # Requests for that much work, by text of the value: what is meant by it cannot be told from a mistake.
 WORK = {
-    ("n", "10**7 + 1"), ("hidden", "10**7 + 1"), ("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"), ("epochs",
-    "2**31 - 1"), ("epochs",
-    "10**7 + 1"), ("steps",
-    "10**7 + 1")}
+    ("n", "10**7 + 1"), ("hidden", "10**7 + 1"), ("stepmax", "2**31 - 1"), ("stepmax", "10**7 + 1"),
+    ("epochs", "2**31 - 1"), ("epochs", "10**7 + 1"), ("steps", "10**7 + 1"),
+}  # fmt: skip
 # Functions with **options: what the options are, and what has to be given with them.
 PLAIN: tuple[tuple[str, dict[str, str]], ...] = (("api.neuralnet", {}),)
 OPTIONS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
