@@ -97,7 +97,7 @@ def judge(error: BaseException, call: campaigns.Call) -> tuple[str, str, str] | 
     if isinstance(error, TypeError):
         if not inside and not isinstance(error.__traceback__, type(None)):
             return None  # Python's own, of a wrong signature
-        if re.search(r"<lambda>\(\) (takes|missing|got)", words):
+        if re.search(r"(<lambda>|len)\(\) (takes|missing|got)", words):
             return None  # of the function that was given, named
         signature = re.search(r"\(\) got (?:an unexpected keyword|multiple values for(?: keyword)?) argument '(\w+)'", words)
         if signature and signature[1] in call.named:
