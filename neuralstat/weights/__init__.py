@@ -63,6 +63,10 @@ def read_weights(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
         kind, arrays, config, ordered = _read(source, max_bytes)
     except FileFormatError as error:
         raise FileFormatError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise type(error)(error.errno, f"cannot read {source}: {error.strerror}") from error
     return WeightFile(source, kind, arrays, config, ordered)
 
 
