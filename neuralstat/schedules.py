@@ -31,7 +31,7 @@ class Schedule:
         """Rates at steps (or epochs) `t`, where training has `total` of them."""
         raise NotImplementedError
 
-    @arguments(first=_STEPS, count=Whole(0, 10_000_000), per_epoch=Whole(1, 2**53), total=_STEPS)
+    @arguments(first=_STEPS, count=Whole(), per_epoch=Whole(1, 2**53), total=_STEPS)
     def rates(self, first: int, count: int, per_epoch: int, total: int) -> np.ndarray:
         """Learning rates of steps ``first ... first + count - 1``.
 

@@ -134,7 +134,6 @@ def test_draws_are_compared_with_memory(fit, monkeypatch):
         (lambda: fit.get_prediction(method="bootstrap", draws=10**6), "draws=1000000 bootstrap samples"),
         (lambda: fit.coverage(draws=10**6), "draws=1000000 simulated data sets"),
         (lambda: fit.df("gdf", draws=10**6), "draws=1000000 responses"),
-        (lambda: fit.partial_dependence("x", 10**6), "a grid of 1,000,000 points"),
     ]:  # fmt: skip
         with pytest.raises(TooLargeError, match=words):
             call()

@@ -194,7 +194,7 @@ def test_attack_checks_arguments(many):
     plain = raw.neuralnet("kind ~ z", {"kind": KINDS, "z": DATA["z"]}, family="binomial", threshold=1, random_state=1)
     with pytest.raises(ArgumentError, match="needs images"):
         insight.one_pixel_attack(plain, {"z": [0.5]})
-    with pytest.raises(ArgumentError, match="needs a fit"):
+    with pytest.raises(ArgumentError, match="fit must be a fit"):
         insight.saliency(3)
     both = raw.neuralnet("kind ~ pixels + z", DATA, layers=CNN, family="binomial", algorithm="adam", epochs=1, random_state=1)
     with pytest.raises(ArgumentError, match="tabular covariates"):

@@ -54,7 +54,8 @@ def test_nonsense_is_refused_in_words(argument):
     ({"truth": S.truth(np.sin, design=lambda n, rng: ENDLESS)}, "truth 'sin'"),
     ({"truth": S.truth(np.sin, design=lambda n: n)}, "truth 'sin': its design raised TypeError"),
     ({"estimators": S.estimator("cv", k=31)}, "'cv' has k=31 folds, and there are n=30"),
-    ({"n": 10**9}, "n=1000000000"),
+    ({"n": 10**11}, "n must be at most|n=1"),
+    ({"n": 2 * 10**9}, "GiB would be needed"),
     ({"replicates": 10**9}, "replicates=1000000000: results"),
     ({"device": "gpu"}, "device"),
 ])  # fmt: skip

@@ -60,8 +60,10 @@ def test_every_argument_has_a_kind():
     assert tuple(FIT) == Settings.names()
 
 
+@pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
 @pytest.mark.parametrize("name", FIT)
-def test_nonsense_names_the_argument(name):
+def test_nonsense_names_the_argument(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some nonsense is a path
     refused = 0
     for value in NONSENSE:
         given = {**CHEAP, **NEEDED.get(name, {}), name: value}
@@ -138,6 +140,7 @@ def test_views_of_few_numbers_are_no_data():
             raw.neuralnet("y ~ x", {**DATA, name: view})
 
 
+@pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
 @pytest.mark.parametrize("algorithm", ["lm", "bfgs", "lbfgs", "rprop+", "slr", "adam"])
 def test_extreme_penalties_end(algorithm):
     """The strongest and narrowest penalties that there are: fits end, with an honest status."""

@@ -37,6 +37,14 @@ def fit(data):
     return raw.neuralnet("y ~ x", data, hidden=2, threshold=0.5, random_state=1)
 
 
+@pytest.fixture(autouse=True)
+def answered():
+    """Python's own handler of Ctrl-C, which a process in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def unattended(monkeypatch):
     """Ctrl-C as soon as a fit that is watched has begun."""
