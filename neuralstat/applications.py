@@ -14,7 +14,7 @@ import pandas as pd
 
 from .checks import as_array, check_items, check_size, shown
 from .checks.arguments import FLAG, NONE, PATH, Anything, Choice, Map, Numbers, Several, Text, Whole, arguments
-from .checks.files import open_regular, parse_json
+from .checks.files import named, open_regular, parse_json
 from .errors import ArgumentError, DataError, DataWarning, FileFormatError, caller
 from .layers import LAYERS, Conv2D, Dense, Flatten, MaxPool2D
 from .network import derivatives
@@ -390,7 +390,7 @@ def decode_predictions(
 
 def _class_names(path: Path) -> list[tuple[str, str]]:
     try:
-        with open_regular(path) as file:
+        with named(path), open_regular(path) as file:
             given = parse_json(file.read(_INDEX_LIMIT), f"{path}: it is no index of classes")
         names = [tuple(given[str(k)]) for k in range(len(given))]
         if not names or not all(len(pair) == 2 and all(isinstance(part, str) for part in pair) for pair in names):

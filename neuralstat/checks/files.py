@@ -56,6 +56,17 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
+@contextmanager
+def named(path: Any) -> Iterator[None]:
+    """What a disk or the system says of no file is said of this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise type(error)(error.errno, f"cannot read {path}: {error.strerror}") from error
+
+
 def is_damage(error: OSError) -> bool:
     """Whether an error of reading comes from what a file says of itself, and not from disk or system."""
     return error.errno in _DAMAGED

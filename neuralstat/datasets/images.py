@@ -14,7 +14,7 @@ import pandas as pd
 from neuralstat.checks import arguments as kinds
 from neuralstat.checks import check_size, shown
 from neuralstat.checks.arguments import FLAG, NONE, PATH, arguments
-from neuralstat.checks.files import open_regular
+from neuralstat.checks.files import named, open_regular
 from neuralstat.datasets.files import as_path, find, naming, npz, read_idx
 from neuralstat.datasets.unpickle import read_pickle
 from neuralstat.errors import ArgumentError, FileFormatError
@@ -178,7 +178,7 @@ def _cifar_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     size = path.stat().st_size
     if size > 4 * BATCH * 3073:  # a pickle of Python 2, as text, takes more than the bytes themselves
         raise FileFormatError(f"it has {size} bytes, more than a batch of CIFAR-10")
-    with open_regular(path) as file:
+    with named(path), open_regular(path) as file:
         found = read_pickle(file.read(size), 64 * 2**20 + 2 * size)
     if not isinstance(found, dict):
         raise FileFormatError("it is no batch of CIFAR-10")

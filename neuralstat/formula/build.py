@@ -11,7 +11,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, response, rows
-from neuralstat.formula.bounds import check_columns
+from neuralstat.formula.bounds import check_columns, check_expression
 from neuralstat.formula.extremes import check_sizes, check_spread
 from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
@@ -266,6 +266,9 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     def value(expr: str, frame: pd.DataFrame) -> Any:
         return evaluate(expr, frame, scope, transforms.setdefault(expr, {}))
 
+    for r in request.responses:
+        if r.method != "lookup":
+            check_expression(r.expr, n, request.context)
     left = [inputs.y[r.expr] if r.method == "lookup" else value(r.expr, inputs.y) for r in request.responses]
     terms, left = response_rows(request.responses, left, request.derived)
     out = response.outputs(terms, left, n, options.factor_outputs, options.class_order, request.response)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuralstat.checks import check_items
+from neuralstat.checks import check_items, shown
 from neuralstat.checks.arguments import FLAG, NONE, Anything, Numbers, Whole, arguments
 from neuralstat.errors import ArgumentError
 from neuralstat.plots import style
@@ -88,7 +88,12 @@ def _labels(labels: Any, count: int) -> list[str] | None:
     """What is written above pictures."""
     if labels is None:
         return None
-    words = [str(label) for label in check_items(labels, "labels", f"a sequence of {count} labels")]
+    try:
+        words = [str(label) for label in check_items(labels, "labels", f"a sequence of {count} labels")]
+    except ArgumentError:
+        raise
+    except Exception:  # of any object's own str
+        raise ArgumentError(f"labels must be texts; got {shown(labels)}.") from None
     if len(words) != count:
         raise ArgumentError(f"labels: {len(words)} for {count} pictures.")
     return words

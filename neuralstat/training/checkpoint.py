@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arrays import read_stored
-from ..checks.files import open_regular, replacing
+from ..checks.files import named, open_regular, replacing
 from ..engine import batches, cpu
 from ..errors import ArgumentError, FileFormatError, FitWarning, caller
 from .fit import STATUS
@@ -43,7 +43,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:
         Where the file is none, or damaged.
     """
     try:
-        with open_regular(Path(path)) as file:
+        with named(path), open_regular(Path(path)) as file:
             arrays = read_stored(file, len(_SAVED) + len(_MORE))
     except FileNotFoundError:
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks.arguments import PATH, Whole, arguments
-from ..checks.files import open_regular
+from ..checks.files import named, open_regular
 from ..errors import FileFormatError
 from . import archive, hdf5, safetensors
 from .match import WeightFile
@@ -60,13 +60,10 @@ def read_weights(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
     """
     source = Path(path)
     try:
-        kind, arrays, config, ordered = _read(source, max_bytes)
+        with named(source):
+            kind, arrays, config, ordered = _read(source, max_bytes)
     except FileFormatError as error:
         raise FileFormatError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
-    except OSError as error:
-        if error.filename is not None or error.errno is None:
-            raise
-        raise type(error)(error.errno, f"cannot read {source}: {error.strerror}") from error
     return WeightFile(source, kind, arrays, config, ordered)
 
 

@@ -11,6 +11,7 @@ from fits import quiet
 
 import neuralstat as ns
 from neuralstat.checks import files
+from neuralstat.checks.files import named
 from neuralstat.errors import ArgumentError, FileFormatError
 
 
@@ -92,3 +93,11 @@ def test_json_within_bounds(monkeypatch):
     monkeypatch.setattr(files, "JSON_ITEMS", 10)
     with pytest.raises(FileFormatError, match="more than 10 parts"):
         files.parse_json(b"[" + b"[]," * 10 + b"1]", "it")
+
+
+def test_a_disk_that_fails_is_named_with_its_file():
+    with pytest.raises(OSError, match=r"cannot read here\.npz: Input/output error") as caught, named("here.npz"):
+        raise OSError(5, "Input/output error")
+    assert caught.value.errno == 5
+    with pytest.raises(FileNotFoundError, match="there is no file"), named("here.npz"):
+        raise FileNotFoundError("there is no file")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import neuralstat as ns
 from neuralstat import errors
 from neuralstat.errors import ArgumentError, DataError, TooLargeError
 from neuralstat.formula import bounds, design
@@ -119,3 +120,8 @@ def test_what_is_usual_passes():
         design(formula, data)
     with pytest.raises((DataError, errors.ArgumentError)):
         design("y ~ poly(x, 150)", frame(100))
+
+
+def test_responses_are_bounded():
+    with pytest.raises(TooLargeError, match="poly"):
+        ns.NeuralNet.from_formula("poly(k, 1000000) ~ k", {"k": np.arange(12.0)}).fit()

@@ -188,7 +188,7 @@ SECTIONS: dict[str, Callable[[int | None], Found]] = {
 
 def told(done: Any) -> list[str]:
     """The summary without the call, which names the threads."""
-    return [line for line in str(done.summary()).splitlines() if "n_jobs=" not in line]
+    return str(done.summary()).partition("\nCall: ")[0].splitlines()
 
 
 def attempt(function: Callable[[Any], Any], done: Any) -> Any:
