@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..checks.values import as_array, shown
 from ..errors import ArgumentError, DataError, DataWarning
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
@@ -173,8 +174,12 @@ def _response_frame(endog: Any, design: Design) -> pd.DataFrame:
         return endog
     if isinstance(endog, pd.Series):
         return endog.to_frame(names[0])
-    values = np.asarray(endog)
-    return pd.DataFrame(values if values.ndim == 2 else values[:, np.newaxis], columns=names)
+    values = as_array(endog, "validation: endog", "an array with a row per observation")
+    values = values[:, np.newaxis] if values.ndim == 1 else values
+    if values.ndim != 2 or values.shape[1] != len(names):
+        count = "a value" if len(names) == 1 else f"{len(names)} values"
+        raise ArgumentError(f"validation: endog must have {count} per row; got {shown(endog)}.")
+    return pd.DataFrame(values, columns=names)
 
 
 # classes ---------------------------------------------------------------------------------------------------
