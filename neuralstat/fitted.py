@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .checks.values import is_whole, shown
+from .checks.values import attribute, is_whole, shown
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Family, Gaussian, Multinomial
@@ -377,10 +377,7 @@ def fitted_of(source: Any) -> Fitted:
     ArgumentError
         Where it is no fit.
     """
-    try:
-        found = source if isinstance(source, Fitted) else getattr(source, "fitted", None)
-    except Exception:  # attributes are anybody's code
-        found = None
+    found = source if isinstance(source, Fitted) else attribute(source, "fitted")
     if isinstance(found, Fitted):
         return found
     raise ArgumentError(f"fit must be a fit, as neuralnet() returns it; got {shown(source)}.")

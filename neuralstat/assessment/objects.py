@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks import shown
+from ..checks.values import told
 from ..errors import ArgumentError, DataError
 from .losses import Target
 
@@ -104,8 +105,7 @@ class EstimatorProcedure:
             fitted = model.fit(part, self.response[rows])
             found = self._predicted(model if fitted is None else fitted)
         except Exception as error:
-            told = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise DataError(f"risk: the {type(model).__name__} raised {told}"[:300]) from error
+            raise DataError(f"risk: the {type(model).__name__} raised {told(error)}"[:300]) from error
         if found.shape != self.y.shape or not np.isfinite(found).all():
             raise DataError(
                 f"risk: the {type(model).__name__} must predict finite numbers of shape {self.y.shape[::-1]}; it predicts "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import shown
+from ..checks.values import attribute
 from ..df.noise import gaussian
 from ..errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, caller
 from ..fitted import Fitted
@@ -36,14 +37,6 @@ if TYPE_CHECKING:
 def is_model(source: Any) -> bool:
     """Whether something is a model of ours that is not yet fitted: it says what its procedure is."""
     return callable(attribute(source, "procedure")) and isinstance(attribute(source, "settings"), Settings)
-
-
-def attribute(thing: Any, name: str, default: Any = None) -> Any:
-    """An attribute of any object, whose own code may raise: then it has none."""
-    try:
-        return getattr(thing, name, default)
-    except Exception:
-        return default
 
 
 class NetworkProcedure:

@@ -33,6 +33,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
+def told(error: BaseException) -> str:
+    """What an error of somebody else's code says, on one line: its kind and words."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """An attribute of any object, whose own code may raise: then it has none."""
+    try:
+        return getattr(thing, name, default)
+    except Exception:  # attributes are anybody's code
+        return default
+
+
 def is_whole(value: Any) -> bool:
     """Whether a value is a whole number by its type; bool and time spans (integers to numpy) are none."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..checks import check_size, shown
 from ..checks.arguments import DRAWS, FUNCTION, N_JOBS, POSITIVE, RANDOM_STATE, Anything, Numbers, Whole, arguments
+from ..checks.values import told
 from ..errors import ArgumentError, NeuralStatError
 from ..seeds import children, seed_sequence
 from ..training.interrupts import passed_on
@@ -105,8 +106,7 @@ def _run(procedure: Callable[[np.ndarray], Any], y: np.ndarray) -> np.ndarray:
         except NeuralStatError:
             raise
         except Exception as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ArgumentError(f"procedure raised {told[:200]}.") from error
+            raise ArgumentError(f"procedure raised {told(error)[:200]}.") from error
     try:
         fitted = Numbers(None, finite=False).check(given, "procedure")
     except ArgumentError:

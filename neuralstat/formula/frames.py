@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.checks import as_array
+from neuralstat.checks.values import attribute
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula.extremes import floats, unmasked
 from neuralstat.formula.tensors import TensorArray, is_tensor, tensor_column
@@ -57,10 +58,7 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
 
 def _is_dataset(data: Any) -> bool:
     """Whether data are a Dataset of xarray."""
-    try:
-        return hasattr(data, "data_vars") and hasattr(data, "to_dataframe")
-    except Exception:  # attributes are anybody's code
-        return False
+    return attribute(data, "data_vars") is not None and attribute(data, "to_dataframe") is not None
 
 
 def dense(values: Any) -> Any:

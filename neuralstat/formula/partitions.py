@@ -9,6 +9,7 @@ import pandas as pd
 
 from neuralstat.checks import shown
 from neuralstat.checks.arguments import FUNCTION, PATH, TEXT, Anything, Whole, arguments
+from neuralstat.checks.values import told
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import frames
 
@@ -128,8 +129,7 @@ def read(path: str, rows: int) -> Iterator[pd.DataFrame]:
     except (NeuralStatError, MemoryError):
         raise
     except Exception as error:  # pandas and pyarrow raise many kinds
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"chunks: {shown(path)} cannot be read as a table ({told[:200]}).") from error
+        raise DataError(f"chunks: {shown(path)} cannot be read as a table ({told(error)[:200]}).") from error
 
 
 def _tables(path: str, rows: int) -> Iterator[pd.DataFrame]:
@@ -163,7 +163,6 @@ def _checked(function: Callable[[], Iterable[Any]]) -> Callable[[], Iterable[Any
         except (NeuralStatError, MemoryError):
             raise
         except Exception as error:  # of the user's function
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            raise DataError(f"chunks: the function raised {told[:200]}.") from error
+            raise DataError(f"chunks: the function raised {told(error)[:200]}.") from error
 
     return tables

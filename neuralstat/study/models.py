@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import shown
 from ..checks.arguments import TEXT, Anything, Whole, arguments
+from ..checks.values import attribute
 from ..errors import ArgumentError
 from .fingerprint import text
 from .fits import Fits, one_by_one
@@ -134,7 +135,7 @@ def _resolve(name: str | None, model: Any) -> Any:
     if isinstance(model, Mapping):
         given = {TEXT.check(key, "models: an argument"): value for key, value in _items(model)}
         return net(**{**given, **({} if name is None else {"name": name})})
-    if not isinstance(model, type) and _called(model, "fit") and _called(model, "predict"):
+    if not isinstance(model, type) and callable(attribute(model, "fit")) and callable(attribute(model, "predict")):
         return Object(name or type(model).__name__, model)
     raise ArgumentError(
         f"models: {shown(model)} is no model; give study.net(...), study.bs(K), study.cr(K), study.smoothing_spline(), "
@@ -148,11 +149,3 @@ def _items(given: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
         return list(given.items())
     except Exception:
         raise ArgumentError(f"models: {shown(given)} cannot be read as a dict.") from None
-
-
-def _called(model: Any, name: str) -> bool:
-    """Whether an object has a method; attributes are any object's own code."""
-    try:
-        return callable(getattr(model, name, None))
-    except Exception:
-        return False

@@ -12,6 +12,7 @@ import numpy as np
 from ..checks import arguments as kinds
 from ..checks import check_size, shown
 from ..checks.arguments import FUNCTION, NONE, TEXT, arguments
+from ..checks.values import told
 from ..datasets import generators
 from ..errors import ArgumentError, NeuralStatError
 
@@ -58,8 +59,7 @@ class Problem:
         except NeuralStatError:
             raise
         except Exception as error:
-            told = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ArgumentError(f"truth {self.name!r}: {what} raised {told}"[:300]) from error
+            raise ArgumentError(f"truth {self.name!r}: {what} raised {told(error)}"[:300]) from error
 
     def means(self, x: np.ndarray) -> np.ndarray:
         """Means (n,) at covariates (n, D)."""

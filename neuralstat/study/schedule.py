@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ..checks.values import told
 from ..errors import NeuralStatWarning, caller
 from ..training.interrupts import passed_on
 from .plan import Chunk, Plan, empty, pack, run_chunk
@@ -101,7 +102,7 @@ class Schedule:
                 except StopIteration:
                     return
                 except Exception as error:
-                    raise _Lost(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+                    raise _Lost(told(error)) from error
                 yield pair
         finally:
             with warnings.catch_warnings():

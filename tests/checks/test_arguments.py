@@ -13,23 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from nonsense import ENDLESS, Hostile
 
 from neuralstat.checks import arguments as A
 from neuralstat.checks import check_choice, check_hidden, check_int, check_number, check_pair, check_size, shown
 from neuralstat.errors import ArgumentError, TooLargeError
 
-
-class Hostile:
-    """Compares, hashes, converts and is shown with an error."""
-
-    def _fail(self, *_):
-        raise RuntimeError("touched")
-
-    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __float__ = __int__ = __iter__ = _fail
-
-
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 NONSENSE = [Hostile(), b"x", 3 + 1j, float("nan"), np.array([[1, 2]]), np.array([[np.nan]]), pd.NaT, {}, {"a": {}}, object,
             ENDLESS, 10**400,
             -(10**400), np.datetime64("2020-01-01"), np.timedelta64(1), pd.Series([1, 2]), "\0", ""]  # fmt: skip

@@ -8,23 +8,12 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from nonsense import ENDLESS, Hostile
 
 from neuralstat import layers as L
 from neuralstat.checks.arguments import DECLARED, Anything
 from neuralstat.errors import ArgumentError
 
-
-class Hostile:
-    """Compares, hashes, converts and is shown with an error."""
-
-    def _fail(self, *_):
-        raise RuntimeError("touched")
-
-    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __float__ = __int__ = __iter__ = _fail
-
-
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 NONSENSE = [
     Hostile(), -1, 0, 2.5, float("nan"), float("inf"), 10**400, True, b"x", "", 3 + 1j, [], [[1]], ENDLESS, {"a": 1}, {2},
     object, np.array([[1, 2]]), np.array(["a"]), np.datetime64("2020-01-01"), pd.NA, pd.NaT, pd.Series([1, 2]),

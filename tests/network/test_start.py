@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from nonsense import ENDLESS
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError
@@ -19,10 +20,6 @@ def test_layers_without_weights_have_none_to_start(init):
     start = fit.get_weights()
     assert start["conv2d/kernel"].shape == (3, 3, 1, 2) and np.isfinite(fit.theta).all()
     assert init in ("uniform", "normal") or not start["conv2d/bias"].any()
-
-
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 
 
 @pytest.mark.parametrize("given", [np.ma.masked, np.array(1.0), ENDLESS, [10**400], list, {1, "x"}, "x", [[1], [1, 2]]])

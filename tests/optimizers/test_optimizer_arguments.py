@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from nonsense import ENDLESS, Hostile
 
 from neuralstat import optimizers as O
 from neuralstat import schedules
@@ -14,18 +15,6 @@ from neuralstat.checks.arguments import DECLARED
 from neuralstat.errors import ArgumentError
 from neuralstat.optimizers.lm import LARGEST, largest_diagonal
 
-
-class Hostile:
-    """Compares, hashes, converts and is shown with an error."""
-
-    def _fail(self, *_):
-        raise RuntimeError("touched")
-
-    __eq__ = __hash__ = __repr__ = __bool__ = __len__ = __float__ = __int__ = __iter__ = _fail
-
-
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 NONSENSE = [
     Hostile(), -1, float("nan"), float("inf"), 10**400, 10**30 * 1j, b"x", "", "fast", [], [0.1], ENDLESS, {"a": 1}, {2},
     object,

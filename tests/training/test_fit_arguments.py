@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import raw
+from nonsense import ENDLESS
 
 import neuralstat as ns
 from neuralstat import layers as L
@@ -39,8 +40,6 @@ class Text(str):
         raise RuntimeError("compared")
 
 
-ENDLESS: list = []
-ENDLESS.append(ENDLESS)
 SPITEFUL = np.empty(N, object)
 SPITEFUL.fill(Spite())
 NONSENSE = [
