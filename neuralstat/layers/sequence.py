@@ -109,7 +109,7 @@ class Embedding:
     Parameters
     ----------
     input_dim : int
-        Number of integers. Others become vectors of NaN, so that they are seen.
+        Number of integers. Data that hold others are refused, by name of the column.
     output_dim : int
         Length of the vectors.
     name : str, optional
