@@ -7,9 +7,12 @@ import sys
 
 
 def caller() -> int:
-    """The `stacklevel` with which a warning points to the line outside this package that led to it."""
+    """The `stacklevel` with which a warning points to the line outside this package that led to it.
+
+    Contexts that decorate the package's functions are not outside.
+    """
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (__package__, "contextlib"):
         level, frame = level + 1, frame.f_back
     return level
 

@@ -128,7 +128,8 @@ def gdf(
     Normal noise of standard deviation ``tau`` times that of the response is added to the response, the
     procedure is run again, and the fit of each observation is regressed on its perturbation, with intercept.
     For families without additive noise it is the natural parameter that is regressed, and the slope is
-    multiplied by the variance.
+    multiplied by the variance; perturbed responses then leave their bounds, and a network that can follow them there
+    overstates: "covariance" draws responses that can be.
 
     Parameters
     ----------

@@ -23,14 +23,16 @@ QUIET = pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning
     ({"hidden": 2, "algorithm": "lm", "rep": 1, "threshold": 1e-5}, "gdf", "no penalty holds"),
     ({"hidden": 3, "stepmax": 15}, "gdf", "stopped before its optimum"),
     ({"hidden": 3, "algorithm": "adam", "epochs": 3}, "gdf", "by epochs"),
+    ({"hidden": 2, "rep": 2, "family": "binomial", "algorithm": "lm"}, "covariance", "restarts without a penalty"),
 ])  # fmt: skip
 def test_which_method(options, method, why):
-    fit = raw.neuralnet("y ~ x", DATA, random_state=2, **options)
+    left = "{1.0 * (y > 0)}" if "family" in options else "y"
+    fit = raw.neuralnet(f"{left} ~ x", DATA, random_state=2, **options)
     found, reason = chosen(fit.fitted)
     assert found == method and why in reason
     d = fit.df("auto")
     assert d.method == method and d.notes[0] == f"{method}: {reason}" and d.details["auto"] == reason
-    if method != "gdf":
+    if method not in automatic.REFITS:
         assert float(d) == float(fit.df(method)) and d.se is None
     else:
         assert d.se > 0 and 25 <= d.draws <= 100
@@ -84,3 +86,22 @@ def test_the_truth_by_simulation(seed, options):
         best.append(float(fit.df("jacobian")))
     error = np.std(truth, ddof=1) / np.sqrt(40)
     assert abs(np.mean(ours) - np.mean(truth)) < 3 * error + 0.1 * np.mean(truth)
+
+
+@pytest.mark.slow
+@QUIET
+def test_the_truth_of_classes():
+    """0/1 responses, 2 units, n = 150, 30 data sets: what the log odds covary with the responses."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(150, 2))
+    mu = 1 / (1 + np.exp(0.6 * x[:, 1] - 1.2 * np.sin(1.5 * x[:, 0])))
+    truth, ours = [], []
+    for t in range(30):
+        y = (rng.random(150) < mu) * 1.0
+        fit = raw.neuralnet("y ~ a + b", {"a": x[:, 0], "b": x[:, 1], "y": y}, family="binomial", hidden=2, rep=3,
+                            algorithm="lm", random_state=t, standardize=True)  # fmt: skip
+        odds = fit.predict(rep="best", type="link").to_numpy().ravel()
+        truth.append(np.sum(np.clip(odds, -28, 28) * (y - mu)))
+        ours.append(float(fit.df("auto", draws=25, random_state=t)))
+    error = np.hypot(*(np.std(v, ddof=1) for v in (truth, ours))) / np.sqrt(30)
+    assert abs(np.mean(ours) - np.mean(truth)) < 3 * error
