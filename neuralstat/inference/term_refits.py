@@ -27,7 +27,7 @@ from ..training.procedure import Procedure
 from ..training.refits import Refits, repeated
 from ..training.settings import THRESHOLD
 from .bootstrap import responses
-from .exchange import BLOCK, Exchange, exchange
+from .conditional_permutation import BLOCK, Exchange, exchange
 
 PROBES = 1  # random starts of a term's weights beside 0
 BYTES = 64_000_000  # of data that a stack of permutations holds

@@ -5,11 +5,11 @@ weights into them), so that likelihood ratios and Wald statistics of networks ha
 64:247; Hansen 1996, Econometrica 64:413), and restarts and penalties have no part in one. Here the null distribution of a
 likelihood ratio (`term_refits`) is simulated, with all that training does.
 
-"permutation" permutes the term's rows as is likely given the other covariates (`exchange`). The network without the term,
-and the starts that come of it, do not depend on the term; so the statistic is one function of the data and of permutations
-that are exchangeable with them under the null hypothesis, and the test has its size whatever the network fits, over-fits or
-misses. It needs that the odds of exchanges are right. "bootstrap" draws responses from the network without the term and
-finds both networks for each from random starts. It needs that this network is right.
+"permutation" permutes the term's rows as is likely given the other covariates (`conditional_permutation`). The network
+without the term, and the starts that come of it, do not depend on the term; so the statistic is one function of the data
+and of permutations that are exchangeable with them under the null hypothesis, and the test has its size whatever the
+network fits, over-fits or misses. It needs that the odds of exchanges are right. "bootstrap" draws responses from the
+network without the term and finds both networks for each from random starts. It needs that this network is right.
 
 Draws end when so many are as large as the statistic that it cannot be significant at `LEVEL` any more; p = (those) / (draws)
 is then as valid as of all draws (Besag & Clifford 1991, Biometrika 78:301).

@@ -13,7 +13,7 @@ from glms import GROUPED as FRAME
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError
-from neuralstat.inference import exchange
+from neuralstat.inference import conditional_permutation as exchange
 from neuralstat.inference.nested import nested
 
 COLUMNS = ["term", "statistic", "df", "pvalue", "method", "note"]
