@@ -31,11 +31,11 @@ def test_which_method(options, method, why):
     found, reason = chosen(fit.fitted)
     assert found == method and why in reason
     d = fit.df("auto")
-    assert d.method == method and d.notes[0] == f"{method}: {reason}" and d.details["auto"] == reason
+    assert d.method == method and d.notes[0].startswith(f"{method}: {reason}") and d.details["auto"].startswith(reason)
     if method not in automatic.REFITS:
         assert float(d) == float(fit.df(method)) and d.se is None
     else:
-        assert d.se > 0 and 25 <= d.draws <= 100
+        assert d.se > 0 and 20 <= d.draws <= 100 and f"{d.draws} refits" in d.notes[0]
 
 
 @QUIET
@@ -45,7 +45,7 @@ def test_it_is_one_of_the_fit():
     assert float(fit.df("auto")) == float(again.df("auto", n_jobs=1))
     other = fit.df("auto", draws=30, random_state=5)
     assert other.draws == 30 and float(other) == float(fit.df("gdf", draws=30, random_state=5, restarts="fresh"))
-    assert fit.info_criteria("aic", df="auto") == fit.info_criteria("aic", df=float(fit.df("auto")))
+    assert fit.aic == fit.info_criteria("aic", df="auto") == fit.info_criteria("aic", df=float(fit.df("auto")))
     assert "auto" not in str(fit.criteria(df="auto")["method"].iloc[0])  # the method that was taken
 
 
