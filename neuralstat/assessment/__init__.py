@@ -12,7 +12,7 @@ from ..checks import shown
 from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, arguments
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
-from . import alo, coupled, holdout, information, nested_cv, penalties, resampling, thinning  # noqa: F401 (its functions register themselves)
+from . import alo, coupled, holdout, information, nested_cv, penalties, random_x, resampling, thinning  # noqa: F401 (its functions register themselves)
 from .losses import LOSS, LOSSES, called
 from .names import variant
 from .procedure import make_procedure, on_device

@@ -226,11 +226,11 @@ def divide(
         return parts / (w * s), even
     if family == "binomial":
         counts = np.stack([counts[0], np.round(w).astype(np.int64) - counts[0]])
-    parts, trials = _of_trials(rng, counts, shares)
+    outcomes, trials = _of_trials(rng, counts, shares)
     portion = trials / trials.sum(axis=0)
     over = (w * portion)[:, np.newaxis]
-    parts = np.where(over > 0, parts, 0) / np.where(over > 0, over, 1.0)
-    return (parts[:, :1] if family == "binomial" else parts), portion
+    found = outcomes / np.where(over > 0, over, 1.0)
+    return (found[:, :1] if family == "binomial" else found), portion
 
 
 def _of_trials(rng: np.random.Generator, counts: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

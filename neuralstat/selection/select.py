@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..api import NeuralNet, neuralnet
-from ..assessment import RISK, risk
+from ..assessment import RISK, Risk, risk
 from ..checks import arguments as kinds
 from ..checks import check_choice
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, arguments
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
-NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled")
+NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", "rcp", "rcp+")
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Selection:
         Noise that all models were judged with, where the criterion needs it; `sigma_source` says where it is from.
     fits : tuple of NeuralNetResults
         The fit of each row of `path`.
+    risks : tuple of Risk or None
+        The estimate of risk of each row, with its draws and its interval; None for criteria that are no method of `risk`.
     """
 
     path: pd.DataFrame
@@ -74,6 +76,7 @@ class Selection:
     sigma: float | None = None
     sigma_source: str | None = None
     fits: tuple[NeuralNetResults, ...] = ()
+    risks: tuple[Risk | None, ...] = ()
 
     def __repr__(self) -> str:
         chosen = self.path[self.path["selected"]].iloc[0]
@@ -111,6 +114,7 @@ class _Search:
     layers: Mapping[str, Any] = field(default_factory=dict)
     fits: dict[Candidate, Any] = field(default_factory=dict)
     rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
+    risks: dict[Candidate, Risk] = field(default_factory=dict)
 
     def fit(self, candidate: Candidate) -> NeuralNetResults:
         """The candidate's fit, trained once."""
@@ -140,7 +144,7 @@ class _Search:
             warnings.simplefilter("always")
             try:
                 if of_risk(self.criterion):
-                    estimate = self._risk(fit, self.criterion)
+                    estimate = self.risks[candidate] = self._risk(fit, self.criterion)
                     value, se = float(estimate), estimate.se
                     d = float(estimate.details.get("df", np.nan))
                 else:
@@ -149,7 +153,8 @@ class _Search:
                     sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
                     value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
                     if self.criterion in ("gcv", "cp"):
-                        se = risk(fit, self.criterion, df=number, rep=self.rep, **sigma).se
+                        estimate = self.risks[candidate] = risk(fit, self.criterion, df=number, rep=self.rep, **sigma)
+                        se = estimate.se
                 if np.isnan(d):
                     d = float(found(fit.fitted, "jacobian", self.rep))  # shown beside the criterion only
             except DfError as error:
@@ -216,7 +221,8 @@ def select(
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
         "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
-        "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled".
+        "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled",
+        "thinning", "rcp", "rcp+".
         Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf".
     df : str
         Degrees of freedom that information criteria, "gcv" and "cp" count; a method of `NeuralNetResults.df`.
@@ -368,4 +374,5 @@ def _finish(search: _Search, rule: str) -> Selection:
     path["selected"] = path.index == at
     warn_severe(search.fits[order[at]].fitted)
     fits = tuple(search.fits[candidate] for candidate in order)
-    return Selection(path, fits[at], search.criterion, rule, search.df, search.sigma, search.sigma_source, fits)
+    risks = tuple(search.risks.get(candidate) for candidate in order)
+    return Selection(path, fits[at], search.criterion, rule, search.df, search.sigma, search.sigma_source, fits, risks)

@@ -20,9 +20,9 @@ from neuralstat.errors import ArgumentError, DataWarning
 EXACT = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9}
 RESAMPLING = ("cv", "bootstrap", "632", "632+", "holdout")
 QUICK = {"bootstrap": {"draws": 25}, "632": {"draws": 25}, "632+": {"draws": 25}, "gdf": {"draws": 12},
-         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}, "coupled": {"draws": 12},
+         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}, "coupled": {"draws": 12}, "rcp": {"draws": 12},
          "nested_cv": {"k": 4, "repeats": 2}}  # fmt: skip
-WITH_DRAWS = (*RESAMPLING, "loo", "nested_cv", "coupled")
+WITH_DRAWS = (*RESAMPLING, "loo", "nested_cv", "coupled", "thinning")
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,8 @@ def test_632_plus_at_its_ends(apparent, oob, gamma, expected):
 
 @pytest.mark.parametrize("method", RISK)
 @pytest.mark.filterwarnings("ignore:risk. 2% of the observations have leverages")
-def test_every_estimator(curved, method):
+def test_every_estimator(linear, curved, method):
+    curved = linear if method == "rcp+" else curved  # for linear models alone
     found = ns.risk(curved, method, random_state=2, **QUICK.get(method, {}))
     assert isinstance(found, Risk) and isinstance(found, float)
     loglik = method in ("aic", "aicc")
