@@ -105,3 +105,28 @@ def test_the_truth_of_classes():
         ours.append(float(fit.df("auto", draws=25, random_state=t)))
     error = np.hypot(*(np.std(v, ddof=1) for v in (truth, ours))) / np.sqrt(30)
     assert abs(np.mean(ours) - np.mean(truth)) < 3 * error
+
+
+@QUIET
+@pytest.mark.parametrize(("method", "options"), [
+    ("gdf", {}), ("covariance", {}), ("covariance", {"family": "binomial"}), ("gdf", {"family": "poisson"}),
+])  # fmt: skip
+def test_parts_add_up(method, options):
+    """What the search costs is the rest beside what derivatives say."""
+    left = {"binomial": "{1.0 * (y > 0)}", "poisson": "{1.0 * (y > 0)}"}.get(options.get("family"), "y")
+    fit = raw.neuralnet(f"{left} ~ x", DATA, hidden=2, rep=3, algorithm="lm", random_state=2, **options)
+    d = fit.df(method, draws=10, restarts="fresh", random_state=1)
+    assert d.parts == {"local": float(fit.df("jacobian")), "search": float(d) - float(fit.df("jacobian"))}
+    near = fit.df("jacobian")
+    assert near.parts == {"local": float(near), "search": 0.0}
+    assert fit.df("auto").parts["local"] == float(near)
+
+
+@QUIET
+def test_where_noise_is_not_known_derivatives_stand_and_it_is_said():
+    fit = raw.neuralnet("y ~ x", DATA.assign(y=np.exp(DATA["y"])), hidden=2, rep=2, random_state=2,
+                        family=ns.families.Tweedie(var_power=2.5), algorithm="bfgs", stepmax=200)  # fmt: skip
+    d = fit.df()
+    assert d.method == "jacobian" and "cannot be drawn again" in d.notes[0] and "Tweedie" in d.notes[0]
+    with pytest.raises(ns.errors.ArgumentError, match="sigma must be"):
+        fit.df("auto", sigma=-1)
