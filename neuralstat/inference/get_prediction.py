@@ -38,13 +38,14 @@ from .sampling import mean_variance
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 
-METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+")
+METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+", "jackknife+ab")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
 OPTIONS = {
     "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
+    "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
 
 
@@ -158,13 +159,13 @@ def get_prediction(
     fitted : Fitted
     new : table, optional
         As in `predict`.
-    method : {"delta", "bootstrap", "split", "jackknife+", "cv+"}
+    method : {"delta", "bootstrap", "split", "jackknife+", "cv+", "jackknife+ab"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic"). The others are
         conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
-        `inference.conformal`); options of "split": test_size (0.5); of "cv+": k (10); all: restarts ("fresh", "same",
-        "warm"), n_jobs.
+        `inference.conformal`); options of "split": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the
+        jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
