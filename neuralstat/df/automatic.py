@@ -65,6 +65,8 @@ def _found(
     fitted: Fitted, rep: Any, sigma: Any, draws: int | None, random_state: Any, n_jobs: int | None
 ) -> DegreesOfFreedom:
     check_sigma(sigma, fitted.network.n_outputs)
+    if fitted.settings.minibatch and fitted.settings.epochs == 0:
+        return DegreesOfFreedom(0.0, "none", notes=("none: start weights do not depend on the response",))
     method, why = chosen(fitted, rep)
     if method not in REFITS:
         return _told(DF[method](fitted, rep), why)

@@ -264,7 +264,8 @@ def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
                 value = info_criteria(fitted, name)
                 label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
                 shown = "not defined: no degrees of freedom are left" if np.isnan(value) else f"{value:.6g}"
-                rows.append((f"{label} (df = {float(df):.4g}, {df.method})", shown))
+                error = "" if df.se is None else f", se {df.se:.2g}"
+                rows.append((f"{label} (df = {float(df):.4g}{error}, {df.method})", shown))
         except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
             rows.append(("AIC", f"not defined: {error}"))
     if not fitted.settings.likelihood and fitted.settings.compat != "R":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import warnings
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
 from .settings import Settings
+from .words import hint
 
 #: Settings that a design depends on
 OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
@@ -39,9 +39,7 @@ def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
     """
     unknown = [name for name in given if name not in Settings.names()]
     if unknown:
-        close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
-        hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
-        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
+        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint(unknown[0], Settings.names())}")
     settings = replace(base, **given)
     if settings.device != "cpu":
         from ..engine.cuda import find_device

@@ -130,3 +130,10 @@ def test_where_noise_is_not_known_derivatives_stand_and_it_is_said():
     assert d.method == "jacobian" and "cannot be drawn again" in d.notes[0] and "Tweedie" in d.notes[0]
     with pytest.raises(ns.errors.ArgumentError, match="sigma must be"):
         fit.df("auto", sigma=-1)
+
+
+@QUIET
+def test_start_weights_have_none():
+    fit = raw.neuralnet("y ~ x", DATA, hidden=3, algorithm="adam", epochs=0, random_state=2)
+    assert fit.df() == 0 and "do not depend on the response" in fit.df().notes[0]
+    assert "AIC (df = 0, none)" in str(fit.summary())
