@@ -2,9 +2,10 @@
 
     python benchmarks/risk_jackknife_ab.py [--replicates 200] [--designs ...]
 
-Each row of results/risk_jackknife_ab.csv: the share of 200 new observations in `get_prediction(new, method=...)`'s interval,
-mean over data sets, with its Monte-Carlo standard error (between data sets), and the median width. Guaranteed are 80 % (split:
-90 %) whatever the distribution; designs are made to be near and far from what the model says of its noise.
+Each row of results/risk_jackknife_ab.csv: the share of 200 new observations in the interval that
+`get_prediction(new, method=...)` gives, mean over data sets, with its Monte-Carlo standard error (between data sets), and the
+median width. Guaranteed are 80 % (split: 90 %) whatever the distribution; designs are near and far from what the model says
+of its noise.
 """
 
 from __future__ import annotations
