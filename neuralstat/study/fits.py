@@ -44,6 +44,10 @@ class Fits:
     new: np.ndarray | None = None
 
 
+class Spec:
+    """A model of a study that holds others."""
+
+
 class Prepared(Protocol):
     """A model on a design."""
 
