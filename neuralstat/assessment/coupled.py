@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from ..checks import check_size, shown
-from ..checks.arguments import DRAWS, NONE, POSITIVE, RANDOM_STATE, Choice, Number, Numbers, Whole, arguments
-from ..df import noise
+from ..checks.arguments import DRAWS, RANDOM_STATE, Choice, Number, Whole, arguments
+from ..df import found, noise
 from ..df.refit import refit
-from ..df.sigma import resolve_sigma
+from ..df.sigma import SIGMA, resolve_sigma
 from ..errors import ArgumentError
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS
@@ -37,7 +37,7 @@ from .value import SAME_X, Risk
 
 @estimator("coupled", SAME_X)
 @arguments(
-    alpha=Number(above=0.0, most=10.0), draws=Whole(2, DRAWS), sigma=NONE | POSITIVE | Numbers(1, least=1),
+    alpha=Number(above=0.0, most=10.0), draws=Whole(2, DRAWS), sigma=SIGMA,
     restarts=Choice(*RESTARTS), random_state=RANDOM_STATE,
 )  # fmt: skip
 def coupled(
@@ -52,8 +52,9 @@ def coupled(
         Additional noise, as a share of the variance of the response.
     draws : int
         Runs of the procedure.
-    sigma : float or array (K,), optional
-        Noise of the response, in its units; estimated as `NeuralNetResults.df` does where not given.
+    sigma : float, array (K,), "difference", "residual" or a larger fit, optional
+        Noise of the response, in its units, as of `NeuralNetResults.df`; of the residuals on n minus the degrees of freedom
+        by situation where not given.
     restarts : {"same", "fresh", "warm"}
         Start weights of the runs: those of the fit, new random ones, or the fitted weights.
 
@@ -75,7 +76,8 @@ def coupled(
         raise ArgumentError("method='coupled' needs additive noise; use 'covariance', its kin for other families.")
     if loss not in (None, "mse"):
         raise ArgumentError(f"method='coupled' is for loss='mse', got {shown(loss)}; use a resampling method.")
-    size, source = resolve_sigma(fitted, sigma)
+    counted = found(fitted, "auto", procedure.rep) if sigma is None else None
+    size, source = resolve_sigma(fitted, sigma, counted, procedure.rep)
     y, w, used = fitted.design.y, fitted.case_weights, fitted.case_weights > 0
     check_size(draws * 8 * y.size, f"draws={draws} responses")
     noise_seeds, start_seeds = children(seed_sequence(random_state), 2)

@@ -75,8 +75,8 @@ def rcp(
     ----------
     df : str, number or DegreesOfFreedom, optional
         Of networks: "gdf" where not given. Linear models have their own.
-    sigma : float, optional
-        Noise of the response, in its units, as of "cp".
+    sigma : float, "difference", "residual" or a larger fit, optional
+        Noise of the response, in its units, as of `NeuralNetResults.df`; where not given of the residuals on n minus `df`.
     draws, restarts, random_state
         Of "gdf".
 
@@ -113,8 +113,8 @@ def rcp_plus(procedure: Any, loss: Any = None, *, sigma: Any = None, random_stat
 
     Parameters
     ----------
-    sigma : float, optional
-        Noise of the response, in its units, as of "cp".
+    sigma : float, "difference", "residual" or a larger fit, optional
+        Noise of the response, in its units, as of `NeuralNetResults.df`; where not given of the residuals on n minus `df`.
 
     Raises
     ------
