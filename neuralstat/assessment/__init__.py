@@ -40,8 +40,8 @@ def risk(
     are inside the folds. Predictions and losses are in the units of the response.
 
     There are two errors: that at new x, of rows to come, covariates included, and that at the same x, of new responses at the
-    covariates of the data, which is smaller (a network of 5 units on 10 covariates and 100 rows: 3.4 and 1.8). What each method
-    estimates is said below, and by `Risk.target`.
+    covariates of the data, which is smaller (a network of 5 units on 10 covariates and 100 rows: 3.4 and 1.8). What each
+    method estimates is said below, and by `Risk.target`.
 
     Parameters
     ----------

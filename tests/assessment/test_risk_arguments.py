@@ -32,11 +32,16 @@ def fit(data):
     *((m, "draws") for m in ("bootstrap", "632", "632+", "gdf", "covariance", "sure")),
     *((m, "groups") for m in ("bootstrap", "632", "632+", "holdout")), ("bootstrap", "kind"),
     *(("holdout", a) for a in ("test_size", "repeats", "blocks")), ("cp", "df"), ("gcv", "df"), ("cp", "sigma"),
-    ("gdf", "tau"), ("gdf", "restarts"),
+    ("gdf", "tau"), ("gdf", "restarts"), *((m, "sigma") for m in ("coupled", "thinning", "rcp", "rcp+")),
+    ("thinning", "folds"), ("thinning", "share"), ("thinning", "repeats"), ("thinning", "restarts"), ("aicc", "df"),
+    ("holdout", "halves"), ("holdout", "gap"), ("holdout", "folds"), ("cv", "gap"), ("cv", "cv"), ("coupled", "alpha"),
+    ("nested_cv", "k"), ("rcp+", "loss"), ("thinning", "loss"),
 ])  # fmt: skip
 def test_nonsense_is_refused_in_words(fit, method, argument):
     for value in NONSENSE:
-        with pytest.raises((ArgumentError, DataError), match=argument) as caught:
+        if argument == "sigma" and isinstance(value, np.ndarray) and value.ndim == 0:
+            continue  # a number
+        with pytest.raises((ArgumentError, DataError), match="folds" if argument == "cv" else argument) as caught:
             ns.risk(fit, method, **{argument: value})
         assert len(str(caught.value)) < 400
 
