@@ -166,6 +166,7 @@ METHODS: dict[str, Method] = {
     "bic": Method(NOTHING, SAME, criteria.information, _ANALYTIC, {"criterion": "bic"}, with_df=True),
     "gdf": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["gdf"], {"df": "gdf"}, _draws),
     "covariance": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["covariance"], {"df": "covariance"}, _draws),
+    "rcp": Method(PREDICTION, NEW, criteria.rcp, {"df": "gdf", **DF_OPTIONS["gdf"]}, with_df=True),
     "coupled": Method(PREDICTION, SAME, refits.coupled, {"draws": 50, "alpha": 0.1}, cost=_draws),
     "alo": Method(PREDICTION, NEW, criteria.alo),
     "loo": Method(PREDICTION, NEW, refits.cross_validation),
@@ -204,6 +205,7 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         - "bootstrap" (`kind` = "oob", of observations by the samples that lack them, or "optimism", the training error and
           Efron's optimism), "632", "632+"; `draws` = 50.
         - "alo": residuals over one minus leverages, no refit; of networks those of the Gauss-Newton matrix.
+        - "rcp": Cp for new covariates, on Ye's degrees of freedom unless `df` says others ("rcp:analytic").
 
         Judged by the risk at the covariates of the fit:
 
@@ -260,8 +262,9 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
 def _known(name: str, method: Method, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a method, those given checked."""
     defaults = dict(method.defaults)
-    if method.with_df and isinstance(options.get("df"), str):
-        defaults |= DF_OPTIONS.get(str.__str__(options["df"]), {})
+    if method.with_df and "df" in options:
+        word = str.__str__(options["df"]) if isinstance(options["df"], str) else ""
+        defaults = {"df": defaults["df"], **DF_OPTIONS.get(word, {})}
     if unknown := [key for key in options if key not in defaults]:
         has = ", ".join(defaults) or "none"
         raise ArgumentError(f"estimators: {name!r} has no option {unknown[0]!r}; it has: {has}.")
