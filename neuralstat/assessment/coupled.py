@@ -7,7 +7,10 @@ y' = y - omega / sqrt(alpha) are independent. The procedure is run on y*, and ju
 
 has, whatever g does (stops early, searches, averages restarts, selects), the expectation of the error at the same covariates
 and new responses of g trained on responses with variance (1 + alpha) sigma^2. The smaller alpha, the nearer that is to the
-error of the procedure itself, and the larger the variance, about 1 / (alpha T) of T draws.
+error of the procedure itself, and the larger the variance, about 1 / (alpha T) of T draws. Most of it is that of
+2 omega_i (y_i - g_i(y)) / sqrt(alpha), which has the mean 0 given y and is added here: what remains is
+
+    (1 / n) sum_i (y_i - g_i(y*))^2 + 2 omega_i (g_i(y*) - g_i(y)) / sqrt(alpha).
 
 References
 ----------
@@ -87,18 +90,19 @@ def coupled(
     jobs = procedure.settings.n_jobs
     fits = refit(fitted, y + root * omega, rep=procedure.rep, restarts=restarts, seeds=start_seeds, n_jobs=jobs)
     units = np.ones((len(y), 1)) if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
-    parts = np.mean(units**2 * ((y - omega / root - fits) ** 2 - omega**2 / alpha), axis=1)[:, used]  # (T, n)
-    own, w = parts.mean(axis=0), w[used]
+    own = noise.fitted(fitted, fitted.numbers(procedure.rep))
+    parts = np.mean(units**2 * ((y - fits) ** 2 + 2 * omega * (fits - own) / root), axis=1)[:, used]  # (T, n)
+    per, w = parts.mean(axis=0), w[used]
     values = parts @ w / w.sum()
     sd = size * (1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd)
     details = {
         "what": f"coupled bootstrap, alpha {alpha:g}, {draws} draws", "alpha": alpha, "sigma": sd, "sigma_source": source,
         "monte_carlo_se": float(values.std(ddof=1) / np.sqrt(draws)), "apparent": mean(_squares(fitted, procedure), w),
-        "per_observation": own,
+        "per_observation": per,
     }  # fmt: skip
     note = f"of the procedure at {1 + alpha:g} times the variance of the noise"
     table = pd.DataFrame({"draw": np.arange(1, draws + 1), "value": values})
-    return Risk(mean(own, w), "coupled", "mse", se=standard_error(own, w), se_kind="of the mean loss", n=int(used.sum()),
+    return Risk(mean(per, w), "coupled", "mse", se=standard_error(per, w), se_kind="of the mean loss", n=int(used.sum()),
                 table=table, details=details, notes=(note,))  # fmt: skip
 
 
