@@ -77,7 +77,7 @@ def coupled(
     fitted = procedure.fitted
     if not noise.gaussian(fitted.network.objective):
         raise ArgumentError("method='coupled' needs additive noise; use 'covariance', its kin for other families.")
-    if loss not in (None, "mse"):
+    if loss is not None and not (isinstance(loss, str) and loss == "mse"):
         raise ArgumentError(f"method='coupled' is for loss='mse', got {shown(loss)}; use a resampling method.")
     counted = found(fitted, "auto", procedure.rep) if sigma is None else None
     size, source = resolve_sigma(fitted, sigma, counted, procedure.rep)

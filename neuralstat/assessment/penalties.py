@@ -64,7 +64,8 @@ def penalised(
     fitted = procedure.fitted
     additive = noise.gaussian(fitted.network.objective)
     name = "mse" if additive else "deviance"
-    if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fitted)):
+    known = (name, "deviance") if additive and _plain_deviance(fitted) else (name,)
+    if loss is not None and not (isinstance(loss, str) and loss in known):
         raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {shown(loss)}; use a resampling method.")
     if method == "sure" and not additive:
         raise ArgumentError("method='sure' needs additive noise; use 'covariance', its kin for other families.")

@@ -9,6 +9,7 @@ import raw
 from nonsense import NONSENSE, Hostile
 
 import neuralstat as ns
+from neuralstat.assessment import RISK
 from neuralstat.errors import ArgumentError, DataError, TooLargeError
 
 pytestmark = pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
@@ -150,3 +151,28 @@ def test_more_than_memory_holds(fit, monkeypatch):
     for method, options in (("cv", {"k": "loo"}), ("bootstrap", {"draws": 5000}), ("holdout", {"repeats": 5000})):
         with pytest.raises(TooLargeError, match=next(iter(options))):
             ns.risk(Mean(), method, x=wide, y=np.arange(3000.0), **options)
+
+
+class HostileLoss(Hostile):
+    def __call__(self, *_):
+        raise KeyError("no")
+
+
+class HostileSplitter(Hostile):
+    def split(self, *_):
+        raise KeyError("no")
+
+
+@pytest.mark.parametrize("method", RISK)
+def test_losses_of_others_that_fail(fit, method):
+    for loss, words in [(HostileLoss(), "loss"), (lambda y, p: 1.0, "loss"), (lambda y, p: y + np.nan, "loss"),
+                        (lambda y: y, "loss"), (lambda y, p: list("a" * len(y)), "loss"), (int, "loss")]:  # fmt: skip
+        with pytest.raises(ArgumentError, match=words) as caught:
+            ns.risk(fit, method, loss=loss)
+        assert len(str(caught.value)) < 400
+
+
+def test_splitters_of_others_that_fail(fit):
+    for method in ("cv", "holdout"):
+        with pytest.raises(ArgumentError, match=r"folds: HostileSplitter.split raised KeyError: 'no'"):
+            ns.risk(fit, method, folds=HostileSplitter())
