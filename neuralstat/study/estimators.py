@@ -154,7 +154,9 @@ def _pairs(options: Mapping[str, Any]) -> int:
     return options["repeats"] * options["k"] * (options["k"] + 1) // 2
 
 
-DF_OPTIONS: dict[str, dict[str, Any]] = {"gdf": {"draws": 50, "tau": 0.5}, "covariance": {"draws": 50}}
+DF_OPTIONS: dict[str, dict[str, Any]] = {
+    "gdf": {"draws": 50, "tau": 0.5, "restarts": "fresh"}, "covariance": {"draws": 50, "restarts": "fresh"},
+}  # fmt: skip
 _ANALYTIC = {"df": "analytic"}
 METHODS: dict[str, Method] = {
     "training": Method(PREDICTION, "", criteria.training),
@@ -167,7 +169,8 @@ METHODS: dict[str, Method] = {
     "gdf": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["gdf"], {"df": "gdf"}, _draws),
     "covariance": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["covariance"], {"df": "covariance"}, _draws),
     "rcp": Method(PREDICTION, NEW, criteria.rcp, {"df": "gdf", **DF_OPTIONS["gdf"]}, with_df=True),
-    "coupled": Method(PREDICTION, SAME, refits.coupled, {"draws": 50, "alpha": 0.1}, cost=_draws),
+    "coupled": Method(PREDICTION, SAME, refits.coupled, {"draws": 50, "alpha": 0.1, "restarts": "fresh"},
+                      cost=_draws),
     "alo": Method(PREDICTION, NEW, criteria.alo),
     "loo": Method(PREDICTION, NEW, refits.cross_validation),
     "cv": Method(PREDICTION, NEW, refits.cross_validation,
@@ -184,7 +187,8 @@ WITHOUT_LOSS = ("training", "cv", "loo", "nested_cv", "holdout", "bootstrap", "6
 OPTIONS: dict[str, kinds.Kind] = {
     "k": kinds.Choice("loo") | kinds.Whole(2), "repeats": kinds.Whole(1, 10_000), "corrected": FLAG, "blocks": FLAG,
     "tau": POSITIVE, "draws": kinds.Whole(3, 100_000), "alpha": kinds.Number(above=0.0, most=10.0),
-    "kind": kinds.Choice("oob", "optimism"), "test_size": kinds.Whole(1) | kinds.Number(above=0.0, below=1.0),
+    "kind": kinds.Choice("oob", "optimism"), "restarts": kinds.Choice("fresh", "warm"),
+    "test_size": kinds.Whole(1) | kinds.Number(above=0.0, below=1.0),
     "df": kinds.Choice(*criteria.ANALYTIC, *DF_OPTIONS) | kinds.Number(0.0),
 }  # fmt: skip
 
@@ -212,7 +216,8 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         - "cp", "sure", "aic", "aicc", "bic": criteria on the model's analytic degrees of freedom (the Gauss-Newton trace of
           networks, "jacobian"; the trace of linear smoothers), or with `df` "gdf" or "covariance", as in "cp:gdf", on those
           of Ye or Efron, which refit (`draws` = 50, of Ye's `tau` = 0.5); or a number.
-        - "gdf", "covariance": Cp with these. "coupled": the coupled bootstrap (`draws` = 50, `alpha` = 0.1).
+        - "gdf", "covariance": Cp with these. "coupled": the coupled bootstrap (`draws` = 50, `alpha` = 0.1). These three have
+          `restarts`, "fresh" or "warm"; see `study.net`.
 
         As the study's `target` says: "training", the training error; "gcv" (`df` as above), which was derived for the
         same covariates (Craven & Wahba 1979) and is for least squares nearer to the risk at new ones (Rosset & Tibshirani

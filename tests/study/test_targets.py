@@ -371,6 +371,26 @@ def test_estimators_share_refits_and_are_the_same_alone():
         np.testing.assert_array_equal(alone, wide(backwards)[name])
 
 
+def test_warm_refits_where_there_is_one_optimum():
+    """From the weights of the fit they come to the same networks."""
+    tight = {"tol": 1e-10, "threshold": 1e-7, "penalty": ns.decay(1.0), "standardize": True}
+    asked = ["cv:k=4", "bootstrap:draws=5", "gdf:draws=5", "covariance:draws=5", "coupled:draws=5",
+             "coupled:draws=5,restarts=warm"]  # fmt: skip
+    for more in ({}, {"target": "new_x"}):
+        models = [S.net(0, name=how, refits=how, **tight) for how in ("fresh", "warm")]
+        result = S(models, LINE, 0.2, 30, replicates=2, restarts=3, n_jobs=1, random_state=1, x=uniform,
+                   estimators=asked, **more)  # fmt: skip
+        pivot = result.frame.pivot(index=["estimator", "replicate"], columns="model", values="estimate")
+        np.testing.assert_allclose(pivot["warm"], pivot["fresh"], rtol=1e-4)
+        assert result.networks == 2 * ((3 + 3 * (4 + 5 + 5 + 5 + 5) + 5) + (3 + 4 + 5 + 5 + 5 + 5))
+    for model in ({"combine": "mean"}, {"algorithm": "adam"}):
+        with pytest.raises(ArgumentError, match="refits='warm' is for the best of restarts"):
+            S.net(2, refits="warm", **model)
+    splines = S(S.bs(5), "sine", 0.3, 30, replicates=2, n_jobs=1, random_state=1,
+                estimators=["coupled:draws=4", "coupled:draws=4,restarts=warm"])  # fmt: skip
+    np.testing.assert_array_equal(*wide(splines).to_numpy().T)
+
+
 def test_nested_cross_validation_and_holdout_by_hand():
     result = S({"mean": Mean()}, "sine", 0.3, 12, replicates=1, n_jobs=1, random_state=4,
                estimators=["nested_cv:k=4,repeats=1", "holdout:test_size=3,repeats=2"])  # fmt: skip
