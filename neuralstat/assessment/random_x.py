@@ -19,11 +19,15 @@ variance, the mean over i of
 
 which for least squares is the paper's ((1 - h)^-2 - 1) (r^2 - (1 - h) sigma^2).
 
-Networks. Their optimism at the same x is 2 sigma^2 d / n with d the generalised degrees of freedom of the procedure, whatever
-it does (Ye 1998). RCp takes them for least squares of as many columns: V = sigma^2 d / n, V_R = sigma^2 d / (n - d - 1),
-B+ = 0. That is a stand-in, and holds as far as it was measured: FIGURES. It warns of both. RCp+ has no such form:
-leave-one-out by one step fails where refits find other optima (0.5 and -0.4 of the error in two designs), and so it is for
-linear models alone.
+Networks. Their optimism at the same x is 2 sigma^2 d / n with d the generalised degrees of freedom of the procedure,
+whatever it does (Ye 1998). RCp takes them for least squares of as many columns: V = sigma^2 d / n, V_R = sigma^2 d / (n - d
+- 1), B+ = 0. That is a stand-in, and holds as far as it was measured: six penalised networks of 1 to 10 covariates with d
+from 10 to 33 % of n come to 0.95 to 1.07 of the error at new x (standard errors 0.02 to 0.03), as cross-validation does;
+with degrees of freedom of derivatives, which miss the search, to 0.84 to 0.99. With d = 58 of n = 80 it says 1.4 times the
+error, and of two networks without a penalty, whose outputs nothing holds between the rows, 0.88 and 0.98: it warns of both.
+RCp+ has no such form: leave-one-out by one step (0.90 to 0.99 where it is defined at all) fails where refits find other
+optima, and so RCp+ is for linear models alone: 0.95 to 1.02 of the error in six designs, also where the model misses curves
+(RCp: 0.77 to 1.01).
 
 Degrees of freedom for new rows: those of the least squares fit, with normal covariates and no bias, that has the same
 optimism at new x, (error - training error) / sigma^2 = d / n + d / (n - d - 1).
