@@ -169,9 +169,12 @@ def _of_linear(procedure: NetworkProcedure, method: str, sigma: Any) -> Risk:
     sigma2, source = noise_variance(fitted, sigma, d, procedure.rep)
     own, variance, excess = np.zeros(n), np.zeros(2), 0.0
     for output in range(k):
-        s, constant = _smoother(fitted, b, output, rows)
-        h, rest = np.diag(s), np.sum(s**2, axis=1) - np.diag(s) ** 2
-        variance += np.array([np.sum(s**2) / n, new_variance(n, s, constant)]) / k
+        half, constant = _smoother(fitted, b, output, rows)
+        inner = half.T @ half
+        h = np.sum(half**2, axis=1)
+        rest = np.sum(half @ inner * half, axis=1) - h**2
+        q = float(np.sum(inner**2))
+        variance += np.array([q / n, new_variance(n, float(h.sum()), q, constant)]) / k
         squares = residual[output] ** 2
         if method == "rcp+":
             if h.max() > 1 - ONE:
@@ -197,7 +200,7 @@ def _of_linear(procedure: NetworkProcedure, method: str, sigma: Any) -> Risk:
 
 
 def _smoother(fitted: Fitted, b: int, output: int, rows: np.ndarray) -> tuple[np.ndarray, bool]:
-    """S (n, n) of one output, observations scaled to one variance; whether a constant is fitted and nothing penalised."""
+    """L (n, F), S = L L' of one output, observations scaled to one variance; whether a constant and no penalty is there."""
     per_unit = fitted.network.shapes[-1][0]
     used = local.active(fitted, b)
     at = np.zeros_like(used)
@@ -212,18 +215,17 @@ def _smoother(fitted: Fitted, b: int, output: int, rows: np.ndarray) -> tuple[np
     full = full / np.where(size > 0, size, 1.0)
     left, singular, _ = np.linalg.svd(full, full_matrices=False)
     left = left[: len(rows), singular > local.RCOND * singular[0]]
-    return left @ left.T, not held.any() and bool(at[output * per_unit])
+    return left, not held.any() and bool(at[output * per_unit])
 
 
-def new_variance(n: int, s: np.ndarray, constant: bool) -> float:
-    """V_R / sigma^2 of a smoother; see the module.
+def new_variance(n: int, d: float, q: float, constant: bool) -> float:
+    """V_R / sigma^2 of a smoother with tr S = d, tr S S' = q; see the module.
 
     Raises
     ------
     DfError
         Where the degrees of freedom come near n.
     """
-    d, q = float(np.trace(s)), float(np.sum(s**2))
     if n - d - 1 < 0.5:
         raise DfError(f"risk: the variance at new covariates is not defined where df ({d:.4g}) reach the observations ({n}).")
     if constant:
