@@ -71,5 +71,6 @@ FIT: dict[str, Kind] = {
     "callbacks": NONE | FUNCTION | Several(FUNCTION, 0),
     "class_weight": Anything("None, 'balanced' or a dict of classes and weights", None),
     "checkpoint": NONE | PATH,
+    "metrics": Anything("names of metrics, functions f(y, prediction), or a list of them", None, "mae"),
     "freeze": Anything("None, or names of layers or arrays", None),
 }

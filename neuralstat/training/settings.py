@@ -99,6 +99,7 @@ class Settings:
     callbacks: Any = None
     class_weight: Any = None
     checkpoint: Any = None
+    metrics: Any = None
     freeze: Any = None
 
     def __post_init__(self) -> None:
