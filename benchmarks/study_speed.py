@@ -2,8 +2,7 @@
 
 ``python benchmarks/study_speed.py --against FOLDER``: seconds of one processor for 4 networks x 3 truths x 14 estimators, of
 this checkout and of another one in FOLDER, in turns (processes of their own, kernels loaded before the clock starts), for
-networks without and with a penalty, and of this one with ``refits="warm"``. To results/study_speed.csv, with the largest
-difference between the means of the estimates, in standard errors.
+networks without and with a penalty, and of this one with ``refits="warm"``. To results/study_speed.csv.
 
 ``--warm``: paired differences warm - fresh of every estimator that refits, relative to the prediction risk, with standard
 errors over replicates, for networks of three sizes, with decay and without. To results/study_warm.csv.
@@ -27,7 +26,6 @@ HERE = Path(__file__).resolve()
 TRUTHS = ("doppler", "sine", "step")
 NOISE, N, RESTARTS = 0.3, 100, 3
 RUNS = (("mixed", "before"), ("mixed", "now"), ("decay", "before"), ("decay", "now"), ("decay", "warm"))
-KEYS = ["truth", "model", "estimator"]
 
 
 def estimators(study: Any) -> list[Any]:
@@ -54,7 +52,7 @@ def models(ns: Any, which: str, warm: bool) -> list[Any]:
 
 
 def child(which: str, how: str, seed: int, replicates: int, file: str) -> None:
-    """One run: a table of the estimates, with the processor time of all in a column."""
+    """One run: its processor time and networks."""
     import neuralstat as ns
 
     given = models(ns, which, how == "warm")
@@ -63,8 +61,7 @@ def child(which: str, how: str, seed: int, replicates: int, file: str) -> None:
     done = ns.study(given, list(TRUTHS), NOISE, N, replicates, estimators(ns.study), restarts=RESTARTS, random_state=seed,
                     n_jobs=1, keep_fits=False)  # fmt: skip
     seconds = time.process_time() - began
-    columns = [*KEYS, "replicate", "estimate"]
-    done.frame[columns].assign(seconds=seconds, networks=done.networks, seed=seed).to_csv(file, index=False)
+    pd.DataFrame({"seconds": [seconds], "networks": [done.networks]}).to_csv(file, index=False)
 
 
 def compare(given: argparse.Namespace) -> None:
@@ -92,17 +89,9 @@ def compare(given: argparse.Namespace) -> None:
             "se": round(float(seconds.std(ddof=1) / np.sqrt(len(seconds))), 2),
             "times_faster": round(float(before.mean() / seconds.mean()), 2),
             "networks_per_replicate": int(parts[0]["networks"].iloc[0] / given.replicates),
-            "largest_difference_in_se": round(_differ(pd.concat(tables[which, "before"]), pd.concat(parts)), 2),
         })  # fmt: skip
     write("study_speed", rows)
     print(pd.DataFrame(rows).to_string())
-
-
-def _differ(one: pd.DataFrame, other: pd.DataFrame) -> float:
-    """Largest difference between the means of estimates (medians over outliers are cut), in standard errors."""
-    a, b = (t.groupby(KEYS)["estimate"].agg(["mean", "var", "count"]) for t in (one, other))
-    off = (a["mean"] - b["mean"]).abs() / np.sqrt(a["var"] / a["count"] + b["var"] / b["count"])
-    return float(off[np.isfinite(off)].max())
 
 
 def warm(given: argparse.Namespace) -> None:
