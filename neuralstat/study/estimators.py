@@ -187,7 +187,7 @@ WITHOUT_LOSS = ("training", "cv", "loo", "nested_cv", "holdout", "bootstrap", "6
 OPTIONS: dict[str, kinds.Kind] = {
     "k": kinds.Choice("loo") | kinds.Whole(2), "repeats": kinds.Whole(1, 10_000), "corrected": FLAG, "blocks": FLAG,
     "tau": POSITIVE, "draws": kinds.Whole(3, 100_000), "alpha": kinds.Number(above=0.0, most=10.0),
-    "kind": kinds.Choice("oob", "optimism"), "restarts": kinds.Choice("fresh", "warm"),
+    "kind": kinds.Choice("oob", "optimism"), "restarts": kinds.Choice("fresh", "same", "warm"),
     "test_size": kinds.Whole(1) | kinds.Number(above=0.0, below=1.0),
     "df": kinds.Choice(*criteria.ANALYTIC, *DF_OPTIONS) | kinds.Number(0.0),
 }  # fmt: skip
@@ -217,7 +217,7 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
           networks, "jacobian"; the trace of linear smoothers), or with `df` "gdf" or "covariance", as in "cp:gdf", on those
           of Ye or Efron, which refit (`draws` = 50, of Ye's `tau` = 0.5); or a number.
         - "gdf", "covariance": Cp with these. "coupled": the coupled bootstrap (`draws` = 50, `alpha` = 0.1). These three have
-          `restarts`, "fresh" or "warm"; see `study.net`.
+          `restarts`: "fresh", new random starts in every refit, "same", those of the fit, or "warm"; see `study.net`.
 
         As the study's `target` says: "training", the training error; "gcv" (`df` as above), which was derived for the
         same covariates (Craven & Wahba 1979) and is for least squares nearer to the risk at new ones (Rosset & Tibshirani

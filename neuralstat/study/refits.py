@@ -56,13 +56,14 @@ def again(
     draw : callable
         ``draw(t, generator, first, number)`` gives the draws `first`, ... of replicate t: responses (number, n), or None
         for those of the replicate, and a list of row numbers, or None for all.
-    restarts : {"fresh", "warm"}
-        New random starts, or for networks the weights of the fit.
+    restarts : {"fresh", "same", "warm"}
+        New random starts, those of the fit, or for networks the weights of the fit.
     """
     t, n = work.y.shape
     warm = restarts == "warm" or getattr(work.prepared.model, "refits", "") == "warm"
     begin = work.fits.theta if warm else None
-    place = (key, begin is not None)
+    how = "warm" if warm else restarts
+    place = (key, how)
     if place not in work.memory:
         names = [work.cell.seed(f"refit|{key!r}", replicate) for replicate in work.replicates]
         work.memory[place] = Kept([np.random.default_rng(name) for name in names])
@@ -75,7 +76,8 @@ def again(
             y.append(np.repeat(work.y[k][np.newaxis], more, axis=0) if values is None else values)
             rows += [] if some is None else some
             first = stream(work.cell.seed(f"refit|{key!r}|{work.label}", replicate), "start")
-            seeds += [_child(first, b) for b in range(have, count)]
+            own = work.cell.seed(f"start|{work.label}", replicate)
+            seeds += [own if how == "same" else _child(first, b) for b in range(have, count)]
         owner = np.repeat(np.arange(t), more)
         start = None if begin is None else begin[owner]
         fits = work.prepared.fit(np.concatenate(y), seeds, rows or None, local=False, owner=owner, start=start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import warnings
 
 import numpy as np
@@ -154,6 +155,23 @@ def test_checkpoint_names_what_differs(tmp_path):
                           ({"loss": "mae"}, "loss"), ({"noise": S.noise("t", sd=0.1, df=5, name="t")}, "cells")):  # fmt: skip
         with pytest.raises(ArgumentError, match=f"another study.*{match}"):
             S(**{**arguments, **change})
+
+
+def test_names_and_options_are_those_of_risk():
+    from neuralstat.assessment import RISK
+    from neuralstat.assessment.names import variant
+
+    assert set(RISK) - set(METHODS) == {"rcp+", "thinning"} and set(METHODS) - set(RISK) == {"training", "bic"}
+    for name in set(RISK) & set(METHODS) - {"gdf", "covariance", "rcp"}:  # whose options are those of their df
+        known = {k: p.default for k, p in inspect.signature(RISK[name]).parameters.items() if p.kind is p.KEYWORD_ONLY}
+        for option, default in METHODS[name].defaults.items():
+            assert option in known
+            assert option in ("draws", "restarts", "df") or known[option] == default
+    for word in ("cv:loo", "cv:k=5,repeats=3", "bootstrap:optimism", "cp:gdf", "holdout:0.5", "coupled:0.2", "rcp:gdf"):
+        base, options = variant(word)
+        made = S.estimator(word)
+        assert made.method == base and options.items() <= dict(made.options).items()
+    assert S.estimator("cv", k="loo").cost(30) == S.estimator("loo").cost(30) == 30
 
 
 # noise -----------------------------------------------------------------------------------------------------------------
@@ -375,14 +393,14 @@ def test_warm_refits_where_there_is_one_optimum():
     """From the weights of the fit they come to the same networks."""
     tight = {"tol": 1e-10, "threshold": 1e-7, "penalty": ns.decay(1.0), "standardize": True}
     asked = ["cv:k=4", "bootstrap:draws=5", "gdf:draws=5", "covariance:draws=5", "coupled:draws=5",
-             "coupled:draws=5,restarts=warm"]  # fmt: skip
+             "coupled:draws=5,restarts=warm", "coupled:draws=5,restarts=same"]  # fmt: skip
     for more in ({}, {"target": "new_x"}):
         models = [S.net(0, name=how, refits=how, **tight) for how in ("fresh", "warm")]
         result = S(models, LINE, 0.2, 30, replicates=2, restarts=3, n_jobs=1, random_state=1, x=uniform,
                    estimators=asked, **more)  # fmt: skip
         pivot = result.frame.pivot(index=["estimator", "replicate"], columns="model", values="estimate")
         np.testing.assert_allclose(pivot["warm"], pivot["fresh"], rtol=1e-4)
-        assert result.networks == 2 * ((3 + 3 * (4 + 5 + 5 + 5 + 5) + 5) + (3 + 4 + 5 + 5 + 5 + 5))
+        assert result.networks == 2 * ((3 + 3 * (4 + 5 * 5) + 5) + (3 + 4 + 5 * 4))  # a warm model shares them all
     for model in ({"combine": "mean"}, {"algorithm": "adam"}):
         with pytest.raises(ArgumentError, match="refits='warm' is for the best of restarts"):
             S.net(2, refits="warm", **model)
