@@ -145,9 +145,9 @@ class Risk(float):
             - "conservative_z": of "holdout" with ``halves``: its standard error is of estimates from halves of the data, and
               too large: 97 %.
             - "naive": takes folds or samples as independent, and covers too seldom: 68 to 83 %.
-            - "normal": the standard error of a mean over observations, what else is estimated (sigma, degrees of freedom) taken
-              as known, and too seldom: 82 % for one hold-out and "gcv", 68 to 72 % for "cp", "rcp", "aicc" and others that
-              penalise or thin.
+            - "normal": the standard error of a mean over observations, what else is estimated (sigma, degrees of freedom)
+              taken as known, and too seldom: 82 % for one hold-out and "gcv", 68 to 72 % for "cp", "rcp", "aicc" and others
+              that penalise or thin.
 
             Coverage in numbers, and of every method, is in ``benchmarks/results/risk_intervals.csv``.
 
