@@ -318,6 +318,7 @@ def test_cp_of_families_is_unbiased_for_the_deviance():
     ({"noise": S.noise("bernoulli", link="identity"), "truth": S.truth(lambda x: x + 1)}, "gives no mean between 0"),
     ({"noise": S.noise(sd=lambda x: x - 1)}, "its sd must be 20 finite numbers > 0"),
     ({"noise": ["poisson", S.noise("poisson")]}, "noise: a value occurs twice"),
+    ({"models": S.select([S.bs(5)]), "noise": "poisson", "estimators": "training"}, "noise 'poisson' is not additive"),
     ({"target": "new"}, "target must be one of 'same_x', 'new_x'"),
     ({"x": 5}, "x must be None or a function"),
     ({"x": lambda rng: 1}, "its design raised TypeError"),
