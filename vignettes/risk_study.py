@@ -41,7 +41,7 @@ QUICK = bool(os.environ.get("NEURALSTAT_QUICK"))  # fewer data sets, for the tes
 # A study is one call of `ns.study`: models, truths, estimators, replicates. Here a small one, run now, with a design of its own for every data
 # set (`target="new_x"`); the larger one below is read from a table, with the command that makes it again.
 
-# %%
+# %% tags=["live"]
 live = ns.study(
     [ns.study.net(k, standardize=True, penalty=ns.decay(0.01)) for k in (1, 2, 4, 8)], "sine", noise=0.3, n=100,
     replicates=4 if QUICK else 50, estimators=["training", "cp", "gcv", "alo"], restarts=2, random_state=1, target="new_x",

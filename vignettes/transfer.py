@@ -50,7 +50,7 @@ shared = {"family": "multinomial", "algorithm": "adam", "dtype": "float32", "ran
 #
 # It sees 891 images. The output layer is not among the layers: response and family say what it is.
 
-# %%
+# %% tags=["live"]
 large = ns.neuralnet("digit ~ pixels", rows(even), layers=network, epochs=2 if quick else 15, batch_size=32, **shared)
 large.layer_table
 
@@ -61,7 +61,7 @@ large.layer_table
 # trained. `update(freeze=None, ...)` then goes on with all of them. 400 images of odd digits are kept to judge. The 1797
 # images are of 13 people, and the file does not say who wrote which: some may have written for both parts.
 
-# %%
+# %% tags=["live"]
 odd = np.flatnonzero(~even)
 held_back, pool = odd[:400], odd[400:]
 test = rows(held_back)
@@ -69,7 +69,7 @@ again = {"epochs": 2 if quick else 200, "batch_size": 4, "random_state": 1}
 head = large.replace_head(rows(pool[:100]), learningrate=0.01, **again)
 head.layer_table
 
-# %%
+# %% tags=["live"]
 whole = head.update(freeze=None, learningrate=2e-4, epochs=2 if quick else 60)
 right = {name: int((fit.predict(test, type="class") == test["digit"]).sum()) for name, fit in (("2", head), ("3", whole))}
 pd.Series(right).rename_axis("option").to_frame("of 400 images read right")
@@ -78,7 +78,7 @@ pd.Series(right).rename_axis("option").to_frame("of 400 images read right")
 # What the held layers make of digits that they were not trained on: the 400 images on the first two principal components of the last
 # layer's 256 features, beside those of convolutions that were never trained.
 
-# %%
+# %% tags=["live"]
 untrained = ns.neuralnet("digit ~ pixels", rows(even), layers=network, epochs=0, **shared)
 fig, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for ax, (name, fit) in zip(axes, {"learned on 0, 2, 4, 6, 8": large, "never trained": untrained}.items(), strict=True):

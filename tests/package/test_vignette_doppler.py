@@ -49,7 +49,7 @@ def test_decay_or_units():
 
 @pytest.mark.slow
 def test_what_is_fitted_on_the_page():
-    doppler = page("doppler", quick=False)
+    doppler = page("doppler", live=True)
     halves = doppler["halves"]
     doppler.says("Of these six, 100 are best at the left and 25 at the right")
     assert [halves["x < 0.2"].idxmin(), halves["x > 0.4"].idxmin()] == [100, 25]

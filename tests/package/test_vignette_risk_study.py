@@ -86,7 +86,7 @@ def test_choices(study):
 
 @pytest.mark.slow
 def test_one_call():
-    study = page("risk_study", quick=False)
+    study = page("risk_study", live=True)
     found = study["found"]
     study.says("The training error is too small for every network, by more than two standard errors; the other three are not")
     training = found["estimator"] == "training"

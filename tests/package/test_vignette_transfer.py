@@ -42,7 +42,7 @@ def test_options():
 
 @pytest.mark.slow
 def test_what_is_fitted_on_the_page():
-    transfer = page("transfer", quick=False)
+    transfer = page("transfer", live=True)
     transfer.says("It sees 891 images.", "the last layer's 256 features", "400 images of odd digits are kept to judge")
     assert transfer["even"].sum() == 891 and len(transfer["test"]["digit"]) == 400
     assert transfer["large"].features("flatten", transfer["test"]).shape == (400, 256)
