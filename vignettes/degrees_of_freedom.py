@@ -44,7 +44,7 @@ again = {"draws": 20 if QUICK else 200, "sigma": 0.1, "restarts": "fresh", "rand
 found |= {method: fit.df(method, **again) for method in ("gdf", "covariance")}
 pd.DataFrame({
     method: {"df": float(df), "standard error": df.se, "refits": df.draws or 0} for method, df in found.items()
-}).T.astype(float).round(2)  # fmt: skip
+}).T.astype(float).map("{:.2f}".format).replace("nan", "–")  # fmt: skip
 
 # %% [markdown]
 # * `jacobian` and `divergence` are local: what happens to this optimum when the response moves a little, with the Gauss-Newton and with

@@ -131,7 +131,7 @@ ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %%
 best = pd.DataFrame({
-    kind: {"best setting": f"{part['mean'].idxmin():g}", "mean risk": part["mean"].min(),
+    kind: {"best setting": np.format_float_positional(part["mean"].idxmin(), trim="-"), "mean risk": part["mean"].min(),
            "standard error": part.loc[part["mean"].idxmin(), "sem"]}
     for kind, part in ((kind, risk.loc[kind]) for kind in risk.index.unique("kind"))
 }).T  # fmt: skip
@@ -167,7 +167,7 @@ for ax in axes:
 paired = runs.pivot(index="replicate", columns=["kind", "setting"], values="risk")
 reference = paired["optimum", 10]
 against = pd.DataFrame({
-    (column[0], f"{column[1]:g}"): {
+    (column[0], np.format_float_positional(column[1], trim="-")): {
         "mean risk": paired[column].mean(), "less 10 units without penalty": (paired[column] - reference).mean(),
         "standard error": (paired[column] - reference).sem(),
     }

@@ -42,7 +42,7 @@ def test_decay_or_units():
     doppler.says("With a decay of 0.00001 or less, 20 units have the risk of 10 to 20 units without any penalty")
     doppler.says("none of these differences is larger than two standard errors", "is not shown to be worse than these")
     ratio = (against["less 10 units without penalty"] / against["standard error"]).abs()
-    kept = [("20 units, decay", v) for v in ("1e-05", "1e-06", "1e-07")] + [("optimum", "15"), ("optimum", "20")]
+    kept = [("20 units, decay", v) for v in ("0.00001", "0.000001", "0.0000001")] + [("optimum", "15"), ("optimum", "20")]
     assert (ratio.loc[kept] < 2).all() and ratio.loc[("(10, 5, 15), R's stop", "30")] < 2
     assert (ratio.drop([*kept, ("(10, 5, 15), R's stop", "30"), ("optimum", "7")]) > 2).all()
 
