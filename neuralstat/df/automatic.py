@@ -28,6 +28,7 @@ from .value import DegreesOfFreedom
 WORK, SECONDS = 3e10, 4  # multiply-adds of all refits, and how long a core takes for them at most, about
 FEWEST, MOST = 20, 100  # draws
 REFITS = ("gdf", "covariance")
+APART = 1.5  # divergence per degree of freedom by the Jacobian beyond which it is not believed
 OWN_STREAM = 2**31 + 8  # of a fit's seeds: far from those of its repetitions
 
 
@@ -124,10 +125,11 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
         several = settings.repetitions > 1
         return again, "restarts without a penalty" if several else "no penalty holds the optimum in its place"
     try:
-        for b in fitted.numbers(rep):
-            local.divergence(fitted, b)
+        found = [float(local.divergence(fitted, b)) / max(float(local.jacobian(fitted, b)), 1) for b in fitted.numbers(rep)]
     except DfError:
         return again, "the penalty is too weak for the Hessian to be positive definite"
+    if max(found) > APART:  # an eigenvalue near 0 is divided by: 94 for a truth of 31, and 30 by the Jacobian
+        return again, "the penalty is too weak, and the Hessian nearly singular"
     return "divergence", "at an optimum that the penalty holds in its place"
 
 

@@ -146,6 +146,15 @@ def test_held_layers_and_given_starts():
 
 
 @QUIET
+def test_a_hessian_that_is_nearly_singular_is_not_believed(monkeypatch):
+    fit = raw.neuralnet("y ~ x", DATA, hidden=3, algorithm="lm", penalty=ns.decay(0.1), threshold=1e-6, random_state=2)
+    assert chosen(fit.fitted)[0] == "divergence"
+    monkeypatch.setattr(automatic.local, "divergence", lambda fitted, b: 3 * float(fit.df("jacobian")))
+    method, why = chosen(fit.fitted)
+    assert method == "gdf" and "nearly singular" in why
+
+
+@QUIET
 def test_start_weights_have_none():
     fit = raw.neuralnet("y ~ x", DATA, hidden=3, algorithm="adam", epochs=0, random_state=2)
     assert fit.df() == 0 and "do not depend on the response" in fit.df().notes[0]
