@@ -24,10 +24,10 @@ def test_sizes(vignette):
 def test_estimators(vignette):
     relative, spread, rms, table = (vignette[name] for name in ("relative", "spread", "rms", "table"))
     within = relative.abs() <= spread
-    vignette.says("is within its interval of the truth for every procedure", "is the least, or near the least, but with ten")
+    vignette.says("is within its interval of the truth for every procedure", "is the least, or near the least.")
     assert within["auto"].all() and relative["auto"].notna().all()
-    assert (rms["auto"] <= 1.25 * rms.min(axis=1)).drop(PENALISED[2]).all()
-    vignette.says("in one of 50 data sets, the Hessian is nearly singular, and the divergence says 94 where the truth is 31")
+    assert (rms["auto"] <= 1.25 * rms.min(axis=1)).all()
+    vignette.says("the Hessian is nearly singular, and the divergence says 94 where the truth is 31: far from the Jacobian's")
     runs = vignette["runs"]
     large = runs.loc[(runs["design"] == PENALISED[2]) & (runs["method"] == "divergence"), "df"].dropna().sort_values()
     assert round(large.iloc[-1]) == 94 and large.iloc[-2] < 36 and round(table.loc[PENALISED[2], "truth"]) == 31
