@@ -76,9 +76,15 @@ def resolve_sigma(fitted: Fitted, sigma: Any = None) -> tuple[np.ndarray, str]:
     ArgumentError
         Where `sigma` is not positive.
     """
-    k = fitted.network.n_outputs
+    several = fitted.network.objective.several
+    k = fitted.design.y.shape[0] if several else fitted.network.n_outputs
     scaling = fitted.design.scaling
     unit = np.ones(k) if scaling is None else scaling.y_sd
+    if several and fitted.distribution.located:
+        if sigma is not None:
+            return given_sigma(sigma, k) / unit, "as given"
+        family, raw = fitted.distribution, fitted.fitted_raw([fitted.best])[0]
+        return np.sqrt([np.mean(family.variance(family.natural(raw)))]), "root of the mean variance of the fitted distribution"
     if not noise.gaussian(fitted.network.objective):
         return _dispersion(fitted, sigma)
     if sigma is not None:
@@ -117,7 +123,7 @@ def given_sigma(sigma: Any, k: int) -> np.ndarray:
 
 def _dispersion(fitted: Fitted, sigma: Any) -> tuple[np.ndarray, str]:
     """Root of the dispersion of a family: 1, as given, or Pearson's estimate on n minus the jacobian df."""
-    k = fitted.network.n_outputs
+    k = fitted.design.y.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
     if sigma is not None:
         return given_sigma(sigma, k), "as given"
     family = getattr(fitted.network.objective, "family", None)

@@ -17,6 +17,7 @@ from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
 from ..insight.layers import layer_table
 from ..likelihood.criteria import info_criteria, r_criterion
+from ..likelihood.several import UNLIKELY
 from ..network.objective import resolve_activation
 from . import tables
 from .call import call
@@ -165,6 +166,9 @@ def _layers(fitted: Fitted) -> Table:
 
 def _error_name(fitted: Fitted) -> str:
     settings, objective = fitted.settings, fitted.network.objective
+    if objective.several:
+        kind = "loss" if isinstance(fitted.family, UNLIKELY) else "minus the log-likelihood"
+        return f"{kind} ({objective.family})"
     if settings.family is not None:
         return f"half deviance ({settings.family})"
     known = {"sse": "sse", "ce": "ce", "ce_r": "ce (R's shortcut)", "ce_logit": "ce"}
