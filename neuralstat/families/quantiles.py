@@ -69,6 +69,12 @@ class _Levels(Distributional):
         at = np.interp(self.q, share, y[0][order])
         return np.array([at[0], *np.log(np.maximum(np.diff(at), 1e-3))])
 
+    def variance(self, par: Any) -> Any:
+        raise self._lacks("variance")
+
+    def frozen(self, par: np.ndarray) -> Any:
+        raise self._lacks("distribution")
+
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "q": list(self.q), "smooth": self.smooth}
 
