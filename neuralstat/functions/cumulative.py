@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..jit.compile import jit
-from ..jit.scalar import real_
+from ..jit.scalar import expm1_, log_, real_
 from ..jit.special import exp_wide_, log_ndtr_
 from .densities import HALF_LOG_2PI, sigmoid
 from .deviance import log1mexp, softplus
@@ -55,11 +55,21 @@ def log_above(kind: int, x: Any) -> Any:
 
 
 @jit(strict=True)
+def _inverse_expm1(x: Any) -> Any:
+    """1 / (exp(x) - 1), x > 0."""
+    if real_(x) > 40:
+        return exp_wide_(-x)
+    return 1 / expm1_(x)
+
+
+@jit(strict=True)
 def log_between(kind: int, a: Any, b: Any) -> Any:
     """``(log(F(b) - F(a)), d / d a, d / d b)`` for a < b."""
     if kind == LOGIT:
+        odds = _inverse_expm1(b - a)
         value = log1mexp(a - b) - softplus(-b) - softplus(a)
-    elif kind == PROBIT:
+        return value, -sigmoid(a) - odds, sigmoid(-b) + odds
+    if kind == PROBIT:
         if real_(a) + real_(b) > 0:  # by the tail in which the probabilities are small
             up, _ = log_ndtr_(-a)
             down, _ = log_ndtr_(-b)
@@ -67,12 +77,12 @@ def log_between(kind: int, a: Any, b: Any) -> Any:
             up, _ = log_ndtr_(b)
             down, _ = log_ndtr_(a)
         value = up + log1mexp(down - up)
-    else:
-        near = exp_wide_(a)
-        value = -near + log1mexp(near - exp_wide_(b))
-    left, _ = log_density(kind, a)
-    right, _ = log_density(kind, b)
-    return value, -exp_wide_(left - value), exp_wide_(right - value)
+        left, _ = log_density(kind, a)
+        right, _ = log_density(kind, b)
+        return value, -exp_wide_(left - value), exp_wide_(right - value)
+    near, far = exp_wide_(a), exp_wide_(b)
+    odds = _inverse_expm1(far - near)
+    return -near + log1mexp(near - far), -near * (1 + odds), far * odds
 
 
 @jit
@@ -176,4 +186,42 @@ def sum_quantiles(squares: bool, parameters: Any, value: Any, target: Any, case:
             delta[first + k, i] += delta[first + k + 1, i]
         for k in range(1, outputs):
             delta[first + k, i] *= exp_wide_(value[first + k, i])
+    return total
+
+
+@jit
+def sum_mixture(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, lane: int, m: int,
+                lanes: int) -> Any:
+    """Mixture of k normal distributions: rows hold k means, k log standard deviations, and k - 1 log odds of the shares.
+
+    The odds are against the first component. (Bishop 1994, Mixture density networks, Aston University NCRG/94/004.)
+    """
+    total = value[first, 0] * 0
+    size = (outputs + 1) // 3
+    for i in range(lane, m, lanes):
+        top, above = real_(value[first, i] * 0) - math.inf, real_(value[first, i] * 0)  # the largest, of densities and odds
+        for k in range(size):
+            b = value[first + size + k, i]
+            z = (target[0, i] - value[first + k, i]) * exp_wide_(-b)
+            odds = value[first + 2 * size + k - 1, i] if k > 0 else value[first, i] * 0
+            top = max(top, real_(odds - b - z * z / 2))
+            above = max(above, real_(odds))
+        density, shares = value[first, i] * 0, value[first, i] * 0
+        for k in range(size):
+            b = value[first + size + k, i]
+            z = (target[0, i] - value[first + k, i]) * exp_wide_(-b)
+            odds = value[first + 2 * size + k - 1, i] if k > 0 else value[first, i] * 0
+            density += exp_wide_(odds - b - z * z / 2 - top)
+            shares += exp_wide_(odds - above)
+        total += case[i] * (HALF_LOG_2PI + log_(shares) + above - log_(density) - top)
+        for k in range(size):
+            b = value[first + size + k, i]
+            root = exp_wide_(-b)
+            z = (target[0, i] - value[first + k, i]) * root
+            odds = value[first + 2 * size + k - 1, i] if k > 0 else value[first, i] * 0
+            own = exp_wide_(odds - b - z * z / 2 - top) / density
+            delta[first + k, i] = -case[i] * own * z * root
+            delta[first + size + k, i] = case[i] * own * (1 - z * z)
+            if k > 0:
+                delta[first + 2 * size + k - 1, i] = case[i] * (exp_wide_(odds - above) / shares - own)
     return total

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ..jit.call import call_several
 from ..jit.compile import jit, named
-from ..jit.scalar import exp_
+from ..jit.scalar import exp_, real_
 from . import densities
-from .cumulative import sum_ordinal, sum_quantiles, sum_survival
+from .cumulative import sum_mixture, sum_ordinal, sum_quantiles, sum_survival
 from .links import inverse_link
 
 DISTRIBUTION = 1_000_000  # a loss's code is DISTRIBUTION + distribution + WIDTH * link of the first parameter
 WIDTH = 64
 (NORMAL, LOGNORMAL, GAMMA_2, INVERSE_GAUSSIAN_2, BETA, NEGATIVE_BINOMIAL_2, ZIP, HURDLE_POISSON, STUDENT, ZINB,
- HURDLE_NEGATIVE_BINOMIAL, ORDINAL, SURVIVAL, QUANTILES, EXPECTILES) = range(15)  # fmt: skip
+ HURDLE_NEGATIVE_BINOMIAL, ORDINAL, SURVIVAL, QUANTILES, EXPECTILES, MIXTURE, OWN) = range(17)  # fmt: skip
 
 #: code -> scalar kernel of a response and its parameters, for tests
 DENSITIES: dict[int, Any] = {
@@ -106,8 +109,32 @@ def _counts(kind: int, link: int, p: float, q: float, value: Any, target: Any, c
 
 
 @jit
-def sum_distribution(code: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int,
-                     lane: int, m: int, lanes: int) -> Any:
+def _sum_own(address: int, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, lane: int, m: int,
+             lanes: int) -> Any:
+    """A user's density: his function writes value, gradient and Hessian at real numbers; what is imaginary is the step's."""
+    total = value[first, 0] * 0
+    given, told = np.empty(outputs + 1), np.empty(1 + outputs + outputs * outputs)
+    for i in range(lane, m, lanes):
+        for k in range(outputs):
+            given[k] = float(real_(value[first + k, i]))
+        given[outputs] = float(target[0, i])
+        call_several(address, given, told)
+        v = value[first, i] * 0 + told[0]
+        for k in range(outputs):
+            x = value[first + k, i]
+            v += (x - real_(x)) * told[1 + k]
+            d = value[first, i] * 0 + told[1 + k]
+            for j in range(outputs):
+                x = value[first + j, i]
+                d += (x - real_(x)) * told[1 + outputs + k * outputs + j]
+            delta[first + k, i] = case[i] * d
+        total += case[i] * v
+    return total
+
+
+@jit
+def sum_distribution(code: int, parameters: Any, address: int, value: Any, target: Any, case: Any, delta: Any, first: int,
+                     outputs: int, lane: int, m: int, lanes: int) -> Any:
     """Sum of minus the log-likelihood over observations; derivatives in all outputs into `delta`.
 
     Parameters
@@ -116,6 +143,8 @@ def sum_distribution(code: int, parameters: Any, value: Any, target: Any, case: 
         distribution + WIDTH * link.
     parameters : (2 or more,) array
         Of the distribution, of the link; then what it needs.
+    address : int
+        Of a user's function.
     value, target, case, delta, first, outputs, lane, m, lanes
         As in `losses.loss_rows`.
     """
@@ -142,4 +171,8 @@ def sum_distribution(code: int, parameters: Any, value: Any, target: Any, case: 
         return sum_quantiles(False, parameters, value, target, case, delta, first, outputs, lane, m, lanes)
     if kind == EXPECTILES:
         return sum_quantiles(True, parameters, value, target, case, delta, first, outputs, lane, m, lanes)
+    if kind == MIXTURE:
+        return sum_mixture(value, target, case, delta, first, outputs, lane, m, lanes)
+    if kind == OWN:
+        return _sum_own(address, value, target, case, delta, first, outputs, lane, m, lanes)
     return _counts(kind, link, p, q, value, target, case, delta, first, lane, m, lanes)

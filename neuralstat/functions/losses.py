@@ -188,7 +188,8 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
         The weighted sum over this lane's observations.
     """
     if distribution is not None:
-        return sum_distribution(code - DISTRIBUTION, distribution, value, target, case, delta, first, outputs, lane, m, lanes)
+        return sum_distribution(code - DISTRIBUTION, distribution, address, value, target, case, delta, first, outputs, lane,
+                                m, lanes)
     if code == MULTINOMIAL:  # noqa: SIM102  # a test of None by itself is what is left out of the compilation
         if rare is not None:
             return _sum_multinomial(value, target, case, delta, first, outputs, lane, m, lanes)
