@@ -16,7 +16,7 @@ import numpy as np
 from .checks.values import attribute, is_whole, shown
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
-from .families import Binomial, Distributional, Family, Gaussian, Multinomial
+from .families import Binomial, Distributional, Family, Gaussian, Multinomial, Survival
 from .network import derivatives
 from .network.blas import on_one_thread
 from .network.rcompat import r_error
@@ -118,6 +118,13 @@ class Fitted:
         """(K, n) response in original units."""
         scaling = self.design.scaling
         return self.design.y if scaling is None else scaling.y_original(self.design.y)
+
+    @functools.cached_property
+    def observed(self) -> np.ndarray:
+        """(K', n) what means are compared with: the response in original units; of survival times the last known time."""
+        if isinstance(self.family, Survival):
+            return np.where(self.responses[:1] > 0, self.responses[:1], self.responses[1:2])
+        return self.responses
 
     @functools.cached_property
     def case_weights(self) -> np.ndarray:
@@ -395,7 +402,7 @@ class Fitted:
     def original_means(self, values: np.ndarray) -> np.ndarray:
         """Means (..., K, m) in the units of the response, from internal ones."""
         scaling = self.design.scaling
-        if scaling is None:
+        if scaling is None or (self.network.objective.several and not self.distribution.located):
             return values
         return values * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
 

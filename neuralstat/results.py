@@ -990,6 +990,10 @@ class NeuralNetResults:
         """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
         return plots.plot_diagnostics(self.fitted, rep, **options)
 
+    def plot_calibration(self, **options: Any) -> Any:
+        """Histogram of P(Y <= y) at the responses, and calibration of quantiles; see `plots.plot_calibration`."""
+        return plots.plot_calibration(self.fitted, **options)
+
     def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
         """Eigenvalues of the Hessian by rank."""
         return plots.plot_spectrum(self.hessian_spectrum(rep), ax=ax)

@@ -79,7 +79,7 @@ def some_rows(fitted: Fitted, b: int, part: slice) -> np.ndarray:
         inner = np.einsum("kn,knp->np", share, jacobian)
         return np.sqrt(share * total)[:, :, np.newaxis] * (jacobian - inner)
     if objective.several:  # R_i = L_i' J_i, with L L' the information of the parameters
-        root = information_roots(fitted, raw)
+        root = information_roots(fitted, raw, y)
         return np.einsum("nkr,knp->rnp", root, jacobian) * np.sqrt(w)[:, np.newaxis]
     return np.sqrt(curvature(fitted, raw, y) * w)[:, :, np.newaxis] * jacobian
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families import Distributional, Expectile, Quantile
+from ..families import Distribution, Distributional, Expectile, Quantile, Survival
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -14,17 +14,18 @@ SMALL = 1e-10  # probability beyond them
 SMALLEST = 1e-10  # eigenvalue, beside the largest, below which a direction carries no information
 
 
-def expected(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """E s s' (n, K, K) of the scores s of linear predictors (K, n), internal units.
+def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """E s s' (n, K, K) of the scores s of linear predictors (K, n), internal units; `y` (L, n) are their responses.
 
     Over quantiles of the distribution at an even grid of a standard normal variable, over categories, or over counts up to a
-    bound. Of quantiles and expectiles, which say nothing of the distribution, the second derivative of the loss, where it is
-    not negative.
+    bound. Of quantiles and expectiles, and of users' densities, whose distribution is not known, the second derivative of the
+    loss, where it is not negative.
     """
     family: Distributional = fitted.distribution
-    if isinstance(family, Quantile | Expectile):
-        return _curvatures(fitted, raw)
-    if len(fitted.design.y) > 1:
+    if isinstance(family, Quantile | Expectile | Distribution):
+        return _curvatures(fitted, raw, y)
+    rows = 2 if isinstance(family, Survival) else 1  # of times as if none were censored
+    if len(fitted.design.y) > 1 and rows == 1:
         p = family.response(raw)
         classes = np.eye(len(p))
         return _sum(fitted, raw, [(p[j], np.repeat(classes[:, j : j + 1], raw.shape[1], axis=1)) for j in range(len(p))])
@@ -40,7 +41,10 @@ def expected(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     mass = np.exp(-0.5 * z**2)
     mass /= mass.sum()
     u = np.clip(ndtr(z), 1e-12, 1 - 1e-12)
-    return _sum(fitted, raw, [(np.full(raw.shape[1], m), family.ppf(par, q)[np.newaxis]) for m, q in zip(mass, u, strict=True)])
+    return _sum(fitted, raw, [
+        (np.full(raw.shape[1], m), np.repeat(family.ppf(par, q)[np.newaxis], rows, axis=0))
+        for m, q in zip(mass, u, strict=True)
+    ])  # fmt: skip
 
 
 def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -52,20 +56,20 @@ def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndar
     return total
 
 
-def _curvatures(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+def _curvatures(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Second derivatives (n, K, K) of the losses, by complex steps; without their negative part."""
     k, n = raw.shape
     out = np.empty((n, k, k))
     for j in range(k):
         moved = raw.astype(np.complex128)
         moved[j] += 1j * derivatives.STEP
-        out[:, j] = derivatives.predictor_losses(fitted.network, moved, fitted.design.y)[1].imag.T / derivatives.STEP
+        out[:, j] = derivatives.predictor_losses(fitted.network, moved, y)[1].imag.T / derivatives.STEP
     values, vectors = np.linalg.eigh((out + out.transpose(0, 2, 1)) / 2)
     return np.einsum("nkr,nr,njr->nkj", vectors, np.maximum(values, 0.0), vectors)
 
 
-def information_roots(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+def information_roots(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     """L (n, K, K) with L L' the `expected` information."""
-    values, vectors = np.linalg.eigh(expected(fitted, raw))
+    values, vectors = np.linalg.eigh(expected(fitted, raw, y))
     values = np.where(values > SMALLEST * values[:, -1:], values, 0.0)
     return vectors * np.sqrt(values)[:, np.newaxis, :]

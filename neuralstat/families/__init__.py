@@ -30,14 +30,17 @@ from .family import (
     Tweedie,
 )
 from .links import Link, nbinom, power, resolve_link
+from .mixtures import Mixture
 from .ordered import Ordinal
+from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
 from .resolve import DISTRIBUTIONS, FAMILIES, family_from_json, needs, resolve_family, resolve_objective
 
 __all__ = [
-    "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distributional", "Expectile", "Family", "Gamma", "GammaScale",
+    "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distribution", "Distributional", "Expectile", "Family", "Gamma", "GammaScale",
     "Gaussian", "GaussianScale", "HurdleNegativeBinomial", "HurdlePoisson", "InverseGaussian", "InverseGaussianScale", "Link",
-    "LogNormal", "Multinomial", "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student",
-    "Tweedie", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
+    "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture", "Multinomial", "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student",
+    "Survival", "Tweedie", "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
     "resolve_family", "resolve_link", "resolve_objective",
 ]  # fmt: skip

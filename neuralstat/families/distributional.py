@@ -133,15 +133,18 @@ class Distributional(Family):
 
     def cdf(self, par: np.ndarray, y: Any) -> np.ndarray:
         """Distribution function."""
-        return self.frozen(par).cdf(y)
+        with np.errstate(all="ignore"):
+            return self.frozen(par).cdf(y)
 
     def sf(self, par: np.ndarray, y: Any) -> np.ndarray:
         """1 - distribution function, without cancellation."""
-        return self.frozen(par).sf(y)
+        with np.errstate(all="ignore"):
+            return self.frozen(par).sf(y)
 
     def ppf(self, par: np.ndarray, q: Any) -> np.ndarray:
         """Quantile function."""
-        return self.frozen(par).ppf(q)
+        with np.errstate(all="ignore"):
+            return self.frozen(par).ppf(q)
 
     def logpdf(self, par: np.ndarray, y: Any) -> np.ndarray:
         """Log-density, or log-probability of counts."""

@@ -34,8 +34,11 @@ from .family import (
     Tweedie,
 )
 from .links import Link, nbinom, power, resolve_link
+from .mixtures import Mixture
 from .ordered import Ordinal
+from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .survival import LogLogistic, LogNormalAFT, Weibull
 
 #: name -> class
 FAMILIES: dict[str, type[Family]] = {
@@ -53,7 +56,7 @@ DISTRIBUTIONS: dict[str, type[Distributional]] = {
     cls.name: cls
     for cls in (GaussianScale, NegativeBinomialScale, GammaScale, InverseGaussianScale, Beta, Student, LogNormal,
                 ZeroInflatedPoisson, ZeroInflatedNegativeBinomial, HurdlePoisson, HurdleNegativeBinomial, Ordinal, Quantile,
-                Expectile)
+                Expectile, Weibull, LogNormalAFT, LogLogistic, Mixture)
 }  # fmt: skip
 #: the distribution that an exponential family becomes where `dispformula` makes its dispersion a parameter
 WITH_DISPERSION: dict[type[Family], type[Distributional]] = {
@@ -152,6 +155,8 @@ def family_from_json(stored: Any) -> Family:
         parameter, more = float(stored["parameter"]), float(stored["link_parameter"])
         with_parameter: dict[str, Callable[[float], Link]] = {"power": power, "nbinom": nbinom}
         chosen = with_parameter[link](more) if link in with_parameter else resolve_link(str(link))
+        if name == Distribution.name:
+            return Distribution.from_json(stored)
         if name in DISTRIBUTIONS:
             return _distribution(stored, DISTRIBUTIONS[name], parameter, chosen)
         if name == "negative_binomial":
@@ -166,6 +171,8 @@ def _distribution(stored: dict[str, Any], kind: type[Distributional], parameter:
         return Quantile(stored["q"], stored["smooth"])
     if issubclass(kind, Expectile):
         return Expectile(stored["q"])
+    if issubclass(kind, Mixture):
+        return Mixture(int(parameter))
     if issubclass(kind, Student):
         return Student(parameter or None)
     return Ordinal(link, int(parameter)) if issubclass(kind, Ordinal) else kind(link)
@@ -184,7 +191,8 @@ def family_objective(family: Family) -> Objective:
     if isinstance(family, Distributional):
         output = resolve_activation("identity") if family.link.name == "identity" else ActivationSpec(
             family.link.name, -1, family.link.parameter, link=family.link)  # fmt: skip
-        return Objective(family.name, DISTRIBUTION + family.code, output, True, family=family)
+        address = family.address if isinstance(family, Distribution) else 0
+        return Objective(family.name, DISTRIBUTION + family.code, output, True, 0.0, address, family=family)
     if isinstance(family, Multinomial):
         kind = objective("multinomial", resolve_activation("softmax"))
         return Objective(kind.name, kind.loss, kind.output, True, family=family)

@@ -54,7 +54,7 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     raw = fitted.fitted_raw([b])[0]
     w = fitted.case_weights
     if objective.several:
-        information = expected(fitted, raw) * w[:, np.newaxis, np.newaxis]
+        information = expected(fitted, raw, design.y) * w[:, np.newaxis, np.newaxis]
         return np.einsum("nkj,knp,jnq->pq", information, jacobian, jacobian, optimize=True)
     if isinstance(family, Multinomial):
         share = objective.response(raw)

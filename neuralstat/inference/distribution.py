@@ -14,7 +14,7 @@ import pandas as pd
 from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
 from ..checks.values import shown
 from ..errors import ArgumentError
-from ..families import Multinomial, Ordinal, Quantile
+from ..families import Multinomial, Ordinal, Quantile, Survival
 from ..families.frozen import frozen
 from ..fitted import Fitted
 from ..likelihood import likelihood
@@ -317,11 +317,32 @@ def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any =
     design = fitted.design
     found = distribution_at(fitted, design.x, design.offset, numbers, fitted.row_precisions, design.index, np.ones(fitted.n_rows, bool))
     y = numbers_of(fitted)
+    if isinstance(fitted.family, Survival):
+        return pd.Series(fitted.full(_censored(fitted, numbers, random_state)), design.full_index, name=design.response)
     u = found.below(y)
     if found.discrete:
         below = found.below(y - found._step)
-        seeds = fitted.seeds
-        own = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
-        rng = np.random.default_rng(own if random_state is None else seed_sequence(random_state))
+        rng = _own_stream(fitted, random_state)
         u = below + rng.uniform(size=u.shape) * (u - below)
     return pd.Series(fitted.full(u), design.full_index, name=design.response)
+
+
+def _own_stream(fitted: Fitted, random_state: Any) -> np.random.Generator:
+    """A stream of the fit's own, unless another is asked for."""
+    seeds = fitted.seeds
+    own = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
+    return np.random.default_rng(own if random_state is None else seed_sequence(random_state))
+
+
+def _censored(fitted: Fitted, numbers: list[int], random_state: Any) -> np.ndarray:
+    """P(T <= t) of times, of censored ones uniform over what is possible; means over repetitions."""
+    family = fitted.distribution
+    assert isinstance(family, Survival)
+    rng = _own_stream(fitted, random_state)
+    par = fitted.parameters(fitted.fitted_raw(numbers))
+    state = rng.bit_generator.state
+    out = []
+    for p in par:  # the same uniform numbers for all
+        rng.bit_generator.state = state
+        out.append(family.transform(p, fitted.responses, rng))
+    return np.mean(out, axis=0)

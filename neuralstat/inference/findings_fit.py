@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..families import Distributional, Gaussian, Multinomial
+from ..families import Distribution, Distributional, Gaussian, Multinomial, Survival
 from ..families.null import null_means
 from ..fitted import Fitted, kept
 from ..functions.penalties import DECAY, ELIMINATION, L1
@@ -141,6 +141,8 @@ def _linear(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, int]:
     if family is None or most < d + 1000:
         return gain, total, 0
     used = used[:: max(1, -(-used.size // most))]
+    if isinstance(family, Survival | Distribution):  # no variance that is known, or not of all rows
+        return gain, total, 0
     if isinstance(family, Distributional):
         mean = design.y @ fitted.case_weights / fitted.case_weights.sum()
         spread = np.square(design.y - mean[:, np.newaxis]) @ fitted.case_weights / fitted.case_weights.sum()
@@ -186,7 +188,7 @@ def _flat(fitted: Fitted, b: int) -> bool:
     raw = fitted.raw(fitted.design.x[:, some], offset, [b])[0]
     if offset is not None and fitted.network.objective.of_predictor:
         raw = raw - offset
-    spread, response = fitted.network.objective.response(raw).std(axis=1), fitted.design.y[:, some].std(axis=1)
+    spread, response = fitted.network.objective.response(raw).std(axis=1), (fitted.observed if isinstance(fitted.family, Survival) else fitted.design.y)[:, some].std(axis=1)
     return bool(np.all(spread <= FLAT * np.where(response > 0, response, 1.0)))
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
 from ..errors import ArgumentError
-from ..families import Gaussian
+from ..families import Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
@@ -31,9 +31,10 @@ from . import scales
 from .bootstrap import predictions
 from .conformal import conformal
 from .covariance import COV_TYPE
+from .cqr import cqr
 from .dispersion import dispersion, t_degrees
 from .distribution import distribution_at
-from .mixing import mixed_limits
+from .mixing import fitted_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
@@ -220,7 +221,9 @@ def get_prediction(
     if method in ("delta", "bootstrap", "distribution"):
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
-        resampled = conformal(
+        resampled = cqr(
+            fitted, new, rep=rep, offset=offset, random_state=random_state, **options
+        ) if method == "cqr" else conformal(
             fitted, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
         )
         nothing = np.full_like(at.mean, np.nan)
@@ -313,8 +316,11 @@ def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
     if not fitted.network.objective.several:
         return None
     if len(fitted.design.y) > 1 or isinstance(fitted.family, UNLIKELY):
-        nothing = np.full_like(at.mean, np.nan)
-        return lambda alpha: (nothing, nothing)
+        nothing, levels = np.full_like(at.mean, np.nan), getattr(fitted.family, "q", ())
+        if not isinstance(fitted.family, Quantile):
+            return lambda alpha: (nothing, nothing)
+        within = fitted_limits(fitted, at.numbers, at.x, at.offset)
+        return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
     return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type)
 
 

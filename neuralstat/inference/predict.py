@@ -187,7 +187,7 @@ def _classes(fitted: Fitted, mean: np.ndarray, index: pd.Index, complete: np.nda
 
 def observed(fitted: Fitted) -> Any:
     """The response in original units on the index of the data; NaN at rows kept out of the fit."""
-    return frame(fitted, fitted.full(fitted.responses), fitted.design.full_index)
+    return frame(fitted, fitted.full(fitted.observed), fitted.design.full_index)
 
 
 def resid(fitted: Fitted) -> Any:

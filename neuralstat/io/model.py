@@ -16,6 +16,7 @@ from ..formula import Design
 from ..formula.spec import Spec
 from ..formula.tensors import TensorArray, is_tensor
 from ..summary.call import call
+from ..training import surv
 from ..training.fit import STATUS, Fit, Pruned
 from ..training.model import build_network
 from ..training.procedure import Procedure
@@ -71,7 +72,8 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
     except NeuralStatError as error:
         raise FileFormatError(f"its settings are damaged ({error})") from None
     fit = _unpack_fit(parts, network, settings, reader)
-    procedure = Procedure(design, network, settings, unpack_seeds(parts, reader), spec.formula)
+    formula = None if spec.formula is None else surv.readable(spec.formula)
+    procedure = Procedure(design, network, settings, unpack_seeds(parts, reader), formula)
     # the call as it was: functions have another name now, arrays another type
     return Fitted(procedure, fit, saved, written)
 
@@ -145,7 +147,7 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
         raise FileFormatError("its frequencies do not belong to its weights")
     design = Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
-        response=spec.response, weights=weights, offset=offset, index=index, full_index=full, kept=kept,
+        response=surv.readable(spec.response), weights=weights, offset=offset, index=index, full_index=full, kept=kept,
         scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
         frequencies=often, reads=_unpack_reads(stored.get("reads"), d),
     )  # fmt: skip

@@ -195,7 +195,7 @@ def ssr(fitted: Fitted, b: int) -> float:
 
 def response_residuals(fitted: Fitted, b: int) -> np.ndarray:
     """(K, n) responses minus means; of counts minus total times probability where it is multinomial."""
-    y, mu = fitted.responses, fitted.means(b)
+    y, mu = fitted.observed, fitted.means(b)
     return y - (np.sum(y, axis=0) * mu if isinstance(fitted.family, Multinomial) else mu)
 
 
@@ -275,7 +275,7 @@ def rsquared(fitted: Fitted) -> float:
 
     NaN where a response is constant.
     """
-    y, w = fitted.responses, fitted.case_weights
+    y, w = fitted.observed, fitted.case_weights
     total = np.square(y - (y @ w / w.sum())[:, np.newaxis]) @ w
     rest = np.square(response_residuals(fitted, fitted.best)) @ w
     if isinstance(fitted.family, Multinomial) or not several(fitted):

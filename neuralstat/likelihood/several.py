@@ -125,4 +125,5 @@ def pearson(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarr
 
 def numbers_of(fitted: Fitted) -> np.ndarray:
     """(n,) response as a number: of an ordered factor that of its category, from 0."""
-    return fitted.responses.argmax(axis=0).astype(float) if len(fitted.responses) > 1 else fitted.responses[0]
+    y = fitted.observed
+    return y.argmax(axis=0).astype(float) if len(y) > 1 else y[0]

@@ -54,6 +54,9 @@ class ActivationSpec:
 def _rebuilt(kind: Any, parts: dict[str, Any]) -> Any:
     """What was pickled, its user's function compiled in this process."""
     custom = parts["custom"]
+    if custom is None and hasattr(parts.get("family"), "address"):
+        custom = parts["family"]
+        return kind(**{**parts, "address": custom.address})
     return kind(**{**parts, "address": 0 if custom is None else custom.address})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import formula as formulas
 from ..errors import ArgumentError, DataError, caller
-from ..families import Distributional, Family, Ordinal, needs, resolve_objective
+from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
@@ -19,6 +19,7 @@ from ..layers import Dense
 from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
+from . import surv
 from .parameters import by_parameter, held_out, output_names, reads_inputs
 from .settings import Settings
 
@@ -112,7 +113,19 @@ class Source:
     def _arrays(self, options: dict[str, Any]) -> Design:
         return formulas.from_arrays(self.data, self.exog, **options)
 
+    def _survival(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
+        """The design of Surv() on the left."""
+        if not isinstance(settings.distribution, Survival):
+            raise ArgumentError("formula: Surv() needs a survival family, 'weibull', 'lognormal_aft' or 'loglogistic'.")
+        made = self._formula(surv.as_rows(formula), settings, options)
+        response = formula.partition("~")[0].strip()
+        made = replace(made, response=response)
+        surv.check_events(made)
+        return made
+
     def _formula(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
+        if surv.terms_of(formula) is not None:
+            return self._survival(formula, settings, options)
         data, parts = self.data, formulas.as_partitions(self.data)
         if settings.compat == "R":
             if parts is not None:
@@ -133,7 +146,7 @@ def _check_response(design: Design, family: Distributional) -> None:
                 f"response {design.response!r}: family='ordinal' needs an ordered Categorical, whose order is the levels'; as "
                 "pandas.Categorical(values, categories=[...], ordered=True)."
             )
-    elif len(design.y_names) != 1 or design.classes is not None:
+    elif not isinstance(family, Survival) and (len(design.y_names) != 1 or design.classes is not None):
         raise DataError(f"response {design.response!r}: the family {family.name!r} needs one response of numbers.")
     family.check(design.y, design.response)
 

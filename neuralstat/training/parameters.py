@@ -14,9 +14,10 @@ import numpy as np
 
 from ..checks import shown
 from ..errors import ArgumentError, DataError
-from ..families import Distributional, Family, Ordinal
+from ..families import Distributional, Family, Ordinal, Survival
 from ..formula import Design
 from ..network.exclude import fixed_weights
+from .surv import as_rows
 
 if TYPE_CHECKING:
     from ..network.network import Network
@@ -99,7 +100,7 @@ def by_parameter(
         own = {role: make(f"{left}~ {right}").x_names for role, right in texts.items()}
         if {name for names in own.values() for name in names} - set(of_network):
             made = make(f"{formula} + {' + '.join(texts.values())}")
-            whole = replace(made, spec=replace(made.spec, formula=formula))
+            whole = replace(made, spec=replace(made.spec, formula=as_rows(formula)))
     place = {name: k for k, name in enumerate(whole.x_names)}
     if lost := [name for names in (of_network, *own.values()) for name in names if name not in place]:
         raise DataError(f"dispformula: there is no column {lost[0]!r} in the model; there are {', '.join(place)}.")
@@ -116,7 +117,8 @@ def output_names(design: Design, family: Family | None) -> tuple[str, ...]:
     """Names of the outputs: of responses, or of the first parameter (the response's) and the others (their own)."""
     if not isinstance(family, Distributional):
         return design.y_names
-    first = design.y_names[0] if design.classes is None else design.response
+    whole = design.classes is not None or isinstance(family, Survival)
+    first = design.response if whole else design.y_names[0]
     taken = {first, *design.x_names}
     return (first, *(role if role not in taken else f"{role}_" for role in family.roles[1:]))
 

@@ -44,8 +44,8 @@ def responses(what):
     elif what == "times":
         low = rng.gamma(2, size=N)
         high = low.copy()
-        high[:15], high[15:30], low[30:40] = np.inf, low[15:30] + 1, 0.0
-        return np.stack([low, high], axis=1)
+        high[:15], high[15:30], low[30:40] = 0.0, low[15:30] + 1, 0.0
+        return np.stack([low, high, np.where(np.arange(N) % 3 == 0, 0.3 * low, 0.0)], axis=1)
     elif what.startswith("classes"):
         return np.eye(int(what[-1]))[rng.integers(int(what[-1]), size=N)]
     else:
@@ -158,7 +158,7 @@ def test_limits():
 def test_survival_probabilities():
     """Exact times, right, left and interval censored ones, of the three distributions of log times."""
     low = np.array([2.0, 2.0, 0.0, 1.0])
-    high = np.array([2.0, np.inf, 3.0, 4.0])
+    high = np.array([2.0, 0.0, 3.0, 4.0])
     mu, sigma = 0.4, 1.3
     eta = np.tile([mu, np.log(sigma)], (4, 1))
     for link, scipy in ((PROBIT, stats.norm), (LOGIT, stats.logistic), (CLOGLOG, stats.gumbel_l)):
@@ -166,6 +166,8 @@ def test_survival_probabilities():
         expected = [dist.pdf(np.log(2)) / 2, dist.sf(np.log(2)), dist.cdf(np.log(3)), dist.cdf(np.log(4)) - dist.cdf(0.0)]
         value, _ = losses(net(D.SURVIVAL, link), eta, np.stack([low, high], axis=1))
         np.testing.assert_allclose(np.exp(-value), expected, rtol=1e-10)
+        late, _ = losses(net(D.SURVIVAL, link), eta, np.stack([low, high, [0.0, 1.5, 0.0, 0.5]], axis=1))
+        np.testing.assert_allclose(late - value, [0, dist.logsf(np.log(1.5)), 0, dist.logsf(np.log(0.5))], atol=1e-12)
 
 
 def test_smoothed_pinball_is_within_its_limit():
