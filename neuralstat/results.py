@@ -524,14 +524,14 @@ class NeuralNetResults:
         """Observations minus degrees of freedom; of several responses with a dispersion each, n - df / K, as R's ``mlm``."""
         return likelihood.df_resid(self.fitted)
 
-    def df(self, method: str = "jacobian", *, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
+    def df(self, method: str = "auto", *, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
         """Degrees of freedom of the fit.
 
         Parameters
         ----------
         method : str
-            - "auto": what suits the procedure: derivatives where they are the whole, else "gdf" with all restarts done
-              again, as long as the work is bounded; `notes` say which, and why.
+            - "auto": what suits the procedure: derivatives where they are the whole, else "gdf" (other families:
+              "covariance") with all restarts done again, as long as the work is bounded; `notes` say which, and why.
             - "jacobian": Gauss-Newton trace tr(A (A + D)^-1), with A = J'VJ and D the curvature of the
               penalty; the rank of the Jacobian where nothing is penalised.
             - "divergence": exact local divergence tr(J H^-1 J'V) with the exact Hessian.
@@ -545,8 +545,9 @@ class NeuralNetResults:
             Of the averaged fit (as `fittedvalues`), the best or one repetition. Local degrees of freedom of
             an averaged fit are the mean of its members'.
         **options
-            sigma : float, the noise's standard deviation, in the units of the response (estimated where it is
-            needed and not given: `sigma_source` says how); draws : int; tau : float ("gdf"); eps : float
+            sigma : float, the noise's standard deviation, in the units of the response, or where it is from: "difference"
+            (of neighbours), "residual", or a larger fit (estimated where it is needed and not given: `sigma_source` says
+            how); draws : int; tau : float ("gdf"); eps : float
             ("sure"); mean : array ("covariance"); restarts : "same" (start weights of the fit for every
             draw: common random numbers), "fresh" (new ones for every draw: their choice is part of the
             procedure, which costs degrees of freedom) or "warm" (from the fitted weights: only what happens
@@ -582,7 +583,7 @@ class NeuralNetResults:
 
     def info_criteria(
         self, crit: str, df: Any = None, dk_params: float = 0, scale: Any = None, rep: Any = "best",
-        convention: str = "statsmodels", sigma: float | None = None,
+        convention: str = "statsmodels", sigma: Any = None,
     ) -> float:  # fmt: skip
         """One criterion, smaller is better.
 
@@ -592,7 +593,7 @@ class NeuralNetResults:
             See the head of `neuralstat.likelihood.criteria`; "qaic" divides the log-likelihood of dispersion 1 by
             `scale`.
         df : str, number or DegreesOfFreedom, optional
-            A method of `df`, or a value; "jacobian" where not given.
+            A method of `df`, or a value; "auto" where not given (under ``compat="R"`` the number of weights).
         dk_params : float
             Further parameters counted.
         scale : optional
@@ -602,8 +603,9 @@ class NeuralNetResults:
         convention : {"statsmodels", "R", "neuralnet"}
             "R" counts an estimated dispersion (``scale="dev"``), as R's ``AIC`` of a glm; "neuralnet" is R's package:
             2 error + 2 p (the best repetition's where `rep` is "mean").
-        sigma : float, optional
-            For "cp" and "gic", as in `df`.
+        sigma : float, str or fit, optional
+            For "cp" and "gic": the noise, or where it is from ("difference", "residual", a larger fit); where not given the
+            residuals on n minus the degrees of freedom counted.
 
         Returns
         -------
@@ -612,7 +614,7 @@ class NeuralNetResults:
         return criteria.info_criteria(self.fitted, crit, df, dk_params, scale, rep, convention, sigma)
 
     def criteria(
-        self, df: Any = "jacobian", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
+        self, df: Any = "auto", *, dk_params: float = 0, rep: Any = "best", sigma: Any = None,
         **options: Any,
     ) -> pd.DataFrame:  # fmt: skip
         """All criteria, with the degrees of freedom and their method beside each.
@@ -642,7 +644,7 @@ class NeuralNetResults:
 
     @property
     def aicc(self) -> float:
-        """AIC corrected for small samples, which counts an estimated dispersion, too; df by "jacobian"."""
+        """AIC corrected for small samples, which counts an estimated dispersion, too; df by "auto"."""
         return self.info_criteria("aicc")
 
     @property
@@ -662,17 +664,17 @@ class NeuralNetResults:
 
     @property
     def gcv(self) -> float:
-        """Generalised cross-validation, df by "jacobian"."""
+        """Generalised cross-validation, df by "auto"."""
         return self.info_criteria("gcv")
 
     @property
     def cp(self) -> float:
-        """Mallows' Cp as a mean squared error, df by "jacobian", sigma estimated (see `df`)."""
+        """Mallows' Cp as a mean squared error, df by "auto", sigma by the residuals on n minus them."""
         return self.info_criteria("cp")
 
     @property
     def gic(self) -> float:
-        """Training error + 2 df sigma^2, df by "jacobian", sigma estimated (see `df`)."""
+        """Training error + 2 df sigma^2, df by "auto", sigma by the residuals on n minus them."""
         return self.info_criteria("gic")
 
     @property

@@ -9,11 +9,11 @@ import inspect
 from typing import Any
 
 from ..checks import shown
-from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, Choice, arguments
+from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TEXT, Anything, arguments
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
-from . import alo, coupled, nested_cv, penalties, resampling  # noqa: F401 (its functions register themselves)
-from .losses import LOSSES
+from . import alo, coupled, holdout, information, nested_cv, penalties, random_x, resampling, thinning  # noqa: F401 (its functions register themselves)
+from .losses import LOSS, LOSSES, called
 from .names import variant
 from .procedure import make_procedure, on_device
 from .registry import RISK
@@ -24,7 +24,7 @@ __all__ = ["LOSSES", "RISK", "Risk", "risk"]
 
 @arguments(
     fit_or_model=Anything("a fit, a model, or an object with fit and predict"), method=Anything("a method", *RISK),
-    loss=NONE | Choice(*LOSSES), rep=Anything("'mean', 'best' or a number", "mean", "best", 1),
+    loss=LOSS, rep=Anything("'mean', 'best' or a number", "mean", "best", 1),
     x=Anything("a table or array"), y=Anything("an array"), stack=FLAG, random_state=RANDOM_STATE, n_jobs=N_JOBS,
     device=NONE | TEXT,
 )  # fmt: skip
@@ -49,7 +49,7 @@ def risk(
         - "bootstrap": leave-one-out bootstrap; options draws (100), kind ("oob", "optimism"), groups.
         - "632", "632+": Efron & Tibshirani's; options draws, groups.
         - "holdout": options test_size (0.25), repeats, blocks, groups, stratify.
-        - "cp", "gcv": training error and degrees of freedom; options df ("jacobian"), sigma.
+        - "cp", "gcv": training error and degrees of freedom; options df ("auto"), sigma.
         - "gdf", "covariance": Cp with Ye's and Efron's degrees of freedom; options sigma, draws, restarts, ...
         - "nested_cv": cross-validation with an honest standard error; options k (10), repeats (10), groups, stratify.
         - "alo": approximate leave-one-out, one Newton step per observation and no refit; "loo": refits, as "cv" with k="loo".
@@ -112,10 +112,10 @@ def risk(
         options = {**more, **options}
     if not isinstance(method, str) or method not in RISK:
         raise ArgumentError(f"risk: method must be one of {', '.join(map(repr, RISK))}; got {shown(method)}.")
-    function = RISK[method]
+    function, loss = RISK[method], called(loss)
     if device is not None:
         fit_or_model = on_device(fit_or_model, device)
-    if method in penalties.WORDS:
+    if method in penalties.WORDS or method in information.WORDS:
         rep = REP_OR_MEAN.check(rep, "rep")
         procedure = make_procedure(fit_or_model, rep="mean", stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
         counted = method if options.get("df") is None else options["df"]

@@ -30,14 +30,14 @@ from .losses import pick
 from .procedure import NetworkProcedure
 from .registry import estimator
 from .resampling import mean, standard_error
-from .value import Risk
+from .value import NEW_X, Risk
 
 NEAR_ONE = 0.8  # leverage above which a step is not trusted
 SHARE = 0.02  # of observations above it that are said
 FAR = 0.5  # fall of the error to the optimum, in mean errors of an observation, that is said
 
 
-@estimator("alo")
+@estimator("alo", NEW_X)
 @arguments(rep=REP_OR_MEAN)
 def alo(procedure: Any, loss: Any = None, *, rep: Any = None, random_state: Any = None) -> Risk:
     """Approximate leave-one-out error.

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks import check_size
+from ..checks import check_size, shown
 from ..checks.arguments import DRAWS, NONE, POSITIVE, RANDOM_STATE, Choice, Number, Numbers, Whole, arguments
 from ..df import noise
 from ..df.refit import refit
@@ -32,10 +32,10 @@ from ..training.refits import RESTARTS
 from .procedure import NetworkProcedure
 from .registry import estimator
 from .resampling import mean, standard_error
-from .value import Risk
+from .value import SAME_X, Risk
 
 
-@estimator("coupled")
+@estimator("coupled", SAME_X)
 @arguments(
     alpha=Number(above=0.0, most=10.0), draws=Whole(2, DRAWS), sigma=NONE | POSITIVE | Numbers(1, least=1),
     restarts=Choice(*RESTARTS), random_state=RANDOM_STATE,
@@ -74,7 +74,7 @@ def coupled(
     if not noise.gaussian(fitted.network.objective):
         raise ArgumentError("method='coupled' needs additive noise; use 'covariance', its kin for other families.")
     if loss not in (None, "mse"):
-        raise ArgumentError(f"method='coupled' is for loss='mse', got {loss!r}; use a resampling method.")
+        raise ArgumentError(f"method='coupled' is for loss='mse', got {shown(loss)}; use a resampling method.")
     size, source = resolve_sigma(fitted, sigma)
     y, w, used = fitted.design.y, fitted.case_weights, fitted.case_weights > 0
     check_size(draws * 8 * y.size, f"draws={draws} responses")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks import check_int, is_real, shown
+from ..checks.values import attribute, told
 from ..errors import ArgumentError, DataError
 
 MOST = 10_000_000  # labels or pairs of rows that are read
@@ -41,8 +42,14 @@ def check_groups(groups: np.ndarray) -> np.ndarray:
     return groups
 
 
+def check_gap(gap: int, blocks: bool) -> None:
+    """Raise an ArgumentError where rows are left out between parts that are in no order."""
+    if gap and not blocks:
+        raise ArgumentError(f"gap={gap} leaves out rows beside contiguous test rows: it needs blocks=True.")
+
+
 def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, groups: np.ndarray | None = None,
-          strata: np.ndarray | None = None) -> list[Split]:  # fmt: skip
+          strata: np.ndarray | None = None, gap: int = 0) -> list[Split]:  # fmt: skip
     """Split n rows into k folds.
 
     Parameters
@@ -53,15 +60,17 @@ def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, gro
     groups : (n,) array, optional
         Rows of one group stay together.
     strata : (n,) array, optional
-        Classes that every fold has in the same shares, as far as possible.
+        Classes that every fold has in the same shares, as far as possible (and as far as groups allow).
+    gap : int
+        Rows that are left out of training on either side of a block.
 
     Raises
     ------
     ArgumentError
-        Where k does not suit.
+        Where k or gap does not suit.
     """
-    if sum((blocks, groups is not None, strata is not None)) > 1:
-        raise ArgumentError("only one of blocks, groups and stratify can be used at a time.")
+    check_order(blocks, groups, strata)
+    check_gap(gap, blocks)
     units = n if groups is None else int(pd.unique(groups).size)
     what = "observations" if groups is None else "groups"
     k = units if isinstance(k, str) and k == "loo" else check_int(k, "k", 2)
@@ -72,6 +81,8 @@ def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, gro
     if groups is not None:
         code = pd.factorize(groups)[0]
         label = _balanced_groups(code, k, rng)
+        if strata is not None:
+            label = _stratified_groups(code, pd.factorize(strata)[0], k, rng)
     elif blocks:
         label = np.repeat(np.arange(k), _sizes(n, k))
     elif strata is not None:
@@ -80,7 +91,28 @@ def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, gro
         order = np.arange(n) if k == n else rng.permutation(n)
         label = np.empty(n, np.int64)
         label[order] = np.repeat(np.arange(k), _sizes(n, k))
-    return from_labels(label)
+    splits = from_labels(label)
+    return splits if gap == 0 else [(apart(train, test, gap), test) for train, test in splits]
+
+
+def check_order(blocks: bool, groups: Any, strata: Any) -> None:
+    """Raise an ArgumentError where folds would be both contiguous and of groups or strata."""
+    if blocks and (groups is not None or strata is not None):
+        raise ArgumentError("only one of blocks, groups and stratify can be used at a time, or groups with stratify.")
+
+
+def apart(train: np.ndarray, test: np.ndarray, gap: int) -> np.ndarray:
+    """Training rows that are more than `gap` rows away from the block of test rows.
+
+    Raises
+    ------
+    ArgumentError
+        Where none is.
+    """
+    far = train[(train < test[0] - gap) | (train > test[-1] + gap)]
+    if far.size == 0:
+        raise ArgumentError(f"gap={gap} leaves no rows to train on beside test rows {test[0] + 1} to {test[-1] + 1}.")
+    return far
 
 
 def _sizes(n: int, k: int) -> np.ndarray:
@@ -99,6 +131,30 @@ def _balanced_groups(code: np.ndarray, k: int, rng: np.random.Generator) -> np.n
     return fold[code]
 
 
+def _stratified_groups(code: np.ndarray, stratum: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Groups of most uneven strata first, each to the fold where the strata's shares of all folds then differ least."""
+    counts = np.zeros((code.max() + 1, stratum.max() + 1))
+    np.add.at(counts, (code, stratum), 1)
+    share = counts / counts.sum(axis=0)  # of a stratum, in each group
+    order = rng.permutation(len(counts))
+    order = order[np.argsort(-counts[order].std(axis=1), kind="stable")]
+    held, load, fold = np.zeros((k, share.shape[1])), np.zeros(k), np.empty(len(counts), np.int64)
+    for rest, g in zip(range(len(order), 0, -1), order, strict=True):
+        empty = np.flatnonzero(load == 0)
+        among = empty if empty.size >= rest else np.arange(k)  # so that no fold stays empty
+        spread = np.empty(among.size)
+        for j, f in enumerate(among):
+            held[f] += share[g]
+            spread[j] = held.std(axis=0).mean()
+            held[f] -= share[g]
+        best = among[spread <= spread.min() + 1e-12]
+        f = best[np.argmin(load[best])]
+        held[f] += share[g]
+        load[f] += counts[g].sum()
+        fold[g] = f
+    return fold[code]
+
+
 def _stratified(code: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     """Deal the rows of one stratum after the other to the folds in turn."""
     order = np.concatenate([rng.permutation(np.flatnonzero(code == c)) for c in range(code.max() + 1)])
@@ -112,8 +168,23 @@ def from_labels(label: np.ndarray) -> list[Split]:
     return [(np.flatnonzero(label != f), np.flatnonzero(label == f)) for f in np.unique(label)]
 
 
-def given(folds: Any, n: int, kept: Callable[[Any, str], np.ndarray]) -> list[Split]:
-    """Splits from a user's labels, or pairs (training rows, test rows) as scikit-learn's splitters give."""
+def given(folds: Any, procedure: Any, groups: Any = None) -> list[Split]:
+    """Splits from a user's labels, pairs (training rows, test rows), or a splitter as scikit-learn's.
+
+    Parameters
+    ----------
+    folds : labels, pairs, or an object with split(X, y, groups)
+    procedure : NetworkProcedure or EstimatorProcedure
+        Whose rows these are.
+    groups : array or column name, optional
+        What the splitter is told.
+    """
+    n, kept = procedure.n, procedure.kept
+    splitter = attribute(folds, "split")
+    if callable(splitter) and not isinstance(folds, str | type | pd.Series | pd.Categorical | np.ndarray):
+        return _split(folds, splitter, procedure, None if groups is None else kept(groups, "groups"))
+    if groups is not None:
+        raise ArgumentError("groups: given folds are used as they are; a splitter object takes groups.")
     if isinstance(folds, str | pd.Series | pd.Categorical):
         items: Any = folds
     else:
@@ -127,6 +198,22 @@ def given(folds: Any, n: int, kept: Callable[[Any, str], np.ndarray]) -> list[Sp
     if len(splits) < 2:
         raise ArgumentError("folds: at least two folds are needed.")
     return splits
+
+
+def _split(folds: Any, splitter: Any, procedure: Any, groups: Any) -> list[Split]:
+    """What a splitter says of the rows: of covariates as the model has them, and responses, classes by their number."""
+    y, title = procedure.y, type(folds).__name__
+    if procedure.target.classes:
+        y = (y[0] if y.shape[0] == 1 else y.argmax(axis=0)).astype(np.int64)
+    else:
+        y = y[0] if y.shape[0] == 1 else y.T
+    try:
+        pairs = list(itertools.islice(iter(splitter(procedure.covariates, y, groups)), MOST))
+    except Exception as error:  # of any object's own code
+        raise ArgumentError(f"folds: {title}.split raised {told(error)}"[:300]) from error
+    if not pairs:
+        raise ArgumentError(f"folds: {title}.split gave no folds.")
+    return [_pair(pair, procedure.n) for pair in pairs]
 
 
 def _pair(pair: Any, n: int) -> Split:
@@ -199,6 +286,20 @@ def strata_of(stratify: Any, y: np.ndarray, classes: bool, kept: Callable[[Any, 
     if classes:
         return y[0] if y.shape[0] == 1 else y.argmax(axis=0)
     return pd.qcut(pd.Series(y[0]).rank(method="first"), min(5, y.shape[1]), labels=False).to_numpy()
+
+
+def holdout_groups(
+    code: np.ndarray, out: int, rng: np.random.Generator, strata: np.ndarray | None = None
+) -> np.ndarray:
+    """Rows of `out` groups; with strata, of groups in the shares of the strata that most of their rows are of."""
+    units = int(code.max()) + 1
+    if strata is None:
+        return np.flatnonzero(np.isin(code, rng.permutation(units)[:out]))
+    stratum = pd.factorize(strata)[0]
+    counts = np.zeros((units, stratum.max() + 1))
+    np.add.at(counts, (code, stratum), 1)
+    kinds = pd.factorize(counts.argmax(axis=1))[0]
+    return np.flatnonzero(np.isin(code, stratified_sample(kinds, out, rng)))
 
 
 def stratified_sample(code: np.ndarray, out: int, rng: np.random.Generator) -> np.ndarray:

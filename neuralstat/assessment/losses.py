@@ -1,8 +1,9 @@
 """Losses: how far predicted means are from responses, per observation.
 
 A loss takes the responses (K, m), the means (K, m) and the `Target`, and returns (m,) numbers; the mean over
-observations, with case weights, is the error. Squared error and deviance of several outputs are divided by the number
-of outputs (a multinomial observation counts once).
+observations, with case weights, is the error. Squared and absolute error and deviance of several outputs are divided by the
+number of outputs (a multinomial observation counts once). A user's function takes responses and predictions, a row per
+observation.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..checks import shown
+from ..checks.arguments import FUNCTION, NONE, Choice
+from ..checks.values import real_array, told
 from ..errors import ArgumentError
 
 CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
@@ -31,6 +34,10 @@ class Target:
 
 def _mse(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
     return np.mean((y - mu) ** 2, axis=0)
+
+
+def _mae(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+    return np.mean(np.abs(y - mu), axis=0)
 
 
 def _deviance(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
@@ -75,10 +82,20 @@ def _misclassification(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndar
 LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, Target], np.ndarray]] = {
     "deviance": _deviance,
     "mse": _mse,
+    "mae": _mae,
     "log_loss": _log_loss,
     "brier": _brier,
     "misclassification": _misclassification,
 }
+
+#: other names of losses
+ALIASES = {"log": "log_loss", "Brier": "brier"}
+LOSS = NONE | Choice(*LOSSES, *ALIASES) | FUNCTION
+
+
+def called(loss: Any) -> Any:
+    """A loss by the name that it has here; functions and None as they are."""
+    return ALIASES.get(loss, loss) if isinstance(loss, str) else loss
 
 
 def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
@@ -89,10 +106,30 @@ def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarr
     ArgumentError
         Where there is no such loss.
     """
-    name = target.default if loss is None else loss
+    if loss is not None and not isinstance(loss, str | type) and callable(loss):
+        title = str(getattr(loss, "__name__", type(loss).__name__))
+        return title, lambda y, mu: _given(loss, title, y, mu)
+    name = called(target.default if loss is None else loss)
     if not isinstance(name, str) or name not in LOSSES:
-        raise ArgumentError(f"loss must be one of {', '.join(map(repr, LOSSES))}; got {shown(loss)}.")
+        known = ", ".join(map(repr, (*LOSSES, *ALIASES)))
+        raise ArgumentError(f"loss must be one of {known}, or a function of responses and predictions; got {shown(loss)}.")
     return name, lambda y, mu: LOSSES[name](y, mu, target)
+
+
+def _given(loss: Any, title: str, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """A user's losses (m,) of responses and predictions, (m,) each, of several outputs (m, K)."""
+    pair = (y[0], mu[0]) if y.shape[0] == 1 else (y.T, mu.T)
+    try:
+        found = loss(*(part.copy() for part in pair))
+    except Exception as error:
+        raise ArgumentError(f"loss: {title}(y, prediction) raised {told(error)}"[:300]) from error
+    values = real_array(found, "loss")
+    if values is None or values.shape != (y.shape[1],) or not np.isfinite(values).all():
+        raise ArgumentError(
+            f"loss: {title}(y, prediction) must return finite numbers, one per observation ({y.shape[1]} here, not their "
+            f"mean); got {shown(found)}."
+        )
+    return values
 
 
 def no_information(

@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 
 #: what a word without "=" says, by method
 WORD = {"cv": "k", "nested_cv": "k", "cp": "df", "gcv": "df", "sure": "df", "bootstrap": "kind", "holdout": "test_size",
-        "coupled": "alpha", **dict.fromkeys(("aic", "aicc", "bic", "gic"), "df")}  # fmt: skip
+        "coupled": "alpha", "thinning": "folds", **dict.fromkeys(("rcp", "aic", "aicc", "bic", "gic"), "df")}  # fmt: skip
 
 
 def variant(name: str) -> tuple[str, dict[str, Any]]:

@@ -28,10 +28,10 @@ from .losses import pick
 from .procedure import streams
 from .registry import estimator
 from .resampling import MOST, ROWS, mean
-from .value import Risk
+from .value import NEW_X, Risk
 
 
-@estimator("nested_cv")
+@estimator("nested_cv", NEW_X)
 @arguments(k=Whole(3), repeats=Whole(1, MOST), groups=ROWS, stratify=ROWS, random_state=RANDOM_STATE)
 def nested_cv(
     procedure: Any, loss: Any = None, *, k: int = 10, repeats: int = 10, groups: Any = None, stratify: Any = False,
@@ -107,8 +107,9 @@ def _result(
         "bias": bias, "naive_se": naive, "inflation": inflation,
     }  # fmt: skip
     table = pd.DataFrame({"repeat": np.arange(1, repeats + 1), "value": errors})
+    intervals = {"nested_cv": (naive * inflation, np.inf), "naive": (naive, np.inf)}
     return Risk(float(inner.mean()) - bias, "nested_cv", name, se=naive * inflation, se_kind="of cross-validation", n=n,
-                table=table, details=details)  # fmt: skip
+                table=table, details=details, intervals=intervals)  # fmt: skip
 
 
 def _others(held: list[np.ndarray], n: int) -> list[np.ndarray]:

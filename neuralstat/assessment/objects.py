@@ -82,6 +82,11 @@ class EstimatorProcedure:
         default = ("log_loss" if self.probabilities else "misclassification") if self.classifier else "mse"
         self.target = Target(None, "y", self.classifier, default)
 
+    @property
+    def covariates(self) -> Any:
+        """(n, D) what the object is fitted to."""
+        return self.x
+
     def kept(self, values: Any, name: str) -> np.ndarray:
         """(n,) values, one per row."""
         frame = self.x if hasattr(self.x, "columns") else None

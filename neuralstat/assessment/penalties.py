@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import shown
 from ..checks.arguments import NONE, POSITIVE, Anything, Numbers, arguments
 from ..df import DF, found, noise, warn_limits
 from ..df.registry import OPTIONS
@@ -29,7 +30,7 @@ from ..likelihood.predictors import predictors
 from .procedure import NetworkProcedure
 from .registry import estimator
 from .resampling import standard_error
-from .value import Risk
+from .value import NEW_X, SAME_X, Risk
 
 WORDS = {"cp": "Mallows' Cp", "sure": "Stein's unbiased risk estimate", "gcv": "generalised cross-validation",
          "gdf": "Cp with generalised degrees of freedom", "covariance": "Efron's covariance penalty"}  # fmt: skip
@@ -45,10 +46,10 @@ def penalised(
     Parameters
     ----------
     df : str, number or DegreesOfFreedom, optional
-        A method of `NeuralNetResults.df` or a value. Default: "jacobian" for "cp" and "gcv", "sure" (the Monte-Carlo
+        A method of `NeuralNetResults.df` or a value. Default: "auto" for "cp" and "gcv", "sure" (the Monte-Carlo
         divergence) for "sure"; "gdf" and "covariance" are what they are called.
     sigma : float, optional
-        Noise of the response, in its units; estimated as `NeuralNetResults.df` does where not given.
+        Noise of the response, in its units; where not given of the residuals on n minus the degrees of freedom.
     rep : {"mean", "best"} or int, optional
         Of the averaged fit, the best or one repetition; where not given, as `risk` was told.
     **options
@@ -63,11 +64,11 @@ def penalised(
     additive = noise.gaussian(fitted.network.objective)
     name = "mse" if additive else "deviance"
     if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fitted)):
-        raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {loss!r}; use a resampling method.")
+        raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {shown(loss)}; use a resampling method.")
     if method == "sure" and not additive:
         raise ArgumentError("method='sure' needs additive noise; use 'covariance', its kin for other families.")
     if df is None:
-        df = {"gdf": "gdf", "covariance": "covariance", "sure": "sure"}.get(method, "jacobian")
+        df = {"gdf": "gdf", "covariance": "covariance", "sure": "sure"}.get(method, "auto")
     elif method in ("gdf", "covariance"):
         raise ArgumentError(f"method={method!r} has its own degrees of freedom; use method='cp' with df=.")
     rep = procedure.rep if rep is None else rep
@@ -107,7 +108,7 @@ def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: f
         factor = (1 - float(d) / number) ** -2
         return Risk(error * factor, method, loss, se=standard_error(own, w) * factor, se_kind="of the mean loss", n=n,
                     details=details)  # fmt: skip
-    sigma2, source = noise_variance(fitted, sigma)
+    sigma2, source = noise_variance(fitted, sigma, d, rep)
     # N values of variance sigma^2 / w: the error's mean is over w, so the penalty is, too
     share = number / observations * total
     penalty = 2 * sigma2 * float(d) / share
@@ -122,4 +123,4 @@ def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: f
 
 
 for _name in WORDS:
-    estimator(_name)(functools.partial(penalised, _name))
+    estimator(_name, NEW_X if _name == "gcv" else SAME_X)(functools.partial(penalised, _name))

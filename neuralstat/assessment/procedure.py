@@ -121,6 +121,11 @@ class NetworkProcedure:
         values = self.fitted.raw(self.design.x, self.design.offset, self.fitted.numbers(self.rep))
         return self.fitted.response(values).mean(axis=0)
 
+    @property
+    def covariates(self) -> np.ndarray:
+        """(n, D) columns of the design, what splitters are told."""
+        return self.design.x.T
+
     def kept(self, values: Any, name: str) -> np.ndarray:
         """(n,) values of the rows used, from n or N values or the name of a covariate column."""
         return kept_rows(values, name, self.design.kept, self.design.frame)

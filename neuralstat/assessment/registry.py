@@ -1,11 +1,11 @@
-"""Estimators of risk by name: a function is one by being decorated with ``@estimator("name")``."""
+"""Estimators of risk by name: a function is one by being decorated with ``@estimator("name", target)``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from .value import Risk
+from .value import TARGETS, Risk
 
 Function = TypeVar("Function", bound=Callable[..., Risk])
 
@@ -13,11 +13,11 @@ Function = TypeVar("Function", bound=Callable[..., Risk])
 RISK: dict[str, Callable[..., Risk]] = {}
 
 
-def estimator(name: str) -> Callable[[Function], Function]:
-    """Register a function of a procedure, a loss and options."""
+def estimator(name: str, target: str) -> Callable[[Function], Function]:
+    """Register a function of a procedure, a loss and options; `target` is "same_x" or "new_x" (see `Risk`)."""
 
     def register(function: Function) -> Function:
-        RISK[name] = function
+        RISK[name], TARGETS[name] = function, target
         return function
 
     return register

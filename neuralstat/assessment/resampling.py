@@ -1,8 +1,9 @@
-"""Risk by refitting: cross-validation, the bootstrap and its .632 kin, hold-out samples.
+"""Risk by refitting: cross-validation, the bootstrap and its .632 kin.
 
 References
 ----------
-Burman (1989), Biometrika 76:503. Efron & Tibshirani (1997), JASA 92:548. Bates, Hastie & Tibshirani (2023), JASA
+Burman (1989), Biometrika 76:503. Nadeau & Bengio (2003), Machine Learning 52:239, and Bouckaert & Frank (2004), PAKDD, 3 (the
+corrected resampled t). Efron & Tibshirani (1997), JASA 92:548. Bates, Hastie & Tibshirani (2023), JASA
 119:1434, on what the naive standard error of cross-validation leaves out.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks import arguments as kinds
-from ..checks import check_size, shown
+from ..checks import check_size
 from ..checks.arguments import FLAG, RANDOM_STATE, arguments
 from ..errors import ArgumentError
 from ..seeds import children
@@ -22,11 +23,11 @@ from . import folds as splitting
 from .losses import no_information, pick
 from .procedure import streams
 from .registry import estimator
-from .value import Risk
+from .value import NEW_X, Risk
 
 MOST = 100_000  # samples, repeats
 ROWS = kinds.Anything("the name of a column that the model reads, or an array, a value per row")
-FOLDS = kinds.Anything("labels, or pairs (training rows, test rows)", [0, 1] * 6)
+FOLDS = kinds.Anything("labels, pairs (training rows, test rows), or an object with split", [0, 1] * 6)
 BOOTSTRAP = {"draws": kinds.Whole(2, MOST), "groups": ROWS, "random_state": RANDOM_STATE}
 INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
 
@@ -45,14 +46,26 @@ def standard_error(values: np.ndarray, w: np.ndarray) -> float:
     return float(np.sqrt(np.sum((w * (values - mean(values, w))) ** 2) * m / (m - 1)) / n)
 
 
-@estimator("cv")
+def corrected_t(value: np.ndarray, size: np.ndarray, splits: Any, w: np.ndarray) -> tuple[float, float]:
+    """Corrected standard error of the mean over splits (training rows, test rows), and degrees of freedom of its t.
+
+    The variance of the values is taken times 1 / T + tested / trained in the place of 1 / T: refits share their rows.
+    """
+    t = len(value)
+    ratio = np.mean([w[test].sum() / w[train].sum() for train, test in splits])
+    variance = np.average((value - np.average(value, weights=size)) ** 2, weights=size) * t / (t - 1)
+    return float(np.sqrt(variance * (1 / t + ratio))), t - 1.0
+
+
+@estimator("cv", NEW_X)
 @arguments(
     k=kinds.Choice("loo") | kinds.Whole(2), repeats=kinds.Whole(1, MOST), corrected=FLAG,
-    blocks=kinds.Anything("True or False", True), groups=ROWS, stratify=ROWS, folds=FOLDS, random_state=RANDOM_STATE,
+    blocks=kinds.Anything("True or False", True), gap=kinds.Whole(0), groups=ROWS, stratify=ROWS, folds=FOLDS, cv=FOLDS,
+    random_state=RANDOM_STATE,
 )  # fmt: skip
 def cv(
     procedure: Any, loss: Any = None, *, k: Any = 10, repeats: int = 1, corrected: bool = False, blocks: bool = False,
-    groups: Any = None, stratify: Any = False, folds: Any = None, random_state: Any = None,
+    gap: int = 0, groups: Any = None, stratify: Any = False, folds: Any = None, cv: Any = None, random_state: Any = None,
 ) -> Risk:  # fmt: skip
     """K-fold cross-validation, pooled over observations.
 
@@ -67,20 +80,25 @@ def cv(
         folds' fits (weighted by the sizes of the folds).
     blocks : bool
         Contiguous folds, for time order.
+    gap : int
+        With blocks: rows left out of training on either side of the test rows.
     groups : array or column name, optional
-        Rows of a group stay together.
+        Rows of a group stay together; with `stratify` so that folds have the strata's shares as far as groups allow.
     stratify : bool or array
         True: by classes of the response, or by five parts of its range.
-    folds : array of labels, or pairs (training rows, test rows), optional
-        Folds of your own, as positions among the rows used; k, repeats, blocks, groups and stratify are then not used.
+    folds, cv : array of labels, pairs (training rows, test rows), or a splitter, optional
+        Folds of your own, as positions among the rows used; k, repeats, blocks, gap and stratify are then not used. A
+        splitter is any object with ``split(X, y, groups)``, as those of scikit-learn; it is told the covariates as the
+        model has them, the response and `groups`. ``cv`` is scikit-learn's name for it.
 
     Returns
     -------
     Risk
         ``draws``: error of each fold. ``se``: standard deviation of the folds' errors / root of their number (of the
         observations' losses, where one is left out), the mean over repeats; it takes the folds as independent, and is
-        too small on average.
+        too small on average. ``conf_int`` is by the corrected resampled t.
     """
+    folds = _either(folds, cv)
     name, function = pick(loss, procedure.target)
     fold_seeds, start_seeds = streams(random_state)
     w, n = procedure.weights, procedure.n
@@ -88,13 +106,13 @@ def cv(
     if folds is not None:
         if repeats > 1:
             raise ArgumentError("repeats: given folds are used once.")
-        plans = [splitting.given(folds, n, procedure.kept)]
+        plans = [splitting.given(folds, procedure, groups)]
     else:
         check_size(repeats * n * 3 * (n if isinstance(k, str) else min(k, n)), f"k={k}, repeats={repeats}: folds of {n} rows")
         grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
         strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
         plans = [
-            splitting.kfold(n, k, np.random.default_rng(s), blocks=blocks, groups=grouped, strata=strata)
+            splitting.kfold(n, k, np.random.default_rng(s), blocks=blocks, groups=grouped, strata=strata, gap=gap)
             for s in children(fold_seeds, repeats)
         ]
         same = blocks or len(plans[0]) == (n if grouped is None else pd.unique(grouped).size)
@@ -139,18 +157,31 @@ def cv(
             "value": value,
         }
     )
+    intervals = {"naive": (float(np.mean(errors)), np.inf)}
+    if len(splits) > 1:
+        intervals = {"corrected_t": corrected_t(value, size, splits, w), **intervals}
+    else:  # one split, whose losses are independent
+        intervals = {"normal": (standard_error(own[0], w[splits[0][1]]), np.inf)}
     kind = "leave-one-out" if all(test.size == 1 for _, test in splits) else f"{len(plans[0])}-fold"
     how = [kind, *(["corrected"] if corrected else []), *([f"{repeats} repeats"] if repeats > 1 else [])]
     details["what"] = f"cross-validation, {', '.join(how)}"
-    return Risk(estimate, "cv", name, se=float(np.mean(errors)), se_kind="naive", n=n, table=table, details=details)
+    se, se_kind = (intervals["naive"][0], "naive") if len(splits) > 1 else (intervals["normal"][0], "of one split")
+    return Risk(estimate, "cv", name, se=se, se_kind=se_kind, n=n, table=table, details=details, intervals=intervals)
 
 
-@estimator("loo")
+def _either(folds: Any, cv: Any) -> Any:
+    """Folds under either of their two names."""
+    if folds is not None and cv is not None:
+        raise ArgumentError("folds and cv are two names of one option: give one.")
+    return cv if folds is None else folds
+
+
+@estimator("loo", NEW_X)
 @arguments(groups=ROWS, random_state=RANDOM_STATE)
 def loo(procedure: Any, loss: Any = None, *, groups: Any = None, random_state: Any = None) -> Risk:
     """Leave-one-out by refitting: "cv" with k="loo"."""
     found = cv(procedure, loss, k="loo", groups=groups, random_state=random_state)
-    found.method = "loo"
+    found.method = "loo"  # of the same target
     return found
 
 
@@ -182,7 +213,7 @@ def _samples(
     return oob, table.assign(optimism=optimism), optimism
 
 
-@estimator("bootstrap")
+@estimator("bootstrap", NEW_X)
 @arguments(**BOOTSTRAP, kind=kinds.Choice("oob", "optimism"))
 def bootstrap(
     procedure: Any, loss: Any = None, *, draws: int = 100, kind: str = "oob", groups: Any = None, random_state: Any = None
@@ -215,7 +246,7 @@ def bootstrap(
                          "optimism": float(optimism.mean())})  # fmt: skip
 
 
-@estimator("632")
+@estimator("632", NEW_X)
 @arguments(**BOOTSTRAP)
 def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None) -> Risk:
     """The .632 bootstrap: 0.368 error of the fit + 0.632 leave-one-out bootstrap (Efron 1983)."""
@@ -230,7 +261,7 @@ def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = 
                 details=details)  # fmt: skip
 
 
-@estimator("632+")
+@estimator("632+", NEW_X)
 @arguments(**BOOTSTRAP)
 def dot632plus(
     procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = None, random_state: Any = None
@@ -265,72 +296,3 @@ def plus(apparent: float, oob: float, gamma: float) -> tuple[float, float, float
         capped = oob
     weight = 0.632 / (1 - 0.368 * rate)
     return (1 - weight) * apparent + weight * capped, rate, weight
-
-
-@estimator("holdout")
-@arguments(
-    test_size=kinds.Anything("a share or a number of rows", 0.5, 3), repeats=kinds.Whole(1, MOST),
-    blocks=kinds.Anything("True or False", True), groups=ROWS, stratify=ROWS, random_state=RANDOM_STATE,
-)  # fmt: skip
-def holdout(
-    procedure: Any, loss: Any = None, *, test_size: float = 0.25, repeats: int = 1, blocks: bool = False,
-    groups: Any = None, stratify: Any = False, random_state: Any = None,
-) -> Risk:  # fmt: skip
-    """Rows kept out of the fit.
-
-    Parameters
-    ----------
-    test_size : float or int
-        Share or number of test rows (with `groups`: of groups).
-    repeats : int
-        Random splits.
-    blocks : bool
-        The last rows, for time order.
-    """
-    name, function = pick(loss, procedure.target)
-    splitting.check_blocks(blocks, "test_size")
-    split_seeds, start_seeds = streams(random_state)
-    w, n = procedure.weights, procedure.n
-    check_size(repeats * n * 4, f"repeats={repeats}: splits of {n} rows")
-    grouped = None if groups is None else pd.factorize(splitting.check_groups(procedure.kept(groups, "groups")))[0]
-    strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
-    if sum((blocks, grouped is not None, strata is not None)) > 1:
-        raise ArgumentError("only one of blocks, groups and stratify can be used at a time.")
-    if blocks and repeats > 1:
-        raise ArgumentError("repeats: the last rows are the same in every repeat; use repeats=1.")
-    units = n if grouped is None else int(grouped.max()) + 1
-    out = _test_units(test_size, units)
-    splits = []
-    for s in children(split_seeds, repeats):
-        rng = np.random.default_rng(s)
-        if blocks:
-            test = np.arange(n - out, n)
-        elif strata is not None:
-            test = splitting.stratified_sample(pd.factorize(strata)[0], out, rng)
-        elif grouped is not None:
-            test = np.flatnonzero(np.isin(grouped, rng.permutation(units)[:out]))
-        else:
-            test = np.sort(rng.permutation(n)[:out])
-        splits.append((np.setdiff1d(np.arange(n), test), test))
-    if any(w[part].sum() == 0 for split in splits for part in split):
-        raise ArgumentError("test_size: a split has no observation of positive weight on one side.")
-    value, errors = np.empty(repeats), np.empty(repeats)
-    fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
-    for r, ((_, test), mu) in enumerate(zip(splits, fits, strict=True)):
-        losses = function(procedure.y[:, test], mu[:, test])
-        value[r], errors[r] = mean(losses, w[test]), standard_error(losses, w[test])
-    table = pd.DataFrame({"draw": np.arange(1, repeats + 1), "n": [s[1].size for s in splits], "value": value, "se": errors})
-    what = f"hold-out of {splits[0][1].size} rows" + (f", {repeats} splits" if repeats > 1 else "")
-    return Risk(value.mean(), "holdout", name, se=float(np.mean(errors)), se_kind="of one split", n=n, table=table,
-                details={"what": what})  # fmt: skip
-
-
-def _test_units(test_size: Any, units: int) -> int:
-    whole = isinstance(test_size, int | np.integer) and not isinstance(test_size, bool)
-    number = isinstance(test_size, float | np.floating)
-    out = int(test_size) if whole else int(np.ceil(test_size * units)) if number and 0 < test_size < 1 else 0
-    if not 0 < out < units:
-        raise ArgumentError(
-            f"test_size must be a share between 0 and 1, or a number from 1 to {units - 1}; got {shown(test_size)}."
-        )
-    return out

@@ -23,7 +23,7 @@ __all__ = ["DF", "DegreesOfFreedom", "degrees_of_freedom", "edf", "found", "gdf"
 
 @on_one_thread
 def degrees_of_freedom(
-    fitted: Fitted, method: str = "jacobian", rep: Any = "best", **options: Any
+    fitted: Fitted, method: str = "auto", rep: Any = "best", **options: Any
 ) -> DegreesOfFreedom:
     """Degrees of freedom of a fit; see `NeuralNetResults.df`."""
     method = check_choice(method, "df: method", list(DF))
@@ -55,7 +55,7 @@ def _local(fitted: Fitted, method: str, rep: Any) -> DegreesOfFreedom:
 
 
 def edf(fitted: Fitted) -> float:
-    """Degrees of freedom that the criteria count unless told: "jacobian", of the best repetition.
+    """Degrees of freedom that `df_model`, `df_resid` and the dispersion count: "jacobian", of the best repetition.
 
     With ``compat="R"`` the number of weights.
     """

@@ -15,23 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, Anything, Whole, arguments
-from ..errors import DfError
+from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, Whole, arguments
+from ..errors import ArgumentError, DfError
 from ..fitted import Fitted, kept
+from ..layers import Dense
 from . import local, noise
 from .limits import limits
 from .registry import DF, estimator
+from .sigma import SIGMA, check_sigma
 from .value import DegreesOfFreedom
 
-WORK = 1e11  # multiply-adds of all refits: some eight seconds of a core
-FEWEST, MOST = 25, 100  # draws
+WORK, SECONDS = 3e10, 4  # multiply-adds of all refits, and how long a core takes for them at most, about
+FEWEST, MOST = 20, 100  # draws
 REFITS = ("gdf", "covariance")
 OWN_STREAM = 2**31 + 8  # of a fit's seeds: far from those of its repetitions
 
 
 @estimator("auto")
 @arguments(
-    rep=REP_OR_MEAN, sigma=Anything("a number > 0, or one per output", None, 1.0), draws=NONE | Whole(3, 100_000),
+    rep=REP_OR_MEAN, sigma=SIGMA, draws=NONE | Whole(3, 100_000),
     random_state=RANDOM_STATE, n_jobs=N_JOBS,
 )  # fmt: skip
 def auto(
@@ -45,7 +47,7 @@ def auto(
     sigma : float, optional
         Noise of the response, where the method perturbs it.
     draws : int, optional
-        Perturbed responses, where the method refits; by default 25 to 100, as the refits' cost allows.
+        Perturbed responses, where the method refits; by default 20 to 100, as the refits' cost allows.
     random_state : int, SeedSequence, Generator, optional
         Of the perturbations; by default a stream of the fit's own, so that the value is one of the fit's.
     """
@@ -62,23 +64,44 @@ def _default(fitted: Fitted, rep: Any) -> DegreesOfFreedom:
 def _found(
     fitted: Fitted, rep: Any, sigma: Any, draws: int | None, random_state: Any, n_jobs: int | None
 ) -> DegreesOfFreedom:
+    check_sigma(sigma, fitted.network.n_outputs)
+    if fitted.settings.minibatch and fitted.settings.epochs == 0:
+        return DegreesOfFreedom(0.0, "none", notes=("none: start weights do not depend on the response",))
     method, why = chosen(fitted, rep)
-    again = method in REFITS
-    if again and draws is None and _allowed(fitted) < FEWEST:
-        why = f"{why}, but refits would take long: df({method!r}) does them; search and stop are not counted"
-        method, again = "jacobian", False
-    if again:
+    if method not in REFITS:
+        return _told(DF[method](fitted, rep), why)
+    allowed = _allowed(fitted)
+    if draws is None and allowed < FEWEST:
+        lacks = f"refits would take longer than {SECONDS} seconds (df({method!r}, restarts='fresh') does them)"
+        return _local(fitted, rep, why, lacks)
+    draws = int(min(allowed, MOST)) if draws is None else draws
+    if random_state is None:
         seeds = fitted.procedure.seeds
-        if random_state is None:
-            random_state = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
-        draws = int(min(_allowed(fitted), MOST)) if draws is None else draws
-        options = {"sigma": sigma, "draws": draws, "random_state": random_state, "n_jobs": n_jobs}
-        found = DF[method](fitted, rep, restarts="fresh", **options)
-    else:
-        found = DF[method](fitted, rep)
+        random_state = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
+    try:
+        found = DF[method](
+            fitted, rep, restarts="fresh", sigma=sigma, draws=draws, random_state=random_state, n_jobs=n_jobs
+        )
+    except (DfError, ArgumentError) as error:  # of losses whose noise is not known, or where none is left
+        return _local(fitted, rep, why, f"the response cannot be drawn again ({error})")
+    if not np.isfinite(found):
+        return _local(fitted, rep, why, "refits to responses drawn again did not all end")
+    each = "" if fitted.settings.repetitions == 1 else f" of {fitted.settings.repetitions} restarts each"
+    notes: tuple[str, ...] = ()
+    if np.isfinite(found.parts["local"]):
+        notes = DF["jacobian"](fitted, rep).notes  # a singular model is one, whatever its degrees of freedom
+    return _told(found, f"{why}; {draws} refits{each}, within some {SECONDS} seconds", notes)
+
+
+def _local(fitted: Fitted, rep: Any, why: str, lacks: str) -> DegreesOfFreedom:
+    """By derivatives at the fit, where they are not the whole, and what is the whole cannot be had."""
+    return _told(DF["jacobian"](fitted, rep), f"{why}, but {lacks}: search and stop are not counted")
+
+
+def _told(found: DegreesOfFreedom, why: str, notes: tuple[str, ...] = ()) -> DegreesOfFreedom:
     return DegreesOfFreedom(
         float(found), found.method, se=found.se, per_observation=found.per_observation, sigma=found.sigma,
-        sigma_source=found.sigma_source, draws=found.draws, notes=(f"{method}: {why}", *found.notes),
+        sigma_source=found.sigma_source, draws=found.draws, notes=(f"{found.method}: {why}", *found.notes, *notes),
         details={**found.details, "auto": why},
     )  # fmt: skip
 
@@ -108,7 +131,18 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
 
 def _allowed(fitted: Fitted) -> float:
     """How many draws, each of all restarts, the work allows."""
-    steps, p = float(np.mean(fitted.fit.steps)), fitted.network.n_params
+    settings, p = fitted.settings, fitted.network.n_params
+    rows = fitted.n_rows
+    if settings.minibatch and settings.batch_size is not None:
+        rows = min(rows, settings.batch_size)  # steps are batches
     second_order = fitted.fit.algorithm in ("lm", "bfgs", "auto")
-    each = 6 * steps * fitted.n_rows * p * (max(p / 10, 1) if second_order else 1)
-    return WORK / max(each * fitted.settings.repetitions, 1.0)
+    each = 6 * float(np.mean(fitted.fit.steps)) * rows * _work(fitted) * (max(p / 10, 1) if second_order else 1)
+    return WORK / max(each * settings.repetitions, 1.0)
+
+
+def _work(fitted: Fitted) -> float:
+    """Multiply-adds of one observation's forward pass, at most: layers of arrays use each weight once per position."""
+    network = fitted.network
+    positions = float(np.prod(network.input_shape[:-1]))
+    return sum((part.stop - part.start) * (1.0 if isinstance(layer, Dense) else positions)
+               for layer, part in zip(network.table_layers, network.slices, strict=True))  # fmt: skip

@@ -10,6 +10,7 @@ from ..fitted import Fitted
 from . import local
 from .registry import DF, LOCAL
 
+LARGE = 0.5  # remaining rise per degree of freedom beyond which an early stop outweighs the search among restarts
 FAR = 1.0  # remaining rise of twice the log-likelihood beyond which a fit counts as stopped early
 
 
@@ -21,11 +22,17 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
         return None
     if left <= FAR or _used_up(fitted, rep):
         return None
+    searched = fitted.penalty_coefficients is None and fitted.settings.repetitions > 1
+    if left >= LARGE * float(DF["jacobian"](fitted, rep)):
+        direction = "presume an optimum and overstate those of an early stop"
+    elif searched:
+        direction = "presume an optimum, of which a stop has fewer, and see no choice among restarts, which costs more"
+    else:
+        direction = "presume an optimum, of which a stop has fewer"
     return (
         f"The fit was stopped before its optimum (twice its log-likelihood could still rise by about {left:.3g} "
-        "along the tangent): degrees of freedom from derivatives presume an optimum and overstate those of an early "
-        "stop. "
-        "df('gdf') or df('covariance') refit the procedure with its stopping rule."
+        f"along the tangent): degrees of freedom from derivatives {direction}. "
+        "df('gdf') or df('covariance') refit the procedure with its restarts and its stopping rule."
     )
 
 

@@ -29,17 +29,15 @@ from ..checks.arguments import (
     Whole,
     arguments,
 )  # fmt: skip
-from ..errors import ArgumentError, DfWarning, caller
+from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..fitted import Fitted
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS
 from . import noise, polish
 from .refit import refit
-from .registry import estimator
-from .sigma import resolve_sigma
+from .registry import DF, estimator
+from .sigma import SIGMA, resolve_sigma
 from .value import DegreesOfFreedom, averaged
-
-SIGMA = Anything("a number > 0, or one per output", None, 1.0)
 
 
 def _check_draws(fitted: Fitted, draws: int) -> None:
@@ -98,6 +96,14 @@ def _original(fitted: Fitted, sigma: np.ndarray) -> Any:
     scaling = fitted.design.scaling
     value = sigma if scaling is None else sigma * scaling.y_sd
     return float(value[0]) if value.size == 1 else value
+
+
+def _local(fitted: Fitted, rep: Any) -> float:
+    """Degrees of freedom by derivatives at the fit, beside which those of refits stand; NaN where they are too costly."""
+    try:
+        return float(DF["jacobian"](fitted, rep))
+    except DfError:
+        return np.nan
 
 
 def _spread(fitted: Fitted, mu: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -164,7 +170,7 @@ def gdf(
         values = np.sum([(w * f).sum(axis=1) for (_, w), f in zip(pairs, factor, strict=True)], axis=0)
     return DegreesOfFreedom(
         float(per.sum()), "gdf", se=jackknife(values), per_observation=per, sigma=_original(fitted, size),
-        sigma_source=source, draws=draws, details={"tau": tau, "restarts": restarts},
+        sigma_source=source, draws=draws, details={"tau": tau, "restarts": restarts, "local": _local(fitted, rep)},
     )  # fmt: skip
 
 
@@ -229,7 +235,7 @@ def covariance(
     return DegreesOfFreedom(
         float(per.sum()), "covariance", se=se, per_observation=per, sigma=_original(fitted, size),
         sigma_source=source, draws=draws,
-        details={"restarts": restarts, "mean": "fit" if mean is None else "given"},
+        details={"restarts": restarts, "mean": "fit" if mean is None else "given", "local": _local(fitted, rep)},
     )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ class DegreesOfFreedom(float):
         What the reader must know.
     details : dict
         Further figures, such as "rank" and "smallest_eigenvalue".
+    parts : dict
+        "local" and "search", which add up to the value.
     """
 
     method: str
@@ -87,6 +89,16 @@ class DegreesOfFreedom(float):
         self.notes = tuple(notes)
         self.details = dict(details or {})
         return self
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What adds up to the value: "local", by derivatives at the fit ("jacobian"), and "search", the rest.
+
+        The rest is what choice among optima costs (Ye 1998; Tibshirani 2015, Statistica Sinica 25:1265), less what an early
+        stop saves. Of methods that refit; others are local altogether.
+        """
+        near = self.details.get("local", float(self))
+        return {"local": near, "search": float(self) - near}
 
     def __getnewargs_ex__(self) -> tuple[tuple[float, str], dict[str, Any]]:
         """Arguments of `__new__`, for copies and pickles."""

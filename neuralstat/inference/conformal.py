@@ -6,15 +6,18 @@ With R_i = |y_i - mu_i| / s_i, mu_i predicted without row i, and order statistic
     jackknife+   from the floor(alpha (n + 1))-th smallest mu_-i(x) - s(x) R_i
                  to the ceil((1 - alpha)(n + 1))-th smallest mu_-i(x) + s(x) R_i
     CV+          the same with mu_-i of the fold that i is in
+    jackknife+ab the same with mu_-i the mean of the refits to bootstrap samples that lack row i
 
 where s = sqrt(V(mu) / weight), the family's standard deviation at the mean that is compared (1 for unweighted additive
 noise): R_i are Pearson residuals. Limits stay within the family's range. What mu_-i is must not depend on row i, nor on
 the order of the rows: refits start from new random weights ("fresh") or from those of the fit ("same"); starts from the
 fitted weights ("warm") are faster, and keep the promise only where the refit forgets them.
 
-Split intervals cover with probability >= 1 - alpha, the others >= 1 - 2 alpha (jackknife+), in practice near 1 - alpha.
+Split intervals cover with probability >= 1 - alpha, the others >= 1 - 2 alpha (jackknife+), in practice near 1 - alpha; the
+jackknife+-after-bootstrap needs for that that the number of its samples is random, as many as lack a row to come among
+samples of one row more. Its intervals are those of the mean of refits to samples, which is not quite the fit.
 Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), JASA 113:1094; Barber, Candes, Ramdas & Tibshirani (2021), Annals of
-Statistics 49:486.
+Statistics 49:486; Kim, Xu & Barber (2020), NeurIPS 33. Coverage: benchmarks/results/risk_jackknife_ab.csv.
 """
 
 from __future__ import annotations
@@ -27,11 +30,13 @@ import numpy as np
 
 from ..assessment import folds
 from ..assessment.procedure import NetworkProcedure, streams
+from ..checks import check_size
 from ..checks.arguments import N_JOBS, NONE, SHARE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError
 from ..families import Multinomial
 from ..fitted import Fitted
+from ..seeds import children
 from ..training.refits import RESTARTS
 
 if TYPE_CHECKING:
@@ -62,11 +67,13 @@ class _AtNewRows(NetworkProcedure):
         return np.concatenate([here, super().predict(there, fit, t)], axis=1)
 
 
-@arguments(k=NONE | Whole(2), test_size=NONE | SHARE, restarts=Choice(*RESTARTS), n_jobs=N_JOBS)
+@arguments(
+    k=NONE | Whole(2), test_size=NONE | SHARE, draws=NONE | Whole(2, 100_000), restarts=Choice(*RESTARTS), n_jobs=N_JOBS,
+)  # fmt: skip
 def conformal(
     fitted: Fitted, new: Any, method: str, *, rep: Any = "mean", offset: Any = None, k: int | None = None,
-    test_size: float | None = None, weights: np.ndarray | None = None, restarts: str = "fresh", random_state: Any = None,
-    n_jobs: int | None = None,
+    test_size: float | None = None, draws: int | None = None, weights: np.ndarray | None = None, restarts: str = "fresh",
+    random_state: Any = None, n_jobs: int | None = None,
 ) -> Limits:  # fmt: skip
     """Limits of new observations: a function of alpha that returns (lower, upper), each (K, m).
 
@@ -77,21 +84,53 @@ def conformal(
     """
     _check(fitted, method, rep)
     k, test_size = 10 if k is None else k, 0.5 if test_size is None else test_size
-    procedure = _AtNewRows(fitted, rep, n_jobs, new, offset, restarts)
-    n, y = fitted.n_rows, fitted.responses
+    procedure, n = _AtNewRows(fitted, rep, n_jobs, new, offset, restarts), fitted.n_rows
     split_seeds, start_seeds = streams(random_state)
     rng = np.random.default_rng(split_seeds)
+    often = fitted.frequencies
+    if not np.allclose(often, np.round(often)):
+        raise ArgumentError(f"method={method!r} counts observations, and freq_weights are not whole.")
+    if method == "jackknife+ab":
+        tests, out = _after_bootstrap(procedure, 100 if draws is None else draws, split_seeds, start_seeds, often > 0)
+        return _limits(fitted, tests, out, weights)
     if method == "split":
         held = np.sort(rng.permutation(n)[: max(1, round(test_size * n))])
         sets, tests = [np.setdiff1d(np.arange(n), held)], [held]
     else:
         parts = folds.kfold(n, n if method == "jackknife+" else k, rng)
         sets, tests = [p[0] for p in parts], [p[1] for p in parts]
-    out = list(procedure.refits(sets, start_seeds, tests))
-    objective, w = fitted.network.objective, fitted.own_weights
-    often = fitted.frequencies
-    if not np.allclose(often, np.round(often)):
-        raise ArgumentError(f"method={method!r} counts observations, and freq_weights are not whole.")
+    return _limits(fitted, tests, list(procedure.refits(sets, start_seeds, tests)), weights)
+
+
+def _after_bootstrap(
+    procedure: _AtNewRows, draws: int, sample_seeds: np.random.SeedSequence, start_seeds: np.random.SeedSequence,
+    used: np.ndarray,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:  # fmt: skip
+    """Rows one by one, and for each the mean (K, n + m) of the refits to samples that lack it."""
+    n = procedure.n
+    count_seeds, sample_seeds = children(sample_seeds, 2)
+    without = (1 - 1 / (n + 1)) ** n  # chance that a sample of n of n + 1 rows lacks the one to come
+    draws = max(int(np.random.default_rng(count_seeds).binomial(round(draws / without), without)), 2)
+    check_size(draws * n * 4, f"draws={draws}: samples of {n} rows")
+    splits = folds.bootstrap(n, children(sample_seeds, draws), None, procedure.weights)
+    total: Any = None
+    for (_, rest), mu in zip(splits, procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits]),
+                             strict=True):  # fmt: skip
+        if total is None:
+            check_size(n * mu.size, f"predictions of {mu.shape[1]} rows without each of {n}")
+            total, seen = np.zeros((n, *mu.shape)), np.zeros(n)
+        total[rest] += mu
+        seen[rest] += 1
+    if lost := int(np.sum((seen == 0) & used)):
+        raise ArgumentError(f"draws: {lost} row(s) were in all of {draws} bootstrap samples; use more draws.")
+    rows = np.flatnonzero(seen > 0)
+    return [rows[i : i + 1] for i in range(rows.size)], [total[i] / seen[i] for i in rows]
+
+
+def _limits(fitted: Fitted, tests: list[np.ndarray], out: list[np.ndarray], weights: np.ndarray | None) -> Limits:
+    """Limits from means (K, n + m) by refits without the rows of `tests`."""
+    objective, w, often = fitted.network.objective, fitted.own_weights, fitted.frequencies
+    n, y = fitted.n_rows, fitted.responses
     low, high = [], []  # (K, rows, m)
     for test, mu in zip(tests, out, strict=True):
         test = np.repeat(test, np.round(often[test]).astype(np.int64))  # none of weight 0

@@ -42,7 +42,7 @@ from .sampling import mean_variance
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 
-METHODS = ("delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "cqr")
+METHODS = ("delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
@@ -50,6 +50,7 @@ OPTIONS = {
     "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
     "distribution": (), "cqr": ("test_size", "restarts", "n_jobs"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
+    "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
 
 
@@ -163,15 +164,16 @@ def get_prediction(
     fitted : Fitted
     new : table, optional
         As in `predict`.
-    method : {"delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "cqr"}
+    method : {"delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic"). "distribution":
         means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken as known (with
-        "delta" they are mixed over their normal errors). The others are conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
-        `inference.conformal`); "cqr" moves the quantiles of the fitted distribution (Romano, Patterson & Candes 2019, NeurIPS 32),
-        so that widths follow the spread; options of "split" and "cqr": test_size (0.5); of "cv+": k (10); all: restarts ("fresh", "same",
-        "warm"), n_jobs.
+        "delta" those of distributions with several are mixed over their normal errors). The others are conformal: intervals
+        of a new observation whose coverage needs no model, only exchangeable rows (see `inference.conformal`); "cqr" moves
+        the quantiles of the fitted distribution (`inference.cqr`), so that widths follow the spread; options of "split" and
+        "cqr": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all:
+        restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional

@@ -32,11 +32,12 @@ def lgamma(u: float) -> float:
 
 def digamma(u: float) -> float:
     """Derivative of lgamma; reflected below 0, NaN at the poles."""
+    below = 0.0
     if u <= 0.0:
         if u == math.floor(u):
             return np.float64(np.nan)
-        return digamma(1.0 - u) - math.pi / math.tan(math.pi * u)
-    below = 0.0
+        below = math.pi / math.tan(math.pi * u)
+        u = 1.0 - u
     while u < 9.0:
         below += 1.0 / u
         u += 1.0
@@ -47,18 +48,18 @@ def digamma(u: float) -> float:
 
 def trigamma(u: float) -> float:
     """Derivative of digamma; reflected below 0, NaN at the poles."""
+    sign, above = 1.0, 0.0
     if u <= 0.0:
         if u == math.floor(u):
             return np.float64(np.nan)
         s = math.sin(math.pi * u)
-        return math.pi * math.pi / (s * s) - trigamma(1.0 - u)
-    above = 0.0
+        sign, above, u = -1.0, -math.pi * math.pi / (s * s), 1.0 - u
     while u < 9.0:
         above += 1.0 / (u * u)
         u += 1.0
     v = 1.0 / (u * u)
     tail = 1 / 6 - v * (1 / 30 - v * (1 / 42 - v * (1 / 30 - v * (5 / 66 - v * (691 / 2730 - v * 7 / 6)))))
-    return np.float64(above + 1.0 / u + 0.5 * v + tail * v / u)
+    return np.float64(sign * (above + 1.0 / u + 0.5 * v + tail * v / u))
 
 
 def sign(u: float) -> float:

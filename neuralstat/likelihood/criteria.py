@@ -34,10 +34,9 @@ from ..checks.arguments import (
     Number,
     arguments,
 )  # fmt: skip
-from ..df import edf, found, local, noise, warn_limits
-from ..df.montecarlo import SIGMA
+from ..df import DegreesOfFreedom, edf, found, local, noise, warn_limits
 from ..df.registry import OPTIONS
-from ..df.sigma import given_sigma, resolve_sigma
+from ..df.sigma import SIGMA, check_sigma, resolve_sigma
 from ..errors import ArgumentError, DfError
 from ..families import Gaussian
 from ..fitted import Fitted
@@ -150,6 +149,13 @@ def r_criterion(fitted: Fitted, per_weight: float) -> np.ndarray:
 DF_GIVEN = Anything("a method of df, a number >= 0 or DegreesOfFreedom", None, "jacobian", 2.0)
 
 
+def default_df(fitted: Fitted, rep: Any = "best") -> DegreesOfFreedom:
+    """Degrees of freedom that criteria count unless told: by situation; under ``compat="R"`` the number of weights."""
+    if fitted.settings.compat == "R" and rep == "best":
+        return DegreesOfFreedom(edf(fitted), "weights")
+    return found(fitted, "auto", rep)
+
+
 @arguments(
     crit=Choice(*CRITERIA), df=DF_GIVEN, dk_params=NOT_NEGATIVE, scale=likelihood.SCALE, rep=REP_OR_MEAN,
     convention=Choice(*CONVENTIONS), sigma=SIGMA,
@@ -159,8 +165,7 @@ def info_criteria(
     convention: str = "statsmodels", sigma: float | None = None,
 ) -> float:  # fmt: skip
     """One criterion, smaller is better; see `NeuralNetResults.info_criteria` for the arguments."""
-    if sigma is not None:
-        given_sigma(sigma, fitted.network.n_outputs)
+    check_sigma(sigma, fitted.network.n_outputs)
     _unused(crit, convention, df=df, dk_params=dk_params or None, scale=scale, sigma=sigma)
     if convention == "neuralnet":
         if crit not in ("aic", "bic"):
@@ -169,9 +174,9 @@ def info_criteria(
         return float(r_criterion(fitted, 2.0 if crit == "aic" else np.log(fitted.nobs))[b])
     if crit == "tic" and _undefined(fitted, crit, edf(fitted)):
         return np.nan
-    if df is None and rep == "best" and crit != "tic":
-        df = edf(fitted)
-    d = found(fitted, "nic" if crit == "tic" else "jacobian" if df is None else df, rep)
+    if df is None and crit != "tic":
+        df = default_df(fitted, rep)
+    d = found(fitted, "nic" if crit == "tic" else df, rep)
     return criterion(fitted, crit, d, dk_params, scale, rep, convention, sigma)
 
 
@@ -193,7 +198,7 @@ def _unused(crit: str, convention: str, **given: Any) -> None:
 
 
 def criterion(
-    fitted: Fitted, crit: str, d: float, dk_params: float, scale: Any, rep: Any, convention: str, sigma: float | None
+    fitted: Fitted, crit: str, d: float, dk_params: float, scale: Any, rep: Any, convention: str, sigma: Any
 ) -> float:
     """A criterion at d degrees of freedom."""
     if sigma is None and crit != "tic" and _undefined(fitted, crit, d):
@@ -220,7 +225,7 @@ def criterion(
     dev = deviance(fitted, rep)
     if crit == "gcv":
         return gcv(dev, n, float(d))
-    sigma2 = noise_variance(fitted, sigma)[0]
+    sigma2 = noise_variance(fitted, sigma, d, rep)[0]
     return cp(dev, n, float(d), sigma2) if crit == "cp" else gic(dev, float(d), sigma2)
 
 
@@ -248,9 +253,14 @@ def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:
     return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0, predictors(fitted, [b])) / phi + 2 * m)
 
 
-def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
-    """Variance of the noise in the units of the response, or the dispersion; and its source."""
-    values, source = resolve_sigma(fitted, sigma)
+def noise_variance(fitted: Fitted, sigma: Any = None, d: Any = None, rep: Any = "best") -> tuple[float, str]:
+    """Variance of the noise in the units of the response, or the dispersion; and its source.
+
+    Where `sigma` is not given: of the residuals on n minus `d`, by situation where that is not given either.
+    """
+    if sigma is None and d is None:
+        d = default_df(fitted, rep)
+    values, source = resolve_sigma(fitted, sigma, d if isinstance(d, DegreesOfFreedom) else None, rep)
     scaling = fitted.design.scaling
     if scaling is not None and noise.gaussian(fitted.network.objective):
         values = values * scaling.y_sd
@@ -260,12 +270,11 @@ def noise_variance(fitted: Fitted, sigma: float | None) -> tuple[float, str]:
 
 @arguments(df=DF_GIVEN, dk_params=NOT_NEGATIVE, rep=REP_OR_MEAN, sigma=SIGMA)
 def criteria(
-    fitted: Fitted, df: Any = "jacobian", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
+    fitted: Fitted, df: Any = "auto", *, dk_params: float = 0, rep: Any = "best", sigma: float | None = None,
     **options: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """All criteria, with the degrees of freedom and their method beside each; see `NeuralNetResults.criteria`."""
-    if sigma is not None:
-        given_sigma(sigma, fitted.network.n_outputs)
+    check_sigma(sigma, fitted.network.n_outputs)
     if sigma is not None and isinstance(df, str) and "sigma" in OPTIONS.get(str.__str__(df), ()):
         options["sigma"] = sigma
     d = found(fitted, df, rep, **options)
@@ -294,7 +303,7 @@ def _row(fitted: Fitted, crit: str, d: Any, dk_params: float, rep: Any, sigma: f
             if crit == "bic":
                 note = "; ".join(filter(None, (note, singular(fitted, rep))))
         elif crit in ("cp", "gic"):
-            size, source = noise_variance(fitted, sigma)
+            size, source = noise_variance(fitted, sigma, d, rep)
             note = f"sigma {np.sqrt(size):.4g} {source}"
     except (DfError, ArgumentError) as error:
         value, note = np.nan, str(error)

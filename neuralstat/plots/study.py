@@ -55,7 +55,8 @@ def _select(result: Any, cell: tuple[Any, ...]) -> Any:
 
 
 def _title(cell: tuple[Any, ...]) -> str:
-    return f"{cell[0]}, noise {style.number(cell[1])}, n = {cell[2]}"
+    noise = cell[1] if isinstance(cell[1], str) else style.number(cell[1])
+    return f"{cell[0]}, noise {noise}, n = {cell[2]}"
 
 
 def _finite(values: Any) -> np.ndarray:
@@ -109,11 +110,13 @@ def plot_risk(
             value = [np.median(v) if (v := _finite(rows.loc[rows["model"] == m, "estimate"])).size else np.nan
                      for _, m in members]  # fmt: skip
             ax.plot(sizes, value, color=colour, linewidth=1.3, linestyle=dashes, label=style.entry(f"{label}: {name}"))
-    ax.axhline(cell[1] ** 2, color=style.GREY, linewidth=1, linestyle=(0, (1, 2)), label="noise variance")
+    floor = float(np.nanmean(one["prediction_risk"] - one["risk"]))
+    said = "noise variance" if isinstance(cell[1], int | float | np.number) else "risk of the truth"
+    ax.axhline(floor, color=style.GREY, linewidth=1, linestyle=(0, (1, 2)), label=said)
     ax.set_xlabel("size (hidden units, basis functions)")
     ax.set_ylabel("prediction risk (median over replicates)")
     ax.set_title(_title(cell), loc="left", color=style.INK, fontsize=11, parse_math=False)
-    _zoom(ax, one, cell[1] ** 2)
+    _zoom(ax, one, floor)
     style.tidy(ax)
     style.legend(ax, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
@@ -245,6 +248,8 @@ def plot_fits(
         if position(name, known) is None:
             raise ArgumentError(f"plot: there is no model {shown(name)}; there are {', '.join(map(repr, known))}.")
     x, f = result.designs[cell]
+    if f.ndim == 2:
+        raise ArgumentError("plot: fits of replicates on different designs (target='new_x') cannot be drawn together.")
     single = x.shape[1] == 1
     across = x[:, 0] if single else f
     order = np.argsort(across, kind="stable")
@@ -263,7 +268,7 @@ def plot_fits(
         ax.set_title(name, loc="left", fontsize=10, color=style.INK, parse_math=False)
         ax.set_xlabel("x" if single else "truth", fontsize=9)
         ax.tick_params(labelsize=8)
-        spread = np.ptp(f) + 4 * cell[1]
+        spread = np.ptp(f) + (0.0 if isinstance(cell[1], str) else 4 * cell[1])
         ax.set_ylim(f.min() - 0.35 * spread, f.max() + 0.35 * spread)
         style.tidy(ax)
     panels = _used(panels, len(names))

@@ -13,16 +13,19 @@ from ..checks import check_hidden, shown
 from ..checks.arguments import NONE, NOT_NEGATIVE, Several
 from ..df.registry import OPTIONS
 from ..errors import ArgumentError
+from ..likelihood.criteria import CRITERIA, LIKELIHOOD
 from ..network.penalties import Penalty, decay
 
 MOST = 10_000  # candidates
 DECAY = NONE | NOT_NEGATIVE | Several(NONE | NOT_NEGATIVE)
 OF_RISK = ("fit_or_model", "method", "rep", "random_state", "n_jobs")  # arguments of `risk` that are said elsewhere
 
+WITH_ERROR = tuple(name for name in RISK if name not in LIKELIHOOD)  # criteria that have a standard error
+
 
 def of_risk(criterion: str) -> bool:
     """Whether a criterion is a method of `risk` that is no function of degrees of freedom."""
-    return criterion in RISK and criterion not in ("gcv", "cp")
+    return criterion in RISK and criterion not in CRITERIA
 
 
 def named_options(criterion: Any, df: Any, options: Mapping[str, Any]) -> tuple[Any, Any, Mapping[str, Any]]:

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ..api import NeuralNet, neuralnet
-from ..assessment import RISK, risk
+from ..assessment import RISK, Risk, risk
 from ..checks import arguments as kinds
 from ..checks import check_choice
-from ..checks.arguments import FLAG, NONE, POSITIVE, RANDOM_STATE, arguments
+from ..checks.arguments import FLAG, NONE, RANDOM_STATE, arguments
 from ..df import DF, found
+from ..df.sigma import SIGMA
 from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, FitWarning, NeuralStatWarning
 from ..formula import frames
 from ..inference.diagnose import warn_severe
@@ -25,7 +26,7 @@ from ..plots.selection import plot_selection
 from ..results import NeuralNetResults
 from ..seeds import seed_sequence
 from ..training.interrupts import passed_on
-from .candidates import DECAY, architectures, check_options, layered, named_options, of_risk, penalties
+from .candidates import DECAY, WITH_ERROR, architectures, check_options, layered, named_options, of_risk, penalties
 from .terms import Scope, Term, Whole
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
-NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled")
+NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", "rcp", "rcp+")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Selection:
         Noise that all models were judged with, where the criterion needs it; `sigma_source` says where it is from.
     fits : tuple of NeuralNetResults
         The fit of each row of `path`.
+    risks : tuple of Risk or None
+        The estimate of risk of each row, with its draws and its interval; None for criteria that are no method of `risk`.
     """
 
     path: pd.DataFrame
@@ -73,6 +76,7 @@ class Selection:
     sigma: float | None = None
     sigma_source: str | None = None
     fits: tuple[NeuralNetResults, ...] = ()
+    risks: tuple[Risk | None, ...] = ()
 
     def __repr__(self) -> str:
         chosen = self.path[self.path["selected"]].iloc[0]
@@ -110,6 +114,7 @@ class _Search:
     layers: Mapping[str, Any] = field(default_factory=dict)
     fits: dict[Candidate, Any] = field(default_factory=dict)
     rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
+    risks: dict[Candidate, Risk] = field(default_factory=dict)
 
     def fit(self, candidate: Candidate) -> NeuralNetResults:
         """The candidate's fit, trained once."""
@@ -139,7 +144,7 @@ class _Search:
             warnings.simplefilter("always")
             try:
                 if of_risk(self.criterion):
-                    estimate = self._risk(fit, self.criterion)
+                    estimate = self.risks[candidate] = self._risk(fit, self.criterion)
                     value, se = float(estimate), estimate.se
                     d = float(estimate.details.get("df", np.nan))
                 else:
@@ -148,9 +153,10 @@ class _Search:
                     sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
                     value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
                     if self.criterion in ("gcv", "cp"):
-                        se = risk(fit, self.criterion, df=number, rep=self.rep, **sigma).se
+                        estimate = self.risks[candidate] = risk(fit, self.criterion, df=number, rep=self.rep, **sigma)
+                        se = estimate.se
                 if np.isnan(d):
-                    d = float(found(fit.fitted, "jacobian", self.rep))
+                    d = float(found(fit.fitted, "jacobian", self.rep))  # shown beside the criterion only
             except DfError as error:
                 note.append(str(error))
         for w in heard:
@@ -183,13 +189,13 @@ class _Search:
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
     inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK), df=kinds.Anything("a method of df", *DF),
     rule=kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
-    average=FLAG, sigma=NONE | POSITIVE,
+    average=FLAG, sigma=SIGMA,
     criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
 )  # fmt: skip
 def select(
     formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
-    inputs: bool = False, criterion: str = "aicc", df: Any = "jacobian", rule: str = "min", direction: str = "backward",
-    rep: int = 5, average: bool = True, sigma: float | None = None, criterion_options: Mapping[str, Any] | None = None,
+    inputs: bool = False, criterion: str = "aicc", df: Any = "auto", rule: str = "min", direction: str = "backward",
+    rep: int = 5, average: bool = True, sigma: Any = None, criterion_options: Mapping[str, Any] | None = None,
     random_state: Any = None, **settings: Any,
 ) -> Selection:  # fmt: skip
     """Choose hidden units, layers, penalty and inputs.
@@ -215,7 +221,8 @@ def select(
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
         "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
-        "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled".
+        "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled",
+        "thinning", "rcp", "rcp+".
         Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf".
     df : str
         Degrees of freedom that information criteria, "gcv" and "cp" count; a method of `NeuralNetResults.df`.
@@ -228,9 +235,10 @@ def select(
         Random restarts of every model.
     average : bool
         Judge the mean of the converged repetitions, which `predict` gives; False: the best one.
-    sigma : float, optional
-        Noise for "cp", "gic", "sure", "gdf", "covariance", "coupled". Where not given it is estimated once, from the largest
-        model of the grid (most weights, least penalty), and used for all.
+    sigma : float, "difference" or fit, optional
+        Noise for "cp", "gic", "sure", "gdf", "covariance", "coupled", as in `NeuralNetResults.df`. Where not given it is
+        estimated once, from the largest model of the grid (most weights, least penalty) on n minus its degrees of freedom by
+        situation, and used for all.
     criterion_options : dict, optional
         Options of the criterion's method of `risk`, as ``{"k": 5, "repeats": 3}``, or of `df`.
     random_state : int, SeedSequence, Generator, optional
@@ -263,11 +271,11 @@ def select(
     criterion, df, criterion_options = named_options(criterion, df, criterion_options or {})
     check_choice(df, "df", tuple(DF))
     check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
-    if df != "jacobian" and (criterion == "tic" or of_risk(criterion)):
+    if df != "auto" and (criterion == "tic" or of_risk(criterion)):
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
     check_options(criterion, df, criterion_options)
-    if rule == "1se" and criterion not in RISK:
-        raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, RISK))}.")
+    if rule == "1se" and criterion not in WITH_ERROR:
+        raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, WITH_ERROR))}.")
     for name in ("formula", "data", "context"):
         if name in settings:
             raise ArgumentError(f"select takes no argument {name!r} besides its own.")
@@ -314,7 +322,7 @@ def _prepare(formula: str, data: Any, settings: dict[str, Any]) -> tuple[dict[st
     return settings, frame, Scope.of(formula, whole.design)
 
 
-def _set_sigma(search: _Search, candidates: list[Candidate], sigma: float | None) -> None:
+def _set_sigma(search: _Search, candidates: list[Candidate], sigma: Any) -> None:
     def size(c: Candidate) -> tuple[int, float]:
         strength = 0.0 if c.penalty is None else max(part.strength for part in c.penalty.parts)
         return search.fit(c).k_params, -strength
@@ -366,4 +374,5 @@ def _finish(search: _Search, rule: str) -> Selection:
     path["selected"] = path.index == at
     warn_severe(search.fits[order[at]].fitted)
     fits = tuple(search.fits[candidate] for candidate in order)
-    return Selection(path, fits[at], search.criterion, rule, search.df, search.sigma, search.sigma_source, fits)
+    risks = tuple(search.risks.get(candidate) for candidate in order)
+    return Selection(path, fits[at], search.criterion, rule, search.df, search.sigma, search.sigma_source, fits, risks)

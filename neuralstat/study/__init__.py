@@ -14,7 +14,8 @@ from .api import study
 from .estimators import Estimator, estimator
 from .models import resolve_models
 from .nets import Net, net
-from .problems import Noise, Problem, truth
+from .noise import Noise, noise
+from .problems import Problem, truth
 from .result import StudyResult
 from .smoothers import bs, cr, gam, glm
 from .splines import smoothing_spline
@@ -31,6 +32,7 @@ __all__ = [
     "gam",
     "glm",
     "net",
+    "noise",
     "resolve_models",
     "smoothing_spline",
     "study",

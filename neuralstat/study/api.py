@@ -12,15 +12,16 @@ import pandas as pd
 
 from ..checks import arguments as kinds
 from ..checks import check_size, shown
-from ..checks.arguments import FLAG, N_JOBS, NONE, PATH, RANDOM_STATE, TEXT, arguments
+from ..checks.arguments import FLAG, FUNCTION, N_JOBS, NONE, PATH, RANDOM_STATE, TEXT, arguments
 from ..errors import ArgumentError
 from ..seeds import seed_sequence
 from ..training.settings import Settings
-from .estimators import resolve_estimators
+from .estimators import NEW, SAME, check_estimator, resolve_estimators
 from .models import resolve_models
 from .nets import Net
+from .noise import LARGE, SMALL, Noise, check_draws, noise_of
 from .plan import Chunk, Plan
-from .problems import LARGE, SMALL, Cell, Noise, Problem, noise_of, truth
+from .problems import Cell, Law, Problem, truth
 from .result import Collected, StudyResult
 from .schedule import Schedule, warn
 from .store import Store
@@ -28,14 +29,16 @@ from .store import Store
 ROWS = kinds.Whole(2)
 MOST = 1000  # truths, noises, numbers of observations
 STARTS = NONE | kinds.Whole(1, 100_000)
+SIGMAS = ("truth", "difference", "residual", "large")
 CHUNK_FITS = 150  # fits of a chunk, where a model has no restarts and nothing is refitted
 
 
 @arguments(
     models=kinds.Anything("models"), truth=kinds.Anything("truths", "sine"), noise=kinds.Anything("standard deviations", 0.3),
     n=kinds.Anything("numbers of observations", 20), replicates=kinds.Whole(1), restarts=STARTS, rep=STARTS,
-    estimators=kinds.Anything("estimators", "cp", ["training"]),
-    sigma=kinds.Choice("truth", "difference") | kinds.Number(SMALL, LARGE), checkpoint=NONE | PATH,
+    estimators=kinds.Anything("estimators", "cp", ["training"]), target=kinds.Choice(SAME, NEW), x=NONE | FUNCTION,
+    loss=kinds.Anything("None, the name of a loss or a function", None, "mse"),
+    sigma=kinds.Choice(*SIGMAS) | kinds.Number(SMALL, LARGE), checkpoint=NONE | PATH,
     random_state=RANDOM_STATE, n_jobs=N_JOBS, device=TEXT, progress=FLAG, chunk=NONE | kinds.Whole(1), keep_fits=FLAG,
 )  # fmt: skip
 def study(
@@ -46,6 +49,9 @@ def study(
     replicates: int = 100,
     estimators: Any = ("training", "cp", "gcv"),
     *,
+    target: str = SAME,
+    x: Any = None,
+    loss: Any = None,
     restarts: int | None = None,
     rep: int | None = None,
     sigma: Any = "truth",
@@ -59,29 +65,44 @@ def study(
 ) -> StudyResult:
     """Study estimators of risk by simulation: truth x noise x n x model x estimator x replicate.
 
-    In every cell (truth, noise, n) a design is drawn once; each replicate draws a response around the truth, the same
-    for all models; every model is fitted, its risk is measured against the truth, and every estimator is compared with
-    what it estimates. The networks of a cell are trained as stacks of all replicates and restarts.
+    Each replicate of a cell (truth, noise, n) draws a response around the truth, the same for all models, on a design that
+    all replicates share, or on one of its own. Every model is fitted, its risk is measured against the truth, at the
+    covariates of the fit and at new ones, and every estimator is compared with what it estimates. The networks of a cell
+    are trained as stacks of all replicates and restarts.
 
     Parameters
     ----------
     models : model, sequence of models, or dict of names and models
-        `study.net`, `study.bs`, `study.cr`, `study.smoothing_spline`, `study.glm`, `study.gam`, dicts of arguments of
-        `study.net`, or objects with fit and predict (scikit-learn's), of which every fit takes a copy.
+        `study.net`, `study.bs`, `study.cr`, `study.smoothing_spline`, `study.glm`, `study.gam`, `study.select`, dicts of
+        arguments of `study.net`, or objects with fit and predict (scikit-learn's), of which every fit takes a copy.
     truth : str, Truth, callable, or sequence of them
         See `study.truth`.
-    noise : float or sequence of float
-        Standard deviation of normal noise.
+    noise : float, str, callable, or sequence of them
+        Standard deviation of normal noise; a function of the covariates that gives it; the name of a family ("bernoulli",
+        "poisson", "gamma": the truth is then on the scale of the link, and networks are fitted with the family); or what
+        `study.noise` makes.
     n : int or sequence of int
         Observations.
     replicates : int
     estimators : str, callable, or sequence or dict of them
         See `study.estimator`.
+    target : {"same_x", "new_x"}
+        What the columns `risk` and `prediction_risk` are. "same_x": one design for all replicates, and the risk of new
+        responses at its covariates. "new_x": every replicate draws a design, and the risk is that at new covariates of the
+        same law. Estimators are judged by what they estimate in either case: cross-validation, hold-out samples and
+        bootstraps by the risk at new covariates, Cp and its kin by that at the same (column `covariates`).
+    x : callable, optional
+        The law of the designs, ``x(generator, n)``, which gives covariates (n,) or (n, D); the truths' own where not given.
+    loss : str or callable, optional
+        "mse" for additive noise, "deviance" for families where not given; "mae"; "log_loss", "brier", "misclassification"
+        of a Bernoulli response; or a function of arrays of responses and means, which gives losses of the same shape.
     restarts, rep : int
         Random starts per network (1); two names for one thing.
-    sigma : {"truth", "difference"} or float
-        Standard deviation of the noise that estimators are told: the true one; Gasser, Sroka & Jennen-Steinmetz' from
-        differences of neighbours (one covariate); or a number.
+    sigma : {"truth", "difference", "residual", "large"} or float
+        Standard deviation of the noise that estimators are told: the true one (of noise that differs between observations
+        the root of its mean variance); Gasser, Sroka & Jennen-Steinmetz' from differences of neighbours (one covariate);
+        from each model's own residuals, on n less its analytic degrees of freedom; the same of the model of largest size;
+        or a number. Families have their true dispersion, or a number, its root.
     checkpoint : path, optional
         Folder for finished chunks. The same call goes on where another ended, however that ended, also with more
         replicates; with ``random_state=None`` the seeds of the folder are used.
@@ -123,6 +144,9 @@ def study(
     A refit of an estimator is the whole procedure on its rows: start weights are new, and scaling, knots and other states
     of transforms are found from these rows. Only the outer knots of `gam` are the design's range in every refit.
 
+    New covariates are further designs, a thousand points or more; where the law has one design only (the even grid of a
+    function, an array), they are its points, and the two risks are one.
+
     Examples
     --------
     >>> import neuralstat as ns
@@ -137,10 +161,11 @@ def study(
     restarts = next((r for r in (restarts, rep) if r is not None), 1)
     given = None if random_state is None else seed_sequence(random_state)
     chosen, wanted = _placed(resolve_models(models), device), resolve_estimators(estimators)
+    law = None if x is None else Law(x)
     n_jobs = 1 if device != "cpu" and n_jobs is None else n_jobs
 
     def plan_with(seeds: np.random.SeedSequence) -> Plan:
-        return Plan(_cells(truth, noise, n, seeds), chosen, wanted, restarts, sigma)
+        return Plan(_cells(truth, noise, n, seeds, law, target == NEW), chosen, wanted, restarts, sigma, target, loss)
 
     plan = plan_with(np.random.SeedSequence(0) if given is None else given)
     _check(plan, replicates, keep_fits)
@@ -194,19 +219,23 @@ def _placed(models: tuple[Any, ...], device: str) -> tuple[Any, ...]:
     return tuple(model.on(placed) if isinstance(model, Net) else model for model in models)
 
 
-def _cells(truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence) -> tuple[Cell, ...]:
+def _cells(
+    truths: Any, noises: Any, sizes: Any, seeds: np.random.SeedSequence, law: Law | None, anew: bool
+) -> tuple[Cell, ...]:
     """All combinations."""
     problems = [truth(t) for t in _several(truths, "truth", (str, Problem))]
+    problems = problems if law is None else [replace(p, design=law) for p in problems]
     names = [p.name for p in problems]
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError(f"truth: two are called {name!r}; give names by study.truth(..., name=...).")
-    levels = [noise_of(s) for s in _several(noises, "noise", (Noise,))]
+    levels = [noise_of(s) for s in _several(noises, "noise", (str, Noise))]
     counts = [ROWS.check(k, "n") for k in _several(sizes, "n", ())]
-    for argument, values in (("noise", [s.sd for s in levels]), ("n", counts)):
+    for argument, values in (("noise", [s.value for s in levels]), ("n", counts)):
         if len(set(values)) < len(values):
-            raise ArgumentError(f"{argument}: a value occurs twice in {values}.")
-    cells = tuple(Cell(p, s, k, seeds) for p in problems for s in levels for k in counts)
+            more = "; give names by study.noise(..., name=...)" if any(isinstance(v, str) for v in values) else ""
+            raise ArgumentError(f"{argument}: a value occurs twice in {values}{more}.")
+    cells = tuple(Cell(p, s, k, seeds, anew) for p in problems for s in levels for k in counts)
     if not cells:
         raise ArgumentError("truth, noise or n is empty.")
     return cells
@@ -230,12 +259,27 @@ def _check(plan: Plan, replicates: int, keep_fits: bool) -> None:
     for k, cell in enumerate(plan.cells):
         check_size(cell.n * 64, f"n={cell.n}: a design")
         check_size(cell.n * plan.restarts * 8, f"restarts={plan.restarts}: fits to {cell.n} observations")
+        loss = plan.losses(k)
         for e in plan.estimators:
-            if e.built_in and (folds := e.options.get("k", 2)) > cell.n:
-                raise ArgumentError(f"estimators: {e.name!r} has k={folds} folds, and there are n={cell.n} observations.")
-        x, _ = plan.design(k)
-        if plan.sigma == "difference" and x.shape[1] != 1:
-            raise ArgumentError(f"sigma='difference' needs one covariate; truth {cell.problem.name!r} has {x.shape[1]}.")
+            check_estimator(e, loss, cell.n)
+        points = plan.points(k)
+        if cell.anew:
+            check_size(2 * replicates * points.x.size, f"replicates={replicates}: a design of {cell.n} observations for each")
+            if points.new is None:
+                raise ArgumentError(f"target='new_x': truth {cell.problem.name!r} has the same design every time; give x=, a "
+                                    "function x(generator, n) that draws one.")  # fmt: skip
+        if plan.sigma == "difference" and points.x.shape[1] != 1:
+            raise ArgumentError(
+                f"sigma='difference' needs one covariate; truth {cell.problem.name!r} has {points.x.shape[1]}."
+            )
+        if not cell.noise.additive and plan.sigma in SIGMAS[1:]:
+            raise ArgumentError(f"sigma={plan.sigma!r} is for additive noise; noise {cell.noise.label} has the dispersion of "
+                                "its family: give 'truth' or a number.")  # fmt: skip
+        check_draws(cell.noise, points.f, points.x, np.random.default_rng(cell.seed("check", 0)))
+        cell.response(points.f, 0, points.x)
+        loss.level(points.f, points.x)
+    if plan.sigma == "large" and plan.models[plan.largest].size == 0:
+        raise ArgumentError("sigma='large': no model has a size; give networks or splines, or another sigma.")
 
 
 def _split(plan: Plan, piece: Chunk, size: int | None) -> list[Chunk]:
@@ -243,7 +287,8 @@ def _split(plan: Plan, piece: Chunk, size: int | None) -> list[Chunk]:
     cell, model, first, last = piece
     if size is None:
         fits = max(plan.models[model].networks(plan.restarts), 1)
-        size = max(1, CHUNK_FITS // (fits * (1 + sum(e.refits for e in plan.estimators))))
+        n = plan.cells[cell].n
+        size = max(1, CHUNK_FITS // (fits * (1 + sum(e.cost(n) for e in plan.estimators))))
     return [(cell, model, at, min(at + size, last)) for at in range(first, last, size)]
 
 

@@ -62,6 +62,7 @@ class PreparedObject:
         seeds: Sequence[np.random.SeedSequence],
         rows: Sequence[np.ndarray] | None = None,
         local: bool = True,
+        new: np.ndarray | None = None,
     ) -> Fits:
         """Fit T responses; see `fits.Prepared`. A `random_state` that is None is set from the seeds."""
         del local
@@ -70,9 +71,10 @@ class PreparedObject:
             thing = self._copy(seeds[t])
             seen = slice(None) if rows is None else rows[t]
             done = thing.fit(self.x[seen].copy(), y[t][seen].copy())
-            return (thing if done is None else done).predict(self.x.copy()), np.nan
+            at = self.x.copy() if new is None else np.concatenate([self.x, new])
+            return (thing if done is None else done).predict(at), np.nan
 
-        return one_by_one(fit, y)
+        return one_by_one(fit, y, new=None if new is None else len(new))
 
     def _copy(self, seed: np.random.SeedSequence) -> Any:
         thing = self.thing

@@ -1,4 +1,4 @@
-"""What is studied: regression functions on designs, noise, and the random streams of every cell and replicate."""
+"""What is studied: regression functions on designs, and the random streams of every cell and replicate."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..checks.arguments import FUNCTION, NONE, TEXT, arguments
 from ..checks.values import told
 from ..datasets import generators
 from ..errors import ArgumentError, NeuralStatError
+from .noise import Noise, drawn
 
-SMALL, LARGE = 1e-100, 1e100  # standard deviations lie between, so that their squares are numbers
-SD = kinds.Number(SMALL, LARGE)
+NEW = 1000  # new covariates, at least, on which a risk is measured
 DESIGN = kinds.Numbers(None, least=1)
 
 
@@ -91,7 +91,7 @@ def truth(function: Any, *, design: Any = None, name: str | None = None) -> Prob
         or a function of the covariates: of an array (n,) where there is one covariate, else (n, D).
     design : array or callable, optional
         Covariates (n, D), or ``design(n, generator)``. Where not given, the generator's own design; an even grid on
-        [0, 1] for a function. Designs are drawn once: risks are conditional on them.
+        [0, 1] for a function. See `target` and `x` of `study`.
     name : str, optional
 
     Returns
@@ -165,32 +165,27 @@ class _GeneratorDesign:
         return frame.drop(columns="y").to_numpy(dtype=float)
 
 
-@arguments(sd=SD)
-@dataclass(frozen=True)
-class Noise:
-    """Additive normal noise.
+@arguments(function=FUNCTION)
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A design drawn by a function of the stream.
 
     Attributes
     ----------
-    sd : float
-        Standard deviation, > 0.
+    function : callable
+        ``function(generator, n)`` gives covariates (n,) or (n, D).
     """
 
-    sd: float
+    function: Callable[[np.random.Generator, int], Any]
 
-    def draw(self, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A response (n,) around means (n,)."""
-        return mean + self.sd * rng.standard_normal(mean.size)
-
-
-def noise_of(value: Any) -> Noise:
-    """Noise from a standard deviation."""
-    return value if isinstance(value, Noise) else Noise(SD.check(value, "noise"))
+    def __call__(self, n: int, rng: np.random.Generator) -> Any:
+        """Covariates."""
+        return self.function(rng, n)
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One combination of truth, noise and number of observations, with its design and its random streams.
+    """One combination of truth, noise and number of observations, with its designs and its random streams.
 
     Attributes
     ----------
@@ -200,26 +195,54 @@ class Cell:
     seeds : SeedSequence
         Of the study; every stream is a child of it named by what it is for, so that a cell's numbers depend neither
         on the other cells of the study nor on schedule.
+    anew : bool
+        Whether every replicate has a design of its own.
     """
 
     problem: Problem
     noise: Noise
     n: int
     seeds: np.random.SeedSequence
+    anew: bool = False
 
     @property
     def label(self) -> str:
         """Text that names the cell."""
-        return f"{self.problem.name}|{self.noise.sd!r}|{self.n}"
+        return f"{self.problem.name}|{self.noise.label}|{self.n}"
 
-    def covariates(self) -> np.ndarray:
-        """The design (n, D), the same for every noise."""
-        seed = stream(self.seeds, f"design|{self.problem.name}|{self.n}")
+    @property
+    def key(self) -> tuple[str, Any, int]:
+        """What the table calls it: truth, noise, n."""
+        return self.problem.name, self.noise.value, self.n
+
+    def _numbers(self, replicate: int) -> tuple[int, ...]:
+        return (replicate,) if self.anew else ()
+
+    def covariates(self, replicate: int = 0) -> np.ndarray:
+        """The design (n, D) of a replicate, the same for every noise."""
+        seed = stream(self.seeds, f"design|{self.problem.name}|{self.n}", *self._numbers(replicate))
         return self.problem.points(self.n, np.random.default_rng(seed))
 
-    def response(self, mean: np.ndarray, replicate: int) -> np.ndarray:
-        """The response (n,) of a replicate: the same for all models."""
-        return self.noise.draw(mean, np.random.default_rng(stream(self.seeds, f"data|{self.label}", replicate)))
+    def new_covariates(self, replicate: int = 0) -> np.ndarray | None:
+        """New covariates (m, D), m >= `NEW`, of the law of the design: designs one after the other.
+
+        None where the law has one design only: new covariates are then the old ones.
+        """
+        seed = stream(self.seeds, f"new design|{self.problem.name}|{self.n}", *self._numbers(replicate))
+        rng = np.random.default_rng(seed)
+        first = self.problem.points(self.n, rng)
+        if np.array_equal(first, self.covariates(replicate)):
+            return None
+        return np.concatenate([first, *(self.problem.points(self.n, rng) for _ in range(-(-NEW // self.n) - 1))])
+
+    def means(self, x: np.ndarray) -> np.ndarray:
+        """Means (n,) of responses at covariates (n, D)."""
+        return np.asarray(self.noise.mean(self.problem.means(x), x), dtype=float)
+
+    def response(self, mean: np.ndarray, replicate: int, x: np.ndarray | None = None) -> np.ndarray:
+        """The response (n,) of a replicate at its design: the same for all models."""
+        rng = np.random.default_rng(stream(self.seeds, f"data|{self.label}", replicate))
+        return drawn(self.noise, mean, self.covariates(replicate) if x is None else x, rng)
 
     def seed(self, purpose: str, replicate: int) -> np.random.SeedSequence:
         """A stream of a replicate for a purpose, such as the start weights of a model."""

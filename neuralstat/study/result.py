@@ -9,14 +9,15 @@ import pandas as pd
 
 from ..checks.arguments import Choice, arguments
 from ..plots import study as figures
-from .estimators import DEVIANCE, ESTIMATION, PREDICTION
+from .estimators import DEVIANCE, ESTIMATION, NEW, PREDICTION, SAME
 from .plan import Chunk, Plan, empty
 from .store import Store
 
 LONGEST = 1_000_000  # replicates of a file
 CELL = ["truth", "noise", "n"]
-COLUMNS = (*CELL, "model", "kind", "size", "replicate", "estimator", "estimate", "target", "error", "risk",
-           "prediction_risk", "training_error", "optimism", "df", "covariance", "seconds", "status")  # fmt: skip
+COLUMNS = (*CELL, "model", "kind", "size", "replicate", "estimator", "estimate", "target", "covariates", "error", "risk",
+           "prediction_risk", "risk_same_x", "risk_new_x", "prediction_risk_same_x", "prediction_risk_new_x",
+           "training_error", "optimism", "df", "covariance", "seconds", "status")  # fmt: skip
 
 
 class Collected:
@@ -84,27 +85,31 @@ class Collected:
         """The table of what is there."""
         frames = [self._frame(cell, model) for cell, model in sorted(self.parts)]
         frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(COLUMNS))
-        for name in ("truth", "model", "kind", "estimator", "target", "status"):
+        for name in ("truth", "model", "kind", "estimator", "target", "covariates", "status"):
             frame[name] = frame[name].astype(str).astype(object)
         fits: dict[tuple[Any, ...], np.ndarray] = {}
         designs: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
         true_df: dict[tuple[Any, ...], tuple[float, float]] = {}
         for (cell, model), part in self.parts.items():
             where = self.plan.cells[cell]
-            at = (where.problem.name, where.noise.sd, where.n)
-            x, f = self.plan.design(cell)
-            designs[at] = (x, f)
+            at = where.key
+            if not where.anew:
+                points = self.plan.points(cell)
+                designs[at] = points.x, points.f
+            elif at not in designs:
+                drawn = [self.plan.points(cell, int(r)) for r in np.flatnonzero(self.done[cell, model])]
+                designs[at] = np.stack([p.x for p in drawn]), np.stack([p.f for p in drawn])
             if self.keep_fits:
                 fit = (*at, self.plan.models[model].name)
                 fits[fit] = part["fitted"][self.done[cell, model]]
-                true_df[fit] = self._true_df(cell, np.flatnonzero(self.done[cell, model]), fits[fit])
+                if not where.anew:
+                    true_df[fit] = self._true_df(cell, np.flatnonzero(self.done[cell, model]), fits[fit])
         networks = round(sum(float(np.nansum(p["networks"])) for p in self.parts.values()))
         return StudyResult(frame, fits, designs, complete, seconds, networks, true_df)
 
     def _true_df(self, cell: int, replicates: np.ndarray, fits: np.ndarray) -> tuple[float, float]:
-        """Sum of the covariances of fit and response over sigma^2, and its standard error, from replicates."""
-        where = self.plan.cells[cell]
-        _, f = self.plan.design(cell)
+        """Sum of the covariances of natural parameter and response over the dispersion, and its error, from replicates."""
+        where, points = self.plan.cells[cell], self.plan.points(cell)
         good = np.isfinite(fits).all(axis=1)
         t = int(good.sum())
         if t < 2:
@@ -114,32 +119,45 @@ class Collected:
         drawn = self._drawn[cell]
         for r in replicates[good]:
             if r not in drawn:
-                drawn[r] = where.response(f, int(r)) - f
-        eps = np.stack([drawn[r] for r in replicates[good]])
-        terms = np.sum((fits[good] - fits[good].mean(axis=0)) * eps, axis=1) / where.noise.sd**2 * t / (t - 1)
+                drawn[r] = where.response(points.f, int(r), points.x) - points.f
+        eps, reply = np.stack([drawn[r] for r in replicates[good]]), where.noise.natural(fits[good])
+        scale = self.plan.dispersion(cell, points) * (t - 1) / t
+        terms = np.sum((reply - reply.mean(axis=0)) * eps, axis=1) / scale
         return float(terms.mean()), float(terms.std(ddof=1) / np.sqrt(t))
 
     def _frame(self, cell: int, model: int) -> pd.DataFrame:
         plan, part, done = self.plan, self.parts[cell, model], self.done[cell, model]
         where, spec, at = plan.cells[cell], plan.models[model], np.flatnonzero(done)
-        e, sigma2 = len(plan.estimators), where.noise.sd**2
-        risk, training = part["risk"][at], part["training_error"][at]
-        targets = {PREDICTION: risk + sigma2, ESTIMATION: risk}
+        e, training = len(plan.estimators), part["training_error"][at]
+        risks = {SAME: part["risk"][at], NEW: part["risk_new"][at]}
+        predictions = {SAME: risks[SAME] + part["level"][at], NEW: risks[NEW] + part["level_new"][at]}
+        risk, prediction = risks[plan.target], predictions[plan.target]
         with np.errstate(divide="ignore", invalid="ignore"):
-            targets[DEVIANCE] = where.n * (np.log(2 * np.pi * training) + (risk + sigma2) / training)
+            family = where.n * predictions[SAME]  # of families: expected deviance
+            normal = where.n * np.log(2 * np.pi * training) + family / training
+        deviance = normal if where.noise.additive else family
         nothing = np.full(at.size, np.nan)
-        aim = np.column_stack([targets.get(est.target, nothing) for est in plan.estimators]) if e else np.zeros((at.size, 0))
+        against = [est.covariates or plan.target for est in plan.estimators]
+        aims = {PREDICTION: predictions, ESTIMATION: risks, DEVIANCE: {SAME: deviance, NEW: nothing}}
+        empty_aim = {SAME: nothing, NEW: nothing}
+        aim = np.column_stack([
+            aims.get(est.target, empty_aim)[c] for est, c in zip(plan.estimators, against, strict=True)
+        ])  # fmt: skip
         estimate = part["estimates"][at]
 
         def repeat(values: np.ndarray) -> np.ndarray:
             return np.repeat(values, e)
 
+        noise = where.noise.value
         return pd.DataFrame({
-            "truth": where.problem.name, "noise": where.noise.sd, "n": where.n, "model": spec.name, "kind": spec.kind,
+            "truth": where.problem.name, "noise": noise, "n": where.n, "model": spec.name, "kind": spec.kind,
             "size": spec.size, "replicate": repeat(at), "estimator": [est.name for est in plan.estimators] * at.size,
             "estimate": estimate.ravel(), "target": [est.target for est in plan.estimators] * at.size,
-            "error": (estimate - aim).ravel(), "risk": repeat(risk), "prediction_risk": repeat(risk + sigma2),
-            "training_error": repeat(training), "optimism": repeat(risk + sigma2 - training),
+            "covariates": [c if est.target else "" for est, c in zip(plan.estimators, against, strict=True)] * at.size,
+            "error": (estimate - aim).ravel(), "risk": repeat(risk), "prediction_risk": repeat(prediction),
+            "risk_same_x": repeat(risks[SAME]), "risk_new_x": repeat(risks[NEW]),
+            "prediction_risk_same_x": repeat(predictions[SAME]), "prediction_risk_new_x": repeat(predictions[NEW]),
+            "training_error": repeat(training), "optimism": repeat(prediction - training),
             "df": repeat(part["df"][at]), "covariance": repeat(part["covariance"][at]),
             "seconds": repeat(part["seconds"][at]) + part["estimator_seconds"][at].ravel(),
             "status": repeat(part["status"][at]),
@@ -156,17 +174,21 @@ class StudyResult:
 
         ``kind``, ``size``
             "net", "bs", "cr", ...; hidden units or basis functions (0 where that has no meaning).
-        ``estimate``, ``target``, ``error``
-            The estimate; what it estimates ("prediction_risk", "risk", "deviance", or nothing); their difference.
+        ``estimate``, ``target``, ``covariates``, ``error``
+            The estimate; what it estimates ("prediction_risk", "risk", "deviance", or nothing), at the covariates of the
+            fit ("same_x") or at new ones ("new_x"), whatever the study's target is; their difference.
         ``risk``
-            Mean squared distance of the fit to the truth on the design.
+            At the covariates of the study's `target`: expected loss of the fit beyond that of the truth, of squared
+            error the mean squared distance to it.
         ``prediction_risk``
-            The same plus the noise's variance: expected squared error of a new response at the design.
+            Expected loss of a new response there; of squared error the risk plus the noise's variance.
+        ``risk_same_x``, ``risk_new_x``, ``prediction_risk_same_x``, ``prediction_risk_new_x``
+            The same at the covariates of the fit, and at new covariates of their law.
         ``training_error``, ``optimism``
-            Mean squared residual; prediction risk less training error.
+            Mean loss of the responses; prediction risk less training error.
         ``df``, ``covariance``
-            Analytic degrees of freedom of the fit; (fit - truth)'(response - truth) / sigma^2, whose mean over
-            replicates is the true degrees of freedom.
+            Analytic degrees of freedom of the fit; (fit - truth)'(response - truth) / sigma^2 (of families, fit and truth
+            on the scale of the natural parameter), whose mean over replicates is the true degrees of freedom.
         ``seconds``
             Of the fit and the estimator.
         ``status``
@@ -176,10 +198,10 @@ class StudyResult:
     fits : dict
         (truth, noise, n, model) -> fitted values (replicates, n).
     designs : dict
-        (truth, noise, n) -> covariates (n, D) and means (n,).
+        (truth, noise, n) -> covariates (n, D) and means (n,); with a replicate's design in front where each has its own.
     true_df : dict
         (truth, noise, n, model) -> true degrees of freedom (sum of the covariances of fit and response over sigma^2) and
-        their standard error, where fits were kept.
+        their standard error, where fits were kept and replicates share a design.
     complete : bool
         False after Ctrl-C.
     seconds : float

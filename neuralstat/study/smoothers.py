@@ -77,15 +77,19 @@ class Columns:
         self.terms, self.frame = terms, pd.DataFrame(x, columns=list(names))
         check_columns(terms_of(terms, names), len(x), {}, {})
         matrix = self._found(self.frame)
-        self.whole = _array(matrix)
-        self.stateful = any(matrix.model_spec.transform_state.values())
+        self.whole, self.spec = _array(matrix), matrix.model_spec
+        self.stateful = any(self.spec.transform_state.values())
 
-    def of(self, rows: np.ndarray) -> np.ndarray:
-        """Columns (n, p) at the whole design, states of transforms found from some of its rows."""
-        if not self.stateful:
-            return self.whole
-        part = self._found(self.frame.iloc[rows].reset_index(drop=True))
-        return _array(part.model_spec.get_model_matrix(self.frame, context={}))
+    def of(self, rows: np.ndarray | None, new: np.ndarray | None = None) -> np.ndarray:
+        """Columns (n, p) at the whole design, states of transforms found from some of its rows; then at new covariates."""
+        whole, spec = self.whole, self.spec
+        if rows is not None and self.stateful:
+            spec = self._found(self.frame.iloc[rows].reset_index(drop=True)).model_spec
+            whole = _array(spec.get_model_matrix(self.frame, context={}))
+        if new is None:
+            return whole
+        frame = pd.DataFrame(new, columns=list(self.frame.columns))
+        return np.concatenate([whole, _array(spec.get_model_matrix(frame, context={}))])
 
     def _found(self, frame: Any) -> Any:
         import formulaic
@@ -145,9 +149,11 @@ class LinearSmoother:
     """Least squares on columns (n, p), which need not be independent."""
 
     def __init__(self, columns: Columns) -> None:
-        left, singular, _ = np.linalg.svd(columns.whole, full_matrices=False)
+        left, singular, right = np.linalg.svd(columns.whole, full_matrices=False)
+        keep = singular > 1e-10 * singular[0]
         self.columns = columns
-        self.basis = np.ascontiguousarray(left[:, singular > 1e-10 * singular[0]])
+        self.basis = np.ascontiguousarray(left[:, keep])
+        self.turn = right[keep].T / singular[keep]  # of columns, into the basis
         self.trace = np.sum(self.basis**2, axis=1)
 
     def fit(
@@ -156,18 +162,22 @@ class LinearSmoother:
         seeds: Sequence[np.random.SeedSequence],
         rows: Sequence[np.ndarray] | None = None,
         local: bool = True,
+        new: np.ndarray | None = None,
     ) -> Fits:
         """Fit T responses; see `fits.Prepared`."""
         del seeds, local
-        q = self.basis
+        q, m = self.basis, None if new is None else len(new)
         if rows is None:
-            return one_by_one(lambda t: (q @ (q.T @ y[t]), float(q.shape[1])), y, trace=self.trace)
+            at = q if new is None else np.concatenate([q, self.columns.of(None, new)[y.shape[1] :] @ self.turn])
+            return one_by_one(lambda t: (at @ (q.T @ y[t]), float(q.shape[1])), y, trace=self.trace, new=m)
 
         def part(t: int) -> tuple[np.ndarray, float]:
-            columns = self.columns.of(rows[t]) if self.columns.stateful else q
-            return columns @ np.linalg.lstsq(columns[rows[t]], y[t][rows[t]], rcond=None)[0], np.nan
+            plain = new is None and not self.columns.stateful
+            columns = q if plain else self.columns.of(rows[t], new)
+            weights, _, rank, _ = np.linalg.lstsq(columns[: y.shape[1]][rows[t]], y[t][rows[t]], rcond=None)
+            return columns @ weights, float(rank)
 
-        return one_by_one(part, y)
+        return one_by_one(part, y, new=m)
 
 
 @arguments(name=TEXT, kind=kinds.Choice("glm", "gam"), terms=TEXT, size=SIZE, options=kinds.Map(kinds.Anything("an option")))
@@ -268,40 +278,42 @@ class PreparedStatsmodels:
         seeds: Sequence[np.random.SeedSequence],
         rows: Sequence[np.ndarray] | None = None,
         local: bool = True,
+        new: np.ndarray | None = None,
     ) -> Fits:
-        """Fit T responses; see `fits.Prepared`."""
+        """Fit T responses; see `fits.Prepared`. Beyond the design's range a GAM goes on as at its ends."""
         del seeds, local
 
         def fit(t: int) -> tuple[np.ndarray, float]:
-            seen = None if rows is None else rows[t]
-            model, columns = self._model(y[t], seen)
+            model, columns = self._model(y[t], None if rows is None else rows[t], new)
             done = model.fit()
-            df = np.nan if seen is not None else float(done.edf.sum()) if self.additive else float(done.df_model + 1)
+            df = float(done.edf.sum()) if self.additive else float(done.df_model + 1)
             return done.model.family.link.inverse(columns @ np.asarray(done.params)), df
 
-        return one_by_one(fit, y)
+        return one_by_one(fit, y, new=None if new is None else len(new))
 
     @property
     def additive(self) -> bool:
         """Whether it is a GAM."""
         return self.model.kind == "gam"
 
-    def _model(self, y: np.ndarray, seen: np.ndarray | None) -> tuple[Any, np.ndarray]:
-        """A model of some rows, and the columns (n, p) of its linear predictor at all rows."""
+    def _model(self, y: np.ndarray, seen: np.ndarray | None, new: np.ndarray | None) -> tuple[Any, np.ndarray]:
+        """A model of some rows, and the columns (n + m, p) of its linear predictor at all rows and new covariates."""
         import statsmodels.api as sm
 
         family = self.model.options.get("family")
-        columns = self.terms.whole if seen is None else self.terms.of(seen)
+        columns = self.terms.of(seen, new)
         rows = np.arange(y.size) if seen is None else seen
         if not self.additive:
             return sm.GLM(y[rows], columns[rows], family=family), columns
         from statsmodels.gam.api import BSplines, GLMGam
 
         d = self.x.shape[1]
-        ends = [{"lower_bound": v.min(), "upper_bound": v.max()} for v in self.x.T]
+        low, high = self.x.min(axis=0), self.x.max(axis=0)
+        ends = [{"lower_bound": a, "upper_bound": b} for a, b in zip(low, high, strict=True)]
         smoother = BSplines(
             self.x[rows], df=[self.model.size] * d, degree=[self.model.options["degree"]] * d, knot_kwds=ends
         )
         alpha = [self.model.options["alpha"]] * d
         model = GLMGam(y[rows], columns[rows], smoother=smoother, alpha=alpha, family=family)
-        return model, np.column_stack([columns, smoother.transform(self.x)])
+        at = self.x if new is None else np.concatenate([self.x, np.clip(new, low, high)])
+        return model, np.column_stack([columns, smoother.transform(at)])

@@ -82,33 +82,41 @@ class PreparedSpline:
         seeds: Sequence[np.random.SeedSequence],
         rows: Sequence[np.ndarray] | None = None,
         local: bool = True,
+        new: np.ndarray | None = None,
     ) -> Fits:
         """Fit T responses; see `fits.Prepared`."""
         del seeds, local
+        at = self.x if new is None else np.concatenate([self.x, new[:, 0]])
         if rows is not None:
-            return one_by_one(lambda t: (self._part(y[t], rows[t]), np.nan), y)
+            return one_by_one(lambda t: self._part(y[t], rows[t], at), y, new=None if new is None else len(new))
         trace = np.full(y.shape, np.nan)
 
         def fit(t: int) -> tuple[np.ndarray, float]:
             fitted = np.empty(y.shape[1])
             fitted[self.order], trace[t, self.order] = self.basis.fit(y[t][self.order], self.lam)
+            if new is not None:
+                fitted = np.concatenate([fitted, _natural(self.x[self.order], fitted[self.order], new[:, 0])])
             return fitted, float(trace[t].sum())
 
-        fits = one_by_one(fit, y)
+        fits = one_by_one(fit, y, new=None if new is None else len(new))
         fits.leverage = trace
         return fits
 
-    def _part(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Fit some observations, predict all; straight lines beyond the range, as a natural spline has."""
-        from scipy.interpolate import CubicSpline
-
+    def _part(self, y: np.ndarray, rows: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:
+        """Fit some observations, predict at points; with the degrees of freedom."""
         count = np.bincount(rows, minlength=self.x.size).astype(float)
         seen = self.order[count[self.order] > 0]
-        at = self.x[seen]
-        fitted, _ = DemmlerReinsch(at, count[seen]).fit(y[seen], self.lam)
-        spline = CubicSpline(at, fitted, bc_type="natural")
-        inside = np.clip(self.x, at[0], at[-1])
-        return spline(inside) + (self.x - inside) * spline(inside, 1)
+        fitted, trace = DemmlerReinsch(self.x[seen], count[seen]).fit(y[seen], self.lam)
+        return _natural(self.x[seen], fitted, at), float(trace.sum())
+
+
+def _natural(x: np.ndarray, fitted: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The natural spline through values at increasing x; a straight line beyond them."""
+    from scipy.interpolate import CubicSpline
+
+    spline = CubicSpline(x, fitted, bc_type="natural")
+    inside = np.clip(at, x[0], x[-1])
+    return spline(inside) + (at - inside) * spline(inside, 1)
 
 
 class DemmlerReinsch:

@@ -20,9 +20,7 @@ from ..errors import ArgumentError, FileFormatError
 from .lock import Lock
 
 MANIFEST = "study.json"
-VERSION = 2
-ARRAYS = ("fitted", "risk", "training_error", "df", "covariance", "seconds", "status", "estimates",
-          "estimator_seconds", "networks")  # fmt: skip
+VERSION = 3
 IDENTITY = ("study", "chunk", "digest")  # what a file says of itself
 LARGEST = 2**26  # bytes of a manifest
 _NAME = re.compile(r"chunk-(\d{4,9})-(\d{4,9})-(\d{7,9})-(\d{7,9})\.npz")

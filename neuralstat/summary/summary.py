@@ -277,12 +277,13 @@ def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
         rows.append(("AIC", costly))
     elif fitted.settings.compat is None:
         try:
-            df = found(fitted, "jacobian")
+            df = found(fitted, "auto")
             for name in ("aic", "aicc", "bic"):
                 value = info_criteria(fitted, name)
                 label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
                 shown = "not defined: no degrees of freedom are left" if np.isnan(value) else f"{value:.6g}"
-                rows.append((f"{label} (df = {float(df):.4g}, {df.method})", shown))
+                error = "" if df.se is None else f", se {df.se:.2g}"
+                rows.append((f"{label} (df = {float(df):.4g}{error}, {df.method})", shown))
         except (DfError, ArgumentError) as error:  # the reason stands in the place of the number
             rows.append(("AIC", f"not defined: {error}"))
     if not fitted.settings.likelihood and fitted.settings.compat != "R":
@@ -305,16 +306,18 @@ def _costly(fitted: Fitted) -> str:
 
 
 def _df_notes(fitted: Fitted) -> list[str]:
-    """Where the degrees of freedom shown mean little."""
+    """How the degrees of freedom shown were found, and where they mean little."""
     if fitted.settings.compat is not None or _costly(fitted):
         return []
     try:
-        df = found(fitted, "jacobian")
+        df = found(fitted, "auto")
     except DfError:
         return []
-    notes = [f"{note[0].upper()}{note[1:]}. AIC and BIC are derived for regular models." for note in df.notes]
-    text = limits(fitted, "best")
-    return notes if text is None else [*notes, text]
+    plain = df.method == "jacobian" and len(df.notes) == 1 and len(fitted.network.layers) == 1
+    first = [] if plain else [f"Degrees of freedom of AIC and BIC: {df.notes[0]}."]
+    notes = [f"{note[0].upper()}{note[1:]}. AIC and BIC are derived for regular models." for note in df.notes[1:]]
+    text = limits(fitted, "best") if df.method == "jacobian" else None
+    return [*first, *notes] if text is None else [*first, *notes, text]
 
 
 def _notes(fitted: Fitted) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import warnings
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from ..network.scaling import scaled_constants
 from . import surv
 from .parameters import by_parameter, held_out, output_names, reads_inputs
 from .settings import Settings
+from .words import hint
 
 #: Settings that a design depends on
 OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
@@ -40,9 +40,7 @@ def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
     """
     unknown = [name for name in given if name not in Settings.names()]
     if unknown:
-        close = difflib.get_close_matches(unknown[0].replace(".", "_"), Settings.names(), 1)
-        hint = f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(Settings.names())}."
-        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint}")
+        raise ArgumentError(f"unknown argument {unknown[0]!r}.{hint(unknown[0], Settings.names())}")
     settings = replace(base, **given)
     if settings.device != "cpu":
         from ..engine.cuda import find_device

@@ -20,9 +20,9 @@ from neuralstat.errors import ArgumentError, DataWarning
 EXACT = {"hidden": 0, "algorithm": "lm", "threshold": 1e-9}
 RESAMPLING = ("cv", "bootstrap", "632", "632+", "holdout")
 QUICK = {"bootstrap": {"draws": 25}, "632": {"draws": 25}, "632+": {"draws": 25}, "gdf": {"draws": 12},
-         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}, "coupled": {"draws": 12},
+         "covariance": {"draws": 12}, "sure": {"draws": 4}, "cv": {"k": 4}, "coupled": {"draws": 12}, "rcp": {"draws": 12},
          "nested_cv": {"k": 4, "repeats": 2}}  # fmt: skip
-WITH_DRAWS = (*RESAMPLING, "loo", "nested_cv", "coupled")
+WITH_DRAWS = (*RESAMPLING, "loo", "nested_cv", "coupled", "thinning")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_penalised_risks_agree_with_the_criteria(curved):
         assert ns.risk(curved, name, rep="best", **({"sigma": 1.0} if name == "cp" else {})) == pytest.approx(
             curved.info_criteria(name, **({"sigma": 1.0} if name == "cp" else {})), rel=1e-12
         )
-    cp, sure = ns.risk(curved, "cp", sigma=0.9), ns.risk(curved, "sure", sigma=0.9, df="jacobian")
+    cp, sure = ns.risk(curved, "cp", sigma=0.9, df="jacobian"), ns.risk(curved, "sure", sigma=0.9, df="jacobian")
     assert cp - sure == pytest.approx(0.81)
     gdf = ns.risk(curved, "gdf", draws=20, sigma=1.0, random_state=3)
     d = curved.df("gdf", rep="mean", draws=20, sigma=1.0, random_state=3)
@@ -289,13 +289,15 @@ def test_632_plus_at_its_ends(apparent, oob, gamma, expected):
 
 @pytest.mark.parametrize("method", RISK)
 @pytest.mark.filterwarnings("ignore:risk. 2% of the observations have leverages")
-def test_every_estimator(curved, method):
+def test_every_estimator(linear, curved, method):
+    curved = linear if method == "rcp+" else curved  # for linear models alone
     found = ns.risk(curved, method, random_state=2, **QUICK.get(method, {}))
     assert isinstance(found, Risk) and isinstance(found, float)
-    assert found.method == method and found.loss == "mse" and found.n == curved.nobs
+    loglik = method in ("aic", "aicc")
+    assert found.method == method and found.n == curved.nobs and found.loss == ("-2 log-likelihood" if loglik else "mse")
     assert found.estimate == float(found) and np.isfinite(found) and found.se > 0
     # an honest estimate is of the size of the error's: noise 1 (or of the distance to the truth)
-    assert (-0.5 < found < 0.6) if method == "sure" else (0.8 < found < 3)
+    assert (-0.5 < found < 0.6) if method == "sure" else (0.8 < found < 3) or (loglik and 2.5 < found < 3.5)
     assert (found.draws.size > 0) == (method in WITH_DRAWS)
     assert list(found.to_frame()["value"]) == list(found.draws)
     assert "se" in repr(found) and "n = 48" in repr(found)
@@ -317,6 +319,7 @@ def test_every_loss_of_a_binary_response(line, loss):
     y = (frame.c.iloc[test] == "yes").to_numpy().astype(int)
     expected = {
         "deviance": 2 * metrics.log_loss(y, p), "mse": np.mean((y - p) ** 2), "log_loss": metrics.log_loss(y, p),
+        "mae": np.mean(np.abs(y - p)),
         "brier": metrics.brier_score_loss(y, p), "misclassification": np.mean((p > 0.5) != y),
     }[loss]  # fmt: skip
     assert found == pytest.approx(expected, rel=1e-2 if loss != "misclassification" else 1e-12)
@@ -404,7 +407,7 @@ def test_other_objects(line):
 
 BAD = [
     ({"method": "cross"}, "method must be one of 'cv'"),
-    ({"method": "cv", "loss": "mae"}, "loss must be None or one of"),
+    ({"method": "cv", "loss": "rmse"}, "loss must be None, one of"),
     ({"method": "cv", "k": 1}, "k must be 'loo' or a whole number >= 2"),
     ({"method": "cv", "k": 49}, "k=49 folds need at least as many observations; there are 48"),
     ({"method": "cv", "K": 5}, "has no option 'K'"),

@@ -76,7 +76,7 @@ def test_one_group_leaves_nothing_out(fit, data, method, k):
     ({"method": "cp", "df": -1}, "df must be a finite number >= 0"),
     ({"method": "cp", "df": np.nan}, "df must be a finite number >= 0"),
     ({"method": "cp", "df": "jacobi"}, r"df(: method)? must be one of 'jacobian'"),
-    ({"method": "cp", "draws": 3}, "has no option 'draws'"),
+    ({"method": "cp", "df": "jacobian", "draws": 3}, "has no option 'draws'"),
     ({"method": "gdf", "draws": 10**9}, "draws"),
 ])  # fmt: skip
 def test_what_does_not_suit_is_named(fit, options, message):

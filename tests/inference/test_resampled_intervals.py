@@ -93,6 +93,39 @@ def test_jackknife_plus_target():
     np.testing.assert_allclose(found["upper"], stored["hi"], atol=1e-7)
 
 
+def test_jackknife_plus_after_bootstrap_of_least_squares():
+    """Against a loop over the same samples (Kim, Xu & Barber 2020, algorithm 1); their number is random, and as asked for."""
+    from neuralstat.assessment import folds
+    from neuralstat.assessment.procedure import streams
+    from neuralstat.seeds import children
+
+    ours, _ = glm("gaussian")
+    same = {"method": "jackknife+ab", "draws": 40, "random_state": 3}
+    found = ours.get_prediction(NEW, **same).conf_int(0.2, obs=True)
+    n = len(FRAME)
+    count, seeds = children(streams(3)[0], 2)
+    without = (1 - 1 / (n + 1)) ** n
+    draws = int(np.random.default_rng(count).binomial(round(40 / without), without))
+    assert 25 < draws < 60
+    own, there = [[] for _ in range(n)], [[] for _ in range(n)]
+    for rows, rest in folds.bootstrap(n, children(seeds, draws)):
+        model = smf.ols("gaussian ~ u + v", FRAME.iloc[rows]).fit()
+        mu, new = model.predict(FRAME).to_numpy(), model.predict(NEW).to_numpy()
+        for i in rest:
+            own[i].append(mu[i])
+            there[i].append(new)
+    residual = np.abs(FRAME["gaussian"].to_numpy() - [np.mean(o) for o in own])[:, np.newaxis]
+    middle = np.array([np.mean(t, axis=0) for t in there])
+    low, high = np.sort(middle - residual, axis=0), np.sort(middle + residual, axis=0)
+    np.testing.assert_allclose(found["lower"], low[int(np.floor(0.2 * (n + 1))) - 1], rtol=1e-5)
+    np.testing.assert_allclose(found["upper"], high[int(np.ceil(0.8 * (n + 1))) - 1], rtol=1e-5)
+    pd.testing.assert_frame_equal(found, ours.get_prediction(NEW, n_jobs=1, **same).conf_int(0.2, obs=True))
+    with pytest.raises(ArgumentError, match="use more draws"):
+        ours.get_prediction(NEW, method="jackknife+ab", draws=2, random_state=1)
+    with pytest.raises(ArgumentError, match="no option 'k'"):
+        ours.get_prediction(NEW, method="jackknife+ab", k=3)
+
+
 def test_conformal_residuals_are_pearson_residuals():
     """CV+ by hand, with a gamma response: limits widen with the mean and stay positive."""
     from neuralstat.assessment import folds
@@ -136,7 +169,7 @@ def test_rows_of_weight_zero_are_no_evidence():
     frame.loc[[100, 120], "gaussian"], frame.loc[[100, 120], "w"] = 1e3, 0.0
     some = raw.neuralnet("gaussian ~ u + v", frame, hidden=0, weights="w", algorithm="lm", threshold=1e-9)
     less = raw.neuralnet("gaussian ~ u + v", frame.drop([100, 120]), hidden=0, algorithm="lm", threshold=1e-9)
-    for method in ("delta", "jackknife+"):
+    for method in ("delta", "jackknife+"):  # samples differ with the number of rows
         a, b = (f.get_prediction(NEW, method=method).summary_frame(0.2) for f in (some, less))
         np.testing.assert_allclose(a, b, rtol=1e-4, err_msg=method)
 

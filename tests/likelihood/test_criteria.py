@@ -44,7 +44,7 @@ def test_criteria_table_names_its_df():
     table = ridge().criteria()
     assert list(table.index[:7]) == ["aic", "aicc", "bic", "gcv", "cp", "gic", "tic"]
     assert table.loc["aic", "df"] == pytest.approx(target("G_ridge")["trS"])
-    assert table.loc["aic", "method"] == "jacobian" and table.loc["tic", "method"] == "nic"
+    assert table.loc["aic", "method"] == "divergence" and table.loc["tic", "method"] == "nic"
     assert table.loc["aic (R's neuralnet)", "df"] == 5
     assert "sigma" in table.loc["cp", "note"]
     mc = ridge().criteria(df="gdf", draws=50, random_state=1, sigma=1.0)

@@ -11,6 +11,8 @@ import pytest
 import raw
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
+from neuralstat.training.settings import Settings
+from neuralstat.training.words import ELSEWHERE
 
 NAN, INF = np.nan, np.inf
 
@@ -204,6 +206,23 @@ def test_unknown_arguments_hint_at_ours(given, ours):
     for call in calls:
         with pytest.raises(ArgumentError, match=f"unknown argument '{given}'. Did you mean '{ours}'"):
             call()
+
+
+@pytest.mark.parametrize(("given", "ours"), [
+    ("optimizer", "algorithm"), ("loss", "family"), ("lr", "learningrate"), ("verbose", "progress"),
+    ("activation", "act_fct"),
+    ("sample_weight", "weights"), ("validation_data", "validation"), ("hidden_layer_sizes", "hidden"), ("size", "hidden"),
+    ("maxit", "stepmax"), ("decay", "penalty=ns.decay"), ("linout", "linear_output"), ("na.action", "missing"),
+])  # fmt: skip
+def test_words_of_other_packages_are_translated(given, ours):
+    with pytest.raises(ArgumentError, match=rf"unknown argument '{given}'. Here it is {ours}"):
+        raw.neuralnet("y ~ x", frame(), **{given: 1})
+
+
+def test_what_is_said_of_other_packages_exists_here():
+    for said in ELSEWHERE.values():
+        assert re.match(r"\w+", said).group() in Settings.names() or said.startswith("data "), said
+    assert not set(ELSEWHERE) & set(Settings.names())
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,13 @@ import pytest
 import raw
 
 import neuralstat as ns
+from neuralstat.assessment.folds import kfold
 from neuralstat.errors import ArgumentError, DfError, NeuralStatWarning
 from neuralstat.study import plan as planning
 from neuralstat.study import store as storing
 from neuralstat.study.fits import leverages
-from neuralstat.study.problems import Cell, Noise, truth
+from neuralstat.study.noise import Noise
+from neuralstat.study.problems import Cell, truth
 
 S = ns.study
 
@@ -76,12 +78,13 @@ class Dies(Mean):
 def test_table_of_linear_smoothers_against_closed_forms():
     sigma, n = 0.3, 60
     result = S([S.bs(6), S.cr(5), S.glm("poly(x, 2)")], "sine", sigma, n, replicates=400, n_jobs=1, random_state=3,
-               estimators=["training", "cp", "sure", "gcv", "loo"])  # fmt: skip
+               estimators=["training", "cp", "sure", "gcv", "alo"])  # fmt: skip
     frame = result.frame
     assert len(frame) == 3 * 5 * 400 and (frame["status"] == "ok").all()
     assert list(frame.columns) == [
-        "truth", "noise", "n", "model", "kind", "size", "replicate", "estimator", "estimate", "target", "error", "risk",
-        "prediction_risk", "training_error", "optimism", "df", "covariance", "seconds", "status"]  # fmt: skip
+        "truth", "noise", "n", "model", "kind", "size", "replicate", "estimator", "estimate", "target", "covariates",
+        "error", "risk", "prediction_risk", "risk_same_x", "risk_new_x", "prediction_risk_same_x", "prediction_risk_new_x",
+        "training_error", "optimism", "df", "covariance", "seconds", "status"]  # fmt: skip
     np.testing.assert_allclose(frame["prediction_risk"], frame["risk"] + sigma**2)
     np.testing.assert_allclose(frame["optimism"], frame["prediction_risk"] - frame["training_error"])
     table = result.summary()
@@ -209,10 +212,10 @@ def test_networks_are_those_of_single_fits(settings):
                 assert rows["df"].isna().all() and np.isnan(rows.loc["gcv", "estimate"])
                 continue
             assert rows["df"].iloc[0] == pytest.approx(df, rel=1e-4)
-            assert rows.loc["gcv", "estimate"] == pytest.approx(fit.gcv, rel=1e-5)
+            assert rows.loc["gcv", "estimate"] == pytest.approx(fit.info_criteria("gcv", df="jacobian"), rel=1e-5)
             mse = np.mean((cell.response(f, r) - best) ** 2)
             assert rows.loc["training", "estimate"] == pytest.approx(mse, rel=1e-5)
-            wanted = fit.info_criteria("aic", scale="dev", dk_params=1)
+            wanted = fit.info_criteria("aic", df="jacobian", scale="dev", dk_params=1)
             assert rows.loc["aic", "estimate"] == pytest.approx(wanted, rel=1e-4)
 
 
@@ -253,15 +256,21 @@ def test_refits_against_closed_forms():
     cv10 = S.estimator("cv", k=5, repeats=2, name="cv5x2")
     loo = S.estimator("cv", k=n, name="leave one out")
     result = S(S.glm("poly(x, 5)"), "sine", sigma, n, replicates=4, n_jobs=1, random_state=1, estimators=[
-        "loo", loo, cv10, S.estimator("cp:gdf", draws=400), S.estimator("cp:covariance", draws=400), "cp", "632", "632+",
-        "bootstrap", "training"])  # fmt: skip
+        "alo", "loo", "cv:loo", loo, cv10, S.estimator("cp:gdf", draws=400), S.estimator("cp:covariance", draws=400), "cp",
+        "632", "632+",
+        "bootstrap:optimism", "bootstrap", "training"])  # fmt: skip
     table = result.frame.pivot(index="replicate", columns="estimator", values="estimate")
-    np.testing.assert_allclose(table["leave one out"], table["loo"], rtol=1e-9)
+    np.testing.assert_allclose(table["leave one out"], table["loo"], rtol=1e-12)
+    np.testing.assert_allclose(table["cv:loo"], table["loo"], rtol=1e-12)
+    plain = S(S.glm("x + {x**2}"), "sine", sigma, n, replicates=3, n_jobs=1, random_state=1, estimators=["alo", "loo"])
+    wide = plain.frame.pivot(index="replicate", columns="estimator", values="estimate")
+    np.testing.assert_allclose(wide["alo"], wide["loo"], rtol=1e-9)  # PRESS is exact where columns are
     np.testing.assert_allclose(table["cp:gdf"], table["cp"], rtol=0.03)
     np.testing.assert_allclose(table["cp:covariance"], table["cp"], rtol=0.03)
     assert (table["632+"] >= table["632"] - 1e-12).all() and (table["632"] > table["training"]).all()
+    np.testing.assert_allclose(table["632"], 0.368 * table["training"] + 0.632 * table["bootstrap"])
     # twice the covariances: 2 sigma^2 p / n = 0.0216
-    assert np.mean(table["bootstrap"] - table["training"]) == pytest.approx(2 * sigma**2 * 6 / n, rel=0.4)
+    assert np.mean(table["bootstrap:optimism"] - table["training"]) == pytest.approx(2 * sigma**2 * 6 / n, rel=0.4)
 
 
 def test_coupled_bootstrap_of_a_linear_smoother():
@@ -278,7 +287,11 @@ def test_coupled_bootstrap_of_a_linear_smoother():
 def test_options_in_names():
     named, given = S.estimator("cv:k=5,repeats=2"), S.estimator("cv", k=5, repeats=2, name="cv:k=5,repeats=2")
     assert named == given and named.refits == 10
-    for wrong, match in [("cv:k=1", "k must"), ("cv:draws=3", "no option 'draws'"), ("coupled:alpha=0", "alpha must")]:
+    for wrong, match in [("cv:k=1", "k must"), ("cv:draws=3", "no option 'draws'"), ("coupled:alpha=0", "alpha must"),
+                         ("bootstrap:632", "kind must be one of"), ("cp:gdff", "df must be"),
+                         ("cp:df=gdf,k=3", "no option 'k'"),
+                         ("holdout:1.5", "test_size must"), ("cv:loo,repeats=2", "the same in every repeat"),
+                         ("nested_cv:loo", "k must be a whole number >= 3")]:
         with pytest.raises(ArgumentError, match=match):
             S.estimator(wrong)
     with pytest.raises(ArgumentError, match="in the name 'cv:k=5', too"):
@@ -287,9 +300,17 @@ def test_options_in_names():
 
 def test_criteria_are_nan_where_degrees_of_freedom_are_not_known():
     result = S({"mean": Mean()}, "sine", 0.3, 20, replicates=2, n_jobs=1,
-               estimators=["training", "cp", "sure", "gcv", "loo", "aic", "aicc", "bic", "cp:gdf"])  # fmt: skip
+               estimators=["training", "cp", "sure", "gcv", "alo", "aic", "aicc", "bic", "cp:gdf"])  # fmt: skip
     known = result.frame.groupby("estimator")["estimate"].agg(lambda v: v.notna().all())
     assert known[known].index.tolist() == ["cp:gdf", "training"]
+
+
+def folds(cell, k):
+    """Labels of the first replicate's folds."""
+    label = np.empty(cell.n, int)
+    for j, (_, test) in enumerate(kfold(cell.n, k, np.random.default_rng(cell.seed(f"refit|{('cv', k)!r}", 0)))):
+        label[test] = j
+    return label
 
 
 def test_cross_validation_by_hand():
@@ -297,7 +318,7 @@ def test_cross_validation_by_hand():
                estimators=["cv", S.estimator("cv", corrected=True, name="burman")])  # fmt: skip
     cell = Cell(truth("sine"), Noise(0.3), 20, np.random.SeedSequence(4))
     y = cell.response(result.designs["sine", 0.3, 20][1], 0)
-    fold = np.random.default_rng(cell.seed(f"refit|{('cv', 10, 1)!r}", 0)).permutation(np.arange(20) % 10)
+    fold = folds(cell, 10)
     means = np.array([y[fold != j].mean() for j in range(10)])
     by_hand = np.mean((y - means[fold]) ** 2)
     found = result.frame.set_index("estimator")["estimate"]
@@ -325,7 +346,7 @@ def test_knots_and_scaling_of_refits_are_those_of_the_rows_they_see(formula, mod
     assert result.frame["status"].tolist() == ["ok"]
     cell = Cell(problem, Noise(0.3), n, np.random.SeedSequence(4))
     y = cell.response(np.sin(uneven), 0)
-    fold = np.random.default_rng(cell.seed(f"refit|{('cv', k, 1)!r}", 0)).permutation(np.arange(n) % k)
+    fold = folds(cell, k)
     fit = raw.neuralnet(formula, {"x": uneven, "y": y}, hidden=0, algorithm="lm", **settings)
     wanted = float(ns.risk(fit, "cv", folds=fold))
     assert result.frame["estimate"].iloc[0] == pytest.approx(wanted, rel=1e-6)
@@ -573,7 +594,7 @@ def test_sigma_from_differences():
     ({"n": 1}, "n must be a whole number"),
     ({"replicates": 0}, "replicates must be"),
     ({"estimators": "cq"}, "unknown estimator 'cq'"),
-    ({"estimators": "cv:gdf"}, "'cv': k must be a whole number"),
+    ({"estimators": "cv:gdf"}, "'cv': k must be 'loo' or a whole number"),
     ({"restarts": 2, "rep": 3}, "two names for one thing"),
     ({"sigma": -1}, "sigma must be"),
     ({"truth": S.truth(lambda x: x[:3], name="short")}, "truth 'short' must return 30 finite numbers"),
@@ -589,7 +610,7 @@ def test_arguments(change, message):
 def test_arguments_of_models_and_estimators():
     for call, message in (
         (lambda: S.net(2, weights=[1]), "'weights' has no place in a study"),
-        (lambda: S.net(2, algorithm="adam"), "goes by minibatches"),
+        (lambda: S.net(2, algorithm="adam", validation={"x": [1]}), "validation must be a share"),
         (lambda: S.net(2, combine="median"), "combine must be one of"),
         (lambda: S.bs(3), "bs: size must be a whole number >= 4"),
         (lambda: S.glm("y ~"), "no right-hand side"),

@@ -18,8 +18,8 @@ GOOD = {"models": [S.bs(5)], "truth": "sine", "n": 30, "replicates": 2, "n_jobs"
 
 
 @pytest.mark.parametrize("argument", [
-    "models", "truth", "noise", "n", "replicates", "estimators", "restarts", "rep", "sigma", "random_state", "n_jobs",
-    "device", "progress", "chunk", "keep_fits", "checkpoint",
+    "models", "truth", "noise", "n", "replicates", "estimators", "target", "x", "loss", "restarts", "rep", "sigma",
+    "random_state", "n_jobs", "device", "progress", "chunk", "keep_fits", "checkpoint",
 ])  # fmt: skip
 def test_nonsense_is_refused_in_words(argument):
     for value in NONSENSE:
@@ -38,7 +38,7 @@ def test_nonsense_is_refused_in_words(argument):
     ({"n": [30, "40"]}, "n must be a whole number"),
     ({"noise": 1e200}, "noise must be"),
     ({"sigma": 1e-200}, "sigma must be"),
-    ({"sigma": "true"}, "sigma must be 'truth', 'difference' or|sigma must be one of 'truth'"),
+    ({"sigma": "true"}, "sigma must be one of 'truth', 'difference', 'residual', 'large'"),
     ({"progress": "no"}, "progress must be True or False"),
     ({"keep_fits": 0}, "keep_fits must be True or False"),
     ({"n_jobs": 0}, "n_jobs must be"),
@@ -82,6 +82,7 @@ MAKERS = {
     "cv": (S.estimator, {"method": "cv"}, ("method", "name", "k", "repeats", "corrected")),
     "632": (S.estimator, {"method": "632"}, ("draws",)), "cp:gdf": (S.estimator, {"method": "cp:gdf"}, ("draws", "tau")),
     "Noise": (S.Noise, {}, ("sd",)),
+    "noise": (S.noise, {"kind": "t", "sd": 1.0, "df": 5}, ("kind", "sd", "df", "link", "name")),
     "Problem": (S.Problem, {"name": "a", "function": np.sin, "design": np.cos}, ("name", "function", "design", "columns")),
     "Net": (S.Net, {"name": "a", "size": 1}, ("name", "size", "combine", "kind")),
     "Estimator": (S.Estimator, {"name": "a", "target": "", "function": np.sin}, ("name", "target", "function", "refits")),
@@ -106,10 +107,12 @@ def other(work, *, share=1.0):
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: S.estimator("cv", k="loo"), "estimators: 'cv': k must be a whole number >= 2"),
+    (lambda: S.estimator("cv", k="lo"), "estimators: 'cv': k must be 'loo' or a whole number >= 2"),
     (lambda: S.estimator("cv", corrected="no"), "corrected must be True or False"),
     (lambda: S.estimator("cp:gdf", draws=2), "draws must be a whole number >= 3"),
-    (lambda: S.estimator("bootstrap", kind="632"), "has no option 'kind'"),
+    (lambda: S.estimator("bootstrap", kind="632"), "kind must be one of 'oob', 'optimism'"),
+    (lambda: S.estimator("632", kind="oob"), "'632' has no option 'kind'; it has: draws"),
+    (lambda: S.estimator("cv", groups=[1, 2]), "'cv' has no option 'groups'; it has: k, repeats, corrected, blocks"),
     (lambda: S.estimator(S.estimator("cv"), k=3), "option 'k' is not used"),
     (lambda: S.estimator(other, sare=1), r"'other' cannot be called as other\(work, \*\*options\)"),
     (lambda: S.estimator(lambda: 1), "cannot be called"),
