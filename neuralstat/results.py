@@ -15,7 +15,18 @@ from . import effects, io, plots
 from .effects import slopes as effect_slopes
 from .families import Family
 from .fitted import Fitted
-from .inference import coefficients, coverage, distribution, nested, predict, predictions, repetitions, spectrum, term_tests, wald
+from .inference import (
+    coefficients,
+    coverage,
+    distribution,
+    nested,
+    predict,
+    predictions,
+    repetitions,
+    spectrum,
+    term_tests,
+    wald,
+)
 from .inference import diagnose as diagnosis
 from .inference.covariance import cov_params
 from .inference.get_prediction import Prediction, get_prediction

@@ -217,7 +217,7 @@ def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int
 
 @entry
 def predictor_losses(net: Any, value: Any, target: Any, case: Any, delta: Any, losses: Any) -> None:
-    """Loss of every observation, of given outputs (n, K) and responses (n, L), into `losses` (n,); slopes into `delta` (n, K)."""
+    """Losses (n,) of observations, of given outputs (n, K) and responses (n, L); their derivatives into `delta` (n, K)."""
     outputs, responses = value.shape[1], target.shape[1]
     for i in range(losses.size):
         losses[i] = loss_rows(

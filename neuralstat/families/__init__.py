@@ -34,13 +34,14 @@ from .mixtures import Mixture
 from .ordered import Ordinal
 from .own import Distribution
 from .quantiles import Expectile, Quantile
-from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
 from .resolve import DISTRIBUTIONS, FAMILIES, family_from_json, needs, resolve_family, resolve_objective
+from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
 
 __all__ = [
-    "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distribution", "Distributional", "Expectile", "Family", "Gamma", "GammaScale",
-    "Gaussian", "GaussianScale", "HurdleNegativeBinomial", "HurdlePoisson", "InverseGaussian", "InverseGaussianScale", "Link",
-    "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture", "Multinomial", "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student",
-    "Survival", "Tweedie", "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
+    "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distribution", "Distributional", "Expectile", "Family", "Gamma",
+    "GammaScale", "Gaussian", "GaussianScale", "HurdleNegativeBinomial", "HurdlePoisson", "InverseGaussian",
+    "InverseGaussianScale", "Link", "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture", "Multinomial",
+    "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student", "Survival", "Tweedie",
+    "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
     "resolve_family", "resolve_link", "resolve_objective",
 ]  # fmt: skip

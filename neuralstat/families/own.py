@@ -69,8 +69,8 @@ class Distribution(Distributional):
     functions: Any = field(default=None, repr=False)
 
     def __init__(
-        self, loglik: Callable[..., Any], parameters: Mapping[str, str], start: Any = None, mean: Any = None, variance: Any = None,
-        cdf: Any = None, ppf: Any = None,
+        self, loglik: Callable[..., Any], parameters: Mapping[str, str], start: Any = None, mean: Any = None,
+        variance: Any = None, cdf: Any = None, ppf: Any = None,
     ) -> None:  # fmt: skip
         own = _parameters(parameters)
         program = several.derive_program(loglik, dict(own))
@@ -197,6 +197,7 @@ def _parameters(given: Any) -> tuple[tuple[str, str], ...]:
     for name, link in given.items():
         usable = isinstance(name, str) and name.isidentifier() and name != several.RESPONSE and not name.startswith("_")
         if not usable or not isinstance(link, str) or link not in LINKS_KNOWN:
-            raise ArgumentError(f"parameters must be {WORDS}, with links {', '.join(map(repr, LINKS_KNOWN))}; got {shown(given)}.")
+            known = ", ".join(map(repr, LINKS_KNOWN))
+            raise ArgumentError(f"parameters must be {WORDS}, with links {known}; got {shown(given)}.")
         out.append((str.__str__(name), str.__str__(link)))
     return tuple(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def _levels(given: Any) -> tuple[float, ...]:
         levels = tuple(float(v) for v in np.atleast_1d(np.asarray(given, dtype=float)).ravel())
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"q must be a number in (0, 1), or increasing numbers; got {shown(given)}.") from error
-    if not levels or not all(0 < v < 1 for v in levels) or any(b <= a for a, b in zip(levels, levels[1:], strict=False)):
+    if not levels or not all(0 < v < 1 for v in levels) or any(b <= a for a, b in pairwise(levels)):
         raise ArgumentError(f"q must be a number in (0, 1), or increasing numbers; got {shown(given)}.")
     return levels
 

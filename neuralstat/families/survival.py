@@ -20,8 +20,8 @@ _EULER = 0.5772156649015329
 class Survival(Distributional):
     """log time = mu + sigma times a standard variable.
 
-    The response has two rows, the ends of the interval in which the time lies: equal where it was observed, 0 for an end that
-    is not known; and a third one where times were looked at from some time on only. A formula says so by ``Surv(time, event)``
+    The response has two rows, the ends of the interval in which the time lies: equal where it was observed, 0 for an end
+    that is not known; and a third one where times were looked at from some time on only. A formula says so by ``Surv(time, event)``
     or ``Surv(start, stop, event)``.
     """
 
@@ -51,7 +51,9 @@ class Survival(Distributional):
 
     def check(self, y: np.ndarray, label: str) -> None:
         if len(y) not in (2, 3):
-            raise DataError(f"response {label!r}: the family {self.name!r} needs Surv(time, event) or Surv(start, stop, event).")
+            raise DataError(
+                f"response {label!r}: the family {self.name!r} needs Surv(time, event) or Surv(start, stop, event)."
+            )
         low, high = y[0], y[1]
         known = np.maximum(low, high)
         if np.any(low < 0) or np.any(high < 0) or not np.all(known > 0):

@@ -125,8 +125,8 @@ def sum_ordinal(kind: int, value: Any, target: Any, case: Any, delta: Any, first
 def sum_survival(kind: int, value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int, lanes: int) -> Any:
     """Times whose logarithms are mu + sigma times a standard variable; rows `first` hold mu and log sigma.
 
-    `target` (2 or 3, block) holds where the time lies: the two ends of an interval, equal where it was observed; an end of 0 is
-    not known (left, right censored). A third row holds the time from which on it was looked at (left truncation), or 0.
+    `target` (2 or 3, block) holds where the time lies: the two ends of an interval, equal where it was observed; an end of
+    0 is not known (left, right censored). A third row holds the time from which on it was looked at (left truncation), or 0.
     """
     total = value[first, 0] * 0
     for i in range(lane, m, lanes):
@@ -151,13 +151,12 @@ def sum_survival(kind: int, value: Any, target: Any, case: Any, delta: Any, firs
             z, u = (math.log(low) - mu) * root, (math.log(high) - mu) * root
             v, d, e = log_between(kind, z, u)
             slope, bend = -(d + e) * root, -d * z - e * u
-        if target.shape[0] > 2:
-            if target[2, i] > 0:
-                z = (math.log(target[2, i]) - mu) * root
-                u, d = log_above(kind, z)
-                v -= u
-                slope += d * root
-                bend += d * z
+        if target.shape[0] > 2 and target[2, i] > 0:
+            z = (math.log(target[2, i]) - mu) * root
+            u, d = log_above(kind, z)
+            v -= u
+            slope += d * root
+            bend += d * z
         total -= case[i] * v
         delta[first, i] = -case[i] * slope
         delta[first + 1, i] = -case[i] * bend

@@ -27,8 +27,8 @@ from ..errors import SingularHessianWarning, caller
 from ..families import Multinomial, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
-from ..network import derivatives
 from ..likelihood.several import UNLIKELY
+from ..network import derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
 from .dispersion import dispersion, given_dispersion, used_up
@@ -113,7 +113,8 @@ def cov_params(
     cov_type : {"expected", "hessian", "sandwich"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
         from the exact Hessian, the observed information; or robust against a wrong model (statsmodels' "HC0").
-        Default "expected", "hessian" for distributions with several parameters, "sandwich" where the error function belongs to no family.
+        Default "expected", "hessian" for distributions with several parameters, "sandwich"
+        where the error function belongs to no family.
     rep : int or "best"
     scale : float, optional
         Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the

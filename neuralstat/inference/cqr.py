@@ -1,4 +1,4 @@
-"""Conformalised quantiles of the fitted distribution: intervals whose widths follow the spread, with coverage by exchangeability.
+"""Conformalised quantiles of the fitted distribution: widths follow the spread, and coverage needs exchangeable rows only.
 
 The procedure is run on a part of the rows. On the others it is looked how far responses lie outside the quantiles that it
 says at alpha / 2 and 1 - alpha / 2, or inside; the quantiles of new rows are moved by that order statistic of these distances
@@ -41,6 +41,7 @@ class _Said(NetworkProcedure):
     fit: Fit
 
     def predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
+        """Means by the refit, which is kept."""
         self.part, self.fit = part, fit
         return super().predict(part, fit, t)
 
@@ -83,7 +84,8 @@ def cqr(
     def limits(alpha: float) -> tuple[np.ndarray, np.ndarray]:
         top = int(np.ceil((1 - alpha) * (y.size + 1) - 1e-9))
         if top > y.size:
-            raise ArgumentError(f"alpha={alpha:g} needs at least {int(np.ceil(1 / alpha)) - 1} held-out rows, there are {y.size}.")
+            fewest = int(np.ceil(1 / alpha)) - 1
+            raise ArgumentError(f"alpha={alpha:g} needs at least {fewest} held-out rows, there are {y.size}.")
         low, high = (at_held(q) for q in (alpha / 2, 1 - alpha / 2))
         width = np.maximum(high - low, LEAST)
         move = np.sort(np.maximum(low - y, y - high) / width)[top - 1]
@@ -91,7 +93,8 @@ def cqr(
         width = np.maximum(high - low, LEAST)
         low, high = low - move * width, high + move * width
         least, most = fitted.likely.means
-        return np.clip(np.minimum(low, high), least, most)[np.newaxis], np.clip(np.maximum(low, high), least, most)[np.newaxis]
+        below, above = np.minimum(low, high), np.maximum(low, high)
+        return np.clip(below, least, most)[np.newaxis], np.clip(above, least, most)[np.newaxis]
 
     return limits
 

@@ -6,6 +6,7 @@ distribution: that its parameters are estimates is not in it.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ class Distribution:
     Methods give a Series indexed as the rows (NaN at incomplete rows); levels and values are numbers, or one per row.
     """
 
-    def __init__(self, parts: list[Any], step: Any, index: pd.Index, complete: np.ndarray, name: str, kind: str) -> None:
+    def __init__(
+        self, parts: list[Any], step: Any, index: pd.Index, complete: np.ndarray, name: str, kind: str
+    ) -> None:
         self._parts, self._step, self._index, self._complete = parts, step, index, complete
         self._name, self._kind = name, kind
 
@@ -84,7 +87,8 @@ class Distribution:
         return pd.DataFrame({"lower": self.ppf(alpha / 2), "upper": self.ppf(1 - alpha / 2)})
 
     def crps(self, y: Any) -> pd.Series:
-        """Continuous ranked probability score, twice the mean pinball loss over levels (Gneiting & Raftery 2007, JASA 102:359).
+        """Continuous ranked probability score, twice the mean pinball loss over levels
+        (Gneiting & Raftery 2007, JASA 102:359).
 
         By the midpoint rule on 199 levels.
         """
@@ -144,7 +148,8 @@ class Distribution:
     def _rows(self, values: Any, name: str) -> np.ndarray:
         given = Numbers(None, finite=False).check(values, name)
         if given.shape not in ((), (1,), (self._complete.size,)):
-            raise ArgumentError(f"{name} must be a number or {self._complete.size} numbers, one per row; got {shown(values)}.")
+            rows = self._complete.size
+            raise ArgumentError(f"{name} must be a number or {rows} numbers, one per row; got {shown(values)}.")
         return np.broadcast_to(given, (self._complete.size,))[self._complete]
 
     def _series(self, values: np.ndarray) -> pd.Series:
@@ -167,26 +172,33 @@ class Part:
         self.family, self.par = family, par
 
     def mean(self) -> np.ndarray:
+        """Mean."""
         return self.family.mean(self.par)
 
     def var(self) -> np.ndarray:
+        """Variance."""
         return self.family.variance(self.par)
 
     def cdf(self, y: Any) -> np.ndarray:
+        """P(Y <= y)."""
         return self.family.cdf(self.par, y)
 
     def sf(self, y: Any) -> np.ndarray:
+        """P(Y > y)."""
         return self.family.sf(self.par, y)
 
     def ppf(self, q: Any) -> np.ndarray:
+        """Quantile."""
         return self.family.ppf(self.par, q)
 
     def logpdf(self, y: Any) -> np.ndarray:
+        """Log-density."""
         return self.family.logpdf(self.par, y)
 
     logpmf = logpdf
 
     def rvs(self, size: Any, random_state: Any) -> np.ndarray:
+        """A draw."""
         return self.family.draw(random_state, self.par)
 
 
@@ -278,7 +290,7 @@ def _names(fitted: Fitted, count: int) -> list[str]:
     family = fitted.distribution
     if isinstance(family, Ordinal):
         classes = [str(c) for c in fitted.design.classes or ()]
-        return ["eta", *(f"{a}|{b}" for a, b in zip(classes, classes[1:], strict=False))]
+        return ["eta", *(f"{a}|{b}" for a, b in pairwise(classes))]
     if family.kind and hasattr(family, "q"):
         return [f"{q:g}" for q in family.q]
     return list(family.roles)[:count]
@@ -315,7 +327,8 @@ def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any =
     """P(Y <= y) at the responses, of counts uniform between P(Y < y) and P(Y <= y): uniform where the fit is right."""
     numbers = fitted.numbers(rep)
     design = fitted.design
-    found = distribution_at(fitted, design.x, design.offset, numbers, fitted.row_precisions, design.index, np.ones(fitted.n_rows, bool))
+    every = np.ones(fitted.n_rows, bool)
+    found = distribution_at(fitted, design.x, design.offset, numbers, fitted.row_precisions, design.index, every)
     y = numbers_of(fitted)
     if isinstance(fitted.family, Survival):
         return pd.Series(fitted.full(_censored(fitted, numbers, random_state)), design.full_index, name=design.response)

@@ -188,7 +188,8 @@ def _flat(fitted: Fitted, b: int) -> bool:
     raw = fitted.raw(fitted.design.x[:, some], offset, [b])[0]
     if offset is not None and fitted.network.objective.of_predictor:
         raw = raw - offset
-    spread, response = fitted.network.objective.response(raw).std(axis=1), (fitted.observed if isinstance(fitted.family, Survival) else fitted.design.y)[:, some].std(axis=1)
+    y = fitted.observed if isinstance(fitted.family, Survival) else fitted.design.y
+    spread, response = fitted.network.objective.response(raw).std(axis=1), y[:, some].std(axis=1)
     return bool(np.all(spread <= FLAT * np.where(response > 0, response, 1.0)))
 
 

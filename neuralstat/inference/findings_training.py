@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine import batches, cpu
 from ..fitted import Fitted
+from ..network import derivatives
 from ..training.fit import STATUS
 from .findings import Finding, joined, lost, repetitions, untrained
 from .repetitions import optima

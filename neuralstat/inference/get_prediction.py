@@ -167,8 +167,8 @@ def get_prediction(
     method : {"delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
-        `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic"). "distribution":
-        means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken as known (with
+        `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
+        "distribution": means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken as known (with
         "delta" those of distributions with several are mixed over their normal errors). The others are conformal: intervals
         of a new observation whose coverage needs no model, only exchangeable rows (see `inference.conformal`); "cqr" moves
         the quantiles of the fitted distribution (`inference.cqr`), so that widths follow the spread; options of "split" and
@@ -318,9 +318,10 @@ def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
     if not fitted.network.objective.several:
         return None
     if len(fitted.design.y) > 1 or isinstance(fitted.family, UNLIKELY):
-        nothing, levels = np.full_like(at.mean, np.nan), getattr(fitted.family, "q", ())
+        nothing = np.full_like(at.mean, np.nan)
         if not isinstance(fitted.family, Quantile):
             return lambda alpha: (nothing, nothing)
+        levels = fitted.family.q
         within = fitted_limits(fitted, at.numbers, at.x, at.offset)
         return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
     return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type)

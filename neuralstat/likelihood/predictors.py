@@ -69,7 +69,8 @@ def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
         return single[0]
     name = objective.output.name
     if objective.several:  # of the first parameter
-        return fitted.distribution.link(fitted.parameters(raw)[:, :1].mean(axis=0)) if name != "identity" else single.mean(axis=0)
+        mean = fitted.parameters(raw)[:, :1].mean(axis=0)
+        return single.mean(axis=0) if name == "identity" else fitted.distribution.link(mean)
     if name == "identity":
         return single.mean(axis=0)
     if name == "logistic" and objective.of_predictor:

@@ -53,7 +53,7 @@ def mixture_loglike(fitted: Fitted, numbers: list[int]) -> float:
 
 @kept
 def constants(fitted: Fitted) -> np.ndarray:
-    """(K,) linear predictors, units of the response, of the model without covariates (with the offset); by maximum likelihood."""
+    """(K,) linear predictors, units of the response, of the model without covariates (with the offset), by likelihood."""
     from scipy.optimize import minimize
 
     family, y, w = fitted.distribution, fitted.responses, fitted.case_weights

@@ -11,7 +11,7 @@ from neuralstat.symbolic.programs import Program, Tree
 
 
 def program(expressions: tuple[Expr, ...], arguments: tuple[str, ...]) -> Program:
-    """Program for (value, slope, curvature), or for a density's value and derivatives, with common subexpressions computed once."""
+    """Program for (value, slope, curvature), or a density's value and derivatives; common parts are computed once."""
     names = sympy.numbered_symbols("t", cls=sympy.Symbol, real=True)
     taken = {str(a) for a in arguments}
     free = (name for name in names if name.name not in taken)

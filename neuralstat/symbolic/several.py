@@ -1,4 +1,4 @@
-"""Densities that users write: Python functions of parameters and a response, differentiated twice in the linear predictors."""
+"""Densities that users write: Python functions of parameters and a response, differentiated in the linear predictors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def match(loglik: Callable[..., Any], names: tuple[str, ...]) -> tuple[str, ...]
     if not callable(loglik):
         raise ArgumentError(f"loglik must be a function of {', '.join(wanted)}; got {shown(loglik)}.")
     try:
-        own = [p.name for p in inspect.signature(loglik).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        given = inspect.signature(loglik).parameters.values()
+        own = [p.name for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     except (ValueError, TypeError):
         return wanted
     if len(own) != len(wanted):

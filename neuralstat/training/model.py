@@ -141,8 +141,8 @@ def _check_response(design: Design, family: Distributional) -> None:
         kinds = tuple(design.spec.response_kinds.values())
         if design.classes is None or not all(kind.ordered for kind in kinds):
             raise DataError(
-                f"response {design.response!r}: family='ordinal' needs an ordered Categorical, whose order is the levels'; as "
-                "pandas.Categorical(values, categories=[...], ordered=True)."
+                f"response {design.response!r}: family='ordinal' needs an ordered Categorical, whose order is the levels'; "
+                "as pandas.Categorical(values, categories=[...], ordered=True)."
             )
     elif not isinstance(family, Survival) and (len(design.y_names) != 1 or design.classes is not None):
         raise DataError(f"response {design.response!r}: the family {family.name!r} needs one response of numbers.")

@@ -41,7 +41,8 @@ def asked(family: Distributional, dispformula: Any) -> dict[str, Any]:
         for role, given in dispformula.items():
             if role not in found:
                 known = ", ".join(map(repr, found)) or "none"
-                raise ArgumentError(f"dispformula: the family {family.name!r} has no parameter {shown(role)}; it has {known}.")
+                said = f"dispformula: the family {family.name!r} has no parameter {shown(role)}"
+                raise ArgumentError(f"{said}; it has {known}.")
             found[role] = _right(given)
         return found
     right = _right(dispformula)

@@ -1,7 +1,7 @@
 """Survival responses of formulas: ``Surv(time, event)`` and ``Surv(start, stop, event)`` as the rows that kernels read.
 
-Rows are the ends of the interval in which the time lies (equal where it was observed, 0 for an end that is not known), and the
-time from which on it was looked at.
+Rows are the ends of the interval in which the time lies (equal where it was observed, 0 for an end that is not known), and
+the time from which on it was looked at.
 """
 
 from __future__ import annotations
@@ -73,6 +73,6 @@ def check_events(design: Design) -> None:
     if np.any(wrong):
         event = seen[wrong][0] / stop[wrong][0]
         raise DataError(
-            f"response {design.response!r}: events must be 0 or 1 (or False and True); {int(wrong.sum())} are not, the first is "
-            f"{event:g}."
+            f"response {design.response!r}: events must be 0 or 1 (or False and True); {int(wrong.sum())} are not, the first "
+            f"is {event:g}."
         )

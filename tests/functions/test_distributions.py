@@ -62,7 +62,8 @@ CASES = [
     ("negative binomial", D.NEGATIVE_BINOMIAL_2, LOG, 2, "counts", ()), ("zip", D.ZIP, LOG, 2, "counts", ()),
     ("hurdle poisson", D.HURDLE_POISSON, LOG, 2, "counts", ()), ("student", D.STUDENT, IDENTITY, 3, "numbers", ()),
     ("zinb", D.ZINB, LOG, 3, "counts", ()), ("hurdle nb", D.HURDLE_NEGATIVE_BINOMIAL, LOG, 3, "counts", ()),
-    *((f"ordinal {link} {k}", D.ORDINAL, link, k - 1, f"classes{k}", ()) for link in (LOGIT, PROBIT, CLOGLOG) for k in (2, 4)),
+    *((f"ordinal {link} {k}", D.ORDINAL, link, k - 1, f"classes{k}", ())
+      for link in (LOGIT, PROBIT, CLOGLOG) for k in (2, 4)),
     *((f"survival {link}", D.SURVIVAL, link, 2, "times", ()) for link in (LOGIT, PROBIT, CLOGLOG)),
     ("mixture of 1", D.MIXTURE, IDENTITY, 2, "numbers", ()), ("mixture of 3", D.MIXTURE, IDENTITY, 8, "numbers", ()),
     ("quantiles", D.QUANTILES, IDENTITY, 3, "numbers", LEVELS), ("expectiles", D.EXPECTILES, IDENTITY, 3, "numbers", LEVELS),
