@@ -16,12 +16,13 @@ import numpy as np
 from .checks.values import attribute, is_whole, shown
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
-from .families import Binomial, Distributional, Family, Gaussian, Multinomial, Survival
+from .families import Binomial, Distributional, Family, Gaussian, Multinomial
 from .network import derivatives
 from .network.blas import on_one_thread
 from .network.rcompat import r_error
-from .network.scaling import output_units, to_original
+from .network.scaling import to_original
 from .training.fit import Fit
+from .training.outputs import OfParameters
 from .training.validation import unweighed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(OfParameters):
     """A fitted procedure. n observations, K outputs, D covariates, P weights, B repetitions.
 
     Attributes
@@ -120,13 +121,6 @@ class Fitted:
         return self.design.y if scaling is None else scaling.y_original(self.design.y)
 
     @functools.cached_property
-    def observed(self) -> np.ndarray:
-        """(K', n) what means are compared with: the response in original units; of survival times the last known time."""
-        if isinstance(self.family, Survival):
-            return np.where(self.responses[:1] > 0, self.responses[:1], self.responses[1:2])
-        return self.responses
-
-    @functools.cached_property
     def case_weights(self) -> np.ndarray:
         """(n,) case weights, precision times frequency (and the class's weight); 1 where none were given."""
         return np.ones(self.n_rows) if self.design.weights is None else self.design.weights
@@ -192,8 +186,7 @@ class Fitted:
     @property
     def n_values(self) -> float:
         """Observed values: observations times outputs; a multinomial one counts once."""
-        single = isinstance(self.family, Multinomial | Distributional)
-        return self.nobs if single else self.nobs * self.design.y.shape[0]
+        return self.nobs * (1 if isinstance(self.family, Multinomial | Distributional) else self.design.y.shape[0])
 
     @property
     def k_identified(self) -> int:
@@ -219,63 +212,18 @@ class Fitted:
     @functools.cached_property
     def errors(self) -> np.ndarray:
         """(B,) error of each repetition with its penalty, in the units of the response."""
-        if self.settings.compat == "R":
+        if self.settings.compat == "R" or self.network.objective.several:
             return np.array([self._r_error(b) for b in range(self.nrep)])
-        scaling = self.design.scaling
-        factor = 1.0
-        if self.network.objective.several:
-            return np.array([self._several_error(b) for b in range(self.nrep)])
+        scaling, factor = self.design.scaling, 1.0
         if scaling is not None and np.any(scaling.y_sd != 1):
             if scaling.y_sd.size > 1:
                 return np.array([self._original_error(b) for b in range(self.nrep)])
             factor = float(scaling.y_sd[0]) ** 2
         return self.fit.loss.astype(float) * factor
 
-    def _several_error(self, b: int) -> float:
-        """Minus the log-likelihood in the units of the response (or the sum of the losses), with the penalty."""
-        total = float(self.observed_losses(b) @ self.case_weights)
-        if self.penalty_coefficients is not None:
-            total += derivatives.penalty_value(self.penalty_coefficients, self.fit.theta[b].astype(float))
-        return total
-
-    def observed_losses(self, b: int) -> np.ndarray:
-        """(n,) losses of the observations where several outputs describe a response, in its units, without case weights."""
-        raw = self.original_predictors(self.fitted_raw([b]))[0]
-        return derivatives.predictor_losses(self.network, raw, self.responses)[0]
-
-    def original_predictors(self, raw: np.ndarray) -> np.ndarray:
-        """Linear predictors (..., K, m) of a distribution's parameters, units of the response, from what kernels give."""
-        if self.design.scaling is None:
-            return raw
-        scale, shift = output_units(self.network, self.design.scaling)
-        return raw * scale[:, np.newaxis] + shift[:, np.newaxis]
-
-    def parameters(self, raw: np.ndarray) -> np.ndarray:
-        """Parameters (B', K', m) of a distribution with several, units of the response, from what kernels give (B', K, m).
-
-        Raises
-        ------
-        ArgumentError
-            Where the family has one parameter.
-        """
-        family = self.distribution
-        return np.stack([family.natural(r) for r in self.original_predictors(raw)])
-
-    @property
-    def distribution(self) -> Distributional:
-        """The family, where its parameters are outputs.
-
-        Raises
-        ------
-        ArgumentError
-            Where it is another one.
-        """
-        family = self.network.objective.family
-        if not isinstance(family, Distributional):
-            raise ArgumentError(f"the family {getattr(family, 'name', None)!r} has no parameters beside its mean.")
-        return family
-
     def _r_error(self, b: int) -> float:
+        if self.network.objective.several:
+            return self.several_error(b)
         design, theta = self.design, self.fit.theta[b].astype(float)
         return r_error(self.network, design.x, design.y, design.weights, design.offset, theta, float(self.fit.loss[b]))
 
@@ -388,7 +336,7 @@ class Fitted:
             Where the error belongs to no family.
         """
         family, objective = self.likely, self.network.objective
-        if objective.several:  # the link of the first parameter
+        if objective.several:  # of the first parameter
             return self.original_predictors(raw)[..., :1, :]
         if objective.of_predictor:  # a response is scaled under the identity link alone
             return self.original_means(raw)
@@ -396,8 +344,7 @@ class Fitted:
 
     def response(self, raw: np.ndarray) -> np.ndarray:
         """Predictions (B', K, m) in the units of the response, from what kernels give."""
-        values = np.stack([self.network.objective.response(r) for r in raw])
-        return self.original_means(values)
+        return self.original_means(np.stack([self.network.objective.response(r) for r in raw]))
 
     def original_means(self, values: np.ndarray) -> np.ndarray:
         """Means (..., K, m) in the units of the response, from internal ones."""

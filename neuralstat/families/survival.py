@@ -21,8 +21,8 @@ class Survival(Distributional):
     """log time = mu + sigma times a standard variable.
 
     The response has two rows, the ends of the interval in which the time lies: equal where it was observed, 0 for an end
-    that is not known; and a third one where times were looked at from some time on only. A formula says so by ``Surv(time, event)``
-    or ``Surv(start, stop, event)``.
+    that is not known (``low + high ~ x``); and a third one where times were looked at from some time on only. A formula says
+    so by ``Surv(time, event)`` or ``Surv(start, stop, event)``.
     """
 
     default, means, links = "identity", (0.0, math.inf), ("identity",)

@@ -87,8 +87,9 @@ class Distribution:
         return pd.DataFrame({"lower": self.ppf(alpha / 2), "upper": self.ppf(1 - alpha / 2)})
 
     def crps(self, y: Any) -> pd.Series:
-        """Continuous ranked probability score, twice the mean pinball loss over levels
-        (Gneiting & Raftery 2007, JASA 102:359).
+        """Continuous ranked probability score: twice the mean pinball loss over levels.
+
+        Gneiting & Raftery 2007, JASA 102:359.
 
         By the midpoint rule on 199 levels.
         """

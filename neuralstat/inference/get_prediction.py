@@ -168,8 +168,9 @@ def get_prediction(
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
-        "distribution": means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken as known (with
-        "delta" those of distributions with several are mixed over their normal errors). The others are conformal: intervals
+        "distribution": means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken
+        as known (with "delta" those of distributions with several are mixed over their normal errors). The others are
+        conformal: intervals
         of a new observation whose coverage needs no model, only exchangeable rows (see `inference.conformal`); "cqr" moves
         the quantiles of the fitted distribution (`inference.cqr`), so that widths follow the spread; options of "split" and
         "cqr": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all:
