@@ -31,8 +31,8 @@ LEVELS = (np.arange(99) + 0.5) / 99  # of CRPS
 class ScoredProcedure(NetworkProcedure):
     """A procedure whose refits give scores (1, n) of the observed responses.
 
-    ``score`` is "log_score" (minus the log-density), "crps" (continuous ranked probability score) or "pinball" (mean pinball loss of
-    the quantiles that were fitted).
+    ``score`` is "log_score" (minus the log-density), "crps" (continuous ranked probability score) or "pinball" (mean pinball
+    loss of the quantiles that were fitted).
     """
 
     score: str

@@ -14,6 +14,7 @@ from .distributional import Distributional, moments
 from .family import LINK
 
 _TINY = 1e-8
+_NU = (1e-2, 1e10)  # degrees of freedom that scipy is given
 
 
 def _log(value: float) -> float:
@@ -174,7 +175,7 @@ class Student(Distributional):
     def frozen(self, par: np.ndarray) -> Any:
         from scipy import stats
 
-        return stats.t(par[2], par[0], par[1])
+        return stats.t(np.clip(par[2], *_NU), par[0], par[1])
 
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         mean, variance = moments(y[0], w)

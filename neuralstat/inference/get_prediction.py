@@ -240,10 +240,11 @@ def get_prediction(
     def everywhere(limits: Limits) -> Any:
         return lambda alpha: tuple(spread(part) for part in limits(alpha))
 
+    names = fitted.design.y_names if len(at.mean) == len(fitted.design.y_names) else (fitted.design.response,)
     mean, error = (frame(fitted, spread(v), index) for v in (at.mean, np.sqrt(found.sampling + found.between)))
     return Prediction(
         mean, error, method, found.df, spread(found.sampling), spread(found.between), spread(at.mean),
-        everywhere(found.of_new), everywhere(found.of_mean), tuple(fitted.design.y_names), index, found.draws,
+        everywhere(found.of_new), everywhere(found.of_mean), names, index, found.draws,
     )  # fmt: skip
 
 
@@ -302,7 +303,7 @@ def _from_variance(
             return mixed(alpha)
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
-    if method == "distribution":
+    if method == "distribution" and (mixed is None or len(at.mean) == 1):
         index = pd.RangeIndex(at.x.shape[1])
         said = distribution_at(fitted, at.x, at.offset, at.numbers, at.weights, index, np.ones(len(index), bool))
 
@@ -318,7 +319,7 @@ def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
     """Limits of new observations of distributions with several parameters; None of others, and of classes."""
     if not fitted.network.objective.several:
         return None
-    if len(fitted.design.y) > 1 or isinstance(fitted.family, UNLIKELY):
+    if len(fitted.observed) > 1 or isinstance(fitted.family, UNLIKELY):
         nothing = np.full_like(at.mean, np.nan)
         if not isinstance(fitted.family, Quantile):
             return lambda alpha: (nothing, nothing)

@@ -157,7 +157,7 @@ def mean_variance(
     root, states = joint_root(fitted, tuple(numbers), kind)
     warn_members(fitted, kind, states)
     covariance = root @ root.T / len(numbers) ** 2  # (R P, R P)
-    k = fitted.design.y.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
+    k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
     m = x.shape[1]
     out = np.empty((k, m))
     step = max(1, CHUNK // (k * covariance.shape[0]))

@@ -88,6 +88,8 @@ def by_parameter(
     make : callable
         A design of another formula on the same data.
     """
+    if isinstance(family, Ordinal):
+        family = family.of_levels(len(design.y_names))
     texts = {role: right for role, right in asked(family, dispformula).items() if right is not True and right != "1"}
     if isinstance(family, Ordinal) and texts:
         raise ArgumentError("dispformula: thresholds of an ordinal response are constant, '~ 1', or True.")

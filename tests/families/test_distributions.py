@@ -27,6 +27,7 @@ def data():
     limit = rng.exponential(5.0, n)
     return pd.DataFrame({
         "x": x, "z": z, "y": 1 + 2 * x - z + np.exp(-1 + 1.2 * x) * rng.normal(size=n), "pos": rng.gamma(2, mu / 2),
+        "ig": rng.wald(mu, 2.0), "s": x - z + 0.5 * rng.standard_t(3, n),
         "b": rng.beta(2 + 3 * x, 3), "k": counts, "k0": counts * (rng.uniform(size=n) > 0.3),
         "o": pd.Categorical.from_codes(
             np.digitize(2 * x - z + rng.logistic(size=n), [-1, 0.5, 2]), list("abcd"), ordered=True),
@@ -41,8 +42,8 @@ def normal(mu, sigma, y):
 #: response, family, dispformula
 KINDS = {
     "gaussian": ("y", "gaussian", "~ x"), "negative binomial": ("k", "negative_binomial", None),
-    "gamma": ("pos", F.Gamma("log"), "~ 1"), "inverse gaussian": ("pos", F.InverseGaussian("log"), "~ x"),
-    "beta": ("b", "beta", None), "student": ("y", "student", {"sigma": "~ x", "nu": "~ 1"}),
+    "gamma": ("pos", F.Gamma("log"), "~ 1"), "inverse gaussian": ("ig", F.InverseGaussian("log"), "~ x"),
+    "beta": ("b", "beta", None), "student": ("s", "student", {"sigma": "~ x", "nu": "~ 1"}),
     "lognormal": ("pos", "lognormal", None), "zip": ("k0", "zero_inflated_poisson", None),
     "zinb": ("k0", "zero_inflated_negative_binomial", {"pi": "~ x"}), "hurdle": ("k0", "hurdle_negative_binomial", None),
     "ordinal": ("o", "ordinal", None), "quantile": ("y", "quantile", None), "expectile": ("y", F.Expectile((0.2, 0.8)), None),
@@ -188,7 +189,7 @@ def test_weights_offsets_penalties(data):
     assert known.llf == pytest.approx(plain.llf, abs=1e-7) and known.llnull == pytest.approx(plain.llnull, abs=1e-5)
     small = fitted(data, "gaussian", penalty=ns.decay(50.0, biases=False))
     assert np.abs(small.params["x.to.y"]) < np.abs(fitted(data, "gaussian").params["x.to.y"])
-    assert small.df("jacobian") < 4.8
+    assert small.df("jacobian") < 4.95
 
 
 def test_tests_of_terms(data):
@@ -226,7 +227,7 @@ def test_conformal_and_distribution_follow_the_spread():
 
     train, test = draw(600), draw(4000)
     fit = ns.neuralnet("y ~ x", train, hidden=2, family="gaussian", dispformula="~ x", rep=1, algorithm="bfgs",
-                       random_state=3, threshold=0.05)  # fmt: skip
+                       penalty=ns.decay(1e-3), random_state=3, threshold=0.05)  # fmt: skip
     fifth = np.minimum((5 * test["x"]).astype(int), 4)
     for method in ("delta", "distribution", "cqr"):
         frame = fit.get_prediction(test, method=method, random_state=1 if method == "cqr" else None).summary_frame(0.1)
@@ -317,7 +318,7 @@ def test_bad_responses_are_named(data):
         ("loose ~ x", "ordinal", "ordered Categorical"), ("k ~ x", "ordinal", "ordered Categorical"),
         ("pos ~ x", "beta", "strictly between 0 and 1"), ("half ~ x", "negative_binomial", "whole numbers"),
         ("y ~ x", "lognormal", "greater than 0"), ("y + pos ~ x", "student", "one response"),
-        ("o ~ x", "beta", "one response"), ("half ~ x", "zero_inflated_poisson", "whole numbers"),
+        ("o ~ x", "student", "one response"), ("half ~ x", "zero_inflated_poisson", "whole numbers"),
     ]:  # fmt: skip
         with pytest.raises(DataError, match=words):
             ns.neuralnet(formula, bad, hidden=0, family=family)
