@@ -358,3 +358,36 @@ def test_bad_arguments_are_named(data):
 def test_calibration_plot(data):
     axes = fitted(data, "gaussian").plot_calibration(bins=8)
     assert len(axes.ravel()) == 2 and len(axes.ravel()[0].patches) == 8
+
+
+def test_slopes_and_effects(data):
+    fit = fitted(data, "gaussian")
+    slopes = fit.slopes()
+    assert list(slopes.columns) == ["y:x", "y:z", "sigma:x", "sigma:z"]
+    np.testing.assert_allclose(slopes["y:x"], fit.params["x.to.y"], rtol=1e-9)
+    np.testing.assert_allclose(slopes["sigma:x"], fit.params["x.to.sigma"], rtol=1e-9)
+    log = fitted(data, "lognormal")
+    np.testing.assert_allclose(log.slopes(scale="response")["x"], log.params["x.to.pos"] * log.predict(), rtol=1e-6)
+    assert fit.marginal_effects().loc["x", "dy/dx"] == pytest.approx(fit.params["x.to.y"], rel=1e-6)
+
+
+def test_scores_in_risk(data):
+    """Log scores by cross-validation prefer the model with the true spread; CRPS of a normal distribution is known."""
+    right, wrong = fitted(data, "gaussian"), ns.neuralnet("y ~ x + z", data, hidden=0, family="gaussian", dispformula="~ 1")
+    scores = [float(ns.risk(f, "cv", k=5, loss="log_score", random_state=1)) for f in (right, wrong)]
+    assert scores[0] < scores[1]
+    own = -right.predict(type="distribution").logpdf(data["y"].to_numpy()).mean()
+    assert own < scores[0] < own + 0.1
+    at = right.predict(type="distribution")
+    mu, sigma = right.predict(type="parameters").to_numpy().T
+    z = (data["y"] - mu) / sigma
+    known = sigma * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    np.testing.assert_allclose(at.crps(data["y"].to_numpy()).mean(), known.mean(), rtol=0.01)
+    assert float(ns.risk(right, "holdout", loss="crps", random_state=1)) == pytest.approx(known.mean(), rel=0.4)
+    quantiles = ns.neuralnet("y ~ x + z", data, hidden=0, family="quantile")
+    assert float(ns.risk(quantiles, "cv", k=4, loss="pinball", random_state=1)) > 0
+    for fit, loss, method in ((right, "pinball", "cv"), (quantiles, "crps", "cv"), (right, "crps", "632+")):
+        with pytest.raises(ArgumentError, match="loss="):
+            ns.risk(fit, method, loss=loss)
+    with pytest.raises(ArgumentError, match="dispformula"):
+        ns.risk(ns.neuralnet("y ~ x", data, hidden=0), "cv", loss="log_score")
