@@ -11,6 +11,8 @@ estimated. "gdf" and "df" are the degrees of freedom that were counted and the t
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import time
 import warnings
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from common import RESULTS, write
 
 import neuralstat as ns
 
-NEW = 4000
+NEW, DRAWS = 4000, 50
 LM = {"algorithm": "lm", "stepmax": 300}
 
 
@@ -107,7 +109,8 @@ def replicate(design: Design, seed: int) -> dict[str, float]:
         "new": float(np.mean((there - design.truth(new)) ** 2)) + design.sigma**2,
         "same": float(np.mean((own - design.truth(x)) ** 2)) + design.sigma**2, "training": float(np.mean((own - y) ** 2)),
     }  # fmt: skip
-    rcp = ns.risk(fit, "rcp", random_state=seed, n_jobs=1)
+    more = {"draws": DRAWS} if design.settings["hidden"] else {}
+    rcp = ns.risk(fit, "rcp", random_state=seed, n_jobs=1, **more)
     counted = rcp.details["df"]
     found.update({"rcp": float(rcp), "gdf": float(counted), "cv": float(ns.risk(fit, "cv", random_state=seed, n_jobs=1))})
     for method in ("cp", "gcv"):
@@ -151,7 +154,8 @@ def main() -> None:
                         "seconds": (time.perf_counter() - began) / len(table)}  # fmt: skip
                 rows.append(row)
                 print("  ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)
-    write("risk_new_x", rows)
+            with contextlib.redirect_stdout(io.StringIO()):
+                write("risk_new_x", rows)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def loss(truth: Truth, mu: np.ndarray, found: np.ndarray) -> float:
     if truth.family == "binomial":
         found = np.clip(found, 1e-10, 1 - 1e-10)
         return float(2 * np.mean(entropy(mu, found) + entropy(1 - mu, 1 - found)))
-    found = np.maximum(found, 1e-10)
+    found = np.clip(found, 1e-10, 1e10)  # a network may leave all bounds between rows
     return float(2 * np.mean(entropy(mu, found) - mu + found))
 
 

@@ -33,8 +33,9 @@ import neuralstat as ns
 
 TRUTHS = {"doppler": 0.1, "sine": 0.3, "step": 0.3, "heavisine": 1.0}  # with the standard deviation of the noise
 SIZES = (1, 2, 3, 5, 8, 12)
-ESTIMATORS = ("training", "cp", "sure", "gcv", "loo", "aic", "aicc", "bic")
+ESTIMATORS = ("training", "cp", "sure", "gcv", "alo", "aic", "aicc", "bic")
 DATA = Path(__file__).parent.parent / "vignettes" / "data"
+SHORT = {"alo": "loo", "bootstrap:optimism": "bootstrap"}  # columns of the tables in `DATA`
 UNITS, DECAYS = (2, 4, 8, 12), (0.0, 1e-4, 1e-2)
 
 
@@ -63,7 +64,7 @@ def refitting() -> list[ns.study.Estimator]:
         one("cv", corrected=True, name="cv corrected"),
         one("cv", repeats=5, name="cv repeated"),
         one("cv", repeats=5, corrected=True, name="cv repeated corrected"),
-        *map(one, ("bootstrap", "632", "632+", "cp:gdf", "cp:covariance")),
+        *map(one, ("bootstrap:optimism", "632", "632+", "cp:gdf", "cp:covariance")),
     ]
 
 
@@ -90,7 +91,7 @@ def base(given: argparse.Namespace) -> None:
 
 def refit(given: argparse.Namespace) -> None:
     """The study of estimators that refit."""
-    estimators = ["training", "cp", "gcv", "loo", *refitting()]
+    estimators = ["training", "cp", "gcv", "alo", *refitting()]
     result = ns.study(models(), "doppler", TRUTHS["doppler"], given.n, given.replicates or 50, estimators,
                       restarts=given.restarts, random_state=1, n_jobs=given.jobs, progress=True,
                       checkpoint=given.checkpoint)  # fmt: skip
@@ -126,7 +127,7 @@ def table(result: ns.study.StudyResult) -> pd.DataFrame:
     keys = ["truth", "noise", "n", "model", "replicate", "risk", "training_error", "df", "covariance", "status"]
     frame = result.frame.assign(df=result.frame["df"].astype(float).fillna(-1))  # pivot drops keys that are NaN
     wide = frame.pivot(index=keys, columns="estimator", values="estimate")
-    wide = wide[list(dict.fromkeys(frame["estimator"]))].drop(columns="training").reset_index()
+    wide = wide[list(dict.fromkeys(frame["estimator"]))].drop(columns="training").rename(columns=SHORT).reset_index()
     order = list(dict.fromkeys(frame["model"]))
     wide["df"] = wide["df"].where(wide["df"] >= 0)
     return wide.sort_values(["replicate", "model"], key=lambda c: c.map(order.index) if c.name == "model" else c)

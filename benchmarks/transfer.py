@@ -34,13 +34,14 @@ SIZES, TWICE = (10, 25, 100), 8
 
 def options(rows: Any, few: Any, even: Any, seed: int, times: int) -> dict[str, Any]:
     """The four fits of a trial, trained `times` as long."""
-    again: dict[str, Any] = {"epochs": 100 * times, "batch_size": 4, "random_state": seed}
+    again: dict[str, Any] = {"epochs": 200 * times, "batch_size": 4, "random_state": seed}
     first = {"layers": NETWORK, "batch_size": 32, "random_state": seed, **SHARED}
     large, untrained = (ns.neuralnet("digit ~ pixels", rows(even), epochs=e, **first) for e in (15 * times, 0))
-    head = large.replace_head(few, **again)
+    head = large.replace_head(few, learningrate=0.01, **again)
     return dict(zip(OPTIONS, (
         ns.neuralnet("digit ~ pixels", few, layers=NETWORK, **SHARED, **again), head,
-        head.update(freeze=None, learningrate=2e-4, epochs=30 * times), untrained.replace_head(few, **again),
+        head.update(freeze=None, learningrate=2e-4, epochs=60 * times),
+        untrained.replace_head(few, learningrate=0.01, **again),
     ), strict=True))  # fmt: skip
 
 

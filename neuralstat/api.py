@@ -173,6 +173,7 @@ def neuralnet(
     shuffle: bool = True,
     validation: Any = None,
     early_stopping: Any = None,
+    metrics: Any = None,
     augment: Any = None,
     callbacks: Any = None,
     class_weight: Any = None,
@@ -303,7 +304,11 @@ def neuralnet(
         to the bit the one to the first rows with the last ones as other data.
     early_stopping : EarlyStopping, optional
         ``ns.EarlyStopping(patience=5)`` stops when the validation loss (without validation: the training loss) has not
-        improved for 5 epochs, and goes back to the best weights.
+        improved for 5 epochs, and goes back to the best weights; with ``monitor="val_auc"`` it goes by a metric.
+    metrics : str, callable, or sequence of them, optional
+        What is measured after each epoch, in the response's units, over the training and the validation rows: "accuracy",
+        "auc", "mse", "rmse", "mae", "r2", "log_loss", "brier", "top_k" (5; "top_k:3"), or ``f(y, prediction)``. Columns of
+        `history` ("auc", "val_auc"), and what callbacks see. `NeuralNetResults.evaluate` gives them for other data.
     augment : callable, optional
         As ``ns.augment.ImageAugmenter(flip=True, shift=0.1)``: every epoch is trained on its own random version of the
         images. Called as ``augment(images, epoch=..., stream=...)``, from the thread that trains; `stream` is a whole

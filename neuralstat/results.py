@@ -29,6 +29,7 @@ from .inference import (
 )
 from .inference import diagnose as diagnosis
 from .inference.covariance import cov_params
+from .inference.evaluate import evaluate
 from .inference.get_prediction import Prediction, get_prediction
 from .inference.influence import Influence
 from .inference.intervals import ConfidenceInterval, confidence_interval
@@ -385,6 +386,34 @@ class NeuralNetResults:
         a fit (Dunn & Smyth 1996, J Comput Graph Stat 5:236). NaN at rows kept out of the fit.
         """
         return distribution.quantile_residuals(self.fitted)
+
+    def evaluate(self, data: Any = None, *, metrics: Any = None, rep: Any = "mean") -> pd.Series:
+        """Loss and metrics of the predictions for other data, or for the rows of the fit.
+
+        Parameters
+        ----------
+        data : table, or (endog, exog), optional
+            With the response; rows with missing values are left out.
+        metrics : str, callable, or sequence of them, optional
+            As in `neuralnet`; those of the fit where not given, else "accuracy", "auc" and "log_loss" of classes, "rmse",
+            "mae" and "r2" of numbers.
+        rep : {"mean", "best"} or int
+            What predicts.
+
+        Returns
+        -------
+        Series
+            ``loss`` (the error per row as in `history`, without a penalty: half the mean deviance; left out where the error
+            belongs to no family) and a value per metric, in the units of the response; rows count as their weights say.
+
+        Raises
+        ------
+        ArgumentError
+            For unknown metrics, and those that do not suit the response.
+        DataError
+            Where columns or levels do not fit.
+        """
+        return evaluate(self.fitted, data, metrics=metrics, rep=rep)
 
     def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
         """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.

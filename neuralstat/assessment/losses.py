@@ -16,7 +16,7 @@ import numpy as np
 
 from ..checks import shown
 from ..checks.arguments import FUNCTION, NONE, Choice
-from ..checks.values import real_array, told
+from ..checks.values import attribute, real_array, told
 from ..errors import ArgumentError
 
 CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
@@ -110,7 +110,8 @@ def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarr
         Where there is no such loss.
     """
     if loss is not None and not isinstance(loss, str | type) and callable(loss):
-        title = str(getattr(loss, "__name__", type(loss).__name__))
+        own = attribute(loss, "__name__")
+        title = own if isinstance(own, str) else type(loss).__name__
         return title, lambda y, mu: _given(loss, title, y, mu)
     name = called(target.default if loss is None else loss)
     if isinstance(name, str) and name in SCORES and target.scored:

@@ -72,7 +72,7 @@ class EstimatorProcedure:
             except ImportError:
                 pass
         self.probabilities = self.classifier and hasattr(source, "predict_proba")
-        if not self.probabilities and loss in ("log_loss", "brier"):
+        if not self.probabilities and isinstance(loss, str) and loss in ("log_loss", "brier"):
             raise ArgumentError(f"loss={loss!r} needs an object with predict_proba.")
         if self.classifier:
             self.classes = _classes(response)

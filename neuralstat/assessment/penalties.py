@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from ..checks import shown
-from ..checks.arguments import NONE, POSITIVE, Anything, Numbers, arguments
+from ..checks.arguments import NONE, Anything, arguments
 from ..df import DF, found, noise, warn_limits
 from ..df.registry import OPTIONS
+from ..df.sigma import SIGMA
 from ..errors import ArgumentError, DfError
 from ..families import working
 from ..fitted import Fitted
@@ -36,9 +37,9 @@ WORDS = {"cp": "Mallows' Cp", "sure": "Stein's unbiased risk estimate", "gcv": "
          "gdf": "Cp with generalised degrees of freedom", "covariance": "Efron's covariance penalty"}  # fmt: skip
 
 
-@arguments(df=NONE | Anything("a method, or a number >= 0", *DF, 2.0), sigma=NONE | POSITIVE | Numbers(1, least=1))
+@arguments(df=NONE | Anything("a method, or a number >= 0", *DF, 2.0), sigma=SIGMA)
 def penalised(
-    method: str, procedure: Any, loss: Any = None, *, df: Any = None, sigma: float | None = None, rep: Any = None,
+    method: str, procedure: Any, loss: Any = None, *, df: Any = None, sigma: Any = None, rep: Any = None,
     **options: Any,
 ) -> Risk:  # fmt: skip
     """Training error and penalty.
@@ -63,7 +64,8 @@ def penalised(
     fitted = procedure.fitted
     additive = noise.gaussian(fitted.network.objective)
     name = "mse" if additive else "deviance"
-    if loss not in (None, name) and not (loss == "deviance" and additive and _plain_deviance(fitted)):
+    known = (name, "deviance") if additive and _plain_deviance(fitted) else (name,)
+    if loss is not None and not (isinstance(loss, str) and loss in known):
         raise ArgumentError(f"method={method!r} is for loss={name!r} here, got {shown(loss)}; use a resampling method.")
     if method == "sure" and not additive:
         raise ArgumentError("method='sure' needs additive noise; use 'covariance', its kin for other families.")
@@ -86,7 +88,7 @@ def _plain_deviance(fitted: Fitted) -> bool:
     return fitted.family is not None and fitted.family.name == "gaussian"
 
 
-def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: float | None) -> Risk:
+def _assemble(method: str, fitted: Fitted, d: Any, loss: str, rep: Any, sigma: Any) -> Risk:
     used = fitted.case_weights > 0
     y, w = fitted.responses[:, used], fitted.case_weights[used]
     mu = fitted.mean_of(fitted.numbers(rep))[:, used]

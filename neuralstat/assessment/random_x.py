@@ -19,11 +19,15 @@ variance, the mean over i of
 
 which for least squares is the paper's ((1 - h)^-2 - 1) (r^2 - (1 - h) sigma^2).
 
-Networks. Their optimism at the same x is 2 sigma^2 d / n with d the generalised degrees of freedom of the procedure, whatever
-it does (Ye 1998). RCp takes them for least squares of as many columns: V = sigma^2 d / n, V_R = sigma^2 d / (n - d - 1),
-B+ = 0. That is a stand-in, and holds as far as it was measured: FIGURES. It warns of both. RCp+ has no such form:
-leave-one-out by one step fails where refits find other optima (0.5 and -0.4 of the error in two designs), and so it is for
-linear models alone.
+Networks. Their optimism at the same x is 2 sigma^2 d / n with d the generalised degrees of freedom of the procedure,
+whatever it does (Ye 1998). RCp takes them for least squares of as many columns: V = sigma^2 d / n, V_R = sigma^2 d / (n - d
+- 1), B+ = 0. That is a stand-in, and holds as far as it was measured: six penalised networks of 1 to 10 covariates with d
+from 10 to 33 % of n come to 0.95 to 1.07 of the error at new x (standard errors 0.02 to 0.03), as cross-validation does;
+with degrees of freedom of derivatives, which miss the search, to 0.84 to 0.99. With d = 58 of n = 80 it says 1.4 times the
+error, and of two networks without a penalty, whose outputs nothing holds between the rows, 0.88 and 0.98: it warns of both.
+RCp+ has no such form: leave-one-out by one step (0.90 to 0.99 where it is defined at all) fails where refits find other
+optima, and so RCp+ is for linear models alone: 0.95 to 1.02 of the error in six designs, also where the model misses curves
+(RCp: 0.77 to 1.01).
 
 Degrees of freedom for new rows: those of the least squares fit, with normal covariates and no bias, that has the same
 optimism at new x, (error - training error) / sigma^2 = d / n + d / (n - d - 1).
@@ -75,8 +79,8 @@ def rcp(
     ----------
     df : str, number or DegreesOfFreedom, optional
         Of networks: "gdf" where not given. Linear models have their own.
-    sigma : float, optional
-        Noise of the response, in its units, as of "cp".
+    sigma : float, "difference", "residual" or a larger fit, optional
+        Noise of the response, in its units, as of `NeuralNetResults.df`; where not given of the residuals on n minus `df`.
     draws, restarts, random_state
         Of "gdf".
 
@@ -113,8 +117,8 @@ def rcp_plus(procedure: Any, loss: Any = None, *, sigma: Any = None, random_stat
 
     Parameters
     ----------
-    sigma : float, optional
-        Noise of the response, in its units, as of "cp".
+    sigma : float, "difference", "residual" or a larger fit, optional
+        Noise of the response, in its units, as of `NeuralNetResults.df`; where not given of the residuals on n minus `df`.
 
     Raises
     ------
@@ -165,9 +169,12 @@ def _of_linear(procedure: NetworkProcedure, method: str, sigma: Any) -> Risk:
     sigma2, source = noise_variance(fitted, sigma, d, procedure.rep)
     own, variance, excess = np.zeros(n), np.zeros(2), 0.0
     for output in range(k):
-        s, constant = _smoother(fitted, b, output, rows)
-        h, rest = np.diag(s), np.sum(s**2, axis=1) - np.diag(s) ** 2
-        variance += np.array([np.sum(s**2) / n, new_variance(n, s, constant)]) / k
+        half, constant = _smoother(fitted, b, output, rows)
+        inner = half.T @ half
+        h = np.sum(half**2, axis=1)
+        rest = np.sum(half @ inner * half, axis=1) - h**2
+        q = float(np.sum(inner**2))
+        variance += np.array([q / n, new_variance(n, float(h.sum()), q, constant)]) / k
         squares = residual[output] ** 2
         if method == "rcp+":
             if h.max() > 1 - ONE:
@@ -193,7 +200,7 @@ def _of_linear(procedure: NetworkProcedure, method: str, sigma: Any) -> Risk:
 
 
 def _smoother(fitted: Fitted, b: int, output: int, rows: np.ndarray) -> tuple[np.ndarray, bool]:
-    """S (n, n) of one output, observations scaled to one variance; whether a constant is fitted and nothing penalised."""
+    """L (n, F), S = L L' of one output, observations scaled to one variance; whether a constant and no penalty is there."""
     per_unit = fitted.network.shapes[-1][0]
     used = local.active(fitted, b)
     at = np.zeros_like(used)
@@ -208,18 +215,17 @@ def _smoother(fitted: Fitted, b: int, output: int, rows: np.ndarray) -> tuple[np
     full = full / np.where(size > 0, size, 1.0)
     left, singular, _ = np.linalg.svd(full, full_matrices=False)
     left = left[: len(rows), singular > local.RCOND * singular[0]]
-    return left @ left.T, not held.any() and bool(at[output * per_unit])
+    return left, not held.any() and bool(at[output * per_unit])
 
 
-def new_variance(n: int, s: np.ndarray, constant: bool) -> float:
-    """V_R / sigma^2 of a smoother; see the module.
+def new_variance(n: int, d: float, q: float, constant: bool) -> float:
+    """V_R / sigma^2 of a smoother with tr S = d, tr S S' = q; see the module.
 
     Raises
     ------
     DfError
         Where the degrees of freedom come near n.
     """
-    d, q = float(np.trace(s)), float(np.sum(s**2))
     if n - d - 1 < 0.5:
         raise DfError(f"risk: the variance at new covariates is not defined where df ({d:.4g}) reach the observations ({n}).")
     if constant:

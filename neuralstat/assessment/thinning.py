@@ -70,9 +70,10 @@ def thinning(
         Of the information that is trained on; then there are two parts and one run.
     repeats : int
         Divisions; the estimate is their mean.
-    sigma : float, optional
-        Noise of a gaussian response, in its units, or the root of a gamma response's dispersion; estimated as
-        `NeuralNetResults.df` does where not given. Parts are independent at the true value.
+    sigma : float, array (K,), "difference", "residual" or a larger fit, optional
+        Noise of a gaussian response, in its units, or the root of a gamma response's dispersion, as of `NeuralNetResults.df`;
+        of the residuals on n minus the degrees of freedom by situation where not given. Parts are independent at the true
+        value.
     restarts : {"same", "fresh", "warm"}
         Start weights of the runs: those of the fit, new random ones, or the fitted weights.
 

@@ -15,6 +15,7 @@ from ..likelihood.criteria import r_criterion
 from ..network import derivatives
 from ..network.canonical import canonical, distinct_optima
 from ..training.fit import STATUS
+from ..training.procedure import squared_unit
 
 
 @kept
@@ -112,15 +113,15 @@ def history(fitted: Fitted) -> pd.DataFrame:
     ArgumentError
         Where the algorithm has no epochs.
     """
-    record, scaling = fitted.fit.history, fitted.design.scaling
+    record = fitted.fit.history
     if record is None:
         raise ArgumentError(f"history: algorithm={fitted.settings.algorithm!r} has no epochs; see plot_error().")
-    factor = float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
+    kernels, factor = ("loss", "val_loss", "mse", "val_mse"), squared_unit(fitted.design)
     parts = []
     for b, epochs in enumerate(record.epochs):
         part = pd.DataFrame(record.values[b, :epochs], columns=list(record.columns))
         for name in part.columns:
-            if name.endswith(("loss", "mse")):
+            if name in kernels:  # what kernels measure is of the scaled response
                 part[name] *= factor
         part.insert(0, "epoch", np.arange(1, epochs + 1))
         part.insert(0, "rep", b + 1)

@@ -14,6 +14,7 @@ from ..layers import LAYERS
 from ..network.penalties import PENALTIES
 from ..optimizers import from_plain
 from ..symbolic.custom import Activation, Loss
+from ..training.metrics import resolve
 from ..training.settings import DEFAULT_ALGORITHM, DefaultName, Settings
 from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
@@ -55,6 +56,8 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             continue
         elif name == "early_stopping":
             packed[name] = None if value is None else value.to_plain()
+        elif name == "metrics":
+            packed[name] = _pack_metrics(settings)
         elif name == "augment":
             packed[name] = _pack_augmenter(value)
         elif name == "validation":
@@ -162,6 +165,18 @@ def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     return Settings(**values)
 
 
+def _pack_metrics(settings: Settings) -> list[str] | None:
+    """Names of metrics; functions are left out, as callbacks are, unless training stopped by one."""
+    if settings.metrics is None:
+        return None
+    rule = settings.early_stopping
+    watched = "" if rule is None or rule.of_loss else str(rule.monitor).removeprefix("val_")
+    names = [one for one in settings.metrics if isinstance(one, str)]
+    if watched in dict(resolve(settings.metrics)) and watched not in dict(resolve(names)):
+        raise ArgumentError(f"metrics: early stopping watches the function {watched!r}, which cannot be saved.")
+    return names
+
+
 def _pack_augmenter(value: Any) -> dict[str, Any] | None:
     if value is None:
         return None
@@ -179,7 +194,8 @@ def _unpack_augmenter(entry: Any) -> ImageAugmenter:
 
 
 def _unpack_stopping(entry: Any) -> EarlyStopping:
-    if not isinstance(entry, dict) or set(entry) != {f.name for f in dataclasses.fields(EarlyStopping)}:
+    fields = {f.name for f in dataclasses.fields(EarlyStopping)}
+    if not isinstance(entry, dict) or not fields - {"mode"} <= set(entry) <= fields:
         raise FileFormatError("its early stopping is damaged")
     return EarlyStopping(**entry)
 

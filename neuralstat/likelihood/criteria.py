@@ -21,6 +21,7 @@ dk_params:
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from ..checks.arguments import (
 from ..df import DegreesOfFreedom, edf, found, local, noise, warn_limits
 from ..df.registry import OPTIONS
 from ..df.sigma import SIGMA, check_sigma, resolve_sigma
-from ..errors import ArgumentError, DfError
+from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..families import Gaussian
 from ..fitted import Fitted
 from . import likelihood, several
@@ -177,7 +178,13 @@ def info_criteria(
     if df is None and crit != "tic":
         df = default_df(fitted, rep)
     d = found(fitted, "nic" if crit == "tic" else df, rep)
-    return criterion(fitted, crit, d, dk_params, scale, rep, convention, sigma)
+    value = criterion(fitted, crit, d, dk_params, scale, rep, convention, sigma)
+    if np.isnan(value) and float(d) >= fitted.n_values > edf(fitted):
+        warnings.warn(
+            f"crit={crit!r} is not defined: {float(d):.4g} degrees of freedom ({d.method}) leave none of {fitted.n_values:,} "
+            "values for the residuals.", DfWarning, stacklevel=caller(),
+        )  # fmt: skip
+    return value
 
 
 def _unused(crit: str, convention: str, **given: Any) -> None:
@@ -231,9 +238,11 @@ def criterion(
 
 def _undefined(fitted: Fitted, crit: str, d: float) -> bool:
     """Whether a criterion needs a dispersion, and d degrees of freedom leave nothing to estimate it from."""
-    estimated = crit == "qaic" or fitted.dispersed
+    estimated, least = crit == "qaic" or fitted.dispersed, likelihood.NOTHING * fitted.n_values
     rest = fitted.n_values - float(d)
-    return estimated and likelihood.without_df(fitted, rest if rest > likelihood.NOTHING * fitted.n_values else 0.0)
+    if estimated and rest <= least < fitted.n_values - edf(fitted):  # the dispersion has some: only the criterion has none
+        return True
+    return estimated and likelihood.without_df(fitted, rest if rest > least else 0.0)
 
 
 def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:

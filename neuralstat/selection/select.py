@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
+RESAMPLED = ("cv", "loo", "nested_cv", "holdout", "bootstrap", "632", "632+")  # whose standard error is of new rows
 NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", "rcp", "rcp+")
 
 
@@ -188,13 +189,13 @@ class _Search:
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
     inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK), df=kinds.Anything("a method of df", *DF),
-    rule=kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
+    rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
     average=FLAG, sigma=SIGMA,
     criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
 )  # fmt: skip
 def select(
     formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
-    inputs: bool = False, criterion: str = "aicc", df: Any = "auto", rule: str = "min", direction: str = "backward",
+    inputs: bool = False, criterion: str = "cv", df: Any = "auto", rule: str | None = None, direction: str = "backward",
     rep: int = 5, average: bool = True, sigma: Any = None, criterion_options: Mapping[str, Any] | None = None,
     random_state: Any = None, **settings: Any,
 ) -> Selection:  # fmt: skip
@@ -223,12 +224,15 @@ def select(
         "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
         "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled",
         "thinning", "rcp", "rcp+".
-        Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf".
+        Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf". The default is what chose best over
+        seventeen truths (`benchmarks/select_default.py`). "bic" is as good, at a tenth of the work, where observations are
+        many times the weights; where a network can follow every one of them, AIC and BIC choose the largest.
     df : str
         Degrees of freedom that information criteria, "gcv" and "cp" count; a method of `NeuralNetResults.df`.
-    rule : {"min", "1se"}
+    rule : {"min", "1se"}, optional
         The least criterion; or, of the models within one standard error of the least, the one of fewest degrees of
-        freedom. "1se" needs a criterion with a standard error: "gcv", "cp" and those of `risk`.
+        freedom. "1se" needs a criterion with a standard error: "gcv", "cp" and those of `risk`; it is the default
+        of those that judge by other rows ("cv", "loo", "nested_cv", "holdout", "bootstrap", "632", "632+").
     direction : {"backward", "forward", "both"}
         Of the search over terms: from all terms, from none, or from all with additions at each step.
     rep : int
@@ -274,6 +278,8 @@ def select(
     if df != "auto" and (criterion == "tic" or of_risk(criterion)):
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
     check_options(criterion, df, criterion_options)
+    if rule is None:
+        rule = "1se" if criterion in RESAMPLED else "min"
     if rule == "1se" and criterion not in WITH_ERROR:
         raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, WITH_ERROR))}.")
     for name in ("formula", "data", "context"):

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from .api import study
+from .choosing import select
 from .estimators import Estimator, estimator
 from .models import resolve_models
 from .nets import Net, net
@@ -34,6 +35,7 @@ __all__ = [
     "net",
     "noise",
     "resolve_models",
+    "select",
     "smoothing_spline",
     "study",
     "truth",

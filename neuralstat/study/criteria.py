@@ -51,6 +51,17 @@ def gcv(work: Work, df: Any, **options: Any) -> np.ndarray:
     return _known_df(d, [generalised(n * e, n, each) for e, each in zip(work.training, d, strict=True)])
 
 
+def rcp(work: Work, df: Any, **options: Any) -> np.ndarray:
+    """Cp for new covariates (T,): training error + sigma^2 (df / n + df / (n - df - 1)), as `neuralstat.risk` has it.
+
+    Rosset & Tibshirani (2020), JASA 115:138: of least squares on normal covariates it is unbiased. NaN where df > n - 1.
+    """
+    n = work.y.shape[1]
+    d = degrees_of_freedom(work, df, **options)
+    rest = np.where(d < n - 1, n - d - 1, np.nan)
+    return work.training + work.sigma2 * (d / n + d / rest)
+
+
 def _known_df(df: np.ndarray, values: list[float]) -> np.ndarray:
     """NaN where the degrees of freedom are not known (infinite is: too many)."""
     return np.where(np.isnan(df), np.nan, np.asarray(values, dtype=float))

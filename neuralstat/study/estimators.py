@@ -154,7 +154,9 @@ def _pairs(options: Mapping[str, Any]) -> int:
     return options["repeats"] * options["k"] * (options["k"] + 1) // 2
 
 
-DF_OPTIONS: dict[str, dict[str, Any]] = {"gdf": {"draws": 50, "tau": 0.5}, "covariance": {"draws": 50}}
+DF_OPTIONS: dict[str, dict[str, Any]] = {
+    "gdf": {"draws": 50, "tau": 0.5, "restarts": "fresh"}, "covariance": {"draws": 50, "restarts": "fresh"},
+}  # fmt: skip
 _ANALYTIC = {"df": "analytic"}
 METHODS: dict[str, Method] = {
     "training": Method(PREDICTION, "", criteria.training),
@@ -166,7 +168,9 @@ METHODS: dict[str, Method] = {
     "bic": Method(NOTHING, SAME, criteria.information, _ANALYTIC, {"criterion": "bic"}, with_df=True),
     "gdf": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["gdf"], {"df": "gdf"}, _draws),
     "covariance": Method(PREDICTION, SAME, criteria.cp, DF_OPTIONS["covariance"], {"df": "covariance"}, _draws),
-    "coupled": Method(PREDICTION, SAME, refits.coupled, {"draws": 50, "alpha": 0.1}, cost=_draws),
+    "rcp": Method(PREDICTION, NEW, criteria.rcp, {"df": "gdf", **DF_OPTIONS["gdf"]}, with_df=True),
+    "coupled": Method(PREDICTION, SAME, refits.coupled, {"draws": 50, "alpha": 0.1, "restarts": "fresh"},
+                      cost=_draws),
     "alo": Method(PREDICTION, NEW, criteria.alo),
     "loo": Method(PREDICTION, NEW, refits.cross_validation),
     "cv": Method(PREDICTION, NEW, refits.cross_validation,
@@ -183,7 +187,8 @@ WITHOUT_LOSS = ("training", "cv", "loo", "nested_cv", "holdout", "bootstrap", "6
 OPTIONS: dict[str, kinds.Kind] = {
     "k": kinds.Choice("loo") | kinds.Whole(2), "repeats": kinds.Whole(1, 10_000), "corrected": FLAG, "blocks": FLAG,
     "tau": POSITIVE, "draws": kinds.Whole(3, 100_000), "alpha": kinds.Number(above=0.0, most=10.0),
-    "kind": kinds.Choice("oob", "optimism"), "test_size": kinds.Whole(1) | kinds.Number(above=0.0, below=1.0),
+    "kind": kinds.Choice("oob", "optimism"), "restarts": kinds.Choice("fresh", "same", "warm"),
+    "test_size": kinds.Whole(1) | kinds.Number(above=0.0, below=1.0),
     "df": kinds.Choice(*criteria.ANALYTIC, *DF_OPTIONS) | kinds.Number(0.0),
 }  # fmt: skip
 
@@ -204,13 +209,15 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
         - "bootstrap" (`kind` = "oob", of observations by the samples that lack them, or "optimism", the training error and
           Efron's optimism), "632", "632+"; `draws` = 50.
         - "alo": residuals over one minus leverages, no refit; of networks those of the Gauss-Newton matrix.
+        - "rcp": Cp for new covariates, on Ye's degrees of freedom unless `df` says others ("rcp:analytic").
 
         Judged by the risk at the covariates of the fit:
 
         - "cp", "sure", "aic", "aicc", "bic": criteria on the model's analytic degrees of freedom (the Gauss-Newton trace of
           networks, "jacobian"; the trace of linear smoothers), or with `df` "gdf" or "covariance", as in "cp:gdf", on those
           of Ye or Efron, which refit (`draws` = 50, of Ye's `tau` = 0.5); or a number.
-        - "gdf", "covariance": Cp with these. "coupled": the coupled bootstrap (`draws` = 50, `alpha` = 0.1).
+        - "gdf", "covariance": Cp with these. "coupled": the coupled bootstrap (`draws` = 50, `alpha` = 0.1). These three have
+          `restarts`: "fresh", new random starts in every refit, "same", those of the fit, or "warm"; see `study.net`.
 
         As the study's `target` says: "training", the training error; "gcv" (`df` as above), which was derived for the
         same covariates (Craven & Wahba 1979) and is for least squares nearer to the risk at new ones (Rosset & Tibshirani
@@ -260,8 +267,9 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
 def _known(name: str, method: Method, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a method, those given checked."""
     defaults = dict(method.defaults)
-    if method.with_df and isinstance(options.get("df"), str):
-        defaults |= DF_OPTIONS.get(str.__str__(options["df"]), {})
+    if method.with_df and "df" in options:
+        word = str.__str__(options["df"]) if isinstance(options["df"], str) else ""
+        defaults = {"df": defaults["df"], **DF_OPTIONS.get(word, {})}
     if unknown := [key for key in options if key not in defaults]:
         has = ", ".join(defaults) or "none"
         raise ArgumentError(f"estimators: {name!r} has no option {unknown[0]!r}; it has: {has}.")

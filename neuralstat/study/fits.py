@@ -34,6 +34,8 @@ class Fits:
         Networks trained.
     new : (T, m) array, optional
         Fitted values at new covariates, where they were asked for.
+    theta : (T, P) array, optional
+        Weights of the fits, where they are those of one network.
     """
 
     fitted: np.ndarray
@@ -42,6 +44,11 @@ class Fits:
     status: list[str]
     networks: int = 0
     new: np.ndarray | None = None
+    theta: np.ndarray | None = None
+
+
+class Spec:
+    """A model of a study that holds others."""
 
 
 class Prepared(Protocol):
@@ -101,6 +108,7 @@ class Fitter:
         local: bool = True,
         owner: np.ndarray | None = None,
         new: Sequence[np.ndarray] | None = None,
+        start: np.ndarray | None = None,
     ) -> Fits:
         """Fit T responses; see `Prepared`.
 
@@ -110,14 +118,18 @@ class Fitter:
             The design of each response, where there are several.
         new : list of (m, D) arrays, optional
             By design.
+        start : (T, P) array, optional
+            Weights that networks begin with, one a response; others begin as ever.
         """
+        several = getattr(self.prepared(0), "fit_several", None)
+        if several is not None and (len(self.designs) > 1 or start is not None):  # as one stack
+            assert owner is not None
+            designs = None if len(self.designs) == 1 else [self.designs[k] for k in owner]
+            fresh = None if new is None else [new[k if designs else 0] for k in owner]
+            return several(y, seeds, rows, local, designs, fresh, start)
         if len(self.designs) == 1:
             return self._one(0, y, seeds, rows, local, None if new is None else new[0])
         assert owner is not None
-        several = getattr(self.prepared(0), "fit_several", None)
-        if several is not None:  # as one stack
-            designs = [self.designs[k] for k in owner]
-            return several(y, seeds, rows, local, designs, None if new is None else [new[k] for k in owner])
         parts: list[Fits] = []
         order: list[int] = []
         for k in dict.fromkeys(owner.tolist()):
@@ -153,7 +165,8 @@ def joined(parts: Sequence[Fits], order: np.ndarray | None = None) -> Fits:
         return None if any(v is None for v in values) else np.concatenate(values)[back]
 
     status = np.array([s for part in parts for s in part.status], dtype=object)[back].tolist()
-    return Fits(arrays("fitted"), arrays("df"), arrays("leverage"), status, sum(p.networks for p in parts), arrays("new"))
+    networks = sum(p.networks for p in parts)
+    return Fits(arrays("fitted"), arrays("df"), arrays("leverage"), status, networks, arrays("new"), arrays("theta"))
 
 
 def one_by_one(fit: Any, y: np.ndarray, *, trace: np.ndarray | None = None, new: int | None = None) -> Fits:

@@ -123,7 +123,8 @@ def resolve_loss(given: Any, noise: Noise) -> Loss:
         return Loss("mse" if noise.additive else "deviance", noise)
     if callable(given) and not isinstance(given, type):
         name = getattr(given, "__name__", "loss")
-        return Loss(name if isinstance(name, str) and name not in NAMES else "loss", noise, given)
+        own = isinstance(name, str) and name not in (*NAMES, "<lambda>")
+        return Loss(name if own else "loss", noise, given)
     name = str.__str__(given) if isinstance(given, str) else None
     if name not in NAMES:
         raise ArgumentError(f"loss must be None, one of {', '.join(map(repr, NAMES))}, or a function; got {shown(given)}.")

@@ -14,12 +14,12 @@ from ..checks.arguments import TEXT, Anything, Whole, arguments
 from ..checks.values import attribute
 from ..errors import ArgumentError
 from .fingerprint import text
-from .fits import Fits, one_by_one
+from .fits import Fits, Spec, one_by_one
 from .nets import Net, net
 from .smoothers import Basis, Statsmodels
 from .splines import SmoothingSpline
 
-SPECS = (Net, Basis, SmoothingSpline, Statsmodels)
+SPECS = (Net, Basis, SmoothingSpline, Statsmodels, Spec)
 
 
 @arguments(name=TEXT, thing=Anything("an object with fit and predict"), kind=TEXT, size=Whole(0))
@@ -103,7 +103,7 @@ def resolve_models(given: Any) -> tuple[Any, ...]:
     Parameters
     ----------
     given : model, sequence of models, or dict of names and models
-        Models are what `net`, `bs`, `cr`, `smoothing_spline`, `glm`, `gam` make, dicts of arguments of `net`, an
+        Models are what `net`, `bs`, `cr`, `smoothing_spline`, `glm`, `gam`, `select` make, dicts of arguments of `net`, an
         unfitted `neuralstat.NeuralNet`'s settings, or objects with fit and predict.
 
     Raises
@@ -133,7 +133,7 @@ def resolve_models(given: Any) -> tuple[Any, ...]:
 
 def _resolve(name: str | None, model: Any) -> Any:
     if isinstance(model, SPECS):
-        return model if name is None else replace(model, name=name)
+        return model if name is None else replace(model, name=name)  # type: ignore[type-var]
     if isinstance(model, Mapping):
         given = {TEXT.check(key, "models: an argument"): value for key, value in _items(model)}
         return net(**{**given, **({} if name is None else {"name": name})})

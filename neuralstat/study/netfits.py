@@ -79,10 +79,14 @@ class PreparedNet:
 
     def fit_several(
         self, y: np.ndarray, seeds: Seeds, rows: Rows, local: bool, designs: Sequence[np.ndarray] | None,
-        new: Sequence[np.ndarray] | None,
+        new: Sequence[np.ndarray] | None, start: np.ndarray | None = None,
     ) -> Fits:  # fmt: skip
-        """Fit T responses, each on a design (n, D) of its own where `designs` are given, with new covariates of its own."""
-        values = self.restarts * (100 + 2 * y.shape[1])
+        """Fit T responses, each on a design (n, D) of its own where `designs` are given, with new covariates of its own.
+
+        With `start` (T, P) one network each begins with these weights.
+        """
+        each = self.restarts if start is None else 1
+        values = each * (100 + 2 * y.shape[1])
         if designs is not None:
             values += (1 + self.x.shape[0]) * y.shape[1]
 
@@ -90,24 +94,24 @@ class PreparedNet:
             return None if items is None else items[part]
 
         return joined([
-            self._fit(y[part], seeds[part], some(rows, part), local, some(designs, part), some(new, part))
-            for part in stacks(len(y), self.network, self.restarts, values)
+            self._fit(y[part], seeds[part], some(rows, part), local, some(designs, part), some(new, part), some(start, part))
+            for part in stacks(len(y), self.network, each, values)
         ])  # fmt: skip
 
     def _fit(
         self, y: np.ndarray, seeds: Seeds, rows: Rows, local: bool, designs: Sequence[np.ndarray] | None,
-        new: Sequence[np.ndarray] | None,
+        new: Sequence[np.ndarray] | None, begin: np.ndarray | None,
     ) -> Fits:  # fmt: skip
-        t, r = y.shape[0], self.restarts
+        t, r = y.shape[0], self.restarts if begin is None else 1
         shift, scale = self._rescaling(y, rows)
         inner = (y - shift) / scale
         own = self._procedures(inner, rows, designs)
         x = None if own[0].design.x is self.design.x else [p.design.x for p in own]
-        start = np.concatenate([
+        start = begin if begin is not None else np.concatenate([
             p.start(seed, None if rows is None else np.ascontiguousarray(p.design.x[:, rows[k]]))
             for k, (p, seed) in enumerate(zip(own, seeds, strict=True))
         ])  # fmt: skip
-        fit = train_groups(self.procedure, self._data(inner, rows, x), start, self.free, r, 1)
+        fit = train_groups(self.procedure, self._data(inner, rows, x, r), start, self.free, r, 1)
         good, status = self._chosen(fit.theta, fit.loss, fit.finished, t)
         at, which = np.nonzero(good)
         theta = fit.theta.reshape(t, r, -1)[at, which]
@@ -122,6 +126,9 @@ class PreparedNet:
             return out
 
         fits = Fits(averaged(self._means(raw)) * scale + shift, np.full(t, np.nan), None, status, t * r)
+        if self.model.combine == "best":
+            fits.theta = np.full((t, theta.shape[1]), np.nan)
+            fits.theta[at] = theta
         if local and rows is None:  # leverages are those of a fit to the whole design
             fits.leverage = averaged(self._leverages(theta, raw, at, x))
             fits.df = fits.leverage.sum(axis=1)
@@ -184,10 +191,10 @@ class PreparedNet:
         x = np.ascontiguousarray(x.T)
         return x if design.scaling is None else design.scaling.x_internal(x)
 
-    def _data(self, y: np.ndarray, rows: Rows, x: Sequence[np.ndarray] | None) -> Any:
-        """Data of a stack: responses (T, n) of `restarts` networks each, at covariates (T, D, n) or the design's."""
+    def _data(self, y: np.ndarray, rows: Rows, x: Sequence[np.ndarray] | None, each: int) -> Any:
+        """Data of a stack: responses (T, n) of `each` networks, at covariates (T, D, n) or the design's."""
         t, n = y.shape
-        owner = np.repeat(np.arange(t), self.restarts)
+        owner = np.repeat(np.arange(t), each)
         if rows is None and x is not None:
             rows = [np.arange(n)] * t
         table = count = None

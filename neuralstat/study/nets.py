@@ -22,10 +22,11 @@ REFUSED = ("weights", "freq_weights", "var_weights", "offset", "missing", "start
            "device", "dtype", "lifesign", "progress", "random_state", "n_jobs", "polish", "likelihood", "freeze",
            "lifesign_step", "augment", "class_weight")  # fmt: skip
 COMBINE = Choice("best", "mean")
+REFITS = Choice("fresh", "warm")
 QUICK = ("lm", "bfgs", "lbfgs", "auto")  # algorithms that take a relative tolerance
 
 
-@arguments(name=TEXT, size=Whole(0), settings=Map(Anything("a setting")), combine=COMBINE, kind=TEXT)
+@arguments(name=TEXT, size=Whole(0), settings=Map(Anything("a setting")), combine=COMBINE, kind=TEXT, refits=REFITS)
 @dataclass(frozen=True, eq=False)
 class Net:
     """A neural network as a model of a study; made by `net`.
@@ -38,6 +39,7 @@ class Net:
     settings : dict
         Arguments of `neuralstat.neuralnet`.
     combine : {"best", "mean"}
+    refits : {"fresh", "warm"}
     """
 
     name: str
@@ -45,6 +47,7 @@ class Net:
     settings: dict[str, Any] = field(default_factory=dict)
     combine: str = "best"
     kind: str = "net"
+    refits: str = "fresh"
 
     def prepare(self, x: np.ndarray, columns: tuple[str, ...], restarts: int) -> PreparedNet | PreparedEpochs:
         """The network on a design (n, D)."""
@@ -74,15 +77,17 @@ class Net:
 
     def describe(self) -> str:
         """Text that names all settings."""
-        return f"net({text(dict(sorted(self.settings.items())))}, combine={self.combine!r})"
+        return f"net({text(dict(sorted(self.settings.items())))}, combine={self.combine!r}, refits={self.refits!r})"
 
     def networks(self, restarts: int) -> int:
         """Networks per fit."""
         return int(self.settings.get("rep", restarts))
 
 
-@arguments(hidden=Anything("units", 2, (3, 2)), combine=COMBINE, name=NONE | TEXT)
-def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **settings: Any) -> Net:
+@arguments(hidden=Anything("units", 2, (3, 2)), combine=COMBINE, name=NONE | TEXT, refits=REFITS)
+def net(
+    hidden: Any = 1, *, combine: str = "best", name: str | None = None, refits: str = "fresh", **settings: Any
+) -> Net:  # fmt: skip
     """A neural network for `study`.
 
     Parameters
@@ -93,6 +98,11 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
         The fit is the restart of least error (among the converged ones, if any), or their mean.
     name : str, optional
         "net 10", or "net 10-5" for several layers, with the penalty, where not given.
+    refits : {"fresh", "warm"}
+        What refits of estimators begin with: new random starts, as many as the fit has; or the weights of the fit, once,
+        which is several times as fast. With a penalty on all weights, however small a search there is, estimates are the
+        same within their error (`benchmarks/study_speed.py`: decay 0.01 and 0.1, standardised data); without one "warm"
+        leaves out the search, which costs degrees of freedom, and lets folds start from weights that saw them.
     **settings
         Arguments of `neuralstat.neuralnet` that belong to a fit: `act_fct`, `layers`, `family` (of the noise, where that
         has one and it is not given), `penalty`, `algorithm` (here "lm" unless given), `threshold`, `tol` (here 1e-6 with
@@ -137,4 +147,6 @@ def net(hidden: Any = 1, *, combine: str = "best", name: str | None = None, **se
             name += " " + " + ".join(str(part) for part in checked.penalty.parts)
         if combine == "mean":
             name += " mean"
-    return Net(name, int(sum(units)), settings, combine)
+    if refits == "warm" and (combine == "mean" or checked.minibatch):
+        raise ArgumentError("net: refits='warm' is for the best of restarts that are trained on all observations at once.")
+    return Net(name, int(sum(units)), settings, combine, refits=refits)

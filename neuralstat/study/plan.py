@@ -16,6 +16,7 @@ import numpy as np
 from ..df.sigma import difference_sigma
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
+from .choosing import Select
 from .estimators import SAME, Estimator, Work
 from .fingerprint import fingerprint
 from .fits import OK, Fits, Fitter, failure
@@ -102,7 +103,7 @@ class Plan:
         where = self.cells[cell]
         columns = where.problem.names(points[0].x.shape[1])
         chosen = self.models[model]
-        if isinstance(chosen, Net):
+        if isinstance(chosen, Net | Select):
             chosen = chosen.under(where.noise)
         if where.anew:
             return Fitter(chosen, [p.x for p in points], columns, self.restarts)

@@ -42,7 +42,10 @@ class Kept:
         return self.fitted.shape[1] if self.fitted.ndim == 3 else 0
 
 
-def again(work: Work, key: Any, count: int, draw: Callable[[int, np.random.Generator, int, int], tuple[Any, Rows]]) -> Kept:
+def again(
+    work: Work, key: Any, count: int, draw: Callable[[int, np.random.Generator, int, int], tuple[Any, Rows]],
+    restarts: str = "fresh",
+) -> Kept:  # fmt: skip
     """Refit every replicate `count` times, or take what was refitted under this name.
 
     Parameters
@@ -53,12 +56,18 @@ def again(work: Work, key: Any, count: int, draw: Callable[[int, np.random.Gener
     draw : callable
         ``draw(t, generator, first, number)`` gives the draws `first`, ... of replicate t: responses (number, n), or None
         for those of the replicate, and a list of row numbers, or None for all.
+    restarts : {"fresh", "same", "warm"}
+        New random starts, those of the fit, or for networks the weights of the fit.
     """
     t, n = work.y.shape
-    if key not in work.memory:
+    warm = restarts == "warm" or getattr(work.prepared.model, "refits", "") == "warm"
+    begin = work.fits.theta if warm else None
+    how = "warm" if warm else restarts
+    place = (key, how)
+    if place not in work.memory:
         names = [work.cell.seed(f"refit|{key!r}", replicate) for replicate in work.replicates]
-        work.memory[key] = Kept([np.random.default_rng(name) for name in names])
-    kept = work.memory[key]
+        work.memory[place] = Kept([np.random.default_rng(name) for name in names])
+    kept = work.memory[place]
     have, more = kept.count, count - kept.count
     if more > 0:
         y, rows, seeds = [], [], []
@@ -66,10 +75,12 @@ def again(work: Work, key: Any, count: int, draw: Callable[[int, np.random.Gener
             values, some = draw(k, kept.streams[k], have, more)
             y.append(np.repeat(work.y[k][np.newaxis], more, axis=0) if values is None else values)
             rows += [] if some is None else some
-            start = stream(work.cell.seed(f"refit|{key!r}|{work.label}", replicate), "start")
-            seeds += [_child(start, b) for b in range(have, count)]
+            first = stream(work.cell.seed(f"refit|{key!r}|{work.label}", replicate), "start")
+            own = work.cell.seed(f"start|{work.label}", replicate)
+            seeds += [own if how == "same" else _child(first, b) for b in range(have, count)]
         owner = np.repeat(np.arange(t), more)
-        fits = work.prepared.fit(np.concatenate(y), seeds, rows or None, local=False, owner=owner)
+        start = None if begin is None else begin[owner]
+        fits = work.prepared.fit(np.concatenate(y), seeds, rows or None, local=False, owner=owner, start=start)
         work.fits.networks += fits.networks
         fitted = fits.fitted.reshape(t, more, n)
         kept.fitted = fitted if not have else np.concatenate([kept.fitted, fitted], axis=1)
@@ -206,23 +217,23 @@ def bootstrap(work: Work, draws: int, kind: str) -> np.ndarray:
     return out
 
 
-def _noisy(work: Work, alpha: float, draws: int) -> Kept:
+def _noisy(work: Work, alpha: float, draws: int, restarts: str) -> Kept:
     """Refits to responses with more noise, of variance alpha sigma^2."""
     size, n = np.sqrt(alpha * work.sigma2), work.y.shape[1]
 
     def draw(t: int, rng: np.random.Generator, first: int, number: int) -> tuple[np.ndarray, None]:
         return work.y[t] + size[t] * rng.standard_normal((number, n)), None
 
-    return again(work, ("noisy", float(f"{alpha:.9g}")), draws, draw)
+    return again(work, ("noisy", float(f"{alpha:.9g}")), draws, draw, restarts)
 
 
-def gdf(work: Work, draws: int, tau: float) -> np.ndarray:
+def gdf(work: Work, draws: int, tau: float, restarts: str = "fresh") -> np.ndarray:
     """Ye's generalised degrees of freedom (T,) (1998, JASA 93:120)."""
-    kept = _noisy(work, tau**2, draws)
+    kept = _noisy(work, tau**2, draws, restarts)
     return np.array([slopes(y - work.y[t], kept.fitted[t])[0].sum() for t, y in enumerate(kept.y)])
 
 
-def covariance(work: Work, draws: int) -> np.ndarray:
+def covariance(work: Work, draws: int, restarts: str = "fresh") -> np.ndarray:
     """Efron's degrees of freedom (T,) (2004, JASA 99:619): responses are drawn about the fit, from the noise's family."""
     n, noise, centre = work.y.shape[1], work.cell.noise, work.fits.fitted
     size = np.sqrt(work.sigma2)
@@ -234,7 +245,7 @@ def covariance(work: Work, draws: int) -> np.ndarray:
 
     if not noise.additive and not np.isfinite(centre).all():
         return np.full(len(centre), np.nan)
-    kept = again(work, ("covariance",), draws, draw)
+    kept = again(work, ("covariance",), draws, draw, restarts)
     if noise.additive:
         return np.array([slopes(y - centre[t], kept.fitted[t])[0].sum() for t, y in enumerate(kept.y)])
     out = np.empty(len(centre))
@@ -245,9 +256,9 @@ def covariance(work: Work, draws: int) -> np.ndarray:
     return out
 
 
-def coupled(work: Work, draws: int, alpha: float) -> np.ndarray:
+def coupled(work: Work, draws: int, alpha: float, restarts: str = "fresh") -> np.ndarray:
     """The coupled bootstrap (T,), Oliveira, Lei & Tibshirani (2021), arXiv:2111.09447; refits of "gdf" with tau^2 = alpha."""
-    kept = _noisy(work, alpha, draws)
+    kept = _noisy(work, alpha, draws, restarts)
     out = np.empty(work.y.shape[0])
     for t, noisy in enumerate(kept.y):
         change = noisy - work.y[t]  # root alpha omega

@@ -17,7 +17,7 @@ from ..fitted import Fitted, fitted_of
 from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
 from ..insight.layers import layer_table
-from ..likelihood.criteria import info_criteria, r_criterion
+from ..likelihood.criteria import criterion, r_criterion
 from ..likelihood.several import UNLIKELY
 from ..network.objective import resolve_activation
 from . import tables
@@ -279,7 +279,7 @@ def _criteria(fitted: Fitted) -> list[tuple[str, str]]:
         try:
             df = found(fitted, "auto")
             for name in ("aic", "aicc", "bic"):
-                value = info_criteria(fitted, name)
+                value = criterion(fitted, name, df, 0, None, "best", "statsmodels", None)
                 label = {"aic": "AIC", "aicc": "AICc", "bic": "BIC"}[name]
                 shown = "not defined: no degrees of freedom are left" if np.isnan(value) else f"{value:.6g}"
                 error = "" if df.se is None else f", se {df.se:.2g}"

@@ -18,7 +18,7 @@ from ..errors import ArgumentError, FileFormatError, FitWarning, caller
 from .fit import STATUS
 
 _SAVED = ("theta", "memory", "steps", "epoch", "status", "loss", "history", "best", "stopping", "plateau")
-_MORE = ("fingerprint", "entropy", "spawn_key", "pool_size")
+_MORE = ("fingerprint", "entropy", "spawn_key", "pool_size", "metrics")
 _MOST_WORDS = 1000  # of seeds
 _MOST_STEPS = 2**53
 
@@ -131,8 +131,8 @@ class Checkpoint:
             )
 
 
-def restore(path: Any, state: Any, mark: np.ndarray) -> bool:
-    """Put a checkpoint's arrays into `state`; False where there is no file.
+def restore(path: Any, state: Any, mark: np.ndarray, metrics: np.ndarray | None = None) -> bool:
+    """Put a checkpoint's arrays into `state`, and those of its metrics into theirs; False where there is no file.
 
     Raises
     ------
@@ -161,6 +161,11 @@ def restore(path: Any, state: Any, mark: np.ndarray) -> bool:
             target[:, :epochs] = source[:, :epochs]
         else:
             target[...] = source
+    if metrics is not None:
+        stored = arrays.get("metrics", np.zeros(0))
+        if stored.dtype != float or stored.ndim != 3 or stored[:, :1].shape[::2] != metrics.shape[::2]:
+            raise _no_checkpoint(path, "its metrics cannot have been written")
+        metrics[:, : stored.shape[1]] = stored[:, : metrics.shape[1]]
     return True
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..checks import is_real, shown
 from ..errors import ArgumentError
 from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
+from .metrics import resolve
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -21,7 +22,7 @@ EPOCHS = 100  # unless given
 #: Arguments that belong to the minibatch optimizers, with their defaults
 ARGUMENTS: dict[str, Any] = {
     "epochs": None, "batch_size": 32, "shuffle": True, "validation": None, "early_stopping": None, "callbacks": None,
-    "augment": None, "checkpoint": None,
+    "augment": None, "checkpoint": None, "metrics": None,
 }  # fmt: skip
 
 
@@ -57,8 +58,8 @@ def check_epochs(settings: Settings, put: Callable[[str, Any], None]) -> None:
     for name in ("tol", "keep", "polish"):
         if getattr(settings, name) is not None and getattr(settings, name) is not False:
             raise ArgumentError(f"{name} is not possible with algorithm={settings.algorithm!r}, which ends by epochs.")
-    _check_stopping(settings)
     _check_functions(settings, put)
+    _check_stopping(settings)
     _check_data(settings)
 
 
@@ -76,11 +77,23 @@ def _check_stopping(settings: Settings) -> None:
     stopping = settings.early_stopping
     if stopping is None:
         return
-    if settings.validation is None and stopping.monitor == "val_loss":
-        raise ArgumentError("early_stopping: monitor='val_loss' needs validation= (a share of the rows, or data).")
+    watched = stopping.monitor or ""
+    if settings.validation is None and watched.startswith("val_"):
+        raise ArgumentError(f"early_stopping: monitor={watched!r} needs validation= (a share of the rows, or data).")
+    if stopping.of_loss:
+        if stopping.mode == "max":
+            raise ArgumentError("early_stopping: mode='max' would stop by the largest loss.")
+        return
+    name = watched.removeprefix("val_")
+    if name not in dict(resolve(settings.metrics or ())):
+        resolve(name, "early_stopping: monitor")  # names one of the known
 
 
 def _check_functions(settings: Settings, put: Callable[[str, Any], None]) -> None:
+    if settings.metrics is not None:
+        resolve(settings.metrics)
+        many = isinstance(settings.metrics, list | tuple)
+        put("metrics", tuple(settings.metrics) if many else (settings.metrics,))
     if settings.callbacks is not None:
         put("callbacks", settings.callbacks if isinstance(settings.callbacks, tuple) else (settings.callbacks,))
 

@@ -14,7 +14,7 @@ from ..augment import change_rows
 from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
 from ..engine.data import make_data
-from ..functions.losses import MULTINOMIAL, SSE
+from ..errors import ArgumentError
 from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
 from ..network.network import Network
@@ -22,6 +22,7 @@ from ..optimizers.minibatch import MinibatchOptimizer
 from ..schedules import OneCycle, Performance
 from . import checkpoint
 from .fit import Fit
+from .metrics import Measured, Record, metric_of
 from .stack import CHUNK, fan_out, threads
 from .stopping import EarlyStopping, History
 
@@ -107,25 +108,6 @@ def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
     return momentum
 
 
-def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
-    """Kind of metric, cut between classes, and name: accuracy of 0/1 responses, mean squared error, or none."""
-    objective = network.objective
-    y = rows.data.y
-    if objective.several:
-        return batches.NO_METRIC, 0.0, None
-    if objective.loss == SSE and not (network.n_outputs > 1 and _one_hot(y)):
-        return batches.SQUARES, 0.0, "mse"
-    if objective.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):
-        return batches.LARGEST, 0.0, "accuracy"
-    if objective.name.startswith("ce") and bool(np.all((y == 0) | (y == 1))):
-        return batches.ABOVE, 0.0 if objective.of_predictor else 0.5, "accuracy"
-    return batches.NO_METRIC, 0.0, None
-
-
-def _one_hot(y: np.ndarray) -> bool:
-    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(axis=1) == 1))
-
-
 def make_plan(
     network: Network, rows: Rows, validation: Rows | None, free: np.ndarray, training: Training
 ) -> tuple[Plan, tuple[str, ...]]:
@@ -141,9 +123,9 @@ def make_plan(
     if isinstance(rate, Performance):
         plateau = np.array([rate.factor, rate.patience, rate.min_delta, rate.cooldown, rate.min_rate])
     watched = batches.LOSS if validation is None else batches.VAL_LOSS
-    monitor = watched
-    if stopping is not None and stopping.monitor is not None:
-        monitor = batches.LOSS if stopping.monitor == "loss" else batches.VAL_LOSS
+    monitor = batches.LOSS if stopping is not None and stopping.monitor == "loss" else watched
+    if stopping is not None and not stopping.of_loss:
+        stopping = None  # by a metric: `metrics.Record` watches it
     plan = Plan(
         batch=batch, epochs=int(training.epochs), shuffle=bool(training.shuffle) and batch < n, code=int(optimizer.code),
         settings=settings, groups=groups, n_groups=int(groups.max()) + 1 if groups.size else 0,
@@ -198,6 +180,8 @@ def train_epochs(
     seeds: np.random.SeedSequence | None = None,
     device: str = "cpu",
     stop: threading.Event | None = None,
+    measured: Measured | None = None,
+    unit: float = 1.0,
 ) -> Fit:
     """Train every network of a stack for some epochs.
 
@@ -227,6 +211,10 @@ def train_epochs(
         "cpu", "cuda" or "cuda:<number>".
     stop : Event, optional
         Set after Ctrl-C.
+    measured : Measured, optional
+        Metrics of every epoch.
+    unit : float
+        What callbacks see losses and squared errors multiplied by: the squared unit of a scaled response.
 
     Returns
     -------
@@ -255,12 +243,15 @@ def train_epochs(
         net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
     state = make_state(start, free, rows, plan, optimizer, keys)
     nothing = validation if validation is not None else Rows(rows.inputs[:0], rows.data)
-    saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds)
+    record = None
+    if measured is not None:
+        record = Record(measured, network, rows, validation, state.history.shape[:2], training.early_stopping)
+    saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds, record)
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
     stop, lock = threading.Event() if stop is None else stop, threading.Lock()
     finished = np.zeros(state.steps.size, bool)
-    by_epoch = bool(training.callbacks) or saver is not None or training.augment is not None
+    by_epoch = bool(training.callbacks) or any(part is not None for part in (saver, training.augment, record))
 
     def step(b: int, budget: int, finish: bool = False, rows: Rows = rows) -> None:
         rates = optimizer.rates(int(state.steps[b]), budget, each, each * plan.epochs)
@@ -269,6 +260,8 @@ def train_epochs(
         )
 
     def finish(b: int) -> None:
+        if record is not None and (best := record.restored(b)) is not None:
+            state.theta[b] = best[1]
         step(b, 0, True)
         finished[b] = True
 
@@ -278,8 +271,10 @@ def train_epochs(
         return out
 
     def epoch_ended(b: int) -> None:
+        if record is not None and record.add(b, int(state.epoch[b]), state.theta[b]) and state.status[b] == cpu.RUNNING:
+            state.status[b] = batches.STOPPED_EARLY
         with lock:
-            _call_back(training.callbacks, state, columns, b)
+            _call_back(training.callbacks, state, columns, b, record, unit)
         if saver is not None:
             saver.save(b)
 
@@ -310,7 +305,7 @@ def train_epochs(
         changed = None if training.augment is None else rows.inputs.copy()
         on_device.Epochs(
             net, rows, nothing, plan, state, optimizer, device, coupled=network.coupled, watch=watch, chunk=chunk,
-            epoch_ended=epoch_ended if training.callbacks or saver is not None else None,
+            epoch_ended=epoch_ended if training.callbacks or saver is not None or record is not None else None,
             change=None if changed is None else lambda b: change(b, changed),
         ).run()  # fmt: skip
         finished[:] = True
@@ -322,15 +317,20 @@ def train_epochs(
     return Fit(
         state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
         state.status, _traces(state, rows.inputs.shape[0], each), time.perf_counter() - began,
-        ran_on, optimizer.name, history=_history(state, plan, columns),
+        ran_on, optimizer.name, history=_history(state, plan, columns, record),
     )  # fmt: skip
 
 
-def _call_back(callbacks: Sequence[Any], state: State, columns: tuple[str, ...], b: int) -> None:
+def _call_back(
+    callbacks: Sequence[Any], state: State, columns: tuple[str, ...], b: int, record: Record | None, unit: float
+) -> None:
     epoch = int(state.epoch[b])
     values = state.history[b, epoch - 1]
     logs: dict[str, Any] = {"rep": b + 1, "epoch": epoch, "step": int(state.steps[b])}
-    logs.update({name: float(v) for name, v in zip(columns, values, strict=True) if name})
+    if record is not None:
+        logs.update({name: float(v) for name, v in zip(record.columns, record.values[b, epoch - 1], strict=True)})
+    units = {name: unit if name.endswith(("loss", "mse")) else 1.0 for name in columns}
+    logs.update({name: float(v) * units[name] for name, v in zip(columns, values, strict=True) if name})
     stopped = [bool(callback(epoch, dict(logs))) for callback in callbacks]
     if any(stopped) and state.status[b] == cpu.RUNNING:
         state.status[b] = batches.STOPPED_BY_CALLBACK
@@ -338,24 +338,29 @@ def _call_back(callbacks: Sequence[Any], state: State, columns: tuple[str, ...],
 
 def _checkpoint(
     network: Network, rows: Rows, validation: Rows | None, plan: Plan, state: State, training: Training,
-    penalty: np.ndarray | None, seeds: np.random.SeedSequence | None,
+    penalty: np.ndarray | None, seeds: np.random.SeedSequence | None, record: Record | None,
 ) -> checkpoint.Checkpoint | None:  # fmt: skip
     """Read the checkpoint into the state, where there is one; what writes the next ones."""
     if training.checkpoint is None:
         return None
+    if record is not None and record.rule is not None:
+        raise ArgumentError("checkpoint cannot be combined with early stopping by a metric: monitor the loss.")
     rate = training.optimizer.learning_rate
     length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
     data = [part for r in (rows, validation) if r is not None for part in (r.inputs, *r.data)]
     mark = checkpoint.fingerprint(
         network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
         length, state.theta, state.keys, state.free, penalty, *data,
-        *(() if training.augment is None else (training.augment,)),
+        *(() if training.augment is None else (training.augment,)), *(() if record is None else record.columns),
     )  # fmt: skip
-    if checkpoint.restore(training.checkpoint, state, mark):
+    measures = None if record is None else record.values
+    if checkpoint.restore(training.checkpoint, state, mark, measures):
         again = (state.status == batches.EPOCHS_DONE) & (state.epoch < plan.epochs)
         again |= (state.status == cpu.STEPMAX) & (state.steps < plan.stepmax)
         state.status[again] = cpu.RUNNING
     more = {} if seeds is None else checkpoint.seed_arrays(seeds)
+    if measures is not None:
+        more["metrics"] = measures
     return checkpoint.Checkpoint(training.checkpoint, state, mark, more)
 
 
@@ -371,11 +376,16 @@ def _traces(state: State, n: int, each: int) -> list[tuple[np.ndarray, np.ndarra
     return out
 
 
-def _history(state: State, plan: Plan, columns: tuple[str, ...]) -> History:
+def _history(state: State, plan: Plan, columns: tuple[str, ...], record: Record | None) -> History:
     used = [k for k, name in enumerate(columns) if name]
     longest = int(state.epoch.max(initial=0))
     best = np.zeros(state.steps.size, np.int64)
     if plan.restore:
         best = np.where(state.epoch > 0, state.stopping[:, batches.BEST_EPOCH].astype(np.int64) + 1, 0)
-    return History(tuple(columns[k] for k in used), np.ascontiguousarray(state.history[:, :longest, used]),
-                   state.epoch.copy(), best)  # fmt: skip
+    names, values = [columns[k] for k in used], state.history[:, :longest, used]
+    if record is not None:
+        more = [k for k, name in enumerate(record.columns) if name not in names]  # what kernels measure stays theirs
+        names[-1:-1] = [record.columns[k] for k in more]  # before the learning rate
+        values = np.concatenate([values[..., :-1], record.values[:, :longest, more], values[..., -1:]], axis=2)
+        best = np.array([found[0] if (found := record.restored(b)) else best[b] for b in range(best.size)], np.int64)
+    return History(tuple(names), np.ascontiguousarray(values), state.epoch.copy(), best)

@@ -74,5 +74,6 @@ FIT: dict[str, Kind] = {
     "dispformula": Anything(
         "None, '~ 1', a formula of the dispersion as '~ x + z', True, or a mapping of these by parameter", None, "~ 1", True
     ),
+    "metrics": Anything("names of metrics, functions f(y, prediction), or a list of them", None, "mae"),
     "freeze": Anything("None, or names of layers or arrays", None),
 }

@@ -31,6 +31,7 @@ from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .memory import check_memory
+from .metrics import Measured, resolve
 from .model import build_network
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
@@ -300,14 +301,14 @@ class Procedure:
         rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
         with EpochLifesign(settings, self.network, training.epochs) as lifesign:
             fit = self.train_epochs(
-                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch, owner=owner
+                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch, owner=owner, measure=True
             )
             lifesign.finish(fit)
         return fit
 
     def train_epochs(
         self, rows: Rows, start: np.ndarray, free: np.ndarray, n_jobs: int | None, training: Training,
-        validation: Rows | None, watch: Any = None, owner: bool = False,
+        validation: Rows | None, watch: Any = None, owner: bool = False, measure: bool = False,
     ) -> Fit:  # fmt: skip
         """Train a stack by epochs; network b sees the observations in the order of repetition ``b % rep``.
 
@@ -323,6 +324,8 @@ class Procedure:
         watch : callable, optional
         owner : bool
             Whether to return what there is after Ctrl-C.
+        measure : bool
+            Whether all metrics are recorded; else the one that early stopping watches only.
         """
         penalty = self.penalty  # steps go along the mean error: the same objective, divided by n
         if penalty is not None:
@@ -332,10 +335,33 @@ class Procedure:
         fit = train_epochs(
             self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
             penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device, stop=stop,
+            measured=self._measured(measure), unit=squared_unit(self.design),
         )  # fmt: skip
         if stop.is_set():
             _stopped(owner)
         return fit
+
+
+    def _measured(self, every: bool) -> Measured | None:
+        """Metrics that are recorded by epoch."""
+        given = resolve(self.settings.metrics or ())
+        rule = self.settings.early_stopping
+        if rule is not None and not rule.of_loss:
+            name = str(rule.monitor).removeprefix("val_")
+            if name not in dict(given):
+                given = (*given, *resolve(name, "early_stopping: monitor"))
+            if self.settings.device != "cpu":
+                raise ArgumentError(f"early_stopping: monitor={rule.monitor!r}: on a device only the loss can be watched.")
+            given = given if every else tuple(pair for pair in given if pair[0] == name)
+        elif not every:
+            return None
+        return Measured(given, self.design) if given else None
+
+
+def squared_unit(design: Design) -> float:
+    """What squared errors of the scaled response are multiplied by; 1 of several outputs, which have a unit each."""
+    scaling = design.scaling
+    return float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
 
 
 def _stopped(owner: bool) -> None:

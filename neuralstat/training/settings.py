@@ -100,6 +100,7 @@ class Settings:
     callbacks: Any = None
     class_weight: Any = None
     checkpoint: Any = None
+    metrics: Any = None
     freeze: Any = None
     dispformula: Any = None
 

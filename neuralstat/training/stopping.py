@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import FLAG, NONE, NOT_NEGATIVE, Choice, Whole, arguments
+from ..checks.arguments import FLAG, NONE, NOT_NEGATIVE, TEXT, Choice, Whole, arguments
 from ..errors import ArgumentError
 
+LARGER = ("accuracy", "auc", "r2", "top_k")  # metrics of which larger values are better
 
-@arguments(patience=Whole(0), min_delta=NOT_NEGATIVE, restore_best=FLAG, monitor=NONE | Choice("val_loss", "loss"))
+
+@arguments(
+    patience=Whole(0), min_delta=NOT_NEGATIVE, restore_best=FLAG, monitor=NONE | TEXT, mode=Choice("auto", "min", "max"),
+)  # fmt: skip
 @dataclass(frozen=True)
 class EarlyStopping:
-    """Stop when the loss has not improved for some epochs.
+    """Stop when the loss, or a metric, has not improved for some epochs.
 
     Parameters
     ----------
@@ -24,8 +28,11 @@ class EarlyStopping:
         Only a loss that is lower by more than this is an improvement.
     restore_best : bool
         Whether the weights of the best epoch are the result (also where training ran to its end).
-    monitor : {"val_loss", "loss"}, optional
-        What is watched: the loss of the validation data, without them the training loss.
+    monitor : str, optional
+        What is watched: "val_loss", "loss", or one of the fit's ``metrics=`` ("auc", "val_auc"). Default: the loss of the
+        validation data, without them the training loss.
+    mode : {"auto", "min", "max"}
+        Whether smaller or larger values are better; "auto": larger ones of accuracy, auc, r2 and top_k.
 
     Raises
     ------
@@ -37,6 +44,19 @@ class EarlyStopping:
     min_delta: float = 0.0
     restore_best: bool = True
     monitor: str | None = None
+    mode: str = "auto"
+
+    @property
+    def sign(self) -> int:
+        """1 where larger values of what is watched are better, -1 where smaller ones are."""
+        if self.mode != "auto":
+            return 1 if self.mode == "max" else -1
+        return 1 if (self.monitor or "").removeprefix("val_").partition(":")[0] in LARGER else -1
+
+    @property
+    def of_loss(self) -> bool:
+        """Whether the loss is watched."""
+        return self.monitor in (None, "loss", "val_loss")
 
     def to_plain(self) -> dict[str, Any]:
         """The rule as plain data; ``EarlyStopping(**plain)`` is its inverse."""

@@ -16,6 +16,7 @@ from ..errors import ArgumentError, DataError, DataWarning
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
 from .epochs import make_rows
+from .metrics import class_of_rows
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
@@ -229,7 +230,7 @@ def class_factors(design: Design, class_weight: Any, y: np.ndarray | None = None
     """
     if y is None:
         y = design.y if design.scaling is None else design.scaling.y_original(design.y)
-    member = _member(y, design.classes is not None)
+    member = class_of_rows(y, design.classes is not None)
     if member is None:
         raise ArgumentError(f"class_weight needs a factor as response, or 0 and 1; {design.response!r} is neither.")
     classes = (0, 1) if design.classes is None else tuple(design.classes)
@@ -247,15 +248,6 @@ def class_factors(design: Design, class_weight: Any, y: np.ndarray | None = None
     return factors[member]
 
 
-def _member(y: np.ndarray, factor: bool) -> np.ndarray | None:
-    """(n,) number of each row's class, None where responses (K, n) are no classes."""
-    near = np.rint(y)
-    zero_one = bool(np.all((near == 0) | (near == 1)) and np.allclose(y, near, rtol=0, atol=1e-9))
-    if not zero_one or (y.shape[0] > 1 and not factor):
-        return None
-    return near[0].astype(int) if y.shape[0] == 1 else near.argmax(axis=0)
-
-
 def reweighed(design: Design, class_weight: Any, y: np.ndarray) -> np.ndarray | None:
     """Case weights, (n,) or (B, n), of refits to other responses (B, K, n) in original units.
 
@@ -267,7 +259,7 @@ def reweighed(design: Design, class_weight: Any, y: np.ndarray) -> np.ndarray | 
     case = unweighed(design, class_weight).weights
     for own in y:
         key = own.tobytes()
-        if key not in known and _member(own, design.classes is not None) is None:
+        if key not in known and class_of_rows(own, design.classes is not None) is None:
             return design.weights
         known.setdefault(key, class_factors(design, class_weight, own) * case)
     return np.stack([known[own.tobytes()] for own in y])

@@ -80,7 +80,8 @@ def test_variance_at_new_covariates():
                 x, new = np.column_stack([np.ones(n), x]), np.column_stack([np.ones(30), new])
             inverse = np.linalg.solve(x.T @ x + decay * np.eye(x.shape[1]), x.T)
             true.append(np.mean(np.sum((new @ inverse) ** 2, axis=1)))
-            said.append(new_variance(n, x @ inverse, constant))
+            hat = x @ inverse
+            said.append(new_variance(n, np.trace(hat), np.sum(hat**2), constant))
         se = np.std(np.subtract(true, said), ddof=1) / 20
         assert abs(np.mean(true) - np.mean(said)) < 4 * se + (0.01 if decay else 0) < 0.06
 

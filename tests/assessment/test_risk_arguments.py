@@ -9,6 +9,7 @@ import raw
 from nonsense import NONSENSE, Hostile
 
 import neuralstat as ns
+from neuralstat.assessment import RISK
 from neuralstat.errors import ArgumentError, DataError, TooLargeError
 
 pytestmark = pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
@@ -32,11 +33,16 @@ def fit(data):
     *((m, "draws") for m in ("bootstrap", "632", "632+", "gdf", "covariance", "sure")),
     *((m, "groups") for m in ("bootstrap", "632", "632+", "holdout")), ("bootstrap", "kind"),
     *(("holdout", a) for a in ("test_size", "repeats", "blocks")), ("cp", "df"), ("gcv", "df"), ("cp", "sigma"),
-    ("gdf", "tau"), ("gdf", "restarts"),
+    ("gdf", "tau"), ("gdf", "restarts"), *((m, "sigma") for m in ("coupled", "thinning", "rcp", "rcp+")),
+    ("thinning", "folds"), ("thinning", "share"), ("thinning", "repeats"), ("thinning", "restarts"), ("aicc", "df"),
+    ("holdout", "halves"), ("holdout", "gap"), ("holdout", "folds"), ("cv", "gap"), ("cv", "cv"), ("coupled", "alpha"),
+    ("nested_cv", "k"), ("rcp+", "loss"), ("thinning", "loss"),
 ])  # fmt: skip
 def test_nonsense_is_refused_in_words(fit, method, argument):
     for value in NONSENSE:
-        with pytest.raises((ArgumentError, DataError), match=argument) as caught:
+        if argument == "sigma" and isinstance(value, np.ndarray) and value.ndim == 0:
+            continue  # a number
+        with pytest.raises((ArgumentError, DataError), match="folds" if argument == "cv" else argument) as caught:
             ns.risk(fit, method, **{argument: value})
         assert len(str(caught.value)) < 400
 
@@ -145,3 +151,28 @@ def test_more_than_memory_holds(fit, monkeypatch):
     for method, options in (("cv", {"k": "loo"}), ("bootstrap", {"draws": 5000}), ("holdout", {"repeats": 5000})):
         with pytest.raises(TooLargeError, match=next(iter(options))):
             ns.risk(Mean(), method, x=wide, y=np.arange(3000.0), **options)
+
+
+class HostileLoss(Hostile):
+    def __call__(self, *_):
+        raise KeyError("no")
+
+
+class HostileSplitter(Hostile):
+    def split(self, *_):
+        raise KeyError("no")
+
+
+@pytest.mark.parametrize("method", RISK)
+def test_losses_of_others_that_fail(fit, method):
+    for loss, words in [(HostileLoss(), "loss"), (lambda y, p: 1.0, "loss"), (lambda y, p: y + np.nan, "loss"),
+                        (lambda y: y, "loss"), (lambda y, p: list("a" * len(y)), "loss"), (int, "loss")]:  # fmt: skip
+        with pytest.raises(ArgumentError, match=words) as caught:
+            ns.risk(fit, method, loss=loss)
+        assert len(str(caught.value)) < 400
+
+
+def test_splitters_of_others_that_fail(fit):
+    for method in ("cv", "holdout"):
+        with pytest.raises(ArgumentError, match=r"folds: HostileSplitter.split raised KeyError: 'no'"):
+            ns.risk(fit, method, folds=HostileSplitter())

@@ -95,7 +95,8 @@ def test_every_subset_can_be_written_as_a_formula(table):
 
 
 def test_a_grid_of_units_layers_and_decay(wave):
-    found = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1)
+    found = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1,
+                      criterion="aicc")
     assert len(found.path) == 8 and set(found.path["stage"]) == {"grid"}
     assert found.best.settings.hidden == (1,)
     row = found.path[found.path["selected"]].iloc[0]
@@ -103,7 +104,8 @@ def test_a_grid_of_units_layers_and_decay(wave):
     again = ns.neuralnet("y ~ x", wave, hidden=1, algorithm="lm", rep=2, random_state=1, penalty=found.best.settings.penalty)
     assert found.path["criterion"].min() == pytest.approx(again.info_criteria("aicc", rep="mean"))
     assert "selected: y ~ x, hidden (1,)" in repr(found)
-    same = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1)
+    same = ns.select("y ~ x", wave, hidden=[0, 1, 3, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=2, random_state=1,
+                      criterion="aicc")
     pd.testing.assert_frame_equal(found.path, same.path)
 
 
@@ -154,12 +156,25 @@ def test_rows_are_the_same_for_all_models(table):
 
 def test_undefined_criteria_are_left_out_or_an_error(wave):
     few = wave.iloc[::10]
-    found = ns.select("y ~ x", few, hidden=[0, 4], algorithm="lm", rep=1, random_state=1, stepmax=50, df="jacobian")
+    found = ns.select("y ~ x", few, hidden=[0, 4], algorithm="lm", rep=1, random_state=1, stepmax=50, df="jacobian",
+                      criterion="aicc")  # fmt: skip
     assert found.best.settings.hidden == ()  # AICc of 13 weights on 10 rows is infinite
     assert found.path["criterion"].isna().tolist() == [False, True]
     with pytest.raises(DfError, match="defined for no model"):
         ns.select("y ~ x", few, hidden=[4], algorithm="lm", rep=1, random_state=1, criterion="aicc", stepmax=50,
                   df="jacobian")  # fmt: skip
+
+
+def test_unless_told_it_is_cross_validation_with_one_standard_error(wave):
+    found = ns.select("y ~ x", wave, hidden=[0, 1, 3], algorithm="lm", rep=2, random_state=1)
+    assert found.criterion == "cv" and found.rule == "1se" and found.best.settings.hidden == (1,)
+    same = ns.select("y ~ x", wave, hidden=[0, 1, 3], algorithm="lm", rep=2, random_state=1, criterion="cv", rule="1se")
+    pd.testing.assert_frame_equal(found.path, same.path)
+    assert [float(r) for r in found.risks] == list(found.path["criterion"]) and len(found.fits) == 3
+    assert [r.se for r in found.risks] == list(found.path["se"])
+    low, high = found.risks[1].conf_int(0.1)
+    assert low < float(found.risks[1]) < high
+    assert ns.select("y ~ x", wave, hidden=[0, 1], algorithm="lm", rep=1, random_state=1, criterion="bic").rule == "min"
 
 
 def test_a_factor_response():
@@ -173,19 +188,20 @@ def test_a_factor_response():
 
 
 def test_plots(wave, table):
-    grid = ns.select("y ~ x", wave, hidden=[0, 1, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=1, random_state=1)
+    grid = ns.select("y ~ x", wave, hidden=[0, 1, (2, 2)], decay=[0, 0.01], algorithm="lm", rep=1, random_state=1,
+                     criterion="aicc")
     ax = grid.plot()
     assert [t.get_text() for t in ax.get_xticklabels()] == ["0", "1", "2-2"] and ax.get_ylabel() == "aicc"
     mark = next(line for line in ax.lines if line.get_gid() == "selected")
     assert mark.get_ydata()[0] == pytest.approx(grid.path["criterion"].min())
-    terms = ns.select("y ~ a*b + g", table, inputs=True, **LINEAR)
+    terms = ns.select("y ~ a*b + g", table, inputs=True, criterion="aic", **LINEAR)
     ax = terms.plot()
     assert "y ~ a + b + a:b" in ax.get_title(loc="left") and ax.get_xlabel().startswith("model")
 
 
 BAD = [
     ({"criterion": "magic"}, "criterion must be one of 'aic'"),
-    ({"rule": "1se"}, "needs a criterion with a standard error"),
+    ({"rule": "1se", "criterion": "bic"}, "needs a criterion with a standard error"),
     ({"direction": "up"}, "direction must be"),
     ({"hidden": []}, "no candidates"),
     ({"hidden": [-1]}, "hidden must be"),

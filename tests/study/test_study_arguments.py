@@ -73,7 +73,7 @@ def test_what_memory_does_not_hold(monkeypatch):
 
 
 MAKERS = {
-    "net": (S.net, {"hidden": 2}, ("hidden", "combine", "name", "penalty", "threshold", "rep", "keep")),
+    "net": (S.net, {"hidden": 2}, ("hidden", "combine", "name", "refits", "penalty", "threshold", "rep", "keep")),
     "bs": (S.bs, {"size": 5}, ("size", "degree", "name")), "cr": (S.cr, {"size": 5}, ("size", "name")),
     "glm": (S.glm, {"formula": "x"}, ("formula", "family", "name")),
     "gam": (S.gam, {}, ("size", "alpha", "degree", "family", "name")),

@@ -51,7 +51,8 @@ NONSENSE = [
 ]  # fmt: skip
 NEEDED = {"constant_weights": {"exclude": [1]}, **{
     name: {"algorithm": "adam", "epochs": 1}
-    for name in ("epochs", "batch_size", "shuffle", "validation", "early_stopping", "augment", "callbacks", "checkpoint")
+    for name in ("epochs", "batch_size", "shuffle", "validation", "early_stopping", "augment", "callbacks", "checkpoint",
+                 "metrics")
 }}  # fmt: skip
 
 
