@@ -7,12 +7,8 @@ AIC, AICc, BIC. The table of means goes to results/study.csv.
 
 ``--refit``: the estimators that refit, for Doppler data, the same 12 networks and 50 replicates: 10-fold cross-validation,
 five times repeated, with Burman's correction; bootstrap, .632, .632+; Cp with Ye's and Efron's degrees of freedom (50
-draws each). 379,800 networks. A row per model, replicate and estimator goes to ../vignettes/data/risk_refit.csv, the cost
-of each estimator to results/study_refit.csv.
-
-``--grid``: units x layers x decay (24 networks), 4 truths, 50 replicates: the estimators without refits, and 10-fold
-cross-validation with and without the correction. 158,400 networks. A row per fit goes to
-../vignettes/data/risk_grid.csv.gz.
+draws each). 379,800 networks. The cost of each estimator goes to results/study_refit.csv. What the estimators are worth is
+`risk_study.py`'s.
 
 ``--replicates`` for a shorter one, ``--jobs`` for the number of processes, ``--checkpoint`` for a folder from which a
 study that was stopped goes on.
@@ -25,7 +21,6 @@ import os
 import time
 from pathlib import Path
 
-import pandas as pd
 from common import write
 from joblib.externals.loky import get_reusable_executor
 
@@ -43,17 +38,6 @@ def models() -> list[ns.study.Net]:
     """Six sizes without and with decay."""
     plain = [ns.study.net(h, standardize=True) for h in SIZES]
     return plain + [ns.study.net(h, standardize=True, penalty=ns.decay(0.01)) for h in SIZES]
-
-
-def grid() -> list[ns.study.Net]:
-    """Units in one layer or in two equal ones, by decay."""
-    return [
-        ns.study.net(hidden, standardize=True, penalty=ns.decay(d) if d else None, name=f"{units}|{layers}|{d:g}")
-        for d in DECAYS
-        for layers in (1, 2)
-        for units in UNITS
-        for hidden in [(units,) if layers == 1 else (units // 2, units // 2)]
-    ]
 
 
 def refitting() -> list[ns.study.Estimator]:
@@ -96,7 +80,6 @@ def refit(given: argparse.Namespace) -> None:
                       restarts=given.restarts, random_state=1, n_jobs=given.jobs, progress=True,
                       checkpoint=given.checkpoint)  # fmt: skip
     frame = result.frame
-    table(result).to_csv(DATA / "risk_refit.csv", index=False, float_format="%.6g")
     cost = frame.pivot_table(index="model", columns="estimator", values="seconds", sort=False)
     cost = cost.sub(cost["training"], axis=0)  # without the fit itself
     write("study_refit", [
@@ -107,37 +90,9 @@ def refit(given: argparse.Namespace) -> None:
     print(f"{result.networks} networks in {result.seconds:.0f} s: {result.networks / result.seconds:.0f} a second")
 
 
-def risks(given: argparse.Namespace) -> None:
-    """The study of units by layers by decay."""
-    estimators = [*ESTIMATORS, "cv", ns.study.estimator("cv", corrected=True, name="cv corrected")]
-    parts, seconds, networks = [], 0.0, 0
-    for truth, noise in TRUTHS.items():
-        result = ns.study(grid(), truth, noise, given.n, given.replicates or 50, estimators, restarts=given.restarts,
-                          random_state=1, n_jobs=given.jobs, progress=True,
-                          checkpoint=given.checkpoint and Path(given.checkpoint) / truth)  # fmt: skip
-        parts.append(table(result))
-        seconds, networks = seconds + result.seconds, networks + result.networks
-        print(truth, result)
-    pd.concat(parts).to_csv(DATA / "risk_grid.csv.gz", index=False, float_format="%.5g")
-    print(f"{networks} networks in {seconds:.0f} s: {networks / seconds:.0f} a second")
-
-
-def table(result: ns.study.StudyResult) -> pd.DataFrame:
-    """A row per fit: its risk, degrees of freedom and status, and a column per estimator."""
-    keys = ["truth", "noise", "n", "model", "replicate", "risk", "training_error", "df", "covariance", "status"]
-    frame = result.frame.assign(df=result.frame["df"].astype(float).fillna(-1))  # pivot drops keys that are NaN
-    wide = frame.pivot(index=keys, columns="estimator", values="estimate")
-    wide = wide[list(dict.fromkeys(frame["estimator"]))].drop(columns="training").rename(columns=SHORT).reset_index()
-    order = list(dict.fromkeys(frame["model"]))
-    wide["df"] = wide["df"].where(wide["df"] >= 0)
-    return wide.sort_values(["replicate", "model"], key=lambda c: c.map(order.index) if c.name == "model" else c)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--refit", action="store_true")
-    which.add_argument("--grid", action="store_true")
+    parser.add_argument("--refit", action="store_true")
     parser.add_argument("--replicates", type=int, default=None)
     parser.add_argument("--restarts", type=int, default=3)
     parser.add_argument("--n", type=int, default=200)
@@ -145,7 +100,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default=None)
     given = parser.parse_args()
     ns.study(models()[:1], "sine", 0.3, given.n, 4, n_jobs=given.jobs, chunk=1)  # start the processes, load the kernels
-    (refit if given.refit else risks if given.grid else base)(given)
+    (refit if given.refit else base)(given)
     get_reusable_executor().shutdown(wait=True)  # processes count once they have ended
     print(f"{sum(os.times()[:4]):.0f} s of processor time, start of the processes included")
 

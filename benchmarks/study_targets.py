@@ -14,8 +14,8 @@ from common import write
 
 import neuralstat as ns
 
-ESTIMATORS = ("training", "cp", "cp:gdf", "coupled", "gcv", "rcp", "alo", "cv", "bootstrap", "632+")
-DECAYS = (0.03, 0.1, 0.3, 1.0)
+ESTIMATORS = ("training", "cp", "cp:gdf", "gcv", "rcp", "alo", "cv", "632+")
+DECAYS = (0.1, 0.3, 1.0)
 RISKS = ("prediction_risk_same_x", "prediction_risk_new_x")
 
 

@@ -29,7 +29,7 @@ NETWORK = [Conv2D(32, 3, "relu", padding="same"), MaxPool2D(2), Conv2D(64, 3, "r
            Flatten(), Dropout(0.5)]  # fmt: skip
 SHARED: dict[str, Any] = {"family": "multinomial", "algorithm": "adam", "dtype": "float32"}
 OPTIONS = ("1: from scratch", "2: new head", "3: new head, then all", "control: untrained features")
-SIZES, TWICE = (10, 25, 100), 8
+SIZES, TWICE = (10, 25, 100), 5
 
 
 def options(rows: Any, few: Any, even: Any, seed: int, times: int) -> dict[str, Any]:

@@ -205,8 +205,9 @@ def neuralnet(
         iteratively reweighted least squares unless an algorithm is named.
     layers : sequence of layers, optional
         Instead of `hidden` and `act_fct`: hidden layers of `neuralstat.layers`. The output layer, a Dense one, is implied
-        by response and family. Arrays among the covariates are its input, joined along the last axis; tabular
-        covariates beside them enter at the first Dense layer, before its units. With ``standardize=True`` all elements
+        by response and family; a last layer that is it (``Dense(1, "sigmoid")`` of a binomial family) is taken for it.
+        Arrays among the covariates are its input, joined along the last axis; tabular covariates beside them enter at the
+        first Dense layer, before its units. With ``standardize=True`` all elements
         with the same last index (channel, feature) share one centre and scale, and weights refer to scaled inputs.
     act_fct : str, Activation, callable, or a sequence of them
         Hidden activation, or one per layer. A Python function of plain arithmetic and exp, log, tanh, ... is

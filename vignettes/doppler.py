@@ -58,7 +58,7 @@ ax.plot(data["x"], basis, color="#0072B2", linewidth=1)
 ax.set(xlabel="x", ylabel="basis functions")
 ax.set_title("bs(x, df=20)", fontsize=10)
 
-# %%
+# %% tags=["live"]
 splines = {
     k: ns.neuralnet(f"y ~ bs(x, df={k})", data, hidden=0, standardize=False) for k in (3, 5, 10, 25, 50, 100)
 }
@@ -83,7 +83,7 @@ halves.round(5)
 # Three hidden layers of 10, 5 and 15 logistic units, from three random starts, trained until no partial derivative exceeds 0.01;
 # then the mean of the three. In R this call takes 4.5 seconds (as recorded in the lecture).
 
-# %%
+# %% tags=["live"]
 lecture = {"standardize": False, "algorithm": "rprop+"}  # as R: raw units, resilient backpropagation
 ns.neuralnet("y ~ x", data, hidden=2, threshold=0.5, rep=1, random_state=1, **lecture)  # kernels compile at their first use
 began = time.perf_counter()
@@ -91,7 +91,7 @@ deep = ns.neuralnet("y ~ x", data, hidden=(10, 5, 15), threshold=0.01, rep=3, ra
 seconds = time.perf_counter() - began
 print(deep)
 
-# %%
+# %% tags=["live"]
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 deep.plot_fit(truth=lambda x: np.sin(1 / x), ax=ax)
 ax.set_title(f"(10, 5, 15), three repetitions and their mean: {seconds:.2f} s", fontsize=10)
@@ -186,7 +186,7 @@ against.round(5)
 # `(3, 4)` and `(2, 2)`, the best of their restarts. Lines are weights: blue ones positive, orange ones negative, wide ones large;
 # circles with 1 are biases.
 
-# %%
+# %% tags=["live"]
 three = ns.neuralnet("y ~ x", data, hidden=(3, 4), rep=3, random_state=2, **lecture)
 two = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=3, random_state=1, **lecture)
 for fit, size in ((three, (10, 6)), (two, (9, 4.5))):
@@ -197,7 +197,7 @@ for fit, size in ((three, (10, 6)), (two, (9, 4.5))):
 # The same `(2, 2)` with two connections held out: rows are layer, input neuron (the bias is 1), output neuron. The second layer's
 # first unit keeps its path to the first of the next only.
 
-# %%
+# %% tags=["live"]
 without = ns.neuralnet("y ~ x", data, hidden=(2, 2), rep=2, exclude=[(2, 2, 2), (2, 3, 1)], random_state=1, **lecture)
 fig, ax = plt.subplots(figsize=(9, 4.5), layout="constrained")
 without.plot(rep=2, ax=ax)
@@ -215,7 +215,7 @@ drawn.map("{:.2f}".format).replace("nan", "–")
 # corrected one estimates the variance, and the degrees of freedom by perturbing the response and fitting again, restarts included
 # (`df("gdf")`). One layer, trained to the optimum, best of three:
 
-# %%
+# %% tags=["live"]
 rows, curve = {}, np.sin(1 / data["x"])
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", NeuralStatWarning)  # optima without a penalty, which the vignette on degrees of freedom treats
@@ -238,7 +238,7 @@ aic.round(4)
 #
 # Scaling, restarts and averaging happen inside the folds; all three networks see the same folds.
 
-# %%
+# %% tags=["live"]
 cv, losses = {}, {}
 for units in (10, 3, 20):
     fit = ns.neuralnet("y ~ x", data, hidden=units, rep=3, algorithm="lm", standardize=False, penalty=ns.decay(1e-5), random_state=1)
@@ -258,7 +258,7 @@ cv.round(4)
 #
 # 20 units with a decay of 0.00001, with intervals for new observations:
 
-# %%
+# %% tags=["live"]
 chosen = ns.neuralnet("y ~ x", data, hidden=20, rep=3, algorithm="lm", standardize=False, penalty=ns.decay(1e-5), random_state=1)
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 chosen.plot_fit(interval="obs", truth=lambda x: np.sin(1 / x), ax=ax)

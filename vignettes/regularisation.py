@@ -50,7 +50,7 @@ learn, watch, test = rows(slice(0, 300)), rows(slice(900, 1200)), rows(slice(120
 # `decay(2 * l * n)` here. With `layers={"dense": ...}` every layer may have its own strength. Dropout and batch normalisation are layers.
 # Early stopping watches images that are not trained on and goes back to the weights of least loss there.
 
-# %%
+# %% tags=["live"]
 shared = {"family": "multinomial", "algorithm": "adam", "epochs": 2 if quick else 200, "batch_size": 32, "dtype": "float32",
           "random_state": 1}  # fmt: skip
 big = [Dense(128, "relu"), Dense(128, "relu")]

@@ -137,14 +137,17 @@ class Risk(float):
         method : str, optional
             One of `intervals`, by default the first.
 
-            - "nested_cv": of that method; covers as it says.
-            - "corrected_t": of "cv" and of "holdout" with repeats: quantiles of t, and a standard error with
-              (1 / T + rows tested / rows trained on) in the place of 1 / T, which allows for the rows that refits share.
-              Covers about as it says.
+            - "nested_cv": of that method; covers as it says (of 90 %: 89 to 93 % in six designs).
+            - "corrected_t": of "cv", "loo" and of "holdout" with repeats: quantiles of t, and a standard error with
+              (1 / T + rows tested / rows trained on) in the place of 1 / T, which allows for the rows that refits share. Of
+              90 % in least squares of 80 rows and 10 covariates: 93 % for ten folds and leave-one-out, 86 % for ten folds
+              repeated, 84 to 85 % for repeated hold-out.
             - "conservative_z": of "holdout" with ``halves``: its standard error is of estimates from halves of the data, and
-              too large. Covers at least as often as it says.
-            - "naive": takes folds or samples as independent. Covers too seldom: 68 to 83 % for 90 %.
-            - "normal": the estimate and the standard error of a mean over observations.
+              too large: 97 %.
+            - "naive": takes folds or samples as independent, and covers too seldom: 68 to 83 %.
+            - "normal": the standard error of a mean over observations, what else is estimated (sigma, degrees of freedom)
+              taken as known, and too seldom: 82 % for one hold-out and "gcv", 68 to 72 % for "cp", "rcp", "aicc" and others
+              that penalise or thin.
 
             Coverage in numbers, and of every method, is in ``benchmarks/results/risk_intervals.csv``.
 

@@ -182,6 +182,7 @@ def plot_estimate(
     for ax, name in zip(panels.flat, names, strict=False):
         rows = frame[frame["estimator"] == name]
         target = rows["target"].iloc[0]
+        where = {"same_x": ", same x", "new_x": ", new x"}.get(str(rows["covariates"].iloc[0]), "")
         good = np.isfinite(rows["estimate"]) & np.isfinite(rows["error"])
         rows = rows[good]
         for k, model in enumerate(models):
@@ -190,7 +191,7 @@ def plot_estimate(
                        color=_colour(k, len(models)), label=style.entry(model))  # fmt: skip
         _equality(ax, rows)
         ax.set_title(name, loc="left", fontsize=10, color=style.INK, parse_math=False)
-        ax.set_xlabel(target.replace("_", " ").replace("deviance", "expected deviance"), fontsize=9)
+        ax.set_xlabel(target.replace("_", " ").replace("deviance", "expected deviance") + where, fontsize=9)
         ax.set_ylabel("estimate", fontsize=9)
         ax.tick_params(labelsize=8)
         style.tidy(ax)

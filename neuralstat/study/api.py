@@ -16,6 +16,7 @@ from ..checks.arguments import FLAG, FUNCTION, N_JOBS, NONE, PATH, RANDOM_STATE,
 from ..errors import ArgumentError
 from ..seeds import seed_sequence
 from ..training.settings import Settings
+from .choosing import Select
 from .estimators import NEW, SAME, check_estimator, resolve_estimators
 from .models import resolve_models
 from .nets import Net
@@ -259,6 +260,9 @@ def _check(plan: Plan, replicates: int, keep_fits: bool) -> None:
     for k, cell in enumerate(plan.cells):
         check_size(cell.n * 64, f"n={cell.n}: a design")
         check_size(cell.n * plan.restarts * 8, f"restarts={plan.restarts}: fits to {cell.n} observations")
+        for model in plan.models:
+            if isinstance(model, Net | Select):
+                model.under(cell.noise)
         loss = plan.losses(k)
         for e in plan.estimators:
             check_estimator(e, loss, cell.n)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import formula as formulas
-from ..errors import ArgumentError, DataError, caller
+from ..errors import ArgumentError, DataError, FitWarning, caller
 from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
@@ -23,6 +23,7 @@ from .parameters import by_parameter, held_out, output_names, reads_inputs
 from .settings import Settings
 from .words import hint
 
+OF_OUTPUTS = ("identity", "logistic", "softmax")  # activations that output layers have
 #: Settings that a design depends on
 OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
              "linear_output", "compat", "exclude", "constant_weights", "dispformula")  # fmt: skip
@@ -207,7 +208,11 @@ def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
 
 
 def _layered_network(design: Design, settings: Settings) -> Network:
-    """The network of ``layers=``: these, then the output layer that response and family imply."""
+    """The network of ``layers=``: these, then the output layer that response and family imply.
+
+    A last layer that is that output layer (as many units, its activation), as Keras' models end, is taken for it; not where
+    several outputs describe a response.
+    """
     family = _family(design, settings)
     if reads_inputs(design):
         raise ArgumentError("dispformula: formulas of covariates need hidden=; with layers= give True or '~ 1'.")
@@ -220,7 +225,39 @@ def _layered_network(design: Design, settings: Settings) -> Network:
         if type(layer) is Dense else layer
         for k, layer in enumerate(settings.layers)
     ]
+    output = Dense(len(names))
+    if layers and not objective.several and is_output(layers[-1], len(names), objective.output.name):
+        output = replace(output, name=layers.pop().name)
     return Network(
-        (*layers, Dense(len(names))), design.input_shape, objective, design.x_names, names,
+        (*layers, output), design.input_shape, objective, design.x_names, names,
         design.offset is not None, design.n_beside,
+    )  # fmt: skip
+
+
+def is_output(layer: Any, units: int, activation: str) -> bool:
+    """Whether a layer is an output layer of so many units and this activation."""
+    return type(layer) is Dense and layer.units == units and resolve_activation(layer.activation).name == activation
+
+
+def warn_output_layer(network: Network, settings: Settings) -> None:
+    """Warn where the last of ``layers=`` looks like an output layer, and another one stands behind it.
+
+    Warns
+    -----
+    FitWarning
+    """
+    last = settings.layers[-1] if settings.layers else None
+    if type(last) is not Dense or len(network.layers) == len(settings.layers):
+        return
+    name, units = resolve_activation(last.activation).name, network.layers[-1].units
+    implied = network.objective.output.name
+    if name not in OF_OUTPUTS or (last.units != units and name == "identity"):
+        return
+    family = {"logistic": "binomial", "softmax": "multinomial"}.get(name)
+    remedy = f", or give family={family!r}" if family is not None and settings.family is None else ""
+    warnings.warn(
+        f"layers end in Dense({last.units}, {name!r}), which is a hidden layer here: the output layer behind it, which the "
+        f"response and the family imply, is Dense({units}, {implied!r}). If it was meant to be the output layer, leave it "
+        f"out{remedy}.",
+        FitWarning, stacklevel=caller(),
     )  # fmt: skip

@@ -32,7 +32,7 @@ from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .memory import check_memory
 from .metrics import Measured, resolve
-from .model import build_network
+from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
 from .progress import EpochLifesign, Lifesign
@@ -94,6 +94,7 @@ class Procedure:
                 seeds = stored_seeds(settings.checkpoint) or seeds
         design = weigh_classes(design, settings.class_weight)
         network = build_network(design, settings)
+        warn_output_layer(network, settings)
         check_indexes(network, design.x)
         if validation is not None:
             check_indexes(network, validation.inputs.T, "validation: ")

@@ -1,6 +1,6 @@
 """What vignettes conclude, checked against the tables on the same page.
 
-Quick tests run the quick form of a page and check what rests on the tables in `vignettes/data`; slow ones run pages in full.
+Quick tests run pages without their live cells and check what rests on the tables in `vignettes/data`, slow ones all.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def excludes_zero(low, high):
 
 @pytest.mark.slow
 def test_digits():
-    digits = page("digits", quick=False)
+    digits = page("digits", live=True)
     digits.says("After 100 epochs every restart reads every training image right.", "The loss goes on falling all the same")
     assert (digits["ended"]["accuracy"] == 1).all()
     for fit in digits["fits"].values():
@@ -43,7 +43,7 @@ def test_digits():
 
 @pytest.mark.slow
 def test_forecast():
-    forecast = page("forecast", quick=False)
+    forecast = page("forecast", live=True)
     differences, models = forecast["differences"].sort_index(), list(forecast["forecasts"])
     networks = ["dense (16)", "SimpleRNN (8)", "LSTM (8)", "LSTM (8), month"]
     forecast.says("All five see the same 385 rows: the 420 months less 12 lags and 23 leads. 296 weights and more")
@@ -143,3 +143,55 @@ def test_regularisation():
     assert sign(loss, stopped[1]) == -1 and sign(error, stopped[1]) == 1
     assert round(100 * error.loc[stopped[1], "mean"], 1) == 0.5
     assert len(table) - 1 == 12
+
+
+def test_degrees_of_freedom_choice():
+    vignette = page("degrees_of_freedom")
+    chosen, choice = vignette["chosen"], vignette["choice"]
+    vignette.says("100 data sets; the oracle knows", "which was computed for 20 of the data sets")
+    counts = chosen["n"].unstack()
+    assert (counts.drop(columns="5-fold cross-validation").stack() == 100).all()
+    assert counts.loc["no penalty", "5-fold cross-validation"] == 20
+    vignette.says("always picks two units, and never a good network")
+    own = choice[choice["criterion"] == "R's AIC"]
+    assert (own["units"] == 2).all() and not own["good"].any()
+    vignette.says("chooses almost as well as the criteria with the Jacobian's, where there are five starts")
+    for setting in ("no penalty", "decay 1e-5"):
+        weights, local = (chosen.loc[(setting, f"{c}")] for c in ("AIC, df weights", "AICc, df jacobian"))
+        assert weights["high"] > local["low"] and weights["share"] > 0.75 and abs(weights["ratio"] - local["ratio"]) < 0.03
+    vignette.says("With twenty it is worse than AIC with the Jacobian's, beyond the intervals.")
+    twenty = chosen.loc["decay 1e-5, 20 starts"]
+    assert twenty.loc["AIC, df weights", "high"] < twenty.loc["AIC, df jacobian", "low"]
+    vignette.says("finds one of the best networks in 78 to 89 of 100 data sets")
+    shares = chosen["share"].unstack()
+    assert [round(100 * v) for v in (shares["AICc, df jacobian"].min(), shares["AICc, df jacobian"].max())] == [78, 89]
+    vignette.says("That GCV, Cp or BIC are worse or better these intervals do not show, but for BIC without a penalty")
+    for setting in shares.index:
+        best = chosen.loc[(setting, "AICc, df jacobian")]
+        for other in ("GCV, df jacobian", "Cp, df jacobian", "BIC, df jacobian"):
+            row = chosen.loc[(setting, other)]
+            apart = abs(row["ratio"] - best["ratio"]) > row["error"] + best["error"]
+            assert row["low"] < best["high"] and best["low"] < row["high"]
+            assert apart == ((setting, other) == ("no penalty", "BIC, df jacobian"))
+    vignette.says("`divergence` is not defined at most of these optima")
+    assert choice.loc[choice["criterion"] == "AICc, df divergence", "candidates_defined"].mean() < 7.5
+    vignette.says("its interval ends below all the others' but R's and divergence's")
+    folds = chosen.loc[("no penalty", "5-fold cross-validation"), "high"]
+    others = [c for c in shares if c not in ("5-fold cross-validation", "AICc, df divergence", "R's AIC")]
+    assert (chosen.loc["no penalty"].loc[others, "low"] > folds).all()
+
+
+def test_degrees_of_freedom_coverage():
+    vignette = page("degrees_of_freedom")
+    coverage = vignette["coverage"]
+    assert (coverage["replicates"] == coverage["method"].eq("jackknife+").map({True: 50, False: 500})).all()
+    vignette.says("New observations are covered by all: between 94 and 97 %.", "between 93 and 96 %", "below 91 %")
+    assert coverage.loc[coverage["target"] == "obs", "coverage"].between(0.94, 0.97).all()
+    mean = coverage[coverage["target"] == "mean"].set_index(["design", "method"])
+    assert mean.loc["right", "coverage"].between(0.93, 0.96).all()
+    vignette.says("The sandwich and the bootstraps of cases and of residuals are about one percent point below the")
+    for method in ("delta, sandwich", "bootstrap, case", "bootstrap, residual"):
+        row = mean.loc[("right", method)]
+        assert 0.005 < 0.95 - row["coverage"] < 0.015 and row["coverage"] + 2 * row["se"] < 0.95
+    assert (mean.loc["too small", "coverage"] + 2 * mean.loc["too small", "se"] < 0.915).all()
+    assert (mean.loc["too small", "coverage"] < 0.91).all()

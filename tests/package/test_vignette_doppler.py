@@ -40,7 +40,7 @@ def test_decay_or_units():
     doppler.says("Too much decay is as bad as too few units.")
     assert risk.loc[("20 units, decay", 0.1), "mean"] > risk.loc[("optimum", 2), "mean"]
     doppler.says("With a decay of 0.00001 or less, 20 units have the risk of 10 to 20 units without any penalty")
-    doppler.says("none of these differences is larger than two standard errors", "is not shown to be worse than these, either")
+    doppler.says("none of these differences is larger than two standard errors", "is not shown to be worse than these")
     ratio = (against["less 10 units without penalty"] / against["standard error"]).abs()
     kept = [("20 units, decay", v) for v in ("1e-05", "1e-06", "1e-07")] + [("optimum", "15"), ("optimum", "20")]
     assert (ratio.loc[kept] < 2).all() and ratio.loc[("(10, 5, 15), R's stop", "30")] < 2
@@ -49,7 +49,7 @@ def test_decay_or_units():
 
 @pytest.mark.slow
 def test_what_is_fitted_on_the_page():
-    doppler = page("doppler", quick=False)
+    doppler = page("doppler", live=True)
     halves = doppler["halves"]
     doppler.says("Of these six, 100 are best at the left and 25 at the right")
     assert [halves["x < 0.2"].idxmin(), halves["x > 0.4"].idxmin()] == [100, 25]

@@ -76,6 +76,7 @@ MAKERS = {
     "net": (S.net, {"hidden": 2}, ("hidden", "combine", "name", "refits", "penalty", "threshold", "rep", "keep")),
     "bs": (S.bs, {"size": 5}, ("size", "degree", "name")), "cr": (S.cr, {"size": 5}, ("size", "name")),
     "glm": (S.glm, {"formula": "x"}, ("formula", "family", "name")),
+    "select": (S.select, {"models": [S.bs(5)], "criterion": "aic"}, ("models", "criterion", "sigma", "name")),
     "gam": (S.gam, {}, ("size", "alpha", "degree", "family", "name")),
     "smoothing_spline": (S.smoothing_spline, {}, ("lam", "name")),
     "truth": (S.truth, {"function": np.sin}, ("function", "design", "name")),

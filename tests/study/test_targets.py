@@ -318,6 +318,7 @@ def test_cp_of_families_is_unbiased_for_the_deviance():
     ({"noise": S.noise("bernoulli", link="identity"), "truth": S.truth(lambda x: x + 1)}, "gives no mean between 0"),
     ({"noise": S.noise(sd=lambda x: x - 1)}, "its sd must be 20 finite numbers > 0"),
     ({"noise": ["poisson", S.noise("poisson")]}, "noise: a value occurs twice"),
+    ({"models": S.select([S.bs(5)]), "noise": "poisson", "estimators": "training"}, "noise 'poisson' is not additive"),
     ({"target": "new"}, "target must be one of 'same_x', 'new_x'"),
     ({"x": 5}, "x must be None or a function"),
     ({"x": lambda rng: 1}, "its design raised TypeError"),
@@ -475,3 +476,29 @@ def test_choices_by_every_criterion():
             S.select(*given)
     with pytest.raises(ArgumentError, match="sigma is for"):
         S.select(models, "aic", sigma=1.0)
+
+
+@pytest.mark.slow
+def test_each_estimator_is_right_for_its_own_risk():
+    """Ten covariates: Cp with Ye's degrees of freedom at the same x, cross-validation at new x."""
+    result = S(S.net(5, penalty=ns.decay(1.0), standardize=True), "friedman1", 1.0, 100, replicates=40, restarts=2, n_jobs=1,
+               random_state=1, target="new_x", estimators=["cp:gdf", "cv"])  # fmt: skip
+    table = result.summary().droplevel(["truth", "noise", "n", "model"])
+    frame = result.frame[result.frame["estimator"] == "cp:gdf"]
+    new, old = frame["prediction_risk_new_x"].mean(), frame["prediction_risk_same_x"].mean()
+    assert new > 1.3 * old
+    assert abs(table.loc["cp:gdf", "bias"]) < 0.05 * old + 3 * table.loc["cp:gdf", "bias_se"]
+    assert -3 * table.loc["cv", "bias_se"] < table.loc["cv", "bias"] < 0.15 * new + 3 * table.loc["cv", "bias_se"]
+
+
+@pytest.mark.slow
+def test_coupled_bootstrap_of_fits_that_stop_early():
+    """Unbiased for the risk at (1 + alpha) sigma^2, which is that of a second study with so much noise, less the noise."""
+    alpha, sigma, n = 0.25, 0.3, 40
+    model = S.net(3, algorithm="adam", epochs=60, learningrate=0.05, name="adam")
+    arguments = {"models": model, "truth": "sine", "n": n, "replicates": 150, "n_jobs": 1}
+    told = S(**arguments, noise=sigma, random_state=1, estimators=f"coupled:draws=10,alpha={alpha}").frame
+    more = S(**arguments, noise=sigma * np.sqrt(1 + alpha), random_state=2, estimators="training").frame
+    wanted = more["risk"] + sigma**2
+    se = np.hypot(told["estimate"].std(), wanted.std()) / np.sqrt(150)
+    assert abs(told["estimate"].mean() - wanted.mean()) < 3.5 * se

@@ -1,31 +1,29 @@
-"""Vignettes as readers see them: their text, and the tables and figures that their code leaves behind."""
+"""Vignettes as readers see them: their text, and the tables that their code leaves behind."""
 
 import os
 import re
-import runpy
 import warnings
 
 import pytest
 from places import ROOT
 
 FOLDER = ROOT / "vignettes"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "render")
 
 
 class Page:
-    """A vignette that has been run, in full or in its quick form (fewer restarts, epochs and data sets).
+    """A vignette that has been run: in full, or without the cells that are tagged "live", which fit networks.
 
     ``page["table"]`` is what the code calls `table`; ``page.says("...")`` fails unless these words are in the text, so that a
     test stands for a claim only as long as the claim is made.
     """
 
-    def __init__(self, name, quick):
-        self.name, self.quick = name, quick
-        source = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
-        cells = re.split(r"^# %%", source, flags=re.MULTILINE)
-        texts = [re.sub(r"^# ?", "", c.partition("\n")[2], flags=re.MULTILINE) for c in cells if c.startswith(" [markdown]")]
+    def __init__(self, name, live):
+        self.name, self.values = name, {}
+        cells = re.split(r"^# %%", (FOLDER / f"{name}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+        texts = [re.sub(r"^# ?", "", body(c), flags=re.MULTILINE) for c in cells if c.startswith(" [markdown]")]
         self.text = " ".join(" ".join(texts).replace("**", "").split())
-        self.values = run(name, quick)
+        codes = [body(c) for c in cells if not c.startswith(" [markdown]") and (live or '"live"' not in c.partition("\n")[0])]
+        run("\n".join(codes), f"{name}.py", self.values)
 
     def __getitem__(self, name):
         return self.values[name]
@@ -35,37 +33,38 @@ class Page:
             assert sentence in self.text, f"{self.name} does not say: {sentence}"
 
 
-def run(name, quick):
-    """The values that the code of a vignette leaves behind."""
+def body(cell):
+    """A cell without its header."""
+    return cell.partition("\n")[2]
+
+
+def run(code, name, values):
+    """Run the code of a vignette where it expects to be, without windows."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    known = os.environ.pop("NEURALSTAT_QUICK", None)
-    if quick:
-        os.environ["NEURALSTAT_QUICK"] = "1"
-    before = os.getcwd()
+    before, quick = os.getcwd(), os.environ.pop("NEURALSTAT_QUICK", None)
     os.chdir(FOLDER)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            return runpy.run_path(f"{name}.py")
+            exec(compile(code, name, "exec"), values)
     finally:
         os.chdir(before)
         plt.close("all")
-        os.environ.pop("NEURALSTAT_QUICK", None)
-        if known is not None:
-            os.environ["NEURALSTAT_QUICK"] = known
+        if quick is not None:
+            os.environ["NEURALSTAT_QUICK"] = quick
 
 
 _PAGES = {}
 
 
-def page(name, quick=True):
+def page(name, live=False):
     """The page, run once in a process."""
     if not FOLDER.is_dir():
         pytest.skip("needs the repository")
-    if (name, quick) not in _PAGES:
-        _PAGES[name, quick] = Page(name, quick)
-    return _PAGES[name, quick]
+    if (name, live) not in _PAGES:
+        _PAGES[name, live] = Page(name, live)
+    return _PAGES[name, live]
