@@ -71,8 +71,9 @@ def _found(
     if method not in REFITS:
         return _told(DF[method](fitted, rep), why)
     allowed = _allowed(fitted)
+    restarts = "fresh" if fitted.settings.startweights is None else "same"  # those given are part of the procedure
     if draws is None and allowed < FEWEST:
-        lacks = f"refits would take longer than {SECONDS} seconds (df({method!r}, restarts='fresh') does them)"
+        lacks = f"refits would take longer than {SECONDS} seconds (df({method!r}, restarts={restarts!r}) does them)"
         return _local(fitted, rep, why, lacks)
     draws = int(min(allowed, MOST)) if draws is None else draws
     if random_state is None:
@@ -80,7 +81,7 @@ def _found(
         random_state = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
     try:
         found = DF[method](
-            fitted, rep, restarts="fresh", sigma=sigma, draws=draws, random_state=random_state, n_jobs=n_jobs
+            fitted, rep, restarts=restarts, sigma=sigma, draws=draws, random_state=random_state, n_jobs=n_jobs
         )
     except (DfError, ArgumentError) as error:  # of losses whose noise is not known, or where none is left
         return _local(fitted, rep, why, f"the response cannot be drawn again ({error})")
@@ -114,8 +115,11 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     again = "gdf" if noise.gaussian(fitted.network.objective) else "covariance"
     if settings.minibatch:
         return again, "trained by epochs, which end before an optimum"
-    if len(fitted.network.layers) == 1 and fitted.penalty_coefficients is None:
-        return "jacobian", "no hidden units, and so one optimum"
+    if fitted.penalty_coefficients is None:
+        if len(fitted.network.layers) == 1:
+            return "jacobian", "no hidden units, and so one optimum"
+        if not fitted.fit.free[:, : fitted.network.slices[-1].start].any():
+            return "jacobian", "only weights of the output layer are trained, and so there is one optimum"
     if limits(fitted, rep) is not None:
         return again, "stopped before its optimum"
     if fitted.penalty_coefficients is None:

@@ -133,6 +133,19 @@ def test_where_noise_is_not_known_derivatives_stand_and_it_is_said():
 
 
 @QUIET
+def test_held_layers_and_given_starts():
+    """Weights into the output alone have one optimum; start weights that were given are those of the refits."""
+    held = raw.neuralnet("y ~ x", DATA, hidden=3, random_state=2, exclude=[1, 2, 3, 4, 5, 6], algorithm="lm",
+                         constant_weights=[0.5, 1, -0.3, 2, 0.1, -1])  # fmt: skip
+    assert chosen(held.fitted)[0] == "jacobian" and float(held.df()) == pytest.approx(4)
+    start = np.random.default_rng(1).standard_normal(7)
+    fit = raw.neuralnet("y ~ x", DATA, hidden=2, startweights=start, algorithm="lm", random_state=2)
+    d = fit.df()
+    assert d.details["restarts"] == "same" and d.details["auto"].startswith("no penalty holds")
+    assert raw.neuralnet("y ~ x", DATA, hidden=2, algorithm="lm", random_state=2).df().details["restarts"] == "fresh"
+
+
+@QUIET
 def test_start_weights_have_none():
     fit = raw.neuralnet("y ~ x", DATA, hidden=3, algorithm="adam", epochs=0, random_state=2)
     assert fit.df() == 0 and "do not depend on the response" in fit.df().notes[0]
