@@ -3,7 +3,7 @@
 import pytest
 from pages import page
 
-PENALISED = ["1-D, 10 units, decay 0.1", "2-D, 8 units, decay 0.1"]
+PENALISED = ["1-D, 10 units, decay 0.1", "2-D, 8 units, decay 0.1", "10-D, 10 units, decay 1"]
 EARLY = ["1-D, 10 units, threshold 1", "1-D, 10 units, threshold 0.1"]
 
 
@@ -14,8 +14,9 @@ def vignette():
 
 def test_sizes(vignette):
     runs = vignette["runs"]
-    vignette.says("its mean over 50 data sets", "1000 responses that are drawn around the true curve")
+    vignette.says("Seven procedures on three truths", "its mean over 50 data sets", "1000 responses that are drawn around")
     drawn = runs[~runs["method"].isin(["truth", "weights"])]
+    assert runs["design"].nunique() == 7
     assert (drawn.groupby(["design", "method"])["data_set"].nunique() == 50).all()
     assert (runs.loc[runs["method"] != "auto", "chosen"].isna()).all()
 
@@ -23,10 +24,14 @@ def test_sizes(vignette):
 def test_estimators(vignette):
     relative, spread, rms, table = (vignette[name] for name in ("relative", "spread", "rms", "table"))
     within = relative.abs() <= spread
-    vignette.says("is within its interval of the truth for every procedure", "the least, or near the least, throughout")
+    vignette.says("is within its interval of the truth for every procedure", "is the least, or near the least, but with ten")
     assert within["auto"].all() and relative["auto"].notna().all()
-    assert (rms["auto"] <= 1.25 * rms.min(axis=1)).all()
-    vignette.says("With a penalty that holds the optimum it is the divergence, else gdf")
+    assert (rms["auto"] <= 1.25 * rms.min(axis=1)).drop(PENALISED[2]).all()
+    vignette.says("in one of 50 data sets, the Hessian is nearly singular, and the divergence says 94 where the truth is 31")
+    runs = vignette["runs"]
+    large = runs.loc[(runs["design"] == PENALISED[2]) & (runs["method"] == "divergence"), "df"].dropna().sort_values()
+    assert round(large.iloc[-1]) == 94 and large.iloc[-2] < 36 and round(table.loc[PENALISED[2], "truth"]) == 31
+    vignette.says("Where a penalty holds the optimum it is nearly always the divergence, else gdf")
     took = vignette["took"]
     assert (took.loc[[d for d in took.index if d not in PENALISED], "gdf"] == 50).all()
     assert (took.loc[PENALISED, "divergence"] > 25).all()
@@ -44,9 +49,11 @@ def test_estimators(vignette):
     assert vignette["defined"].drop(PENALISED)["divergence"].max() < 25
     vignette.says("describes every procedure, with no bias beyond the intervals", "uncertain by more than half of the truth")
     assert within["gdf"].all() and rms.loc[EARLY, "gdf"].between(50, 100).all()
-    vignette.says("it is 12 % too small where a decay of 0.1 smooths the curve", "as Efron advises, it is not")
-    assert round(relative.loc[PENALISED[0], "covariance"]) == -12 and not within.loc[PENALISED[0], "covariance"]
-    assert within.loc[PENALISED[0], "covariance, larger model"]
+    vignette.says("it is 12 % too small where a decay of 0.1 smooths the Doppler curve, and 33 % with ten covariates")
+    vignette.says("as Efron advises, it is not")
+    for design, percent in ((PENALISED[0], -12), (PENALISED[2], -33)):
+        assert round(relative.loc[design, "covariance"]) == percent and not within.loc[design, "covariance"]
+        assert relative.loc[design, "covariance, larger model"] > -spread.loc[design, "covariance, larger model"]
 
 
 @pytest.mark.slow

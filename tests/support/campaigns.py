@@ -156,7 +156,8 @@ OPTIONS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "wald_test_terms": (("inference.wald.wald_test_terms", {}),),
     "anova": (("inference.nested.compare_lr_test", {"test": "'lr'"}), ("", {})),
     "risk": tuple((f"assessment.RISK[{m!r}]", {"method": repr(m)})
-                  for m in ("cv", "bootstrap", "632", "632+", "holdout", "cp", "gcv", "sure")),
+                  for m in ("cv", "bootstrap", "632", "632+", "holdout", "cp", "gcv", "sure", "nested_cv", "loo",
+                            "alo", "coupled", "rcp", "rcp+", "thinning", "aic", "aicc")),
     "estimator": tuple((f"assessment.RISK[{m!r}]", {"method": repr(m)}) for m in ("cv", "holdout", "cp")),
 }  # fmt: skip
 # Objects with methods beside fits.
