@@ -179,6 +179,7 @@ def neuralnet(
     class_weight: Any = None,
     checkpoint: Any = None,
     freeze: Any = None,
+    dispformula: Any = None,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -326,6 +327,12 @@ def neuralnet(
     freeze : str or sequence of str, optional
         Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the
         names.
+    dispformula : str, True or mapping, optional
+        For families with more than one parameter, what the parameters beside the mean depend on: ``"~ 1"`` on nothing, but
+        estimated with the rest; ``"~ x + z"`` linearly, on the parameter's link, on these covariates; True: an output of the
+        network's own last hidden units. A mapping by parameter (``{"sigma": "~ x", "nu": "~ 1"}``) where there are several;
+        anything else is for the first of them. Gaussian, gamma and inverse Gaussian families and the negative binomial then
+        have their dispersion as a parameter, and what is minimised is minus the log-likelihood, which case weights multiply.
     context : mapping, optional
         Further names for the formula.
     **unknown

@@ -16,12 +16,13 @@ import numpy as np
 from .checks.values import attribute, is_whole, shown
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
-from .families import Binomial, Family, Gaussian, Multinomial
+from .families import Binomial, Distributional, Family, Gaussian, Multinomial
 from .network import derivatives
 from .network.blas import on_one_thread
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
+from .training.outputs import OfParameters
 from .training.validation import unweighed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(OfParameters):
     """A fitted procedure. n observations, K outputs, D covariates, P weights, B repetitions.
 
     Attributes
@@ -185,7 +186,7 @@ class Fitted:
     @property
     def n_values(self) -> float:
         """Observed values: observations times outputs; a multinomial one counts once."""
-        return self.nobs if isinstance(self.family, Multinomial) else self.nobs * self.design.y.shape[0]
+        return self.nobs * (1 if isinstance(self.family, Multinomial | Distributional) else self.design.y.shape[0])
 
     @property
     def k_identified(self) -> int:
@@ -211,10 +212,9 @@ class Fitted:
     @functools.cached_property
     def errors(self) -> np.ndarray:
         """(B,) error of each repetition with its penalty, in the units of the response."""
-        if self.settings.compat == "R":
+        if self.settings.compat == "R" or self.network.objective.several:
             return np.array([self._r_error(b) for b in range(self.nrep)])
-        scaling = self.design.scaling
-        factor = 1.0
+        scaling, factor = self.design.scaling, 1.0
         if scaling is not None and np.any(scaling.y_sd != 1):
             if scaling.y_sd.size > 1:
                 return np.array([self._original_error(b) for b in range(self.nrep)])
@@ -222,6 +222,8 @@ class Fitted:
         return self.fit.loss.astype(float) * factor
 
     def _r_error(self, b: int) -> float:
+        if self.network.objective.several:
+            return self.several_error(b)
         design, theta = self.design, self.fit.theta[b].astype(float)
         return r_error(self.network, design.x, design.y, design.weights, design.offset, theta, float(self.fit.loss[b]))
 
@@ -334,19 +336,20 @@ class Fitted:
             Where the error belongs to no family.
         """
         family, objective = self.likely, self.network.objective
+        if objective.several:  # of the first parameter
+            return self.original_predictors(raw)[..., :1, :]
         if objective.of_predictor:  # a response is scaled under the identity link alone
             return self.original_means(raw)
         return family.link(self.original_means(raw))
 
     def response(self, raw: np.ndarray) -> np.ndarray:
         """Predictions (B', K, m) in the units of the response, from what kernels give."""
-        values = np.stack([self.network.objective.response(r) for r in raw])
-        return self.original_means(values)
+        return self.original_means(np.stack([self.network.objective.response(r) for r in raw]))
 
     def original_means(self, values: np.ndarray) -> np.ndarray:
         """Means (..., K, m) in the units of the response, from internal ones."""
         scaling = self.design.scaling
-        if scaling is None:
+        if scaling is None or (self.network.objective.several and not self.distribution.located):
             return values
         return values * scaling.y_sd[:, np.newaxis] + scaling.y_mean[:, np.newaxis]
 

@@ -15,7 +15,18 @@ from . import effects, io, plots
 from .effects import slopes as effect_slopes
 from .families import Family
 from .fitted import Fitted
-from .inference import coefficients, coverage, nested, predict, repetitions, spectrum, term_tests, wald
+from .inference import (
+    coefficients,
+    coverage,
+    distribution,
+    nested,
+    predict,
+    predictions,
+    repetitions,
+    spectrum,
+    term_tests,
+    wald,
+)
 from .inference import diagnose as diagnosis
 from .inference.covariance import cov_params
 from .inference.evaluate import evaluate
@@ -307,7 +318,10 @@ class NeuralNetResults:
 
     # predictions -------------------------------------------------------------------------------------------
 
-    def predict(self, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None) -> Any:
+    def predict(
+        self, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None, q: Any = None,
+        times: Any = None,
+    ) -> Any:  # fmt: skip
         """Predictions for new data, or for the data of the fit.
 
         Parameters
@@ -318,13 +332,19 @@ class NeuralNetResults:
         rep : {"mean", "best", "all"} or int
             "mean" averages over the converged repetitions (over all, with a warning, where none converged); a number
             counts from 1; "all" gives every repetition.
-        type : {"response", "link", "class", "units"}
+        type : {"response", "link", "class", "units", "quantile", "median", "parameters", "distribution", "survival"}
             In the units of the response; the link of it, which is the linear predictor of one repetition, and of the mean
             of several the link of their mean response (of several classes the logarithm of the mean probabilities), not the
             mean of their linear predictors; the most probable class; or every layer's units (a list of DataFrames, inputs
-            first: one repetition only).
+            first: one repetition only). Of the fitted distribution of the response, of several repetitions their mixture:
+            quantiles at levels `q`, the median, the parameters, the distribution itself (``mean()``, ``var()``, ``ppf(q)``,
+            ``cdf(y)``, ``sf(y)``, ``logpdf(y)``), and the probability of a larger response at `times`.
         offset : array, optional
             For the new rows, where the model was given its offset as an array.
+        q : number or sequence of numbers in (0, 1)
+            Levels of "quantile".
+        times : number or sequence of numbers
+            Of "survival".
 
         Returns
         -------
@@ -337,7 +357,35 @@ class NeuralNetResults:
         ArgumentError, DataError
             For unknown `rep` and `type`; for columns or levels that do not fit.
         """
-        return predict.predict(self.fitted, new, rep, type, offset=offset)
+        return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times)
+
+    def simulate(self, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
+        """Responses drawn from the fitted distribution at the rows of the fit, or at new ones.
+
+        Parameters
+        ----------
+        n : int
+            Draws.
+        new : table, optional
+        rep : {"mean", "best"} or int
+            "mean" draws from the mixture of the repetitions' distributions.
+        random_state : int, SeedSequence, Generator, optional
+
+        Returns
+        -------
+        DataFrame, shape (rows, n)
+            NaN at rows kept out of the fit. That parameters are estimates is not in the draws.
+        """
+        return distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state)
+
+    @property
+    def resid_quantile(self) -> pd.Series:
+        """Randomised quantile residuals, standard normal where the fitted distribution is right.
+
+        Normal quantiles of P(Y <= y), of counts of a uniform number between P(Y < y) and P(Y <= y), always the same one of
+        a fit (Dunn & Smyth 1996, J Comput Graph Stat 5:236). NaN at rows kept out of the fit.
+        """
+        return distribution.quantile_residuals(self.fitted)
 
     def evaluate(self, data: Any = None, *, metrics: Any = None, rep: Any = "mean") -> pd.Series:
         """Loss and metrics of the predictions for other data, or for the rows of the fit.
@@ -356,7 +404,7 @@ class NeuralNetResults:
         -------
         Series
             ``loss`` (the error per row as in `history`, without a penalty: half the mean deviance; left out where the error
-            belongs to no family) and a value per metric, in the units of the response; rows count as their weights say.
+            belongs to no family, or to one of several parameters) and a value per metric, in the units of the response; rows count as their weights say.
 
         Raises
         ------
@@ -983,6 +1031,10 @@ class NeuralNetResults:
     def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
         """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
         return plots.plot_diagnostics(self.fitted, rep, **options)
+
+    def plot_calibration(self, **options: Any) -> Any:
+        """Histogram of P(Y <= y) at the responses, and calibration of quantiles; see `plots.plot_calibration`."""
+        return plots.plot_calibration(self.fitted, **options)
 
     def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
         """Eigenvalues of the Hessian by rank."""

@@ -30,6 +30,7 @@ class Target:
     response: str
     classes: bool
     default: str
+    scored: bool = False  # whether refits give scores of rows in the place of means
 
 
 def _mse(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
@@ -90,7 +91,9 @@ LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, Target], np.ndarray]] = {
 
 #: other names of losses
 ALIASES = {"log": "log_loss", "Brier": "brier"}
-LOSS = NONE | Choice(*LOSSES, *ALIASES) | FUNCTION
+#: scores of fitted distributions, see `scores`
+SCORES = ("log_score", "crps", "pinball")
+LOSS = NONE | Choice(*LOSSES, *ALIASES, *SCORES) | FUNCTION
 
 
 def called(loss: Any) -> Any:
@@ -111,6 +114,8 @@ def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarr
         title = own if isinstance(own, str) else type(loss).__name__
         return title, lambda y, mu: _given(loss, title, y, mu)
     name = called(target.default if loss is None else loss)
+    if isinstance(name, str) and name in SCORES and target.scored:
+        return name, lambda y, mu: mu[0]
     if not isinstance(name, str) or name not in LOSSES:
         known = ", ".join(map(repr, (*LOSSES, *ALIASES)))
         raise ArgumentError(f"loss must be one of {known}, or a function of responses and predictions; got {shown(loss)}.")

@@ -215,8 +215,10 @@ def target_of(fitted: Fitted) -> Target:
     y = fitted.responses
     zero_one = bool(np.isin(y, (0, 1)).all())
     classes = zero_one and (y.shape[0] == 1 or bool((y.sum(axis=0) == 1).all()))
-    additive = gaussian(fitted.network.objective)
-    return Target(fitted.family, fitted.design.response, classes, "mse" if additive else "deviance")
+    default = "mse" if gaussian(fitted.network.objective) else "deviance"
+    if fitted.network.objective.several:
+        default = "log_loss" if len(y) > 1 else "mse"
+    return Target(fitted.family, fitted.design.response, classes, default)
 
 
 def on_device(source: Any, device: str) -> Any:

@@ -111,6 +111,8 @@ def _told(found: DegreesOfFreedom, why: str, notes: tuple[str, ...] = ()) -> Deg
 def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     """The method that suits how a fit was made, and why, in words."""
     settings = fitted.settings
+    if fitted.network.objective.several:
+        return "jacobian", "weights of all parameters are counted; a search over restarts and an early stop are not"
     again = "gdf" if noise.gaussian(fitted.network.objective) else "covariance"
     if settings.minibatch:
         return again, "trained by epochs, which end before an optimum"

@@ -25,6 +25,7 @@ from ..functions.penalties import L1
 from ..network import derivatives
 from . import noise
 from .information import RCOND, loss_derivatives, observed_scores
+from .parameters import information_roots
 from .registry import local as estimator
 from .value import DegreesOfFreedom
 
@@ -77,6 +78,9 @@ def some_rows(fitted: Fitted, b: int, part: slice) -> np.ndarray:
         total = y.sum(axis=0) * w
         inner = np.einsum("kn,knp->np", share, jacobian)
         return np.sqrt(share * total)[:, :, np.newaxis] * (jacobian - inner)
+    if objective.several:  # R_i = L_i' J_i, with L L' the information of the parameters
+        root = information_roots(fitted, raw, y)
+        return np.einsum("nkr,knp->rnp", root, jacobian) * np.sqrt(w)[:, np.newaxis]
     return np.sqrt(curvature(fitted, raw, y) * w)[:, :, np.newaxis] * jacobian
 
 
@@ -243,9 +247,14 @@ def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     the difference is exact but for rounding.
     """
     design, network = fitted.design, fitted.network
-    out = np.empty((network.n_outputs, fitted.n_rows, network.n_params))
-    for k in range(network.n_outputs):
-        step = np.maximum(np.abs(design.y[k]), 1.0) * 2.0**-10
+    several = network.objective.several
+    if several and fitted.distribution.discrete:
+        raise DfError("df: counts and categories do not move continuously, so that there is no divergence: use 'jacobian'.")
+    outputs = design.y.shape[0] if several else network.n_outputs
+    out = np.empty((outputs, fitted.n_rows, network.n_params))
+    for k in range(outputs):
+        least = 1.0 if not several or fitted.distribution.located else 0.0
+        step = np.maximum(np.abs(design.y[k]), least) * 2.0**-10
         both = []
         for sign in (1, -1):
             y = design.y.copy()

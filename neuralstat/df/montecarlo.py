@@ -218,7 +218,7 @@ def covariance(
     noise_seeds, start_seeds = _two(random_state)
     scale = np.square(size)[:, np.newaxis]
     drawn = np.stack([
-        noise.draw(objective, np.random.default_rng(s), mu, scale, fitted.row_precisions)
+        noise.drawn(fitted, fitted.numbers(rep), np.random.default_rng(s), mu, scale)
         for s in children(noise_seeds, draws)
     ])  # fmt: skip
     fits = refit(fitted, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)

@@ -34,11 +34,18 @@ def gaussian(objective: Objective) -> bool:
 def variance(objective: Objective, mu: np.ndarray) -> np.ndarray:
     """Variance function at means (..., K, n); 1 for additive noise."""
     name = family_name(objective)
-    if name in ("gaussian", "additive"):
+    if name in ("gaussian", "additive") or _located(objective):
         return np.ones_like(mu)
     if name in ("binomial", "multinomial"):
         return mu * (1 - mu)
+    if objective.several:
+        raise ArgumentError(f"df: the variance of the family {name!r} is no function of its mean.")
     return objective.family.variance(mu)
+
+
+def _located(objective: Objective) -> bool:
+    """Whether the response is a location plus noise, whose size is a parameter of its own."""
+    return objective.several and objective.family.located
 
 
 def natural(objective: Objective, mu: np.ndarray) -> np.ndarray:
@@ -47,7 +54,7 @@ def natural(objective: Objective, mu: np.ndarray) -> np.ndarray:
     For the multinomial family log mu, up to a constant per observation, which does not matter.
     """
     name = family_name(objective)
-    if name in ("gaussian", "additive"):
+    if name in ("gaussian", "additive") or _located(objective):
         return mu
     if name == "binomial":
         p = np.clip(mu, CLIP, 1 - CLIP)
@@ -106,6 +113,25 @@ def draw(
     if name == "tweedie":
         return _tweedie(rng, mu, scale / safe, objective.family.parameter)
     raise ArgumentError(f"df: no random numbers for the family {name!r}.")
+
+
+def drawn(
+    source: Fitted, numbers: list[int], rng: np.random.Generator, mu: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """One response (L, n), internal units, of the distribution that repetitions `numbers` (0-based) were fitted to.
+
+    Of distributions with several parameters each row is drawn from that of one of the repetitions; else see `draw`.
+    """
+    objective, design = source.network.objective, source.design
+    if not objective.several:
+        return draw(objective, rng, mu, scale, source.row_precisions)
+    raw = derivatives.outputs(source.network, design.x, source.fit.theta[numbers].astype(float), design.offset)
+    which = rng.integers(len(numbers), size=raw.shape[2])
+    par = objective.family.natural(raw[which, :, np.arange(raw.shape[2])].T)
+    y = objective.family.draw(rng, par)
+    if len(design.y) == 1:
+        return y[np.newaxis]
+    return (np.arange(len(design.y))[:, np.newaxis] == y).astype(float)
 
 
 def _tweedie(rng: np.random.Generator, mu: np.ndarray, phi: np.ndarray, p: float) -> np.ndarray:

@@ -106,8 +106,11 @@ def resolve_sigma(
     DfError
         Where no degrees of freedom are left.
     """
-    k = fitted.network.n_outputs
+    several = fitted.network.objective.several
+    k = fitted.design.y.shape[0] if several else fitted.network.n_outputs
     check_sigma(sigma, k)
+    if several:
+        return _of_distribution(fitted, sigma, k)
     if isinstance(sigma, str) and sigma == "residual":
         df, rep, sigma = DF["auto"](fitted, "best"), "best", None
         return _residual(fitted, df, rep)
@@ -134,6 +137,19 @@ def resolve_sigma(
         if np.any(own == 0):
             raise DfError("df: the residuals are all zero, so that sigma cannot be estimated; give sigma.")
     return own, source
+
+
+def _of_distribution(fitted: Fitted, sigma: Any, k: int) -> tuple[np.ndarray, str]:
+    """Of a distribution with several parameters: as given, or of a location the root of its mean variance; else 1."""
+    family, scaling = fitted.distribution, fitted.design.scaling
+    if isinstance(sigma, str) or _fit(sigma) is not None:
+        raise ArgumentError(f"sigma must be a number for the family {family.name!r}, whose spread is a parameter of its own.")
+    if not family.located:
+        return (np.ones(k), FIXED) if sigma is None else (given_sigma(sigma, k), "as given")
+    if sigma is not None:
+        return given_sigma(sigma, k) / (1.0 if scaling is None else scaling.y_sd), "as given"
+    raw = fitted.fitted_raw([fitted.best])[0]
+    return np.sqrt([np.mean(family.variance(family.natural(raw)))]), "root of the mean variance of the fitted distribution"
 
 
 def check_sigma(sigma: Any, k: int) -> None:

@@ -9,6 +9,7 @@ from ..checks.arguments import Choice, arguments
 from ..fitted import Fitted, kept
 from ..network import derivatives
 from ..network.rcompat import r_generalized_weights
+from ..network.scaling import output_units
 
 SCALES = ("link", "response", "R")
 
@@ -28,7 +29,8 @@ def slopes(fitted: Fitted, b: int, scale: str = "link") -> pd.DataFrame:
     Returns
     -------
     DataFrame, shape (n, K * D)
-        In original units; all covariates of output 1 first.
+        In original units; all covariates of output 1 first. Of distributions with several parameters those of each
+        parameter's linear predictor, or of the mean response.
 
     Raises
     ------
@@ -40,9 +42,13 @@ def slopes(fitted: Fitted, b: int, scale: str = "link") -> pd.DataFrame:
     if scale != "link" or not fitted.network.objective.of_predictor:
         d = _chain(fitted, d, b, scale)
     if design.scaling is not None:
-        d = d * design.scaling.y_sd[:, None, None] / design.scaling.x_sd[None, :, None]
+        several = fitted.network.objective.several
+        of_link = several and scale == "link"
+        unit = output_units(fitted.network, design.scaling)[0] if of_link else design.scaling.y_sd[: len(d)]
+        d = d * unit[:, None, None] / design.scaling.x_sd[None, :, None]
     k, p, n = d.shape
-    names = [f"{x}" if k == 1 else f"{y}:{x}" for y in design.y_names for x in design.x_names]
+    outputs = design.y_names if k == len(design.y_names) else fitted.network.output_names
+    names = [f"{x}" if k == 1 else f"{y}:{x}" for y in outputs for x in design.x_names]
     return pd.DataFrame(d.reshape(k * p, n).T, design.index, names)
 
 

@@ -37,6 +37,7 @@ class Net(NamedTuple):
     rare: Any  # None or 0: are there activations or losses outside COMMON?
     family: Any = None  # None, or (2,) parameters of an exponential family and its link
     block: int = BLOCK  # observations per pass
+    distribution: Any = None  # None, or parameters of a distribution that several outputs describe
 
 
 class Data(NamedTuple):
@@ -140,7 +141,8 @@ def block_loss(net: Any, theta: Any, work: Any, m: int) -> Any:
             None)
     end = net.table.shape[0] - 1
     return loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case, work.delta,
-                     net.table[end, TARGET], net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family)
+                     net.table[end, TARGET], net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family,
+                     net.distribution)
 
 
 @jit
@@ -211,6 +213,18 @@ def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int
     work = workspace(net, data, theta)
     grad[:] = 0
     return accumulate(net, data, theta, b, first, last, work, grad, False)
+
+
+@entry
+def predictor_losses(net: Any, value: Any, target: Any, case: Any, delta: Any, losses: Any) -> None:
+    """Losses (n,) of observations, of given outputs (n, K) and responses (n, L); their derivatives into `delta` (n, K)."""
+    outputs, responses = value.shape[1], target.shape[1]
+    for i in range(losses.size):
+        losses[i] = loss_rows(
+            net.loss, net.loss_parameter, net.loss_address, value[i].reshape(outputs, 1), target[i].reshape(responses, 1),
+            case[i : i + 1], delta[i].reshape(outputs, 1), 0, outputs, 0, 1, 1, net.custom, net.rare, net.family,
+            net.distribution,
+        )  # fmt: skip
 
 
 @entry

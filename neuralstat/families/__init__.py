@@ -9,6 +9,15 @@ NegativeBinomial(alpha=0.5, link='log')
 
 from __future__ import annotations
 
+from .continuous import Beta, GammaScale, GaussianScale, InverseGaussianScale, LogNormal, Student
+from .counts import (
+    HurdleNegativeBinomial,
+    HurdlePoisson,
+    NegativeBinomialScale,
+    ZeroInflatedNegativeBinomial,
+    ZeroInflatedPoisson,
+)
+from .distributional import Distributional
 from .family import (
     Binomial,
     Family,
@@ -21,10 +30,18 @@ from .family import (
     Tweedie,
 )
 from .links import Link, nbinom, power, resolve_link
-from .resolve import FAMILIES, family_from_json, needs, resolve_family, resolve_objective
+from .mixtures import Mixture
+from .ordered import Ordinal
+from .own import Distribution
+from .quantiles import Expectile, Quantile
+from .resolve import DISTRIBUTIONS, FAMILIES, family_from_json, needs, resolve_family, resolve_objective
+from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
 
 __all__ = [
-    "FAMILIES", "Binomial", "Family", "Gamma", "Gaussian", "InverseGaussian", "Link", "Multinomial",
-    "NegativeBinomial", "Poisson", "Tweedie", "family_from_json", "nbinom", "needs", "power", "resolve_family",
-    "resolve_link", "resolve_objective",
+    "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distribution", "Distributional", "Expectile", "Family", "Gamma",
+    "GammaScale", "Gaussian", "GaussianScale", "HurdleNegativeBinomial", "HurdlePoisson", "InverseGaussian",
+    "InverseGaussianScale", "Link", "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture", "Multinomial",
+    "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student", "Survival", "Tweedie",
+    "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
+    "resolve_family", "resolve_link", "resolve_objective",
 ]  # fmt: skip

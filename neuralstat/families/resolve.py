@@ -9,9 +9,19 @@ from typing import Any
 from ..checks import shown
 from ..errors import ArgumentError, FileFormatError
 from ..functions.deviance import WIDTH
+from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import CUSTOM, FAMILY
 from ..network.objective import ActivationSpec, Objective, objective, resolve_activation
 from ..symbolic.custom import Loss
+from .continuous import Beta, GammaScale, GaussianScale, InverseGaussianScale, LogNormal, Student
+from .counts import (
+    HurdleNegativeBinomial,
+    HurdlePoisson,
+    NegativeBinomialScale,
+    ZeroInflatedNegativeBinomial,
+    ZeroInflatedPoisson,
+)
+from .distributional import Distributional
 from .family import (
     Binomial,
     Family,
@@ -24,6 +34,11 @@ from .family import (
     Tweedie,
 )
 from .links import Link, nbinom, power, resolve_link
+from .mixtures import Mixture
+from .ordered import Ordinal
+from .own import Distribution
+from .quantiles import Expectile, Quantile
+from .survival import LogLogistic, LogNormalAFT, Weibull
 
 #: name -> class
 FAMILIES: dict[str, type[Family]] = {
@@ -36,6 +51,20 @@ FAMILIES: dict[str, type[Family]] = {
     "negative_binomial": NegativeBinomial,
     "tweedie": Tweedie,
 }
+#: name -> class of distributions whose parameters are outputs
+DISTRIBUTIONS: dict[str, type[Distributional]] = {
+    cls.name: cls
+    for cls in (GaussianScale, NegativeBinomialScale, GammaScale, InverseGaussianScale, Beta, Student, LogNormal,
+                ZeroInflatedPoisson, ZeroInflatedNegativeBinomial, HurdlePoisson, HurdleNegativeBinomial, Ordinal, Quantile,
+                Expectile, Weibull, LogNormalAFT, LogLogistic, Mixture)
+}  # fmt: skip
+#: the distribution that an exponential family becomes where `dispformula` makes its dispersion a parameter
+WITH_DISPERSION: dict[type[Family], type[Distributional]] = {
+    Gaussian: GaussianScale, Gamma: GammaScale, InverseGaussian: InverseGaussianScale,
+    NegativeBinomial: NegativeBinomialScale,
+}  # fmt: skip
+#: names of families that users give
+NAMES = (*FAMILIES, *(name for name in DISTRIBUTIONS if not name.endswith("_scale")))
 _CLASSES = {cls.__name__: cls for cls in FAMILIES.values()}
 
 #: Error functions by name that are expressions of output x and response y, compiled where they are asked for
@@ -56,31 +85,50 @@ _UNIT = {"logistic", "softmax"}
 _ACTIVATION = {"identity": "identity", "logit": "logistic"}
 
 
-def resolve_family(given: Any) -> Family | None:
+def resolve_family(given: Any, dispformula: Any = None) -> Family | None:
     """A `Family` from a name, a `Family`, or an instance of a statsmodels family with its link.
 
     Parameters
     ----------
     given : None, str, Family or statsmodels family
         A statsmodels object is read by the name of its class and its attributes.
+    dispformula : optional
+        Where it is not None, the family's dispersion is a parameter that is estimated with the rest. "negative_binomial" by
+        name has its alpha estimated in any case.
 
     Raises
     ------
     ArgumentError
-        Where it is none of these.
+        Where it is none of these, or `dispformula` is given for a family without a dispersion.
     """
+    found = _resolve(given)
+    if isinstance(found, Distributional):
+        return found
+    if isinstance(given, str) and isinstance(found, NegativeBinomial):
+        return NegativeBinomialScale()
+    if dispformula is None:
+        return found
+    kind = WITH_DISPERSION.get(Gaussian if found is None else type(found))
+    if kind is None:
+        raise ArgumentError(f"dispformula: the family {found.name!r} has one parameter only.")  # type: ignore[union-attr]
+    return kind() if found is None or found.link.name == found.default else kind(found.link)
+
+
+def _resolve(given: Any) -> Family | None:
     if given is None or isinstance(given, Family):
         return given
     if isinstance(given, str):
+        if given in DISTRIBUTIONS:
+            return DISTRIBUTIONS[given]()
         if given not in FAMILIES:
-            raise ArgumentError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {shown(given)}.")
+            raise ArgumentError(f"family must be one of {', '.join(map(repr, NAMES))}; got {shown(given)}.")
         return FAMILIES[given]()
     if isinstance(given, type):
         raise ArgumentError(f"family must be an instance, not the class {given.__name__}: write {given.__name__}().")
     name = type(given).__name__
     if name not in _CLASSES or not hasattr(given, "link"):
         raise ArgumentError(
-            f"family must be one of {', '.join(map(repr, FAMILIES))}, or a family instance with a link; got {shown(given)}."
+            f"family must be one of {', '.join(map(repr, NAMES))}, or a family instance with a link; got {shown(given)}."
         )
     link = resolve_link(given.link)
     if name == "NegativeBinomial":
@@ -107,6 +155,10 @@ def family_from_json(stored: Any) -> Family:
         parameter, more = float(stored["parameter"]), float(stored["link_parameter"])
         with_parameter: dict[str, Callable[[float], Link]] = {"power": power, "nbinom": nbinom}
         chosen = with_parameter[link](more) if link in with_parameter else resolve_link(str(link))
+        if name == Distribution.name:
+            return Distribution.from_json(stored)
+        if name in DISTRIBUTIONS:
+            return _distribution(stored, DISTRIBUTIONS[name], parameter, chosen)
         if name == "negative_binomial":
             return NegativeBinomial(parameter, chosen)
         return Tweedie(parameter, chosen) if name == "tweedie" else FAMILIES[name](chosen)
@@ -114,16 +166,33 @@ def family_from_json(stored: Any) -> Family:
         raise FileFormatError(f"a stored family is not readable: {stored!r:.200}") from error
 
 
-def needs(err_fct: Any, family: Any) -> str | None:
+def _distribution(stored: dict[str, Any], kind: type[Distributional], parameter: float, link: Link) -> Distributional:
+    if issubclass(kind, Quantile):
+        return Quantile(stored["q"], stored["smooth"])
+    if issubclass(kind, Expectile):
+        return Expectile(stored["q"])
+    if issubclass(kind, Mixture):
+        return Mixture(int(parameter))
+    if issubclass(kind, Student):
+        return Student(parameter or None)
+    return Ordinal(link, int(parameter)) if issubclass(kind, Ordinal) else kind(link)
+
+
+def needs(err_fct: Any, family: Any, dispformula: Any = None) -> str | None:
     """What the error function or family demands of the response (see `formula.design`)."""
-    chosen = resolve_family(family)
+    chosen = resolve_family(family, dispformula)
     if chosen is not None:
         return chosen.needs
     return "binary" if isinstance(err_fct, str) and err_fct == "ce" else None
 
 
 def family_objective(family: Family) -> Objective:
-    """Half the family's deviance, in the linear predictor."""
+    """Half the family's deviance, in the linear predictor; minus the log-likelihood of one with several parameters."""
+    if isinstance(family, Distributional):
+        output = resolve_activation("identity") if family.link.name == "identity" else ActivationSpec(
+            family.link.name, -1, family.link.parameter, link=family.link)  # fmt: skip
+        address = family.address if isinstance(family, Distribution) else 0
+        return Objective(family.name, DISTRIBUTION + family.code, output, True, 0.0, address, family=family)
     if isinstance(family, Multinomial):
         kind = objective("multinomial", resolve_activation("softmax"))
         return Objective(kind.name, kind.loss, kind.output, True, family=family)
@@ -157,7 +226,7 @@ def resolve_objective(
     """
     if isinstance(output_act_fct, str) or not callable(output_act_fct):
         resolve_activation(output_act_fct, "output_act_fct")  # checked even where it is not used
-    chosen = resolve_family(family)
+    chosen = family if isinstance(family, Family) else resolve_family(family)
     if chosen is not None:
         return family_objective(chosen)
     output = resolve_activation("identity" if linear_output else output_act_fct, "output_act_fct")

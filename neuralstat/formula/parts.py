@@ -175,6 +175,9 @@ class Design:
         again (with `offset=` where an array was given).
     frequencies : ndarray, shape (n,), or None
         How many equal observations each row stands for; None: one.
+    reads : dict of str to tuple of int, or None
+        Rows of `x` that parameters of a distribution depend on by formulas of their own; under "" those of the network. None:
+        all are the network's.
     """
 
     x: np.ndarray
@@ -193,6 +196,7 @@ class Design:
     spec: "Spec"
     frame: pd.DataFrame
     frequencies: np.ndarray | None = None
+    reads: dict[str, tuple[int, ...]] | None = None
 
     @property
     def observations(self) -> float:

@@ -16,6 +16,7 @@ NEEDS = {
     "binary": (lambda y: np.isin(y, (0.0, 1.0)), "0 or 1"),
     "unit": (lambda y: (y >= 0) & (y <= 1), "between 0 and 1"),
     "count": (lambda y: (y >= 0) & (y == np.floor(y)), "whole numbers from 0"),
+    "inside": (lambda y: (y > 0) & (y < 1), "strictly between 0 and 1"),
     "nonnegative": (lambda y: y >= 0, "not negative"),
     "positive": (lambda y: y > 0, "greater than 0"),
 }

@@ -17,6 +17,7 @@ from ..jit.compile import jit, named
 from ..jit.scalar import exp_, log_, real_
 from .activations import logistic, softplus
 from .deviance import sum_family, xlogx
+from .distributions import DISTRIBUTION, sum_distribution
 
 SSE, CE, CE_LOGIT, CE_R, CUSTOM, MULTINOMIAL = range(6)
 FAMILY = 1000  # exponential families: FAMILY + code of family and link (see `engine.deviance.sum_family`)
@@ -156,7 +157,8 @@ def _rare(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, f
 
 @jit
 def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: Any, delta: Any, first: int,
-              outputs: int, lane: int, m: int, lanes: int, custom: Any, rare: Any, family: Any = None) -> Any:
+              outputs: int, lane: int, m: int, lanes: int, custom: Any, rare: Any, family: Any = None,
+              distribution: Any = None) -> Any:
     """Sum of the loss over observations and outputs; its derivative into `delta`.
 
     Parameters
@@ -177,12 +179,17 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
         None leaves out the losses that are not in `COMMON`.
     family : None or (2,) array
         Parameters of an exponential family and of its link; None leaves families out.
+    distribution : None or array
+        Parameters of a distribution that several outputs describe; None leaves these out.
 
     Returns
     -------
     number
         The weighted sum over this lane's observations.
     """
+    if distribution is not None:
+        return sum_distribution(code - DISTRIBUTION, distribution, address, value, target, case, delta, first, outputs, lane,
+                                m, lanes)
     if code == MULTINOMIAL:  # noqa: SIM102  # a test of None by itself is what is left out of the compilation
         if rare is not None:
             return _sum_multinomial(value, target, case, delta, first, outputs, lane, m, lanes)

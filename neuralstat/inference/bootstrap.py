@@ -55,7 +55,7 @@ def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequen
         if objective.name == "multinomial" and not np.allclose(fitted.design.y.sum(axis=0), 1):
             raise ArgumentError("kind='parametric' needs one class per row: use kind='case'.")
         return np.stack([
-            noise.draw(objective, np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis], fitted.row_precisions)
+            noise.drawn(fitted, fitted.numbers(rep), np.random.default_rng(s), mu, np.diag(phi)[:, np.newaxis])
             for s in children(seeds, draws)
         ])  # fmt: skip
     if not noise.gaussian(objective):

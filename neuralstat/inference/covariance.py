@@ -22,10 +22,12 @@ import pandas as pd
 
 from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.information import observed_scores
+from ..df.parameters import expected
 from ..errors import SingularHessianWarning, caller
 from ..families import Multinomial, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
+from ..likelihood.several import UNLIKELY
 from ..network import derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
@@ -51,6 +53,9 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     jacobian = derivatives.jacobian(fitted.network, fitted.data, theta)  # (K, n, P)
     raw = fitted.fitted_raw([b])[0]
     w = fitted.case_weights
+    if objective.several:
+        information = expected(fitted, raw, design.y) * w[:, np.newaxis, np.newaxis]
+        return np.einsum("nkj,knp,jnq->pq", information, jacobian, jacobian, optimize=True)
     if isinstance(family, Multinomial):
         share = objective.response(raw)
         # centred first: where a probability rounds to 1 the difference of products would round to 0
@@ -108,7 +113,8 @@ def cov_params(
     cov_type : {"expected", "hessian", "sandwich"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
         from the exact Hessian, the observed information; or robust against a wrong model (statsmodels' "HC0").
-        Default "expected", "sandwich" where the error function belongs to no family.
+        Default "expected", "hessian" for distributions with several parameters, "sandwich"
+        where the error function belongs to no family.
     rep : int or "best"
     scale : float, optional
         Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the
@@ -175,6 +181,8 @@ def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
 def cov_type_of(fitted: Fitted, given: str | None) -> str:
     """The covariance that ``cov_type=`` means for this fit, an entry of `COV_TYPES`."""
     if given is None:
+        if fitted.network.objective.several:  # what statsmodels and gamlss give, too
+            return "sandwich" if isinstance(fitted.family, UNLIKELY) else "hessian"
         return "sandwich" if fitted.family is None else "expected"
     given = COV_TYPE.check(given, "cov_type")
     return ALIASES.get(given, given)

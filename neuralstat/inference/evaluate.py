@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..checks.arguments import FUNCTION, NONE, REP_OR_MEAN, TEXT, Anything, Several, arguments
 from ..errors import ArgumentError
+from ..families import Survival
 from ..fitted import Fitted
 from ..network.blas import on_one_thread
 from ..training.epochs import make_rows
@@ -27,6 +28,8 @@ OF_NUMBERS = ("rmse", "mae", "r2")
 def evaluate(fitted: Fitted, data: Any = None, *, metrics: Any = None, rep: Any = "mean") -> pd.Series:
     """Loss and metrics of the predictions, in the units of the response; see `NeuralNetResults.evaluate`."""
     design, network = fitted.design, fitted.network
+    if network.objective.several and isinstance(network.objective.family, Survival):
+        raise ArgumentError("evaluate is not for times that may be censored; risk(..., loss='log_score') scores them.")
     if data is None:
         rows = make_rows(design.x, design.y, design.weights, design.offset)
     else:
@@ -45,7 +48,8 @@ def evaluate(fitted: Fitted, data: Any = None, *, metrics: Any = None, rep: Any 
     w = np.ones(y.shape[1]) if weight.size == 0 else weight.astype(float)
     y, mu = measured.original(y), measured.original(mu)
     found = dict(zip(measured.names, measured.of(y, mu, w), strict=True))
-    loss = {} if fitted.family is None else {"loss": _loss(fitted, y, mu, w)}
+    plain = fitted.family is not None and not network.objective.several  # of several parameters means are not all
+    loss = {"loss": _loss(fitted, y, mu, w)} if plain else {}
     return pd.Series({**loss, **found}, name="value", dtype=float).rename_axis(index="metric")
 
 

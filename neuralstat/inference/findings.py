@@ -15,6 +15,7 @@ from ..engine import cpu
 from ..errors import DataError
 from ..families.null import null_means
 from ..fitted import Fitted, kept
+from ..likelihood import several
 from ..network import derivatives
 from ..training.exact import ALGORITHM as EXACTLY
 
@@ -106,6 +107,8 @@ def explained(fitted: Fitted) -> np.ndarray:
 
     Of deviances where there is a family (of squares: R^2), else of the error. Negative where constants do better.
     """
+    if fitted.network.objective.several:
+        return several.explained(fitted)
     null = null_error(fitted)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 1 - _errors(fitted) / null if null > 0 else np.full(fitted.nrep, np.nan)

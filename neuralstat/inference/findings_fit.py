@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..families import Gaussian, Multinomial
+from ..families import Distribution, Distributional, Gaussian, Multinomial, Survival
 from ..families.null import null_means
 from ..fitted import Fitted, kept
 from ..functions.penalties import DECAY, ELIMINATION, L1
@@ -141,12 +141,20 @@ def _linear(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, int]:
     if family is None or most < d + 1000:
         return gain, total, 0
     used = used[:: max(1, -(-used.size // most))]
-    mu = null_means(family, design.y, fitted.case_weights, design.offset)[:, used]
+    if isinstance(family, Survival | Distribution):  # no variance that is known, or not of all rows
+        return gain, total, 0
+    if isinstance(family, Distributional):
+        mean = design.y @ fitted.case_weights / fitted.case_weights.sum()
+        spread = np.square(design.y - mean[:, np.newaxis]) @ fitted.case_weights / fitted.case_weights.sum()
+        mu = np.broadcast_to(mean[:, np.newaxis], design.y.shape)[:, used]
+    else:
+        mu = null_means(family, design.y, fitted.case_weights, design.offset)[:, used]
     z = x[:, used] - x[:, used].mean(axis=1, keepdims=True)
     size = np.linalg.norm(z, axis=1, keepdims=True)
     z /= np.where(size > 0, size, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        root = np.sqrt(fitted.case_weights[used] / family.variance(mu))
+        variance = spread[:, np.newaxis] if isinstance(family, Distributional) else family.variance(mu)
+        root = np.sqrt(fitted.case_weights[used] / variance)
     for j in range(k):
         if np.isfinite(root[j]).all():
             a, r = np.vstack([np.ones((1, used.size)), z]) * root[j], (design.y[j, used] - mu[j]) * root[j]
@@ -180,7 +188,8 @@ def _flat(fitted: Fitted, b: int) -> bool:
     raw = fitted.raw(fitted.design.x[:, some], offset, [b])[0]
     if offset is not None and fitted.network.objective.of_predictor:
         raw = raw - offset
-    spread, response = fitted.network.objective.response(raw).std(axis=1), fitted.design.y[:, some].std(axis=1)
+    y = fitted.observed if isinstance(fitted.family, Survival) else fitted.design.y
+    spread, response = fitted.network.objective.response(raw).std(axis=1), y[:, some].std(axis=1)
     return bool(np.all(spread <= FLAT * np.where(response > 0, response, 1.0)))
 
 
@@ -203,7 +212,8 @@ def _remedy_collapsed(fitted: Fitted, b: int, saturated: bool) -> str:
 def _outputs_collapsed(fitted: Fitted) -> Iterator[Finding]:
     """Of several outputs, those whose fitted values are constant while others are fitted."""
     family = fitted.family
-    if family is None or isinstance(family, Multinomial) or fitted.network.n_outputs == 1 or not fitted.network.dense:
+    several = isinstance(family, Multinomial | Distributional)
+    if family is None or several or fitted.network.n_outputs == 1 or not fitted.network.dense:
         return
     if lost(fitted)[fitted.best] or len(fitted.network.table) == 1:
         return

@@ -9,12 +9,14 @@ import numpy as np
 
 from ..engine import batches, cpu
 from ..fitted import Fitted
+from ..network import derivatives
 from ..training.fit import STATUS
 from .findings import Finding, joined, lost, repetitions, untrained
 from .repetitions import optima
 
 FALLING = 0.02  # relative fall of the loss over the last tenth of the epochs that is not yet the end
 GAP = (1.1, 1.25)  # validation error beside the training error: a note, a warning
+LESS = (0.1, 0.2)  # minus twice the log-likelihood of a row at validation rows beyond that of the fit: a note, a warning
 MOST_VALIDATED = 2000  # rows of either kind that are compared
 
 
@@ -91,6 +93,9 @@ def overfit(fitted: Fitted) -> Iterator[Finding]:
     risen = _risen(fitted)
     if fitted.family is not None:
         ours, theirs = _each(fitted, rows)
+        if fitted.network.objective.several:
+            yield from _less_likely(ours, theirs, remedy)
+            return
         ratio = theirs.mean() / ours.mean() if ours.mean() > 0 else np.inf
         noise = np.sqrt(np.var(ours) / ours.size + np.var(theirs) / theirs.size)
         if ratio > GAP[0] and theirs.mean() - ours.mean() > 3 * noise:
@@ -101,6 +106,15 @@ def overfit(fitted: Fitted) -> Iterator[Finding]:
         epoch, ratio = risen
         where = f"the validation loss was least after epoch {epoch}, and is {100 * (ratio - 1):.2g} % higher at the end"
         yield Finding("warning", "overfit", where, remedy)
+
+
+def _less_likely(ours: np.ndarray, theirs: np.ndarray, remedy: str) -> Iterator[Finding]:
+    """Whether minus twice the log-likelihood is larger at validation rows, beyond chance."""
+    gap = theirs.mean() - ours.mean()
+    noise = np.sqrt(np.var(ours) / ours.size + np.var(theirs) / theirs.size)
+    if gap > max(3 * noise, LESS[0]):
+        where = f"minus twice the log-likelihood is {gap:.4g} larger for a validation row than for one of the fit"
+        yield Finding("warning" if gap > LESS[1] else "note", "overfit", where, remedy)
 
 
 def _risen(fitted: Fitted) -> tuple[int, float] | None:
@@ -120,6 +134,8 @@ def _each(fitted: Fitted, rows: Any) -> tuple[np.ndarray, np.ndarray]:
 
     def deviances(x: np.ndarray, y: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
         raw = fitted.raw(np.ascontiguousarray(x, dtype=float), offset, [fitted.best])[0]
+        if network.objective.several:
+            return 2 * derivatives.predictor_losses(network, raw, y)[0]
         return np.sum(family.unit_deviance(y, network.objective.response(raw)), axis=0)
 
     data = rows.data

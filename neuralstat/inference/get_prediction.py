@@ -23,14 +23,18 @@ import pandas as pd
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
 from ..errors import ArgumentError
-from ..families import Gaussian
+from ..families import Gaussian, Quantile
 from ..fitted import Fitted
+from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
 from . import scales
 from .bootstrap import predictions
 from .conformal import conformal
 from .covariance import COV_TYPE
+from .cqr import cqr
 from .dispersion import dispersion, t_degrees
+from .distribution import distribution_at
+from .mixing import fitted_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
@@ -38,12 +42,13 @@ from .sampling import mean_variance
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 
-METHODS = ("delta", "bootstrap", "split", "jackknife+", "cv+", "jackknife+ab")
+METHODS = ("delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
 OPTIONS = {
     "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
+    "distribution": (), "cqr": ("test_size", "restarts", "n_jobs"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
     "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
@@ -159,13 +164,17 @@ def get_prediction(
     fitted : Fitted
     new : table, optional
         As in `predict`.
-    method : {"delta", "bootstrap", "split", "jackknife+", "cv+", "jackknife+ab"}
+    method : {"delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
-        `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic"). The others are
-        conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
-        `inference.conformal`); options of "split": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the
-        jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs.
+        `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
+        "distribution": means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken
+        as known (with "delta" those of distributions with several are mixed over their normal errors). The others are
+        conformal: intervals
+        of a new observation whose coverage needs no model, only exchangeable rows (see `inference.conformal`); "cqr" moves
+        the quantiles of the fitted distribution (`inference.cqr`), so that widths follow the spread; options of "split" and
+        "cqr": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all:
+        restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
@@ -200,9 +209,9 @@ def get_prediction(
         Where no degrees of freedom are left for the dispersion, once per fit: standard errors and intervals are then NaN,
         but for conformal methods.
     """
-    if cov_type is not None and method != "delta":
+    if cov_type is not None and method not in ("delta", "distribution"):
         raise ArgumentError(f"cov_type belongs to method='delta', not to {method!r}.")
-    if use_t is not None and method not in ("delta", "bootstrap"):
+    if use_t is not None and method not in ("delta", "bootstrap", "distribution"):
         raise ArgumentError(f"use_t belongs to method='delta' and 'bootstrap', not to {method!r}.")
     check_options(method, options)
     numbers = fitted.numbers(rep)
@@ -212,10 +221,12 @@ def get_prediction(
     raw = fitted.raw(x, known, numbers)
     values = fitted.response(raw)  # (R, K, m)
     at = _At(numbers, x, known, size, values.mean(axis=0), _between(values), scales.predictors(fitted, raw))
-    if method in ("delta", "bootstrap"):
+    if method in ("delta", "bootstrap", "distribution"):
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
-        resampled = conformal(
+        resampled = cqr(
+            fitted, new, rep=rep, offset=offset, random_state=random_state, **options
+        ) if method == "cqr" else conformal(
             fitted, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
         )
         nothing = np.full_like(at.mean, np.nan)
@@ -229,10 +240,11 @@ def get_prediction(
     def everywhere(limits: Limits) -> Any:
         return lambda alpha: tuple(spread(part) for part in limits(alpha))
 
+    names = fitted.design.y_names if len(at.mean) == len(fitted.design.y_names) else (fitted.design.response,)
     mean, error = (frame(fitted, spread(v), index) for v in (at.mean, np.sqrt(found.sampling + found.between)))
     return Prediction(
         mean, error, method, found.df, spread(found.sampling), spread(found.between), spread(at.mean),
-        everywhere(found.of_new), everywhere(found.of_mean), tuple(fitted.design.y_names), index, found.draws,
+        everywhere(found.of_new), everywhere(found.of_mean), names, index, found.draws,
     )  # fmt: skip
 
 
@@ -271,14 +283,14 @@ def _from_variance(
     df = t_degrees(fitted, at.numbers, use_t)
     interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
-    if method == "delta":
+    if method != "bootstrap":
         sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type)
     else:
         draws = predictions(fitted, at.x, at.offset, rep=rep, random_state=random_state, **options)
         sampling = draws.var(axis=0, ddof=1)
         if options.get("restarts") == "fresh":
             between = np.zeros_like(between)
-    error = np.sqrt(sampling + between)
+    error, mixed = np.sqrt(sampling + between), _mixed(fitted, at, cov_type)
 
     def of_mean(alpha: float) -> Pair:
         if draws is not None and interval != "normal":
@@ -287,9 +299,34 @@ def _from_variance(
         return scales.limits(scales.interval_link(fitted), mean, error, quantile, fitted.family, at.eta)
 
     def of_new(alpha: float) -> Pair:
+        if mixed is not None:
+            return mixed(alpha)
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
+    if method == "distribution" and (mixed is None or len(at.mean) == 1):
+        index = pd.RangeIndex(at.x.shape[1])
+        said = distribution_at(fitted, at.x, at.offset, at.numbers, at.weights, index, np.ones(len(index), bool))
+
+        def of_new(alpha: float) -> Pair:
+            levels = (np.full(len(index), q) for q in (alpha / 2, 1 - alpha / 2))
+            low, high = (said.quantiles(q)[np.newaxis] for q in levels)
+            return low, high
+
     return _Found(sampling, between, of_mean, of_new, df, draws)
+
+
+def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
+    """Limits of new observations of distributions with several parameters; None of others, and of classes."""
+    if not fitted.network.objective.several:
+        return None
+    if len(fitted.observed) > 1 or isinstance(fitted.family, UNLIKELY):
+        nothing = np.full_like(at.mean, np.nan)
+        if not isinstance(fitted.family, Quantile):
+            return lambda alpha: (nothing, nothing)
+        levels = fitted.family.q
+        within = fitted_limits(fitted, at.numbers, at.x, at.offset)
+        return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
+    return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type)
 
 
 def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
@@ -333,7 +370,7 @@ def new_observation(
     fitted: Fitted, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
     alpha: float, eta: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Limits (K, m) of new observations of given weights (m,); see `get_prediction`."""
+    """Limits (K, m) of new observations of given weights (m,), of families with one parameter; see `get_prediction`."""
     from scipy import stats
 
     phi = np.diag(dispersion(fitted, numbers)[0])[:, np.newaxis]

@@ -142,6 +142,8 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
 def frame(fitted: Fitted, values: np.ndarray, index: pd.Index) -> Any:
     """Values (K, m) of the outputs as a Series, or as a DataFrame where there are several."""
     names = list(fitted.design.y_names)
+    if fitted.network.objective.several and len(values) == 1:  # eta of an ordered factor
+        names = [fitted.design.response]
     if len(names) == 1:
         return pd.Series(values[0], index=index, name=names[0])
     return pd.DataFrame(values.T, index, names)
@@ -185,7 +187,7 @@ def _classes(fitted: Fitted, mean: np.ndarray, index: pd.Index, complete: np.nda
 
 def observed(fitted: Fitted) -> Any:
     """The response in original units on the index of the data; NaN at rows kept out of the fit."""
-    return frame(fitted, fitted.full(fitted.responses), fitted.design.full_index)
+    return frame(fitted, fitted.full(fitted.observed), fitted.design.full_index)
 
 
 def resid(fitted: Fitted) -> Any:

@@ -109,7 +109,7 @@ def weight_moves(
         if kind == "expected":
             flat = root.reshape(-1, root.shape[2])
             hessian = flat.T @ flat
-        elif alone and phi.shape[0] == 1:
+        elif alone and (phi.shape[0] == 1 or network.objective.several):
             values, vectors = np.linalg.eigh(np.asarray(hessian))
             filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
@@ -157,7 +157,8 @@ def mean_variance(
     root, states = joint_root(fitted, tuple(numbers), kind)
     warn_members(fitted, kind, states)
     covariance = root @ root.T / len(numbers) ** 2  # (R P, R P)
-    k, m = fitted.network.n_outputs, x.shape[1]
+    k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
+    m = x.shape[1]
     out = np.empty((k, m))
     step = max(1, CHUNK // (k * covariance.shape[0]))
     for first in range(0, m, step):

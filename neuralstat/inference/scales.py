@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..families import Family, Gaussian, Multinomial, working
+from ..families import Family, Gaussian, Multinomial, Ordinal, working
 from ..families.links import Identity, Link, Logit
 from ..fitted import Fitted
 from ..likelihood.predictors import link_of_mean
@@ -18,7 +18,7 @@ def interval_link(fitted: Fitted) -> Link:
     family = fitted.family
     if family is None:
         return Identity()
-    return Logit() if isinstance(family, Multinomial) else family.link
+    return Logit() if isinstance(family, Multinomial | Ordinal) else family.link
 
 
 def predictors(fitted: Fitted, raw: np.ndarray) -> np.ndarray | None:
@@ -29,6 +29,8 @@ def predictors(fitted: Fitted, raw: np.ndarray) -> np.ndarray | None:
     from scipy.special import logsumexp
 
     family = fitted.family
+    if fitted.network.objective.several:
+        return None
     if family is None or isinstance(family, Gaussian) or not fitted.network.objective.of_predictor:
         return None
     if isinstance(family, Multinomial):
@@ -70,7 +72,7 @@ def limits(
     with np.errstate(all="ignore"):
         half = quantile * error
         ends = np.stack([eta - half, eta + half])
-        if family is not None and not isinstance(family, Multinomial):
+        if family is not None and not isinstance(family, Multinomial | Ordinal):
             ends = within(family, ends, eta)
         ends = link.inverse(ends)
     ends = np.where(inside | np.isnan(mean) | np.isnan(se), np.sort(ends, axis=0), mean)

@@ -16,6 +16,7 @@ from ..formula import Design
 from ..formula.spec import Spec
 from ..formula.tensors import TensorArray, is_tensor
 from ..summary.call import call
+from ..training import surv
 from ..training.fit import STATUS, Fit, Pruned
 from ..training.model import build_network
 from ..training.procedure import Procedure
@@ -71,7 +72,8 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
     except NeuralStatError as error:
         raise FileFormatError(f"its settings are damaged ({error})") from None
     fit = _unpack_fit(parts, network, settings, reader)
-    procedure = Procedure(design, network, settings, unpack_seeds(parts, reader), spec.formula)
+    formula = None if spec.formula is None else surv.readable(spec.formula)
+    procedure = Procedure(design, network, settings, unpack_seeds(parts, reader), formula)
     # the call as it was: functions have another name now, arrays another type
     return Fitted(procedure, fit, saved, written)
 
@@ -80,7 +82,9 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
 
 
 def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
+    reads = {} if design.reads is None else {"reads": {role: list(at) for role, at in design.reads.items()}}
     return {
+        **reads,
         "x": writer.array(design.x, "x"),
         "y": writer.array(design.y, "y"),
         "weights": None if design.weights is None else writer.array(design.weights, "weights"),
@@ -122,7 +126,8 @@ def _labels(column: pd.Series) -> pd.Index:
 
 def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     names = ("x", "y", "weights", "frequencies", "offset", "kept", "index", "full_index", "frame")
-    stored = section(parts, "design", names)
+    known = parts.get("design")
+    stored = section(parts, "design", (*names, "reads") if isinstance(known, dict) and "reads" in known else names)
     d, k = len(spec.x_names), len(spec.y_names)
     x = reader.array(stored["x"], "<f8", (d, None))
     n = x.shape[1]
@@ -142,12 +147,23 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
         raise FileFormatError("its frequencies do not belong to its weights")
     design = Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
-        response=spec.response, weights=weights, offset=offset, index=index, full_index=full, kept=kept,
+        response=surv.readable(spec.response), weights=weights, offset=offset, index=index, full_index=full, kept=kept,
         scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
-        frequencies=often,
+        frequencies=often, reads=_unpack_reads(stored.get("reads"), d),
     )  # fmt: skip
     _try(design)
     return design
+
+
+def _unpack_reads(stored: Any, d: int) -> dict[str, tuple[int, ...]] | None:
+    """Rows of x that parameters read."""
+    if stored is None:
+        return None
+    lists = isinstance(stored, dict) and all(isinstance(at, list) for at in stored.values())
+    whole = lists and all(type(k) is int and 0 <= k < d for at in stored.values() for k in at)
+    if not whole or "" not in stored:
+        raise FileFormatError("the columns of its parameters are damaged")
+    return {str(role): tuple(at) for role, at in stored.items()}
 
 
 def _try(design: Design) -> None:

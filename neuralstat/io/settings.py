@@ -20,6 +20,7 @@ from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
 
 _WATCHED = ("lifesign", "progress", "callbacks", "checkpoint")  # how a fit was watched is no part of it
+_LATER = ("dispformula",)  # which older files lack
 _CUSTOM = ("act_fct", "output_act_fct", "err_fct")  # settings that may be functions
 _MAX_PARTS = 1000  # penalty terms
 
@@ -51,7 +52,7 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             packed[name] = (
                 int(value) if isinstance(value, int | np.integer) else None if value is None else "seeds"
             )
-        elif name in _WATCHED:
+        elif name in _WATCHED or (name in _LATER and value is None):
             continue
         elif name == "early_stopping":
             packed[name] = None if value is None else value.to_plain()
@@ -135,7 +136,9 @@ def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     FileFormatError
         Where one is missing or damaged.
     """
-    names = tuple(n for n in Settings.names() if n not in _WATCHED)
+    known = parts.get("settings")
+    absent = [n for n in _LATER if not isinstance(known, dict) or n not in known]
+    names = tuple(n for n in Settings.names() if n not in _WATCHED and n not in absent)
     stored = section(parts, "settings", names)
     values: dict[str, Any] = {}
     for name, entry in stored.items():

@@ -8,6 +8,7 @@ cached on disk) once for all custom functions.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numba
 from llvmlite import ir
@@ -18,7 +19,7 @@ from numba.extending import intrinsic
 UNCOMPILED: bool = bool(numba.config.DISABLE_JIT)
 #: Stand-ins for compiled functions where numba's JIT is switched off: made-up address -> Python function
 #: that returns (value, slope, curvature).
-PYTHON_FUNCTIONS: dict[int, Callable[..., tuple[float, float, float]]] = {}
+PYTHON_FUNCTIONS: dict[int, Callable[..., Any]] = {}
 
 
 def _indirect_call(n_arguments: int) -> Callable:
@@ -60,3 +61,23 @@ def _python_loss(address: int, x: float, y: float) -> tuple[float, float, float]
 call_activation = _python_activation if UNCOMPILED else intrinsic(_compiled_activation)
 #: ``call_loss(address, x, y) -> (value, slope, curvature)``, derivatives with respect to the output x.
 call_loss = _python_loss if UNCOMPILED else intrinsic(_compiled_loss)
+
+
+def _compiled_several(typing_context, address, given, told):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        pointer = ir.DoubleType().as_pointer()
+        function = builder.inttoptr(arguments[0], ir.FunctionType(ir.VoidType(), [pointer, pointer]).as_pointer())
+        arrays = [context.make_array(kind)(context, builder, value).data for kind, value in
+                  zip(signature.args[1:], arguments[1:], strict=True)]  # fmt: skip
+        builder.call(function, arrays)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, given, told), generate
+
+
+def _python_several(address: int, given: Any, told: Any) -> None:
+    PYTHON_FUNCTIONS[int(address)](given, told)
+
+
+#: ``call_several(address, given, told)``: a function of the array `given`, which writes its results into `told`
+call_several = _python_several if UNCOMPILED else intrinsic(_compiled_several)

@@ -30,6 +30,38 @@ def lgamma(u: float) -> float:
     return np.float64(math.lgamma(u))
 
 
+def digamma(u: float) -> float:
+    """Derivative of lgamma; reflected below 0, NaN at the poles."""
+    below = 0.0
+    if u <= 0.0:
+        if u == math.floor(u):
+            return np.float64(np.nan)
+        below = math.pi / math.tan(math.pi * u)
+        u = 1.0 - u
+    while u < 9.0:
+        below += 1.0 / u
+        u += 1.0
+    v = 1.0 / (u * u)
+    tail = v * (1 / 12 - v * (1 / 120 - v * (1 / 252 - v * (1 / 240 - v * (1 / 132 - v * (691 / 32760 - v / 12))))))
+    return np.float64(math.log(u) - 0.5 / u - tail - below)
+
+
+def trigamma(u: float) -> float:
+    """Derivative of digamma; reflected below 0, NaN at the poles."""
+    sign, above = 1.0, 0.0
+    if u <= 0.0:
+        if u == math.floor(u):
+            return np.float64(np.nan)
+        s = math.sin(math.pi * u)
+        sign, above, u = -1.0, -math.pi * math.pi / (s * s), 1.0 - u
+    while u < 9.0:
+        above += 1.0 / (u * u)
+        u += 1.0
+    v = 1.0 / (u * u)
+    tail = 1 / 6 - v * (1 / 30 - v * (1 / 42 - v * (1 / 30 - v * (5 / 66 - v * (691 / 2730 - v * 7 / 6)))))
+    return np.float64(sign * (above + 1.0 / u + 0.5 * v + tail * v / u))
+
+
 def sign(u: float) -> float:
     """-1, 0 or 1; nan stays nan."""
     if u > 0.0:
@@ -127,7 +159,7 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     },
     **{
         f.__name__: (1, f)
-        for f in (erf, erfc, lgamma, sign, expit, logistic_density, softplus, logcosh, sech2)
+        for f in (erf, erfc, lgamma, digamma, trigamma, sign, expit, logistic_density, softplus, logcosh, sech2)
     },
     **{
         f.__name__: (2, f)

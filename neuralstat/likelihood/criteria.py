@@ -41,7 +41,7 @@ from ..df.sigma import SIGMA, check_sigma, resolve_sigma
 from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..families import Gaussian
 from ..fitted import Fitted
-from . import likelihood
+from . import likelihood, several
 from .predictors import predictors
 
 LIKELIHOOD = ("aic", "aicc", "bic", "qaic")
@@ -57,6 +57,8 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     if rep != "mean":
         return likelihood.loglike(fitted, rep, scale)
     family, numbers = fitted.likely, fitted.numbers(rep)
+    if fitted.network.objective.several:
+        return several.mixture_loglike(fitted, numbers)
     phi: Any
     if isinstance(scale, int | float | np.number) or not family.dispersed:
         phi = likelihood.dispersion(fitted, numbers[0], scale)

@@ -25,6 +25,7 @@ from ..families import Gaussian, Multinomial, working
 from ..families.null import null_means as means_of_constants
 from ..fitted import Fitted, kept
 from ..network import derivatives
+from . import several as of_parameters
 from .predictors import predictors
 
 NOTHING = 1e-8  # share of the observations below which residual degrees of freedom are rounding
@@ -85,8 +86,13 @@ def without_df(fitted: Fitted, rest: float) -> bool:
 
 
 def deviance(fitted: Fitted, b: int) -> float:
-    """Twice the error without its penalty: 2 (saturated - fitted log-likelihood) x scale."""
+    """Twice the error without its penalty: 2 (saturated - fitted log-likelihood) x scale.
+
+    Of distributions with several parameters, which have no saturated model, -2 log-likelihood.
+    """
     family, scaling = fitted.likely, fitted.design.scaling
+    if of_parameters.is_several(fitted):
+        return -2 * of_parameters.loglike(fitted, b)
     if scaling is not None and np.any(scaling.y_sd != 1):
         return family.deviance(fitted.responses, fitted.means(b), fitted.case_weights)
     return 2 * derivatives.error(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
@@ -96,6 +102,9 @@ def deviance(fitted: Fitted, b: int) -> float:
 def null_means(fitted: Fitted) -> np.ndarray:
     """(K, n) means of the model that has constants (and the offset) only."""
     offset, scaling = fitted.design.offset, fitted.design.scaling
+    if of_parameters.is_several(fitted):
+        eta = of_parameters.constants(fitted)[:, np.newaxis]
+        return np.repeat(fitted.distribution.response(eta), fitted.n_rows, axis=1)
     if offset is not None and scaling is not None:
         offset = offset * scaling.y_sd[:, np.newaxis]
     return means_of_constants(fitted.likely, fitted.responses, fitted.case_weights, offset)
@@ -104,11 +113,16 @@ def null_means(fitted: Fitted) -> np.ndarray:
 @kept
 def null_deviance(fitted: Fitted) -> float:
     """Deviance of the model that has constants (and the offset) only."""
+    if of_parameters.is_several(fitted):
+        of_parameters.likely(fitted)
+        return 2 * of_parameters.null_loss(fitted)
     return fitted.likely.deviance(fitted.responses, null_means(fitted), fitted.case_weights)
 
 
 def pearson_residuals(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarray:
     """Pearson residuals (K, n) of the mean of repetitions (from 0) at case weights (n,), units of the response."""
+    if of_parameters.is_several(fitted):
+        return of_parameters.pearson(fitted, numbers, weights)
     if isinstance(fitted.family, Gaussian):
         return (fitted.responses - fitted.mean_of(numbers)) * np.sqrt(weights)
     return working.pearson(fitted.likely, fitted.responses, predictors(fitted, numbers), weights)
@@ -166,7 +180,9 @@ def by_deviance(fitted: Fitted, numbers: list[int]) -> Any:
 
 
 def mean_deviance(fitted: Fitted, numbers: list[int]) -> float:
-    """Deviance of the mean of repetitions (from 0)."""
+    """Deviance of the mean of repetitions (from 0); of distributions with several parameters of their mixture."""
+    if of_parameters.is_several(fitted):
+        return -2 * of_parameters.mixture_loglike(fitted, numbers)
     if isinstance(fitted.family, Gaussian):
         return float(np.sum(np.square(pearson_residuals(fitted, numbers, fitted.case_weights))))
     return working.deviance(fitted.likely, fitted.responses, predictors(fitted, numbers), fitted.case_weights)
@@ -179,7 +195,7 @@ def ssr(fitted: Fitted, b: int) -> float:
 
 def response_residuals(fitted: Fitted, b: int) -> np.ndarray:
     """(K, n) responses minus means; of counts minus total times probability where it is multinomial."""
-    y, mu = fitted.responses, fitted.means(b)
+    y, mu = fitted.observed, fitted.means(b)
     return y - (np.sum(y, axis=0) * mu if isinstance(fitted.family, Multinomial) else mu)
 
 
@@ -239,11 +255,15 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
         they are gaussian.
     """
     b = fitted.which(rep)
+    if of_parameters.is_several(fitted):
+        return of_parameters.loglike(fitted, b)
     return loglike_at(fitted, fitted.means(b), dispersion(fitted, b, scale), predictors(fitted, [b]))
 
 
 def llnull(fitted: Fitted) -> float:
     """Log-likelihood of the model that has constants (and the offset) only, at the dispersion of the best repetition."""
+    if of_parameters.is_several(fitted):
+        return -null_deviance(fitted) / 2
     return loglike_at(fitted, null_means(fitted), scale(fitted, fitted.best))
 
 
@@ -255,7 +275,7 @@ def rsquared(fitted: Fitted) -> float:
 
     NaN where a response is constant.
     """
-    y, w = fitted.responses, fitted.case_weights
+    y, w = fitted.observed, fitted.case_weights
     total = np.square(y - (y @ w / w.sum())[:, np.newaxis]) @ w
     rest = np.square(response_residuals(fitted, fitted.best)) @ w
     if isinstance(fitted.family, Multinomial) or not several(fitted):

@@ -33,6 +33,8 @@ def link(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
         Where the output activation has no known inverse.
     """
     objective = fitted.network.objective
+    if objective.several:
+        return fitted.predictors(raw)
     if objective.of_predictor:
         return raw
     if objective.output.name == "identity":
@@ -66,6 +68,9 @@ def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     if len(raw) == 1:
         return single[0]
     name = objective.output.name
+    if objective.several:  # of the first parameter
+        mean = fitted.parameters(raw)[:, :1].mean(axis=0)
+        return single.mean(axis=0) if name == "identity" else fitted.distribution.link(mean)
     if name == "identity":
         return single.mean(axis=0)
     if name == "logistic" and objective.of_predictor:

@@ -34,6 +34,8 @@ def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.n
         values = response_residuals(fitted, b)
     elif kind == "working":
         values = _working(fitted, b)
+    elif kind == "deviance" and fitted.network.objective.several:
+        values = family.resid_dev(y, y)  # raises
     elif kind == "pearson":
         values = pearson_residuals(fitted, [b], w)
     elif isinstance(family, Gaussian):
@@ -46,6 +48,8 @@ def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.n
 def _working(fitted: Fitted, b: int) -> np.ndarray:
     """(K, n) working residuals, of the output activation's scale."""
     objective = fitted.network.objective
+    if objective.several:
+        raise ArgumentError("kind='working' needs a family with one parameter; take resid_quantile.")
     if objective.output.name == "identity":
         return response_residuals(fitted, b)
     if objective.of_predictor and objective.output.name != "softmax" and isinstance(fitted.family, Gaussian):

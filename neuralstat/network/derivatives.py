@@ -115,7 +115,7 @@ def pullback(
         return np.full(network.n_params, 0.0 if largest == 0 else np.nan)
     unit = max(float(np.abs(values).max()), 1.0) / largest  # a pull that is small beside the values would round away
     data = make_data(x, values - unit * pull, offset=offset)
-    net = network.net()._replace(loss=SSE)
+    net = network.net()._replace(loss=SSE, distribution=None)
     grad = np.empty(network.n_params)
     cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, x.shape[1], grad)
     return grad / unit
@@ -157,7 +157,20 @@ def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarra
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
     cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), _flat(network, theta), out)
+    if network.skip:  # what goes by the hidden layers
+        direct = network.matrices(theta)[-1][1 : 1 + x.shape[0]]
+        out += direct.T[:, :, np.newaxis] * (1.0 if network.objective.of_predictor else network.objective.inside.slopes(
+            outputs(network, x, theta, offset)[0])[:, np.newaxis])  # fmt: skip
     return out
+
+
+def predictor_losses(network: Network, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loss (n,) of each observation and its derivatives (K, n), of outputs (K, n) and responses (L, n); complex ones too."""
+    value = np.ascontiguousarray(eta.T, np.complex128 if np.iscomplexobj(eta) else np.float64)
+    delta, losses = np.zeros_like(value), np.zeros(len(value), value.dtype)
+    target = np.ascontiguousarray(y.T, np.float64)
+    cpu.predictor_losses(network.net(), value, target, np.ones(len(value)), delta, losses)
+    return losses, delta.T
 
 
 def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:

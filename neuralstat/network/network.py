@@ -20,6 +20,7 @@ from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
 from ..functions.activations import COMMON as COMMON_ACTIVATIONS
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
+from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import COMMON as COMMON_LOSSES
 from ..functions.losses import CUSTOM as CUSTOM_LOSS
 from ..functions.losses import FAMILY as FAMILY_LOSS
@@ -51,6 +52,8 @@ class Network:
         Whether a known part of the linear predictor is added.
     beside : int
         Tabular inputs that pass by the layers before the first Dense layer, and enter there.
+    skip : bool
+        Whether the output layer of a chain of Dense layers reads the inputs, too: first these, then the last hidden units.
 
     Notes
     -----
@@ -67,6 +70,7 @@ class Network:
     output_names: tuple[str, ...]
     offset: bool = False
     beside: int = 0
+    skip: bool = False
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +82,9 @@ class Network:
         width, n_params = n_inputs + kept, 0
         last = len(self.layers) - 1
         for k, layer in enumerate(self.layers):
+            if self.skip and k == last:
+                source, n_in = 0, n_inputs + kept
+                shape = (n_in,)
             if k == join:
                 shape = (shape[0] + self.beside,)
                 source, n_in = (0 if before is None else n_inputs - self.beside), shape[0]
@@ -131,6 +138,8 @@ class Network:
 
     def _join(self, shape: tuple[int, ...]) -> tuple[int | None, int | None, int]:
         """Layer at which tabular inputs enter, the layer that writes beside them, and its units."""
+        if self.skip:
+            return None, len(self.layers) - 2, self.layers[-2].units
         if not self.beside:
             return None, None, 0
         before, units = None, 0
@@ -158,7 +167,7 @@ class Network:
     @property
     def plain(self) -> bool:
         """Whether it is a chain of Dense layers, with all inputs at the first."""
-        return all(type(layer) is Dense for layer in self.layers) and not self.beside
+        return all(type(layer) is Dense for layer in self.layers) and not self.beside and not self.skip
 
     @property
     def table(self) -> np.ndarray:
@@ -204,12 +213,13 @@ class Network:
         """The network as kernels see it, with the penalty's coefficients (P, 4)."""
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
-        family = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
+        told = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
+        family, several = (None, told) if objective.loss >= DISTRIBUTION else (told, None)
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
         coefficients = np.where(self.is_moving[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
                    objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
-                   family, self._block)  # fmt: skip
+                   family, self._block, several)  # fmt: skip
 
     @property
     def _layered(self) -> codes.Layered | None:
@@ -241,13 +251,15 @@ class Network:
         R's for chains of dense layers, "Intercept.to.1layhid1", "x.to.1layhid1", ...; by array for other networks,
         "conv2d/kernel[0,0,0,1]".
         """
-        if not self.plain:
+        if not self.plain and not self.skip:
             return self._array_names()
         names: list[str] = []
         sources = list(self.input_names)
         last = len(self.shapes) - 1
         for k, (_, units) in enumerate(self.shapes):
             targets = list(self.output_names) if k == last else [f"{k + 1}layhid{u + 1}" for u in range(units)]
+            if k == last and self.skip:
+                sources = [*self.input_names, *sources]
             names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *sources)]
             sources = targets
         return tuple(names)
@@ -330,6 +342,7 @@ def dense_network(
     input_names: Sequence[str],
     output_names: Sequence[str],
     offset: bool = False,
+    skip: bool = False,
 ) -> Network:
     """A chain of dense layers: `hidden` units each with its activation, then the outputs.
 
@@ -345,8 +358,9 @@ def dense_network(
             )
     layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
     return Network(
-        (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset
-    )
+        (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset,
+        skip=skip and len(layers) > 1,
+    )  # fmt: skip
 
 
 def _is_hidden_unit(name: str, hidden: Sequence[int]) -> bool:

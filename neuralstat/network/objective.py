@@ -12,6 +12,7 @@ from ..checks import shown
 from ..errors import ArgumentError
 from ..functions.activations import ACTIVATIONS, ALIASES, activation_values
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
+from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import LOSSES
 from ..symbolic.custom import Activation
 
@@ -53,6 +54,9 @@ class ActivationSpec:
 def _rebuilt(kind: Any, parts: dict[str, Any]) -> Any:
     """What was pickled, its user's function compiled in this process."""
     custom = parts["custom"]
+    if custom is None and hasattr(parts.get("family"), "address"):
+        custom = parts["family"]
+        return kind(**{**parts, "address": custom.address})
     return kind(**{**parts, "address": 0 if custom is None else custom.address})
 
 
@@ -130,12 +134,21 @@ class Objective:
         """Activation of the output layer inside kernels."""
         return resolve_activation("identity") if self.of_predictor else self.output
 
+    @property
+    def several(self) -> bool:
+        """Whether several outputs describe one response."""
+        return self.loss >= DISTRIBUTION
+
     def response(self, raw: np.ndarray) -> np.ndarray:
-        """Predictions (K, n) from what kernels give."""
+        """Predictions (K, n) from what kernels give; of a distribution with several parameters its means."""
+        if self.several:
+            return self.family.response(raw)
         return self.output.values(raw) if self.of_predictor else raw
 
     def output_slopes(self, raw: np.ndarray, d: np.ndarray) -> np.ndarray:
         """d prediction / d x (K, D, n) from the linear predictor (K, n) and its slopes (K, D, n)."""
+        if self.several:
+            return np.einsum("rkn,kdn->rdn", self.family.response_slopes(raw), d)
         if self.output.name == "softmax":
             p = self.output.values(raw)
             return p[:, None, :] * (d - np.sum(p[:, None, :] * d, axis=0, keepdims=True))

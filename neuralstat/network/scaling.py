@@ -47,25 +47,23 @@ def affine(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     network : Network
     scaling : Scaling
     """
-    p = network.n_params
-    if not network.plain:
-        scale, shift = _of_output(network, scaling)
-        return np.diag(scale), shift
-    into = np.eye(p)
-    per_unit, units = network.shapes[0]
-    for u in range(units):
-        first = u * per_unit
-        for j in range(per_unit - 1):
-            into[first + 1 + j, first + 1 + j] = 1 / scaling.x_sd[j]
-            into[first, first + 1 + j] = -scaling.x_mean[j] / scaling.x_sd[j]
-    out, shift = np.eye(p), np.zeros(p)
-    per_unit, units = network.shapes[-1]
-    begin = p - per_unit * units
-    for k in range(units):
-        rows = slice(begin + k * per_unit, begin + (k + 1) * per_unit)
-        out[rows, rows] *= scaling.y_sd[k]
-        shift[rows.start] = scaling.y_mean[k]
-    return out @ into, shift
+    scale, shift = _of_output(network, scaling)
+    into = np.eye(network.n_params)
+    for part, (per_unit, units) in _reading(network):
+        for u in range(units):
+            first = part.start + u * per_unit
+            for j in range(scaling.x_sd.size):
+                into[first + 1 + j, first + 1 + j] = 1 / scaling.x_sd[j]
+                into[first, first + 1 + j] = -scaling.x_mean[j] / scaling.x_sd[j]
+    return scale[:, np.newaxis] * into, shift
+
+
+def _reading(network: Network) -> list[tuple[slice, tuple[int, int]]]:
+    """Weights and shapes of the layers that read all covariates one by one, first after their bias."""
+    if network.skip:
+        ends = (0, len(network.shapes) - 1)
+        return [(network.slices[k], network.shapes[k]) for k in ends]
+    return [(network.slices[0], network.shapes[0])] if network.plain else []
 
 
 def _of_output(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
@@ -73,41 +71,44 @@ def _of_output(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarr
     scale, shift = np.ones(network.n_params), np.zeros(network.n_params)
     per_unit, units = network.shapes[-1]
     begin = network.n_params - per_unit * units
-    scale[begin:] = np.repeat(scaling.y_sd, per_unit)
-    shift[begin::per_unit] = scaling.y_mean
+    size, moved = output_units(network, scaling)
+    scale[begin:] = np.repeat(size, per_unit)
+    shift[begin::per_unit] = moved
     return scale, shift
+
+
+def output_units(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and shift (K,) that bring the outputs, or the linear predictors of parameters, to the units of the response."""
+    if not network.objective.several:
+        return scaling.y_sd, scaling.y_mean
+    return network.objective.family.units(float(scaling.y_mean[0]), float(scaling.y_sd[0]))
 
 
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in original units."""
-    if not network.plain:
-        scale, shift = _of_output(network, scaling)
-        return theta * scale + shift
     theta = np.array(theta, float)
-    first = _first_layer(network, theta)
-    first[:, :, 1:] /= scaling.x_sd
-    first[:, :, 0] -= first[:, :, 1:] @ scaling.x_mean
+    for layer in _layers(network, theta):
+        inputs = layer[:, :, 1 : 1 + scaling.x_sd.size]
+        inputs /= scaling.x_sd
+        layer[:, :, 0] -= inputs @ scaling.x_mean
     scale, shift = _of_output(network, scaling)
     return theta * scale + shift
 
 
 def to_internal(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in internal units."""
-    if not network.plain:
-        scale, shift = _of_output(network, scaling)
-        return (theta - shift) / scale
     scale, shift = _of_output(network, scaling)
     theta = (theta - shift) / scale
-    first = _first_layer(network, theta)
-    first[:, :, 0] += first[:, :, 1:] @ scaling.x_mean
-    first[:, :, 1:] *= scaling.x_sd
+    for layer in _layers(network, theta):
+        inputs = layer[:, :, 1 : 1 + scaling.x_sd.size]
+        layer[:, :, 0] += inputs @ scaling.x_mean
+        inputs *= scaling.x_sd
     return theta
 
 
-def _first_layer(network: Network, theta: np.ndarray) -> np.ndarray:
-    """A view (B, units, 1 + inputs) of the first layer's weights."""
-    per_unit, units = network.shapes[0]
-    return theta[:, : per_unit * units].reshape(-1, units, per_unit)
+def _layers(network: Network, theta: np.ndarray) -> list[np.ndarray]:
+    """Views (B, units, 1 + inputs) of the layers that read all covariates."""
+    return [theta[:, part].reshape(-1, units, per_unit) for part, (per_unit, units) in _reading(network)]
 
 
 def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, constants: np.ndarray) -> np.ndarray:
@@ -120,12 +121,12 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
     """
     if free.all():
         return constants
-    if not network.plain:
-        return np.where(free, constants, to_internal(network, scaling, constants[np.newaxis])[0])
-    own = _first_layer(network, free[np.newaxis])[0]
-    mixed = np.flatnonzero(~own[:, 0] & np.any(own[:, 1:] & (scaling.x_mean != 0), axis=1))  # units
-    if mixed.size:
-        name = network.names[mixed[0] * network.shapes[0][0]]
+    for (part, (per_unit, _)), own in zip(_reading(network), _layers(network, free[np.newaxis]), strict=True):
+        inputs = own[0][:, 1 : 1 + scaling.x_sd.size]
+        mixed = np.flatnonzero(~own[0][:, 0] & np.any(inputs & (scaling.x_mean != 0), axis=1))  # units
+        if not mixed.size:
+            continue
+        name = network.names[part.start + mixed[0] * per_unit]
         raise ArgumentError(
             f"exclude: {name!r} cannot be held constant with standardize=True, since in original units it depends on the "
             "other weights of its unit; hold those too, or use standardize=False."

@@ -6,6 +6,7 @@ until they are closed (``plt.close``), programs that draw many give ``ax``.
 """
 
 from neuralstat.plots.architecture import plot_layers
+from neuralstat.plots.calibration import plot_calibration
 from neuralstat.plots.diagnostics import plot_diagnostics, plot_spectrum
 from neuralstat.plots.diagram import plot_network
 from neuralstat.plots.error import plot_error
@@ -17,6 +18,7 @@ from neuralstat.plots.restarts import plot_restarts
 
 __all__ = [
     "gwplot",
+    "plot_calibration",
     "plot_confusion",
     "plot_diagnostics",
     "plot_error",

@@ -12,6 +12,7 @@ from ..fitted import Fitted
 from ..inference import coefficients
 from ..inference.covariance import cov_params
 from ..likelihood import likelihood
+from ..likelihood.several import UNLIKELY
 from .tables import Table
 
 MOST_ROWS = 200  # coefficients that are listed
@@ -60,7 +61,10 @@ def _plain(fitted: Fitted) -> list[Table]:
     held = ~fitted.fit.free[0].reshape(units, per)
     letter = "t" if str(p.name) == "P>|t|" else "z"
     title = "Coefficients" + (" (penalized)" if fitted.penalty_coefficients is not None else "")
-    titles = [title] if units == 1 else [f"{title} of {name}" for name in fitted.design.y_names]
+    titles = [title] if units == 1 else [f"{title} of {name}" for name in fitted.network.output_names]
+    if fitted.network.objective.several:
+        titles = [f"{title} of {role} (link {link.name})" for role, link in zip(
+            fitted.distribution.roles, fitted.distribution.role_links, strict=True)]  # fmt: skip
     return [_table(fitted, t, v, h, letter) for t, v, h in zip(titles, values, held, strict=True)]
 
 
@@ -91,7 +95,10 @@ def _contrasts(fitted: Fitted) -> list[Table]:
 
 def _table(fitted: Fitted, title: str, values: np.ndarray, held: np.ndarray, letter: str) -> Table:
     rows = []
+    few = fitted.network.objective.several and not held.all()  # of parameters only what they depend on
     for name, row, fixed in zip(("Intercept", *fitted.network.input_names), values, held, strict=True):
+        if fixed and few and row[0] == 0:
+            continue
         if fixed:
             rows.append((name, figure(row[0], 4), "held", "", "", "", ""))
             continue
@@ -115,7 +122,7 @@ def deviance_rows(fitted: Fitted, with_df: bool) -> list[tuple[str, str]]:
     `with_df` False leaves out what needs degrees of freedom. Nothing for error functions without a family, and for fits that
     are not finite.
     """
-    if not _finite(fitted):
+    if not _finite(fitted) or isinstance(fitted.family, UNLIKELY):
         return []
     b = fitted.best
     rows = [
@@ -123,6 +130,8 @@ def deviance_rows(fitted: Fitted, with_df: bool) -> list[tuple[str, str]]:
         ("Null deviance", f"{likelihood.null_deviance(fitted):.6g}"),
     ]
     if isinstance(fitted.family, Multinomial):  # of classes, row by row, it says nothing of dispersion
+        return rows
+    if fitted.network.objective.several:
         return rows
     chi2 = likelihood.pearson_chi2(fitted, b)
     rows.append(("Pearson chi2", f"{chi2:.6g}"))

@@ -12,11 +12,13 @@ import numpy as np
 from ..df import found, limits
 from ..df.local import active, jacobian_work
 from ..errors import ArgumentError, DfError
+from ..families import Survival
 from ..fitted import Fitted, fitted_of
 from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
 from ..insight.layers import layer_table
 from ..likelihood.criteria import criterion, r_criterion
+from ..likelihood.several import UNLIKELY
 from ..network.objective import resolve_activation
 from . import tables
 from .call import call
@@ -165,6 +167,9 @@ def _layers(fitted: Fitted) -> Table:
 
 def _error_name(fitted: Fitted) -> str:
     settings, objective = fitted.settings, fitted.network.objective
+    if objective.several:
+        kind = "loss" if isinstance(fitted.family, UNLIKELY) else "minus the log-likelihood"
+        return f"{kind} ({objective.family})"
     if settings.family is not None:
         return f"half deviance ({settings.family})"
     known = {"sse": "sse", "ce": "ce", "ce_r": "ce (R's shortcut)", "ce_logit": "ce"}
@@ -197,7 +202,7 @@ def _goodness(fitted: Fitted) -> Table:
     """How close the averaged fit is to the data."""
     design = fitted.design
     mean, number = _averaged(fitted)
-    y, w = fitted.responses.T, fitted.case_weights
+    y, w = fitted.observed.T, fitted.case_weights
     what = f"mean of {number} repetitions" if number > 1 else "one repetition"
     if fitted.nrep > number or (number > 1 and fitted.converged):
         what = what.replace("repetition", "converged repetition")
@@ -208,8 +213,21 @@ def _goodness(fitted: Fitted) -> Table:
     if fitted.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
         columns = ("response", "wrong", "misclassification rate")
         return Table(title, columns, _binary_rows(design.y_names, y, mean, cases), left=1)
-    rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(design.y_names)]
+    if isinstance(fitted.family, Survival):
+        return _censoring(fitted)
+    names = design.y_names if y.shape[1] == len(design.y_names) else (design.response,)
+    rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(names)]
     return Table(title, ("response", "RSS", "root mean square", "R-squared"), rows, left=1)
+
+
+def _censoring(fitted: Fitted) -> Table:
+    """How many times were observed, and how many censored how."""
+    low, high = fitted.responses[:2]
+    often = fitted.frequencies
+    kinds = (("observed", low == high), ("right censored", high <= 0), ("left censored", (low <= 0) & (high > 0)),
+             ("interval censored", (low > 0) & (high > low)))  # fmt: skip
+    rows = [(name, f"{float(often[which].sum()):,.6g}") for name, which in kinds if which.any()]
+    return Table("Times", ("", "number"), rows, left=1)
 
 
 def _class_rows(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str]]:

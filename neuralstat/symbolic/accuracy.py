@@ -66,6 +66,7 @@ MPMATH: dict[str, Callable[..., Any]] = {
     "ceil": mpmath.ceil, "absolute": abs, "erf": _bounded(mpmath.erf, 1e4),
     "erfc": _bounded(mpmath.erfc, 1e4),
     "lgamma": _bounded(lambda u: mpmath.log(abs(mpmath.gamma(u))), 1e4),
+    "digamma": _bounded(mpmath.digamma, 1e4), "trigamma": _bounded(lambda u: mpmath.polygamma(1, u), 1e4),
     "expit": lambda u: 1 / (1 + _exp(-u)),
     "logistic_density": lambda u: 1 / _cosh(u / 2) ** 2 / 4, "softplus": lambda u: mpmath.log(1 + _exp(u)),
     "logcosh": lambda u: mpmath.log(_cosh(u)), "sech2": lambda u: 1 / _cosh(u) ** 2, "sign": mpmath.sign,

@@ -11,13 +11,12 @@ from neuralstat.symbolic.programs import Program, Tree
 
 
 def program(expressions: tuple[Expr, ...], arguments: tuple[str, ...]) -> Program:
-    """Program for (value, slope, curvature), with common subexpressions computed once."""
+    """Program for (value, slope, curvature), or a density's value and derivatives; common parts are computed once."""
     names = sympy.numbered_symbols("t", cls=sympy.Symbol, real=True)
     taken = {str(a) for a in arguments}
     free = (name for name in names if name.name not in taken)
     steps, results = sympy.cse(list(expressions), symbols=free, order="none")
-    value, slope, curvature = map(tree, results)
-    return Program(tuple(arguments), tuple((s.name, tree(e)) for s, e in steps), (value, slope, curvature))
+    return Program(tuple(arguments), tuple((s.name, tree(e)) for s, e in steps), tuple(map(tree, results)))
 
 
 def tree(u: Expr) -> Tree:

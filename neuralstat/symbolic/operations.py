@@ -51,6 +51,8 @@ sign = _Foldable.named("sign")
 floor = _Foldable.named("floor")
 ceil = _Foldable.named("ceil")
 lgamma = RealFunction.named("lgamma")
+digamma = RealFunction.named("digamma")
+trigamma = RealFunction.named("trigamma")
 erfc = RealFunction.named("erfc")  # sympy turns its own erfc(-u) into 2 - erfc(u), which cancels
 expit = RealFunction.named("expit")
 logistic_density = RealFunction.named("logistic_density")
@@ -174,6 +176,8 @@ _UNARY = {
     "erf": lambda u: _TWO_OVER_SQRT_PI * sympy.exp(-(u**2)),
     "erfc": lambda u: -_TWO_OVER_SQRT_PI * sympy.exp(-(u**2)),
     "absolute": sign,
+    "lgamma": digamma,
+    "digamma": trigamma,
     "expit": logistic_density,
     "logistic_density": lambda u: -logistic_density(u) * sympy.tanh(u / 2),
     "softplus": expit,

@@ -24,6 +24,7 @@ from neuralstat.jit.elementary import FUNCTIONS
 
 #: operation -> (least, most) number of operands, for those written with an operator
 OPERATORS = {"+": (2, None), "*": (2, None), "-": (1, 1), "/": (2, 2), "**": (2, 2)}
+_WORDS = {3: "three"}
 RESULTS = ("value", "slope", "curvature")
 _MAX_NODES, _MAX_DEPTH = 500, 80  # of stored programs: each node takes milliseconds to compile
 
@@ -42,12 +43,12 @@ class Program:
     steps : tuple of (str, tree)
         Shared subexpressions, in order of computation.
     results : tuple of 3 trees
-        Value, slope and curvature.
+        Value, slope and curvature; of densities value, derivatives and second derivatives in several arguments.
     """
 
     arguments: tuple[str, ...]
     steps: tuple[tuple[str, Tree], ...]
-    results: tuple[Tree, Tree, Tree]
+    results: tuple[Tree, ...]
 
     def source(self, name: str = "function", out: str | None = None) -> str:
         """Python source of a function with this name that returns (value, slope, curvature), or writes them into `out`."""
@@ -58,6 +59,14 @@ class Program:
         if out is not None:
             ends = [f"    {out}[{k}] = {result}" for k, result in enumerate(RESULTS)]
         return "\n".join([*lines, *ends, ""])
+
+    def pointer_source(self) -> str:
+        """Python source of a function that reads arguments from one array and writes results into another."""
+        lines = ["def function(_in, _out):"]
+        lines += [f"    {name} = _in[{k}]" for k, name in enumerate(self.arguments)]
+        lines += [f"    {step} = {_print(tree)}" for step, tree in self.steps]
+        lines += [f"    _out[{k}] = {_print(tree)}" for k, tree in enumerate(self.results)]
+        return "\n".join([*lines, ""])
 
     def to_json(self) -> dict[str, Any]:
         """JSON-serialisable form.
@@ -79,8 +88,8 @@ class Program:
         }
 
     @classmethod
-    def from_json(cls, stored: Any) -> Program:
-        """Rebuild and check a program.
+    def from_json(cls, stored: Any, count: int = len(RESULTS)) -> Program:
+        """Rebuild and check a program of `count` results.
 
         Raises
         ------
@@ -91,8 +100,8 @@ class Program:
             raise FileFormatError(
                 "a stored function must be an object with 'arguments', 'steps' and 'results'"
             )
-        if not all(isinstance(part, list) for part in stored.values()) or len(stored["results"]) != 3:
-            raise FileFormatError("a stored function must consist of lists, with three results")
+        if not all(isinstance(part, list) for part in stored.values()) or len(stored["results"]) != count:
+            raise FileFormatError(f"a stored function must consist of lists, with {_WORDS.get(count, count)} results")
         reader = _Reader()
         for name in stored["arguments"]:
             reader.define(name)
@@ -103,7 +112,7 @@ class Program:
             tree = reader.read(step[1])
             steps.append((reader.define(step[0]), tree))
         results = tuple(reader.read(tree) for tree in stored["results"])
-        return cls(tuple(stored["arguments"]), tuple(steps), results)  # type: ignore[arg-type]
+        return cls(tuple(stored["arguments"]), tuple(steps), results)
 
 
 def _count(tree: Tree) -> int:

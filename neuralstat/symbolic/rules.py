@@ -118,6 +118,7 @@ RULES: dict[str, Callable[..., Any]] = {
     "logit": lambda u: sympy.log(u) - op.log1p(-u),
     "log_expit": lambda u: -op.softplus(-u),
     "lgamma": op.lgamma,
+    "digamma": op.digamma,
     "xlogy": lambda u, v: op.where(op.equal(u, 0), 0, u * sympy.log(v)),
     "xlog1py": lambda u, v: op.where(op.equal(u, 0), 0, u * op.log1p(v)),
 }
@@ -128,6 +129,6 @@ _ALIASES = {
     "fabs": "absolute", "fmax": "maximum", "max": "maximum", "pmax": "maximum", "fmin": "minimum",
     "min": "minimum", "pmin": "minimum", "ifelse": "where", "bitwise_and": "logical_and",
     "bitwise_or": "logical_or", "invert": "logical_not", "asarray": "float", "pnorm": "ndtr",
-    "plogis": "expit", "gammaln": "lgamma",
+    "plogis": "expit", "gammaln": "lgamma", "psi": "digamma",
 }  # fmt: skip
 RULES.update({alias: RULES[name] for alias, name in _ALIASES.items()})

@@ -34,7 +34,7 @@ def family_of(network: Network) -> Family | None:
     """The family whose half deviance is minimised; None where the error belongs to none, or the output to no link."""
     objective = network.objective
     if objective.family is not None:
-        return objective.family
+        return None if objective.several else objective.family
     if objective.name == "sse" and objective.output.name == "identity":
         return Gaussian()
     return Binomial() if objective.name == "ce_logit" else None

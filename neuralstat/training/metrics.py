@@ -181,6 +181,8 @@ def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
     """Kind of metric, cut between classes, and name: accuracy of 0/1 responses, mean squared error, or none."""
     objective = network.objective
     y = rows.data.y
+    if objective.several:
+        return batches.NO_METRIC, 0.0, None
     if objective.loss == SSE and not (network.n_outputs > 1 and _one_hot(y)):
         return batches.SQUARES, 0.0, "mse"
     if objective.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):

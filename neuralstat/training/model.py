@@ -10,22 +10,23 @@ from typing import Any
 
 from .. import formula as formulas
 from ..errors import ArgumentError, DataError, FitWarning, caller
-from ..families import needs, resolve_family, resolve_objective
+from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
 from ..layers import Dense
-from ..network.exclude import fixed_weights
 from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
+from . import surv
+from .parameters import by_parameter, held_out, output_names, reads_inputs
 from .settings import Settings
 from .words import hint
 
 OF_OUTPUTS = ("identity", "logistic", "softmax")  # activations that output layers have
 #: Settings that a design depends on
 OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
-             "linear_output", "compat", "exclude", "constant_weights")  # fmt: skip
+             "linear_output", "compat", "exclude", "constant_weights", "dispformula")  # fmt: skip
 
 
 def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
@@ -82,7 +83,7 @@ class Source:
         return made
 
     def _design(self, settings: Settings) -> Design:
-        family = resolve_family(settings.family)
+        family = settings.distribution
         options: dict[str, Any] = {
             "weights": settings.weights,
             "freq_weights": settings.freq_weights,
@@ -91,7 +92,7 @@ class Source:
             "missing": settings.missing,
             "standardize": settings.scaled,
             "scale_response": bool(settings.scaled) and scalable_response(settings),
-            "err_needs": needs(settings.err_fct, settings.family),
+            "err_needs": needs(settings.err_fct, family),
             "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
         }
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
@@ -102,12 +103,28 @@ class Source:
                 f"response {design.response!r}: family='multinomial' needs a factor, or several responses (counts or "
                 "proportions of the classes)."
             )
-        return design
+        if not isinstance(family, Distributional):
+            return design
+        _check_response(design, family)
+        make = functools.partial(self._formula, settings=settings, options=options)
+        return by_parameter(design, self.formula, family, settings.dispformula, make)
 
     def _arrays(self, options: dict[str, Any]) -> Design:
         return formulas.from_arrays(self.data, self.exog, **options)
 
+    def _survival(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
+        """The design of Surv() on the left."""
+        if not isinstance(settings.distribution, Survival):
+            raise ArgumentError("formula: Surv() needs a survival family, 'weibull', 'lognormal_aft' or 'loglogistic'.")
+        made = self._formula(surv.as_rows(formula), settings, options)
+        response = formula.partition("~")[0].strip()
+        made = replace(made, response=response)
+        surv.check_events(made)
+        return made
+
     def _formula(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
+        if surv.terms_of(formula) is not None:
+            return self._survival(formula, settings, options)
         data, parts = self.data, formulas.as_partitions(self.data)
         if settings.compat == "R":
             if parts is not None:
@@ -119,12 +136,26 @@ class Source:
         return partitioned_design(formula, parts, context=self.context, **options)
 
 
+def _check_response(design: Design, family: Distributional) -> None:
+    """Raise DataError where the response is none of the distribution."""
+    if isinstance(family, Ordinal):
+        kinds = tuple(design.spec.response_kinds.values())
+        if design.classes is None or not all(kind.ordered for kind in kinds):
+            raise DataError(
+                f"response {design.response!r}: family='ordinal' needs an ordered Categorical, whose order is the levels'; "
+                "as pandas.Categorical(values, categories=[...], ordered=True)."
+            )
+    elif not isinstance(family, Survival) and (len(design.y_names) != 1 or design.classes is not None):
+        raise DataError(f"response {design.response!r}: the family {family.name!r} needs one response of numbers.")
+    family.check(design.y, design.response)
+
+
 def _holdable(design: Design, settings: Settings) -> bool:
     """Whether weights that are held in original units can be held in the design's internal units, too."""
     if design.scaling is None:
         return True
     network = build_network(design, settings)
-    free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+    free, constants = held_out(network, design, settings)
     try:
         scaled_constants(network, design.scaling, free, constants)
     except ArgumentError:
@@ -134,7 +165,9 @@ def _holdable(design: Design, settings: Settings) -> bool:
 
 def scalable_response(settings: Settings) -> bool:
     """Whether the response may be centred and scaled: squared error of a linear output."""
-    family = resolve_family(settings.family)
+    family = settings.distribution
+    if isinstance(family, Distributional):
+        return family.located and family.link.name == "identity"
     if family is not None:
         return family.name == "gaussian" and family.link.name == "identity"
     return isinstance(settings.err_fct, str) and settings.err_fct == "sse" and settings.linear_output
@@ -148,13 +181,20 @@ def build_network(design: Design, settings: Settings) -> Network:
     first = activations[0] if activations else resolve_activation(
         settings.act_fct[0] if isinstance(settings.act_fct, list | tuple) and settings.act_fct else
         "logistic" if isinstance(settings.act_fct, list | tuple) else settings.act_fct)  # fmt: skip
+    family = _family(design, settings)
     objective = resolve_objective(
-        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family, first, settings.compat
+        settings.err_fct, settings.linear_output, settings.output_act_fct, family, first, settings.compat
     )
     return dense_network(
-        design.x.shape[0], settings.hidden, activations, objective, design.x_names, design.y_names,
-        offset=design.offset is not None,
+        design.x.shape[0], settings.hidden, activations, objective, design.x_names, output_names(design, family),
+        offset=design.offset is not None, skip=reads_inputs(design),
     )  # fmt: skip
+
+
+def _family(design: Design, settings: Settings) -> Family | None:
+    """The family of the settings, for a response of so many levels."""
+    family = settings.distribution
+    return family.of_levels(len(design.y_names)) if isinstance(family, Ordinal) else family
 
 
 def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
@@ -170,22 +210,26 @@ def _hidden_activations(settings: Settings) -> list[ActivationSpec]:
 def _layered_network(design: Design, settings: Settings) -> Network:
     """The network of ``layers=``: these, then the output layer that response and family imply.
 
-    A last layer that is that output layer (as many units, its activation), as Keras' models end, is taken for it.
+    A last layer that is that output layer (as many units, its activation), as Keras' models end, is taken for it; not where
+    several outputs describe a response.
     """
+    family = _family(design, settings)
+    if reads_inputs(design):
+        raise ArgumentError("dispformula: formulas of covariates need hidden=; with layers= give True or '~ 1'.")
+    names = output_names(design, family)
     objective = resolve_objective(
-        settings.err_fct, settings.linear_output, settings.output_act_fct, settings.family,
-        resolve_activation("identity"), None,
-    )  # fmt: skip
+        settings.err_fct, settings.linear_output, settings.output_act_fct, family, resolve_activation("identity"), None
+    )
     layers = [
         replace(layer, activation=resolve_activation(layer.activation, f"layers: layer {k + 1} (Dense): activation"))
         if type(layer) is Dense else layer
         for k, layer in enumerate(settings.layers)
     ]
-    output = Dense(len(design.y_names))
-    if layers and is_output(layers[-1], len(design.y_names), objective.output.name):
+    output = Dense(len(names))
+    if layers and not objective.several and is_output(layers[-1], len(names), objective.output.name):
         output = replace(output, name=layers.pop().name)
     return Network(
-        (*layers, output), design.input_shape, objective, design.x_names, design.y_names,
+        (*layers, output), design.input_shape, objective, design.x_names, names,
         design.offset is not None, design.n_beside,
     )  # fmt: skip
 

@@ -18,7 +18,6 @@ from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..network.arrays import frozen
-from ..network.exclude import fixed_weights
 from ..network.indexes import check_indexes
 from ..network.penalties import coefficients, per_observation
 from ..network.scaling import scaled_constants, to_internal, to_original
@@ -35,6 +34,7 @@ from .memory import check_memory
 from .metrics import Measured, resolve
 from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
+from .parameters import held_out
 from .progress import EpochLifesign, Lifesign
 from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
@@ -53,6 +53,7 @@ POLISHED = 1e-6  # largest derivative that `polish=True` aims at
 # steps; a repetition that has not converged by then is finished by a second-order algorithm.
 FIRST_WORK = 1e9
 FEWEST_STEPS, MOST_STEPS = 300, 5_000
+MOST_DENSE = 500  # weights up to which "bfgs" is taken for a distribution with several parameters
 FINISHED = 1e-9  # relative fall of the error at which that one stops
 
 
@@ -111,7 +112,7 @@ class Procedure:
             Where no weight is left to be trained.
         """
         settings, network = self.settings, self.network
-        free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+        free, constants = held_out(network, self.design, settings)
         if self.design.scaling is not None:
             constants = scaled_constants(network, self.design.scaling, free, constants)
         trained = free & ~frozen(network, settings.freeze)
@@ -248,6 +249,8 @@ class Procedure:
     def algorithm(self, n_free: int) -> tuple[Any, bool]:
         """The algorithm that settings ask for, and whether "auto" picked it for `n_free` weights on all rows."""
         settings, given = self.settings, self.settings.algorithm
+        if self.network.objective.several and getattr(given, "name", given) == "lm":
+            return OPTIMIZERS[self._pick(n_free)](), True
         if isinstance(given, Optimizer):
             return given, False
         if given in CODES and not settings.exact:
@@ -267,6 +270,8 @@ class Procedure:
     def _pick(self, n_free: int) -> str:
         lasso = self.penalty is not None and bool(np.any(self.penalty[:, L1] != 0))
         n = self.design.x.shape[1]
+        if self.network.objective.several:  # Gauss-Newton is of squared residuals, which a log-likelihood is not
+            return "lbfgs" if lasso or n_free > MOST_DENSE else "bfgs"
         return choose(n_free, n, self.network.n_outputs, lasso, self.network.dense)
 
     # training by epochs ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from ..checks import check_hidden, check_pair, shown
 from ..checks.arguments import arguments
 from ..errors import ArgumentError
-from ..families import resolve_family
+from ..families import Distributional, Family, resolve_family
 from ..layers import LAYERS
 from ..network.names import layer_names
 from ..network.start import given_repetitions
@@ -20,6 +20,7 @@ from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
 from .epoch_settings import check_epochs, optimizer_of
 from .kinds import FIT
+from .parameters import asked, check_dispformula
 
 ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
 RATE_ALGORITHMS = ("backprop",)
@@ -101,6 +102,7 @@ class Settings:
     checkpoint: Any = None
     metrics: Any = None
     freeze: Any = None
+    dispformula: Any = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -120,6 +122,7 @@ class Settings:
         if self.family is not None:
             family = resolve_family(self.family)
             put("family", self.family if isinstance(self.family, str) else family)
+        self._check_dispformula(put)
         self._check_algorithm(put)
         self._check_restarts()
         check_epochs(self, put)
@@ -128,6 +131,23 @@ class Settings:
         elif not self.minibatch and self.threshold is None:
             put("threshold", THRESHOLD)
         self._check_device()
+
+    def _check_dispformula(self, put: Callable[[str, Any], None]) -> None:
+        if self.dispformula is None:
+            return
+        check_dispformula(self.dispformula)
+        if isinstance(self.dispformula, Mapping):
+            put("dispformula", dict(self.dispformula))
+        if self.family is None and not (isinstance(self.err_fct, str) and self.err_fct == "sse" and self.linear_output):
+            raise ArgumentError("dispformula needs a family, or err_fct='sse' of a linear output.")
+        family = self.distribution
+        assert isinstance(family, Distributional)
+        asked(family, self.dispformula if not family.alike or not isinstance(self.dispformula, Mapping) else None)
+
+    @property
+    def distribution(self) -> Family | None:
+        """The family, with its dispersion as a parameter where `dispformula` makes it one."""
+        return resolve_family(self.family, self.dispformula)
 
     def _check_per_row(self) -> None:
         if self.weights is not None and self.var_weights is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..families import Distributional
 from ..network import derivatives
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..network.network import Network
 
 EXTREME = 30.0  # size of a random linear predictor from which a start is moved
+NEAR = 0.5  # largest distance from its constant that a random linear predictor of a parameter has
 MODERATE = 2.0  # largest distance from the mean that it then has
 
 
@@ -34,6 +36,8 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
         Weights held out of the fit are not changed.
     """
     family = network.objective.family
+    if isinstance(family, Distributional):
+        return _of_parameters(network, design, theta, free, family)
     if family is None or family.name == "multinomial":
         return theta
     w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
@@ -61,6 +65,35 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
             theta[b, into] *= shrink
             if free[first]:
                 theta[b, first] = centre - shrink * part.mean() - np.mean(np.broadcast_to(known, raw[b].shape)[k])
+    return theta
+
+
+def _of_parameters(
+    network: Network, design: Design, theta: np.ndarray, free: np.ndarray, family: Distributional
+) -> np.ndarray:
+    """Weights (B, P) from which the parameters' linear predictors are near those of the distribution without covariates.
+
+    Outputs without a bounded range of parameters (location) keep their random weights, those of other parameters' are shrunk
+    until the linear predictor stays within `NEAR` of its constant.
+    """
+    w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
+    theta = theta.copy()
+    known = np.zeros((network.n_outputs, 1)) if design.offset is None else design.offset
+    raw = derivatives.outputs(network, design.x, theta, design.offset)
+    centres = family.start(design.y, w)
+    per_unit, units = network.shapes[-1]
+    for k in range(units):
+        first = network.n_params - (units - k) * per_unit
+        into = np.flatnonzero(free[first + 1 : first + per_unit]) + first + 1
+        more = known[k] if k < len(known) else 0.0
+        free_range = k == 0 and family.located
+        for b in range(theta.shape[0]):
+            part = raw[b, k] - theta[b, first] - more
+            spread = float(np.abs(part - part.mean()).max())
+            shrink = min(1.0, NEAR / spread) if spread > 0 and not free_range else 1.0
+            theta[b, into] *= shrink
+            if free[first]:
+                theta[b, first] = centres[k] - shrink * part.mean() - float(np.mean(more))
     return theta
 
 

@@ -216,7 +216,8 @@ def test_multinomial_counts_have_the_saturated_part():
 
 
 def test_family_by_name_and_errors():
-    assert resolve_family("negative_binomial") == F.NegativeBinomial(1.0, "log")
+    assert resolve_family("negative_binomial") == F.NegativeBinomialScale()  # by name alpha is estimated
+    assert resolve_family(sm.families.NegativeBinomial(alpha=1.0)) == F.NegativeBinomial(1.0, "log")
     assert resolve_family("gamma").link == resolve_link("inverse_power")
     assert resolve_family(sm.families.Binomial(sm.families.links.CDFLink())) == F.Binomial("probit")
     assert repr(F.Tweedie(1.2, power(0.5))) == "Tweedie(var_power=1.2, link='sqrt')"

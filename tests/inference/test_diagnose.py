@@ -513,7 +513,7 @@ def test_negative_binomial_says_that_alpha_is_not_estimated(data):
     rng = np.random.default_rng(6)
     mu = np.exp(1 + 0.5 * data["a"])
     frame = data.assign(count=rng.negative_binomial(1 / 3.0, 1 / (1 + 3.0 * mu)))
-    fit = ns.neuralnet("count ~ a", frame, family="negative_binomial", **EXACT)
+    fit = ns.neuralnet("count ~ a", frame, family=NegativeBinomial(alpha=1.0), **EXACT)
     row = one(fit, "overdispersion")
     assert "alpha = 1 is taken as known" in row.where and "too small" in row.where and row.severity == "warning"
     estimate = float(row.remedy.split("alpha=")[1].split(")")[0])

@@ -314,7 +314,7 @@ def raising(x):
         (lambda x: log(-2) * x, "constant nan"),
         (lambda x: np.inf * x, "constant inf"),
         (lambda x: list(x), "one number, not a sequence"),
-        (lambda x: math.lgamma(x), "derivative of lgamma"),
+        (lambda x: digamma(x), "derivative of trigamma"),
         (endless, "loop or recursion depends on the argument"),
         (raising, "KeyError: 'negative'"),
     ],

@@ -149,6 +149,10 @@ def check_functions(net: Net) -> None:
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
             "or device='cpu'."
         )
+    if net.distribution is not None:
+        raise DeviceError(
+            "device='cuda': distributions with several parameters run on the CPU only. Use device='cpu'."
+        )
     if net.family is not None:
         raise DeviceError(
             "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "

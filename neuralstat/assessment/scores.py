@@ -1,0 +1,104 @@
+"""Scores of fitted distributions, observation by observation, in the place of means and losses.
+
+A refit gives the score of its distribution at the observed response of every row, by which it is assessed on the rows that it
+has not seen. Of several repetitions the distribution is their mixture. Smaller is better for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..families import Distributional, Expectile, Quantile, Survival
+from ..network import derivatives
+from ..network.scaling import output_units
+from .losses import Target
+from .procedure import NetworkProcedure, target_of
+
+if TYPE_CHECKING:
+    from ..formula.subset import Part
+    from ..training.fit import Fit
+
+#: methods of `risk` that look at rows one by one, and take scores
+METHODS = ("cv", "holdout", "bootstrap", "632", "nested_cv")
+LEVELS = (np.arange(99) + 0.5) / 99  # of CRPS
+
+
+class ScoredProcedure(NetworkProcedure):
+    """A procedure whose refits give scores (1, n) of the observed responses.
+
+    ``score`` is "log_score" (minus the log-density), "crps" (continuous ranked probability score) or "pinball" (mean pinball
+    loss of the quantiles that were fitted).
+    """
+
+    score: str
+
+    @cached_property
+    def target(self) -> Target:
+        """With the family checked."""
+        return replace(target_of(self.fitted), scored=True)
+
+    @property
+    def apparent(self) -> np.ndarray:
+        """(1, n) scores of the fit to all rows."""
+        own, design = self.fitted, self.design
+        raw = own.raw(design.x, design.offset, own.numbers(self.rep))
+        return self._scores(own.original_predictors(raw))
+
+    def predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
+        """(1, m) scores of the rows of a part, by the t-th refit."""
+        raw = derivatives.outputs(self.network, np.ascontiguousarray(part.x), fit.theta.astype(float), part.offset)
+        if part.design.scaling is not None:
+            scale, shift = output_units(self.network, part.design.scaling)
+            raw = raw * scale[:, np.newaxis] + shift[:, np.newaxis]
+        good = np.flatnonzero(fit.finished) if fit.finished.any() else np.arange(len(raw))
+        return self._scores(raw[[good[np.argmin(fit.loss[good])]]] if self.rep == "best" else raw[good])
+
+    def _scores(self, eta: np.ndarray) -> np.ndarray:
+        """(1, m) of the mixture of distributions with linear predictors (R, K, m), units of the response."""
+        from scipy.special import logsumexp
+
+        family, y = self.network.objective.family, self.y
+        if self.score == "log_score":
+            each = np.stack([-derivatives.predictor_losses(self.network, e, y)[0] for e in eta])
+            return -(logsumexp(each, axis=0) - np.log(len(each)))[np.newaxis]
+        par = [family.natural(e) for e in eta]
+        if self.score == "pinball":
+            at = np.mean(par, axis=0)
+            return np.mean([_pinball(y[0], v, q) for v, q in zip(at, family.q, strict=True)], axis=0)[np.newaxis]
+        number = y.argmax(axis=0) if len(y) > 1 else y[0]
+        quantiles = [np.mean([family.ppf(p, np.full(number.shape, q)) for p in par], axis=0) for q in LEVELS]
+        return np.mean([2 * _pinball(number, v, q) for v, q in zip(quantiles, LEVELS, strict=True)], axis=0)[np.newaxis]
+
+
+def _pinball(y: np.ndarray, at: np.ndarray, q: float) -> np.ndarray:
+    r = y - at
+    return np.where(r > 0, q * r, (q - 1) * r)
+
+
+def scored(procedure: Any, score: str, method: str) -> ScoredProcedure:
+    """The procedure with a score.
+
+    Raises
+    ------
+    ArgumentError
+        Where method or family have none.
+    """
+    if not isinstance(procedure, NetworkProcedure):
+        raise ArgumentError(f"loss={score!r} is of the distributions that networks of this package are fitted to.")
+    family = procedure.network.objective.family
+    if method not in METHODS:
+        raise ArgumentError(f"loss={score!r} is a score of single rows, for method {', '.join(map(repr, METHODS))}.")
+    if not isinstance(family, Distributional):
+        raise ArgumentError(f"loss={score!r} needs a distribution whose parameters are outputs: fit with dispformula='~ 1'.")
+    levels = isinstance(family, Quantile)
+    if (score == "pinball") != levels or isinstance(family, Expectile) or (score == "crps" and isinstance(family, Survival)):
+        known = "'pinball'" if levels else "'log_score'" if isinstance(family, Survival) else "'log_score' and 'crps'"
+        raise ArgumentError(f"loss={score!r} is none of the family {family.name!r}, which has {known}.")
+    made = ScoredProcedure(procedure.source, procedure.rep, procedure.stack, None, procedure.start)
+    made.procedure, made.score = procedure.procedure, score
+    return made

@@ -1,0 +1,75 @@
+"""Expected information of a distribution's parameters, observation by observation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..families import Distribution, Distributional, Expectile, Quantile, Survival
+from ..fitted import Fitted
+from ..network import derivatives
+
+NODES, REACH = 81, 6.0  # of the trapezoidal rule over a standard normal variable
+MOST_COUNTS = 200  # counts that are summed one by one
+SMALL = 1e-10  # probability beyond them
+SMALLEST = 1e-10  # eigenvalue, beside the largest, below which a direction carries no information
+
+
+def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """E s s' (n, K, K) of the scores s of linear predictors (K, n), internal units; `y` (L, n) are their responses.
+
+    Over quantiles of the distribution at an even grid of a standard normal variable, over categories, or over counts up to a
+    bound. Of quantiles and expectiles, and of users' densities, whose distribution is not known, the second derivative of the
+    loss, where it is not negative.
+    """
+    family: Distributional = fitted.distribution
+    if isinstance(family, Quantile | Expectile | Distribution):
+        return _curvatures(fitted, raw, y)
+    rows = 2 if isinstance(family, Survival) else 1  # of times as if none were censored
+    if len(fitted.design.y) > 1 and rows == 1:
+        p = family.response(raw)
+        classes = np.eye(len(p))
+        return _sum(fitted, raw, [(p[j], np.repeat(classes[:, j : j + 1], raw.shape[1], axis=1)) for j in range(len(p))])
+    par = family.natural(raw)
+    if family.discrete:
+        last = float(np.max(family.ppf(par, np.full(raw.shape[1], 1 - SMALL))))
+        if last <= MOST_COUNTS:
+            counts = [np.full((1, raw.shape[1]), float(v)) for v in range(int(last) + 1)]
+            return _sum(fitted, raw, [(np.exp(family.logpdf(par, y[0])), y) for y in counts])
+    from scipy.special import ndtr
+
+    z = np.linspace(-REACH, REACH, NODES)
+    mass = np.exp(-0.5 * z**2)
+    mass /= mass.sum()
+    u = np.clip(ndtr(z), 1e-12, 1 - 1e-12)
+    return _sum(fitted, raw, [
+        (np.full(raw.shape[1], m), np.repeat(family.ppf(par, q)[np.newaxis], rows, axis=0))
+        for m, q in zip(mass, u, strict=True)
+    ])  # fmt: skip
+
+
+def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    total = np.zeros((raw.shape[1], raw.shape[0], raw.shape[0]))
+    for mass, y in points:
+        with np.errstate(all="ignore"):
+            slopes = derivatives.predictor_losses(fitted.network, raw, y)[1]
+            total += np.nan_to_num(np.einsum("n,kn,jn->nkj", mass, slopes, slopes))
+    return total
+
+
+def _curvatures(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Second derivatives (n, K, K) of the losses, by complex steps; without their negative part."""
+    k, n = raw.shape
+    out = np.empty((n, k, k))
+    for j in range(k):
+        moved = raw.astype(np.complex128)
+        moved[j] += 1j * derivatives.STEP
+        out[:, j] = derivatives.predictor_losses(fitted.network, moved, y)[1].imag.T / derivatives.STEP
+    values, vectors = np.linalg.eigh((out + out.transpose(0, 2, 1)) / 2)
+    return np.einsum("nkr,nr,njr->nkj", vectors, np.maximum(values, 0.0), vectors)
+
+
+def information_roots(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """L (n, K, K) with L L' the `expected` information."""
+    values, vectors = np.linalg.eigh(expected(fitted, raw, y))
+    values = np.where(values > SMALLEST * values[:, -1:], values, 0.0)
+    return vectors * np.sqrt(values)[:, np.newaxis, :]

@@ -1,0 +1,362 @@
+"""The distribution of the response that a fit says: moments, quantiles, probabilities, draws, quantile residuals.
+
+Of several repetitions it is the mixture of theirs in equal shares, whose mean is the mean of their means. It is the fitted
+distribution: that its parameters are estimates is not in it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
+from ..checks.values import shown
+from ..errors import ArgumentError
+from ..families import Multinomial, Ordinal, Quantile, Survival
+from ..families.frozen import frozen
+from ..fitted import Fitted
+from ..likelihood import likelihood
+from ..likelihood.several import numbers_of
+from ..seeds import seed_sequence
+from .predict import Inputs, inputs
+
+HALVINGS = 200
+PRECISION = 1e-12
+OWN_STREAM = 2**31 + 16  # of a fit's seeds
+
+
+class Distribution:
+    """Distribution of the response at each row; a mixture in equal shares where it has several components.
+
+    Methods give a Series indexed as the rows (NaN at incomplete rows); levels and values are numbers, or one per row.
+    """
+
+    def __init__(
+        self, parts: list[Any], step: Any, index: pd.Index, complete: np.ndarray, name: str, kind: str
+    ) -> None:
+        self._parts, self._step, self._index, self._complete = parts, step, index, complete
+        self._name, self._kind = name, kind
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the response has single values of positive probability."""
+        return self._step is not None
+
+    def mean(self) -> pd.Series:
+        """Means."""
+        return self._series(self._moments()[0])
+
+    def var(self) -> pd.Series:
+        """Variances."""
+        return self._series(self._moments()[1])
+
+    def std(self) -> pd.Series:
+        """Standard deviations."""
+        return self._series(np.sqrt(self._moments()[1]))
+
+    def cdf(self, y: Any) -> pd.Series:
+        """P(Y <= y)."""
+        return self._series(self.below(self._rows(y, "y")))
+
+    def sf(self, y: Any) -> pd.Series:
+        """P(Y > y)."""
+        y = self._rows(y, "y")
+        return self._series(np.mean([part.sf(y) for part in self._parts], axis=0))
+
+    def logpdf(self, y: Any) -> pd.Series:
+        """Log-density at y; of counts and classes the log-probability of y."""
+        from scipy.special import logsumexp
+
+        y = self._rows(y, "y")
+        each = [part.logpmf(y) if self.discrete else part.logpdf(y) for part in self._parts]
+        return self._series(logsumexp(each, axis=0) - np.log(len(each)))
+
+    def ppf(self, q: Any) -> pd.Series:
+        """Quantiles: the least y with P(Y <= y) >= q."""
+        q = self._rows(q, "q")
+        if not np.all((q >= 0) & (q <= 1)):
+            raise ArgumentError("q must be between 0 and 1.")
+        return self._series(self.quantiles(q))
+
+    def interval(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Quantiles at alpha / 2 and 1 - alpha / 2, columns "lower" and "upper"."""
+        alpha = SHARE.check(alpha, "alpha")
+        return pd.DataFrame({"lower": self.ppf(alpha / 2), "upper": self.ppf(1 - alpha / 2)})
+
+    def crps(self, y: Any) -> pd.Series:
+        """Continuous ranked probability score: twice the mean pinball loss over levels.
+
+        Gneiting & Raftery 2007, JASA 102:359.
+
+        By the midpoint rule on 199 levels.
+        """
+        y = self._rows(y, "y")
+        levels = (np.arange(199) + 0.5) / 199
+        total = np.zeros(y.shape)
+        for q in levels:
+            r = y - self.quantiles(np.full(y.shape, q))
+            total += 2 * np.where(r > 0, q * r, (q - 1) * r)
+        return self._series(total / levels.size)
+
+    # arrays at the complete rows ---------------------------------------------------------------------------
+
+    def below(self, y: np.ndarray) -> np.ndarray:
+        """(m,) P(Y <= y)."""
+        with np.errstate(all="ignore"):
+            return np.mean([part.cdf(y) for part in self._parts], axis=0)
+
+    def quantiles(self, q: np.ndarray) -> np.ndarray:
+        """(m,) quantiles at levels (m,)."""
+        with np.errstate(all="ignore"):
+            each = np.stack([part.ppf(q) for part in self._parts])
+        if len(each) == 1 or self._kind == "quantile":
+            return each.mean(axis=0)
+        low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
+        if self._step is None:
+            for _ in range(HALVINGS):
+                middle = (low + high) / 2
+                over = self.below(middle) >= q
+                low, high = np.where(over, low, middle), np.where(over, middle, high)
+                if np.all(high - low <= PRECISION * np.maximum(1.0, np.abs(high))):
+                    break
+            return high
+        left, right = np.zeros(q.shape), np.round((high - low) / self._step)  # steps from the least
+        for _ in range(HALVINGS):
+            if not np.any(left < right):
+                break
+            middle = np.floor((left + right) / 2)
+            over = self.below(low + middle * self._step) >= q
+            left, right = np.where(over, left, middle + 1), np.where(over, middle, right)
+            left = np.minimum(left, right)
+        return low + right * self._step
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """(m,) one response per row."""
+        m = int(self._complete.sum())
+        which = rng.integers(len(self._parts), size=m) if len(self._parts) > 1 else np.zeros(m, int)
+        drawn = np.stack([part.rvs(size=m, random_state=rng) for part in self._parts])
+        return drawn[which, np.arange(m)].astype(float)
+
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        means = np.stack([np.broadcast_to(part.mean(), self._complete.sum()) for part in self._parts])
+        mean = means.mean(axis=0)
+        each = np.stack([np.broadcast_to(part.var(), mean.shape) for part in self._parts])
+        return mean, each.mean(axis=0) + np.square(means - mean).mean(axis=0)
+
+    def _rows(self, values: Any, name: str) -> np.ndarray:
+        given = Numbers(None, finite=False).check(values, name)
+        if given.shape not in ((), (1,), (self._complete.size,)):
+            rows = self._complete.size
+            raise ArgumentError(f"{name} must be a number or {rows} numbers, one per row; got {shown(values)}.")
+        return np.broadcast_to(given, (self._complete.size,))[self._complete]
+
+    def _series(self, values: np.ndarray) -> pd.Series:
+        whole = np.full(self._complete.size, np.nan)
+        whole[self._complete] = values
+        return pd.Series(whole, self._index, name=self._name)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __repr__(self) -> str:
+        many = f", a mixture of {len(self._parts)}" if len(self._parts) > 1 else ""
+        return f"<Distribution of {self._name} at {len(self._index)} rows, {self._kind}{many}>"
+
+
+class Part:
+    """A distribution with several parameters, with these given."""
+
+    def __init__(self, family: Any, par: np.ndarray) -> None:
+        self.family, self.par = family, par
+
+    def mean(self) -> np.ndarray:
+        """Mean."""
+        return self.family.mean(self.par)
+
+    def var(self) -> np.ndarray:
+        """Variance."""
+        return self.family.variance(self.par)
+
+    def cdf(self, y: Any) -> np.ndarray:
+        """P(Y <= y)."""
+        return self.family.cdf(self.par, y)
+
+    def sf(self, y: Any) -> np.ndarray:
+        """P(Y > y)."""
+        return self.family.sf(self.par, y)
+
+    def ppf(self, q: Any) -> np.ndarray:
+        """Quantile."""
+        return self.family.ppf(self.par, q)
+
+    def logpdf(self, y: Any) -> np.ndarray:
+        """Log-density."""
+        return self.family.logpdf(self.par, y)
+
+    logpmf = logpdf
+
+    def rvs(self, size: Any, random_state: Any) -> np.ndarray:
+        """A draw."""
+        return self.family.draw(random_state, self.par)
+
+
+def distribution(fitted: Fitted, new: Any = None, rep: Any = "mean", *, offset: Any = None) -> Distribution:
+    """Distribution of the response at new rows, or at those of the fit; see `Distribution`.
+
+    Raises
+    ------
+    ArgumentError
+        For several responses, classes without an order, and errors that belong to no family.
+    """
+    at: Inputs = inputs(fitted, new, offset)
+    x, off, index, complete = at
+    x = np.ascontiguousarray(x[:, complete])
+    off = None if off is None else np.ascontiguousarray(off[:, complete])
+    weights = fitted.row_precisions if new is None else None
+    return distribution_at(fitted, x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep")), weights, index, complete)
+
+
+def distribution_at(
+    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None, index: pd.Index,
+    complete: np.ndarray,
+) -> Distribution:  # fmt: skip
+    """`distribution` at covariates (D, m) of the complete rows, internal units."""
+    raw = fitted.raw(x, offset, numbers)
+    family, name = fitted.likely, fitted.design.response
+    if fitted.network.objective.several:
+        own = fitted.distribution
+        parts: list[Any] = [Part(own, p) for p in fitted.parameters(raw)]
+        return Distribution(parts, np.ones(x.shape[1]) if own.discrete else None, index, complete, name, own.name)
+    if isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
+        raise ArgumentError(f"the distribution of {name!r} is of several responses or classes: there is no one quantile.")
+    w = np.ones(x.shape[1]) if weights is None else np.where(weights > 0, weights, 1.0)
+    phi = likelihood.scale(fitted, fitted.best)
+    made = [frozen(family, mu, phi, w) for mu in fitted.response(raw)[:, 0]]
+    return Distribution([part for part, _ in made], made[0][1], index, complete, name, family.name)
+
+
+def quantile(fitted: Fitted, new: Any, rep: Any, q: Any, offset: Any) -> Any:
+    """Quantiles of the response: a Series for one level, a DataFrame with a column per level for several."""
+    levels = Numbers(None).check(q, "q")
+    if levels.ndim > 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):
+        raise ArgumentError(f"q must be a number in (0, 1), or several; got {shown(q)}.")
+    found = distribution(fitted, new, rep, offset=offset)
+    _known(fitted, levels)
+    if levels.ndim == 0:
+        return _levels_of(fitted, found.ppf(float(levels)))
+    table = {float(v): _levels_of(fitted, found.ppf(float(v))) for v in levels}
+    return pd.DataFrame(table, index=found._index).rename_axis(columns="q")
+
+
+def _known(fitted: Fitted, levels: np.ndarray) -> None:
+    family = fitted.family
+    if isinstance(family, Quantile) and not np.all((levels >= family.q[0]) & (levels <= family.q[-1])):
+        raise ArgumentError(f"q must lie between the levels that were fitted, {family.q[0]:g} and {family.q[-1]:g}.")
+
+
+def _levels_of(fitted: Fitted, values: pd.Series) -> pd.Series:
+    """Numbers of categories as these."""
+    if not isinstance(fitted.family, Ordinal):
+        return values
+    classes = list(fitted.design.classes or ())
+    codes = values.fillna(-1).to_numpy().astype(int)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=classes, ordered=True), values.index, name=values.name)
+
+
+def parameters(fitted: Fitted, new: Any, rep: Any, offset: Any) -> pd.DataFrame:
+    """Parameters of the response's distribution, a column each; means of those of several repetitions.
+
+    Of an exponential family its mean and dispersion ("mu", "phi"); of an ordinal response eta and the thresholds.
+    """
+    x, off, index, complete = inputs(fitted, new, offset)
+    raw = fitted.raw(x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep")))
+    if fitted.network.objective.several:
+        values = fitted.parameters(raw).mean(axis=0)
+        names = _names(fitted, len(values))
+    else:
+        mean = fitted.response(raw).mean(axis=0)
+        several = mean.shape[0] > 1
+        names = [f"mu[{name}]" if several else "mu" for name in fitted.design.y_names]
+        values = mean
+        if fitted.family is not None and fitted.family.dispersed and not several:
+            values, names = np.vstack([mean, np.full_like(mean, likelihood.scale(fitted, fitted.best))]), [*names, "phi"]
+    values = np.where(complete, values, np.nan)
+    return pd.DataFrame(values.T, index, names)
+
+
+def _names(fitted: Fitted, count: int) -> list[str]:
+    family = fitted.distribution
+    if isinstance(family, Ordinal):
+        classes = [str(c) for c in fitted.design.classes or ()]
+        return ["eta", *(f"{a}|{b}" for a, b in pairwise(classes))]
+    if family.kind and hasattr(family, "q"):
+        return [f"{q:g}" for q in family.q]
+    return list(family.roles)[:count]
+
+
+def survival(fitted: Fitted, new: Any, rep: Any, times: Any, offset: Any) -> pd.DataFrame:
+    """P(Y > t), a column for each time."""
+    wanted = np.atleast_1d(Numbers(None).check(times, "times"))
+    if wanted.ndim != 1 or not wanted.size:
+        raise ArgumentError(f"times must be numbers; got {shown(times)}.")
+    found = distribution(fitted, new, rep, offset=offset)
+    return pd.DataFrame({float(t): found.sf(float(t)) for t in wanted}, index=found._index).rename_axis(columns="time")
+
+
+@arguments(n=Whole(1), rep=REP_OR_MEAN, random_state=RANDOM_STATE, new=Anything("a table, as in predict", None))
+def simulate(fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
+    """Responses drawn from the fitted distribution, a column each; see `NeuralNetResults.simulate`."""
+    found = distribution(fitted, new, rep)
+    rng = np.random.default_rng(seed_sequence(random_state))
+    drawn = {f"sim_{t + 1}": _levels_of(fitted, found._series(found.draw(rng))) for t in range(n)}
+    return pd.DataFrame(drawn, index=found._index)
+
+
+@arguments(rep=REP_OR_MEAN, random_state=RANDOM_STATE)
+def quantile_residuals(fitted: Fitted, rep: Any = "mean", random_state: Any = None) -> pd.Series:
+    """Randomised quantile residuals: standard normal where the fitted distribution is right; see `resid_quantile`."""
+    from scipy.special import ndtri
+
+    u = probability_transform(fitted, rep, random_state)
+    return pd.Series(ndtri(np.clip(u, 1e-300, 1 - 2**-53)), u.index, name=fitted.design.response)
+
+
+def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any = None) -> pd.Series:
+    """P(Y <= y) at the responses, of counts uniform between P(Y < y) and P(Y <= y): uniform where the fit is right."""
+    numbers = fitted.numbers(rep)
+    design = fitted.design
+    every = np.ones(fitted.n_rows, bool)
+    found = distribution_at(fitted, design.x, design.offset, numbers, fitted.row_precisions, design.index, every)
+    y = numbers_of(fitted)
+    if isinstance(fitted.family, Survival):
+        return pd.Series(fitted.full(_censored(fitted, numbers, random_state)), design.full_index, name=design.response)
+    u = found.below(y)
+    if found.discrete:
+        below = found.below(y - found._step)
+        rng = _own_stream(fitted, random_state)
+        u = below + rng.uniform(size=u.shape) * (u - below)
+    return pd.Series(fitted.full(u), design.full_index, name=design.response)
+
+
+def _own_stream(fitted: Fitted, random_state: Any) -> np.random.Generator:
+    """A stream of the fit's own, unless another is asked for."""
+    seeds = fitted.seeds
+    own = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, OWN_STREAM))
+    return np.random.default_rng(own if random_state is None else seed_sequence(random_state))
+
+
+def _censored(fitted: Fitted, numbers: list[int], random_state: Any) -> np.ndarray:
+    """P(T <= t) of times, of censored ones uniform over what is possible; means over repetitions."""
+    family = fitted.distribution
+    assert isinstance(family, Survival)
+    rng = _own_stream(fitted, random_state)
+    par = fitted.parameters(fitted.fitted_raw(numbers))
+    state = rng.bit_generator.state
+    out = []
+    for p in par:  # the same uniform numbers for all
+        rng.bit_generator.state = state
+        out.append(family.transform(p, fitted.responses, rng))
+    return np.mean(out, axis=0)

@@ -1,0 +1,129 @@
+"""Likelihood of distributions with several parameters: of a fit, of constants alone; information and moments.
+
+Their losses are minus log-likelihoods, but of quantiles and expectiles, which have none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..families import Distributional, Expectile, Quantile
+from ..fitted import Fitted, kept
+from ..network import derivatives
+
+UNLIKELY = (Quantile, Expectile)  # families whose loss is no minus log-likelihood
+TOLERANCE = 1e-9  # largest mean score of constants
+
+
+def is_several(fitted: Fitted) -> bool:
+    """Whether several outputs describe a response."""
+    return fitted.network.objective.several
+
+
+def likely(fitted: Fitted) -> Distributional:
+    """The distribution.
+
+    Raises
+    ------
+    ArgumentError
+        Where its loss is no likelihood.
+    """
+    family = fitted.distribution
+    if isinstance(family, UNLIKELY):
+        raise ArgumentError(f"family={family.name!r} minimises a loss that is no likelihood: there is none.")
+    return family
+
+
+def loglike(fitted: Fitted, b: int) -> float:
+    """Log-likelihood of repetition b (from 0), which case weights multiply."""
+    likely(fitted)
+    with np.errstate(all="ignore"):
+        return -float(fitted.observed_losses(b) @ fitted.case_weights)
+
+
+def mixture_loglike(fitted: Fitted, numbers: list[int]) -> float:
+    """Log-likelihood of the mixture, in equal shares, of the distributions of some repetitions."""
+    from scipy.special import logsumexp
+
+    likely(fitted)
+    each = np.stack([-fitted.observed_losses(b) for b in numbers])
+    return float((logsumexp(each, axis=0) - np.log(len(numbers))) @ fitted.case_weights)
+
+
+@kept
+def constants(fitted: Fitted) -> np.ndarray:
+    """(K,) linear predictors, units of the response, of the model without covariates (with the offset), by likelihood."""
+    from scipy.optimize import minimize
+
+    family, y, w = fitted.distribution, fitted.responses, fitted.case_weights
+    begin = family.start(y, w)
+    known = np.zeros((begin.size, 1))
+    if fitted.design.offset is not None:
+        unit = 1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
+        known = np.zeros((begin.size, y.shape[1]))
+        known[: len(fitted.design.offset)] = fitted.design.offset * unit
+    held = np.array([role in family.held for role in family.roles])
+
+    def mean_loss(free: np.ndarray) -> tuple[float, np.ndarray]:
+        eta = np.broadcast_to(_filled(begin, held, free)[:, np.newaxis] + known, (begin.size, y.shape[1]))
+        losses, slopes = derivatives.predictor_losses(fitted.network, eta, y)
+        value = float(losses @ w) / w.sum()
+        return (value if np.isfinite(value) else np.inf), (slopes @ w)[~held] / w.sum()
+
+    with np.errstate(all="ignore"):
+        found = minimize(mean_loss, begin[~held], jac=True, method="BFGS", options={"gtol": TOLERANCE})
+    return _filled(begin, held, found.x)
+
+
+def _filled(begin: np.ndarray, held: np.ndarray, free: np.ndarray) -> np.ndarray:
+    out = begin.copy()
+    out[~held] = free
+    return out
+
+
+@kept
+def null_loss(fitted: Fitted) -> float:
+    """Loss of the model without covariates, units of the response."""
+    y = fitted.responses
+    eta = np.broadcast_to(constants(fitted)[:, np.newaxis], (fitted.network.n_outputs, y.shape[1]))
+    if fitted.design.offset is not None:
+        unit = 1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
+        eta = eta.copy()
+        eta[: len(fitted.design.offset)] += fitted.design.offset * unit
+    return float(derivatives.predictor_losses(fitted.network, eta, y)[0] @ fitted.case_weights)
+
+
+def explained(fitted: Fitted) -> np.ndarray:
+    """(B,) share of what constants leave unexplained: Cox and Snell's R^2, negative where constants do better.
+
+    Of quantiles and expectiles the share of the null loss.
+    """
+    null, n = null_loss(fitted), fitted.case_weights.sum()
+    own = np.array([float(fitted.observed_losses(b) @ fitted.case_weights) for b in range(fitted.nrep)])
+    with np.errstate(all="ignore"):
+        return 1 - (own / null if isinstance(fitted.distribution, UNLIKELY) else np.exp(2 * (own - null) / n))
+
+
+def moments(fitted: Fitted, numbers: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance (n,) of the (mixture of the) distributions of some repetitions at the rows of the fit."""
+    par, family = fitted.parameters(fitted.fitted_raw(numbers)), fitted.distribution
+    means = np.stack([family.mean(p) for p in par])
+    variances = np.stack([family.variance(p) for p in par])
+    mean = means.mean(axis=0)
+    return mean, variances.mean(axis=0) + np.square(means - mean).mean(axis=0)
+
+
+def pearson(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarray:
+    """(1, n) residuals (y - mean) / sd, times the root of the weights."""
+    likely(fitted)
+    mean, variance = moments(fitted, numbers)
+    y = numbers_of(fitted)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((y - mean) / np.sqrt(variance) * np.sqrt(weights))[np.newaxis]
+
+
+def numbers_of(fitted: Fitted) -> np.ndarray:
+    """(n,) response as a number: of an ordered factor that of its category, from 0."""
+    y = fitted.observed
+    return y.argmax(axis=0).astype(float) if len(y) > 1 else y[0]

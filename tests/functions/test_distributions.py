@@ -1,0 +1,179 @@
+"""Losses of several outputs per response: values against scipy, derivatives and Hessians against complex steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from neuralstat.engine import cpu
+from neuralstat.functions import distributions as D
+from neuralstat.functions.links import CLOGLOG, IDENTITY, LOG, LOGIT, PROBIT
+
+STEP = 1e-30
+N = 60
+
+
+def net(kind, link, parameters=(0.0, 0.0)):
+    """The smallest network with the loss: what `predictor_losses` reads of it."""
+    return cpu.Net(np.zeros((1, 24), np.int64), np.zeros(1), 1, D.DISTRIBUTION + kind + D.WIDTH * link, 0.0, 0,
+                   np.zeros((0, 4)), None, None, None, None, 256, np.array(parameters, float))  # fmt: skip
+
+
+def losses(problem, eta, y):
+    """(n,) losses and (n, K) derivatives of outputs (n, K) at responses (n, L)."""
+    eta = np.ascontiguousarray(eta)
+    out, slopes = np.zeros(len(eta), eta.dtype), np.zeros_like(eta)
+    cpu.predictor_losses(problem, eta, np.ascontiguousarray(y, float), np.ones(len(eta)), slopes, out)
+    return out, slopes
+
+
+def draws():
+    return np.random.default_rng(5)
+
+
+def responses(what):
+    rng = draws()
+    if what == "counts":
+        y = rng.poisson(3, N).astype(float)
+        y[:7] = [0, 0, 1, 64, 65, 100, 700]
+    elif what == "inside":
+        y = rng.beta(2, 3, N)
+    elif what == "positive":
+        y = rng.gamma(2, size=N)
+    elif what == "times":
+        low = rng.gamma(2, size=N)
+        high = low.copy()
+        high[:15], high[15:30], low[30:40] = 0.0, low[15:30] + 1, 0.0
+        return np.stack([low, high, np.where(np.arange(N) % 3 == 0, 0.3 * low, 0.0)], axis=1)
+    elif what.startswith("classes"):
+        return np.eye(int(what[-1]))[rng.integers(int(what[-1]), size=N)]
+    else:
+        y = rng.normal(size=N)
+    return y[:, np.newaxis]
+
+
+LEVELS = (0.0, 0.0, 0.05, 0.1, 0.5, 0.9)
+CASES = [
+    ("normal", D.NORMAL, IDENTITY, 2, "numbers", ()), ("normal, log link", D.NORMAL, LOG, 2, "numbers", ()),
+    ("lognormal", D.LOGNORMAL, IDENTITY, 2, "positive", ()), ("gamma", D.GAMMA_2, LOG, 2, "positive", ()),
+    ("inverse gaussian", D.INVERSE_GAUSSIAN_2, LOG, 2, "positive", ()), ("beta", D.BETA, LOGIT, 2, "inside", ()),
+    ("beta, probit", D.BETA, PROBIT, 2, "inside", ()),
+    ("negative binomial", D.NEGATIVE_BINOMIAL_2, LOG, 2, "counts", ()), ("zip", D.ZIP, LOG, 2, "counts", ()),
+    ("hurdle poisson", D.HURDLE_POISSON, LOG, 2, "counts", ()), ("student", D.STUDENT, IDENTITY, 3, "numbers", ()),
+    ("zinb", D.ZINB, LOG, 3, "counts", ()), ("hurdle nb", D.HURDLE_NEGATIVE_BINOMIAL, LOG, 3, "counts", ()),
+    *((f"ordinal {link} {k}", D.ORDINAL, link, k - 1, f"classes{k}", ())
+      for link in (LOGIT, PROBIT, CLOGLOG) for k in (2, 4)),
+    *((f"survival {link}", D.SURVIVAL, link, 2, "times", ()) for link in (LOGIT, PROBIT, CLOGLOG)),
+    ("mixture of 1", D.MIXTURE, IDENTITY, 2, "numbers", ()), ("mixture of 3", D.MIXTURE, IDENTITY, 8, "numbers", ()),
+    ("quantiles", D.QUANTILES, IDENTITY, 3, "numbers", LEVELS), ("expectiles", D.EXPECTILES, IDENTITY, 3, "numbers", LEVELS),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "link", "k", "what", "parameters"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_derivatives_and_hessian(kind, link, k, what, parameters):
+    problem, y = net(kind, link, parameters or (0.0, 0.0)), responses(what)
+    for size in (0.7, 1.5):
+        eta = draws().normal(size=(N, k)) * size
+        value, slopes = losses(problem, eta, y)
+        assert np.isfinite(value).all() and np.isfinite(slopes).all()
+        hessian = np.empty((N, k, k))
+        for j in range(k):
+            moved = eta.astype(complex)
+            moved[:, j] += 1j * STEP
+            complex_value, complex_slopes = losses(problem, moved, y)
+            np.testing.assert_allclose(complex_value.real, value, rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(complex_value.imag / STEP, slopes[:, j], rtol=1e-9, atol=1e-9)
+            hessian[:, j] = complex_slopes.imag / STEP
+        np.testing.assert_allclose(hessian, hessian.transpose(0, 2, 1), rtol=1e-7, atol=1e-7 * np.abs(hessian).max())
+        step = 1e-5
+        for j in range(k):
+            up, down = eta.copy(), eta.copy()
+            up[:, j] += step
+            down[:, j] -= step
+            by_differences = (losses(problem, up, y)[1] - losses(problem, down, y)[1]) / (2 * step)
+            ragged = kind in (D.EXPECTILES, D.QUANTILES)  # kinks, and a width of 0.05
+            good = np.abs(by_differences - hessian[:, j]) < 1e-4 * (1 + np.abs(hessian[:, j]))
+            assert good.all() or (ragged and good.mean() > 0.98)
+
+
+def test_every_density_is_in_the_cases():
+    assert {c[1] for c in CASES} >= set(D.DENSITIES)
+
+
+def test_values_are_whole_log_densities():
+    eta = draws().normal(size=(N, 3))
+    a, b, c = eta.T
+    mu, phi = np.exp(a), np.exp(b)
+    pi = 1 / (1 + np.exp(-c))
+    numbers, positive, inside, counts = (responses(w)[:, 0] for w in ("numbers", "positive", "inside", "counts"))
+    small = np.minimum(counts, 60)
+    nb = stats.nbinom(1 / phi, 1 / (1 + phi * mu))
+    poisson, pi2 = stats.poisson(mu), 1 / (1 + np.exp(-b))
+    share = 1 / (1 + np.exp(-a))
+    known = {
+        (D.NORMAL, IDENTITY, 2): (numbers, stats.norm.logpdf(numbers, a, phi)),
+        (D.LOGNORMAL, IDENTITY, 2): (positive, stats.lognorm.logpdf(positive, phi, scale=np.exp(a))),
+        (D.GAMMA_2, LOG, 2): (positive, stats.gamma.logpdf(positive, 1 / phi, scale=mu * phi)),
+        (D.INVERSE_GAUSSIAN_2, LOG, 2): (positive, stats.invgauss.logpdf(positive, mu * phi, scale=1 / phi)),
+        (D.BETA, LOGIT, 2): (inside, stats.beta.logpdf(inside, share * phi, (1 - share) * phi)),
+        (D.STUDENT, IDENTITY, 3): (numbers, stats.t.logpdf(numbers, np.exp(c), a, phi)),
+        (D.NEGATIVE_BINOMIAL_2, LOG, 2): (small, nb.logpmf(small)),
+        (D.ZINB, LOG, 3): (small, np.log((1 - pi) * nb.pmf(small) + pi * (small == 0))),
+        (D.HURDLE_NEGATIVE_BINOMIAL, LOG, 3): (
+            small, np.where(small == 0, np.log(pi), np.log(1 - pi) + nb.logpmf(small) - np.log1p(-nb.pmf(0)))),
+        (D.ZIP, LOG, 2): (small, np.log((1 - pi2) * poisson.pmf(small) + pi2 * (small == 0))),
+        (D.HURDLE_POISSON, LOG, 2): (
+            small, np.where(small == 0, np.log(pi2), np.log(1 - pi2) + poisson.logpmf(small) - np.log1p(-poisson.pmf(0)))),
+    }  # fmt: skip
+    for (kind, link, k), (y, expected) in known.items():
+        found = -losses(net(kind, link), eta[:, :k], y[:, np.newaxis])[0]
+        possible = np.isfinite(expected)  # scipy's probabilities round to 0 first
+        np.testing.assert_allclose(found[possible], expected[possible], rtol=1e-9, atol=1e-9)
+
+
+def test_mixture():
+    eta = draws().normal(size=(N, 8))
+    y = responses("numbers")
+    shares = np.exp(np.concatenate([np.zeros((N, 1)), eta[:, 6:]], axis=1))
+    shares /= shares.sum(axis=1, keepdims=True)
+    density = np.sum(shares * stats.norm.pdf(y, eta[:, :3], np.exp(eta[:, 3:6])), axis=1)
+    np.testing.assert_allclose(np.exp(-losses(net(D.MIXTURE, IDENTITY), eta, y)[0]), density, rtol=1e-12)
+
+
+def test_limits():
+    """Negative binomial with alpha -> 0 is Poisson; Student with nu -> infinity is normal; without cancellation."""
+    y = np.array([[0.0], [3.0], [40.0], [90.0], [400.0]])
+    eta = np.tile([2.0, -40.0], (5, 1))
+    found = losses(net(D.NEGATIVE_BINOMIAL_2, LOG), eta, y)
+    np.testing.assert_allclose(-found[0], stats.poisson.logpmf(y[:, 0], np.exp(2.0)), rtol=1e-10)
+    assert np.isfinite(found[1]).all()
+    z = np.array([[-3.0], [0.0], [0.5], [5.0]])
+    wide = np.tile([0.1, 0.2, 25.0], (4, 1))
+    value, slopes = losses(net(D.STUDENT, IDENTITY), wide, z)
+    normal, own = losses(net(D.NORMAL, IDENTITY), wide[:, :2], z)
+    np.testing.assert_allclose(value, normal, rtol=1e-8)
+    np.testing.assert_allclose(slopes[:, :2], own, rtol=1e-8)
+
+
+def test_survival_probabilities():
+    """Exact times, right, left and interval censored ones, of the three distributions of log times."""
+    low = np.array([2.0, 2.0, 0.0, 1.0])
+    high = np.array([2.0, 0.0, 3.0, 4.0])
+    mu, sigma = 0.4, 1.3
+    eta = np.tile([mu, np.log(sigma)], (4, 1))
+    for link, scipy in ((PROBIT, stats.norm), (LOGIT, stats.logistic), (CLOGLOG, stats.gumbel_l)):
+        dist = scipy(mu, sigma)
+        expected = [dist.pdf(np.log(2)) / 2, dist.sf(np.log(2)), dist.cdf(np.log(3)), dist.cdf(np.log(4)) - dist.cdf(0.0)]
+        value, _ = losses(net(D.SURVIVAL, link), eta, np.stack([low, high], axis=1))
+        np.testing.assert_allclose(np.exp(-value), expected, rtol=1e-10)
+        late, _ = losses(net(D.SURVIVAL, link), eta, np.stack([low, high, [0.0, 1.5, 0.0, 0.5]], axis=1))
+        np.testing.assert_allclose(late - value, [0, dist.logsf(np.log(1.5)), 0, dist.logsf(np.log(0.5))], atol=1e-12)
+
+
+def test_smoothed_pinball_is_within_its_limit():
+    r = draws().normal(size=(N, 1))
+    for h in (0.3, 0.01, 1e-4):
+        value, _ = losses(net(D.QUANTILES, IDENTITY, (0.0, 0.0, h, 0.3)), np.zeros((N, 1)), r)
+        pinball = np.where(r[:, 0] > 0, 0.3 * r[:, 0], -0.7 * r[:, 0])
+        assert np.all(value >= pinball - 1e-12) and np.all(value <= pinball + h * np.log(2) + 1e-12)
