@@ -404,7 +404,8 @@ class NeuralNetResults:
         -------
         Series
             ``loss`` (the error per row as in `history`, without a penalty: half the mean deviance; left out where the error
-            belongs to no family, or to one of several parameters) and a value per metric, in the units of the response; rows count as their weights say.
+            belongs to no family, or to one of several parameters) and a value per metric, in the units of the response; rows
+            count as their weights say.
 
         Raises
         ------

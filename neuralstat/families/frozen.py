@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DfError
 from .family import Family
 
 
@@ -54,12 +54,16 @@ def frozen(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Any,
     ------
     ArgumentError
         Where the family's distribution has no known form, or is of several responses.
+    DfError
+        Where the dispersion is 0.
     """
     from scipy import stats
 
     name, power = family.name, family.parameter
     if name == "tweedie":
         name = {0.0: "gaussian", 1.0: "poisson", 2.0: "gamma", 3.0: "inverse_gaussian"}.get(power, name)
+    if np.any(np.asarray(phi) == 0):
+        raise DfError("the dispersion is estimated as 0, since the fit meets every response: there is no distribution.")
     phi = phi / weights
     if name == "gaussian":
         return stats.norm(mu, np.sqrt(phi)), None

@@ -71,9 +71,9 @@ FIT: dict[str, Kind] = {
     "callbacks": NONE | FUNCTION | Several(FUNCTION, 0),
     "class_weight": Anything("None, 'balanced' or a dict of classes and weights", None),
     "checkpoint": NONE | PATH,
+    "metrics": Anything("names of metrics, functions f(y, prediction), or a list of them", None, "mae"),
+    "freeze": Anything("None, or names of layers or arrays", None),
     "dispformula": Anything(
         "None, '~ 1', a formula of the dispersion as '~ x + z', True, or a mapping of these by parameter", None, "~ 1", True
     ),
-    "metrics": Anything("names of metrics, functions f(y, prediction), or a list of them", None, "mae"),
-    "freeze": Anything("None, or names of layers or arrays", None),
 }

@@ -163,6 +163,6 @@ def test_means_of_repetitions():
     values = working.loglike_obs(F.Binomial(), far.y.to_numpy(), eta.to_numpy())
     np.testing.assert_allclose(values[inside], np.log(np.where(far.y > 0, p, 1 - p))[inside])
     assert np.isfinite(values).all()
-    assert fit.info_criteria("aic", rep="mean") == pytest.approx(
+    assert fit.info_criteria("aic", df="jacobian", rep="mean") == pytest.approx(
         -2 * working.loglike_obs(F.Binomial(), FRAME.y.to_numpy(), fit.predict(type="link").to_numpy()).sum()
         + 2 * float(fit.df("jacobian", rep="mean")), rel=1e-6)  # fmt: skip
