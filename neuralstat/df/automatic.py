@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, Whole, arguments
+from ..engine import cpu
 from ..errors import ArgumentError, DfError
 from ..fitted import Fitted, kept
 from ..layers import Dense
@@ -113,6 +114,8 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     settings = fitted.settings
     if fitted.network.objective.several:
         return "jacobian", "weights of all parameters are counted; a search over restarts and an early stop are not"
+    if np.any(fitted.fit.status == cpu.INTERRUPTED):
+        return "jacobian", "training was interrupted, which cannot be done again: search and stop are not counted"
     again = "gdf" if noise.gaussian(fitted.network.objective) else "covariance"
     if settings.minibatch:
         return again, "trained by epochs, which end before an optimum"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 import raw
 
 import neuralstat as ns
-from neuralstat.df import automatic
+from neuralstat.df import automatic, found
 from neuralstat.df.automatic import chosen
+from neuralstat.engine import cpu
+from neuralstat.fitted import Fitted
 
 DATA = ns.datasets.sine(n=60, noise=0.2, random_state=1)
 QUIET = pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning", "ignore::neuralstat.errors.DfWarning")
@@ -152,6 +156,18 @@ def test_a_hessian_that_is_nearly_singular_is_not_believed(monkeypatch):
     monkeypatch.setattr(automatic.local, "divergence", lambda fitted, b: 3 * float(fit.df("jacobian")))
     method, why = chosen(fit.fitted)
     assert method == "gdf" and "nearly singular" in why
+
+
+@QUIET
+@pytest.mark.parametrize("options", [{"stepmax": 10}, {"algorithm": "adam", "epochs": 2}])
+def test_what_was_interrupted_is_not_done_again(options):
+    """Its rule may never end: a threshold of 0 and a hundred million steps."""
+    fit = raw.neuralnet("y ~ x", DATA, hidden=2, random_state=2, **options)
+    status = np.full_like(fit.fit.status, cpu.INTERRUPTED)
+    fitted = Fitted(fit.fitted.procedure, dataclasses.replace(fit.fit, status=status))
+    method, why = chosen(fitted)
+    assert method == "jacobian" and "interrupted" in why
+    assert found(fitted, "auto").method == "jacobian"
 
 
 @QUIET
