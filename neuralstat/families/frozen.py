@@ -55,13 +55,15 @@ def frozen(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Any,
     ArgumentError
         Where the family's distribution has no known form, or is of several responses.
     DfError
-        Where the dispersion is 0.
+        Where the dispersion is 0, or not known.
     """
     from scipy import stats
 
     name, power = family.name, family.parameter
     if name == "tweedie":
         name = {0.0: "gaussian", 1.0: "poisson", 2.0: "gamma", 3.0: "inverse_gaussian"}.get(power, name)
+    if np.isnan(phi).any():
+        raise DfError("no degrees of freedom are left to estimate the dispersion, and so there is no distribution.")
     if np.any(np.asarray(phi) == 0):
         raise DfError("the dispersion is estimated as 0, since the fit meets every response: there is no distribution.")
     phi = phi / weights

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import Anything, Number, arguments
+from ..checks.arguments import Anything, Number, Numbers, arguments
 from ..checks.values import shown
 from ..errors import ArgumentError
 from ..functions import distributions as codes
@@ -20,10 +20,7 @@ LEVELS = Anything("a number in (0, 1), or increasing numbers", (0.05, 0.5, 0.95)
 
 
 def _levels(given: Any) -> tuple[float, ...]:
-    try:
-        levels = tuple(float(v) for v in np.atleast_1d(np.asarray(given, dtype=float)).ravel())
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"q must be a number in (0, 1), or increasing numbers; got {shown(given)}.") from error
+    levels = tuple(float(v) for v in np.atleast_1d(Numbers(None).check(given, "q")).ravel())
     if not levels or not all(0 < v < 1 for v in levels) or any(b <= a for a, b in pairwise(levels)):
         raise ArgumentError(f"q must be a number in (0, 1), or increasing numbers; got {shown(given)}.")
     return levels

@@ -24,7 +24,9 @@ def terms_of(formula: str) -> tuple[str, ...] | None:
     ArgumentError
         Where there are not two or three.
     """
-    left = formula.partition("~")[0].strip()
+    if not isinstance(formula, str):  # refused by who reads it
+        return None
+    left = str.partition(formula, "~")[0].strip()
     if not left.startswith("Surv(") or not left.endswith(")"):
         return None
     parts, depth = [""], 0

@@ -336,6 +336,7 @@ def test_bad_arguments_are_named(data):
         with pytest.raises(ArgumentError, match=words):
             ns.neuralnet("o ~ x" if more.get("family") == "ordinal" else "y ~ x", data, hidden=0, **more)
     for make, words in [
+        (lambda: F.Expectile(range(10**12)), "q"), (lambda: F.Quantile("a"), "q"),
         (lambda: F.Quantile((0.5, 0.2)), "increasing"), (lambda: F.Quantile(1.5), r"in \(0, 1\)"),
         (lambda: F.Student(-1), "df must be"), (lambda: F.Mixture(0), "k must be"), (lambda: F.Beta("log"), "link must be"),
         (lambda: F.Distribution(lambda a: a, {"mu": "identity"}), "loglik must be a function of mu, y"),
@@ -391,3 +392,14 @@ def test_scores_in_risk(data):
             ns.risk(fit, method, loss=loss)
     with pytest.raises(ArgumentError, match="dispformula"):
         ns.risk(ns.neuralnet("y ~ x", data, hidden=0), "cv", loss="log_score")
+
+
+def test_no_distribution_without_degrees_of_freedom():
+    """As many weights as rows: the dispersion is not known."""
+    x = np.arange(4.0)
+    with pytest.warns(ns.errors.FitWarning, match="Df near n"):
+        fit = ns.neuralnet("y ~ poly(x, 3)", {"x": x, "y": x**2 + np.sin(x)}, hidden=0)
+    for call in (lambda: fit.simulate(2), lambda: fit.resid_quantile, lambda: fit.predict(type="quantile", q=0.5)):
+        with pytest.raises(ns.errors.DfError, match="there is no distribution"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            call()
