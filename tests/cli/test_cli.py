@@ -250,6 +250,8 @@ def test_interrupt_keeps_what_there_is(folder):
         "1",
         "--hidden",
         "30,30",
+        "--algorithm",  # asked for, so that no other one finishes what it cannot
+        "rprop+",
         "--threshold",
         "0",
         "--stepmax",
