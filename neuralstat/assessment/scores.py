@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..families import Distributional, Expectile, Quantile, Survival
+from ..families.components import of_parameters, pinball
 from ..network import derivatives
 from ..network.scaling import output_units
 from .losses import Target
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 #: methods of `risk` that look at rows one by one, and take scores
 METHODS = ("cv", "holdout", "bootstrap", "632", "nested_cv")
-LEVELS = (np.arange(99) + 0.5) / 99  # of CRPS
 
 
 class ScoredProcedure(NetworkProcedure):
@@ -66,18 +66,11 @@ class ScoredProcedure(NetworkProcedure):
         if self.score == "log_score":
             each = np.stack([-derivatives.predictor_losses(self.network, e, y)[0] for e in eta])
             return -(logsumexp(each, axis=0) - np.log(len(each)))[np.newaxis]
-        par = [family.natural(e) for e in eta]
+        found = of_parameters(family, [family.natural(e) for e in eta])
         if self.score == "pinball":
-            at = np.mean(par, axis=0)
-            return np.mean([_pinball(y[0], v, q) for v, q in zip(at, family.q, strict=True)], axis=0)[np.newaxis]
-        number = y.argmax(axis=0) if len(y) > 1 else y[0]
-        quantiles = [np.mean([family.ppf(p, np.full(number.shape, q)) for p in par], axis=0) for q in LEVELS]
-        return np.mean([2 * _pinball(number, v, q) for v, q in zip(quantiles, LEVELS, strict=True)], axis=0)[np.newaxis]
-
-
-def _pinball(y: np.ndarray, at: np.ndarray, q: float) -> np.ndarray:
-    r = y - at
-    return np.where(r > 0, q * r, (q - 1) * r)
+            losses = [pinball(y[0], found.quantiles(np.full(y.shape[1], q)), q) for q in family.q]
+            return np.mean(losses, axis=0)[np.newaxis]
+        return found.crps(y.argmax(axis=0) if len(y) > 1 else y[0])[np.newaxis]
 
 
 def scored(procedure: Any, score: str, method: str) -> ScoredProcedure:

@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..assessment.procedure import NetworkProcedure, streams
 from ..checks.arguments import N_JOBS, NONE, SHARE, Choice, arguments
@@ -25,7 +24,7 @@ from ..families import Expectile, Multinomial, Quantile
 from ..fitted import Fitted
 from ..training.refits import RESTARTS
 from .conformal import Limits
-from .distribution import distribution_at
+from .distribution import components_at
 
 if TYPE_CHECKING:
     from ..formula.subset import Part
@@ -103,7 +102,7 @@ def _at(own: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | Non
     """q -> quantiles (m,) of the refit at covariates (D, m)."""
     m = x.shape[1]
     known = None if offset is None else np.ascontiguousarray(offset)
-    found = distribution_at(own, np.ascontiguousarray(x), known, numbers, weights, pd.RangeIndex(m), np.ones(m, bool))
+    found = components_at(own, np.ascontiguousarray(x), known, numbers, weights)
     levels = own.family.q if isinstance(own.family, Quantile) else (0.0, 1.0)
 
     def quantiles(q: float) -> np.ndarray:

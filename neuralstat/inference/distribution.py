@@ -16,6 +16,7 @@ from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbe
 from ..checks.values import shown
 from ..errors import ArgumentError
 from ..families import Multinomial, Ordinal, Quantile, Survival
+from ..families.components import Components, of_parameters
 from ..families.frozen import frozen
 from ..fitted import Fitted
 from ..likelihood import likelihood
@@ -23,8 +24,6 @@ from ..likelihood.several import numbers_of
 from ..seeds import seed_sequence
 from .predict import Inputs, inputs
 
-HALVINGS = 200
-PRECISION = 1e-12
 OWN_STREAM = 2**31 + 16  # of a fit's seeds
 
 
@@ -34,52 +33,45 @@ class Distribution:
     Methods give a Series indexed as the rows (NaN at incomplete rows); levels and values are numbers, or one per row.
     """
 
-    def __init__(
-        self, parts: list[Any], step: Any, index: pd.Index, complete: np.ndarray, name: str, kind: str
-    ) -> None:
-        self._parts, self._step, self._index, self._complete = parts, step, index, complete
+    def __init__(self, components: Components, index: pd.Index, complete: np.ndarray, name: str, kind: str) -> None:
+        self.components, self._index, self._complete = components, index, complete
         self._name, self._kind = name, kind
 
     @property
     def discrete(self) -> bool:
         """Whether the response has single values of positive probability."""
-        return self._step is not None
+        return self.components.step is not None
 
     def mean(self) -> pd.Series:
         """Means."""
-        return self._series(self._moments()[0])
+        return self.series(self.components.mean())
 
     def var(self) -> pd.Series:
         """Variances."""
-        return self._series(self._moments()[1])
+        return self.series(self.components.moments()[1])
 
     def std(self) -> pd.Series:
         """Standard deviations."""
-        return self._series(np.sqrt(self._moments()[1]))
+        return self.series(np.sqrt(self.components.moments()[1]))
 
     def cdf(self, y: Any) -> pd.Series:
         """P(Y <= y)."""
-        return self._series(self.below(self._rows(y, "y")))
+        return self.series(self.components.below(self._rows(y, "y")))
 
     def sf(self, y: Any) -> pd.Series:
         """P(Y > y)."""
-        y = self._rows(y, "y")
-        return self._series(np.mean([part.sf(y) for part in self._parts], axis=0))
+        return self.series(self.components.above(self._rows(y, "y")))
 
     def logpdf(self, y: Any) -> pd.Series:
         """Log-density at y; of counts and classes the log-probability of y."""
-        from scipy.special import logsumexp
-
-        y = self._rows(y, "y")
-        each = [part.logpmf(y) if self.discrete else part.logpdf(y) for part in self._parts]
-        return self._series(logsumexp(each, axis=0) - np.log(len(each)))
+        return self.series(self.components.log_density(self._rows(y, "y")))
 
     def ppf(self, q: Any) -> pd.Series:
         """Quantiles: the least y with P(Y <= y) >= q."""
         q = self._rows(q, "q")
         if not np.all((q >= 0) & (q <= 1)):
             raise ArgumentError("q must be between 0 and 1.")
-        return self._series(self.quantiles(q))
+        return self.series(self.components.quantiles(q))
 
     def interval(self, alpha: float = 0.05) -> pd.DataFrame:
         """Quantiles at alpha / 2 and 1 - alpha / 2, columns "lower" and "upper"."""
@@ -87,64 +79,14 @@ class Distribution:
         return pd.DataFrame({"lower": self.ppf(alpha / 2), "upper": self.ppf(1 - alpha / 2)})
 
     def crps(self, y: Any) -> pd.Series:
-        """Continuous ranked probability score: twice the mean pinball loss over levels.
+        """Continuous ranked probability scores; see `families.components.Components.crps`."""
+        return self.series(self.components.crps(self._rows(y, "y")))
 
-        Gneiting & Raftery 2007, JASA 102:359.
-
-        By the midpoint rule on 199 levels.
-        """
-        y = self._rows(y, "y")
-        levels = (np.arange(199) + 0.5) / 199
-        total = np.zeros(y.shape)
-        for q in levels:
-            r = y - self.quantiles(np.full(y.shape, q))
-            total += 2 * np.where(r > 0, q * r, (q - 1) * r)
-        return self._series(total / levels.size)
-
-    # arrays at the complete rows ---------------------------------------------------------------------------
-
-    def below(self, y: np.ndarray) -> np.ndarray:
-        """(m,) P(Y <= y)."""
-        with np.errstate(all="ignore"):
-            return np.mean([part.cdf(y) for part in self._parts], axis=0)
-
-    def quantiles(self, q: np.ndarray) -> np.ndarray:
-        """(m,) quantiles at levels (m,)."""
-        with np.errstate(all="ignore"):
-            each = np.stack([part.ppf(q) for part in self._parts])
-        if len(each) == 1 or self._kind == "quantile":
-            return each.mean(axis=0)
-        low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
-        if self._step is None:
-            for _ in range(HALVINGS):
-                middle = (low + high) / 2
-                over = self.below(middle) >= q
-                low, high = np.where(over, low, middle), np.where(over, middle, high)
-                if np.all(high - low <= PRECISION * np.maximum(1.0, np.abs(high))):
-                    break
-            return high
-        left, right = np.zeros(q.shape), np.round((high - low) / self._step)  # steps from the least
-        for _ in range(HALVINGS):
-            if not np.any(left < right):
-                break
-            middle = np.floor((left + right) / 2)
-            over = self.below(low + middle * self._step) >= q
-            left, right = np.where(over, left, middle + 1), np.where(over, middle, right)
-            left = np.minimum(left, right)
-        return low + right * self._step
-
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """(m,) one response per row."""
-        m = int(self._complete.sum())
-        which = rng.integers(len(self._parts), size=m) if len(self._parts) > 1 else np.zeros(m, int)
-        drawn = np.stack([part.rvs(size=m, random_state=rng) for part in self._parts])
-        return drawn[which, np.arange(m)].astype(float)
-
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        means = np.stack([np.broadcast_to(part.mean(), self._complete.sum()) for part in self._parts])
-        mean = means.mean(axis=0)
-        each = np.stack([np.broadcast_to(part.var(), mean.shape) for part in self._parts])
-        return mean, each.mean(axis=0) + np.square(means - mean).mean(axis=0)
+    def series(self, values: np.ndarray) -> pd.Series:
+        """Values (m,) of the complete rows on all rows."""
+        whole = np.full(self._complete.size, np.nan)
+        whole[self._complete] = values
+        return pd.Series(whole, self._index, name=self._name)
 
     def _rows(self, values: Any, name: str) -> np.ndarray:
         given = Numbers(None, finite=False).check(values, name)
@@ -153,54 +95,13 @@ class Distribution:
             raise ArgumentError(f"{name} must be a number or {rows} numbers, one per row; got {shown(values)}.")
         return np.broadcast_to(given, (self._complete.size,))[self._complete]
 
-    def _series(self, values: np.ndarray) -> pd.Series:
-        whole = np.full(self._complete.size, np.nan)
-        whole[self._complete] = values
-        return pd.Series(whole, self._index, name=self._name)
-
     def __len__(self) -> int:
         return len(self._index)
 
     def __repr__(self) -> str:
-        many = f", a mixture of {len(self._parts)}" if len(self._parts) > 1 else ""
+        parts = len(self.components.parts)
+        many = f", a mixture of {parts}" if parts > 1 else ""
         return f"<Distribution of {self._name} at {len(self._index)} rows, {self._kind}{many}>"
-
-
-class Part:
-    """A distribution with several parameters, with these given."""
-
-    def __init__(self, family: Any, par: np.ndarray) -> None:
-        self.family, self.par = family, par
-
-    def mean(self) -> np.ndarray:
-        """Mean."""
-        return self.family.mean(self.par)
-
-    def var(self) -> np.ndarray:
-        """Variance."""
-        return self.family.variance(self.par)
-
-    def cdf(self, y: Any) -> np.ndarray:
-        """P(Y <= y)."""
-        return self.family.cdf(self.par, y)
-
-    def sf(self, y: Any) -> np.ndarray:
-        """P(Y > y)."""
-        return self.family.sf(self.par, y)
-
-    def ppf(self, q: Any) -> np.ndarray:
-        """Quantile."""
-        return self.family.ppf(self.par, q)
-
-    def logpdf(self, y: Any) -> np.ndarray:
-        """Log-density."""
-        return self.family.logpdf(self.par, y)
-
-    logpmf = logpdf
-
-    def rvs(self, size: Any, random_state: Any) -> np.ndarray:
-        """A draw."""
-        return self.family.draw(random_state, self.par)
 
 
 def distribution(fitted: Fitted, new: Any = None, rep: Any = "mean", *, offset: Any = None) -> Distribution:
@@ -224,18 +125,25 @@ def distribution_at(
     complete: np.ndarray,
 ) -> Distribution:  # fmt: skip
     """`distribution` at covariates (D, m) of the complete rows, internal units."""
+    found = components_at(fitted, x, offset, numbers, weights)
+    return Distribution(found, index, complete, fitted.design.response, fitted.likely.name)
+
+
+def components_at(
+    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None
+) -> Components:
+    """The mixture over repetitions at covariates (D, m), internal units."""
     raw = fitted.raw(x, offset, numbers)
-    family, name = fitted.likely, fitted.design.response
+    family, m = fitted.likely, x.shape[1]
     if fitted.network.objective.several:
-        own = fitted.distribution
-        parts: list[Any] = [Part(own, p) for p in fitted.parameters(raw)]
-        return Distribution(parts, np.ones(x.shape[1]) if own.discrete else None, index, complete, name, own.name)
+        return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
     if isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
+        name = fitted.design.response
         raise ArgumentError(f"the distribution of {name!r} is of several responses or classes: there is no one quantile.")
-    w = np.ones(x.shape[1]) if weights is None else np.where(weights > 0, weights, 1.0)
+    w = np.ones(m) if weights is None else np.where(weights > 0, weights, 1.0)
     phi = likelihood.scale(fitted, fitted.best)
     made = [frozen(family, mu, phi, w) for mu in fitted.response(raw)[:, 0]]
-    return Distribution([part for part, _ in made], made[0][1], index, complete, name, family.name)
+    return Components([part for part, _ in made], m, made[0][1])
 
 
 def quantile(fitted: Fitted, new: Any, rep: Any, q: Any, offset: Any) -> Any:
@@ -311,7 +219,7 @@ def simulate(fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", 
     """Responses drawn from the fitted distribution, a column each; see `NeuralNetResults.simulate`."""
     found = distribution(fitted, new, rep)
     rng = np.random.default_rng(seed_sequence(random_state))
-    drawn = {f"sim_{t + 1}": _levels_of(fitted, found._series(found.draw(rng))) for t in range(n)}
+    drawn = {f"sim_{t + 1}": _levels_of(fitted, found.series(found.components.draw(rng))) for t in range(n)}
     return pd.DataFrame(drawn, index=found._index)
 
 
@@ -328,14 +236,13 @@ def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any =
     """P(Y <= y) at the responses, of counts uniform between P(Y < y) and P(Y <= y): uniform where the fit is right."""
     numbers = fitted.numbers(rep)
     design = fitted.design
-    every = np.ones(fitted.n_rows, bool)
-    found = distribution_at(fitted, design.x, design.offset, numbers, fitted.row_precisions, design.index, every)
+    found = components_at(fitted, design.x, design.offset, numbers, fitted.row_precisions)
     y = numbers_of(fitted)
     if isinstance(fitted.family, Survival):
         return pd.Series(fitted.full(_censored(fitted, numbers, random_state)), design.full_index, name=design.response)
     u = found.below(y)
-    if found.discrete:
-        below = found.below(y - found._step)
+    if found.step is not None:
+        below = found.below(y - found.step)
         rng = _own_stream(fitted, random_state)
         u = below + rng.uniform(size=u.shape) * (u - below)
     return pd.Series(fitted.full(u), design.full_index, name=design.response)

@@ -33,7 +33,7 @@ from .conformal import conformal
 from .covariance import COV_TYPE
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
-from .distribution import distribution_at
+from .distribution import components_at
 from .mixing import fitted_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
@@ -304,11 +304,10 @@ def _from_variance(
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
     if method == "distribution" and (mixed is None or len(at.mean) == 1):
-        index = pd.RangeIndex(at.x.shape[1])
-        said = distribution_at(fitted, at.x, at.offset, at.numbers, at.weights, index, np.ones(len(index), bool))
+        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights)
 
         def of_new(alpha: float) -> Pair:
-            levels = (np.full(len(index), q) for q in (alpha / 2, 1 - alpha / 2))
+            levels = (np.full(said.rows, q) for q in (alpha / 2, 1 - alpha / 2))
             low, high = (said.quantiles(q)[np.newaxis] for q in levels)
             return low, high
 

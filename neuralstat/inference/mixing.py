@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 
 from ..df.local import active
 from ..engine.data import make_data
+from ..families.components import of_parameters
 from ..fitted import Fitted
 from ..network import derivatives
 from .covariance import cov_type_of
-from .distribution import Distribution, Part
 from .sampling import joint_root
 
 PAIRS = 24  # of normal draws of the linear predictors, each with its negative; always the same
@@ -42,11 +41,8 @@ def mixed_limits(
 
 
 def _limits(fitted: Fitted, predictors: list[np.ndarray]) -> Callable[[float], Pair]:
-    family = fitted.distribution
-    m = predictors[0].shape[1]
-    parts = [Part(family, family.natural(eta)) for eta in predictors]
-    step = np.ones(m) if family.discrete else None
-    found = Distribution(parts, step, pd.RangeIndex(m), np.ones(m, bool), fitted.design.response, family.name)
+    family, m = fitted.distribution, predictors[0].shape[1]
+    found = of_parameters(family, [family.natural(eta) for eta in predictors])
 
     def limits(alpha: float) -> Pair:
         low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
