@@ -35,11 +35,12 @@ import pandas as pd
 from ..checks import check_size, shown
 from ..checks.arguments import NONE, RANDOM_STATE, SHARE, Choice, Whole, arguments
 from ..df import found, noise
+from ..df.refit import refit
 from ..df.sigma import SIGMA, resolve_sigma
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..seeds import children, seed_sequence
-from ..training.refits import RESTARTS, Refits, check_restarts, combine, repeated, stacks
+from ..training.refits import RESTARTS, check_restarts
 from .procedure import NetworkProcedure
 from .registry import estimator
 from .resampling import MOST, mean, standard_error
@@ -259,29 +260,11 @@ def _train(
     procedure: NetworkProcedure, y: np.ndarray, shares: np.ndarray, restarts: str, seeds: np.random.SeedSequence
 ) -> np.ndarray:
     """Means (T, K, n), units of the response, of the procedure on responses (T, K, n) with shares (T, n) of the weights."""
-    fitted, rep = procedure.fitted, procedure.rep
-    design, settings = fitted.design, fitted.settings
-    again = Refits(fitted.procedure, fitted.fit, procedure.settings.n_jobs)
-    inner = y if design.scaling is None else np.stack([design.scaling.y_internal(v) for v in y])
-    shift, scale = again.units(inner)
-    inner = (inner - shift) / scale
-    used = list(range(fitted.nrep))
-    keep = settings.keep if restarts == "fresh" else None  # early pruning belongs to the procedure
-    begun = len(used) if keep is None else settings.repetitions
-    out = np.empty_like(y)
-    together = stacks(len(y), fitted.network, len(used), len(used) * (y[0].size + shares.shape[1]))
-    alone = keep is not None or settings.minibatch
-    for part in (slice(t, t + 1) for t in range(len(y))) if alone else together:
-        numbers = range(part.start, part.stop)
-        start = np.concatenate([again.starts(used, begun, restarts, seeds, t) for t in numbers])
-        weights = fitted.case_weights * shares[part]
-        weights = weights[0] if alone else np.repeat(weights, begun, axis=0)
-        units = repeated(shift, scale, part, begun)
-        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=weights, units=units)
-        mu = noise.means(fitted, fit.theta.astype(float))
-        out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
-    out = out * scale + shift
-    return out if design.scaling is None else np.stack([design.scaling.y_original(v) for v in out])
+    fitted, scaling = procedure.fitted, procedure.fitted.design.scaling
+    inner = y if scaling is None else np.stack([scaling.y_internal(v) for v in y])
+    out = refit(fitted, inner, rep=procedure.rep, restarts=restarts, seeds=seeds, n_jobs=procedure.settings.n_jobs,
+                weights=fitted.case_weights * shares)  # fmt: skip
+    return out if scaling is None else np.stack([scaling.y_original(v) for v in out])
 
 
 def _losses(fitted: Fitted, name: str, y: np.ndarray, mu: np.ndarray) -> np.ndarray:

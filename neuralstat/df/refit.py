@@ -17,6 +17,7 @@ def refit(
     restarts: str = "same",
     seeds: np.random.SeedSequence | None = None,
     n_jobs: int | None = None,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fitted means of the procedure for other responses on the same covariates.
 
@@ -36,6 +37,8 @@ def refit(
         For fresh start weights.
     n_jobs : int, optional
         Threads; the result does not depend on them.
+    weights : (T, n) array, optional
+        Case weights of each response; those of the fit unless given.
 
     Returns
     -------
@@ -51,12 +54,15 @@ def refit(
     keep = fitted.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
     begun = len(used) if keep is None else fitted.settings.repetitions
     out = np.empty_like(responses)
-    whole = stacks(len(responses), fitted.network, len(used), len(used) * responses[0].size)
-    for part in whole if keep is None else (slice(t, t + 1) for t in range(len(responses))):
+    values = responses[0].size + (0 if weights is None else weights.shape[1])
+    whole = stacks(len(responses), fitted.network, len(used), len(used) * values)
+    alone = keep is not None or (weights is not None and fitted.settings.minibatch)
+    for part in (slice(t, t + 1) for t in range(len(responses))) if alone else whole:
         numbers = range(part.start, part.stop)
         start = np.concatenate([again.starts(used, begun, restarts, seeds, t) for t in numbers])
         units = repeated(shift, scale, part, begun)
-        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, units=units)
+        case = None if weights is None else weights[part.start] if alone else np.repeat(weights[part], begun, axis=0)
+        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units)
         mu = noise.means(fitted, fit.theta.astype(float))
         out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
     return out * scale + shift

@@ -170,7 +170,7 @@ class Refits:
         keep : int, optional
             Networks that go on after a trial.
         weights : (B, n) array, optional
-            Case weights; the design's unless given. Fits by epochs take `to_samples`.
+            Case weights; the design's unless given. Fits by epochs take (n,), the same for all networks.
         units : (shift, scale), each (B, K, 1), optional
             Of the responses: internal units of the fit, less shift, by scale.
 
