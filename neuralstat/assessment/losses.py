@@ -18,8 +18,8 @@ from ..checks import shown
 from ..checks.arguments import FUNCTION, NONE, Choice
 from ..checks.values import attribute, real_array, told
 from ..errors import ArgumentError
-
-CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
+from ..families.family import deviance_of_means
+from ..training.metrics import absolute_errors, brier_scores, hits, log_losses, squared_errors
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Target:
 
 
 def _mse(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
-    return np.mean((y - mu) ** 2, axis=0)
+    return squared_errors(y, mu)
 
 
 def _mae(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
-    return np.mean(np.abs(y - mu), axis=0)
+    return absolute_errors(y, mu)
 
 
 def _deviance(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
@@ -46,37 +46,23 @@ def _deviance(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
         raise ArgumentError(
             "loss='deviance' needs a family: fit with family=, or err_fct='sse' or 'ce'; or use loss='mse'."
         )
-    name = target.family.name
-    if name in ("binomial", "multinomial"):
-        mu = np.clip(mu, CLIP, 1 - CLIP)
-    values = np.asarray(target.family.unit_deviance(y, mu))
-    return values.sum(axis=0) if name == "multinomial" else values.mean(axis=0)
+    values = deviance_of_means(target.family, y, mu)
+    return values.sum(axis=0) if target.family.name == "multinomial" else values.mean(axis=0)
 
 
-def _probabilities(y: np.ndarray, mu: np.ndarray, target: Target, loss: str) -> tuple[np.ndarray, np.ndarray]:
-    """Class indicators and probabilities (C, m); one output is the probability of the second of two classes."""
-    if not target.classes:
-        raise ArgumentError(f"loss={loss!r} needs a factor or 0/1 response; {target.response!r} is neither.")
-    if y.shape[0] == 1:
-        return np.vstack([1 - y, y]), np.vstack([1 - mu, mu])
-    return y, mu
+def _of_classes(losses: Callable[[np.ndarray, np.ndarray], np.ndarray], loss: str) -> Callable[..., np.ndarray]:
+    """A loss of class indicators and probabilities, which needs classes."""
+
+    def function(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
+        if not target.classes:
+            raise ArgumentError(f"loss={loss!r} needs a factor or 0/1 response; {target.response!r} is neither.")
+        return losses(y, mu)
+
+    return function
 
 
-def _log_loss(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
-    y, p = _probabilities(y, mu, target, "log_loss")
-    p = np.clip(p, CLIP, 1.0)
-    return -np.sum(y * np.log(p / p.sum(axis=0)), axis=0)
-
-
-def _brier(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
-    _probabilities(y, mu, target, "brier")
-    return np.sum((y - mu) ** 2, axis=0)
-
-
-def _misclassification(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
-    y, p = _probabilities(y, mu, target, "misclassification")
-    # a tie goes to the first class, as in predict(type="class")
-    return (p.argmax(axis=0) != y.argmax(axis=0)).astype(float)
+def _misses(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    return (~hits(y, mu)).astype(float)
 
 
 #: name -> (observed, means, target) -> (m,)
@@ -84,9 +70,9 @@ LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, Target], np.ndarray]] = {
     "deviance": _deviance,
     "mse": _mse,
     "mae": _mae,
-    "log_loss": _log_loss,
-    "brier": _brier,
-    "misclassification": _misclassification,
+    "log_loss": _of_classes(log_losses, "log_loss"),
+    "brier": _of_classes(brier_scores, "brier"),
+    "misclassification": _of_classes(_misses, "misclassification"),
 }
 
 #: other names of losses

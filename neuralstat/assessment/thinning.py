@@ -38,6 +38,7 @@ from ..df import found, noise
 from ..df.refit import refit
 from ..df.sigma import SIGMA, resolve_sigma
 from ..errors import ArgumentError
+from ..families.family import deviance_of_means
 from ..fitted import Fitted
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS, check_restarts
@@ -49,7 +50,6 @@ from .value import SAME_X, Risk
 COUNTS = ("poisson", "negative_binomial", "binomial", "multinomial")
 KNOWN = ("gaussian", *COUNTS, "gamma")
 WHOLE = 1e-6  # distance from whole numbers that is rounding
-CLIP = 1e-15  # probabilities are kept this far from 0 and 1
 
 
 @estimator("thinning", SAME_X)
@@ -271,11 +271,8 @@ def _losses(fitted: Fitted, name: str, y: np.ndarray, mu: np.ndarray) -> np.ndar
     """Losses (n,) of means (K, n)."""
     if name == "mse":
         return np.mean((y - mu) ** 2, axis=0)
-    family = fitted.likely
-    if family.name in ("binomial", "multinomial"):
-        mu = np.clip(mu, CLIP, 1 - CLIP)
-    values = np.asarray(family.unit_deviance(y, mu))
-    if family.name == "multinomial":
+    values = deviance_of_means(fitted.likely, y, mu)
+    if fitted.likely.name == "multinomial":
         return np.where(y.sum(axis=0) > 0, np.nan_to_num(values), 0.0).sum(axis=0)
     return values.mean(axis=0)
 

@@ -18,6 +18,7 @@ from ..functions import deviance as codes
 from .links import ALPHA, LINKS, resolve_link
 
 _LOG_2PI = math.log(2 * math.pi)
+CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
 LINK = Anything("None, the name of a link, or a link", None, "log")
 
 
@@ -376,3 +377,10 @@ class Tweedie(Family):
 
     def __repr__(self) -> str:
         return f"Tweedie(var_power={self.parameter:g}, link={self.link!r})"
+
+
+def deviance_of_means(family: Family, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Unit deviances (..., K, n) of means that were averaged, or come from other rows: probabilities inside (0, 1)."""
+    if family.name in ("binomial", "multinomial"):
+        mu = np.clip(mu, CLIP, 1 - CLIP)
+    return np.asarray(family.unit_deviance(y, mu))

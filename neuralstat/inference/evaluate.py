@@ -10,6 +10,7 @@ import pandas as pd
 from ..checks.arguments import FUNCTION, NONE, REP_OR_MEAN, TEXT, Anything, Several, arguments
 from ..errors import ArgumentError
 from ..families import Survival
+from ..families.family import deviance_of_means
 from ..fitted import Fitted
 from ..network.blas import on_one_thread
 from ..training.epochs import make_rows
@@ -55,6 +56,4 @@ def evaluate(fitted: Fitted, data: Any = None, *, metrics: Any = None, rep: Any 
 
 def _loss(fitted: Fitted, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
     """Error per row, as in `history`, without a penalty: half the mean deviance, of several outputs their sum."""
-    if fitted.likely.name in ("binomial", "multinomial"):
-        mu = np.clip(mu, 1e-15, 1 - 1e-15)
-    return float(np.average(np.sum(fitted.likely.unit_deviance(y, mu), axis=0), weights=w)) / 2
+    return float(np.average(deviance_of_means(fitted.likely, y, mu).sum(axis=0), weights=w)) / 2

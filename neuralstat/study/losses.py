@@ -11,9 +11,9 @@ import numpy as np
 from ..checks import shown
 from ..checks.values import told
 from ..errors import ArgumentError, NeuralStatError
+from ..families.family import CLIP, deviance_of_means
 from .noise import Noise
 
-CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
 ZERO_ONE = ("log_loss", "brier", "misclassification")
 NAMES = ("mse", "mae", "deviance", *ZERO_ONE)
 
@@ -49,20 +49,15 @@ class Loss:
         if self.name == "mae":
             return np.abs(y - mean)
         if self.name == "deviance":
-            family: Any = self.noise.family
+            assert self.noise.family is not None
             with np.errstate(all="ignore"):
-                return np.asarray(family.unit_deviance(y, self._inside(mean)))
+                return deviance_of_means(self.noise.family, y, mean)
         if self.name == "brier":
             return (y - mean) ** 2
         if self.name == "misclassification":
             return ((mean > 0.5) != (y > 0.5)).astype(float)
         p = np.clip(mean, CLIP, 1 - CLIP)
         return -(y * np.log(p) + (1 - y) * np.log1p(-p))
-
-    def _inside(self, mean: np.ndarray) -> np.ndarray:
-        """Means that probabilities can be; others are left, and have no deviance where they are none of the family."""
-        family = self.noise.family
-        return mean if family is None or family.name != "binomial" else np.clip(mean, CLIP, 1 - CLIP)
 
     def _own(self, y: np.ndarray, mean: np.ndarray) -> np.ndarray:
         try:

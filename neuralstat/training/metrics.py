@@ -17,6 +17,7 @@ from ..checks import is_real, shown
 from ..checks.values import told
 from ..engine import batches
 from ..errors import ArgumentError, DataError
+from ..families.family import CLIP
 from ..functions.losses import MULTINOMIAL, SSE
 from ..network import derivatives
 
@@ -28,27 +29,56 @@ if TYPE_CHECKING:
     from .stopping import EarlyStopping
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
-CLIP = 1e-15  # probabilities are kept this far from 0 and 1 before a logarithm is taken
 CLASSES = ("accuracy", "auc", "top_k", "log_loss", "brier")  # which need a factor or 0/1 response
 
 
-def _average(values: np.ndarray, w: np.ndarray) -> float:
-    return float(np.average(values, weights=w))
+# losses of rows: responses and predictions (K, m) to (m,) -----------------------------------------------------
 
 
-def mse(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
-    """Mean squared error, over outputs, too."""
-    return _average(np.mean((y - mu) ** 2, axis=0), w)
+def squared_errors(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Squared errors, their mean over outputs."""
+    return np.mean((y - mu) ** 2, axis=0)
+
+
+def absolute_errors(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Absolute errors, their mean over outputs."""
+    return np.mean(np.abs(y - mu), axis=0)
+
+
+def both_classes(y: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators and probabilities (C, m) of the classes; one output is the probability of the second of two."""
+    return (np.vstack([1 - y, y]), np.vstack([1 - mu, mu])) if len(y) == 1 else (y, mu)
+
+
+def log_losses(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """-log of the probability of the row's class; probabilities add up to one."""
+    y, p = both_classes(y, mu)
+    p = np.clip(p, CLIP, 1.0)
+    return -np.sum(y * np.log(p / p.sum(axis=0)), axis=0)
+
+
+def brier_scores(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Squared distances of probabilities to indicators (of one output: of one class)."""
+    return np.sum((y - mu) ** 2, axis=0)
+
+
+def hits(y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Whether the most probable class is the row's; a tie goes to the first, as in ``predict(type="class")``."""
+    y, mu = both_classes(y, mu)
+    return y.argmax(axis=0) == mu.argmax(axis=0)
+
+
+# metrics: responses, predictions and weights to a number --------------------------------------------------------
+
+
+def _averaged(losses: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Metric:
+    """The metric that is the weighted mean of losses."""
+    return lambda y, mu, w: float(np.average(losses(y, mu), weights=w))
 
 
 def rmse(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
     """Root of the mean squared error."""
-    return math.sqrt(mse(y, mu, w))
-
-
-def mae(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
-    """Mean absolute error."""
-    return _average(np.mean(np.abs(y - mu), axis=0), w)
+    return math.sqrt(np.average(squared_errors(y, mu), weights=w))
 
 
 def r2(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
@@ -58,34 +88,11 @@ def r2(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
     return float(np.mean(1 - rest / np.where(total > 0, total, np.nan)))
 
 
-def _two(y: np.ndarray, mu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indicators and probabilities of the classes; one output is the probability of the second of two."""
-    return (np.vstack([1 - y, y]), np.vstack([1 - mu, mu])) if len(y) == 1 else (y, mu)
-
-
-def accuracy(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
-    """Share of rows whose most probable class is theirs; a tie goes to the first, as in ``predict(type="class")``."""
-    y, mu = _two(y, mu)
-    return _average(y.argmax(axis=0) == mu.argmax(axis=0), w)
-
-
 def top_k(y: np.ndarray, mu: np.ndarray, w: np.ndarray, k: int = 5) -> float:
     """Share of rows whose class is among the k most probable ones."""
-    y, mu = _two(y, mu)
+    y, mu = both_classes(y, mu)
     own = np.take_along_axis(mu, y.argmax(axis=0)[np.newaxis], axis=0)
-    return _average((mu > own).sum(axis=0) < k, w)
-
-
-def log_loss(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
-    """Mean of -log of the probability of the row's class."""
-    y, mu = _two(y, mu)
-    p = np.clip(mu, CLIP, 1.0)
-    return _average(-np.sum(y * np.log(p / p.sum(axis=0)), axis=0), w)
-
-
-def brier(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
-    """Mean squared distance of probabilities to indicators (of one output: of one class)."""
-    return _average(np.sum((y - mu) ** 2, axis=0), w)
+    return float(np.average((mu > own).sum(axis=0) < k, weights=w))
 
 
 def auc(y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
@@ -104,7 +111,8 @@ def _area(member: np.ndarray, score: np.ndarray, w: np.ndarray) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": accuracy, "auc": auc, "mse": mse, "rmse": rmse, "mae": mae, "r2": r2, "log_loss": log_loss, "brier": brier,
+    "accuracy": _averaged(hits), "auc": auc, "mse": _averaged(squared_errors), "rmse": rmse,
+    "mae": _averaged(absolute_errors), "r2": r2, "log_loss": _averaged(log_losses), "brier": _averaged(brier_scores),
     "top_k": top_k,
 }  # fmt: skip
 #: Keras' and scikit-learn's names

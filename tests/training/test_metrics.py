@@ -51,13 +51,13 @@ def test_classes_equal_scikit_learn(k):
     p = (p + 0.01) / (p + 0.01).sum(axis=1, keepdims=True)
     y = np.eye(k)[member].T
     one = (y[1:], p.T[1:]) if k == 2 else (y, p.T)
-    assert own.accuracy(*one, w) == pytest.approx(sk.accuracy_score(member, p.argmax(axis=1), sample_weight=w))
-    assert own.log_loss(*one, w) == pytest.approx(sk.log_loss(member, p, sample_weight=w))
+    assert own.METRICS["accuracy"](*one, w) == pytest.approx(sk.accuracy_score(member, p.argmax(axis=1), sample_weight=w))
+    assert own.METRICS["log_loss"](*one, w) == pytest.approx(sk.log_loss(member, p, sample_weight=w))
     assert own.auc(*one, w) == pytest.approx(np.mean([
         sk.roc_auc_score(member == j, p[:, j], sample_weight=w) for j in (range(1, 2) if k == 2 else range(k))
     ]))  # fmt: skip
     if k == 2:
-        assert own.brier(*one, w) == pytest.approx(sk.brier_score_loss(member, p[:, 1], sample_weight=w))
+        assert own.METRICS["brier"](*one, w) == pytest.approx(sk.brier_score_loss(member, p[:, 1], sample_weight=w))
     for j in range(1, k):
         rank = (p > p[np.arange(60), member][:, np.newaxis]).sum(axis=1)
         assert own.top_k(*one, w, k=j) == pytest.approx(np.average(rank < j, weights=w))
