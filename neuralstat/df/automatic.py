@@ -26,7 +26,7 @@ from .registry import DF, estimator
 from .sigma import SIGMA, check_sigma
 from .value import DegreesOfFreedom
 
-WORK, SECONDS = 3e10, 4  # multiply-adds of all refits, and how long a core takes for them at most, about
+WORK, SECONDS = 6e10, 8  # multiply-adds of all refits, and how long a core takes for them at most, about
 FEWEST, MOST = 20, 100  # draws
 REFITS = ("gdf", "covariance")
 APART = 1.5  # divergence per degree of freedom by the Jacobian beyond which it is not believed
@@ -140,13 +140,20 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
 
 def _allowed(fitted: Fitted) -> float:
     """How many draws, each of all restarts, the work allows."""
-    settings, p = fitted.settings, fitted.network.n_params
-    rows = fitted.n_rows
+    settings, steps = fitted.settings, float(np.mean(fitted.fit.steps))
+    first, *second = fitted.fit.algorithm.partition(" (")[0].split(", then ")
+    begun = min(steps, fitted.procedure.first_steps(settings.stepmax)) if second else steps
+    each = begun * _step(fitted, first) + sum((steps - begun) * _step(fitted, name) for name in second)
+    return WORK / max(each * settings.repetitions, 1.0)
+
+
+def _step(fitted: Fitted, algorithm: str) -> float:
+    """Multiply-adds of a step: of a pass there and back, and of what second-order algorithms do besides."""
+    settings, rows, p = fitted.settings, fitted.n_rows, float(fitted.network.n_params)
     if settings.minibatch and settings.batch_size is not None:
         rows = min(rows, settings.batch_size)  # steps are batches
-    second_order = fitted.fit.algorithm in ("lm", "bfgs", "auto")
-    each = 6 * float(np.mean(fitted.fit.steps)) * rows * _work(fitted) * (max(p / 10, 1) if second_order else 1)
-    return WORK / max(each * settings.repetitions, 1.0)
+    more = {"lm": rows * p**2 / 2 + p**3 / 6, "bfgs": 6 * p**2}.get(algorithm, 0.0)
+    return 6 * rows * _work(fitted) + more
 
 
 def _work(fitted: Fitted) -> float:

@@ -200,7 +200,7 @@ class Procedure:
             return exact.train_exactly(network, data, start, free, self.penalty)
         algorithm, chosen = self.algorithm(n_free)
         most, limit = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
-        budget, stop = self._budget(most), threading.Event()
+        budget, stop = self.first_steps(most), threading.Event()
         same: dict[str, Any] = {
             "penalty": self.penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
             "stop": stop,
@@ -225,7 +225,7 @@ class Procedure:
             _stopped(owner)
         return fit
 
-    def _budget(self, stepmax: int) -> int:
+    def first_steps(self, stepmax: int) -> int:
         """Steps of the first algorithm: `stepmax`, or fewer where nobody asked for it and a quicker one may finish."""
         settings = self.settings
         plain = isinstance(settings.algorithm, DefaultName) and settings.compat is None and not settings.exact
