@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+STAMP = ("date", "cpu", "versions")
 PACKAGES = ("neuralstat", "numpy", "numba", "numba-cuda", "scipy", "torch", "scikit-learn")
 
 
@@ -51,6 +52,16 @@ def alternate(programs: dict[str, Callable[[], object]], repeats: int) -> dict[s
             run()
             seconds[name].append(time.perf_counter() - began)
     return seconds
+
+
+def kept(name: str, column: str, redone: list[str]) -> list[dict[str, object]]:
+    """Rows of benchmarks/results/<name>.csv but those whose `column` is done again; without the stamp."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row[column] not in redone]
+    return [{key: value for key, value in row.items() if key not in STAMP} for row in rows]
 
 
 def write(name: str, rows: list[dict[str, object]]) -> None:

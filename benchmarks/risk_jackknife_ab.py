@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import RESULTS, write
+from common import kept, write
 
 import neuralstat as ns
 
@@ -78,10 +78,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=60)
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS))
     args = parser.parse_args()
-    path = RESULTS / "risk_jackknife_ab.csv"
-    kept = pd.read_csv(path) if path.exists() else pd.DataFrame({"design": []})
-    kept = kept[~kept["design"].isin(args.designs)].drop(columns=["date", "cpu", "versions"], errors="ignore")
-    rows: list[dict[str, Any]] = kept.to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = kept("risk_jackknife_ab", "design", args.designs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for label in args.designs:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from common import RESULTS, write
+from common import kept, write
 
 import neuralstat as ns
 
@@ -131,10 +131,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=60)
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS))
     args = parser.parse_args()
-    path = RESULTS / "risk_new_x.csv"
-    kept = pd.read_csv(path) if path.exists() else pd.DataFrame({"design": []})
-    results = kept[~kept["design"].isin(args.designs)].drop(columns=["date", "cpu", "versions"], errors="ignore")
-    rows: list[dict[str, Any]] = results.to_dict("records")  # type: ignore[assignment]
+    rows: list[dict[str, Any]] = kept("risk_new_x", "design", args.designs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for label in args.designs:

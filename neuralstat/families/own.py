@@ -155,7 +155,7 @@ class Distribution(Distributional):
     def logpdf(self, par: np.ndarray, y: Any) -> np.ndarray:
         eta = np.stack([link(part) for link, part in zip(self.role_links, par, strict=True)])
         given = np.concatenate([eta, np.broadcast_to(y, eta.shape[1:])[np.newaxis]]).reshape(len(eta) + 1, -1)
-        inner = several._function(self.program.pointer_source(), {n: f for n, (_, f) in several.FUNCTIONS.items()})
+        inner = several.plain_function(self.program.pointer_source(), {n: f for n, (_, f) in several.FUNCTIONS.items()})
         out = np.empty(given.shape[1])
         told = np.empty(len(self.program.results))
         for i, column in enumerate(given.T):

@@ -1,6 +1,6 @@
 """Which expressions a stored formula may hold: arithmetic on columns, and calls of a fixed list of functions.
 
-A formula that the user types in his own process may use any Python expression; one read from a file may not.
+A formula that the user types in their own process may use any Python expression; one read from a file may not.
 """
 
 import ast

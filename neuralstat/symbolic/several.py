@@ -80,7 +80,7 @@ def _made(program: Program) -> tuple[int, Any]:
     source = program.pointer_source()
     if UNCOMPILED:
         number = len(PYTHON_FUNCTIONS) + 1
-        inner = _function(source, plain)
+        inner = plain_function(source, plain)
 
         def outer(given: Any, told: Any) -> None:
             with np.errstate(all="ignore"):
@@ -90,11 +90,11 @@ def _made(program: Program) -> tuple[int, Any]:
         return number, None
     compiled_functions = {name: programs._jit(name, function) for name, function in plain.items()}
     pointer = numba.types.CPointer(numba.types.float64)
-    compiled = numba.cfunc(numba.types.void(pointer, pointer), error_model="numpy")(_function(source, compiled_functions))
+    compiled = numba.cfunc(numba.types.void(pointer, pointer), error_model="numpy")(plain_function(source, compiled_functions))
     return compiled.address, compiled
 
 
-def _function(source: str, functions: dict[str, Any]) -> Any:
+def plain_function(source: str, functions: dict[str, Any]) -> Any:
     """Run the source of a checked program in a namespace with nothing but these functions."""
     namespace: dict[str, Any] = {"__builtins__": {}, **functions}
     exec(compile(source, "<neuralstat density>", "exec"), namespace)
