@@ -90,7 +90,8 @@ def _made(program: Program) -> tuple[int, Any]:
         return number, None
     compiled_functions = {name: programs._jit(name, function) for name, function in plain.items()}
     pointer = numba.types.CPointer(numba.types.float64)
-    compiled = numba.cfunc(numba.types.void(pointer, pointer), error_model="numpy")(plain_function(source, compiled_functions))
+    function = plain_function(source, compiled_functions)
+    compiled = numba.cfunc(numba.types.void(pointer, pointer), error_model="numpy")(function)
     return compiled.address, compiled
 
 
