@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families import Distribution, Distributional, Expectile, Quantile, Survival
+from ..families import Cox, Distribution, Distributional, Expectile, MultivariateNormal, Quantile, Survival
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -22,6 +22,10 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     loss, where it is not negative.
     """
     family: Distributional = fitted.distribution
+    if isinstance(family, Cox):  # events that are expected of each row
+        return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
+    if isinstance(family, MultivariateNormal):
+        return family.information(family.natural(raw))
     if isinstance(family, Quantile | Expectile | Distribution):
         return _curvatures(fitted, raw, y)
     rows = 2 if isinstance(family, Survival) else 1  # of times as if none were censored

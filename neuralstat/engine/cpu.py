@@ -184,7 +184,7 @@ def total_gradient(net: Any, data: Any, theta: Any, b: int, n: int, work: Any, g
     grad, part : (P,) arrays
         Overwritten; `part` is scratch.
     """
-    if n <= PARTITION:
+    if n <= PARTITION or n <= net.block:
         grad[:] = 0
         return accumulate(net, data, theta, b, 0, n, work, grad, gathered)
     total = theta[0] * 0

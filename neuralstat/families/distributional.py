@@ -44,6 +44,14 @@ class Distributional(Family):
         Counts or classes.
     alike : bool
         Whether one formula is for all parameters but the first.
+    leading : int
+        The first parameters, which are the network's outputs in any case.
+    joint : bool
+        Several responses together.
+    coupled : bool
+        The loss is no sum over observations: kernels see all of them in one block.
+    floating : bool
+        The first parameter's linear predictor has no constant.
     """
 
     kind: ClassVar[int]
@@ -52,6 +60,10 @@ class Distributional(Family):
     located: ClassVar[bool] = False
     discrete: ClassVar[bool] = False
     alike: ClassVar[bool] = False
+    leading: ClassVar[int] = 1
+    joint: ClassVar[bool] = False
+    coupled: ClassVar[bool] = False
+    floating: ClassVar[bool] = False
     dispersed = False
 
     def __post_init__(self) -> None:
@@ -92,6 +104,14 @@ class Distributional(Family):
     def usual(self) -> Any:
         """What a parameter but the first depends on unless told: "~ 1" nothing, True what the network sees."""
         return "~ 1"
+
+    def of_response(self, y: np.ndarray, w: np.ndarray | None = None) -> Distributional:
+        """The family with what a response (L, n) says: numbers of levels, of responses, cuts."""
+        return self
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """(L', n) what kernels are told of a response (L, n)."""
+        return y
 
     def natural(self, eta: np.ndarray) -> np.ndarray:
         """Parameters (K, ...) of linear predictors (K, ...)."""

@@ -53,9 +53,8 @@ class Ordinal(Distributional):
         """Distances between thresholds."""
         return {f"step{k}": "log" for k in range(2, self.levels)}
 
-    def of_levels(self, count: int) -> Ordinal:
-        """For a response of so many levels."""
-        return Ordinal(self.link, count)
+    def of_response(self, y: np.ndarray, w: np.ndarray | None = None) -> Ordinal:
+        return Ordinal(self.link, len(y))
 
     @property
     def parameters(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import CUSTOM, FAMILY
 from ..network.objective import ActivationSpec, Objective, objective, resolve_activation
 from ..symbolic.custom import Loss
+from .amounts import TweedieScale
 from .continuous import Beta, GammaScale, GaussianScale, InverseGaussianScale, LogNormal, Student
 from .counts import (
     HurdleNegativeBinomial,
@@ -21,6 +22,7 @@ from .counts import (
     ZeroInflatedNegativeBinomial,
     ZeroInflatedPoisson,
 )
+from .cox import Cox
 from .distributional import Distributional
 from .family import (
     Binomial,
@@ -33,11 +35,14 @@ from .family import (
     Poisson,
     Tweedie,
 )
+from .hazards import PiecewiseExponential
 from .links import Link, nbinom, power, resolve_link
 from .mixtures import Mixture
+from .multinormal import MultivariateNormal
 from .ordered import Ordinal
 from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .robust import Huber, Laplace
 from .survival import LogLogistic, LogNormalAFT, Weibull
 
 #: name -> class
@@ -56,12 +61,13 @@ DISTRIBUTIONS: dict[str, type[Distributional]] = {
     cls.name: cls
     for cls in (GaussianScale, NegativeBinomialScale, GammaScale, InverseGaussianScale, Beta, Student, LogNormal,
                 ZeroInflatedPoisson, ZeroInflatedNegativeBinomial, HurdlePoisson, HurdleNegativeBinomial, Ordinal, Quantile,
-                Expectile, Weibull, LogNormalAFT, LogLogistic, Mixture)
+                Expectile, Weibull, LogNormalAFT, LogLogistic, Mixture, TweedieScale, Laplace, Huber, Cox,
+                PiecewiseExponential, MultivariateNormal)
 }  # fmt: skip
 #: the distribution that an exponential family becomes where `dispformula` makes its dispersion a parameter
 WITH_DISPERSION: dict[type[Family], type[Distributional]] = {
     Gaussian: GaussianScale, Gamma: GammaScale, InverseGaussian: InverseGaussianScale,
-    NegativeBinomial: NegativeBinomialScale,
+    NegativeBinomial: NegativeBinomialScale, Tweedie: TweedieScale,
 }  # fmt: skip
 #: names of families that users give
 NAMES = (*FAMILIES, *(name for name in DISTRIBUTIONS if not name.endswith("_scale")))
@@ -94,7 +100,7 @@ def resolve_family(given: Any, dispformula: Any = None) -> Family | None:
         A statsmodels object is read by the name of its class and its attributes.
     dispformula : optional
         Where it is not None, the family's dispersion is a parameter that is estimated with the rest. "negative_binomial" by
-        name has its alpha estimated in any case.
+        name has its alpha estimated in any case, "tweedie" its dispersion and power.
 
     Raises
     ------
@@ -104,8 +110,8 @@ def resolve_family(given: Any, dispformula: Any = None) -> Family | None:
     found = _resolve(given)
     if isinstance(found, Distributional):
         return found
-    if isinstance(given, str) and isinstance(found, NegativeBinomial):
-        return NegativeBinomialScale()
+    if isinstance(given, str) and isinstance(found, NegativeBinomial | Tweedie):
+        return WITH_DISPERSION[type(found)]()
     if dispformula is None:
         return found
     kind = WITH_DISPERSION.get(Gaussian if found is None else type(found))
@@ -171,8 +177,14 @@ def _distribution(stored: dict[str, Any], kind: type[Distributional], parameter:
         return Quantile(stored["q"], stored["smooth"])
     if issubclass(kind, Expectile):
         return Expectile(stored["q"])
-    if issubclass(kind, Mixture):
-        return Mixture(int(parameter))
+    if issubclass(kind, Mixture | MultivariateNormal):
+        return kind(int(parameter))
+    if issubclass(kind, Laplace | Huber):
+        return kind(parameter)
+    if issubclass(kind, Cox):
+        return Cox()
+    if issubclass(kind, PiecewiseExponential):
+        return PiecewiseExponential(stored["cuts"], int(stored["intervals"]))
     if issubclass(kind, Student):
         return Student(parameter or None)
     return Ordinal(link, int(parameter)) if issubclass(kind, Ordinal) else kind(link)

@@ -50,30 +50,35 @@ class Survival(Distributional):
         return self.frozen(par).var()
 
     def check(self, y: np.ndarray, label: str) -> None:
-        if len(y) not in (2, 3):
-            raise DataError(
-                f"response {label!r}: the family {self.name!r} needs Surv(time, event) or Surv(start, stop, event)."
-            )
-        low, high = y[0], y[1]
-        known = np.maximum(low, high)
-        if np.any(low < 0) or np.any(high < 0) or not np.all(known > 0):
-            wrong = known[known <= 0] if np.any(known <= 0) else np.minimum(low, high)[np.minimum(low, high) < 0]
-            raise DataError(f"response {label!r}: times must be greater than 0; the first that is not is {wrong[0]:g}.")
-        if np.any((high > 0) & (high < low)):
-            raise DataError(f"response {label!r}: events must be 0 or 1 (or False and True).")
-        if len(y) == 3:
-            late = y[2] >= np.where(low > 0, low, high)
-            if np.any(late) or np.any(y[2] < 0):
-                raise DataError(f"response {label!r}: start must not be negative, and less than stop.")
+        check_times(y, label, self.name)
 
-    def transform(self, par: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """P(T <= t), of censored times uniform over what is possible."""
-        below = np.where(y[0] > 0, self.cdf(par, np.maximum(y[0], 1e-300)), 0.0)
-        above = np.where(y[1] > 0, self.cdf(par, np.maximum(y[1], 1e-300)), 1.0)
-        if len(y) == 3:
-            entry = np.where(y[2] > 0, self.cdf(par, np.maximum(y[2], 1e-300)), 0.0)
+    def transform(self, times: Any, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """P(T <= t) of a distribution of times, of censored ones uniform over what is possible."""
+        below = np.where(y[0] > 0, times.cdf(np.maximum(y[0], 1e-300)), 0.0)
+        above = np.where(y[1] > 0, times.cdf(np.maximum(y[1], 1e-300)), 1.0)
+        if len(y) > 2:
+            entry = np.where(y[2] > 0, times.cdf(np.maximum(y[2], 1e-300)), 0.0)
             below, above = ((np.maximum(v, entry) - entry) / (1 - entry) for v in (below, above))
         return below + rng.uniform(size=below.shape) * (above - below)
+
+
+def check_times(y: np.ndarray, label: str, name: str) -> None:
+    """Raise DataError where rows (2 or 3, n) are no intervals of times greater than 0, perhaps with an entry before them."""
+    if len(y) not in (2, 3):
+        raise DataError(
+            f"response {label!r}: the family {name!r} needs Surv(time, event) or Surv(start, stop, event)."
+        )
+    low, high = y[0], y[1]
+    known = np.maximum(low, high)
+    if np.any(low < 0) or np.any(high < 0) or not np.all(known > 0):
+        wrong = known[known <= 0] if np.any(known <= 0) else np.minimum(low, high)[np.minimum(low, high) < 0]
+        raise DataError(f"response {label!r}: times must be greater than 0; the first that is not is {wrong[0]:g}.")
+    if np.any((high > 0) & (high < low)):
+        raise DataError(f"response {label!r}: events must be 0 or 1 (or False and True).")
+    if len(y) == 3:
+        late = y[2] >= np.where(low > 0, low, high)
+        if np.any(late) or np.any(y[2] < 0):
+            raise DataError(f"response {label!r}: start must not be negative, and less than stop.")
 
 
 @arguments(link=LINK)

@@ -87,6 +87,29 @@ def beta(mu: Any, b: Any, y: float, p: float) -> Any:
 
 
 @jit(strict=True)
+def laplace(mu: Any, b: Any, y: float, p: float) -> Any:
+    """Location, log scale, but for log C: |z| of z = (y - mu) / scale is smoothed as p log(2 + 2 cosh(z / p)).
+
+    It lies above |z| by at most 2 p log 2, and has it as its limit; C = p B(p, p), so that densities integrate to 1.
+    """
+    z = (y - mu) * exp_wide_(-b)
+    tilt = 1 - 2 * sigmoid(-z / p)
+    return b + z + 2 * p * softplus(-z / p), -tilt * exp_wide_(-b), 1 - tilt * z
+
+
+@jit(strict=True)
+def huber(mu: Any, b: Any, y: float, p: float) -> Any:
+    """Location, log scale, but for log C: half the square of z = (y - mu) / scale, linear beyond |z| = p (Huber 1964)."""
+    root = exp_wide_(-b)
+    z = (y - mu) * root
+    if real_(z) > p:
+        return b + p * z - p * p / 2, -p * root, 1 - p * z
+    if real_(z) < -p:
+        return b - p * z - p * p / 2, p * root, 1 + p * z
+    return b + z * z / 2, -z * root, 1 - z * z
+
+
+@jit(strict=True)
 def _rising(alpha: Any, y: float) -> Any:
     """Sum of log(1 + alpha j) over j < y, and its derivative in alpha: log(Gamma(y + r) / (Gamma(r) r^y)), r = 1 / alpha."""
     total, slope = alpha * 0, alpha * 0
@@ -213,3 +236,57 @@ def hurdle_negative_binomial(mu: Any, b: Any, c: Any, y: float, p: float) -> Any
     v0, d0, e0 = negative_binomial(mu, b, 0.0, p)
     odds = 1 / expm1_(v0)  # f(0) / (1 - f(0))
     return softplus(c) + v + log1mexp(-v0), d + odds * d0, e + odds * e0, sigmoid(c)
+
+
+POWERS = (1.01, 1.99)  # between which a Tweedie distribution's power is estimated, as in mgcv
+
+
+@jit(strict=True)
+def tweedie(mu: Any, b: Any, c: Any, y: float, p: float) -> Any:
+    """Mean, log dispersion, logit of the power's place in `POWERS`: a Poisson number of gamma amounts, 0 for none.
+
+    The density's series is summed from its largest term in both directions (Dunn & Smyth 2005, Stat Comput 15:267).
+    """
+    place = sigmoid(c)
+    width = POWERS[1] - POWERS[0]
+    power, turn = POWERS[0] + width * place, width * place * (1 - place)
+    phi, log_mu = exp_wide_(b), log_(mu)
+    one, two = power - 1, 2 - power
+    low = exp_wide_(-one * log_mu)  # mu^(1 - power)
+    kappa = mu * low / two
+    kappa_p = kappa * (1 / two - log_mu)
+    if y == 0:
+        return kappa / phi, low / phi, -kappa / phi, kappa_p / phi * turn
+    theta = -low / one
+    theta_p = theta * (-log_mu - 1 / one)
+    a, log_y = two / one, math.log(y)
+    ratio = a * (log_y - log_(one)) - (1 + a) * b - log_(two)
+    a_p = -1 / (one * one)
+    ratio_p = a_p * (log_y - log_(one) - b) - a / one + 1 / two
+    log_w, mean, slope = _series(a, ratio, real_(exp_wide_(two * log_y)) / real_(phi * two))
+    fit = (y * theta - kappa) / phi
+    value = log_y - fit - log_w
+    d_power = -(y * theta_p - kappa_p) / phi - (mean * ratio_p - a_p * slope)
+    return value, (low - y * low / mu) / phi, fit + (1 + a) * mean, d_power * turn
+
+
+@jit(strict=True)
+def _series(a: Any, ratio: Any, peak: float) -> Any:
+    """``(log of the sum over j >= 1 of exp(w), E j, E j digamma(a j))`` with w = j ratio - lgamma(j + 1) - lgamma(a j)."""
+    start = float(max(1, int(peak)))
+    top = start * ratio - math.lgamma(start + 1) - lgamma_(a * start)
+    pull = digamma_(a * start)
+    total, mean, slope = a * 0 + 1, a * 0 + start, start * pull
+    for step in (1.0, -1.0):
+        j, before = start + step, 0.0
+        while j >= 1:
+            w = j * ratio - math.lgamma(j + 1) - lgamma_(a * j) - top
+            if real_(w) < -40 and real_(w) < before:
+                break
+            before = real_(w)
+            e = exp_wide_(w)
+            total = total + e
+            mean = mean + j * e
+            slope = slope + j * digamma_(a * j) * e
+            j += step
+    return top + log_(total), mean / total, slope / total

@@ -16,12 +16,16 @@ from ..jit.compile import jit, named
 from ..jit.scalar import exp_, real_
 from . import densities
 from .cumulative import sum_mixture, sum_ordinal, sum_quantiles, sum_survival
+from .hazards import sum_cox, sum_piecewise
 from .links import inverse_link
+from .multinormal import sum_multinormal
 
 DISTRIBUTION = 1_000_000  # a loss's code is DISTRIBUTION + distribution + WIDTH * link of the first parameter
 WIDTH = 64
 (NORMAL, LOGNORMAL, GAMMA_2, INVERSE_GAUSSIAN_2, BETA, NEGATIVE_BINOMIAL_2, ZIP, HURDLE_POISSON, STUDENT, ZINB,
- HURDLE_NEGATIVE_BINOMIAL, ORDINAL, SURVIVAL, QUANTILES, EXPECTILES, MIXTURE, OWN) = range(17)  # fmt: skip
+ HURDLE_NEGATIVE_BINOMIAL, ORDINAL, SURVIVAL, QUANTILES, EXPECTILES, MIXTURE, OWN, LAPLACE, HUBER, TWEEDIE_3, PIECEWISE, COX,
+ MULTINORMAL) = range(23)  # fmt: skip
+COUPLED = (COX,)  # losses that are no sums over observations: all of them must lie in one block
 
 #: code -> scalar kernel of a response and its parameters, for tests
 DENSITIES: dict[int, Any] = {
@@ -29,6 +33,7 @@ DENSITIES: dict[int, Any] = {
     INVERSE_GAUSSIAN_2: densities.inverse_gaussian, BETA: densities.beta, NEGATIVE_BINOMIAL_2: densities.negative_binomial,
     ZIP: densities.zero_inflated_poisson, HURDLE_POISSON: densities.hurdle_poisson, STUDENT: densities.student,
     ZINB: densities.zero_inflated_negative_binomial, HURDLE_NEGATIVE_BINOMIAL: densities.hurdle_negative_binomial,
+    LAPLACE: densities.laplace, HUBER: densities.huber, TWEEDIE_3: densities.tweedie,
 }  # fmt: skip
 
 
@@ -75,6 +80,9 @@ _beta = _two(densities.beta)
 _negative_binomial = _two(densities.negative_binomial)
 _zip = _two(densities.zero_inflated_poisson)
 _hurdle_poisson = _two(densities.hurdle_poisson)
+_laplace = _two(densities.laplace)
+_huber = _two(densities.huber)
+_tweedie = _three(densities.tweedie)
 _student = _three(densities.student)
 _zinb = _three(densities.zero_inflated_negative_binomial)
 _hurdle_negative_binomial = _three(densities.hurdle_negative_binomial)
@@ -106,6 +114,18 @@ def _counts(kind: int, link: int, p: float, q: float, value: Any, target: Any, c
     if kind == ZINB:
         return _zinb(link, p, q, value, target, case, delta, first, lane, m, lanes)
     return _hurdle_negative_binomial(link, p, q, value, target, case, delta, first, lane, m, lanes)
+
+
+@jit
+def _robust(kind: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int,
+            lanes: int) -> Any:
+    """Laplace and Huber: ``parameters[2]`` is log C."""
+    total = value[first, 0] * 0
+    for i in range(lane, m, lanes):
+        total += case[i] * parameters[2]
+    if kind == LAPLACE:
+        return total + _laplace(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
+    return total + _huber(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
 
 
 @jit
@@ -175,4 +195,14 @@ def sum_distribution(code: int, parameters: Any, address: int, value: Any, targe
         return sum_mixture(value, target, case, delta, first, outputs, lane, m, lanes)
     if kind == OWN:
         return _sum_own(address, value, target, case, delta, first, outputs, lane, m, lanes)
+    if kind in (LAPLACE, HUBER):
+        return _robust(kind, parameters, value, target, case, delta, first, lane, m, lanes)
+    if kind == TWEEDIE_3:
+        return _tweedie(link, p, q, value, target, case, delta, first, lane, m, lanes)
+    if kind == PIECEWISE:
+        return sum_piecewise(parameters, value, target, case, delta, first, outputs, lane, m, lanes)
+    if kind == COX:
+        return sum_cox(value, target, case, delta, first, m)
+    if kind == MULTINORMAL:
+        return sum_multinormal(value, target, case, delta, first, lane, m, lanes)
     return _counts(kind, link, p, q, value, target, case, delta, first, lane, m, lanes)

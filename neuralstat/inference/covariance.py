@@ -24,7 +24,7 @@ from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.information import observed_scores
 from ..df.parameters import expected
 from ..errors import SingularHessianWarning, caller
-from ..families import Multinomial, working
+from ..families import Laplace, Multinomial, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
 from ..likelihood.several import UNLIKELY
@@ -182,7 +182,8 @@ def cov_type_of(fitted: Fitted, given: str | None) -> str:
     """The covariance that ``cov_type=`` means for this fit, an entry of `COV_TYPES`."""
     if given is None:
         if fitted.network.objective.several:  # what statsmodels and gamlss give, too
-            return "sandwich" if isinstance(fitted.family, UNLIKELY) else "hessian"
+            kinked = isinstance(fitted.family, Laplace)  # whose Hessian is of the few rows next to their locations
+            return "sandwich" if isinstance(fitted.family, UNLIKELY) else "expected" if kinked else "hessian"
         return "sandwich" if fitted.family is None else "expected"
     given = COV_TYPE.check(given, "cov_type")
     return ALIASES.get(given, given)

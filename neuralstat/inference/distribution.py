@@ -15,11 +15,11 @@ import pandas as pd
 from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
 from ..checks.values import shown
 from ..errors import ArgumentError
-from ..families import Multinomial, Ordinal, Quantile, Survival
+from ..families import Cox, Multinomial, Ordinal, Quantile, Survival
 from ..families.components import Components, of_parameters
 from ..families.frozen import frozen
 from ..fitted import Fitted
-from ..likelihood import likelihood
+from ..likelihood import hazards, likelihood
 from ..likelihood.several import numbers_of
 from ..seeds import seed_sequence
 from .predict import Inputs, inputs
@@ -135,7 +135,10 @@ def components_at(
     """The mixture over repetitions at covariates (D, m), internal units."""
     raw = fitted.raw(x, offset, numbers)
     family, m = fitted.likely, x.shape[1]
-    if fitted.network.objective.several:
+    if isinstance(family, Cox):
+        relative = fitted.parameters(raw)[:, 0]
+        return Components([hazards.times_of(fitted, b, r) for b, r in zip(numbers, relative, strict=True)], m)
+    if fitted.network.objective.several and not fitted.distribution.joint:
         return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
     if isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
         name = fitted.design.response
@@ -219,8 +222,23 @@ def simulate(fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", 
     """Responses drawn from the fitted distribution, a column each; see `NeuralNetResults.simulate`."""
     found = distribution(fitted, new, rep)
     rng = np.random.default_rng(seed_sequence(random_state))
+    if fitted.network.objective.several and fitted.distribution.joint:
+        return _together(fitted, n, new, rep, np.random.default_rng(seed_sequence(random_state)))
     drawn = {f"sim_{t + 1}": _levels_of(fitted, found.series(found.components.draw(rng))) for t in range(n)}
     return pd.DataFrame(drawn, index=found._index)
+
+
+def _together(fitted: Fitted, n: int, new: Any, rep: Any, rng: np.random.Generator) -> pd.DataFrame:
+    """`simulate` of several responses: columns (draw, response)."""
+    x, off, index, complete = inputs(fitted, new, None)
+    par = fitted.parameters(fitted.raw(x, off, fitted.numbers(rep)))
+    names, drawn = fitted.design.y_names, {}
+    for t in range(n):
+        which = rng.integers(len(par), size=len(index))
+        values = np.stack([fitted.distribution.draw(rng, p) for p in par])
+        chosen = np.where(complete, np.take_along_axis(values, which[np.newaxis, np.newaxis], axis=0)[0], np.nan)
+        drawn.update({(f"sim_{t + 1}", name): row for name, row in zip(names, chosen, strict=True)})
+    return pd.DataFrame(drawn, index=index).rename_axis(columns=["draw", "response"])
 
 
 @arguments(rep=REP_OR_MEAN, random_state=RANDOM_STATE)
@@ -263,7 +281,8 @@ def _censored(fitted: Fitted, numbers: list[int], random_state: Any) -> np.ndarr
     par = fitted.parameters(fitted.fitted_raw(numbers))
     state = rng.bit_generator.state
     out = []
-    for p in par:  # the same uniform numbers for all
+    for b, p in zip(numbers, par, strict=True):  # the same uniform numbers for all
         rng.bit_generator.state = state
-        out.append(family.transform(p, fitted.responses, rng))
+        dist = hazards.times_of(fitted, b, p[0]) if isinstance(family, Cox) else family.frozen(p)
+        out.append(family.transform(dist, fitted.responses, rng))
     return np.mean(out, axis=0)

@@ -67,7 +67,7 @@ def constant(fitted: Fitted) -> Iterator[Finding]:
         yield Finding("warning", "constant column", listed(fixed), "leave it out: it cannot be told from the constant")
     design = fitted.design
     used = fitted.case_weights > 0
-    still = [name for name, row in zip(design.y_names, design.y, strict=True) if used.any() and np.ptp(row[used]) == 0]
+    still = [name for name, row in zip(design.y_names, design.y, strict=False) if used.any() and np.ptp(row[used]) == 0]
     if still:
         name = "response " + listed(still)
         yield Finding(

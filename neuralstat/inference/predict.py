@@ -10,9 +10,11 @@ import pandas as pd
 
 from ..checks.arguments import REPS, Anything, Choice, arguments
 from ..errors import ArgumentError, DataError
+from ..families import Cox
 from ..fitted import Fitted
 from ..formula.rcompat import by_position
 from ..layers import codes
+from ..likelihood import hazards
 from ..likelihood.predictors import link, link_of_mean
 from ..network import derivatives
 from ..network.indexes import check_indexes
@@ -191,7 +193,10 @@ def observed(fitted: Fitted) -> Any:
 
 
 def resid(fitted: Fitted) -> Any:
-    """Response minus the mean of the converged repetitions; NaN at rows kept out of the fit."""
+    """Response minus the mean of the converged repetitions; NaN at rows kept out of the fit. Of Cox's model martingale."""
+    if isinstance(fitted.family, Cox):
+        values = np.mean([hazards.martingale(fitted, b) for b in fitted.numbers("mean")], axis=0)
+        return pd.Series(fitted.full(values), fitted.design.full_index, name=fitted.design.response)
     return observed(fitted) - predict(fitted)
 
 

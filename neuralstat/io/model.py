@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FileFormatError, NeuralStatError
+from ..families import Distributional
 from ..fitted import Fitted
 from ..formula import Design
 from ..formula.spec import Spec
@@ -66,6 +67,8 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
     design = _unpack_design(parts, spec, reader)
     try:
         settings = unpack_settings(parts, reader)
+        if isinstance(settings.distribution, Distributional):
+            design = surv.told(design, settings.distribution.targets(design.y))
         network = build_network(design, settings)
     except FileFormatError:
         raise
@@ -86,7 +89,7 @@ def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
     return {
         **reads,
         "x": writer.array(design.x, "x"),
-        "y": writer.array(design.y, "y"),
+        "y": writer.array(design.y[: len(design.spec.y_names)], "y"),
         "weights": None if design.weights is None else writer.array(design.weights, "weights"),
         "frequencies": None if design.frequencies is None else writer.array(design.frequencies, "frequencies"),
         "offset": None if design.offset is None else writer.array(design.offset, "offset"),

@@ -8,12 +8,13 @@ import numpy as np
 
 from ..checks.arguments import REP, Choice, arguments
 from ..errors import ArgumentError
-from ..families import Gaussian, working
+from ..families import Cox, Gaussian, Survival, working
 from ..fitted import Fitted
+from .hazards import deviance_residuals, martingale
 from .likelihood import pearson_residuals, response_residuals
 from .predictors import predictors
 
-RESIDUALS = ("response", "deviance", "pearson", "working")
+RESIDUALS = ("response", "deviance", "pearson", "working", "martingale")
 
 
 @arguments(kind=Choice(*RESIDUALS), rep=REP)
@@ -22,15 +23,20 @@ def residuals(fitted: Fitted, kind: str = "response", rep: Any = "best") -> np.n
 
     Parameters
     ----------
-    kind : {"response", "deviance", "pearson", "working"}
+    kind : {"response", "deviance", "pearson", "working", "martingale"}
         y - mu; signed roots of the weighted unit deviances, whose squares add up to the deviance;
         (y - mu) sqrt(weight / V(mu)); (y - mu) d eta / d mu. Of a row that stands for several observations
-        (``freq_weights``) those of one of them, as in statsmodels.
+        (``freq_weights``) those of one of them, as in statsmodels. Of times to an event events less those that the fit
+        expects, "martingale", and "deviance", the same made symmetric; "response" of Cox's model is "martingale".
     rep : int or "best"
     """
     b = fitted.which(rep)
     family, y, w = fitted.likely, fitted.responses, fitted.own_weights
-    if kind == "response":
+    if kind == "martingale" or (kind == "response" and isinstance(family, Cox)):
+        values = martingale(fitted, b)[np.newaxis]
+    elif kind == "deviance" and isinstance(family, Survival):
+        values = deviance_residuals(fitted, b)[np.newaxis]
+    elif kind == "response":
         values = response_residuals(fitted, b)
     elif kind == "working":
         values = _working(fitted, b)

@@ -64,10 +64,13 @@ def constants(fitted: Fitted) -> np.ndarray:
         known = np.zeros((begin.size, y.shape[1]))
         known[: len(fitted.design.offset)] = fitted.design.offset * unit
     held = np.array([role in family.held for role in family.roles])
+    held[0] |= family.floating
+    if held.all():
+        return begin
 
     def mean_loss(free: np.ndarray) -> tuple[float, np.ndarray]:
         eta = np.broadcast_to(_filled(begin, held, free)[:, np.newaxis] + known, (begin.size, y.shape[1]))
-        losses, slopes = derivatives.predictor_losses(fitted.network, eta, y)
+        losses, slopes = derivatives.predictor_losses(fitted.network, eta, y, w)
         value = float(losses @ w) / w.sum()
         return (value if np.isfinite(value) else np.inf), (slopes @ w)[~held] / w.sum()
 
@@ -91,7 +94,7 @@ def null_loss(fitted: Fitted) -> float:
         unit = 1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
         eta = eta.copy()
         eta[: len(fitted.design.offset)] += fitted.design.offset * unit
-    return float(derivatives.predictor_losses(fitted.network, eta, y)[0] @ fitted.case_weights)
+    return float(derivatives.predictor_losses(fitted.network, eta, y, fitted.case_weights)[0] @ fitted.case_weights)
 
 
 def explained(fitted: Fitted) -> np.ndarray:
@@ -115,15 +118,17 @@ def moments(fitted: Fitted, numbers: list[int]) -> tuple[np.ndarray, np.ndarray]
 
 
 def pearson(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarray:
-    """(1, n) residuals (y - mean) / sd, times the root of the weights."""
+    """(1, n) residuals (y - mean) / sd, times the root of the weights; (L, n) of several responses."""
     likely(fitted)
     mean, variance = moments(fitted, numbers)
     y = numbers_of(fitted)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return ((y - mean) / np.sqrt(variance) * np.sqrt(weights))[np.newaxis]
+        return np.atleast_2d((y - mean) / np.sqrt(variance) * np.sqrt(weights))
 
 
 def numbers_of(fitted: Fitted) -> np.ndarray:
-    """(n,) response as a number: of an ordered factor that of its category, from 0."""
+    """(n,) response as a number: of an ordered factor that of its category, from 0; (L, n) of several responses."""
     y = fitted.observed
+    if is_several(fitted) and fitted.distribution.joint:
+        return y
     return y.argmax(axis=0).astype(float) if len(y) > 1 else y[0]

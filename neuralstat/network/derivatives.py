@@ -25,9 +25,9 @@ def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
 
 def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
     """Gradient (P,) of the error of one network, with the penalty's."""
-    net = network.net()
+    n = as_python(cpu.n_seen)(data, 0)
     grad = np.empty(network.n_params)
-    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, as_python(cpu.n_seen)(data, 0), grad)
+    cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad)
     if penalty is not None:
         as_python(penalise)(penalty, theta, grad)
     return grad
@@ -42,12 +42,16 @@ def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
     """Error of one network, without penalty."""
     grad = np.empty(network.n_params)
     n = as_python(cpu.n_seen)(data, 0)
-    return float(cpu.loss_gradient(network.net(), data, _flat(network, theta), 0, 0, n, grad))
+    return float(cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad))
 
 
 def scores(network: Network, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
     """d error_i / d theta, shape (n, P)."""
     out = np.empty((data.x.shape[1], network.n_params))
+    if network.objective.coupled:
+        w = np.ones(len(out)) if data.weight.size == 0 else data.weight[0]
+        eta = outputs(network, data.x, theta[np.newaxis], data.offset if data.offset.size else None)[0, 0]
+        return network.objective.family.scores(eta, data.y[0], w, jacobian(network, data, theta)[0])
     cpu.loss_scores(network.net(), data, _flat(network, theta), out)
     return out
 
@@ -129,11 +133,11 @@ def hessian(
     Column j is the imaginary part of the gradient at ``theta + i h e_j``, divided by h (complex step: no
     subtraction, hence exact to rounding, at any depth and for every layer).
     """
-    net = network.net()
     p = network.n_params
     columns = np.empty((p, p))
     grad = np.empty(p, np.complex128)
     n = as_python(cpu.n_seen)(data, 0)
+    net = network.net(rows=n)
     for j in range(p):
         moved = np.array(_flat(network, theta), np.complex128)
         moved[j] += 1j * STEP
@@ -164,8 +168,15 @@ def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarra
     return out
 
 
-def predictor_losses(network: Network, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loss (n,) of each observation and its derivatives (K, n), of outputs (K, n) and responses (L, n); complex ones too."""
+def predictor_losses(
+    network: Network, eta: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Loss (n,) of each observation and its derivatives (K, n), of outputs (K, n) and responses (L, n); complex ones too.
+
+    Neither is multiplied by case weights (n,), which are needed where observations are coupled: the weighted sum is the loss.
+    """
+    if network.objective.coupled:
+        return network.objective.family.losses(eta, y, np.ones(eta.shape[1]) if weights is None else weights)
     value = np.ascontiguousarray(eta.T, np.complex128 if np.iscomplexobj(eta) else np.float64)
     delta, losses = np.zeros_like(value), np.zeros(len(value), value.dtype)
     target = np.ascontiguousarray(y.T, np.float64)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_size, shown
-from ..engine.cpu import BLOCK, Net
+from ..engine.cpu import BLOCK, PAD, Net
 from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
 from ..functions.activations import COMMON as COMMON_ACTIVATIONS
@@ -209,17 +209,21 @@ class Network:
         """Units per layer, as "1-10-5-15-1"."""
         return "-".join(str(n) for n in (len(self.input_names), *self.table[:, codes.N_OUT]))
 
-    def net(self, penalty: np.ndarray | None = None) -> Net:
-        """The network as kernels see it, with the penalty's coefficients (P, 4)."""
+    def net(self, penalty: np.ndarray | None = None, rows: int = 0) -> Net:
+        """The network as kernels see it, with the penalty's coefficients (P, 4), for up to so many observations.
+
+        Where a loss couples observations, all of them are one block.
+        """
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
         told = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
         family, several = (None, told) if objective.loss >= DISTRIBUTION else (told, None)
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
         coefficients = np.where(self.is_moving[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
+        block = max(self._block, PAD * -(-rows // PAD)) if objective.coupled else self._block
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
                    objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
-                   family, self._block, several)  # fmt: skip
+                   family, block, several)  # fmt: skip
 
     @property
     def _layered(self) -> codes.Layered | None:

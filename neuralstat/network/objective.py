@@ -139,6 +139,11 @@ class Objective:
         """Whether several outputs describe one response."""
         return self.loss >= DISTRIBUTION
 
+    @property
+    def coupled(self) -> bool:
+        """Whether the loss is no sum over observations."""
+        return self.several and self.family.coupled
+
     def response(self, raw: np.ndarray) -> np.ndarray:
         """Predictions (K, n) from what kernels give; of a distribution with several parameters its means."""
         if self.several:

@@ -81,7 +81,10 @@ def output_units(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.nda
     """Scale and shift (K,) that bring the outputs, or the linear predictors of parameters, to the units of the response."""
     if not network.objective.several:
         return scaling.y_sd, scaling.y_mean
-    return network.objective.family.units(float(scaling.y_mean[0]), float(scaling.y_sd[0]))
+    family = network.objective.family
+    if family.joint:
+        return family.joint_units(scaling.y_mean, scaling.y_sd)
+    return family.units(float(scaling.y_mean[0]), float(scaling.y_sd[0]))
 
 
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
@@ -119,7 +122,8 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
     ArgumentError
         Where a weight that is held cannot stay constant in original units, because it mixes with free ones.
     """
-    if free.all():
+    objective = network.objective
+    if free.all() or (objective.several and objective.family.floating):  # the constant may be any
         return constants
     for (part, (per_unit, _)), own in zip(_reading(network), _layers(network, free[np.newaxis]), strict=True):
         inputs = own[0][:, 1 : 1 + scaling.x_sd.size]

@@ -239,7 +239,9 @@ def train_epochs(
     optimizer = training.optimizer
     free = np.asarray(free) & ~network.is_moving  # moving averages follow the batches, not the gradient
     plan, columns = make_plan(network, rows, validation, free, training)
-    if network.coupled:  # a batch is one block
+    if network.objective.coupled:  # so are all observations, for the history
+        net = network.net(penalty, max(rows.inputs.shape[0], 0 if validation is None else validation.inputs.shape[0]))
+    elif network.coupled:  # a batch is one block
         net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
     state = make_state(start, free, rows, plan, optimizer, keys)
     nothing = validation if validation is not None else Rows(rows.inputs[:0], rows.data)

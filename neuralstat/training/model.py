@@ -115,12 +115,12 @@ class Source:
     def _survival(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
         """The design of Surv() on the left."""
         if not isinstance(settings.distribution, Survival):
-            raise ArgumentError("formula: Surv() needs a survival family, 'weibull', 'lognormal_aft' or 'loglogistic'.")
+            raise ArgumentError("formula: Surv() needs a survival family, as 'cox', 'weibull' or 'piecewise_exponential'.")
         made = self._formula(surv.as_rows(formula), settings, options)
         response = formula.partition("~")[0].strip()
         made = replace(made, response=response)
         surv.check_events(made)
-        return made
+        return surv.told(made, settings.distribution.targets(made.y))
 
     def _formula(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
         if surv.terms_of(formula) is not None:
@@ -145,7 +145,7 @@ def _check_response(design: Design, family: Distributional) -> None:
                 f"response {design.response!r}: family='ordinal' needs an ordered Categorical, whose order is the levels'; "
                 "as pandas.Categorical(values, categories=[...], ordered=True)."
             )
-    elif not isinstance(family, Survival) and (len(design.y_names) != 1 or design.classes is not None):
+    elif not isinstance(family, Survival) and (design.classes is not None or (len(design.y_names) > 1 and not family.joint)):
         raise DataError(f"response {design.response!r}: the family {family.name!r} needs one response of numbers.")
     family.check(design.y, design.response)
 
@@ -192,9 +192,9 @@ def build_network(design: Design, settings: Settings) -> Network:
 
 
 def _family(design: Design, settings: Settings) -> Family | None:
-    """The family of the settings, for a response of so many levels."""
+    """The family of the settings, with what the response says."""
     family = settings.distribution
-    return family.of_levels(len(design.y_names)) if isinstance(family, Ordinal) else family
+    return family.of_response(design.y, design.weights) if isinstance(family, Distributional) else family
 
 
 def _hidden_activations(settings: Settings) -> list[ActivationSpec]:

@@ -42,7 +42,7 @@ class OfParameters:
     def observed_losses(self, b: int) -> np.ndarray:
         """(n,) losses of the observations where several outputs describe a response, in its units, without case weights."""
         raw = self.original_predictors(self.fitted_raw([b]))[0]
-        return derivatives.predictor_losses(self.network, raw, self.responses)[0]
+        return derivatives.predictor_losses(self.network, raw, self.responses, self.case_weights)[0]
 
     def original_predictors(self, raw: np.ndarray) -> np.ndarray:
         """Linear predictors (..., K, m) of a distribution's parameters, units of the response, from what kernels give."""

@@ -34,7 +34,7 @@ def asked(family: Distributional, dispformula: Any) -> dict[str, Any]:
     ArgumentError
         For unknown parameters and what is no formula.
     """
-    found = {role: _right(family.usual) for role in family.roles[1:]}
+    found = {role: _right(family.usual) for role in family.roles[family.leading :]}
     if dispformula is None:
         return found
     if isinstance(dispformula, Mapping):
@@ -88,8 +88,7 @@ def by_parameter(
     make : callable
         A design of another formula on the same data.
     """
-    if isinstance(family, Ordinal):
-        family = family.of_levels(len(design.y_names))
+    family = family.of_response(design.y, design.weights)
     texts = {role: right for role, right in asked(family, dispformula).items() if right is not True and right != "1"}
     if isinstance(family, Ordinal) and texts:
         raise ArgumentError("dispformula: thresholds of an ordinal response are constant, '~ 1', or True.")
@@ -121,9 +120,9 @@ def output_names(design: Design, family: Family | None) -> tuple[str, ...]:
     if not isinstance(family, Distributional):
         return design.y_names
     whole = design.classes is not None or isinstance(family, Survival)
-    first = design.response if whole else design.y_names[0]
-    taken = {first, *design.x_names}
-    return (first, *(role if role not in taken else f"{role}_" for role in family.roles[1:]))
+    first = (design.response,) if whole else design.y_names[: family.leading]
+    taken = {*first, *design.x_names}
+    return (*first, *(role if role not in taken else f"{role}_" for role in family.roles[family.leading :]))
 
 
 def held_out(network: Network, design: Design, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -154,10 +153,10 @@ def _pattern(
     own = free[network.slices[-1]].reshape(units, per_unit)
     at = values[network.slices[-1]].reshape(units, per_unit)
     own[:] = False
-    spec = {family.first: True, **asked(family, dispformula)}
+    spec = {**dict.fromkeys(family.roles[: family.leading], True), **asked(family, dispformula)}
     single = len(network.shapes) == 1
     for k, role in enumerate(family.roles):
-        own[k, 0] = role not in family.held
+        own[k, 0] = role not in family.held and not (k == 0 and family.floating)
         at[k, 0] = family.held.get(role, 0.0)
         if role in family.held:
             continue

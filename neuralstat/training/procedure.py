@@ -17,6 +17,7 @@ from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..functions.penalties import L1
+from ..network import derivatives
 from ..network.arrays import frozen
 from ..network.indexes import check_indexes
 from ..network.penalties import coefficients, per_observation
@@ -195,6 +196,23 @@ class Procedure:
         owner : bool
             Whether to return what there is after Ctrl-C.
         """
+        fit = self._train(data, start, free, n_jobs, keep, stepmax, watch, chunk, owner)
+        return self._centred(fit)
+
+    def _centred(self, fit: Fit) -> Fit:
+        """Where linear predictors have no constant of their own, the one with which they average 0 over the rows."""
+        objective = self.network.objective
+        if not (objective.several and objective.family.floating):
+            return fit
+        theta = fit.theta.astype(float)
+        per_unit, units = self.network.shapes[-1]
+        theta[:, -per_unit * units] -= derivatives.outputs(self.network, self.design.x, theta)[:, 0].mean(axis=1)
+        return replace(fit, theta=theta.astype(fit.theta.dtype))
+
+    def _train(
+        self, data: Any, start: np.ndarray, free: np.ndarray, n_jobs: int | None, keep: int | None, stepmax: int | None,
+        watch: Any, chunk: int | None, owner: bool,
+    ) -> Fit:  # fmt: skip
         settings, network, n_free = self.settings, self.network, int(np.atleast_2d(free).sum(axis=1).max())
         if settings.exact and self.exactly:
             return exact.train_exactly(network, data, start, free, self.penalty)
@@ -340,8 +358,7 @@ class Procedure:
         )  # fmt: skip
         if stop.is_set():
             _stopped(owner)
-        return fit
-
+        return self._centred(fit)
 
     def _measured(self, every: bool) -> Measured | None:
         """Metrics that are recorded by epoch."""

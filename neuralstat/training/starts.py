@@ -86,7 +86,7 @@ def _of_parameters(
         first = network.n_params - (units - k) * per_unit
         into = np.flatnonzero(free[first + 1 : first + per_unit]) + first + 1
         more = known[k] if k < len(known) else 0.0
-        free_range = k == 0 and family.located
+        free_range = k < family.leading and family.located
         for b in range(theta.shape[0]):
             part = raw[b, k] - theta[b, first] - more
             spread = float(np.abs(part - part.mean()).max())

@@ -7,6 +7,7 @@ the time from which on it was looked at.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,6 +62,16 @@ def readable(text: str) -> str:
     start = "" if found["start"] is None else f"{found['start']}, "
     made = f"Surv({start}{found['stop']}, {found['event']})"
     return f"{made} ~{right}" if sign else made
+
+
+def told(design: Design, y: np.ndarray) -> Design:
+    """The design with the response as kernels are told it (L', n): rows beside the formula's, which are never scaled."""
+    scaling, more = design.scaling, len(y) - len(design.y)
+    if scaling is not None and more:
+        scaling = replace(
+            scaling, y_mean=np.append(scaling.y_mean, np.zeros(more)), y_sd=np.append(scaling.y_sd, np.ones(more))
+        )
+    return replace(design, y=y, scaling=scaling)
 
 
 def check_events(design: Design) -> None:

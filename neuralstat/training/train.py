@@ -117,7 +117,7 @@ def train(
     """
     began = time.perf_counter()
     check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
-    net, dtype = network.net(penalty), data.x.dtype
+    net, dtype = network.net(penalty, max(data.x.shape[1], data.rows.shape[1])), data.x.dtype
     stack = Stack(np.asarray(start, dtype=dtype), free)
     rules = (float(threshold), tol, int(stepmax))
     ran_on, stop = "cpu", threading.Event() if stop is None else stop
@@ -160,7 +160,7 @@ def _train_here(
     """Train a stack on threads, a network on each; on all of them together where networks are few and rows many."""
     everyone = list(range(stack.steps.size))
     pruning = keep is not None and keep < len(everyone)
-    shared = data.x.shape[1] > cpu.PARTITION and len(everyone) < workers and data.rows.shape[1] == 0
+    shared = data.x.shape[1] > max(cpu.PARTITION, net.block) and len(everyone) < workers and data.rows.shape[1] == 0
     if shared and not pruning and algorithm.name in rprop.CODES:
         update = _shared_update(net, algorithm, rules, stack)
         share_observations(net, data, stack, update, workers, stop, watch)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..checks.values import as_array, shown
 from ..errors import ArgumentError, DataError, DataWarning
+from ..families import Distributional
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
 from .epochs import make_rows
@@ -120,6 +121,8 @@ def encode(
         None if columns[0] is None else np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)
     )
     assert x is not None and y is not None
+    if isinstance(settings.distribution, Distributional):
+        y = settings.distribution.targets(y)
     return make_rows(x, y, case, known, dtype=np.dtype(settings.dtype))
 
 

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from neuralstat import families as F
 from neuralstat.engine import cpu
+from neuralstat.engine.data import make_data
+from neuralstat.families.resolve import family_objective
 from neuralstat.functions import distributions as D
 from neuralstat.functions.links import CLOGLOG, IDENTITY, LOG, LOGIT, PROBIT
+from neuralstat.network import derivatives
+from neuralstat.network.network import dense_network
 
 STEP = 1e-30
 N = 60
@@ -46,6 +51,13 @@ def responses(what):
         high = low.copy()
         high[:15], high[15:30], low[30:40] = 0.0, low[15:30] + 1, 0.0
         return np.stack([low, high, np.where(np.arange(N) % 3 == 0, 0.3 * low, 0.0)], axis=1)
+    elif what == "seen":
+        return responses("times")[np.repeat(np.r_[:15, 40:N], 2)[:N]]
+    elif what == "amounts":
+        y = rng.gamma(2, size=N) * (rng.uniform(size=N) > 0.3)
+        y[:3] = [1e-3, 300.0, 40.0]
+    elif what == "three":
+        return rng.normal(size=(N, 3))
     elif what.startswith("classes"):
         return np.eye(int(what[-1]))[rng.integers(int(what[-1]), size=N)]
     else:
@@ -66,6 +78,10 @@ CASES = [
       for link in (LOGIT, PROBIT, CLOGLOG) for k in (2, 4)),
     *((f"survival {link}", D.SURVIVAL, link, 2, "times", ()) for link in (LOGIT, PROBIT, CLOGLOG)),
     ("mixture of 1", D.MIXTURE, IDENTITY, 2, "numbers", ()), ("mixture of 3", D.MIXTURE, IDENTITY, 8, "numbers", ()),
+    ("laplace", D.LAPLACE, IDENTITY, 2, "numbers", (0.2, 0.0, 0.7)),
+    ("huber", D.HUBER, IDENTITY, 2, "numbers", (1.3, 0.0, 1.0)),
+    ("tweedie", D.TWEEDIE_3, LOG, 3, "amounts", ()), ("piecewise", D.PIECEWISE, IDENTITY, 3, "seen", (0.0, 0.0, 1.0, 2.5)),
+    ("normal, 3 responses", D.MULTINORMAL, IDENTITY, 9, "three", ()),
     ("quantiles", D.QUANTILES, IDENTITY, 3, "numbers", LEVELS), ("expectiles", D.EXPECTILES, IDENTITY, 3, "numbers", LEVELS),
 ]  # fmt: skip
 
@@ -92,7 +108,7 @@ def test_derivatives_and_hessian(kind, link, k, what, parameters):
             up[:, j] += step
             down[:, j] -= step
             by_differences = (losses(problem, up, y)[1] - losses(problem, down, y)[1]) / (2 * step)
-            ragged = kind in (D.EXPECTILES, D.QUANTILES)  # kinks, and a width of 0.05
+            ragged = kind in (D.EXPECTILES, D.QUANTILES, D.HUBER)  # kinks, and a width of 0.05
             good = np.abs(by_differences - hessian[:, j]) < 1e-4 * (1 + np.abs(hessian[:, j]))
             assert good.all() or (ragged and good.mean() > 0.98)
 
@@ -177,3 +193,119 @@ def test_smoothed_pinball_is_within_its_limit():
         value, _ = losses(net(D.QUANTILES, IDENTITY, (0.0, 0.0, h, 0.3)), np.zeros((N, 1)), r)
         pinball = np.where(r[:, 0] > 0, 0.3 * r[:, 0], -0.7 * r[:, 0])
         assert np.all(value >= pinball - 1e-12) and np.all(value <= pinball + h * np.log(2) + 1e-12)
+
+
+def test_robust_densities_integrate_to_one():
+    y = np.linspace(-400, 400, 800_001)[:, np.newaxis]
+    eta = np.tile([0.3, -0.2], (len(y), 1))
+    for family in (F.Laplace(0.2), F.Laplace(), F.Huber(1.345), F.Huber(0.4)):
+        value, _ = losses(net(family.kind, IDENTITY, family.parameters), eta, y)
+        assert np.sum(np.exp(-value)) * 1e-3 == pytest.approx(1.0, abs=1e-6)
+    limit, _ = losses(net(D.LAPLACE, IDENTITY, F.Laplace(1e-4).parameters), eta[::500], y[::500])
+    np.testing.assert_allclose(-limit, stats.laplace.logpdf(y[::500, 0], 0.3, np.exp(-0.2)), atol=2e-4)
+
+
+def test_tweedie_is_a_poisson_sum_of_gammas():
+    mu, phi, place = 2.0, 0.7, 0.3
+    power = 1.01 + 0.98 * place
+    eta = np.array([np.log(mu), np.log(phi), np.log(place / (1 - place))])
+    rate, shape = mu ** (2 - power) / (phi * (2 - power)), (2 - power) / (power - 1)
+    scale = phi * (power - 1) * mu ** (power - 1)
+    y = np.array([0.0, 1e-6, 0.1, 1.0, 5.0, 40.0])
+    count = np.arange(1, 200)[:, np.newaxis]
+    with np.errstate(divide="ignore"):
+        density = np.sum(stats.poisson.pmf(count, rate) * stats.gamma.pdf(y, count * shape, scale=scale), axis=0)
+    density[0] = np.exp(-rate)
+    found, _ = losses(net(D.TWEEDIE_3, LOG), np.tile(eta, (6, 1)), y[:, np.newaxis])
+    np.testing.assert_allclose(np.exp(-found), density, rtol=1e-10)
+    phi, power = np.exp(-9.0), 1.01 + 0.98 / (1 + np.exp(-0.5))  # a peak at some 10^4 terms: nearly normal
+    small, _ = losses(net(D.TWEEDIE_3, LOG), np.array([[np.log(20), -9.0, 0.5]]), np.array([[20.0]]))
+    assert small[0] == pytest.approx(0.5 * np.log(2 * np.pi * phi * 20.0**power), abs=1e-3)
+
+
+def test_hazards_between_cuts():
+    cuts, eta = (1.0, 2.5), np.array([[-0.3, 0.4, -0.9]])
+    hazards = np.exp(eta[0, 0] + np.array([0.0, 0.4, -0.9]))
+    for stop, event, entry in ((0.5, 1, 0.0), (1.0, 1, 0.2), (2.0, 0, 1.2), (7.0, 1, 0.0), (7.0, 1, 3.0)):
+        spent = np.diff(np.clip([0.0, *cuts, np.inf], entry, stop))
+        at = int(np.searchsorted(cuts, stop))
+        expected = hazards @ spent - event * np.log(hazards[at])
+        found, _ = losses(net(D.PIECEWISE, IDENTITY, (0.0, 0.0, *cuts)), eta, [[stop, stop * event, entry]])
+        assert found[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_responses_that_are_normal_together():
+    rng = draws()
+    eta, y = rng.normal(size=(N, 9)), rng.normal(size=(N, 3))
+    found, _ = losses(net(D.MULTINORMAL, IDENTITY), eta, y)
+    for value, (one, two, three, a, b, c, f21, f31, f32), row in zip(found, eta, y, strict=True):
+        unit = np.array([[1, 0, 0], [-f21, 1, 0], [-f31, -f32, 1]])
+        inverse = np.linalg.inv(unit)
+        cov = inverse @ np.diag(np.exp(2 * np.array([a, b, c]))) @ inverse.T
+        assert -value == pytest.approx(stats.multivariate_normal.logpdf(row, [one, two, three], cov), rel=1e-9)
+
+
+def cox_problem(n=50):
+    rng = draws()
+    stop = np.ceil(rng.exponential(4.0, n)) + 1.0
+    start = np.where(rng.uniform(size=n) < 0.5, np.floor(stop * rng.uniform(size=n)), 0.0)
+    event = rng.uniform(size=n) < 0.7
+    weight = rng.choice([0.0, 1.0, 2.5], n)
+    return start, stop, event, weight, rng.normal(size=n)
+
+
+def naive_cox(start, stop, event, weight, eta):
+    """Minus Efron's log partial likelihood, event time by event time."""
+    total = 0.0
+    for t in np.unique(stop[event & (weight > 0)]):
+        risk = (start < t) & (stop >= t)
+        dead = event & (stop == t) & (weight > 0)
+        at, among = np.sum(weight[risk] * np.exp(eta[risk])), np.sum(weight[dead] * np.exp(eta[dead]))
+        d = dead.sum()
+        total -= weight[dead] @ eta[dead] - weight[dead].mean() * sum(np.log(at - k / d * among) for k in range(d))
+    return total
+
+
+def kernel_cox(y, weight, eta):
+    """Loss, its derivatives (n,) and second derivatives (n, n) in eta, of a linear model with a column for each row."""
+    n = eta.size
+    names = [f"x{k}" for k in range(n)]
+    network = dense_network(n, (), [], family_objective(F.Cox()), names, ["t"])
+    data = make_data(np.eye(n), y, weight)
+    theta = np.concatenate([[0.0], eta])
+    gradient, hessian = derivatives.gradient(network, data, theta), derivatives.hessian(network, data, theta)
+    return derivatives.error(network, data, theta), gradient[1:], hessian[1:, 1:]
+
+
+@pytest.mark.parametrize("shift", [0.0, 800.0])
+def test_cox(shift):
+    start, stop, event, weight, eta = cox_problem()
+    y = F.cox.ranked(np.stack([stop, stop * event, start]))
+    value, slopes, hessian = kernel_cox(y, weight, eta + shift)
+    assert value == pytest.approx(naive_cox(start, stop, event, weight, eta), rel=1e-12)
+    losses, own = F.Cox().losses(eta[np.newaxis], y[:3], weight)  # the same on arrays
+    assert losses @ weight == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(own[0] * weight, slopes, atol=1e-12)
+    np.testing.assert_allclose(F.Cox().scores(eta, y, weight, np.eye(50)).sum(axis=0), slopes, atol=1e-12)
+    for i in range(50):
+        moved = eta.astype(complex)
+        moved[i] += 1j * STEP
+        assert naive_cox(start, stop, event, weight, moved).imag / STEP == pytest.approx(slopes[i], rel=1e-9, abs=1e-12)
+    step = 1e-5
+    for i in range(0, 50, 7):
+        up, down = eta.copy(), eta.copy()
+        up[i] += step
+        down[i] -= step
+        column = (kernel_cox(y, weight, up)[1] - kernel_cox(y, weight, down)[1]) / (2 * step)
+        np.testing.assert_allclose(hessian[i], column, atol=1e-7)
+
+
+def test_cox_keeps_small_risks():
+    """Risks that leave are some 10^20 times those that stay."""
+    start, stop = np.array([0.0, 0.0, 3.0, 3.0]), np.array([5.0, 6.0, 5.5, 7.0])
+    eta, event = np.array([0.0, 0.5, 50.0, 49.0]), np.array([True, True, True, True])
+    early = (np.append(start, 0.0), np.append(stop, 2.0), np.append(event, True), np.ones(5), np.append(eta, -1.0))
+    y = F.cox.ranked(np.stack([early[1], early[1] * early[2], early[0]]))
+    value, slopes, _ = kernel_cox(y, early[3], early[4])
+    assert value == pytest.approx(naive_cox(*early), rel=1e-12)
+    np.testing.assert_allclose(F.Cox().losses(early[4][np.newaxis], y, early[3])[1][0], slopes, atol=1e-12)

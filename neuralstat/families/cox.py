@@ -1,0 +1,228 @@
+"""Cox's proportional hazards: relative hazards by partial likelihood, the baseline by Breslow's estimate.
+
+Arrays only: eta (n,), responses (5, n) as `ranked` makes them, case weights (n,).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..checks.arguments import arguments
+from ..errors import ArgumentError, DataError
+from ..functions import distributions as codes
+from ..functions.hazards import ENTRY, EVENT, RANK
+from .distributional import Distributional
+from .survival import Survival, check_times
+
+
+def ranked(y: np.ndarray) -> np.ndarray:
+    """(5, n): the response (2 or 3, n) of a survival family, and ranks of times and of times of entry among all of them."""
+    stop, entry = y[0], y[2] if len(y) > 2 else np.zeros(y.shape[1])
+    grid = np.unique(np.concatenate([stop, entry[entry > 0]]))
+    start = np.where(entry > 0, np.searchsorted(grid, entry), -1)
+    return np.stack([stop, y[1], entry, np.searchsorted(grid, stop), start]).astype(float)
+
+
+class Ties:
+    """What happens at each rank: sums over who is at risk, and over who dies, with Efron's shares of them.
+
+    Attributes
+    ----------
+    at : list of (int, int array)
+        Rank and rows of its events.
+    """
+
+    def __init__(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> None:
+        self.rank, self.entry = y[RANK].astype(int), y[ENTRY].astype(int)
+        self.event = (y[EVENT] > 0) & (w > 0)
+        self.shift = float(eta.max(initial=0.0)) if eta.size else 0.0
+        self.w, self.risk = w, np.exp(eta - self.shift)
+        self.size = int(self.rank.max(initial=-1)) + 1
+        order = np.flatnonzero(self.event)
+        order = order[np.argsort(self.rank[order], kind="stable")]
+        ranks, first = np.unique(self.rank[order], return_index=True)
+        self.at = list(zip(ranks.tolist(), np.split(order, first[1:]), strict=True)) if order.size else []
+
+    def at_risk(self, values: np.ndarray) -> np.ndarray:
+        """Sums (size, ...) of values (n, ...) over who is at risk at each rank, without cancellation."""
+        out = np.zeros((self.size, *values.shape[1:]))
+        np.add.at(out, self.rank, values)
+        out = np.cumsum(out[::-1], axis=0)[::-1]
+        late = self.entry >= 0
+        if late.any():
+            for r, _ in self.at:
+                out[r] = values[(self.rank >= r) & (self.entry < r)].sum(axis=0)
+        return out
+
+    def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each rank: increments of the cumulative hazard, what of it ties do not bear, and the mean log sum at risk."""
+        own = self.w * self.risk
+        whole = self.at_risk(own)
+        hazard, tied, logs = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
+        for r, rows in self.at:
+            part = np.arange(rows.size) / rows.size
+            among = whole[r] - part * own[rows].sum()
+            share = self.w[rows].mean()
+            hazard[r], tied[r], logs[r] = share * np.sum(1 / among), share * np.sum(part / among), np.mean(np.log(among))
+        return hazard, tied, logs
+
+    def exposure(self, hazard: np.ndarray) -> np.ndarray:
+        """(n,) increments that each row lives through."""
+        total = np.concatenate([[0.0], np.cumsum(hazard)])
+        return total[self.rank + 1] - total[self.entry + 1]
+
+
+@arguments()
+@dataclass(frozen=True, repr=False, init=False)
+class Cox(Survival):
+    """Hazards h0(t) exp(eta) with any baseline h0; ties by Efron's method.
+
+    The network's output eta has no constant: it is chosen so that eta averages 0 over the rows of the fit. Predictions are
+    relative hazards exp(eta); probabilities, quantiles and medians take Breslow's estimate of the baseline from these rows.
+
+    References
+    ----------
+    Cox (1972), Regression models and life-tables, JRSS B 34:187. Efron (1977), JASA 72:557. Breslow (1974), Biometrics 30:89.
+    """
+
+    name, kind, default, links, first = "cox", codes.COX, "log", ("log",), "hazard"
+    others, means, coupled, floating = {}, (0.0, math.inf), True, True  # as in its bases
+
+    def __init__(self) -> None:
+        Distributional.__init__(self)
+
+    @property
+    def code(self) -> int:  # type: ignore[override]
+        return codes.COX
+
+    @property
+    def parameters(self) -> np.ndarray:
+        return np.zeros(2)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        return y if len(y) == ENTRY + 1 else ranked(y)
+
+    def mean(self, par: np.ndarray) -> np.ndarray:
+        """Relative hazards: there is no mean without a baseline."""
+        return par[0]
+
+    def variance(self, par: Any) -> Any:
+        raise self._lacks("variance")
+
+    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return np.zeros(1)
+
+    def check(self, y: np.ndarray, label: str) -> None:
+        check_right(y, label, self.name)
+        if not np.any(y[1] > 0):
+            raise DataError(f"response {label!r}: there is no event, so nothing can be learnt of hazards.")
+
+    def losses(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Losses (n,), whose weighted sum is minus the log partial likelihood, and slopes (1, n), of predictors (1, n)."""
+        ties = Ties(eta[0], self.targets(y), w)
+        hazard, tied, logs = ties.steps()
+        losses = np.where(ties.event, logs[ties.rank] + ties.shift - eta[0], 0.0)
+        lived = ties.exposure(hazard) - np.where(ties.event, tied[ties.rank], 0.0)
+        return losses, (ties.risk * lived - ties.event)[np.newaxis]
+
+    def expected(self, eta: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """(n,) events that are expected of each row: the curvature of its loss, where sums over who is at risk are fixed."""
+        ties = Ties(eta, self.targets(y), np.ones(eta.size))
+        return ties.risk * ties.exposure(ties.steps()[0])
+
+    def martingale(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """(n,) events less expected events (Efron's, as in R's survival)."""
+        return -self.losses(eta[np.newaxis], y, w)[1][0]
+
+    def scores(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Parts (n, P) of rows in the gradient of the loss, of derivatives z (n, P) of eta (Lin & Wei 1989, JASA 84:1074)."""
+        ties = Ties(eta, self.targets(y), w)
+        own = (ties.w * ties.risk)[:, np.newaxis]
+        whole, sums = ties.at_risk(own[:, 0]), ties.at_risk(own * z)
+        hazard, moved = np.zeros(ties.size), np.zeros((ties.size, z.shape[1]))
+        out = np.zeros_like(z)
+        for r, rows in ties.at:
+            share = ties.w[rows].mean()
+            for part in np.arange(rows.size) / rows.size:
+                among = whole[r] - part * own[rows].sum()
+                centre = (sums[r] - part * (own[rows] * z[rows]).sum(axis=0)) / among
+                hazard[r] += share / among
+                moved[r] += share / among * centre
+                out[rows] += (z[rows] - centre) / rows.size
+                out[rows] += part * share / among * ties.risk[rows, np.newaxis] * (z[rows] - centre)
+        total = np.concatenate([np.zeros((1, z.shape[1])), np.cumsum(moved, axis=0)])
+        lived = total[ties.rank + 1] - total[ties.entry + 1]
+        out -= ties.risk[:, np.newaxis] * (z * ties.exposure(hazard)[:, np.newaxis] - lived)
+        return -w[:, np.newaxis] * out
+
+    def baseline(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Times of events, and Breslow's cumulative baseline hazard at them (Efron's sums at ties, as R's survfit)."""
+        full = self.targets(y)
+        ties = Ties(eta, full, w)
+        hazard, _, _ = ties.steps()
+        ranks = np.array([r for r, _ in ties.at], dtype=int)
+        times = np.array([full[0, rows[0]] for _, rows in ties.at])
+        return times, np.cumsum(hazard[ranks]) * math.exp(-ties.shift)
+
+    def frozen(self, par: np.ndarray) -> Any:
+        raise ArgumentError("family='cox' has no distribution without the baseline hazard of a fit.")
+
+    def __repr__(self) -> str:
+        return "Cox()"
+
+
+def check_right(y: np.ndarray, label: str, name: str) -> None:
+    """Raise DataError where times are not all observed or right censored, perhaps with late entry."""
+    check_times(y[:3], label, name)
+    if np.any((y[0] <= 0) | ((y[1] > 0) & (y[1] != y[0]))):
+        raise DataError(
+            f"response {label!r}: the family {name!r} takes times that were observed or right censored, "
+            "Surv(time, event) or Surv(start, stop, event), and no intervals."
+        )
+
+
+class StepFunction:
+    """P(T > t) = exp(-H(t) r), H a step function with these values from these times on, r (m,) relative hazards.
+
+    Quantiles beyond the last step are infinite, and so is the mean where the curve does not end at 0: it is the mean of times
+    cut at the last event (the restricted mean).
+    """
+
+    def __init__(self, times: np.ndarray, cumulative: np.ndarray, relative: np.ndarray) -> None:
+        self.times, self.relative = times, np.asarray(relative, float)
+        self.cumulative = np.concatenate([[0.0], cumulative])
+
+    def sf(self, y: Any) -> np.ndarray:
+        at = np.searchsorted(self.times, np.broadcast_to(np.asarray(y, float), self.relative.shape), side="right")
+        with np.errstate(over="ignore"):
+            return np.exp(-self.cumulative[at] * self.relative)
+
+    def cdf(self, y: Any) -> np.ndarray:
+        return 1 - self.sf(y)
+
+    def ppf(self, q: Any) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = -np.log1p(-np.broadcast_to(np.asarray(q, float), self.relative.shape)) / self.relative
+        at = np.searchsorted(self.cumulative[1:], needed * (1 - 1e-12))
+        return np.where(needed <= 0, 0.0, np.append(self.times, np.inf)[at])
+
+    def mean(self) -> np.ndarray:
+        """Restricted to the last event."""
+        curve = np.exp(-self.cumulative[:-1, np.newaxis] * self.relative)
+        return np.diff(self.times, prepend=0.0) @ curve
+
+    def var(self) -> np.ndarray:
+        """Of times cut at the last event."""
+        curve = np.exp(-self.cumulative[:-1, np.newaxis] * self.relative)
+        return np.diff(self.times**2, prepend=0.0) @ curve - np.square(self.mean())
+
+    def logpdf(self, y: Any) -> np.ndarray:
+        raise ArgumentError("family='cox': Breslow's baseline is a step function, and has no density.")
+
+    def rvs(self, size: Any, random_state: np.random.Generator) -> np.ndarray:
+        return self.ppf(random_state.uniform(size=size))
+
