@@ -34,6 +34,7 @@ from .mixtures import Mixture
 from .ordered import Ordinal
 from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .quasi import QuasiBinomial, QuasiNegativeBinomial, QuasiPoisson
 from .resolve import DISTRIBUTIONS, FAMILIES, family_from_json, needs, resolve_family, resolve_objective
 from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
 
@@ -41,7 +42,8 @@ __all__ = [
     "DISTRIBUTIONS", "FAMILIES", "Beta", "Binomial", "Distribution", "Distributional", "Expectile", "Family", "Gamma",
     "GammaScale", "Gaussian", "GaussianScale", "HurdleNegativeBinomial", "HurdlePoisson", "InverseGaussian",
     "InverseGaussianScale", "Link", "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture", "Multinomial",
-    "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "Student", "Survival", "Tweedie",
+    "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "Poisson", "Quantile", "QuasiBinomial",
+    "QuasiNegativeBinomial", "QuasiPoisson", "Student", "Survival", "Tweedie",
     "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power",
     "resolve_family", "resolve_link", "resolve_objective",
 ]  # fmt: skip
