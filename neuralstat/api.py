@@ -180,6 +180,7 @@ def neuralnet(
     checkpoint: Any = None,
     freeze: Any = None,
     dispformula: Any = None,
+    scale: str | None = None,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -219,9 +220,9 @@ def neuralnet(
         reached), or ``err(x, y)`` of output x and response y.
     family : str, Family or statsmodels family, optional
         The statistical way to say err_fct and output link: "gaussian", "binomial", "multinomial", "poisson", "gamma",
-        "inverse_gaussian", "negative_binomial", "tweedie", or an instance with its link, of `neuralstat.families` or
-        of statsmodels. The error is half the deviance, the output activation the inverse link; `err_fct`,
-        `linear_output` and `output_act_fct` are not used.
+        "inverse_gaussian", "negative_binomial", "tweedie", "quasipoisson", "quasibinomial", or an instance with its link, of
+        `neuralstat.families` or of statsmodels. The error is half the deviance, the output activation the inverse link;
+        `err_fct`, `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
     algorithm : str or Optimizer
@@ -333,6 +334,11 @@ def neuralnet(
         network's own last hidden units. A mapping by parameter (``{"sigma": "~ x", "nu": "~ 1"}``) where there are several;
         anything else is for the first of them. Gaussian, gamma and inverse Gaussian families and the negative binomial then
         have their dispersion as a parameter, and what is minimised is minus the log-likelihood, which case weights multiply.
+    scale : {"X2"}, optional
+        Of families with dispersion 1 (Poisson, binomial, negative binomial of given alpha): the dispersion is estimated, as
+        Pearson's chi2 over the residual degrees of freedom, and counts in standard errors, tests and intervals. The fit is
+        then of a mean and a variance, with no likelihood, as with ``family="quasipoisson"`` and ``"quasibinomial"``. Families
+        that have a dispersion estimate it so in any case.
     context : mapping, optional
         Further names for the formula.
     **unknown

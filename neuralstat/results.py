@@ -12,6 +12,7 @@ import pandas as pd
 
 from . import df as degrees
 from . import effects, io, plots
+from .assessment import survival
 from .effects import slopes as effect_slopes
 from .families import Family
 from .fitted import Fitted
@@ -47,6 +48,8 @@ from .training.fit import Fit
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from .assessment.brier import BrierScore
+    from .assessment.concordance import Concordance
     from .df import DegreesOfFreedom
     from .formula import Design
     from .inference.nested import Comparison
@@ -415,6 +418,67 @@ class NeuralNetResults:
             Where columns or levels do not fit.
         """
         return evaluate(self.fitted, data, metrics=metrics, rep=rep)
+
+    def concordance(
+        self, data: Any = None, *, kind: str = "harrell", tau: float | None = None, rep: Any = "mean"
+    ) -> Concordance:
+        """Concordance of predicted and observed times to an event.
+
+        Of two rows of which the earlier time is an event, and the other was at risk then, the one that is predicted to live
+        longer should; equal predictions count half. What is compared is the predicted mean time, restricted to the last event
+        of the fit's rows: where survival curves do not cross it ranks rows as any other prediction does.
+
+        Parameters
+        ----------
+        data : table, or (endog, exog), optional
+            With the response; the rows of the fit, which know their times, unless given. ``ns.risk(fit, "cv",
+            loss="concordance")`` is honest about the rows at hand.
+        kind : {"harrell", "uno"}
+            Harrell's, or with weights that make up for censoring (Uno et al. 2011; not for rows that enter late).
+        tau : float, optional
+            Only pairs whose event is before tau count.
+        rep : {"mean", "best"} or int
+
+        Returns
+        -------
+        Concordance
+            A float with ``se``, ``concordant``, ``discordant``, ``tied``; see `assessment.concordance.concordance`.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            Where the response is no time to an event, or is known to lie in an interval only; where no rows can be compared.
+        """
+        return survival.concordance_of(self.fitted, data, kind=kind, tau=tau, rep=rep)
+
+    def brier_score(self, times: Any = None, data: Any = None, *, rep: Any = "mean") -> BrierScore:
+        """Brier score of the predicted probabilities to live longer than given times, and its mean over time.
+
+        The mean squared difference of the probability and what became of the rows; rows that were censored before are made up
+        for by weights from the censoring distribution of the fit's rows (Graf et al. 1999).
+
+        Parameters
+        ----------
+        times : number or sequence of numbers, optional
+            In increasing order; 100 up to the last event unless given.
+        data : table, or (endog, exog), optional
+            With the response; the rows of the fit, to which the fit was made, unless given. ``ns.risk(fit, "cv",
+            loss="brier")`` is honest about the rows at hand.
+        rep : {"mean", "best"} or int
+
+        Returns
+        -------
+        BrierScore
+            A float: the mean over the times from 0 to the last of `times`, of a single time the score then. ``table`` has the
+            score at each time beside that of the Kaplan-Meier curve of the fit's rows, ``r2`` the share of the latter that is
+            gone.
+
+        Raises
+        ------
+        ArgumentError, DataError
+            Where the response is no time to an event, known to lie in an interval only, or rows enter late.
+        """
+        return survival.brier_score_of(self.fitted, times, data, rep=rep)
 
     def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
         """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.

@@ -13,11 +13,11 @@ from ..checks.arguments import FLAG, N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, TE
 from ..errors import ArgumentError
 from ..training.interrupts import passed_on
 from . import alo, coupled, holdout, information, nested_cv, penalties, random_x, resampling, thinning  # noqa: F401 (its functions register themselves)
-from .losses import LOSS, LOSSES, SCORES, called
+from .losses import LOSS, LOSSES, called
 from .names import variant
 from .procedure import make_procedure, on_device
 from .registry import RISK
-from .scores import scored
+from .scores import prepared
 from .value import Risk
 
 __all__ = ["LOSSES", "RISK", "Risk", "risk"]
@@ -75,13 +75,18 @@ def risk(
         - "thinning": fits to a part of every response, judged on the rest: gaussian, Poisson, binomial and multinomial of
           2 trials or more, gamma, negative binomial; options folds (5), share, repeats, sigma, restarts.
         - "aic", "aicc": expected -2 log-likelihood of new responses, per observation; option df ("auto").
-    loss : {"mse", "mae", "deviance", "log", "brier", "misclassification"} or function, optional
+    loss : {"mse", "mae", "deviance", "log", "brier", "misclassification", ...} or function, optional
         "mse" for additive noise and "deviance" for other families where not given. "log" (or "log_loss") normalises
         probabilities to sum to one. A function takes responses and predictions, (m,) each, of several outputs and classes
         (m, K), and returns (m,) numbers. Methods at the same x, "gcv", "rcp" and "rcp+" have the losses that they are of. Of
         distributions whose parameters are outputs also their scores, row by row ("cv", "holdout", "bootstrap", "632",
         "nested_cv"): "log_score" (minus the log-density), "crps" (continuous ranked probability score), of fitted quantiles
-        "pinball".
+        "pinball"; of every family with quantiles "interval", the interval score (Gneiting & Raftery 2007) of the central 90 %
+        interval, "interval:0.8" of another (of fitted quantiles the outermost, unless told). Of times to an event "log_score"
+        (where no loss is given), "brier" (squared error of the survival probability, the mean over the times from 0 to the
+        last event; censored rows are made up for by the censoring distribution of the training rows) and, for "cv" and
+        "holdout", "concordance": 1 - Harrell's concordance, so that smaller is better. That is no mean over rows: each fold
+        has its value, and counts as many pairs as can be compared in it. Losses of means are not for censored times.
     rep : {"mean", "best"}
         What predicts: the mean of the converged repetitions, as `predict`, or the best one. The analytical methods
         also take a number.
@@ -150,8 +155,7 @@ def risk(
         if name not in known:
             raise ArgumentError(f"risk: method={method!r} has no option {name!r}; it has {', '.join(known)}.")
     procedure = make_procedure(fit_or_model, rep=rep, stack=stack, n_jobs=n_jobs, x=x, y=y, loss=loss)
-    if isinstance(loss, str) and loss in SCORES:
-        procedure = scored(procedure, loss, method)
+    procedure, loss = prepared(procedure, loss, method)
     return function(procedure, loss, random_state=random_state, **options)
 
 

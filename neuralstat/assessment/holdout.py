@@ -26,7 +26,7 @@ from . import folds as splitting
 from .losses import pick
 from .procedure import streams
 from .registry import estimator
-from .resampling import FOLDS, MOST, ROWS, corrected_t, mean, standard_error
+from .resampling import FOLDS, MOST, ROWS, corrected_t, fold_of
 from .value import NEW_X, Risk
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -87,10 +87,10 @@ def holdout(
     if any(w[part].sum() == 0 for split in everything for part in split):
         raise ArgumentError("test_size: a split has no observation of positive weight on one side.")
     fits = procedure.refits([s[0] for s in everything], start_seeds, [s[1] for s in everything])
-    found = [function(procedure.y[:, test], mu[:, test]) for (_, test), mu in zip(everything, fits, strict=True)]
+    found = [fold_of(function, procedure.y[:, t], mu[:, t], w[t]) for (_, t), mu in zip(everything, fits, strict=True)]
     count = len(splits)
-    value = np.array([mean(v, w[test]) for v, (_, test) in zip(found, everything, strict=True)])
-    errors = np.array([standard_error(v, w[t]) for v, (_, t) in zip(found[:count], splits, strict=True)])
+    value, _, alone = np.array([part[:3] for part in found]).T
+    errors = alone[:count]
     one = float(np.mean(errors))
     intervals = {"normal": (one, np.inf)}
     if count > 1:
@@ -102,7 +102,7 @@ def holdout(
                           "se": errors})  # fmt: skip
     what = f"hold-out of {splits[0][1].size} rows" + (f", {count} splits" if count > 1 else "")
     return Risk(value[:count].mean(), "holdout", name, se=one, se_kind="of one split", n=n, table=table,
-                details={"what": what}, intervals=intervals)  # fmt: skip
+                details={"what": what}, intervals=intervals, notes=getattr(function, "notes", ()))  # fmt: skip
 
 
 class _Plan:

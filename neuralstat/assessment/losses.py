@@ -3,7 +3,7 @@
 A loss takes the responses (K, m), the means (K, m) and the `Target`, and returns (m,) numbers; the mean over
 observations, with case weights, is the error. Squared and absolute error and deviance of several outputs are divided by the
 number of outputs (a multinomial observation counts once). A user's function takes responses and predictions, a row per
-observation.
+observation. Only concordance is of pairs (`PairLoss`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..checks import shown
-from ..checks.arguments import FUNCTION, NONE, Choice
+from ..checks.arguments import FUNCTION, NONE, Choice, Kind
 from ..checks.values import attribute, real_array, told
 from ..errors import ArgumentError
 from ..families.family import deviance_of_means
+from ..likelihood.lifetimes import of_response
 from ..training.metrics import absolute_errors, brier_scores, hits, log_losses, squared_errors
+from .concordance import of_rows, pairs
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Target:
     response: str
     classes: bool
     default: str
-    scored: bool = False  # whether refits give scores of rows in the place of means
+    scored: str = ""  # the score that refits give in the place of means
 
 
 def _mse(y: np.ndarray, mu: np.ndarray, target: Target) -> np.ndarray:
@@ -77,9 +79,88 @@ LOSSES: dict[str, Callable[[np.ndarray, np.ndarray, Target], np.ndarray]] = {
 
 #: other names of losses
 ALIASES = {"log": "log_loss", "Brier": "brier"}
-#: scores of fitted distributions, see `scores`
-SCORES = ("log_score", "crps", "pinball")
-LOSS = NONE | Choice(*LOSSES, *ALIASES, *SCORES) | FUNCTION
+#: scores of fitted distributions, see `scores` and `refit_scores`; "brier" of times to an event is one, too
+SCORES = ("log_score", "crps", "pinball", "interval", "concordance")
+#: methods that take losses of pairs of rows
+PAIRS = ("cv", "holdout")
+
+
+class IntervalLoss(Kind):
+    """The interval score with a level, as in "interval:0.8"."""
+
+    words = "'interval:level' with a level in (0, 1)"
+    examples = ("interval:0.8",)
+
+    def check(self, value: Any, name: str) -> str:
+        """The string."""
+        if not isinstance(value, str) or not str.startswith(value, "interval:"):
+            raise self.refuse(value, name)
+        interval_level(str.__str__(value))
+        return str.__str__(value)
+
+
+LOSS = NONE | Choice(*LOSSES, *ALIASES, *SCORES) | IntervalLoss() | FUNCTION
+
+
+def interval_level(loss: str) -> float | None:
+    """The level of the interval score by its name; None where it says none.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is no number in (0, 1).
+    """
+    text = loss.partition(":")[2]
+    if loss == "interval":
+        return None
+    try:
+        level = float(text)
+    except ValueError:
+        level = np.nan
+    if not 0 < level < 1:
+        raise ArgumentError(f"loss: the level in {shown(loss)} must be a number in (0, 1), as in 'interval:0.8'.")
+    return level
+
+
+def is_score(loss: Any) -> bool:
+    """Whether a loss is a score of fitted distributions."""
+    return isinstance(loss, str) and loss.partition(":")[0] in SCORES
+
+
+class PairLoss:
+    """1 - concordance: a loss of pairs of rows, which has no values of single rows to be averaged."""
+
+    notes = ("1 - concordance: the share of comparable pairs of test rows that are predicted in the wrong order; folds count "
+             "as many pairs as they have",)  # fmt: skip
+
+    def __init__(self, response: str) -> None:
+        self.response = response
+
+    def __call__(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """Not here: `counted` says what pairs there are."""
+        raise ArgumentError(f"loss='concordance' is of pairs of rows, for method {', '.join(map(repr, PAIRS))}.")
+
+    def counted(self, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) shares of rows' pairs that are out of order, and the weight of these pairs."""
+        found = pairs(of_response(y, w, self.response), mu[0]).losses
+        if not found[1].sum() > 0:
+            raise ArgumentError(
+                "loss='concordance': the test rows of a split have no two that can be compared (the earlier time an event, "
+                "the other row at risk then); use fewer folds, or larger test parts."
+            )
+        return found
+
+    def se(self, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
+        """Standard error of 1 - concordance."""
+        return of_rows(of_response(y, w, self.response), mu[0]).se
+
+
+Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def counted(function: Function, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Losses (m,) and what each of them counts, of responses and predictions (K, m) with case weights (m,)."""
+    return function.counted(y, mu, w) if isinstance(function, PairLoss) else (function(y, mu), w)
 
 
 def called(loss: Any) -> Any:
@@ -87,7 +168,7 @@ def called(loss: Any) -> Any:
     return ALIASES.get(loss, loss) if isinstance(loss, str) else loss
 
 
-def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+def pick(loss: Any, target: Target) -> tuple[str, Function]:
     """Name of the loss and the loss itself; the target's default where `loss` is None.
 
     Raises
@@ -100,8 +181,8 @@ def pick(loss: Any, target: Target) -> tuple[str, Callable[[np.ndarray, np.ndarr
         title = own if isinstance(own, str) else type(loss).__name__
         return title, lambda y, mu: _given(loss, title, y, mu)
     name = called(target.default if loss is None else loss)
-    if isinstance(name, str) and name in SCORES and target.scored:
-        return name, lambda y, mu: mu[0]
+    if isinstance(name, str) and name == target.scored:
+        return name, PairLoss(target.response) if name == "concordance" else lambda y, mu: mu[0]
     if not isinstance(name, str) or name not in LOSSES:
         known = ", ".join(map(repr, (*LOSSES, *ALIASES)))
         raise ArgumentError(f"loss must be one of {known}, or a function of responses and predictions; got {shown(loss)}.")

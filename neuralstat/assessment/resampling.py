@@ -20,7 +20,7 @@ from ..checks.arguments import FLAG, RANDOM_STATE, arguments
 from ..errors import ArgumentError
 from ..seeds import children
 from . import folds as splitting
-from .losses import no_information, pick
+from .losses import PairLoss, counted, no_information, pick
 from .procedure import streams
 from .registry import estimator
 from .value import NEW_X, Risk
@@ -30,6 +30,14 @@ ROWS = kinds.Anything("the name of a column that the model reads, or an array, a
 FOLDS = kinds.Anything("labels, pairs (training rows, test rows), or an object with split", [0, 1] * 6)
 BOOTSTRAP = {"draws": kinds.Whole(2, MOST), "groups": ROWS, "random_state": RANDOM_STATE}
 INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
+
+
+def fold_of(function: Any, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple[float, float, float, np.ndarray]:
+    """Value of a test part, what it counts, its standard error by itself, and the losses of its rows (NaN, of pairs)."""
+    values, counts = counted(function, y, mu, w)
+    if isinstance(function, PairLoss):
+        return mean(values, counts), float(counts.sum()), function.se(y, mu, w), np.full(values.size, np.nan)
+    return mean(values, counts), float(counts.sum()), standard_error(values, counts), values
 
 
 def mean(values: np.ndarray, w: np.ndarray) -> float:
@@ -122,21 +130,21 @@ def cv(
     for train, test in splits:
         if w[test].sum() == 0 or w[train].sum() == 0:
             raise ArgumentError("a fold has no observation of positive weight; use fewer folds.")
-    own, everywhere = [], []
+    tested, everywhere = [], []
     fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
     for (_, test), mu in zip(splits, fits, strict=True):
-        own.append(function(procedure.y[:, test], mu[:, test]))
+        tested.append(fold_of(function, procedure.y[:, test], mu[:, test], w[test]))
         if corrected:
-            everywhere.append(mean(function(procedure.y, mu), w))
-    size = np.array([w[test].sum() for _, test in splits])
-    value = np.array([mean(v, w[test]) for v, (_, test) in zip(own, splits, strict=True)])
+            everywhere.append(mean(*counted(function, procedure.y, mu, w)))
+    value, size, alone = np.array([fold[:3] for fold in tested]).T
+    own = [fold[3] for fold in tested]
     repeat = np.repeat(np.arange(len(plans)), [len(plan) for plan in plans])
     estimates = np.array([np.average(value[repeat == r], weights=size[repeat == r]) for r in range(len(plans))])
     errors = [standard_error(value[repeat == r], size[repeat == r]) for r in range(len(plans))]
     details: dict[str, Any] = {"uncorrected": float(estimates.mean()), "per_repeat": estimates}
     estimate = float(estimates.mean())
     if corrected:
-        apparent = mean(function(procedure.y, procedure.apparent), w)
+        apparent = mean(*counted(function, procedure.y, procedure.apparent, w))
         full = np.array([np.average(np.array(everywhere)[repeat == r], weights=size[repeat == r])
                          for r in range(len(plans))])  # fmt: skip
         details.update(apparent=apparent, correction=apparent - float(full.mean()))
@@ -161,12 +169,13 @@ def cv(
     if len(splits) > 1:
         intervals = {"corrected_t": corrected_t(value, size, splits, w), **intervals}
     else:  # one split, whose losses are independent
-        intervals = {"normal": (standard_error(own[0], w[splits[0][1]]), np.inf)}
+        intervals = {"normal": (float(alone[0]), np.inf)}
     kind = "leave-one-out" if all(test.size == 1 for _, test in splits) else f"{len(plans[0])}-fold"
     how = [kind, *(["corrected"] if corrected else []), *([f"{repeats} repeats"] if repeats > 1 else [])]
     details["what"] = f"cross-validation, {', '.join(how)}"
     se, se_kind = (intervals["naive"][0], "naive") if len(splits) > 1 else (intervals["normal"][0], "of one split")
-    return Risk(estimate, "cv", name, se=se, se_kind=se_kind, n=n, table=table, details=details, intervals=intervals)
+    return Risk(estimate, "cv", name, se=se, se_kind=se_kind, n=n, table=table, details=details, intervals=intervals,
+                notes=getattr(function, "notes", ()))  # fmt: skip
 
 
 def _either(folds: Any, cv: Any) -> Any:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..families import Distributional, Expectile, Quantile, Survival
+from ..families import Distributional, Expectile, Quantile
 from ..families.components import of_parameters, pinball
+from ..likelihood.lifetimes import is_survival
 from ..network import derivatives
 from ..network.scaling import output_units
-from .losses import Target
+from .losses import Target, is_score
 from .procedure import NetworkProcedure, target_of
+from .refit_scores import SCORES_OF_REFITS, scored_by_refits
 
 if TYPE_CHECKING:
     from ..formula.subset import Part
@@ -40,7 +42,7 @@ class ScoredProcedure(NetworkProcedure):
     @cached_property
     def target(self) -> Target:
         """With the family checked."""
-        return replace(target_of(self.fitted), scored=True)
+        return replace(target_of(self.fitted), scored=self.score)
 
     @property
     def apparent(self) -> np.ndarray:
@@ -73,7 +75,26 @@ class ScoredProcedure(NetworkProcedure):
         return found.crps(y.argmax(axis=0) if len(y) > 1 else y[0])[np.newaxis]
 
 
-def scored(procedure: Any, score: str, method: str) -> ScoredProcedure:
+def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
+    """The procedure that gives what a loss takes, and the loss; of times to an event the logarithmic score unless told.
+
+    Raises
+    ------
+    ArgumentError
+        Where the loss does not suit: one of means would take censored times for known ones.
+    """
+    timed = isinstance(procedure, NetworkProcedure) and is_survival(procedure.network.objective.family)
+    if timed and loss is None:
+        loss = "log_score"
+    if is_score(loss) or (timed and isinstance(loss, str) and loss == "brier"):
+        return scored(procedure, loss, method), loss
+    if timed and isinstance(loss, str) and loss != "deviance" and not np.array_equal(procedure.y[0], procedure.y[1]):
+        raise ArgumentError(f"loss={loss!r} takes all times of {procedure.design.response!r} for known, but some are "
+                            "censored: there are 'log_score', 'brier' and 'concordance'.")  # fmt: skip
+    return procedure, loss
+
+
+def scored(procedure: Any, score: str, method: str) -> NetworkProcedure:
     """The procedure with a score.
 
     Raises
@@ -83,14 +104,17 @@ def scored(procedure: Any, score: str, method: str) -> ScoredProcedure:
     """
     if not isinstance(procedure, NetworkProcedure):
         raise ArgumentError(f"loss={score!r} is of the distributions that networks of this package are fitted to.")
+    if score.partition(":")[0] in SCORES_OF_REFITS:
+        return scored_by_refits(procedure, score, method, METHODS)
     family = procedure.network.objective.family
     if method not in METHODS:
         raise ArgumentError(f"loss={score!r} is a score of single rows, for method {', '.join(map(repr, METHODS))}.")
     if not isinstance(family, Distributional):
         raise ArgumentError(f"loss={score!r} needs a distribution whose parameters are outputs: fit with dispformula='~ 1'.")
     levels = isinstance(family, Quantile)
-    if (score == "pinball") != levels or isinstance(family, Expectile) or (score == "crps" and isinstance(family, Survival)):
-        known = "'pinball'" if levels else "'log_score'" if isinstance(family, Survival) else "'log_score' and 'crps'"
+    if (score == "pinball") != levels or isinstance(family, Expectile) or (score == "crps" and is_survival(family)):
+        known = "'log_score', 'brier' and 'concordance'" if is_survival(family) else "'log_score', 'crps' and 'interval'"
+        known = "'pinball' and 'interval'" if levels else known
         raise ArgumentError(f"loss={score!r} is none of the family {family.name!r}, which has {known}.")
     made = ScoredProcedure(procedure.source, procedure.rep, procedure.stack, None, procedure.start)
     made.procedure, made.score = procedure.procedure, score

@@ -146,8 +146,9 @@ def _thinned(fitted: Fitted) -> str:
         Where it cannot, or a response has no parts.
     """
     family = noise.family_name(fitted.network.objective)
-    if family not in KNOWN:
-        what = "an error that belongs to no family" if family == "additive" else f"the family {family!r}"
+    quasi = fitted.family is not None and fitted.family.quasi
+    if family not in KNOWN or quasi:
+        what = "an error that belongs to no family" if family == "additive" else f"the family {fitted.likely.name!r}"
         raise ArgumentError(f"method='thinning': {what} is not known to have independent parts; use 'cv' or 'covariance'.")
     if family not in COUNTS:
         return family

@@ -1,4 +1,4 @@
-"""Data sets: two of R's, generators with known regression functions, data of other packages, and files that you have."""
+"""Data sets: of R and other packages, generators with known regression functions, and files that you have."""
 
 from neuralstat.datasets.files import npz
 from neuralstat.datasets.generators import (
@@ -18,8 +18,8 @@ from neuralstat.datasets.generators import (
     xor,
 )
 from neuralstat.datasets.images import cifar10, fashion_mnist, image_folder, mnist
-from neuralstat.datasets.packaged import co2, digits, macrodata, nile, sunspots
-from neuralstat.datasets.tables import infert, iris
+from neuralstat.datasets.packaged import co2, digits, heart, macrodata, nile, randhie, sunspots
+from neuralstat.datasets.tables import housing, infert, iris, lung, mcycle, veteran
 from neuralstat.datasets.texts import boston_housing, imdb, multi_hot, pad_sequences, reuters
 
 __all__ = [
@@ -36,22 +36,28 @@ __all__ = [
     "friedman1",
     "friedman2",
     "friedman3",
+    "heart",
     "heavisine",
+    "housing",
     "image_folder",
     "imdb",
     "infert",
     "iris",
+    "lung",
     "macrodata",
+    "mcycle",
     "mnist",
     "multi_hot",
     "nile",
     "npz",
     "pad_sequences",
+    "randhie",
     "reuters",
     "sine",
     "step",
     "sunspots",
     "truth",
     "two_spirals",
+    "veteran",
     "xor",
 ]

@@ -104,3 +104,43 @@ def macrodata() -> pd.DataFrame:
     month = 3 * data["quarter"].astype(int) - 2
     dates = pd.to_datetime(dict(year=data["year"].astype(int), month=month, day=1))
     return data.drop(columns=["year", "quarter"]).set_axis(pd.DatetimeIndex(dates, name="quarter"), axis=0)
+
+
+def randhie() -> pd.DataFrame:
+    """Load visits to a doctor of the RAND Health Insurance Experiment (statsmodels).
+
+    Returns
+    -------
+    DataFrame
+        20190 rows: mdvis (outpatient visits to a physician), lncoins (log of coinsurance in per cent + 1), idp (1 with an
+        individual deductible), lpi (log of the yearly participation incentive, at least 1), fmde (log of the maximal
+        expenditure / (0.01 coinsurance), 0 with idp), physlm (1 with a physical limitation), disea (number of chronic
+        diseases), hlthg, hlthf, hlthp (1 where health is rated good, fair or poor by oneself; else excellent).
+
+    References
+    ----------
+    Cameron, A. C. & Trivedi, P. K. (2005). Microeconometrics: Methods and Applications. Cambridge University Press,
+    section 20.3. Deb, P. & Trivedi, P. K. (2002). The structure of demand for health care. Journal of Health Economics 21,
+    601-625.
+    """
+    from statsmodels.datasets import randhie as source
+
+    return source.load_pandas().data
+
+
+def heart() -> pd.DataFrame:
+    """Load survival after heart transplants at Stanford (statsmodels).
+
+    Returns
+    -------
+    DataFrame
+        69 rows: survival (days after surgery), censors (1 dead, 0 alive at the end of the study: 45 deaths), age (years at
+        surgery).
+
+    References
+    ----------
+    Miller, R. G. (1976). Least squares regression with censored data. Biometrika 63, 449-464.
+    """
+    from statsmodels.datasets import heart as source
+
+    return source.load_pandas().data

@@ -1,4 +1,4 @@
-"""Data sets that come with R."""
+"""Data sets that come with R and its packages MASS and survival."""
 
 from importlib import resources
 
@@ -46,4 +46,83 @@ def iris() -> pd.DataFrame:
     """
     frame = _read("iris.csv")
     frame["Species"] = pd.Categorical(frame["Species"], ["setosa", "versicolor", "virginica"])
+    return frame
+
+
+def mcycle() -> pd.DataFrame:
+    """Load `mcycle` of R's MASS: acceleration of the head in a simulated motorcycle accident, to test helmets.
+
+    Returns
+    -------
+    DataFrame
+        133 rows: times (milliseconds after the impact), accel (in g). The spread changes much with time.
+
+    References
+    ----------
+    Silverman, B. W. (1985). Some aspects of the spline smoothing approach to non-parametric curve fitting. Journal of the
+    Royal Statistical Society B 47, 1-52. Venables, W. N. & Ripley, B. D. (2002). Modern Applied Statistics with S, 4th ed.
+    Springer.
+    """
+    return _read("mcycle.csv")
+
+
+def housing() -> pd.DataFrame:
+    """Load `housing` of R's MASS: satisfaction of householders in Copenhagen with their housing, a table of counts.
+
+    Returns
+    -------
+    DataFrame
+        72 rows, one per cell: Sat (ordered: Low < Medium < High, satisfaction), Infl (categorical: Low, Medium, High;
+        influence on the management), Type (categorical: Tower, Apartment, Atrium, Terrace), Cont (categorical: Low, High;
+        contact with other residents), Freq (householders of the cell, 1681 in all).
+
+    References
+    ----------
+    Madsen, M. (1976). Statistical analysis of multiple contingency tables: two examples. Scandinavian Journal of Statistics
+    3, 97-106. Venables, W. N. & Ripley, B. D. (2002). Modern Applied Statistics with S, 4th ed. Springer, section 7.3.
+    """
+    frame = _read("housing.csv")
+    levels = ["Low", "Medium", "High"]
+    frame["Sat"] = pd.Categorical(frame["Sat"], levels, ordered=True)
+    frame["Infl"] = pd.Categorical(frame["Infl"], levels)
+    frame["Type"] = pd.Categorical(frame["Type"], ["Tower", "Apartment", "Atrium", "Terrace"])
+    frame["Cont"] = pd.Categorical(frame["Cont"], ["Low", "High"])
+    return frame
+
+
+def lung() -> pd.DataFrame:
+    """Load `lung` of R's survival: patients with advanced lung cancer, North Central Cancer Treatment Group.
+
+    Returns
+    -------
+    DataFrame
+        228 rows: inst (institution), time (days), status (1 censored, 2 dead: 165 deaths), age (years), sex (1 male,
+        2 female), ph.ecog (performance by the physician, 0 good to 5 dead), ph.karno and pat.karno (Karnofsky scores by
+        physician and patient, 0 to 100), meal.cal (calories of meals), wt.loss (pounds in six months). Some values are
+        missing.
+
+    References
+    ----------
+    Loprinzi, C. L. et al. (1994). Prospective evaluation of prognostic variables from patient-completed questionnaires.
+    Journal of Clinical Oncology 12, 601-607.
+    """
+    return _read("lung.csv")
+
+
+def veteran() -> pd.DataFrame:
+    """Load `veteran` of R's survival: the Veterans' Administration's trial of treatments of lung cancer.
+
+    Returns
+    -------
+    DataFrame
+        137 rows: trt (1 standard, 2 test), celltype (categorical: squamous, smallcell, adeno, large), time (days), status
+        (1 dead, 0 censored: 128 deaths), karno (Karnofsky score, 0 to 100), diagtime (months from diagnosis), age (years),
+        prior (earlier therapy: 0 no, 10 yes).
+
+    References
+    ----------
+    Kalbfleisch, J. D. & Prentice, R. L. (1980). The Statistical Analysis of Failure Time Data. Wiley, appendix 1.
+    """
+    frame = _read("veteran.csv")
+    frame["celltype"] = pd.Categorical(frame["celltype"], ["squamous", "smallcell", "adeno", "large"])
     return frame

@@ -270,10 +270,10 @@ def response_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
 def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
     """tr(G Q^-1) of one repetition: G the outer products of the scores, Q the exact Hessian.
 
-    For additive noise it is divided by the noise variance (RSS / n where `sigma` is not given), which makes
-    it a number of parameters. Of several gaussian responses G has the scores on one side divided by their residual
-    covariance instead: what the multivariate normal likelihood of a fit by least squares needs (Konishi & Kitagawa 1996,
-    Biometrika 83:875), whatever the responses' units of measurement are.
+    It is divided by the noise variance (RSS / n where `sigma` is not given), or by the dispersion of families that have one
+    (`sigma` squared, or Pearson's chi2 / n), which makes it a number of parameters. Of several gaussian responses G has the
+    scores on one side divided by their residual covariance instead: what the multivariate normal likelihood of a fit by least
+    squares needs (Konishi & Kitagawa 1996, Biometrika 83:875), whatever the responses' units of measurement are.
 
     Raises
     ------
@@ -295,13 +295,15 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
         warnings.warn(f"df: {notes[0]}.", DfWarning, stacklevel=caller())
     phi = dispersion(fitted, b, sigma)
     root = _original(fitted, phi)
-    if sigma is None and fitted.network.n_outputs > 1 and noise.family_name(fitted.network.objective) == "gaussian":
+    known = noise.gaussian(fitted.network.objective) or fitted.dispersed
+    of_a_family = noise.family_name(fitted.network.objective) != "additive"
+    if sigma is None and fitted.network.n_outputs > 1 and known and of_a_family:
         other = observed_scores(fitted, theta, _divided(fitted, b))[:, used]
     else:
         other = scores / phi
     per = np.sum((scores @ vectors[:, keep]) * (other @ vectors[:, keep]) / values[keep], axis=1)
-    known = noise.gaussian(fitted.network.objective)
-    source = ("as given" if sigma is not None else "root of RSS / n") if known else None
+    own = "root of RSS / n" if noise.gaussian(fitted.network.objective) else "root of Pearson's chi2 / n"
+    source = ("as given" if sigma is not None else own) if known else None
     return DegreesOfFreedom(
         float(per.sum()), "nic", per_observation=per, notes=notes, sigma=root if known else None,
         sigma_source=source, details={"smallest_eigenvalue": float(values[0])},
@@ -309,9 +311,14 @@ def nic(fitted: Fitted, b: int, sigma: float | None = None) -> DegreesOfFreedom:
 
 
 def _divided(fitted: Fitted, b: int) -> np.ndarray:
-    """Responses (K, n), internal units, whose residuals are those of repetition b divided by their covariance."""
+    """Responses (K, n), internal units, whose residuals are those of repetition b divided by their covariance.
+
+    Where noise is not additive, by the dispersion of each.
+    """
     mu = noise.fitted(fitted, [b])
     residual = mu - fitted.design.y
+    if not noise.gaussian(fitted.network.objective):
+        return mu - residual / _pearson(fitted, mu)[:, np.newaxis]
     covariance = (residual * fitted.case_weights) @ residual.T / fitted.nobs
     return mu - np.linalg.lstsq(covariance, residual, rcond=None)[0]
 
@@ -323,9 +330,11 @@ def _original(fitted: Fitted, phi: float) -> float:
 
 
 def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
-    """Divisor that makes the error minus a log-likelihood: sigma^2 or RSS / n for additive noise, else 1."""
+    """Divisor that makes the error minus a log-likelihood: sigma^2 or RSS / n for additive noise, else the dispersion."""
     if not noise.gaussian(fitted.network.objective):
-        return 1.0
+        if not fitted.dispersed:
+            return 1.0
+        return float(np.mean(_pearson(fitted, noise.fitted(fitted, [b])))) if sigma is None else float(sigma) ** 2
     if sigma is not None:
         scaling = fitted.design.scaling
         return float(sigma) ** 2 / (1.0 if scaling is None else float(np.mean(scaling.y_sd**2)))
@@ -335,6 +344,16 @@ def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
         raise DfError(
             "df: the residuals are all zero, so that the variance of the noise cannot be estimated."
         )
+    return value
+
+
+def _pearson(fitted: Fitted, mu: np.ndarray) -> np.ndarray:
+    """(K,) Pearson's chi2 of each output over the observations, at means (K, n)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.square(fitted.design.y - mu) / noise.variance(fitted.network.objective, mu)
+    value = np.nan_to_num(terms) @ fitted.case_weights / fitted.nobs
+    if np.any(value == 0):
+        raise DfError("df: the residuals are all zero, so that the dispersion cannot be estimated.")
     return value
 
 

@@ -21,9 +21,9 @@ _LOSSES = {
 
 
 def family_name(objective: Objective) -> str:
-    """Name of the family of a loss; "additive" for users' losses, about which nothing is known."""
+    """Name of the family of a loss, of a quasi family its kin's; "additive" for users' losses, of which nothing is known."""
     family = getattr(objective, "family", None)
-    return family.name if family is not None else _LOSSES.get(objective.name, "additive")
+    return family.kin if family is not None else _LOSSES.get(objective.name, "additive")
 
 
 def gaussian(objective: Objective) -> bool:
@@ -93,6 +93,8 @@ def draw(
     trials = np.maximum(np.round(safe), 1).astype(np.int64)
     trials = trials if np.allclose(trials, safe) else np.ones_like(trials)
     name = family_name(objective)
+    if objective.family is not None and objective.family.quasi:
+        return _of_two_moments(name, rng, mu, scale / safe, objective.family.parameter)
     if name in ("gaussian", "additive"):
         return mu + np.sqrt(scale / safe) * rng.standard_normal(mu.shape)
     if name == "binomial":
@@ -113,6 +115,23 @@ def draw(
     if name == "tweedie":
         return _tweedie(rng, mu, scale / safe, objective.family.parameter)
     raise ArgumentError(f"df: no random numbers for the family {name!r}.")
+
+
+def _of_two_moments(name: str, rng: np.random.Generator, mu: np.ndarray, phi: np.ndarray, alpha: float) -> np.ndarray:
+    """Responses of mean mu and variance phi V(mu), of families that say no more.
+
+    Those of the exponential dispersion models of V (Jorgensen 1987, JRSS B 49:127): Poisson and negative binomial counts in
+    units of phi. Proportions are beta, and where phi >= 1 0/1, which have the largest variance that there is.
+    """
+    if name == "poisson":
+        return rng.poisson(mu / phi) * phi
+    if name == "negative_binomial":
+        size = 1 / (alpha * phi)
+        return rng.negative_binomial(size, size / (size + mu / phi)) * phi
+    p = np.clip(mu, CLIP, 1 - CLIP)
+    size = 1 / np.minimum(np.broadcast_to(phi, mu.shape), 1.0) - 1
+    share = rng.beta(p * np.maximum(size, CLIP), (1 - p) * np.maximum(size, CLIP))
+    return np.where(size > 0, share, rng.uniform(size=mu.shape) < p)
 
 
 def drawn(

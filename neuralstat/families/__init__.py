@@ -38,6 +38,7 @@ from .multinormal import MultivariateNormal
 from .ordered import Ordinal
 from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .quasi import QuasiBinomial, QuasiNegativeBinomial, QuasiPoisson
 from .resolve import DISTRIBUTIONS, FAMILIES, family_from_json, needs, resolve_family, resolve_objective
 from .robust import Huber, Laplace
 from .survival import LogLogistic, LogNormalAFT, Survival, Weibull
@@ -47,7 +48,7 @@ __all__ = [
     "Gamma", "GammaScale", "Gaussian", "GaussianScale", "Huber", "HurdleNegativeBinomial", "HurdlePoisson",
     "InverseGaussian", "InverseGaussianScale", "Laplace", "Link", "LogLogistic", "LogNormal", "LogNormalAFT", "Mixture",
     "Multinomial", "MultivariateNormal", "NegativeBinomial", "NegativeBinomialScale", "Ordinal", "PiecewiseExponential",
-    "Poisson", "Quantile", "Student", "Survival", "Tweedie", "TweedieScale", "Weibull", "ZeroInflatedNegativeBinomial",
-    "ZeroInflatedPoisson", "family_from_json", "nbinom", "needs", "power", "resolve_family", "resolve_link",
-    "resolve_objective",
+    "Poisson", "Quantile", "QuasiBinomial", "QuasiNegativeBinomial", "QuasiPoisson", "Student", "Survival", "Tweedie",
+    "TweedieScale", "Weibull", "ZeroInflatedNegativeBinomial", "ZeroInflatedPoisson", "family_from_json", "nbinom",
+    "needs", "power", "resolve_family", "resolve_link", "resolve_objective",
 ]  # fmt: skip

@@ -69,7 +69,7 @@ class _Compound:
     def _sum(self, of: Any, y: Any) -> np.ndarray:
         from scipy import stats
 
-        y = np.broadcast_to(np.asarray(y, float), np.shape(self.rate))
+        y = np.broadcast_arrays(np.asarray(y, float), self.rate)[0]
         total = np.zeros(y.shape)
         for count in self._numbers():
             total += stats.poisson.pmf(count, self.rate) * of(y, count * self.shape, scale=self.scale)
@@ -90,7 +90,7 @@ class _Compound:
         from scipy import stats
         from scipy.special import logsumexp
 
-        y = np.broadcast_to(np.asarray(y, float), np.shape(self.rate))
+        y = np.broadcast_arrays(np.asarray(y, float), self.rate)[0]
         at = np.where(y > 0, y, 1.0)
         parts = [
             stats.poisson.logpmf(k, self.rate) + stats.gamma.logpdf(at, k * self.shape, scale=self.scale)
@@ -99,9 +99,9 @@ class _Compound:
         return np.where(y == 0, -self.rate, np.where(y > 0, logsumexp(parts, axis=0), -np.inf))
 
     def ppf(self, q: Any) -> np.ndarray:
-        q = np.broadcast_to(np.asarray(q, float), np.shape(self.rate))
+        q = np.broadcast_arrays(np.asarray(q, float), self.rate)[0]
         mean = self.rate * self.shape * self.scale
-        low, high = np.zeros(q.shape), np.maximum(mean, 1e-300)
+        low, high = np.zeros(q.shape), np.maximum(np.broadcast_to(mean, q.shape), 1e-300)
         for _ in range(1100):
             short = (self.cdf(high) < q) & (q < 1)
             if not short.any():

@@ -197,7 +197,7 @@ class StepFunction:
         self.cumulative = np.concatenate([[0.0], cumulative])
 
     def sf(self, y: Any) -> np.ndarray:
-        at = np.searchsorted(self.times, np.broadcast_to(np.asarray(y, float), self.relative.shape), side="right")
+        at = np.searchsorted(self.times, np.asarray(y, float), side="right")
         with np.errstate(over="ignore"):
             return np.exp(-self.cumulative[at] * self.relative)
 
@@ -206,7 +206,7 @@ class StepFunction:
 
     def ppf(self, q: Any) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
-            needed = -np.log1p(-np.broadcast_to(np.asarray(q, float), self.relative.shape)) / self.relative
+            needed = -np.log1p(-np.asarray(q, float)) / self.relative
         at = np.searchsorted(self.cumulative[1:], needed * (1 - 1e-12))
         return np.where(needed <= 0, 0.0, np.append(self.times, np.inf)[at])
 

@@ -41,6 +41,8 @@ class Family:
         Whether the dispersion is estimated (else it is 1).
     means : (float, float)
         Open interval of possible means.
+    quasi_of : str or None
+        Of families of a mean and a variance alone (`families.quasi`), the family whose error and variance function they have.
     """
 
     name: ClassVar[str]
@@ -50,6 +52,7 @@ class Family:
     needs: ClassVar[str | None] = None
     dispersed: ClassVar[bool] = True
     means: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    quasi_of: ClassVar[str | None] = None
     link: Any = None
     parameter: float = 0.0
 
@@ -65,6 +68,16 @@ class Family:
     def parameters(self) -> np.ndarray:
         """(2,) what kernels are told: the family's parameter, the link's."""
         return np.array([self.parameter, self.link.parameter])
+
+    @property
+    def kin(self) -> str:
+        """Name of the family with this error and variance function: its own, or `quasi_of`."""
+        return self.quasi_of or self.name
+
+    @property
+    def quasi(self) -> bool:
+        """Whether it says a mean and a variance alone, so that there is no likelihood and no distribution."""
+        return self.quasi_of is not None
 
     @property
     def canonical(self) -> bool:
@@ -381,6 +394,6 @@ class Tweedie(Family):
 
 def deviance_of_means(family: Family, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
     """Unit deviances (..., K, n) of means that were averaged, or come from other rows: probabilities inside (0, 1)."""
-    if family.name in ("binomial", "multinomial"):
+    if family.kin in ("binomial", "multinomial"):
         mu = np.clip(mu, CLIP, 1 - CLIP)
     return np.asarray(family.unit_deviance(y, mu))

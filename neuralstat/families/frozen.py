@@ -59,6 +59,11 @@ def frozen(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Any,
     """
     from scipy import stats
 
+    if family.quasi:
+        raise ArgumentError(
+            f"the family {family.name!r} says a mean and a variance of the response, and no distribution: quantiles, "
+            f"probabilities and draws need one, as family={family.quasi_of!r} has."
+        )
     name, power = family.name, family.parameter
     if name == "tweedie":
         name = {0.0: "gaussian", 1.0: "poisson", 2.0: "gamma", 3.0: "inverse_gaussian"}.get(power, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -133,16 +134,14 @@ class _Pieces:
         grown = np.cumsum(hazards[:-1] * widths, axis=0)
         self.cumulative = np.concatenate([np.zeros_like(hazards[:1]), grown])
 
-    def _of(self, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(values, at[np.newaxis], axis=0)[0]
-
-    def _place(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        y = np.broadcast_to(np.asarray(y, float), self.hazards.shape[1:])
-        return y, np.clip(np.searchsorted(self.edges, y, side="left") - 1, 0, None)
+    def _pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray, float, float]]:
+        """Hazard, cumulative hazard at the beginning, beginning and end of each piece."""
+        return zip(self.hazards, self.cumulative, self.edges, np.append(self.edges[1:], np.inf), strict=True)
 
     def _total(self, y: Any) -> np.ndarray:
-        y, at = self._place(y)
-        return np.maximum(self._of(self.cumulative, at) + self._of(self.hazards, at) * (y - self.edges[at]), 0.0)
+        """Cumulative hazard."""
+        y = np.asarray(y, float)
+        return sum(h * np.clip(y - low, 0.0, high - low) for h, _, low, high in self._pieces())  # type: ignore[return-value]
 
     def sf(self, y: Any) -> np.ndarray:
         return np.exp(-self._total(y))
@@ -151,14 +150,18 @@ class _Pieces:
         return -np.expm1(-self._total(y))
 
     def logpdf(self, y: Any) -> np.ndarray:
+        y = np.asarray(y, float)
+        hazard = sum(h * ((y > low) & (y <= high)) for h, _, low, high in self._pieces())
         with np.errstate(divide="ignore"):
-            return np.where(np.asarray(y) > 0, np.log(self._of(self.hazards, self._place(y)[1])) - self._total(y), -np.inf)
+            return np.log(hazard) - self._total(y)
 
     def ppf(self, q: Any) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            needed = -np.log1p(-np.broadcast_to(np.asarray(q, float), self.hazards.shape[1:]))
-        at = np.sum(self.cumulative[1:] < needed, axis=0)
-        return self.edges[at] + (needed - self._of(self.cumulative, at)) / self._of(self.hazards, at)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            needed = -np.log1p(-np.asarray(q, float))
+            out = np.zeros(np.broadcast_shapes(needed.shape, self.hazards.shape[1:]))
+            for h, before, low, _ in self._pieces():
+                out = np.where(needed > before, low + (needed - before) / h, out)
+        return out
 
     def _moment(self, power: int) -> np.ndarray:
         """E T^power, power 1 or 2: integrals of power t^(power - 1) S(t), piece by piece."""

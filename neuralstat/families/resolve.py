@@ -42,6 +42,7 @@ from .multinormal import MultivariateNormal
 from .ordered import Ordinal
 from .own import Distribution
 from .quantiles import Expectile, Quantile
+from .quasi import QuasiBinomial, QuasiNegativeBinomial, QuasiPoisson
 from .robust import Huber, Laplace
 from .survival import LogLogistic, LogNormalAFT, Weibull
 
@@ -55,6 +56,8 @@ FAMILIES: dict[str, type[Family]] = {
     "inverse_gaussian": InverseGaussian,
     "negative_binomial": NegativeBinomial,
     "tweedie": Tweedie,
+    "quasipoisson": QuasiPoisson,
+    "quasibinomial": QuasiBinomial,
 }
 #: name -> class of distributions whose parameters are outputs
 DISTRIBUTIONS: dict[str, type[Distributional]] = {
@@ -165,8 +168,8 @@ def family_from_json(stored: Any) -> Family:
             return Distribution.from_json(stored)
         if name in DISTRIBUTIONS:
             return _distribution(stored, DISTRIBUTIONS[name], parameter, chosen)
-        if name == "negative_binomial":
-            return NegativeBinomial(parameter, chosen)
+        if name in ("negative_binomial", QuasiNegativeBinomial.name):
+            return (NegativeBinomial if name == "negative_binomial" else QuasiNegativeBinomial)(parameter, chosen)
         return Tweedie(parameter, chosen) if name == "tweedie" else FAMILIES[name](chosen)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError(f"a stored family is not readable: {stored!r:.200}") from error

@@ -44,7 +44,7 @@ def _log_variance(family: Family, eta: Any) -> Any:
         return low + family.link.log_complement(eta)
     if isinstance(family, NegativeBinomial):
         return low + np.logaddexp(0.0, low + np.log(family.parameter))
-    power = {"poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}.get(family.name, family.parameter)
+    power = {"poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}.get(family.kin, family.parameter)
     return power * low
 
 
@@ -177,7 +177,7 @@ def _half_from_log(family: Family, y: np.ndarray, low: np.ndarray) -> np.ndarray
     """Half the unit deviance of positive means from their logarithms."""
     from scipy.special import xlogy
 
-    p = {"poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}.get(family.name, family.parameter)
+    p = {"poisson": 1.0, "gamma": 2.0, "inverse_gaussian": 3.0}.get(family.kin, family.parameter)
     if isinstance(family, NegativeBinomial):
         a = family.parameter
         rest = (y + 1 / a) * (np.log1p(a * y) - np.logaddexp(0.0, low + np.log(a)))

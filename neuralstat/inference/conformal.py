@@ -164,5 +164,5 @@ def _check(fitted: Fitted, method: str, rep: Any) -> None:
         raise ArgumentError(f"method={method!r} refits the whole procedure: rep must be 'mean' or 'best', got {rep!r}.")
     if isinstance(fitted.family, Multinomial) or fitted.design.classes is not None:
         raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is a factor.")
-    if fitted.family is not None and fitted.family.name == "binomial" and np.isin(fitted.responses, (0, 1)).all():
+    if fitted.family is not None and fitted.family.kin == "binomial" and np.isin(fitted.responses, (0, 1)).all():
         raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is 0 or 1.")

@@ -15,11 +15,11 @@ import pandas as pd
 from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
 from ..checks.values import shown
 from ..errors import ArgumentError
-from ..families import Cox, Multinomial, Ordinal, Quantile, Survival
-from ..families.components import Components, of_parameters
-from ..families.frozen import frozen
+from ..families import Cox, Ordinal, Quantile, Survival
+from ..families.components import Components
 from ..fitted import Fitted
 from ..likelihood import hazards, likelihood
+from ..likelihood.mixture import components_at
 from ..likelihood.several import numbers_of
 from ..seeds import seed_sequence
 from .predict import Inputs, inputs
@@ -127,26 +127,6 @@ def distribution_at(
     """`distribution` at covariates (D, m) of the complete rows, internal units."""
     found = components_at(fitted, x, offset, numbers, weights)
     return Distribution(found, index, complete, fitted.design.response, fitted.likely.name)
-
-
-def components_at(
-    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None
-) -> Components:
-    """The mixture over repetitions at covariates (D, m), internal units."""
-    raw = fitted.raw(x, offset, numbers)
-    family, m = fitted.likely, x.shape[1]
-    if isinstance(family, Cox):
-        relative = fitted.parameters(raw)[:, 0]
-        return Components([hazards.times_of(fitted, b, r) for b, r in zip(numbers, relative, strict=True)], m)
-    if fitted.network.objective.several and not fitted.distribution.joint:
-        return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
-    if isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
-        name = fitted.design.response
-        raise ArgumentError(f"the distribution of {name!r} is of several responses or classes: there is no one quantile.")
-    w = np.ones(m) if weights is None else np.where(weights > 0, weights, 1.0)
-    phi = likelihood.scale(fitted, fitted.best)
-    made = [frozen(family, mu, phi, w) for mu in fitted.response(raw)[:, 0]]
-    return Components([part for part, _ in made], m, made[0][1])
 
 
 def quantile(fitted: Fitted, new: Any, rep: Any, q: Any, offset: Any) -> Any:

@@ -228,7 +228,7 @@ def overdispersion(fitted: Fitted) -> Iterator[Finding]:
     family = fitted.family
     if untrained(fitted) or lost(fitted)[fitted.best] or not isinstance(family, _COUNTED):
         return
-    if fitted.settings.class_weight is not None:
+    if fitted.settings.class_weight is not None or family.quasi:
         return  # these weights are no numbers of trials
     mu, y, w = fitted.means(fitted.best), fitted.responses, fitted.case_weights
     used = w > 0
@@ -251,8 +251,8 @@ def overdispersion(fitted: Fitted) -> Iterator[Finding]:
 _COUNTED = (Poisson, Binomial, Multinomial, NegativeBinomial)
 _QUASI = "cov_type='sandwich', or standard errors times the root of chi2 / df"
 _DISPERSED = {
-    Poisson: f"family='negative_binomial', {_QUASI}; a covariate, or more units, may be missing",
-    Binomial: f"{_QUASI}; a covariate, or more units, may be missing",
+    Poisson: f"family='quasipoisson' or 'negative_binomial', {_QUASI}; a covariate, or more units, may be missing",
+    Binomial: f"family='quasibinomial', {_QUASI}; a covariate, or more units, may be missing",
     Multinomial: f"{_QUASI}; a covariate, or more units, may be missing",
 }
 
@@ -293,9 +293,8 @@ def _alpha(
     far = ratio > RATIO[1]
     size = np.sqrt(ratio if ratio > 1 else 1 / max(ratio, 1e-300))
     where += f"are about {size:.3g} times too {'small' if ratio > 1 else 'large'}" if size > 1.1 else "may be too small"
-    remedy = (
-        f"family=NegativeBinomial(alpha={estimate:.3g}), or cov_type='sandwich'" if estimate > 0 else "family='poisson'"
-    )
+    more = f"family=NegativeBinomial(alpha={estimate:.3g}), scale='X2', or cov_type='sandwich'"
+    remedy = more if estimate > 0 else "family='poisson'"
     return Finding("warning" if far else "note", "overdispersion", where, remedy)
 
 

@@ -25,6 +25,7 @@ from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Any
 from ..errors import ArgumentError
 from ..families import Gaussian, Quantile
 from ..fitted import Fitted
+from ..likelihood.mixture import components_at
 from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
 from . import scales
@@ -33,7 +34,6 @@ from .conformal import conformal
 from .covariance import COV_TYPE
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
-from .distribution import components_at
 from .mixing import fitted_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
@@ -48,7 +48,7 @@ INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
 OPTIONS = {
     "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
-    "distribution": (), "cqr": ("test_size", "restarts", "n_jobs"),
+    "distribution": (), "cqr": ("k", "test_size", "restarts", "n_jobs"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
     "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
@@ -168,13 +168,13 @@ def get_prediction(
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
-        "distribution": means as "delta", and quantiles of the fitted distribution for a new observation, its parameters taken
-        as known (with "delta" those of distributions with several are mixed over their normal errors). The others are
-        conformal: intervals
-        of a new observation whose coverage needs no model, only exchangeable rows (see `inference.conformal`); "cqr" moves
-        the quantiles of the fitted distribution (`inference.cqr`), so that widths follow the spread; options of "split" and
-        "cqr": test_size (0.5); of "cv+": k (10); of "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all:
-        restarts ("fresh", "same", "warm"), n_jobs.
+        "distribution": as "delta", for responses of which the fit says a distribution: of a new observation its quantiles, mixed
+        over the normal errors of the parameters, and of distributions with several with their first-order bias taken off
+        (`inference.mixing`; ``predict(type="distribution").interval(alpha)`` takes the estimates as they are). The others are
+        conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
+        `inference.conformal`); "cqr" moves the quantiles of "distribution" (`inference.cqr`), so that widths follow the spread;
+        options of "split": test_size (0.5); of "cv+": k (10); of "cqr": k (10), or test_size for one split; of
+        "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
@@ -303,13 +303,8 @@ def _from_variance(
             return mixed(alpha)
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
-    if method == "distribution" and (mixed is None or len(at.mean) == 1):
-        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights)
-
-        def of_new(alpha: float) -> Pair:
-            levels = (np.full(said.rows, q) for q in (alpha / 2, 1 - alpha / 2))
-            low, high = (said.quantiles(q)[np.newaxis] for q in levels)
-            return low, high
+    if method == "distribution":
+        components_at(fitted, at.x, at.offset, at.numbers, at.weights)  # raises where there is none
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
 

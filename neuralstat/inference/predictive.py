@@ -47,7 +47,8 @@ def quantiles(
     Returns
     -------
     array
-        NaN where the family's distribution function is not known (Tweedie with var_power > 2 other than 3).
+        NaN where the family's distribution function is not known (Tweedie with var_power > 2 other than 3), and where it has
+        none (quasi families).
     """
     known = np.isfinite(eta) & np.isfinite(se)
     eta, se = np.where(known, eta, 0.0), np.where(known, se, 0.0)
@@ -90,6 +91,8 @@ def distribution(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tupl
     """Distribution function of responses with means `mu`, and the step between their values (None: continuous)."""
     from scipy import special
 
+    if family.quasi:
+        return None
     name, p = family.name, family.parameter
     if name == "tweedie":
         name = {1.0: "poisson", 2.0: "gamma", 3.0: "inverse_gaussian"}.get(p, name)

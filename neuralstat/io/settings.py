@@ -20,7 +20,7 @@ from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
 
 _WATCHED = ("lifesign", "progress", "callbacks", "checkpoint")  # how a fit was watched is no part of it
-_LATER = ("dispformula",)  # which older files lack
+_LATER = ("dispformula", "scale")  # which older files lack
 _CUSTOM = ("act_fct", "output_act_fct", "err_fct")  # settings that may be functions
 _MAX_PARTS = 1000  # penalty terms
 

@@ -56,6 +56,7 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     """Log-likelihood of one repetition, or of the mean of several; see `likelihood.loglike`."""
     if rep != "mean":
         return likelihood.loglike(fitted, rep, scale)
+    likelihood.check_likely(fitted)
     family, numbers = fitted.likely, fitted.numbers(rep)
     if fitted.network.objective.several:
         return several.mixture_loglike(fitted, numbers)

@@ -140,7 +140,7 @@ def products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
 
 
 def scale(fitted: Fitted, b: int) -> Any:
-    """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial.
+    """Dispersion: Pearson's chi2 / `df_resid`; 1 for binomial, multinomial, Poisson and negative binomial (but quasi ones).
 
     Of several responses the (K, K) covariance of their Pearson residuals. NaN where no degrees of freedom are left.
     """
@@ -202,6 +202,16 @@ def response_residuals(fitted: Fitted, b: int) -> np.ndarray:
 # log-likelihood --------------------------------------------------------------------------------------------
 
 
+def check_likely(fitted: Fitted) -> None:
+    """Raise ArgumentError where the family says a mean and a variance alone."""
+    family = fitted.likely
+    if family.quasi:
+        raise ArgumentError(
+            f"the family {family.name!r} says a mean and a variance, which is no likelihood, so that there is no AIC or BIC: "
+            "compare fits by F tests (anova), by info_criteria('qaic', scale=) at one dispersion for all, or by risk."
+        )
+
+
 def loglike_at(fitted: Fitted, mu: np.ndarray, phi: Any, eta: np.ndarray | None = None) -> float:
     """Log-likelihood of means (K, n) at a dispersion, (K, K) of several responses that have one each.
 
@@ -257,6 +267,7 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     b = fitted.which(rep)
     if of_parameters.is_several(fitted):
         return of_parameters.loglike(fitted, b)
+    check_likely(fitted)
     return loglike_at(fitted, fitted.means(b), dispersion(fitted, b, scale), predictors(fitted, [b]))
 
 
@@ -264,6 +275,7 @@ def llnull(fitted: Fitted) -> float:
     """Log-likelihood of the model that has constants (and the offset) only, at the dispersion of the best repetition."""
     if of_parameters.is_several(fitted):
         return -null_deviance(fitted) / 2
+    check_likely(fitted)
     return loglike_at(fitted, null_means(fitted), scale(fitted, fitted.best))
 
 

@@ -171,6 +171,8 @@ def _error_name(fitted: Fitted) -> str:
         kind = "loss" if isinstance(fitted.family, UNLIKELY) else "minus the log-likelihood"
         return f"{kind} ({objective.family})"
     if settings.family is not None:
+        if fitted.likely.quasi:
+            return f"half deviance ({fitted.likely})"
         return f"half deviance ({settings.family})"
     known = {"sse": "sse", "ce": "ce", "ce_r": "ce (R's shortcut)", "ce_logit": "ce"}
     return known.get(objective.name, objective.name)

@@ -24,6 +24,9 @@ from .stopping import EarlyStopping
 
 PER_ROW = Anything("the name of a column, or one number per row", None)
 
+_X2 = Choice("X2")
+_X2.words = "'X2', which estimates the dispersion (standardize= scales the data)"
+
 FIT: dict[str, Kind] = {
     "hidden": Anything("a whole number >= 0, or a sequence of whole numbers >= 1", 1, 0, (2, 2)),
     "layers": Anything("None or a sequence of neuralstat.layers", None),
@@ -76,4 +79,5 @@ FIT: dict[str, Kind] = {
     "dispformula": Anything(
         "None, '~ 1', a formula of the dispersion as '~ x + z', True, or a mapping of these by parameter", None, "~ 1", True
     ),
+    "scale": NONE | _X2,
 }

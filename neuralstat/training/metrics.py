@@ -195,7 +195,7 @@ def metric_of(network: Network, rows: Rows) -> tuple[int, float, str | None]:
         return batches.SQUARES, 0.0, "mse"
     if objective.loss == MULTINOMIAL or (network.n_outputs > 1 and _one_hot(y)):
         return batches.LARGEST, 0.0, "accuracy"
-    binary = objective.name.startswith("ce") or getattr(objective.family, "name", "") == "binomial"
+    binary = objective.name.startswith("ce") or getattr(objective.family, "kin", "") == "binomial"
     if binary and bool(np.all((y == 0) | (y == 1))):
         return batches.ABOVE, _cut(objective) if objective.of_predictor else 0.5, "accuracy"
     return batches.NO_METRIC, 0.0, None

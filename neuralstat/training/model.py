@@ -26,7 +26,7 @@ from .words import hint
 OF_OUTPUTS = ("identity", "logistic", "softmax")  # activations that output layers have
 #: Settings that a design depends on
 OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
-             "linear_output", "compat", "exclude", "constant_weights", "dispformula")  # fmt: skip
+             "linear_output", "compat", "exclude", "constant_weights", "dispformula", "scale")  # fmt: skip
 
 
 def merge_settings(base: Settings, given: Mapping[str, Any]) -> Settings:
@@ -93,7 +93,7 @@ class Source:
             "standardize": settings.scaled,
             "scale_response": bool(settings.scaled) and scalable_response(settings),
             "err_needs": needs(settings.err_fct, family),
-            "factor_outputs": "binary" if family is not None and family.name == "binomial" else "all",
+            "factor_outputs": "binary" if family is not None and family.kin == "binomial" else "all",
         }
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
         if settings.scaled == "auto" and settings.exclude is not None and not _holdable(design, settings):

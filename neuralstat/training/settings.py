@@ -13,6 +13,7 @@ from ..checks import check_hidden, check_pair, shown
 from ..checks.arguments import arguments
 from ..errors import ArgumentError
 from ..families import Distributional, Family, resolve_family
+from ..families.quasi import with_dispersion
 from ..layers import LAYERS
 from ..network.names import layer_names
 from ..network.start import given_repetitions
@@ -103,6 +104,7 @@ class Settings:
     metrics: Any = None
     freeze: Any = None
     dispformula: Any = None
+    scale: str | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -123,6 +125,11 @@ class Settings:
             family = resolve_family(self.family)
             put("family", self.family if isinstance(self.family, str) else family)
         self._check_dispformula(put)
+        if self.scale is not None:
+            squares = isinstance(self.err_fct, str) and self.err_fct == "sse" and self.linear_output
+            if self.family is None and not squares:
+                raise ArgumentError("scale='X2' needs a family, or err_fct='sse' of a linear output.")
+            _ = self.distribution  # raises where there is no dispersion
         self._check_algorithm(put)
         self._check_restarts()
         check_epochs(self, put)
@@ -146,8 +153,9 @@ class Settings:
 
     @property
     def distribution(self) -> Family | None:
-        """The family, with its dispersion as a parameter where `dispformula` makes it one."""
-        return resolve_family(self.family, self.dispformula)
+        """The family, with its dispersion as a parameter where `dispformula` makes it one, estimated where `scale` asks."""
+        family = resolve_family(self.family, self.dispformula)
+        return family if self.scale is None or family is None else with_dispersion(family)
 
     def _check_per_row(self) -> None:
         if self.weights is not None and self.var_weights is not None:

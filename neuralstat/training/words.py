@@ -28,7 +28,7 @@ ELSEWHERE = {
     "subset": "data (take the rows before)",
     **dict.fromkeys(("Wts", "initial_weights"), "startweights"),
     **dict.fromkeys(("kernel_initializer", "rang"), "init"),
-    **dict.fromkeys(("standardise", "scale", "normalize", "normalise"), "standardize"),
+    **dict.fromkeys(("standardise", "normalize", "normalise"), "standardize"),
     "cores": "n_jobs",
 }  # fmt: skip
 

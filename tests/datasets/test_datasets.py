@@ -121,6 +121,54 @@ def test_iris_is_r_s():
     assert data.iloc[:, :4].mean().tolist() == pytest.approx([5.843333, 3.057333, 3.758, 1.199333], abs=1e-6)
 
 
+def test_mcycle_is_r_s():
+    data = datasets.mcycle()
+    assert list(data) == ["times", "accel"] and len(data) == 133
+    assert data.mean().tolist() == pytest.approx([25.178947, -25.545865], abs=1e-6)
+    assert data.cov().to_numpy().ravel() == pytest.approx([172.45107, 188.08812, 188.08812, 2335.02053], abs=1e-5)
+    assert data.iloc[76].tolist() == [26.0, -5.4]
+
+
+def test_housing_is_r_s():
+    data = datasets.housing()
+    assert list(data) == ["Sat", "Infl", "Type", "Cont", "Freq"] and len(data) == 72
+    assert data["Sat"].cat.ordered and not data["Infl"].cat.ordered
+    levels = {"Sat": ["Low", "Medium", "High"], "Infl": ["Low", "Medium", "High"], "Cont": ["Low", "High"],
+              "Type": ["Tower", "Apartment", "Atrium", "Terrace"]}  # fmt: skip
+    for name, expected in levels.items():
+        assert list(data[name].cat.categories) == expected
+    assert not data.duplicated(list(levels)).any()
+    assert data.groupby("Sat", observed=True)["Freq"].sum().tolist() == [567, 446, 668]
+    assert data.groupby("Type", observed=True)["Freq"].sum().tolist() == [400, 765, 239, 277]
+    assert data.iloc[-1].tolist() == ["High", "High", "Terrace", "High", 13]
+
+
+def test_sets_of_survival_times_are_r_s():
+    data = datasets.lung()
+    assert list(data) == ["inst", "time", "status", "age", "sex", "ph.ecog", "ph.karno", "pat.karno", "meal.cal", "wt.loss"]
+    assert len(data) == 228 and (data["status"] == 2).sum() == 165
+    assert data.isna().sum().tolist() == [1, 0, 0, 0, 0, 1, 1, 3, 47, 14]
+    assert data.mean().tolist() == pytest.approx(
+        [11.0881057, 305.2324561, 1.7236842, 62.4473684, 1.3947368, 0.9515419, 81.9383260, 79.9555556, 928.7790055,
+         9.8317757], abs=1e-7)  # fmt: skip
+    data = datasets.veteran()
+    assert list(data["celltype"].cat.categories) == ["squamous", "smallcell", "adeno", "large"]
+    assert data["celltype"].value_counts(sort=False).tolist() == [35, 48, 27, 27]
+    assert data.drop(columns="celltype").mean().tolist() == pytest.approx(
+        [1.49635036, 121.62773723, 0.93430657, 58.56934307, 8.77372263, 58.30656934, 2.91970803], abs=1e-8)  # fmt: skip
+
+
+def test_sets_of_statsmodels():
+    data = datasets.randhie()
+    assert data.shape == (20190, 10) and list(data)[:3] == ["mdvis", "lncoins", "idp"]
+    assert data["mdvis"].mean() == pytest.approx(2.860426, abs=1e-6)
+    assert (data[["hlthg", "hlthf", "hlthp"]].sum(axis=1) <= 1).all()
+    data = datasets.heart()
+    assert data.shape == (69, 3) and data["censors"].sum() == 45
+    data.loc[:] = 0  # every call loads its own
+    assert datasets.heart()["age"].mean() == pytest.approx(46.134783, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
