@@ -362,6 +362,25 @@ class NeuralNetResults:
         """
         return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times)
 
+    def baseline_hazard(self, rep: Any = "best") -> pd.DataFrame:
+        """Breslow's estimate of the baseline of Cox's model: of a row whose linear predictor is the mean, 0.
+
+        Parameters
+        ----------
+        rep : "best" or int
+
+        Returns
+        -------
+        DataFrame
+            Columns "time" (of events), "cumulative_hazard", "survival".
+
+        Raises
+        ------
+        ArgumentError
+            For other families.
+        """
+        return distribution.baseline_hazard(self.fitted, rep)
+
     def simulate(self, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
         """Responses drawn from the fitted distribution at the rows of the fit, or at new ones.
 

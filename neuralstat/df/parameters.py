@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families import Cox, Distribution, Distributional, Expectile, MultivariateNormal, Quantile, Survival
+from ..families import Cox, Distribution, Distributional, Expectile, Laplace, MultivariateNormal, Quantile, Survival
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -24,7 +24,7 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     family: Distributional = fitted.distribution
     if isinstance(family, Cox):  # events that are expected of each row
         return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
-    if isinstance(family, MultivariateNormal):
+    if isinstance(family, MultivariateNormal | Laplace):
         return family.information(family.natural(raw))
     if isinstance(family, Quantile | Expectile | Distribution):
         return _curvatures(fitted, raw, y)

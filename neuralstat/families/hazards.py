@@ -141,7 +141,7 @@ class _Pieces:
     def _total(self, y: Any) -> np.ndarray:
         """Cumulative hazard."""
         y = np.asarray(y, float)
-        return sum(h * np.clip(y - low, 0.0, high - low) for h, _, low, high in self._pieces())  # type: ignore[return-value]
+        return sum(h * np.clip(y - low, 0.0, high - low) for h, _, low, high in self._pieces())
 
     def sf(self, y: Any) -> np.ndarray:
         return np.exp(-self._total(y))

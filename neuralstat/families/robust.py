@@ -69,6 +69,12 @@ class Laplace(_Robust):
 
         return stats.laplace(par[0], par[1])
 
+    def information(self, par: np.ndarray) -> np.ndarray:
+        """(n, 2, 2) expected information of linear predictors, of parameters (2, n), of the limit."""
+        out = np.zeros((par.shape[1], 2, 2))
+        out[:, 0, 0], out[:, 1, 1] = 1 / np.square(par[1]), 1.0
+        return out
+
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         order = np.argsort(y[0], kind="stable")
         middle = float(np.interp(0.5, (np.cumsum(w[order]) - 0.5 * w[order]) / w.sum(), y[0][order]))

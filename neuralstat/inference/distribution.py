@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
+from ..checks.arguments import RANDOM_STATE, REP, REP_OR_MEAN, SHARE, Anything, Numbers, Whole, arguments
 from ..checks.values import shown
 from ..errors import ArgumentError
 from ..families import Cox, Ordinal, Quantile, Survival
@@ -197,13 +197,22 @@ def survival(fitted: Fitted, new: Any, rep: Any, times: Any, offset: Any) -> pd.
     return pd.DataFrame({float(t): found.sf(float(t)) for t in wanted}, index=found._index).rename_axis(columns="time")
 
 
+@arguments(rep=REP)
+def baseline_hazard(fitted: Fitted, rep: Any = "best") -> pd.DataFrame:
+    """Breslow's cumulative baseline hazard; see `NeuralNetResults.baseline_hazard`."""
+    if not isinstance(fitted.family, Cox):
+        raise ArgumentError("baseline_hazard is of Cox's model: family='cox'; of other families predict(type='survival').")
+    at, cumulative = hazards.baseline(fitted, fitted.which(rep))
+    return pd.DataFrame({"time": at, "cumulative_hazard": cumulative, "survival": np.exp(-cumulative)})
+
+
 @arguments(n=Whole(1), rep=REP_OR_MEAN, random_state=RANDOM_STATE, new=Anything("a table, as in predict", None))
 def simulate(fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
     """Responses drawn from the fitted distribution, a column each; see `NeuralNetResults.simulate`."""
-    found = distribution(fitted, new, rep)
-    rng = np.random.default_rng(seed_sequence(random_state))
     if fitted.network.objective.several and fitted.distribution.joint:
         return _together(fitted, n, new, rep, np.random.default_rng(seed_sequence(random_state)))
+    found = distribution(fitted, new, rep)
+    rng = np.random.default_rng(seed_sequence(random_state))
     drawn = {f"sim_{t + 1}": _levels_of(fitted, found.series(found.components.draw(rng))) for t in range(n)}
     return pd.DataFrame(drawn, index=found._index)
 

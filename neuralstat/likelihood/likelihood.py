@@ -21,7 +21,7 @@ from ..checks import shown
 from ..checks.arguments import NONE, POSITIVE, REP, TEXT, Choice, arguments
 from ..df import edf
 from ..errors import ArgumentError, DfWarning, caller
-from ..families import Gaussian, Multinomial, working
+from ..families import Cox, Gaussian, Multinomial, working
 from ..families.null import null_means as means_of_constants
 from ..fitted import Fitted, kept
 from ..network import derivatives
@@ -50,6 +50,8 @@ def several(fitted: Fitted) -> bool:
 
 def sample_size(fitted: Fitted) -> float:
     """Observations that the likelihood counts: several responses with a dispersion each are one, as in R's ``mlm``."""
+    if isinstance(fitted.family, Cox):  # events: what others' times say is in the sets at risk (Volinsky & Raftery 2000)
+        return float(fitted.frequencies[fitted.responses[1] > 0].sum())
     return fitted.nobs if several(fitted) else fitted.n_values
 
 

@@ -25,7 +25,7 @@ def components_at(
         return Components([hazards.times_of(fitted, b, r) for b, r in zip(numbers, relative, strict=True)], m)
     if fitted.network.objective.several and not fitted.distribution.joint:
         return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
-    if isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
+    if fitted.network.objective.several or isinstance(family, Multinomial) or fitted.network.n_outputs > 1:
         name = fitted.design.response
         raise ArgumentError(f"the distribution of {name!r} is of several responses or classes: there is no one quantile.")
     w = np.ones(m) if weights is None else np.where(weights > 0, weights, 1.0)

@@ -1,0 +1,252 @@
+"""Cox's model and piecewise exponential hazards, against R's survival, statsmodels and Poisson regression.
+
+R's values are of R 4.2.2 with survival 3.5, by the commands beside them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from places import REFERENCE
+from scipy import stats
+
+import neuralstat as ns
+from neuralstat import families as F
+from neuralstat.errors import ArgumentError, DataError
+from neuralstat.network import derivatives
+
+
+@pytest.fixture(scope="module")
+def lung():
+    every = pd.read_csv(REFERENCE / "distributions" / "lung.csv")
+    return every.dropna(subset=["age", "sex", "ph.ecog"]).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def heart():
+    return pd.read_csv(REFERENCE / "distributions" / "heart.csv")
+
+
+@pytest.fixture(scope="module")
+def times():
+    """Times with ties, a factor, an unscaled covariate."""
+    rng = np.random.default_rng(4)
+    n = 200
+    x, g = rng.normal(10, 3, n), rng.choice(list("abc"), n)
+    t, c = rng.exponential(np.exp(0.2 * (x - 10) + (g == "b"))) * 5, rng.exponential(8, n)
+    return pd.DataFrame({"x": x, "g": g, "t": np.ceil(np.minimum(t, c)), "e": (t <= c).astype(int)})
+
+
+FORMULA = "Surv(time, status == 2) ~ age + sex + `ph.ecog`"
+
+
+@pytest.fixture(scope="module")
+def cox(lung):
+    return ns.neuralnet(FORMULA, lung, hidden=0, family="cox")
+
+
+def free(fit):
+    return fit.fitted.fit.free[0]
+
+
+def test_cox_is_r_coxph(cox, lung):
+    """m <- coxph(Surv(time, status) ~ age + sex + ph.ecog, lung); coxph(..., robust = TRUE); coxph(..., weights = w)."""
+    own = free(cox)
+    np.testing.assert_allclose(cox.params[own], [0.0110667645601, -0.5526123957036, 0.4637284753704], atol=1e-8)
+    np.testing.assert_allclose(cox.bse[own], [0.0092674110137, 0.1677390537873, 0.1135772661620], rtol=1e-6)
+    assert (cox.llnull, cox.llf) == pytest.approx((-744.48045576144, -729.23012137486), abs=1e-8)
+    assert cox.aic == pytest.approx(1464.46, abs=0.005) and cox.bic == pytest.approx(1473.76, abs=0.005)  # n is events
+    robust = cox.standard_errors("sandwich")[own]
+    np.testing.assert_allclose(robust, [0.00988139278009, 0.16474842795208, 0.12415884861318], rtol=1e-6)
+    w = np.resize([1.0, 2.0, 0.5, 1.5], len(lung))
+    fit = ns.neuralnet(FORMULA, lung, hidden=0, family="cox", weights=w)
+    np.testing.assert_allclose(fit.params[own], [0.0159927632509, -0.4879775751622, 0.4298706408134], atol=1e-8)
+    np.testing.assert_allclose(fit.bse[own], [0.0083496504047, 0.1506621462153, 0.1033346058883], rtol=1e-6)
+    assert (fit.llnull, fit.llf) == pytest.approx((-975.02113880124, -958.42757745460), abs=1e-8)
+
+
+def test_cox_residuals_are_r_s(cox):
+    """residuals(m, "martingale"), residuals(m, "deviance"), residuals(m, "score"): the first rows."""
+    np.testing.assert_allclose(
+        cox.resid[:4], [0.0438187710827, 0.0445889156280, -2.2218789692895, 0.5135201241770], atol=1e-7)  # fmt: skip
+    np.testing.assert_allclose(
+        cox.resid_deviance[:4], [0.0444756746319, 0.0452694301427, -2.1080222813289, 0.6434898899741], atol=1e-7)  # fmt: skip
+    inner = cox.fitted
+    scores = -derivatives.scores(inner.network, inner.data, inner.fit.theta[0]) @ np.diag([1, *inner.design.scaling.x_sd])
+    expected = [[0.342022702900, -0.0659532532259, 0.0584580225959], [0.804796943463, -0.0282012734534, -0.0479814618068],
+                [15.643207332588, 0.6860480182299, 2.1221305537754]]  # fmt: skip
+    np.testing.assert_allclose(scores[:3, 1:], expected, atol=1e-5)
+    assert cox.resid.sum() == pytest.approx(0, abs=1e-8)
+
+
+def test_breslow_baseline_is_r_s(cox):
+    """tail(basehaz(m, centered = TRUE), 1); survfit(m, newdata) at 100 and 400 days."""
+    base = cox.baseline_hazard()
+    assert list(base.columns) == ["time", "cumulative_hazard", "survival"]
+    assert base.cumulative_hazard.iloc[-1] == pytest.approx(2.98017990475, rel=1e-7)
+    new = pd.DataFrame({"age": [50, 70], "sex": [1, 2], "ph.ecog": [0, 2]}, index=["p", "q"])
+    curve = cox.predict(new, type="survival", times=[100, 400])
+    expected = [[0.913123700491, 0.510652308197], [0.847919240491, 0.295255107206]]
+    np.testing.assert_allclose(curve, expected, rtol=1e-7)
+    assert list(curve.index) == ["p", "q"]
+    q = cox.predict(new, type="quantile", q=[0.25, 0.5])
+    for row, name in enumerate(new.index):
+        for level in (0.25, 0.5):
+            at = q.loc[name, level]
+            around = cox.predict(new, type="survival", times=[at - 1e-6, at])
+            assert around.iloc[row, 0] > 1 - level >= around.iloc[row, 1]
+    assert cox.predict(new, type="median").equals(q[0.5].rename("Surv(time, status == 2)"))
+    np.testing.assert_allclose(np.log(cox.predict(new)), cox.predict(new, type="link"))
+    assert cox.predict(type="link").mean() == pytest.approx(0, abs=1e-10)
+
+
+def test_cox_with_late_entry_is_r_s(heart):
+    """coxph(Surv(start, stop, event) ~ age + year + surgery + transplant, heart)."""
+    fit = ns.neuralnet("Surv(start, stop, event) ~ age + year + surgery + transplant", heart, hidden=0, family="cox")
+    own = free(fit)
+    np.testing.assert_allclose(
+        fit.params[own], [0.0271666409577, -0.1463463456742, -0.6372098899670, -0.0102507724091], atol=1e-8)  # fmt: skip
+    np.testing.assert_allclose(
+        fit.bse[own], [0.0137141152103, 0.0704679795189, 0.3672259961803, 0.3137547983375], rtol=1e-6)  # fmt: skip
+    assert (fit.llnull, fit.llf) == pytest.approx((-298.12135567298, -290.56561621849), abs=1e-8)
+
+
+def test_cox_is_statsmodels_phreg(times):
+    fit = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, family="cox")
+    x = np.column_stack([times.x, times.g == "b", times.g == "c"]).astype(float)
+    other = sm.PHReg(times.t, x, status=times.e, ties="efron").fit()
+    np.testing.assert_allclose(fit.params[free(fit)], other.params, rtol=1e-6)
+    np.testing.assert_allclose(fit.bse[free(fit)], other.bse, rtol=1e-6)
+    assert fit.llf == pytest.approx(other.llf, abs=1e-8)
+
+
+def test_cox_learns_by_any_algorithm(times):
+    same = {"family": "cox", "threshold": 1e-4, "penalty": ns.decay(0.05), "random_state": 3}
+    names = ("bfgs", "lbfgs", "rprop+", "rprop-")
+    fits = [ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, algorithm=name, **same) for name in names]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.params, fits[0].params, atol=1e-4)
+    fit = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=2, rep=2, **same)
+    inner = fit.fitted
+    gradient = derivatives.gradient(inner.network, inner.data, inner.fit.theta[0], inner.procedure.penalty)
+    assert np.abs(gradient[free(fit)]).max() < 1e-4
+    assert np.all(fit.predict(type="survival", times=[3.0]).to_numpy() > 0)
+
+
+def test_cox_by_epochs(times):
+    """One batch of all rows is the whole partial likelihood; smaller ones have their own sets at risk."""
+    same = {"hidden": 2, "family": "cox", "algorithm": ns.optimizers.SGD(0.5), "epochs": 3, "random_state": 1, "rep": 1}
+    whole = ns.neuralnet("Surv(t, e) ~ x + g", times, batch_size=200, **same)
+    inner, theta = whole.fitted, whole.fitted.fit.start[0].copy()
+    moved = free(whole)
+    for _ in range(3):
+        theta[moved] -= 0.5 * derivatives.gradient(inner.network, inner.data, theta)[moved] / 200
+    found = inner.fit.theta[0]
+    np.testing.assert_allclose(found[moved], theta[moved], rtol=1e-8)
+    small = ns.neuralnet("Surv(t, e) ~ x + g", times, batch_size=32, validation=0.2, **{**same, "epochs": 30})
+    assert np.isfinite(small.history.to_numpy()[:, -1]).all() and small.llf > small.llnull
+
+
+def test_many_rows_are_one_block():
+    rng = np.random.default_rng(2)
+    n = 9000  # more than a partition of the rows of other losses
+    x = rng.normal(size=n)
+    data = pd.DataFrame({"x": x, "t": rng.exponential(np.exp(-0.5 * x)), "e": 1})
+    fit = ns.neuralnet("Surv(t, e) ~ x", data, hidden=0, family="cox", n_jobs=2)
+    other = sm.PHReg(data.t, x[:, np.newaxis]).fit()
+    assert fit.params.iloc[1] == pytest.approx(other.params[0], rel=1e-6)
+    by_rprop = ns.neuralnet("Surv(t, e) ~ x", data, hidden=0, family="cox", algorithm="rprop+", n_jobs=2, threshold=1e-3)
+    assert by_rprop.params.iloc[1] == pytest.approx(other.params[0], rel=1e-5)
+
+
+def test_piecewise_exponential_is_poisson_regression(times):
+    cuts = (2.0, 5.0, 9.0)
+    fit = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, family=F.PiecewiseExponential(cuts))
+    rows = []
+    for _, row in times.iterrows():
+        for k, (low, high) in enumerate(zip((0.0, *cuts), (*cuts, np.inf), strict=True)):
+            if row.t > low:
+                spent = min(row.t, high) - low
+                rows.append([k, row.x, row.g == "b", row.g == "c", spent, row.e * (row.t <= high)])
+    k, x, b, c, spent, events = np.array(rows, float).T
+    design = np.column_stack([np.ones(k.size), x, b, c, k == 1, k == 2, k == 3])
+    glm = sm.GLM(events, design, family=sm.families.Poisson(), offset=np.log(spent)).fit(tol=1e-12)
+    np.testing.assert_allclose(fit.params[free(fit)], glm.params, atol=1e-6)
+    np.testing.assert_allclose(fit.bse[free(fit)], glm.bse, rtol=1e-5)
+    assert fit.llf == pytest.approx(glm.llf - np.sum(events * np.log(spent)), abs=1e-6)
+    exponential = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, family=F.PiecewiseExponential(intervals=1))
+    weibull = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, family="weibull", exclude=None)
+    assert exponential.llf < weibull.llf < exponential.llf + 10
+    late = times.assign(s=np.where(times.t > 3, 1.5, 0.0))
+    entered = ns.neuralnet("Surv(s, t, e) ~ x + g", late, hidden=0, family=F.PiecewiseExponential(intervals=1))
+    poisson = sm.GLM(late.e, design_of(late), family=sm.families.Poisson(), offset=np.log(late.t - late.s)).fit(tol=1e-12)
+    np.testing.assert_allclose(entered.params[free(entered)], poisson.params, atol=1e-6)
+
+
+def design_of(frame):
+    return np.column_stack([np.ones(len(frame)), frame.x, frame.g == "b", frame.g == "c"]).astype(float)
+
+
+def test_piecewise_distribution_is_consistent(times):
+    fit = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=0, family="piecewise_exponential", dispformula=True)
+    assert len(fit.fitted.distribution.cuts) == 4  # five intervals with about as many events
+    new = times.head(5)
+    found = fit.predict(new, type="distribution")
+    for q in (0.05, 0.3, 0.7, 0.99):
+        np.testing.assert_allclose(found.cdf(found.ppf(q).to_numpy()), q, atol=1e-12)
+    grid = np.linspace(0, 2000, 400_001)
+    curve = np.stack([found.sf(float(t)).to_numpy() for t in grid[:: 100]])
+    np.testing.assert_allclose(np.trapezoid(curve, grid[::100], axis=0), found.mean(), rtol=0.02)
+    par = fit.fitted.parameters(fit.fitted.raw(fit.fitted.design.x[:, :2], None, [0]))[0]
+    one = fit.fitted.distribution.frozen(par)
+    draws = one.rvs((40_000, 2), np.random.default_rng(1))
+    np.testing.assert_allclose(draws.mean(axis=0), one.mean(), rtol=0.03)
+    np.testing.assert_allclose(draws.var(axis=0), one.var(), rtol=0.1)
+    density = np.stack([np.exp(one.logpdf(t)) for t in np.linspace(0.4, 12.4, 7)])  # no cut among them
+    slope = np.stack([(one.cdf(t + 1e-6) - one.cdf(t - 1e-6)) / 2e-6 for t in np.linspace(0.4, 12.4, 7)])
+    np.testing.assert_allclose(density, slope, rtol=1e-5)
+    assert stats.kstest(fit.resid_quantile, "norm").pvalue > 1e-3
+    assert fit.residuals("martingale").sum() == pytest.approx(0, abs=1e-4)  # a constant makes it so
+
+
+@pytest.mark.parametrize("family", ["cox", "piecewise_exponential"])
+def test_refits_and_files(times, family, tmp_path):
+    fit = ns.neuralnet("Surv(t, e) ~ x + g", times, hidden=2, family=family, rep=2, random_state=1, penalty=ns.decay(0.1))
+    fit.save(tmp_path / "fit.nst")
+    same = ns.load(tmp_path / "fit.nst")
+    pd.testing.assert_frame_equal(same.predict(times.head(), type="survival", times=[1, 4.0]),
+                                  fit.predict(times.head(), type="survival", times=[1, 4.0]))  # fmt: skip
+    assert same.llf == pytest.approx(fit.llf) and same.formula == fit.formula
+    found = ns.risk(fit, "cv", k=4, loss="concordance", random_state=1)
+    assert 0.2 < float(found) < 0.5  # 1 - C: better than guessing
+    assert 0 < float(ns.risk(fit, "cv", k=4, loss="brier", random_state=1)) < 0.3
+    drawn = fit.simulate(2, random_state=1)
+    assert drawn.shape == (200, 2)
+
+
+@pytest.mark.parametrize("family", ["cox", "piecewise_exponential"])
+def test_bad_responses_are_named(times, family):
+    fit = ns.neuralnet
+    with pytest.raises(DataError, match="times must be greater than 0"):
+        fit("Surv(t, e) ~ x", times.assign(t=times.t - 1), hidden=0, family=family)
+    with pytest.raises(DataError, match="events must be 0 or 1"):
+        fit("Surv(t, e) ~ x", times.assign(e=times.e + 1), hidden=0, family=family)
+    with pytest.raises(DataError, match="no event"):
+        fit("Surv(t, e) ~ x", times.assign(e=0), hidden=0, family=family)
+    with pytest.raises(DataError, match="needs Surv"):
+        fit("t ~ x", times, hidden=0, family=family)
+    with pytest.raises(DataError, match="no intervals"):
+        fit("low + high ~ x", times.assign(low=times.t, high=times.t + 1), hidden=0, family=family)
+    with pytest.raises(ArgumentError, match="survival family"):
+        fit("Surv(t, e) ~ x", times, hidden=0, family="poisson")
+
+
+def test_bad_cuts_are_named(times):
+    with pytest.raises(ArgumentError, match="cuts must be increasing"):
+        F.PiecewiseExponential((3.0, 2.0))
+    with pytest.raises(DataError, match="no event lies between 1e\\+06 and inf"):
+        ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family=F.PiecewiseExponential((2.0, 1e6)))
+    with pytest.raises(ArgumentError, match="no density"):
+        ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox").predict(type="distribution").logpdf(1.0)
