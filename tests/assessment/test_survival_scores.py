@@ -284,6 +284,7 @@ def test_what_does_not_suit_is_said(lung, fit):
         (lambda: ns.risk(between, "cv", loss="brier"), "in an interval only"),
         (lambda: fit.concordance(lung.assign(event=2)), "events must be 0 or 1"),
         (lambda: fit.concordance(lung.assign(event=False)), "no two rows can be compared"),
+        (lambda: fit.brier_score(data=lung.assign(time=-1.0)), "times must be greater than 0"),
         (lambda: fit.brier_score(data=lung.assign(event=False)), "no row has an event"),
         (lambda: fit.concordance(lung.drop(columns="age")), "data: .*'age'"),
         (lambda: fit.concordance(kind="c"), "kind must"), (lambda: fit.concordance(tau=-1), "tau must"),
