@@ -33,7 +33,7 @@ EVERYWHERE = ("errors", "checks", "seeds")  # imported by nearly all: no arrows
 COLUMN = {
     "seeds": 1, "checks": 1, "functions": -1, "layers": -1, "schedules": 1, "optimizers": 1, "symbolic": 1, "datasets": 2,
     "weights": -2, "augment": -1, "likelihood": -1, "assessment": 1, "effects": 1, "insight": -1, "plots": 1, "summary": -1,
-    "applications": -2, "sklearn": -1, "study": 1, "cli": 2, "__main__": 2,
+    "applications": -2, "sklearn": -1, "study": 1, "survival": 3, "cli": 2, "__main__": 2,
 }  # fmt: skip
 
 Point = tuple[float, float]

@@ -27,6 +27,7 @@ _LAZY = {
     "anova": "inference.nested",
     "nonlinearity_test": "inference.nonlinearity",
     "gdf": "df",
+    "kaplan_meier": "survival",
     "risk": "assessment",
     "select": "selection.select",
     "chunks": "formula.partitions",

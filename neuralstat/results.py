@@ -1117,8 +1117,18 @@ class NeuralNetResults:
         return plots.plot_diagnostics(self.fitted, rep, **options)
 
     def plot_calibration(self, **options: Any) -> Any:
-        """Histogram of P(Y <= y) at the responses, and calibration of quantiles; see `plots.plot_calibration`."""
+        """Histogram of P(Y <= y) at the responses, and calibration of quantiles; see `plots.plot_calibration`.
+
+        With ``times=`` calibration of the probability to live longer: predicted against Kaplan-Meier, in groups.
+        """
         return plots.plot_calibration(self.fitted, **options)
+
+    def plot_survival(self, new: Any = None, times: Any = None, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Predicted survival curves of new rows, or of groups of the fit's rows over their Kaplan-Meier curves.
+
+        See `plots.plot_survival` for the options.
+        """
+        return plots.plot_survival(self.fitted, new, times, ax=ax, **options)
 
     def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
         """Eigenvalues of the Hessian by rank."""

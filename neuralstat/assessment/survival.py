@@ -65,7 +65,6 @@ def observed(fitted: Fitted, data: Any = None, rep: Any = "mean") -> Observed:
         other = given.data
         x, offset = given.inputs.T.astype(float), None if other.offset.size == 0 else other.offset.astype(float)
         y, weight = other.y[0].astype(float), other.weight[0].astype(float)
-        fitted.distribution.check(y, design.response)
         rows = lifetimes.of_response(y, weight if weight.size else np.ones(y.shape[1]), design.response)
     used = rows.weight > 0
     x, offset = np.ascontiguousarray(x[:, used]), None if offset is None else np.ascontiguousarray(offset[:, used])

@@ -20,15 +20,17 @@ from ..engine import cpu
 from ..errors import ArgumentError, DfError
 from ..fitted import Fitted, kept
 from ..layers import Dense
-from . import local, noise
+from . import local, noise, several
 from .limits import limits
 from .registry import DF, estimator
 from .sigma import SIGMA, check_sigma
 from .value import DegreesOfFreedom
 
 WORK, SECONDS = 6e10, 8  # multiply-adds of all refits, and how long a core takes for them at most, about
+DENSITY = 2000.0  # multiply-adds that take as long as a density with its derivatives in several parameters
 FEWEST, MOST = 20, 100  # draws
 REFITS = ("gdf", "covariance")
+UNSURE = 0.5  # standard error per weight beyond which a value is none, as of a likelihood without bounds
 APART = 1.5  # divergence per degree of freedom by the Jacobian beyond which it is not believed
 OWN_STREAM = 2**31 + 8  # of a fit's seeds: far from those of its repetitions
 
@@ -89,6 +91,8 @@ def _found(
         return _local(fitted, rep, why, f"the response cannot be drawn again ({error})")
     if not np.isfinite(found):
         return _local(fitted, rep, why, "refits to responses drawn again did not all end")
+    if fitted.network.objective.several and not (found.se or 0.0) <= UNSURE * fitted.k_params:
+        return _local(fitted, rep, why, f"refits do not determine it (standard error {found.se:.2g})")
     each = "" if fitted.settings.repetitions == 1 else f" of {fitted.settings.repetitions} restarts each"
     notes: tuple[str, ...] = ()
     if np.isfinite(found.parts["local"]):
@@ -112,23 +116,30 @@ def _told(found: DegreesOfFreedom, why: str, notes: tuple[str, ...] = ()) -> Deg
 def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     """The method that suits how a fit was made, and why, in words."""
     settings = fitted.settings
-    if fitted.network.objective.several:
-        return "jacobian", "weights of all parameters are counted; a search over restarts and an early stop are not"
+    parameters = fitted.network.objective.several
+    if parameters and (lacks := several.undrawable(fitted)):
+        counted = "weights of all parameters are counted, search and stop are not"
+        return "jacobian", f"{lacks}: {counted}"
     if np.any(fitted.fit.status == cpu.INTERRUPTED):
         return "jacobian", "training was interrupted, which cannot be done again: search and stop are not counted"
     again = "gdf" if noise.gaussian(fitted.network.objective) else "covariance"
+    more = f"; {several.described(fitted)}" if parameters else ""
     if settings.minibatch:
-        return again, "trained by epochs, which end before an optimum"
+        return again, f"trained by epochs, which end before an optimum{more}"
     if fitted.penalty_coefficients is None:
         if len(fitted.network.layers) == 1:
             return "jacobian", "no hidden units, and so one optimum"
         if not fitted.fit.free[:, : fitted.network.slices[-1].start].any():
             return "jacobian", "only weights of the output layer are trained, and so there is one optimum"
     if limits(fitted, rep) is not None:
-        return again, "stopped before its optimum"
+        return again, f"stopped before its optimum{more}"
     if fitted.penalty_coefficients is None:
-        several = settings.repetitions > 1
-        return again, "restarts without a penalty" if several else "no penalty holds the optimum in its place"
+        held = "restarts without a penalty" if settings.repetitions > 1 else "no penalty holds the optimum in its place"
+        return again, f"{held}{more}"
+    if parameters:
+        if all(_definite(fitted, b) for b in fitted.numbers(rep)):
+            return "jacobian", "at an optimum that the penalty holds in its place; weights of all parameters are counted"
+        return again, f"the penalty is too weak for the Hessian to be positive definite{more}"
     try:
         found = [float(local.divergence(fitted, b)) / max(float(local.jacobian(fitted, b)), 1) for b in fitted.numbers(rep)]
     except DfError:
@@ -136,6 +147,15 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     if max(found) > APART:  # an eigenvalue near 0 is divided by: 94 for a truth of 31, and 30 by the Jacobian
         return again, "the penalty is too weak, and the Hessian nearly singular"
     return "divergence", "at an optimum that the penalty holds in its place"
+
+
+def _definite(fitted: Fitted, b: int) -> bool:
+    """Whether the Hessian of repetition b is positive definite."""
+    try:
+        values = np.linalg.eigvalsh(local.hessian(fitted, b, local.active(fitted, b)))
+    except DfError:
+        return False
+    return bool(values[0] > local.DEFINITE * values[-1])
 
 
 def _allowed(fitted: Fitted) -> float:
@@ -153,7 +173,8 @@ def _step(fitted: Fitted, algorithm: str) -> float:
     if settings.minibatch and settings.batch_size is not None:
         rows = min(rows, settings.batch_size)  # steps are batches
     more = {"lm": rows * p**2 / 2 + p**3 / 6, "bfgs": 6 * p**2}.get(algorithm, 0.0)
-    return 6 * rows * _work(fitted) + more
+    each = 6 * _work(fitted) + (DENSITY if fitted.network.objective.several else 0.0)
+    return rows * each + more
 
 
 def _work(fitted: Fitted) -> float:

@@ -33,7 +33,7 @@ from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..fitted import Fitted
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS
-from . import noise, polish
+from . import noise, polish, several
 from .refit import refit
 from .registry import DF, estimator
 from .sigma import SIGMA, resolve_sigma
@@ -135,7 +135,8 @@ def gdf(
     procedure is run again, and the fit of each observation is regressed on its perturbation, with intercept.
     For families without additive noise it is the natural parameter that is regressed, and the slope is
     multiplied by the variance; perturbed responses then leave their bounds, and a network that can follow them there
-    overstates: "covariance" draws responses that can be.
+    overstates: "covariance" draws responses that can be. Of a location and further parameters these are counted, as the
+    weights into their outputs.
 
     Parameters
     ----------
@@ -150,6 +151,7 @@ def gdf(
     """
     _check_draws(fitted, draws)
     objective, design = fitted.network.objective, fitted.design
+    beside = several.beside_the_mean(fitted) if objective.several else 0
     size, source = resolve_sigma(fitted, sigma)
     mu = noise.fitted(fitted, fitted.numbers(rep))
     noise_seeds, start_seeds = _two(random_state)
@@ -168,6 +170,7 @@ def gdf(
         pairs = [slopes(change[:, k], reply[:, k]) for k in range(mu.shape[0])]
         per = np.sum([s * f for (s, _), f in zip(pairs, factor, strict=True)], axis=0)
         values = np.sum([(w * f).sum(axis=1) for (_, w), f in zip(pairs, factor, strict=True)], axis=0)
+        per = per + beside / per.size
     return DegreesOfFreedom(
         float(per.sum()), "gdf", se=jackknife(values), per_observation=per, sigma=_original(fitted, size),
         sigma_source=source, draws=draws, details={"tau": tau, "restarts": restarts, "local": _local(fitted, rep)},
@@ -200,7 +203,8 @@ def covariance(
 
     Responses are drawn from the fitted distribution (a conditional parametric bootstrap), the procedure is
     run again on each, and the covariance of response and natural parameter is taken over draws; for additive
-    noise the slope with intercept, which varies less.
+    noise the slope with intercept, which varies less. Of distributions with several parameters the covariances of all of
+    them with the derivatives of the log-likelihood in them, and 1 for a constant parameter (`df.several`).
 
     Parameters
     ----------
@@ -213,6 +217,11 @@ def covariance(
     """
     _check_draws(fitted, draws)
     objective = fitted.network.objective
+    if objective.several:
+        several.check_drawable(fitted)
+        if sigma is not None or mean is not None:
+            given = "mean" if sigma is None else "sigma"
+            raise ArgumentError(f"{given}: responses are drawn from the parameters of the family {fitted.likely.name!r}.")
     size, source = resolve_sigma(fitted, sigma)
     mu = noise.fitted(fitted, fitted.numbers(rep)) if mean is None else _given_mean(fitted, mean)
     noise_seeds, start_seeds = _two(random_state)
@@ -221,6 +230,12 @@ def covariance(
         noise.drawn(fitted, fitted.numbers(rep), np.random.default_rng(s), mu, scale)
         for s in children(noise_seeds, draws)
     ])  # fmt: skip
+    if objective.several:
+        per, values, details = several.covariance(fitted, rep, drawn, restarts, start_seeds, n_jobs)
+        details |= {"restarts": restarts, "mean": "fit", "local": _local(fitted, rep)}
+        return DegreesOfFreedom(
+            float(per.sum()), "covariance", se=jackknife(values), per_observation=per, draws=draws, details=details
+        )
     fits = refit(fitted, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
     reply = noise.natural(objective, fits)
     if noise.gaussian(objective):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..fitted import Fitted
+from ..network import derivatives
 from ..training.refits import Refits, check_restarts, combine, repeated, stacks
 from . import noise
 
@@ -18,6 +19,7 @@ def refit(
     seeds: np.random.SeedSequence | None = None,
     n_jobs: int | None = None,
     weights: np.ndarray | None = None,
+    predictors: bool = False,
 ) -> np.ndarray:
     """Fitted means of the procedure for other responses on the same covariates.
 
@@ -39,6 +41,8 @@ def refit(
         Threads; the result does not depend on them.
     weights : (T, n) array, optional
         Case weights of each response; those of the fit unless given.
+    predictors : bool
+        Linear predictors in the place of means: of all parameters, where a distribution has several.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def refit(
     # Early pruning belongs to the procedure; it goes by the errors of one response's repetitions.
     keep = fitted.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
     begun = len(used) if keep is None else fitted.settings.repetitions
-    out = np.empty_like(responses)
+    out = np.empty((len(responses), fitted.network.n_outputs, responses.shape[2])) if predictors else np.empty_like(responses)
     values = responses[0].size + (0 if weights is None else weights.shape[1])
     whole = stacks(len(responses), fitted.network, len(used), len(used) * values)
     alone = keep is not None or (weights is not None and fitted.settings.minibatch)
@@ -63,6 +67,15 @@ def refit(
         units = repeated(shift, scale, part, begun)
         case = None if weights is None else weights[part.start] if alone else np.repeat(weights[part], begun, axis=0)
         fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units)
-        mu = noise.means(fitted, fit.theta.astype(float))
+        values = _predictors if predictors else noise.means
+        mu = values(fitted, fit.theta.astype(float))
         out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
-    return out * scale + shift
+    if not predictors or not fitted.network.objective.several:
+        return out * scale + shift
+    own = [fitted.distribution.units(float(m[0, 0]), float(s[0, 0])) for m, s in zip(shift, scale, strict=True)]
+    return out * np.array([s for s, _ in own])[:, :, np.newaxis] + np.array([m for _, m in own])[:, :, np.newaxis]
+
+
+def _predictors(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
+    """Linear predictors (B, K, n) of a stack of weights (B, P), in its own units."""
+    return derivatives.outputs(fitted.network, fitted.design.x, theta, fitted.design.offset)

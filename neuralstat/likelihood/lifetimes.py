@@ -142,8 +142,13 @@ def of_response(y: np.ndarray, weight: np.ndarray, label: str) -> Lifetimes:
     Raises
     ------
     DataError
-        Where times are known to lie in an interval only.
+        Where times are known to lie in an interval only, or not possible.
     """
+    start = y[2] if len(y) == 3 else np.full(y.shape[1], -np.inf)
+    early, late = np.maximum(y[0], y[1]) <= 0, (start >= y[0]) & (y[0] > 0)
+    for wrong, words in ((early, "times must be greater than 0"), (late, "start must be less than stop")):
+        if np.any(wrong):
+            raise DataError(f"response {label!r}: {words}; {int(wrong.sum())} are not, the first is {y[0][wrong][0]:g}.")
     event = y[0] == y[1]
     between = ~event & ~((y[0] > 0) & (y[1] == 0))
     if np.any(between):
@@ -156,7 +161,6 @@ def of_response(y: np.ndarray, weight: np.ndarray, label: str) -> Lifetimes:
             f"{y[0, first]:g} to {y[1, first]:g}); Kaplan-Meier curves, concordance and Brier scores need events and right "
             "censored times."
         )
-    start = y[2] if len(y) == 3 else np.full(y.shape[1], -np.inf)
     return Lifetimes(start, y[0], event, weight)
 
 

@@ -363,7 +363,7 @@ def dense_network(
     layers = [Dense(int(units), spec) for units, spec in zip(hidden, activations, strict=True)]
     return Network(
         (*layers, Dense(len(output_names))), (n_inputs,), objective, tuple(input_names), tuple(output_names), offset,
-        skip=skip and len(layers) > 1,
+        skip=skip and bool(layers),
     )  # fmt: skip
 
 

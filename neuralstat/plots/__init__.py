@@ -15,6 +15,7 @@ from neuralstat.plots.generalized import gwplot
 from neuralstat.plots.history import plot_history
 from neuralstat.plots.pictures import plot_images, plot_saliency
 from neuralstat.plots.restarts import plot_restarts
+from neuralstat.plots.survival import plot_survival
 
 __all__ = [
     "gwplot",
@@ -31,4 +32,5 @@ __all__ = [
     "plot_restarts",
     "plot_saliency",
     "plot_spectrum",
+    "plot_survival",
 ]

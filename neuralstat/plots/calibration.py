@@ -6,26 +6,38 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.arguments import RANDOM_STATE, REP_OR_MEAN, Anything, Whole, arguments
-from ..fitted import fitted_of
+from ..assessment.brier import check_times
+from ..assessment.survival import observed
+from ..checks.arguments import NONE, RANDOM_STATE, REP_OR_MEAN, Anything, Numbers, Whole, arguments
+from ..errors import ArgumentError
+from ..fitted import Fitted, fitted_of
 from ..inference.distribution import probability_transform
 from . import style
+from .survival import GROUPS, draw_calibration
 
 LEVEL = 0.95  # of the limits drawn
 
 
+MOST = 12  # times that survival is looked at
+
+
 @arguments(
     fit=Anything("a fit"), bins=Whole(2, 200), rep=REP_OR_MEAN, random_state=RANDOM_STATE,
-    axes=Anything("an array of two Axes", None),
+    axes=Anything("an array of two Axes", None), times=NONE | Numbers(None, least=1), groups=GROUPS,
 )
 def plot_calibration(
-    fit: Any, *, bins: int = 10, rep: Any = "mean", random_state: Any = None, axes: Any = None
-) -> np.ndarray:
+    fit: Any, *, bins: int = 10, rep: Any = "mean", random_state: Any = None, axes: Any = None, times: Any = None,
+    groups: int = 5,
+) -> np.ndarray:  # fmt: skip
     """Histogram of the probability integral transform, and observed against nominal frequencies of its quantiles.
 
     Where the fitted distribution is right, P(Y <= y) at the responses is uniform (of counts, after randomisation within their
     atoms): bars are level, and the curve is the diagonal. Limits hold 95 % of the bars, and of the curve's values at each
     level, of responses drawn from the fitted distribution, which do not know that it was fitted to these data.
+
+    Of times to an event, with `times`: the probability to live longer, a panel for each time. Rows are put in groups by what
+    is predicted; a point is the Kaplan-Meier curve of a group at that time, with its 95 % interval (log-log scale), against
+    the mean prediction. Groups of which nobody was looked at so long have none.
 
     Parameters
     ----------
@@ -35,10 +47,20 @@ def plot_calibration(
     random_state : int, SeedSequence, Generator, optional
         Of the randomisation; the fit's own stream unless given.
     axes : array of two Axes, optional
+        With `times` as many as these.
+    times : number or sequence of numbers, optional
+        At most 12, in increasing order.
+    groups : int
+        Of rows, with `times`.
 
     Returns
     -------
-    array of Axes, shape (2,) unless given
+    array of Axes, shape (1, 2) or (1, times) unless given
+
+    Raises
+    ------
+    ArgumentError, DataError
+        Where `times` are given and the response is no time to an event, or known to lie in an interval only.
 
     References
     ----------
@@ -47,6 +69,8 @@ def plot_calibration(
     from scipy import stats
 
     fitted = fitted_of(fit)
+    if times is not None:
+        return _of_survival(fitted, times, groups, rep, axes)
     u = probability_transform(fitted, rep, random_state).dropna().to_numpy()
     axes = style.target_grid(axes, 1, 2, (9.0, 4.0))
     left, right = axes.ravel()
@@ -62,4 +86,17 @@ def plot_calibration(
                        color=style.GREY, alpha=0.3, linewidth=0)  # fmt: skip
     right.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", linewidth=1)
     right.set(title="Quantile calibration", xlabel="level of the quantile", ylabel="share of responses below")
+    return axes
+
+
+def _of_survival(fitted: Fitted, times: Any, groups: int, rep: Any, axes: Any) -> np.ndarray:
+    """A panel for each time."""
+    at = check_times(times)
+    assert at is not None
+    if at.size > MOST:
+        raise ArgumentError(f"times: at most {MOST} have a panel each, got {at.size}.")
+    found = observed(fitted, None, rep)
+    axes = style.target_grid(axes, 1, at.size, (max(4.0, 3.4 * at.size), 3.8))
+    for time, ax in zip(at, axes.ravel(), strict=True):
+        draw_calibration(found, float(time), groups, ax)
     return axes

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..checks.values import StoredText
 from ..errors import ArgumentError, DataError
 from ..formula import Design
 
@@ -37,10 +38,15 @@ def terms_of(formula: str) -> tuple[str, ...] | None:
             parts.append("")
         else:
             parts[-1] += letter
-    terms = tuple(part.strip() for part in parts)
+    terms = tuple(_bare(part.strip()) for part in parts)
     if len(terms) not in (2, 3) or not all(terms):
         raise ArgumentError(f"formula: {left!r} must be Surv(time, event) or Surv(start, stop, event).")
     return terms
+
+
+def _bare(term: str) -> str:
+    """A term without braces around it, which have no meaning inside Surv()."""
+    return term[1:-1].strip() if term.startswith("{") and term.find("}") == len(term) - 1 else term
 
 
 def as_rows(formula: str) -> str:
@@ -50,7 +56,8 @@ def as_rows(formula: str) -> str:
         return formula
     *start, stop, event = terms
     right = formula.partition("~")[2]
-    return f"{' + '.join([f'{{{stop}}}', f'{{({stop}) * ({event})}}', *(f'{{{s}}}' for s in start)])} ~{right}"
+    text = f"{' + '.join([f'{{{stop}}}', f'{{({stop}) * ({event})}}', *(f'{{{s}}}' for s in start)])} ~{right}"
+    return StoredText(text) if isinstance(formula, StoredText) else text  # a stranger's stays one
 
 
 def readable(text: str) -> str:

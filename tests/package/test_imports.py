@@ -41,7 +41,7 @@ LONG = {
 
 PANDAS = {
     "applications", "assessment", "cli", "datasets", "effects", "formula", "inference", "insight", "io", "likelihood",
-    "plots", "results", "selection", "sklearn", "study", "summary", "training.validation",
+    "plots", "results", "selection", "sklearn", "study", "summary", "survival", "training.validation",
 }  # fmt: skip
 
 

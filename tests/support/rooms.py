@@ -40,7 +40,7 @@ RANKS = (
     ("io",),
     ("results",),
     ("api",),
-    ("selection", "study", "sklearn", "applications", "cli"),
+    ("selection", "study", "survival", "sklearn", "applications", "cli"),
     ("__main__",),
 )
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
