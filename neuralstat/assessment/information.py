@@ -28,6 +28,7 @@ from ..df import DF, found
 from ..errors import ArgumentError, DfError
 from ..fitted import Fitted
 from ..likelihood import likelihood
+from ..likelihood import several as of_parameters
 from ..likelihood.criteria import deviance, dispersions, info_criteria, loglike
 from .procedure import NetworkProcedure
 from .registry import estimator
@@ -87,6 +88,8 @@ def _own(fitted: Fitted, rep: Any) -> np.ndarray | None:
     if likelihood.several(fitted):
         return None
     family, numbers, w = fitted.likely, fitted.numbers(rep), fitted.case_weights
+    if fitted.network.objective.several:
+        return -2 * of_parameters.mixture_losses(fitted, numbers)
     mu, safe = fitted.mean_of(numbers), np.where(w > 0, w, 1.0)
     phi = deviance(fitted, rep) / fitted.n_values if family.dispersed else 1.0
     values = -2 * np.asarray(family.loglike_obs(fitted.responses, mu, safe, phi))

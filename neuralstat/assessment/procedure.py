@@ -216,8 +216,10 @@ def target_of(fitted: Fitted) -> Target:
     zero_one = bool(np.isin(y, (0, 1)).all())
     classes = zero_one and (y.shape[0] == 1 or bool((y.sum(axis=0) == 1).all()))
     default = "mse" if gaussian(fitted.network.objective) else "deviance"
-    if fitted.network.objective.several:
-        default = "log_loss" if len(y) > 1 else "mse"
+    if isinstance(fitted.family, Survival):
+        default = "log_score"
+    elif fitted.network.objective.several:
+        default = "log_loss" if fitted.design.classes is not None else "mse"
     return Target(fitted.family, fitted.design.response, classes, default)
 
 

@@ -226,7 +226,7 @@ def _unit_frames(fitted: Fitted, at: Inputs, b: int) -> list[pd.DataFrame]:
         if k == 0:
             names: list[str] = list(fitted.design.x_names)
         elif k == len(layers) - 1:
-            names = list(fitted.design.y_names)
+            names = list(fitted.design.y_names) if len(values) == len(fitted.design.y_names) else [fitted.design.response]
         else:
             names = [f"{k}layhid{u + 1}" for u in range(values.shape[0])]
         values[:, ~complete] = np.nan

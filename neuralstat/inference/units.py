@@ -96,8 +96,10 @@ def _spread(fitted: Fitted) -> np.ndarray:
     objective = fitted.network.objective
     if objective.output.name != "identity":
         return np.ones(fitted.network.n_outputs)
-    sd = fitted.design.y.std(axis=1)
-    return np.where(sd > 0, sd, 1.0)
+    sd, out = fitted.design.y.std(axis=1), np.ones(fitted.network.n_outputs)
+    of_means = min(len(sd), out.size) if not objective.several else fitted.distribution.leading  # others have links of their own
+    out[:of_means] = np.where(sd > 0, sd, 1.0)[:of_means]
+    return out
 
 
 def _still(fitted: Fitted, b: int, rows: np.ndarray) -> list[tuple[str, str, str]]:

@@ -44,11 +44,16 @@ def loglike(fitted: Fitted, b: int) -> float:
 
 def mixture_loglike(fitted: Fitted, numbers: list[int]) -> float:
     """Log-likelihood of the mixture, in equal shares, of the distributions of some repetitions."""
+    return float(mixture_losses(fitted, numbers) @ fitted.case_weights)
+
+
+def mixture_losses(fitted: Fitted, numbers: list[int]) -> np.ndarray:
+    """(n,) log-likelihoods of rows, without case weights, of the mixture in equal shares."""
     from scipy.special import logsumexp
 
     likely(fitted)
     each = np.stack([-fitted.observed_losses(b) for b in numbers])
-    return float((logsumexp(each, axis=0) - np.log(len(numbers))) @ fitted.case_weights)
+    return logsumexp(each, axis=0) - np.log(len(numbers))
 
 
 @kept

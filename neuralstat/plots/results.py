@@ -264,8 +264,9 @@ def standardized(fitted: Fitted, b: int) -> list[np.ndarray]:
     if fitted.network.objective.output.name == "identity":
         y = fitted.responses[:, seen]
         spread = np.where(y.std(axis=1) > 0, y.std(axis=1), 1.0)
-        out[-1][0] -= y.mean(axis=1)
-        out[-1] = out[-1] / spread
+        means = len(y) if not fitted.network.objective.several else fitted.distribution.located * fitted.distribution.leading
+        out[-1][0, :means] -= y.mean(axis=1)[:means]  # other parameters have links of their own
+        out[-1][:, :means] /= spread[:means]
     return out
 
 
