@@ -122,6 +122,13 @@ def interval_level(loss: str) -> float | None:
     return level
 
 
+def refuse_censored(loss: Any, y: np.ndarray, response: str) -> None:
+    """Raise an ArgumentError where a loss of means, by name, would take censored times (2 or 3, n) for known ones."""
+    if isinstance(loss, str) and loss != "deviance" and not np.array_equal(y[0], y[1]):
+        raise ArgumentError(f"loss={loss!r} takes all times of {response!r} for known, but some are censored: there are "
+                            "'log_score', 'brier' and 'concordance'.")  # fmt: skip
+
+
 def is_score(loss: Any) -> bool:
     """Whether a loss is a score of fitted distributions."""
     return isinstance(loss, str) and loss.partition(":")[0] in SCORES
@@ -181,7 +188,7 @@ def pick(loss: Any, target: Target) -> tuple[str, Function]:
         title = own if isinstance(own, str) else type(loss).__name__
         return title, lambda y, mu: _given(loss, title, y, mu)
     name = called(target.default if loss is None else loss)
-    if isinstance(name, str) and name == target.scored:
+    if isinstance(name, str) and target.scored and name == target.scored:
         return name, PairLoss(target.response) if name == "concordance" else lambda y, mu: mu[0]
     if not isinstance(name, str) or name not in LOSSES:
         known = ", ".join(map(repr, (*LOSSES, *ALIASES)))

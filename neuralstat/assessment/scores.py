@@ -18,7 +18,7 @@ from ..families.components import of_parameters, pinball
 from ..likelihood.lifetimes import is_survival
 from ..network import derivatives
 from ..network.scaling import output_units
-from .losses import Target, is_score
+from .losses import Target, is_score, refuse_censored
 from .procedure import NetworkProcedure, target_of
 from .refit_scores import SCORES_OF_REFITS, scored_by_refits
 
@@ -88,9 +88,8 @@ def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
         loss = "log_score"
     if is_score(loss) or (timed and isinstance(loss, str) and loss == "brier"):
         return scored(procedure, loss, method), loss
-    if timed and isinstance(loss, str) and loss != "deviance" and not np.array_equal(procedure.y[0], procedure.y[1]):
-        raise ArgumentError(f"loss={loss!r} takes all times of {procedure.design.response!r} for known, but some are "
-                            "censored: there are 'log_score', 'brier' and 'concordance'.")  # fmt: skip
+    if timed:
+        refuse_censored(loss, procedure.y, procedure.design.response)
     return procedure, loss
 
 

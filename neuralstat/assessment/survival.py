@@ -5,6 +5,7 @@ All that is asked of a fit is the probability of its rows to live longer than gi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,36 @@ def brier_score_of(fit: Any, times: Any = None, data: Any = None, *, rep: Any = 
     if found.rows.late or own.late:
         raise ArgumentError(f"the Brier score needs rows that were looked at {FROM_0}")
     return brier.of_rows(found.rows, found.survival, at, own.at(own.weight > 0))
+
+
+def mean_loss(
+    fitted: Fitted, loss: Any, y: np.ndarray, w: np.ndarray, numbers: list[int]
+) -> tuple[str, Callable[[np.ndarray, np.ndarray | None], float]]:
+    """Name and function of covariates (D, m) and offset: 1 - concordance (the default) or "brier" with responses (K, m).
+
+    Raises
+    ------
+    ArgumentError, DataError
+        For other losses, and responses that are known to lie in an interval only.
+    """
+    own, used = lifetimes.of_fit(fitted), w > 0
+    rows = lifetimes.of_response(y, w, fitted.design.response).at(used)
+    own = own.at(own.weight > 0)
+    if loss not in (None, "concordance", "brier"):
+        raise ArgumentError(f"loss must be 'concordance' or 'brier' for times to an event, or a loss of means where all are "
+                            f"known; got {loss!r}.")  # fmt: skip
+    if loss == "brier" and (rows.late or own.late):
+        raise ArgumentError(f"loss='brier' needs rows that were looked at {FROM_0}")
+    left = lifetimes.censoring(own) if loss == "brier" else None
+
+    def error(x: np.ndarray, offset: np.ndarray | None) -> float:
+        x, offset = np.ascontiguousarray(x[:, used]), None if offset is None else np.ascontiguousarray(offset[:, used])
+        if left is None:
+            return 1 - float(concordance.of_rows(rows, restricted_mean(fitted, x, offset, numbers, own.last)))
+        each = brier.integrated(rows, lambda t: survival_at(fitted, x, offset, numbers, t), rows.last, left)
+        return float(each @ rows.weight / rows.weight.sum())
+
+    return "brier" if loss == "brier" else "concordance", error
 
 
 def _last(fitted: Fitted) -> float:

@@ -21,34 +21,42 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     bound. Of quantiles and expectiles, and of users' densities, whose distribution is not known, the second derivative of the
     loss, where it is not negative.
     """
+    found = points(fitted, raw, y)
+    return _curvatures(fitted, raw, y) if found is None else _sum(fitted, raw, found)
+
+
+def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -> list[tuple[np.ndarray, np.ndarray]] | None:
+    """Responses (L, n) and their probabilities (n,), over which expectations at linear predictors (K, n) are sums.
+
+    None where the distribution is not known; of survival times as if none were censored.
+    """
     family: Distributional = fitted.distribution
     if isinstance(family, Cox):  # events that are expected of each row
         return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
     if isinstance(family, MultivariateNormal | Laplace):
         return family.information(family.natural(raw))
     if isinstance(family, Quantile | Expectile | Distribution):
-        return _curvatures(fitted, raw, y)
-    rows = 2 if isinstance(family, Survival) else 1  # of times as if none were censored
+        return None
+    rows = 2 if isinstance(family, Survival) else 1
     if len(fitted.design.y) > 1 and rows == 1:
         p = family.response(raw)
         classes = np.eye(len(p))
-        return _sum(fitted, raw, [(p[j], np.repeat(classes[:, j : j + 1], raw.shape[1], axis=1)) for j in range(len(p))])
+        return [(p[j], np.repeat(classes[:, j : j + 1], raw.shape[1], axis=1)) for j in range(len(p))]
     par = family.natural(raw)
     if family.discrete:
         last = float(np.max(family.ppf(par, np.full(raw.shape[1], 1 - SMALL))))
         if last <= MOST_COUNTS:
             counts = [np.full((1, raw.shape[1]), float(v)) for v in range(int(last) + 1)]
-            return _sum(fitted, raw, [(np.exp(family.logpdf(par, y[0])), y) for y in counts])
+            return [(np.exp(family.logpdf(par, y[0])), y) for y in counts]
     from scipy.special import ndtr
 
-    z = np.linspace(-REACH, REACH, NODES)
+    z = np.linspace(-REACH, REACH, nodes)
     mass = np.exp(-0.5 * z**2)
     mass /= mass.sum()
     u = np.clip(ndtr(z), 1e-12, 1 - 1e-12)
-    return _sum(fitted, raw, [
-        (np.full(raw.shape[1], m), np.repeat(family.ppf(par, q)[np.newaxis], rows, axis=0))
-        for m, q in zip(mass, u, strict=True)
-    ])  # fmt: skip
+    at = np.broadcast_to(u[:, np.newaxis], (nodes, raw.shape[1]))
+    y = family.ppf(np.broadcast_to(par[:, np.newaxis], (len(par), *at.shape)), at)
+    return [(np.full(raw.shape[1], m), np.repeat(v[np.newaxis], rows, axis=0)) for m, v in zip(mass, y, strict=True)]
 
 
 def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..assessment.losses import pick
+from ..assessment.losses import pick, refuse_censored
 from ..assessment.procedure import target_of
+from ..assessment.survival import mean_loss
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, fitted_of
 from ..inference.predict import inputs
+from ..likelihood.lifetimes import is_survival
 from ..network.blas import on_one_thread
 from ..seeds import children, seed_sequence
 from .functional import BETWEEN, outputs_of
@@ -55,7 +57,8 @@ def importance(
         Multiply first-layer weights by the columns' standard deviations, without which they depend on units. False: as R's
         ``NeuralNetTools``.
     loss, repeats, random_state
-        Of "permutation": as in `risk`, permutations per variable (10), their seed.
+        Of "permutation": as in `risk` (of times to an event "concordance", which is 1 - C, or "brier"), permutations per
+        variable (10), their seed.
     data : table, optional
         Of "permutation": rows with their response, such as a test set; default those of the fit.
 
@@ -123,13 +126,11 @@ def _olden(weights: list[np.ndarray], size: np.ndarray, k: int) -> np.ndarray:
 
 
 def _permutation(fitted: Fitted, rep: Any, loss: Any, repeats: int, random_state: Any, data: Any) -> pd.DataFrame:
-    name, rule = pick(loss, target_of(fitted))
     rows, y, w = _observed(fitted, data)
-    numbers = fitted.numbers(rep)
+    name, measure = _measure(fitted, loss, y, w, fitted.numbers(rep))
 
     def error(frame: pd.DataFrame) -> float:
-        mu = fitted.response(fitted.raw(*rows.changed(frame), numbers)).mean(axis=0)
-        return float(np.average(rule(y, mu), weights=w))
+        return measure(*rows.changed(frame))
 
     base = error(rows.frame)
     known = list(fitted.design.spec.covariates)
@@ -144,6 +145,21 @@ def _permutation(fitted: Fitted, rep: Any, loss: Any, repeats: int, random_state
     frame = pd.DataFrame.from_dict(table, orient="index", columns=["importance", "sd"])
     frame.attrs = {"loss": name, "loss of the fit": base}
     return frame.sort_values("importance", ascending=False)
+
+
+def _measure(fitted: Fitted, loss: Any, y: np.ndarray, w: np.ndarray, numbers: list[int]) -> tuple[str, Any]:
+    """Name of the loss, and its mean as a function of inputs and offset; of times to an event by their own losses."""
+    if is_survival(fitted.family):
+        if loss is None or (isinstance(loss, str) and loss in ("concordance", "brier")):
+            return mean_loss(fitted, loss, y, w, numbers)
+        refuse_censored(loss, y, fitted.design.response)
+    name, rule = pick(loss, target_of(fitted))
+
+    def measure(x: np.ndarray, offset: np.ndarray | None) -> float:
+        mu = fitted.response(fitted.raw(x, offset, numbers)).mean(axis=0)
+        return float(np.average(rule(y, mu), weights=w))
+
+    return name, measure
 
 
 def _observed(fitted: Fitted, data: Any) -> tuple[Rows, np.ndarray, np.ndarray]:

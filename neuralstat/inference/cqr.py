@@ -1,17 +1,17 @@
 """Conformalised quantiles of the fitted distribution: widths follow the spread, and coverage needs exchangeable rows only.
 
-The procedure is run without each of k folds of the rows. For the rows of a fold it is looked how far responses lie outside the
-interval [l, h] that the run without them says, or inside, in units of its width: s_i = max(l - y_i, y_i - h) / (h - l), so that
-a wrong scale is mended by one factor everywhere. With l_-i and h_-i of the run without the fold of i, limits at x are, as of
-CV+ (`inference.conformal`),
+The procedure is run without each of k folds of the rows. For the rows of a fold it is looked how far responses lie outside
+the interval [l, h] that the run without them says, or inside, in units of its width: s_i = max(l - y_i, y_i - h) / (h - l),
+so that a wrong scale is mended by one factor everywhere. With l_-i and h_-i of the run without the fold of i, limits at x
+are, as of CV+ (`inference.conformal`),
 
     from the floor(alpha (n + 1))-th smallest l_-i(x) - s_i (h_-i(x) - l_-i(x))
     to the ceil((1 - alpha)(n + 1))-th smallest h_-i(x) + s_i (h_-i(x) - l_-i(x))
 
-which cover with probability >= 1 - 2 alpha whatever the model, in practice near 1 - alpha; with `test_size` there is one split,
-half of whose information is lost, and probability >= 1 - alpha. [l, h] are the limits of a new observation that
-``method="distribution"`` says (`inference.mixing`), wider where less is known; of quantiles, and of families with one parameter,
-those of the fit. Coverage in every fifth of a covariate: benchmarks/results/distribution_coverage.csv.
+which cover with probability >= 1 - 2 alpha whatever the model, in practice near 1 - alpha. With `test_size` there is one
+split, the information of whose other half is lost, and probability >= 1 - alpha. [l, h] are the limits of a new observation
+that ``method="distribution"`` says (`inference.mixing`), wider where less is known; of quantiles, and of families with one
+parameter, those of the fit. Coverage in every fifth of a covariate: benchmarks/results/distribution_coverage.csv.
 
 References
 ----------
@@ -52,9 +52,11 @@ Base = Callable[[float], tuple[np.ndarray, np.ndarray]]  # alpha -> (lower, uppe
 class _Said(NetworkProcedure):
     """Keeps refits and their parts, by number."""
 
+    said: dict[int, tuple[Part, Fit]]
+
     def predict(self, part: Part, fit: Fit, t: int) -> np.ndarray:
         """Means by the refit, which is kept."""
-        self.said = {**getattr(self, "said", {}), t: (part, fit)}
+        self.said[t] = part, fit
         return super().predict(part, fit, t)
 
 
@@ -76,6 +78,7 @@ def cqr(
         raise ArgumentError("k is of folds and test_size of one split: give one of them.")
     start = {"fresh": None, "same": fitted.fit.start, "warm": fitted.fit.theta}[restarts]
     procedure = _Said(fitted, rep, True, n_jobs, start)
+    procedure.said = {}
     split_seeds, start_seeds = streams(random_state)
     rng, n = np.random.default_rng(split_seeds), fitted.n_rows
     if test_size is None:
@@ -88,14 +91,15 @@ def cqr(
     for t, (_, held) in enumerate(splits):
         counted = np.repeat(held, np.round(fitted.frequencies[held]).astype(np.int64))
         y.append(fitted.responses[0, counted])
-        parts.append(_without(fitted, *procedure.said[t], rep, counted, new, offset))
+        parts.append(_without(fitted, procedure.said[t], rep, counted, new, offset))
     return _limits(fitted, y, parts)
 
 
 def _without(
-    fitted: Fitted, part: Part, fit: Fit, rep: Any, counted: np.ndarray, new: Any, offset: Any
+    fitted: Fitted, said: tuple[Part, Fit], rep: Any, counted: np.ndarray, new: Any, offset: Any
 ) -> tuple[Base, Base]:
     """What a refit says of the rows that it was made without, and of the new ones."""
+    part, fit = said
     own = replace(fitted, procedure=replace(fitted.procedure, design=part.design, validation=None), fit=fit)
     numbers = own.numbers("mean" if rep == "mean" else "best")
     weights = fitted.row_precisions

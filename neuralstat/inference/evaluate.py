@@ -30,7 +30,8 @@ def evaluate(fitted: Fitted, data: Any = None, *, metrics: Any = None, rep: Any 
     """Loss and metrics of the predictions, in the units of the response; see `NeuralNetResults.evaluate`."""
     design, network = fitted.design, fitted.network
     if network.objective.several and isinstance(network.objective.family, Survival):
-        raise ArgumentError("evaluate is not for times that may be censored; risk(..., loss='log_score') scores them.")
+        raise ArgumentError("evaluate is not for times that may be censored; fit.concordance(data) and "
+                            "fit.brier_score(data=data) are.")  # fmt: skip
     if data is None:
         rows = make_rows(design.x, design.y, design.weights, design.offset)
     else:

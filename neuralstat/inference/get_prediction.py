@@ -168,12 +168,12 @@ def get_prediction(
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
-        "distribution": as "delta", for responses of which the fit says a distribution: of a new observation its quantiles, mixed
-        over the normal errors of the parameters, and of distributions with several with their first-order bias taken off
-        (`inference.mixing`; ``predict(type="distribution").interval(alpha)`` takes the estimates as they are). The others are
-        conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
-        `inference.conformal`); "cqr" moves the quantiles of "distribution" (`inference.cqr`), so that widths follow the spread;
-        options of "split": test_size (0.5); of "cv+": k (10); of "cqr": k (10), or test_size for one split; of
+        "distribution": as "delta", where the fit says a distribution of the response: of a new observation its quantiles,
+        mixed over the normal errors of the parameters, and of distributions with several with their first-order bias taken
+        off (`inference.mixing`; ``predict(type="distribution").interval(alpha)`` takes the estimates as they are). The others
+        are conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
+        `inference.conformal`); "cqr" moves the quantiles of "distribution" (`inference.cqr`), so that widths follow the
+        spread; options of "split": test_size (0.5); of "cv+": k (10); of "cqr": k (10), or test_size for one split; of
         "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs.
     rep : {"mean", "best"} or int
         What is predicted from.
@@ -303,8 +303,10 @@ def _from_variance(
             return mixed(alpha)
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
-    if method == "distribution":
-        components_at(fitted, at.x, at.offset, at.numbers, at.weights)  # raises where there is none
+    if method == "distribution":  # raises where there is none
+        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights)
+        if len(mean) == 1:
+            said.parts[0].ppf(np.full(said.rows, 0.5))
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
 

@@ -1,4 +1,10 @@
-"""Limits of new observations of distributions with several parameters, mixed over the error of their parameters."""
+"""Limits of new observations of distributions with several parameters, mixed over the error of their parameters.
+
+The linear predictors of a row are taken as normal, around the estimates less their first-order bias (`inference.bias`), with
+the covariance of the delta method; a new observation's distribution is the mixture of those that they give, by a fixed set of
+points with exactly these first two moments. Errors beyond one unit of a log or logit are no small ones, of which alone the
+method can speak: they count as one unit.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +12,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..df.local import active
-from ..engine.data import make_data
 from ..families.components import of_parameters
 from ..fitted import Fitted
-from ..network import derivatives
+from .bias import jacobian_at, weights_bias
 from .covariance import cov_type_of
-from .sampling import joint_root
 
-PAIRS = 24  # of normal draws of the linear predictors, each with its negative; always the same
+PAIRS = 24  # of points, each with its negative
+WIDEST = 1.0  # standard error of a logarithm or logit
+LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog")
+AT_ONCE = 2_000_000  # predictors
+STEPS = 60
+PRECISION = 1e-9  # of a limit, relative to the width of the mixture
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def fitted_limits(fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None) -> Callable[[float], Pair]:
     """alpha -> limits (1, m) of the fitted distribution, the parameters taken as known."""
-    raw = fitted.raw(x, offset, numbers)
-    return _limits(fitted, list(fitted.original_predictors(raw)))
-
-
-def mixed_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None
-) -> Callable[[float], Pair]:
-    """alpha -> limits (1, m) of the mixture over normal errors of the linear predictors, by the delta method."""
-    raw = fitted.raw(x, offset, numbers)
-    z = np.random.default_rng(0).standard_normal((PAIRS, raw.shape[1]))
-    z = np.concatenate([z, -z])
-    parts = []
-    for b, own in zip(numbers, raw, strict=True):
-        root = _roots(fitted, b, x, offset, cov_type)
-        moved = own + np.einsum("nkr,tr->tkn", root, z)
-        parts += list(fitted.original_predictors(moved))
-    return _limits(fitted, parts)
-
-
-def _limits(fitted: Fitted, predictors: list[np.ndarray]) -> Callable[[float], Pair]:
-    family, m = fitted.distribution, predictors[0].shape[1]
-    found = of_parameters(family, [family.natural(eta) for eta in predictors])
+    family, m = fitted.distribution, x.shape[1]
+    found = of_parameters(family, list(fitted.parameters(fitted.raw(x, offset, numbers))))
 
     def limits(alpha: float) -> Pair:
         low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
@@ -51,14 +39,95 @@ def _limits(fitted: Fitted, predictors: list[np.ndarray]) -> Callable[[float], P
     return limits
 
 
-def _roots(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, cov_type: str | None) -> np.ndarray:
-    """Roots (m, K, K) of the covariance of the linear predictors of repetition b, internal units."""
-    theta = fitted.fit.theta[b].astype(float)
-    data = make_data(np.ascontiguousarray(x), np.zeros((fitted.network.n_outputs, x.shape[1])), offset=offset)
-    used = active(fitted, b)
-    jacobian = derivatives.jacobian(fitted.network, data, theta)[:, :, used]
-    root = joint_root(fitted, (b,), cov_type_of(fitted, cov_type))[0][used]
+def mixed_limits(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None
+) -> Callable[[float], Pair]:
+    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions."""
+    raw = fitted.raw(x, offset, numbers)  # (R, K, m)
+    moved = [_errors(fitted, b, x, offset, cov_type) for b in numbers]
+    points, m = _points(raw.shape[1]), x.shape[1]
+    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(numbers)), 1)
+
+    def limits(alpha: float) -> Pair:
+        out = np.empty((2, 1, m))
+        for first in range(0, m, step):
+            part = slice(first, first + step)
+            predictors = np.concatenate([
+                own[:, part] - bias[:, part] + np.einsum("nkr,tr->tkn", root[part], points)
+                for own, (bias, root) in zip(raw, moved, strict=True)
+            ])  # fmt: skip
+            out[:, 0, part] = _quantiles(fitted, predictors, (alpha / 2, 1 - alpha / 2))
+        return out[0], out[1]
+
+    return limits
+
+
+def _points(k: int) -> np.ndarray:
+    """(T, k) points of mean 0 and covariance 1, and normal but for that; always the same."""
+    z = np.random.default_rng(0).standard_normal((max(PAIRS, 4 * k), k))
+    z = np.concatenate([z, -z])
+    values, vectors = np.linalg.eigh(z.T @ z / len(z))
+    return z @ (vectors / np.sqrt(values)) @ vectors.T
+
+
+def _errors(
+    fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bias (K, m) of the linear predictors of repetition b, and roots (m, K, K) of their covariance, internal units."""
+    root, bias = weights_bias(fitted, b, cov_type_of(fitted, cov_type))
+    jacobian = jacobian_at(fitted, b, x, offset)
     half = np.einsum("knp,pr->nkr", jacobian, root, optimize=True)
     each = np.einsum("nkr,njr->nkj", half, half, optimize=True)
     values, vectors = np.linalg.eigh((each + each.transpose(0, 2, 1)) / 2)
-    return vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
+    error = np.sqrt(np.einsum("nkr,nkr->kn", roots, roots))
+    bounded = np.array([link.name in LOGARITHMIC for link in fitted.distribution.role_links])[:, np.newaxis]
+    with np.errstate(divide="ignore"):
+        share = np.where(bounded, np.minimum(1.0, WIDEST / error), 1.0)
+    roots *= share.T[:, :, np.newaxis]
+    # a bias is small beside the error wherever first-order theory holds
+    return np.clip(np.einsum("knp,p->kn", jacobian, bias), -share * error, share * error), roots
+
+
+def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+    """(levels, m) quantiles of equal mixtures over linear predictors (T, K, m), internal units."""
+    family = fitted.distribution
+    par = family.natural(fitted.original_predictors(predictors).transpose(1, 0, 2))  # (K, T, m)
+    out = []
+    for q in levels:
+        with np.errstate(all="ignore"):
+            each = family.ppf(par, np.full(par.shape[1:], q))
+            low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
+
+            def above(y: np.ndarray, q: float = q) -> np.ndarray:
+                return np.mean(family.cdf(par, np.broadcast_to(y, par.shape[1:])), axis=0) - q
+
+            out.append(_stepped(above, low, high) if family.discrete else _root(above, low, high))
+    return np.stack(out)
+
+
+def _root(above: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Where an increasing function is 0: by false positions, the value at an end that stays twice is halved (Illinois)."""
+    wide = high - low
+    f, g = above(low), above(high)
+    last = np.zeros(low.shape)
+    for _ in range(STEPS):
+        if np.all((high - low <= PRECISION * wide) | ~np.isfinite(wide)):
+            break
+        at = (low * g - high * f) / (g - f)
+        at = np.where((at > low) & (at < high), at, (low + high) / 2)
+        value = above(at)
+        up, side, exact = value > 0, np.sign(value), value == 0
+        f, g = np.where(up, np.where(last > 0, f / 2, f), value), np.where(up, value, np.where(last < 0, g / 2, g))
+        low, high = np.where(up & ~exact, low, at), np.where(up | exact, at, high)
+        last = side
+    return high
+
+
+def _stepped(above: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Least whole number at which the distribution function reaches its level."""
+    while np.any(low < high):
+        middle = np.floor((low + high) / 2)
+        up = above(middle) >= 0
+        low, high = np.where(up | (low >= high), low, middle + 1), np.where(up, np.minimum(middle, high), high)
+    return high

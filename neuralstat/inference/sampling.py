@@ -103,15 +103,15 @@ def weight_moves(
         _ = fitted.likely  # raises where there is none
     if kind == "sandwich":
         filling = observed_scores(fitted, theta)[:, used].T
+    elif kind == "hessian" and alone and (phi.shape[0] == 1 or network.objective.several):
+        values, vectors = np.linalg.eigh(np.asarray(hessian))
+        filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     else:
         root = rows(fitted, b)[:, :, used]  # (K, n, F)
         filling = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, root.shape[2]).T
         if kind == "expected":
             flat = root.reshape(-1, root.shape[2])
             hessian = flat.T @ flat
-        elif alone and (phi.shape[0] == 1 or network.objective.several):
-            values, vectors = np.linalg.eigh(np.asarray(hessian))
-            filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     assert hessian is not None
     turned, state = _turned(fitted, b, used, hessian)
     moves = np.zeros((network.n_params, filling.shape[1]))
@@ -129,6 +129,22 @@ def _turned(
     turned, rank, negative = inverse(hessian)
     held = int(fitted.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
     return turned, (b, rank, fitted.k_identified - held, negative)
+
+
+def parameter_covariance(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Root (F, r) of the covariance of the weights that repetition b uses, and the inverse (F, F) of their curvature.
+
+    Of distributions with several parameters; internal units, curvature of error and penalty ("hessian" for "sandwich").
+    """
+    used = active(fitted, b)
+    root = joint_root(fitted, (b,), kind)[0][used]
+    if kind == "expected":
+        each = rows(fitted, b)[:, :, used]
+        flat = each.reshape(-1, each.shape[2])
+        curvature = flat.T @ flat
+    else:
+        curvature = derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))[np.ix_(used, used)]
+    return root, _turned(fitted, b, used, curvature)[0]
 
 
 def _root(phi: np.ndarray) -> np.ndarray:

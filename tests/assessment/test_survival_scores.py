@@ -266,6 +266,17 @@ def test_every_family_with_quantiles_has_an_interval_score(lung):
         ns.risk(ns.neuralnet("gender ~ age", lung, hidden=0, family="multinomial"), "cv", loss="interval")
 
 
+def test_importance_by_what_a_permutation_costs(lung, fit):
+    found = fit.importance(random_state=1, repeats=5)
+    assert found.index[0] == "sex" and found.attrs == {"loss": "concordance", "loss of the fit": 1 - fit.concordance()}
+    rng = np.random.default_rng(np.random.SeedSequence(1).spawn(2)[1])  # of the second variable
+    mixed = [lung.assign(sex=lung["sex"].to_numpy()[rng.permutation(len(lung))]) for _ in range(5)]
+    by_hand = [concordance(lung["time"], lung["event"], fit.predict(m, type="median")) for m in mixed]
+    assert found.loc["sex", "importance"] == pytest.approx(fit.concordance() - np.mean(by_hand))
+    brier = fit.importance(random_state=1, repeats=5, loss="brier", data=lung.tail(100))
+    assert brier.attrs["loss of the fit"] == pytest.approx(fit.brier_score(data=lung.tail(100)))
+
+
 # errors -----------------------------------------------------------------------------------------------------
 
 

@@ -124,11 +124,12 @@ def test_predictions_agree(data, kind):
     if kind != "weibull":
         log = found.logpdf(numbers.iloc[:, 0].to_numpy())
         assert np.isfinite(log).all()
-    limits = fit.get_prediction(data.head(5), method="distribution").summary_frame(0.2)
     if kind != "ordinal":
-        np.testing.assert_allclose(limits["obs_ci_lower"], q[0.1].head(5), rtol=1e-9)
-        wide = fit.get_prediction(data.head(5)).summary_frame(0.2)  # with errors of the parameters
-        assert np.all(wide["obs_ci_upper"] - wide["obs_ci_lower"] >= 0.97 * (limits["obs_ci_upper"] - limits["obs_ci_lower"]))
+        plain = fit.predict(data.head(5), type="distribution").interval(0.2)
+        np.testing.assert_allclose(plain["lower"], q[0.1].head(5), rtol=1e-9)
+        for method in ("delta", "distribution"):  # with errors of the parameters
+            wide = fit.get_prediction(data.head(5), method=method).conf_int(0.2, obs=True)
+            assert np.all(wide["upper"] - wide["lower"] >= 0.97 * (plain["upper"] - plain["lower"]))
 
 
 @pytest.mark.parametrize("algorithm", ["rprop+", "bfgs", "lbfgs", "lm", "adam"])
