@@ -15,6 +15,7 @@ from ..checks import shown
 from ..checks.values import attribute
 from ..df.noise import gaussian
 from ..errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, caller
+from ..families import Survival
 from ..fitted import Fitted
 from ..network import derivatives
 from ..seeds import children, seed_sequence

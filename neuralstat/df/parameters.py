@@ -21,6 +21,11 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     bound. Of quantiles and expectiles, and of users' densities, whose distribution is not known, the second derivative of the
     loss, where it is not negative.
     """
+    family = fitted.distribution
+    if isinstance(family, Cox):  # events that are expected of each row
+        return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
+    if isinstance(family, MultivariateNormal | Laplace):
+        return family.information(family.natural(raw))
     found = points(fitted, raw, y)
     return _curvatures(fitted, raw, y) if found is None else _sum(fitted, raw, found)
 
@@ -31,11 +36,7 @@ def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -
     None where the distribution is not known; of survival times as if none were censored.
     """
     family: Distributional = fitted.distribution
-    if isinstance(family, Cox):  # events that are expected of each row
-        return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
-    if isinstance(family, MultivariateNormal | Laplace):
-        return family.information(family.natural(raw))
-    if isinstance(family, Quantile | Expectile | Distribution):
+    if isinstance(family, Quantile | Expectile | Distribution | Cox | MultivariateNormal):
         return None
     rows = 2 if isinstance(family, Survival) else 1
     if len(fitted.design.y) > 1 and rows == 1:

@@ -97,8 +97,8 @@ def _spread(fitted: Fitted) -> np.ndarray:
     if objective.output.name != "identity":
         return np.ones(fitted.network.n_outputs)
     sd, out = fitted.design.y.std(axis=1), np.ones(fitted.network.n_outputs)
-    of_means = min(len(sd), out.size) if not objective.several else fitted.distribution.leading  # others have links of their own
-    out[:of_means] = np.where(sd > 0, sd, 1.0)[:of_means]
+    means = fitted.distribution.leading if objective.several else out.size  # further parameters have links of their own
+    out[:means] = np.where(sd > 0, sd, 1.0)[:means]
     return out
 
 
