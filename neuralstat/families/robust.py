@@ -75,6 +75,10 @@ class Laplace(_Robust):
         out[:, 0, 0], out[:, 1, 1] = 1 / np.square(par[1]), 1.0
         return out
 
+    def bias_terms(self, par: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """(2, n) E l_stu V_tu / 2 + E l_st l_u V_tu, of covariances V (n, 2, 2) of linear predictors, of the limit."""
+        return np.stack([np.zeros(par.shape[1]), -0.5 * (spread[:, 0, 0] / np.square(par[1]) + spread[:, 1, 1])])
+
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         order = np.argsort(y[0], kind="stable")
         middle = float(np.interp(0.5, (np.cumsum(w[order]) - 0.5 * w[order]) / w.sum(), y[0][order]))

@@ -21,7 +21,7 @@ import numpy as np
 from ..df.local import active
 from ..df.parameters import points
 from ..engine.data import make_data
-from ..families import Survival
+from ..families import Laplace, Survival
 from ..fitted import Fitted, kept
 from ..network import derivatives
 from .sampling import parameter_covariance
@@ -58,6 +58,8 @@ def predictor_terms(fitted: Fitted, raw: np.ndarray, y: np.ndarray, spread: np.n
 
     Expectations under the fit; of censored times, whose limits are not known where there was an event, what was observed.
     """
+    if isinstance(fitted.distribution, Laplace):  # whose third derivative lies in a point
+        return fitted.distribution.bias_terms(fitted.distribution.natural(raw), spread)
     found = None if isinstance(fitted.distribution, Survival) else points(fitted, raw, y, NODES)
     found = [(np.ones(raw.shape[1]), y)] if found is None else found
     values, vectors = np.linalg.eigh(np.nan_to_num(spread))
