@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..families import Distributional
 from ..families.components import of_parameters
 from ..fitted import Fitted
 from .bias import jacobian_at, weights_bias
@@ -22,7 +23,7 @@ WIDEST = 1.0  # standard error of a logarithm or logit
 LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog")
 AT_ONCE = 2_000_000  # predictors
 STEPS = 60
-PRECISION = 1e-9  # of a limit, relative to the width of the mixture
+PRECISION, SURE = 1e-9, 1e-9  # of a limit, relative to the width of the mixture; of its probability
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -93,15 +94,17 @@ def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]
     """(levels, m) quantiles of equal mixtures over linear predictors (T, K, m), internal units."""
     family = fitted.distribution
     par = family.natural(fitted.original_predictors(predictors).transpose(1, 0, 2))  # (K, T, m)
-    out = []
-    for q in levels:
-        with np.errstate(all="ignore"):
-            each = family.ppf(par, np.full(par.shape[1:], q))
-            low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
+    shape, out = par.shape[1:], []
+    with np.errstate(all="ignore"):
+        own = type(family).cdf is not Distributional.cdf
+        cdf = (lambda y: family.cdf(par, y)) if own else family.frozen(par).cdf  # made once
+        for q in levels:
+            each = family.ppf(par, np.full(shape, q))
 
             def above(y: np.ndarray, q: float = q) -> np.ndarray:
-                return np.mean(family.cdf(par, np.broadcast_to(y, par.shape[1:])), axis=0) - q
+                return np.mean(cdf(np.broadcast_to(y, shape)), axis=0) - q
 
+            low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
             out.append(_stepped(above, low, high) if family.discrete else _root(above, low, high))
     return np.stack(out)
 
@@ -117,9 +120,10 @@ def _root(above: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.n
         at = (low * g - high * f) / (g - f)
         at = np.where((at > low) & (at < high), at, (low + high) / 2)
         value = above(at)
-        up, side, exact = value > 0, np.sign(value), value == 0
+        exact = np.abs(value) <= SURE
+        up, side = value > 0, np.sign(value)
         f, g = np.where(up, np.where(last > 0, f / 2, f), value), np.where(up, value, np.where(last < 0, g / 2, g))
-        low, high = np.where(up & ~exact, low, at), np.where(up | exact, at, high)
+        low, high = np.where(~up | exact, at, low), np.where(up | exact, at, high)
         last = side
     return high
 
