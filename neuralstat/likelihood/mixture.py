@@ -10,15 +10,17 @@ from ..families.components import Components, of_parameters
 from ..families.frozen import frozen
 from ..fitted import Fitted
 from . import likelihood
+from .predictors import combined
 
 PIECE = 4_000_000  # probabilities that are computed at once
 
 
 def components_at(
-    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None
-) -> Components:
-    """The mixture over repetitions at covariates (D, m), internal units."""
-    raw = fitted.raw(x, offset, numbers)
+    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None,
+    combine: str = "mixture",
+) -> Components:  # fmt: skip
+    """The mixture over repetitions at covariates (D, m), internal units; see `predictors.combined` for "mean"."""
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
     family, m = fitted.likely, x.shape[1]
     if fitted.network.objective.several:
         return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
