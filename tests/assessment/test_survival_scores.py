@@ -248,7 +248,8 @@ def test_frequencies_are_as_if_rows_were_repeated(lung):
     data = lung.iloc[:90].assign(fold=np.arange(90) % 3)
     often = data.loc[data.index.repeat(data["w"])].reset_index(drop=True)
     for formula, family, losses in [
-        ("age ~ time", "gaussian", ["interval"]), ("Surv(time, event) ~ age", "weibull", ["brier", "concordance", "log_score"]),
+        ("age ~ time", "gaussian", ["interval"]),
+        ("Surv(time, event) ~ age", "weibull", ["brier", "concordance", "log_score"]),
     ]:  # fmt: skip
         one = ns.neuralnet(formula, data, hidden=0, family=family, freq_weights="w")
         other = ns.neuralnet(formula, often, hidden=0, family=family)
