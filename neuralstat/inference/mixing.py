@@ -12,11 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..df.local import active
 from ..families import Distributional
 from ..families.components import of_parameters
 from ..fitted import Fitted
+from ..likelihood.predictors import combined
 from .bias import jacobian_at, weights_bias
 from .covariance import cov_type_of
+from .sampling import joint_root
 
 PAIRS = 24  # of points, each with its negative
 WIDEST = 1.0  # standard error of a logarithm or logit
@@ -28,10 +31,13 @@ PRECISION, SURE = 1e-9, 1e-9  # of a limit, relative to the width of the mixture
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def fitted_limits(fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None) -> Callable[[float], Pair]:
+def fitted_limits(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, combine: str = "mixture"
+) -> Callable[[float], Pair]:
     """alpha -> limits (1, m) of the fitted distribution, the parameters taken as known."""
     family, m = fitted.distribution, x.shape[1]
-    found = of_parameters(family, list(fitted.parameters(fitted.raw(x, offset, numbers))))
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
+    found = of_parameters(family, list(fitted.parameters(raw)))
 
     def limits(alpha: float) -> Pair:
         low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
@@ -41,13 +47,15 @@ def fitted_limits(fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.
 
 
 def mixed_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None
-) -> Callable[[float], Pair]:
-    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions."""
-    raw = fitted.raw(x, offset, numbers)  # (R, K, m)
-    moved = [_errors(fitted, b, x, offset, cov_type) for b in numbers]
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None,
+    combine: str = "mixture",
+) -> Callable[[float], Pair]:  # fmt: skip
+    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions or of their mean."""
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)  # (R, K, m)
+    parts = [[b] for b in numbers] if len(raw) == len(numbers) else [numbers]
+    moved = [_errors(fitted, part, x, offset, cov_type) for part in parts]
     points, m = _points(raw.shape[1]), x.shape[1]
-    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(numbers)), 1)
+    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(raw)), 1)
 
     def limits(alpha: float) -> Pair:
         out = np.empty((2, 1, m))
@@ -72,12 +80,19 @@ def _points(k: int) -> np.ndarray:
 
 
 def _errors(
-    fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bias (K, m) of the linear predictors of repetition b, and roots (m, K, K) of their covariance, internal units."""
-    root, bias = weights_bias(fitted, b, cov_type_of(fitted, cov_type))
-    jacobian = jacobian_at(fitted, b, x, offset)
-    half = np.einsum("knp,pr->nkr", jacobian, root, optimize=True)
+    """Bias (K, m) of the mean linear predictors of repetitions, and roots (m, K, K) of their covariance, internal units."""
+    kind, p = cov_type_of(fitted, cov_type), fitted.network.n_params
+    joint = joint_root(fitted, tuple(numbers), kind)[0] if len(numbers) > 1 else None
+    half, bias = 0.0, 0.0
+    for r, b in enumerate(numbers):
+        root, own = weights_bias(fitted, b, kind)
+        if joint is not None:
+            root = joint[r * p : (r + 1) * p][active(fitted, b)]
+        jacobian = jacobian_at(fitted, b, x, offset)
+        half = half + np.einsum("knp,pr->nkr", jacobian, root, optimize=True) / len(numbers)
+        bias = bias + np.einsum("knp,p->kn", jacobian, own) / len(numbers)
     each = np.einsum("nkr,njr->nkj", half, half, optimize=True)
     values, vectors = np.linalg.eigh((each + each.transpose(0, 2, 1)) / 2)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
@@ -87,7 +102,7 @@ def _errors(
         share = np.where(bounded, np.minimum(1.0, WIDEST / error), 1.0)
     roots *= share.T[:, :, np.newaxis]
     # a bias is small beside the error wherever first-order theory holds
-    return np.clip(np.einsum("knp,p->kn", jacobian, bias), -share * error, share * error), roots
+    return np.clip(bias, -share * error, share * error), roots
 
 
 def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:

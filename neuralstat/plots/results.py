@@ -83,7 +83,7 @@ def plot_fit(
         Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **prediction
         Arguments of `get_prediction` for these bands, as ``method="bootstrap"``; with ``interval="distribution"`` `combine`
-        of `predict`.
+        of `predict` alone.
 
     Returns
     -------
@@ -123,6 +123,8 @@ def plot_fit(
         bands, mean = _quantiles(fitted, table, alpha, mean, prediction)
     elif interval not in (None, "none"):
         bands = _bands(fitted, table, k, str(interval), alpha, prediction)
+        if prediction.get("combine") == "mean":
+            mean = _column(predict(fitted, table, combine="mean"), k)
     return plot_curves(
         values,
         fitted.observed[k],
@@ -160,9 +162,14 @@ def _quantiles(
         raise ArgumentError("interval='distribution' needs two quantiles, and one was fitted: take interval='none'.")
     found = distributions.predict(fitted, table, type="quantile", q=[low, high], **arguments)
     if arguments.get("combine") == "mean":
-        mean = np.asarray(predict(fitted, table, combine="mean"))
+        mean = _column(predict(fitted, table, combine="mean"), 0)
     label = f"{100 * low:g} % to {100 * high:g} % quantiles"
     return {"band": (found.iloc[:, 0].to_numpy(), found.iloc[:, 1].to_numpy()), "band_label": label}, mean
+
+
+def _column(values: Any, k: int) -> np.ndarray:
+    """An output of predictions."""
+    return np.asarray(values).reshape(len(values), -1)[:, k]
 
 
 def _bands(

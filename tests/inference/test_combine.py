@@ -13,6 +13,8 @@ from scipy.special import expit, softmax
 import neuralstat as ns
 from neuralstat import families as F
 from neuralstat.errors import ArgumentError
+from neuralstat.inference.sampling import joint_root
+from neuralstat.network import derivatives
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +112,65 @@ def test_what_has_no_mean(data):
             fit.predict(NEW, combine="mean", **arguments)
     with pytest.raises(ArgumentError, match="combine must be one of 'mixture', 'mean'"):
         fit.predict(NEW, combine="median")
+
+
+@pytest.mark.parametrize("kind", ["poisson", "gaussian", "lognormal", "ordinal"])
+def test_variances_of_means_at_the_mean_predictors(data, kind):
+    """By the delta method over all weights of all repetitions, numerically, and between random starts."""
+    formula, arguments = {
+        "poisson": ("k ~ x", {"family": "poisson"}), "gaussian": ("y ~ x", {"family": "gaussian", "dispformula": "~ x"}),
+        "lognormal": ("g ~ x", {"family": "lognormal"}), "ordinal": ("o ~ x", {"family": "ordinal"}),
+    }[kind]  # fmt: skip
+    fit = fitted(data, formula, **arguments)
+    inner = fit.fitted
+    numbers = inner.numbers("mean")
+    x = inner.design.encode(NEW).x
+    found = fit.get_prediction(NEW, cov_type="expected", combine="mean")
+    np.testing.assert_allclose(np.asarray(found.predicted_mean), np.asarray(fit.predict(NEW, combine="mean")), rtol=1e-9)
+    theta = inner.fit.theta[numbers].astype(float)
+
+    def mean(weights):
+        raw = derivatives.outputs(inner.network, x, weights)
+        return inner.response(raw.mean(axis=0)[np.newaxis])[0]
+
+    root = joint_root(inner, tuple(numbers), "expected")[0]
+    slope = np.empty((*mean(theta).shape, theta.size))
+    for p in range(theta.size):
+        up, down = theta.copy().ravel(), theta.copy().ravel()
+        up[p] += 1e-6
+        down[p] -= 1e-6
+        slope[..., p] = (mean(up.reshape(theta.shape)) - mean(down.reshape(theta.shape))) / 2e-6
+    np.testing.assert_allclose(found.var_sampling, np.square(slope @ root).sum(axis=-1), rtol=1e-4)
+    raw = derivatives.outputs(inner.network, x, theta)  # predictors (R, K, m), moved one by one
+    pooled, step, apart = raw.mean(axis=0), 1e-6, 0.0
+    for d in raw - pooled:
+        up, down = (inner.response((pooled + s * d)[np.newaxis])[0] for s in (step, -step))
+        apart = apart + ((up - down) / (2 * step)) ** 2
+    np.testing.assert_allclose(found.var_restarts, apart / (len(raw) - 1) / len(raw), rtol=1e-4)
+
+
+def test_limits_of_new_observations(data):
+    fit = fitted(data, "y ~ x", family="gaussian", dispformula="~ x")
+    said = {"method": "distribution", "cov_type": "expected"}
+    mixed = fit.get_prediction(NEW, **said).summary_frame(0.1)
+    mean = fit.get_prediction(NEW, **said, combine="mean").summary_frame(0.1)
+    known = fit.predict(NEW, type="distribution", combine="mean").interval(0.1)
+    wide = mean["obs_ci_upper"] - mean["obs_ci_lower"]
+    assert np.all(wide > known["upper"] - known["lower"])  # parameters are estimates
+    np.testing.assert_allclose(wide, known["upper"] - known["lower"], rtol=0.25)
+    assert not np.allclose(mixed["obs_ci_lower"], mean["obs_ci_lower"], rtol=1e-6)
+    same = ns.neuralnet("y ~ x", data, hidden=0, family="gaussian", dispformula="~ x", rep=2)  # both repetitions are one
+    a, b = (same.get_prediction(NEW, combine=c).summary_frame() for c in ("mixture", "mean"))
+    np.testing.assert_allclose(a.iloc[:, :4], b.iloc[:, :4], rtol=1e-3)
+    width = (a["obs_ci_upper"] - a["obs_ci_lower"]).max()
+    np.testing.assert_allclose(a.iloc[:, 4:], b.iloc[:, 4:], atol=0.01 * width)  # by points, turned otherwise
+    levels = fitted(data, "y ~ x", family=F.Quantile((0.05, 0.5, 0.95)))
+    frame = levels.get_prediction(NEW, **said, combine="mean").summary_frame(0.1)
+    q = levels.predict(NEW, type="quantile", q=[0.05, 0.95], combine="mean")
+    np.testing.assert_allclose(frame[["obs_ci_lower", "obs_ci_upper"]], q, rtol=1e-6)
+    with pytest.raises(ArgumentError, match="has no option 'combine'"):
+        fit.get_prediction(NEW, method="split", combine="mean")
+    with pytest.raises(ArgumentError, match="combine must be"):
+        fit.get_prediction(NEW, combine="median")
+    with pytest.raises(ArgumentError, match="give family="):
+        fitted(data, "b ~ x", err_fct="sse", linear_output=False).get_prediction(NEW, combine="mean")
