@@ -34,6 +34,7 @@ from .inference.evaluate import evaluate
 from .inference.get_prediction import Prediction, get_prediction
 from .inference.influence import Influence
 from .inference.intervals import ConfidenceInterval, confidence_interval
+from .inference.likelihood_influence import LikelihoodInfluence
 from .insight import layers
 from .likelihood import criteria, likelihood
 from .likelihood.residuals import residuals
@@ -323,7 +324,7 @@ class NeuralNetResults:
 
     def predict(
         self, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None, q: Any = None,
-        times: Any = None,
+        times: Any = None, combine: str = "mixture",
     ) -> Any:  # fmt: skip
         """Predictions for new data, or for the data of the fit.
 
@@ -348,6 +349,12 @@ class NeuralNetResults:
             Levels of "quantile".
         times : number or sequence of numbers
             Of "survival".
+        combine : {"mixture", "mean"}
+            What several repetitions give together. "mixture": means and distributions are averaged, in equal shares, so that
+            the distribution is as wide as the repetitions' and their differences. "mean": their linear predictors are, of all
+            parameters, and what follows from the mean is one distribution of the family. "mixture" is the default since its
+            mean is `fittedvalues` and its log-score no worse than the mean of theirs. (The parameters of a mixture are shown
+            as the means of the repetitions'.)
 
         Returns
         -------
@@ -360,7 +367,7 @@ class NeuralNetResults:
         ArgumentError, DataError
             For unknown `rep` and `type`; for columns or levels that do not fit.
         """
-        return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times)
+        return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
 
     def baseline_hazard(self, rep: Any = "best") -> pd.DataFrame:
         """Breslow's estimate of the baseline of Cox's model: of a row whose linear predictor is the mean, 0.
@@ -381,7 +388,9 @@ class NeuralNetResults:
         """
         return distribution.baseline_hazard(self.fitted, rep)
 
-    def simulate(self, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
+    def simulate(
+        self, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None, combine: str = "mixture"
+    ) -> pd.DataFrame:
         """Responses drawn from the fitted distribution at the rows of the fit, or at new ones.
 
         Parameters
@@ -390,15 +399,16 @@ class NeuralNetResults:
             Draws.
         new : table, optional
         rep : {"mean", "best"} or int
-            "mean" draws from the mixture of the repetitions' distributions.
         random_state : int, SeedSequence, Generator, optional
+        combine : {"mixture", "mean"}
+            Of several repetitions the mixture of their distributions, or the one at the mean of their linear predictors.
 
         Returns
         -------
         DataFrame, shape (rows, n)
             NaN at rows kept out of the fit. That parameters are estimates is not in the draws.
         """
-        return distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state)
+        return distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
 
     @property
     def resid_quantile(self) -> pd.Series:
@@ -896,9 +906,25 @@ class NeuralNetResults:
         """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""
         return nested.compare_lr_test(self.fitted, restricted, **options)
 
-    def get_influence(self, rep: Any = "best", curvature: str = "expected") -> Influence:
-        """Leverages, Cook's distances, leave-one-out residuals without refits; see `inference.influence.Influence`."""
-        return Influence(self.fitted, rep, curvature)
+    def get_influence(self, rep: Any = "best", curvature: str | None = None) -> Influence | LikelihoodInfluence:
+        """Leverages, Cook's distances, what single observations change, without refits.
+
+        Parameters
+        ----------
+        rep : int or "best"
+        curvature : {"expected", "hessian"}, optional
+            Of the metric: the expected information, or the exact Hessian; default "expected", and "hessian" for
+            distributions with several parameters.
+
+        Returns
+        -------
+        Influence
+            See `inference.influence.Influence`; of distributions with several parameters, by the likelihood,
+            `inference.likelihood_influence.LikelihoodInfluence`.
+        """
+        if self.network.objective.several:
+            return LikelihoodInfluence(self.fitted, rep, "hessian" if curvature is None else curvature)
+        return Influence(self.fitted, rep, "expected" if curvature is None else curvature)
 
     def hessian_spectrum(self, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
         """Eigenvalues of the Hessian, flat and negative directions; see `inference.spectrum`."""

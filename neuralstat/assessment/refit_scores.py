@@ -88,7 +88,10 @@ class RefitScores(NetworkProcedure):
         """(m,) interval scores of the mixture's central interval."""
         tail = tail_of(own, self.score)
         x, offset = np.ascontiguousarray(x), None if offset is None else np.ascontiguousarray(offset)
-        found = components_at(own, x, offset, numbers, self.design.weights)
+        weights, often = self.design.weights, self.design.frequencies
+        if weights is not None and often is not None:  # of one of the observations that a row stands for
+            weights = weights / np.where(often > 0, often, 1.0)
+        found = components_at(own, x, offset, numbers, weights)
         low, high = (found.quantiles(np.full(x.shape[1], q)) for q in (tail, 1 - tail))
         y = self.y.argmax(axis=0).astype(float) if self.design.classes is not None and len(self.y) > 1 else self.y[0]
         return high - low + (np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)) / tail

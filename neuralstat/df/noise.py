@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ArgumentError
+from ..families import Survival
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -144,6 +145,8 @@ def drawn(
     objective, design = source.network.objective, source.design
     if not objective.several:
         return draw(objective, rng, mu, scale, source.row_precisions)
+    if isinstance(objective.family, Survival):
+        raise ArgumentError("times cannot be drawn again: the limits at which they were censored are not known of all.")
     raw = derivatives.outputs(source.network, design.x, source.fit.theta[numbers].astype(float), design.offset)
     which = rng.integers(len(numbers), size=raw.shape[2])
     par = objective.family.natural(raw[which, :, np.arange(raw.shape[2])].T)

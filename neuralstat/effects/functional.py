@@ -193,7 +193,9 @@ class Outputs:
         objective, scaling = self.fitted.network.objective, self.fitted.design.scaling
         weight = weight if scaling is None else weight * scaling.y_sd[k]
         pull = np.zeros_like(raw)
-        if not objective.of_predictor:
+        if objective.several:  # a mean may depend on all parameters
+            pull[:] = self.fitted.distribution.response_slopes(raw)[k] * weight
+        elif not objective.of_predictor:
             pull[k] = weight
         elif objective.output.name == "softmax":
             share = objective.response(raw)
@@ -231,9 +233,9 @@ class Outputs:
 
     def table(self, frames: Sequence[pd.DataFrame], response: Any) -> pd.DataFrame:
         """One frame, or where several outputs are asked for one below the other, under their names."""
-        if len(frames) == 1 and (response is not None or len(self.fitted.design.y_names) == 1):
+        if len(frames) == 1 and (response is not None or len(self.fitted.mean_names) == 1):
             return frames[0]
-        names = [self.fitted.design.y_names[k] for k in self.ks]
+        names = [self.fitted.mean_names[k] for k in self.ks]
         return pd.concat(dict(zip(names, frames, strict=True)), names=["response"])
 
 
@@ -252,7 +254,7 @@ def outputs_of(
     SingularHessianWarning
         Once, where the data do not determine some weights.
     """
-    names = fitted.design.y_names
+    names = fitted.mean_names
     ks = tuple(range(len(names))) if response is None else (output_position(fitted, response),)
     numbers = tuple(fitted.numbers(rep))
     if not se:
@@ -281,12 +283,12 @@ def output_position(fitted: Fitted, response: Any) -> int:
     ArgumentError
         Where there is no such output.
     """
-    design = fitted.design
-    if len(design.y_names) == 1 and design.classes is not None and position(response, design.classes[1:]) is not None:
+    design, names = fitted.design, fitted.mean_names
+    if len(names) == 1 and design.classes is not None and position(response, design.classes[1:]) is not None:
         return 0
-    at = position(response, design.y_names)
+    at = position(response, names)
     if at is None:
-        raise ArgumentError(f"response must be one of {', '.join(map(repr, design.y_names))}; got {shown(response)}.")
+        raise ArgumentError(f"response must be one of {', '.join(map(repr, names))}; got {shown(response)}.")
     return at
 
 

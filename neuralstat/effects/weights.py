@@ -231,7 +231,7 @@ def lek_profile(
             spread = mu.std(axis=0, ddof=1) if mu.shape[0] > 1 else np.zeros(mu.shape[1:])
             for j, k in enumerate(outputs.ks):
                 parts.append(pd.DataFrame({
-                    "response": fitted.design.y_names[k], "variable": name, "value": points, "quantile": q,
+                    "response": fitted.mean_names[k], "variable": name, "value": points, "quantile": q,
                     "mean": mu[:, j].mean(axis=0), BETWEEN: spread[j],
                 }))  # fmt: skip
     found = pd.concat(parts, ignore_index=True)

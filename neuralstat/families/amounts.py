@@ -41,7 +41,7 @@ class TweedieScale(Distributional):
         return par[1] * par[0] ** par[2]
 
     def frozen(self, par: np.ndarray) -> Any:
-        return _Compound(*par)
+        return Compound(*par)
 
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         mean, variance = moments(y[0], w)
@@ -50,7 +50,7 @@ class TweedieScale(Distributional):
         return np.array([float(self.link(mean)), np.log(max(variance, 1e-8) / mean**START), np.log(place / (1 - place))])
 
 
-class _Compound:
+class Compound:
     """A Poisson number, of mean `rate`, of gamma amounts, of `shape` and `scale`."""
 
     def __init__(self, mu: Any, phi: Any, power: Any) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, DfError
-from .family import Family
+from .amounts import Compound, TweedieScale
+from .family import Family, Tweedie
 
 
 class Scaled:
@@ -36,6 +37,12 @@ class Scaled:
 
     def rvs(self, size: Any, random_state: Any) -> Any:
         return self.counts.rvs(size=size, random_state=random_state) / self.unit
+
+
+def atom_of(family: Family) -> float | None:
+    """A single value of positive probability, of responses that are else continuous."""
+    compound = isinstance(family, TweedieScale) or (isinstance(family, Tweedie) and 1 < family.parameter < 2)
+    return 0.0 if compound else None
 
 
 def frozen(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Any, Any]:
@@ -87,4 +94,6 @@ def frozen(family: Family, mu: np.ndarray, phi: Any, weights: Any) -> tuple[Any,
         return stats.gamma(1 / phi, scale=mu * phi), None
     if name == "inverse_gaussian":
         return stats.invgauss(mu * phi, scale=1 / phi), None
+    if name == "tweedie" and 1 < power < 2:
+        return Compound(mu, np.broadcast_to(phi, mu.shape), power), None
     raise ArgumentError(f"the distribution of the family {family.name!r} has no form that is known here.")

@@ -1,7 +1,9 @@
 """The distribution of the response that a fit says: moments, quantiles, probabilities, draws, quantile residuals.
 
-Of several repetitions it is the mixture of theirs in equal shares, whose mean is the mean of their means. It is the fitted
-distribution: that its parameters are estimates is not in it.
+Of several repetitions it is the mixture of theirs in equal shares (``combine="mixture"``), whose mean is the mean of their
+means, `fittedvalues`, and which is as wide as they and their differences: where repetitions differ, less is known. Its
+log-score is never worse than the mean of theirs. ``combine="mean"`` is one distribution of the family, at the mean of the
+linear predictors of all parameters. Either is the fitted distribution: that parameters are estimates is not in it.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from ..checks.values import shown
 from ..errors import ArgumentError
 from ..families import Cox, Ordinal, Quantile, Survival
 from ..families.components import Components
+from ..families.frozen import atom_of
 from ..fitted import Fitted
 from ..likelihood import hazards, likelihood
 from ..likelihood.mixture import components_at
+from ..likelihood.predictors import COMBINE, combined
 from ..likelihood.several import numbers_of
 from ..seeds import seed_sequence
 from .predict import Inputs, inputs
@@ -104,7 +108,9 @@ class Distribution:
         return f"<Distribution of {self._name} at {len(self._index)} rows, {self._kind}{many}>"
 
 
-def distribution(fitted: Fitted, new: Any = None, rep: Any = "mean", *, offset: Any = None) -> Distribution:
+def distribution(
+    fitted: Fitted, new: Any = None, rep: Any = "mean", *, offset: Any = None, combine: str = "mixture"
+) -> Distribution:
     """Distribution of the response at new rows, or at those of the fit; see `Distribution`.
 
     Raises
@@ -117,24 +123,24 @@ def distribution(fitted: Fitted, new: Any = None, rep: Any = "mean", *, offset: 
     x = np.ascontiguousarray(x[:, complete])
     off = None if off is None else np.ascontiguousarray(off[:, complete])
     weights = fitted.row_precisions if new is None else None
-    return distribution_at(fitted, x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep")), weights, index, complete)
+    return distribution_at(fitted, x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep")), weights, index, complete, combine)
 
 
 def distribution_at(
     fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None, index: pd.Index,
-    complete: np.ndarray,
+    complete: np.ndarray, combine: str = "mixture",
 ) -> Distribution:  # fmt: skip
     """`distribution` at covariates (D, m) of the complete rows, internal units."""
-    found = components_at(fitted, x, offset, numbers, weights)
+    found = components_at(fitted, x, offset, numbers, weights, combine)
     return Distribution(found, index, complete, fitted.design.response, fitted.likely.name)
 
 
-def quantile(fitted: Fitted, new: Any, rep: Any, q: Any, offset: Any) -> Any:
+def quantile(fitted: Fitted, new: Any, rep: Any, q: Any, offset: Any, combine: str = "mixture") -> Any:
     """Quantiles of the response: a Series for one level, a DataFrame with a column per level for several."""
     levels = Numbers(None).check(q, "q")
     if levels.ndim > 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):
         raise ArgumentError(f"q must be a number in (0, 1), or several; got {shown(q)}.")
-    found = distribution(fitted, new, rep, offset=offset)
+    found = distribution(fitted, new, rep, offset=offset, combine=combine)
     _known(fitted, levels)
     if levels.ndim == 0:
         return _levels_of(fitted, found.ppf(float(levels)))
@@ -157,13 +163,13 @@ def _levels_of(fitted: Fitted, values: pd.Series) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(codes, categories=classes, ordered=True), values.index, name=values.name)
 
 
-def parameters(fitted: Fitted, new: Any, rep: Any, offset: Any) -> pd.DataFrame:
+def parameters(fitted: Fitted, new: Any, rep: Any, offset: Any, combine: str = "mixture") -> pd.DataFrame:
     """Parameters of the response's distribution, a column each; means of those of several repetitions.
 
     Of an exponential family its mean and dispersion ("mu", "phi"); of an ordinal response eta and the thresholds.
     """
     x, off, index, complete = inputs(fitted, new, offset)
-    raw = fitted.raw(x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep")))
+    raw = combined(fitted, fitted.raw(x, off, fitted.numbers(REP_OR_MEAN.check(rep, "rep"))), combine)
     if fitted.network.objective.several:
         values = fitted.parameters(raw).mean(axis=0)
         names = _names(fitted, len(values))
@@ -188,12 +194,14 @@ def _names(fitted: Fitted, count: int) -> list[str]:
     return list(family.roles)[:count]
 
 
-def survival(fitted: Fitted, new: Any, rep: Any, times: Any, offset: Any) -> pd.DataFrame:
+def survival(
+    fitted: Fitted, new: Any, rep: Any, times: Any, offset: Any, combine: str = "mixture"
+) -> pd.DataFrame:
     """P(Y > t), a column for each time."""
     wanted = np.atleast_1d(Numbers(None).check(times, "times"))
     if wanted.ndim != 1 or not wanted.size:
         raise ArgumentError(f"times must be numbers; got {shown(times)}.")
-    found = distribution(fitted, new, rep, offset=offset)
+    found = distribution(fitted, new, rep, offset=offset, combine=combine)
     return pd.DataFrame({float(t): found.sf(float(t)) for t in wanted}, index=found._index).rename_axis(columns="time")
 
 
@@ -202,25 +210,29 @@ def baseline_hazard(fitted: Fitted, rep: Any = "best") -> pd.DataFrame:
     """Breslow's cumulative baseline hazard; see `NeuralNetResults.baseline_hazard`."""
     if not isinstance(fitted.family, Cox):
         raise ArgumentError("baseline_hazard is of Cox's model: family='cox'; of other families predict(type='survival').")
-    at, cumulative = hazards.baseline(fitted, fitted.which(rep))
+    at, cumulative = hazards.baseline(fitted, (fitted.which(rep),))
     return pd.DataFrame({"time": at, "cumulative_hazard": cumulative, "survival": np.exp(-cumulative)})
 
 
-@arguments(n=Whole(1), rep=REP_OR_MEAN, random_state=RANDOM_STATE, new=Anything("a table, as in predict", None))
-def simulate(fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None) -> pd.DataFrame:
+@arguments(
+    n=Whole(1), rep=REP_OR_MEAN, random_state=RANDOM_STATE, new=Anything("a table, as in predict", None), combine=COMBINE,
+)  # fmt: skip
+def simulate(
+    fitted: Fitted, n: int = 1, *, new: Any = None, rep: Any = "mean", random_state: Any = None, combine: str = "mixture"
+) -> pd.DataFrame:
     """Responses drawn from the fitted distribution, a column each; see `NeuralNetResults.simulate`."""
     if fitted.network.objective.several and fitted.distribution.joint:
-        return _together(fitted, n, new, rep, np.random.default_rng(seed_sequence(random_state)))
-    found = distribution(fitted, new, rep)
+        return _together(fitted, n, new, rep, combine, np.random.default_rng(seed_sequence(random_state)))
+    found = distribution(fitted, new, rep, combine=combine)
     rng = np.random.default_rng(seed_sequence(random_state))
     drawn = {f"sim_{t + 1}": _levels_of(fitted, found.series(found.components.draw(rng))) for t in range(n)}
     return pd.DataFrame(drawn, index=found._index)
 
 
-def _together(fitted: Fitted, n: int, new: Any, rep: Any, rng: np.random.Generator) -> pd.DataFrame:
+def _together(fitted: Fitted, n: int, new: Any, rep: Any, combine: str, rng: np.random.Generator) -> pd.DataFrame:
     """`simulate` of several responses: columns (draw, response)."""
     x, off, index, complete = inputs(fitted, new, None)
-    par = fitted.parameters(fitted.raw(x, off, fitted.numbers(rep)))
+    par = fitted.parameters(combined(fitted, fitted.raw(x, off, fitted.numbers(rep)), combine))
     names, drawn = fitted.design.y_names, {}
     for t in range(n):
         which = rng.integers(len(par), size=len(index))
@@ -240,7 +252,10 @@ def quantile_residuals(fitted: Fitted, rep: Any = "mean", random_state: Any = No
 
 
 def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any = None) -> pd.Series:
-    """P(Y <= y) at the responses, of counts uniform between P(Y < y) and P(Y <= y): uniform where the fit is right."""
+    """P(Y <= y) at the responses, of counts uniform between P(Y < y) and P(Y <= y): uniform where the fit is right.
+
+    So, too, where one value has a positive probability (the least one).
+    """
     numbers = fitted.numbers(rep)
     design = fitted.design
     found = components_at(fitted, design.x, design.offset, numbers, fitted.row_precisions)
@@ -250,8 +265,9 @@ def probability_transform(fitted: Fitted, rep: Any = "mean", random_state: Any =
     u = found.below(y)
     if found.step is not None:
         below = found.below(y - found.step)
-        rng = _own_stream(fitted, random_state)
-        u = below + rng.uniform(size=u.shape) * (u - below)
+        u = below + _own_stream(fitted, random_state).uniform(size=u.shape) * (u - below)
+    elif (atom := atom_of(fitted.likely)) is not None:
+        u = np.where(y == atom, u * _own_stream(fitted, random_state).uniform(size=u.shape), u)
     return pd.Series(fitted.full(u), design.full_index, name=design.response)
 
 
@@ -272,6 +288,6 @@ def _censored(fitted: Fitted, numbers: list[int], random_state: Any) -> np.ndarr
     out = []
     for b, p in zip(numbers, par, strict=True):  # the same uniform numbers for all
         rng.bit_generator.state = state
-        dist = hazards.times_of(fitted, b, p[0]) if isinstance(family, Cox) else family.frozen(p)
+        dist = hazards.times_of(fitted, (b,), p[0]) if isinstance(family, Cox) else family.frozen(p)
         out.append(family.transform(dist, fitted.responses, rng))
     return np.mean(out, axis=0)

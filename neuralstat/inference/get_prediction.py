@@ -26,6 +26,7 @@ from ..errors import ArgumentError
 from ..families import Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.mixture import components_at
+from ..likelihood.predictors import COMBINE
 from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
 from . import scales
@@ -38,6 +39,7 @@ from .mixing import fitted_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
+from .together import Together, together
 
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
@@ -47,8 +49,8 @@ COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", 
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
 OPTIONS = {
-    "delta": (), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
-    "distribution": (), "cqr": ("k", "test_size", "restarts", "n_jobs"),
+    "delta": ("combine",), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
+    "distribution": ("combine",), "cqr": ("k", "test_size", "restarts", "n_jobs"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
     "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
@@ -174,7 +176,8 @@ def get_prediction(
         are conformal: intervals of a new observation whose coverage needs no model, only exchangeable rows (see
         `inference.conformal`); "cqr" moves the quantiles of "distribution" (`inference.cqr`), so that widths follow the
         spread; options of "split": test_size (0.5); of "cv+": k (10); of "cqr": k (10), or test_size for one split; of
-        "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs.
+        "jackknife+ab", the jackknife+-after-bootstrap: draws (100); all: restarts ("fresh", "same", "warm"), n_jobs. "delta"
+        and "distribution" take combine ("mixture", "mean"): what several repetitions say together, as in `predict`.
     rep : {"mean", "best"} or int
         What is predicted from.
     cov_type : {"expected", "hessian", "sandwich"}, optional
@@ -218,9 +221,7 @@ def get_prediction(
     x, known, index, complete = inputs(fitted, new, offset)
     x, known = _rows(x, complete), None if known is None else _rows(known, complete)
     size = _weights(fitted, new, weights, complete)
-    raw = fitted.raw(x, known, numbers)
-    values = fitted.response(raw)  # (R, K, m)
-    at = _At(numbers, x, known, size, values.mean(axis=0), _between(values), scales.predictors(fitted, raw))
+    at = together(fitted, numbers, x, known, size, COMBINE.check(options.pop("combine", "mixture"), "combine"))
     if method in ("delta", "bootstrap", "distribution"):
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
@@ -249,19 +250,6 @@ def get_prediction(
 
 
 @dataclass(frozen=True)
-class _At:
-    """Where is predicted, complete rows: covariates and offset in internal units, weights, means by the fit."""
-
-    numbers: list[int]
-    x: np.ndarray
-    offset: np.ndarray | None
-    weights: np.ndarray
-    mean: np.ndarray  # (K, m)
-    between: np.ndarray  # (K, m), variance by the random starts
-    eta: np.ndarray | None  # (K, m), link of the means, where it is known better than from these
-
-
-@dataclass(frozen=True)
 class _Found:
     """What a method says of the means (K, m)."""
 
@@ -274,7 +262,7 @@ class _Found:
 
 
 def _from_variance(
-    fitted: Fitted, at: _At, method: str, rep: Any, cov_type: str | None, use_t: bool | None, random_state: Any,
+    fitted: Fitted, at: Together, method: str, rep: Any, cov_type: str | None, use_t: bool | None, random_state: Any,
     options: dict[str, Any],
 ) -> _Found:  # fmt: skip
     """By the delta method or the bootstrap: variances of the means, and limits from these."""
@@ -284,7 +272,7 @@ def _from_variance(
     interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
     if method != "bootstrap":
-        sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type)
+        sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type, at.pooled)
     else:
         draws = predictions(fitted, at.x, at.offset, rep=rep, random_state=random_state, **options)
         sampling = draws.var(axis=0, ddof=1)
@@ -304,14 +292,14 @@ def _from_variance(
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
     if method == "distribution":  # raises where there is none
-        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights)
+        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights, at.combine)
         if len(mean) == 1:
             said.parts[0].ppf(np.full(said.rows, 0.5))
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
 
 
-def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
+def _mixed(fitted: Fitted, at: Together, cov_type: str | None) -> Limits | None:
     """Limits of new observations of distributions with several parameters; None of others, and of classes."""
     if not fitted.network.objective.several:
         return None
@@ -320,9 +308,9 @@ def _mixed(fitted: Fitted, at: _At, cov_type: str | None) -> Limits | None:
         if not isinstance(fitted.family, Quantile):
             return lambda alpha: (nothing, nothing)
         levels = fitted.family.q
-        within = fitted_limits(fitted, at.numbers, at.x, at.offset)
+        within = fitted_limits(fitted, at.numbers, at.x, at.offset, at.combine)
         return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
-    return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type)
+    return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)
 
 
 def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
@@ -341,12 +329,6 @@ def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np
 
 def _rows(values: np.ndarray, complete: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values[:, complete])
-
-
-def _between(values: np.ndarray) -> np.ndarray:
-    """Variance (K, m) of a mean of predictions (R, K, m) by the repetitions' random starts."""
-    r = values.shape[0]
-    return np.zeros(values.shape[1:]) if r == 1 else values.var(axis=0, ddof=1) / r
 
 
 def _from_draws(

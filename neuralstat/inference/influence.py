@@ -55,6 +55,8 @@ class Influence:
     @arguments(rep=REP, curvature=Choice(*CURVATURES))
     def __init__(self, fit: Any, rep: Any = "best", curvature: str = "expected") -> None:
         fitted = fitted_of(fit)
+        if fitted.network.objective.several:
+            raise ArgumentError(f"the family {fitted.likely.name!r} has several parameters: take LikelihoodInfluence.")
         if fitted.network.n_outputs > 1:
             raise ArgumentError(
                 f"get_influence needs one output; this fit has {fitted.network.n_outputs}: fit them one at a time."

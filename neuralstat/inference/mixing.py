@@ -12,25 +12,32 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..df.local import active
+from ..families import Distributional
 from ..families.components import of_parameters
 from ..fitted import Fitted
+from ..likelihood.predictors import combined
 from .bias import jacobian_at, weights_bias
 from .covariance import cov_type_of
+from .sampling import joint_root
 
 PAIRS = 24  # of points, each with its negative
 WIDEST = 1.0  # standard error of a logarithm or logit
 LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog")
 AT_ONCE = 2_000_000  # predictors
 STEPS = 60
-PRECISION = 1e-9  # of a limit, relative to the width of the mixture
+PRECISION, SURE = 1e-9, 1e-9  # of a limit, relative to the width of the mixture; of its probability
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def fitted_limits(fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None) -> Callable[[float], Pair]:
+def fitted_limits(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, combine: str = "mixture"
+) -> Callable[[float], Pair]:
     """alpha -> limits (1, m) of the fitted distribution, the parameters taken as known."""
     family, m = fitted.distribution, x.shape[1]
-    found = of_parameters(family, list(fitted.parameters(fitted.raw(x, offset, numbers))))
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
+    found = of_parameters(family, list(fitted.parameters(raw)))
 
     def limits(alpha: float) -> Pair:
         low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
@@ -40,13 +47,15 @@ def fitted_limits(fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.
 
 
 def mixed_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None
-) -> Callable[[float], Pair]:
-    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions."""
-    raw = fitted.raw(x, offset, numbers)  # (R, K, m)
-    moved = [_errors(fitted, b, x, offset, cov_type) for b in numbers]
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None,
+    combine: str = "mixture",
+) -> Callable[[float], Pair]:  # fmt: skip
+    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions or of their mean."""
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)  # (R, K, m)
+    parts = [[b] for b in numbers] if len(raw) == len(numbers) else [numbers]
+    moved = [_errors(fitted, part, x, offset, cov_type) for part in parts]
     points, m = _points(raw.shape[1]), x.shape[1]
-    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(numbers)), 1)
+    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(raw)), 1)
 
     def limits(alpha: float) -> Pair:
         out = np.empty((2, 1, m))
@@ -71,12 +80,19 @@ def _points(k: int) -> np.ndarray:
 
 
 def _errors(
-    fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bias (K, m) of the linear predictors of repetition b, and roots (m, K, K) of their covariance, internal units."""
-    root, bias = weights_bias(fitted, b, cov_type_of(fitted, cov_type))
-    jacobian = jacobian_at(fitted, b, x, offset)
-    half = np.einsum("knp,pr->nkr", jacobian, root, optimize=True)
+    """Bias (K, m) of the mean linear predictors of repetitions, and roots (m, K, K) of their covariance, internal units."""
+    kind, p = cov_type_of(fitted, cov_type), fitted.network.n_params
+    joint = joint_root(fitted, tuple(numbers), kind)[0] if len(numbers) > 1 else None
+    half, bias = 0.0, 0.0
+    for r, b in enumerate(numbers):
+        root, own = weights_bias(fitted, b, kind)
+        if joint is not None:
+            root = joint[r * p : (r + 1) * p][active(fitted, b)]
+        jacobian = jacobian_at(fitted, b, x, offset)
+        half = half + np.einsum("knp,pr->nkr", jacobian, root, optimize=True) / len(numbers)
+        bias = bias + np.einsum("knp,p->kn", jacobian, own) / len(numbers)
     each = np.einsum("nkr,njr->nkj", half, half, optimize=True)
     values, vectors = np.linalg.eigh((each + each.transpose(0, 2, 1)) / 2)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
@@ -86,22 +102,24 @@ def _errors(
         share = np.where(bounded, np.minimum(1.0, WIDEST / error), 1.0)
     roots *= share.T[:, :, np.newaxis]
     # a bias is small beside the error wherever first-order theory holds
-    return np.clip(np.einsum("knp,p->kn", jacobian, bias), -share * error, share * error), roots
+    return np.clip(bias, -share * error, share * error), roots
 
 
 def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
     """(levels, m) quantiles of equal mixtures over linear predictors (T, K, m), internal units."""
     family = fitted.distribution
     par = family.natural(fitted.original_predictors(predictors).transpose(1, 0, 2))  # (K, T, m)
-    out = []
-    for q in levels:
-        with np.errstate(all="ignore"):
-            each = family.ppf(par, np.full(par.shape[1:], q))
-            low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
+    shape, out = par.shape[1:], []
+    with np.errstate(all="ignore"):
+        own = type(family).cdf is not Distributional.cdf
+        cdf = (lambda y: family.cdf(par, y)) if own else family.frozen(par).cdf  # made once
+        for q in levels:
+            each = family.ppf(par, np.full(shape, q))
 
             def above(y: np.ndarray, q: float = q) -> np.ndarray:
-                return np.mean(family.cdf(par, np.broadcast_to(y, par.shape[1:])), axis=0) - q
+                return np.mean(cdf(np.broadcast_to(y, shape)), axis=0) - q
 
+            low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
             out.append(_stepped(above, low, high) if family.discrete else _root(above, low, high))
     return np.stack(out)
 
@@ -117,9 +135,10 @@ def _root(above: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.n
         at = (low * g - high * f) / (g - f)
         at = np.where((at > low) & (at < high), at, (low + high) / 2)
         value = above(at)
-        up, side, exact = value > 0, np.sign(value), value == 0
+        exact = np.abs(value) <= SURE
+        up, side = value > 0, np.sign(value)
         f, g = np.where(up, np.where(last > 0, f / 2, f), value), np.where(up, value, np.where(last < 0, g / 2, g))
-        low, high = np.where(up & ~exact, low, at), np.where(up | exact, at, high)
+        low, high = np.where(~up | exact, at, low), np.where(up | exact, at, high)
         last = side
     return high
 

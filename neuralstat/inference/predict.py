@@ -15,7 +15,7 @@ from ..fitted import Fitted
 from ..formula.rcompat import by_position
 from ..layers import codes
 from ..likelihood import hazards
-from ..likelihood.predictors import link, link_of_mean
+from ..likelihood.predictors import COMBINE, combined, link, link_of_mean
 from ..network import derivatives
 from ..network.indexes import check_indexes
 from ..network.rcompat import r_group_means
@@ -42,9 +42,12 @@ class ComputeResult:
 
 @arguments(
     new=Anything("a table, array, list or Series", None), rep=REPS, type=Choice(*TYPES),
-    offset=Anything("an array, one value per new row", None),
+    offset=Anything("an array, one value per new row", None), combine=COMBINE,
 )
-def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None) -> Any:
+def predict(
+    fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None,
+    combine: str = "mixture",
+) -> Any:  # fmt: skip
     """Predictions for new data, or for the data of the fit.
 
     Parameters
@@ -63,6 +66,9 @@ def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "res
         one repetition only).
     offset : array, optional
         For the new rows, where the model was given its offset as an array.
+    combine : {"mixture", "mean"}
+        Of several repetitions the mean of their responses, or the response at the mean of their linear predictors (whose link
+        is then that mean).
 
     Returns
     -------
@@ -81,10 +87,12 @@ def predict(fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "res
         at: Inputs = design.x, design.offset, design.full_index, design.kept
     else:
         at = inputs(fitted, new, offset)
+    if combine == "mean" and (rep == "all" or type == "units"):
+        raise ArgumentError("combine='mean' is of one prediction: with rep='all' and type='units' nothing is combined.")
     if type == "units":
         return _unit_frames(fitted, at, _one(fitted, rep))
     x, off, index, complete = at
-    raw = fitted.raw(x, off, fitted.numbers(rep))
+    raw = combined(fitted, fitted.raw(x, off, fitted.numbers(rep)), combine)
     if rep == "all":
         values = link(fitted, raw) if type == "link" else fitted.response(raw)
     else:

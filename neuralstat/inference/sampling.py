@@ -153,22 +153,31 @@ def _root(phi: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
-def mean_jacobian(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
-    """d mean_k / d theta of repetition b at x (D, m), shape (K, m, P): in the response's units."""
+def mean_jacobian(
+    fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, at: np.ndarray | None = None
+) -> np.ndarray:
+    """d mean_k / d theta of repetition b at x (D, m), shape (K, m, P): in the response's units.
+
+    `at`: linear predictors (K, m), where these are not the repetition's own, from which means follow.
+    """
     network, objective, theta = fitted.network, fitted.network.objective, fitted.fit.theta[b].astype(float)
     data = make_data(np.ascontiguousarray(x), np.zeros((network.n_outputs, x.shape[1])), offset=offset)
     jacobian = derivatives.jacobian(network, data, theta)
     if objective.of_predictor:
-        raw = derivatives.outputs(network, data.x, theta, offset)[0]
+        raw = derivatives.outputs(network, data.x, theta, offset)[0] if at is None else at
         jacobian = objective.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
     scaling = fitted.design.scaling
     return jacobian if scaling is None else jacobian * scaling.y_sd[:, np.newaxis, np.newaxis]
 
 
 def mean_variance(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None
-) -> np.ndarray:
-    """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response."""
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: Any = None,
+    at: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Sampling variance (K, m) of the mean of repetitions `numbers` (0-based) at x (D, m), units of the response.
+
+    With `at` of the mean at the mean of their linear predictors (K, m), which these are.
+    """
     kind = cov_type_of(fitted, cov_type)
     root, states = joint_root(fitted, tuple(numbers), kind)
     warn_members(fitted, kind, states)
@@ -180,7 +189,8 @@ def mean_variance(
     for first in range(0, m, step):
         part = slice(first, min(first + step, m))
         known = None if offset is None else np.ascontiguousarray(offset[:, part])
-        jacobian = np.concatenate([mean_jacobian(fitted, b, x[:, part], known) for b in numbers], axis=2)
+        own = None if at is None else at[:, part]
+        jacobian = np.concatenate([mean_jacobian(fitted, b, x[:, part], known, own) for b in numbers], axis=2)
         for o in range(k):
             out[o, part] = np.einsum("mp,mp->m", jacobian[o] @ covariance, jacobian[o])
     return np.maximum(out, 0.0)

@@ -11,23 +11,25 @@ from ..fitted import Fitted, kept
 
 
 @kept
-def baseline(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times of events and the cumulative baseline hazard at them, of repetition b (from 0) of Cox's model.
+def baseline(fitted: Fitted, numbers: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Times of events and the cumulative baseline hazard at them, of repetitions (from 0) of Cox's model.
 
-    The baseline is that of a linear predictor of 0, the mean over the rows of the fit.
+    Of several repetitions at the mean of their linear predictors. The baseline is that of a linear predictor of 0, the mean
+    over the rows of the fit.
     """
     family = fitted.distribution
     assert isinstance(family, Cox)
-    return family.baseline(_predictors(fitted, b), fitted.design.y, fitted.case_weights)
+    eta = np.mean([_predictors(fitted, b) for b in numbers], axis=0)
+    return family.baseline(eta, fitted.design.y, fitted.case_weights)
 
 
 def _predictors(fitted: Fitted, b: int) -> np.ndarray:
     return fitted.original_predictors(fitted.fitted_raw([b]))[0, 0]
 
 
-def times_of(fitted: Fitted, b: int, relative: np.ndarray) -> StepFunction:
+def times_of(fitted: Fitted, numbers: tuple[int, ...], relative: np.ndarray) -> StepFunction:
     """Distributions of times with these relative hazards (m,)."""
-    return StepFunction(*baseline(fitted, b), relative)
+    return StepFunction(*baseline(fitted, numbers), relative)
 
 
 def martingale(fitted: Fitted, b: int) -> np.ndarray:

@@ -10,19 +10,22 @@ from ..families.components import Components, of_parameters
 from ..families.frozen import frozen
 from ..fitted import Fitted
 from . import hazards, likelihood
+from .predictors import combined
 
 PIECE = 4_000_000  # probabilities that are computed at once
 
 
 def components_at(
-    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None
-) -> Components:
-    """The mixture over repetitions at covariates (D, m), internal units."""
-    raw = fitted.raw(x, offset, numbers)
+    fitted: Fitted, x: np.ndarray, offset: np.ndarray | None, numbers: list[int], weights: np.ndarray | None,
+    combine: str = "mixture",
+) -> Components:  # fmt: skip
+    """The mixture over repetitions at covariates (D, m), internal units; see `predictors.combined` for "mean"."""
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
     family, m = fitted.likely, x.shape[1]
     if isinstance(family, Cox):
+        each = [tuple(numbers)] if len(raw) < len(numbers) else [(b,) for b in numbers]
         relative = fitted.parameters(raw)[:, 0]
-        return Components([hazards.times_of(fitted, b, r) for b, r in zip(numbers, relative, strict=True)], m)
+        return Components([hazards.times_of(fitted, own, r) for own, r in zip(each, relative, strict=True)], m)
     if fitted.network.objective.several and not fitted.distribution.joint:
         return of_parameters(fitted.distribution, list(fitted.parameters(raw)))
     if fitted.network.objective.several or isinstance(family, Multinomial) or fitted.network.n_outputs > 1:

@@ -6,9 +6,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..checks.arguments import Choice
 from ..errors import ArgumentError
-from ..families import Gaussian
+from ..families import Gaussian, Mixture
 from ..fitted import Fitted
+
+COMBINE = Choice("mixture", "mean")  # what several repetitions give together
+
+
+def combined(fitted: Fitted, raw: np.ndarray, combine: str) -> np.ndarray:
+    """What kernels give (B', K, m), of several repetitions as one, (1, K, m), where `combine` is "mean".
+
+    That is at the mean of their linear predictors, of all parameters where a distribution has several; "mixture" leaves the
+    repetitions as they are, to be averaged as means and distributions.
+
+    Raises
+    ------
+    ArgumentError
+        Where linear predictors of repetitions have no common meaning, or are not known.
+    """
+    objective = fitted.network.objective
+    if combine == "mixture" or len(raw) == 1:
+        return raw
+    if isinstance(objective.family, Mixture):
+        raise ArgumentError(
+            "combine='mean': the components of a mixture have no order that all repetitions share, so that means of their "
+            "parameters say nothing; combine='mixture' averages the distributions."
+        )
+    if objective.of_predictor or objective.output.name == "identity":
+        return raw.mean(axis=0, keepdims=True)
+    return objective.output.values(link(fitted, raw).mean(axis=0))[np.newaxis]
 
 
 def predictors(fitted: Fitted, numbers: Sequence[int]) -> np.ndarray:

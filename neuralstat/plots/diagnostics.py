@@ -10,7 +10,8 @@ import pandas as pd
 from neuralstat.checks import shown
 from neuralstat.checks.arguments import REP, Anything, Whole, arguments
 from neuralstat.errors import ArgumentError
-from neuralstat.fitted import fitted_of
+from neuralstat.fitted import Fitted, fitted_of
+from neuralstat.inference.distribution import quantile_residuals
 from neuralstat.inference.influence import Influence
 from neuralstat.inference.predict import predict
 from neuralstat.likelihood.residuals import residuals
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COOK = (0.5, 1.0)  # contours of Cook's distance, as in R
+MIDDLE = 0.8221789586624  # mean of the root of |z|, z standard normal
 EDGE = 1 - 1e-8  # leverages from here on have no studentized residual
 
 
@@ -32,10 +34,15 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     Cook's distance. Curves are lowess smooths (spans of 2 / 3), fitted at points a hundredth of the range apart and
     interpolated between, as in R. Leverages are those of `get_influence`.
 
+    Of distributions with several parameters the residuals are randomised quantile residuals (Dunn & Smyth 1996, Journal of
+    Computational and Graphical Statistics 5:236), which are standard normal where the distribution is right, whatever it is:
+    against fitted values (the linear predictor of ordered classes), by normal quantiles with the line of equality, by size;
+    and the histogram of P(Y <= y) in the place of leverages, whose bars are between the dotted lines in 19 of 20 cases.
+
     Parameters
     ----------
     fit : NeuralNetResults or Fitted
-        Of one output.
+        Of one output, or of a distribution with several parameters.
     rep : int or "best"
     label : int
         The so many most extreme observations of each panel are named by their index.
@@ -49,9 +56,11 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     Raises
     ------
     ArgumentError
-        For several outputs, and where `axes` are not four.
+        For several outputs, for losses that are no distribution, and where `axes` are not four.
     """
     fitted = fitted_of(fit)
+    if fitted.network.objective.several:
+        return _of_distribution(fitted, rep, label, axes)
     influence = Influence(fitted, rep)
     axes = style.target_grid(axes, 2, 2, (9.0, 8.0))
     first, second, third, fourth = axes.ravel()
@@ -74,6 +83,40 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     _panel(fourth, hat, pearson, names, influence.cooks_distance[0].to_numpy()[kept], label)
     fourth.set(title="Residuals vs Leverage", xlabel="leverage", ylabel="standardized Pearson residuals")
     _contours(fourth, influence.k_vars, hat)
+    return axes
+
+
+BARS, LEVEL = 10, 0.95  # of the histogram, and of the limits of its bars
+
+
+def _of_distribution(fitted: Fitted, rep: Any, label: int, axes: Any) -> np.ndarray:
+    """`plot_diagnostics` by randomised quantile residuals."""
+    from scipy import special, stats
+
+    r = quantile_residuals(fitted, rep).to_numpy()
+    kept = fitted.design.kept
+    names, r = fitted.design.full_index[kept], r[kept]
+    ordered = fitted.design.classes is not None
+    location = np.asarray(predict(fitted, None, rep, "link" if ordered else "response"))[kept]
+    axes = style.target_grid(axes, 2, 2, (9.0, 8.0))
+    first, second, third, fourth = axes.ravel()
+    x_name = "linear predictor" if ordered else "fitted values"
+    _panel(first, location, r, names, np.abs(r), label)
+    first.set(title="Residuals vs Fitted", xlabel=x_name, ylabel="quantile residuals")
+    first.axhline(0, color=style.GREY, linestyle=":", linewidth=1)
+    _quantiles(second, r, names, label, "quantile residuals", line=(0.0, 1.0))
+    root = np.sqrt(np.abs(r))
+    _panel(third, location, root, names, root, label)
+    third.set(title="Scale-Location", xlabel=x_name, ylabel="root of |quantile residuals|")
+    third.axhline(MIDDLE, color=style.GREY, linestyle=":", linewidth=1)
+    style.tidy(fourth)
+    u = special.ndtr(r[np.isfinite(r)])
+    fourth.hist(u, bins=BARS, range=(0, 1), weights=np.full(u.size, BARS / max(u.size, 1)), color=style.BLUE, alpha=0.5)
+    ends = stats.binom.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], u.size, 1 / BARS) * BARS / max(u.size, 1)
+    for level in ends:
+        fourth.axhline(level, color=style.GREY, linestyle=":", linewidth=1)
+    fourth.axhline(1, color=style.GREY, linewidth=1)
+    fourth.set(title="Probability integral transform", xlabel="P(Y <= y)", ylabel="relative frequency")
     return axes
 
 
@@ -105,15 +148,18 @@ def _name(ax: Axes, x: np.ndarray, y: np.ndarray, names: Any, size: np.ndarray, 
             )  # fmt: skip
 
 
-def _quantiles(ax: Axes, standard: np.ndarray, names: Any, label: int) -> None:
-    """Normal quantile plot with R's line through the quartiles."""
+def _quantiles(
+    ax: Axes, standard: np.ndarray, names: Any, label: int, y_name: str = "standardized residuals",
+    line: tuple[float, float] | None = None,
+) -> None:  # fmt: skip
+    """Normal quantile plot, with R's line through the quartiles or a line of intercept and slope."""
     from scipy.special import ndtri
 
     style.tidy(ax)
     good = np.isfinite(standard)
     values, which = standard[good], names[good]
     n = values.size
-    ax.set(title="Normal Q-Q", xlabel="theoretical quantiles", ylabel="standardized residuals")
+    ax.set(title="Normal Q-Q", xlabel="theoretical quantiles", ylabel=y_name)
     if n < 2:
         style.note(ax, "no degrees of freedom for the residuals")
         return
@@ -123,7 +169,8 @@ def _quantiles(ax: Axes, standard: np.ndarray, names: Any, label: int) -> None:
     style.cloud(ax, theory, values, style.BLUE)
     quartiles, z = np.quantile(values, [0.25, 0.75]), ndtri([0.25, 0.75])
     slope = (quartiles[1] - quartiles[0]) / (z[1] - z[0])
-    ax.axline((0, quartiles[0] - slope * z[0]), slope=slope, color=style.GREY, linestyle=":", linewidth=1)
+    start, slope = (quartiles[0] - slope * z[0], slope) if line is None else line
+    ax.axline((0, start), slope=slope, color=style.GREY, linestyle=":", linewidth=1)
     _name(ax, theory, values, which, np.abs(values), label)
 
 

@@ -17,9 +17,9 @@ def mean_name(fitted: Fitted, k: int | None) -> str:
     if k is None:
         return design.response if design.classes is None else f"P({design.response})"
     if design.classes is not None:
-        level = design.classes[1] if len(design.y_names) == 1 else design.classes[k]
+        level = design.classes[1] if len(fitted.mean_names) == 1 else design.classes[k]
         return f"P({design.response} = {level})"
-    name = design.y_names[k]
+    name = fitted.mean_names[k]
     if isinstance(fitted.family, Binomial) and np.isin(design.y[k], (0.0, 1.0)).all():
         return f"P({name})" if design.spec.y_kinds[k] == "boolean" else f"P({name} = 1)"
     return name

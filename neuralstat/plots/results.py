@@ -12,7 +12,9 @@ from neuralstat.checks.arguments import NONE, REP, SHARE, Anything, Choice, Whol
 from neuralstat.effects.functional import output_position
 from neuralstat.effects.slopes import generalized_weights
 from neuralstat.errors import ArgumentError
+from neuralstat.families import Distribution, Expectile, Quantile
 from neuralstat.fitted import Fitted, fitted_of
+from neuralstat.inference import predictions as distributions
 from neuralstat.inference.get_prediction import get_prediction
 from neuralstat.inference.predict import layer_values, predict
 from neuralstat.inference.repetitions import weights
@@ -34,7 +36,8 @@ WIDTHS = ("standardized", "weights")
 
 @arguments(
     fit=Anything("a fit"), response=Anything("the name of an output", None), points=Whole(2, 1_000_000),
-    interval=NONE | Choice("mean", "obs", "both"), alpha=SHARE, band=Anything("a pair (lower, upper) of vectors", None),
+    interval=NONE | Choice("mean", "obs", "both", "distribution", "none"), alpha=SHARE,
+    band=Anything("a pair (lower, upper) of vectors", None),
     band_label=Anything("a string", "interval"), truth=Anything("a function or a vector", None), ax=style.AX,
 )
 def plot_fit(
@@ -64,10 +67,12 @@ def plot_fit(
         Name of an output; needed where a numeric response has several.
     points : int
         Values of the grid.
-    interval : {"mean", "obs", "both"}, optional
-        Bands of `get_prediction`: of the mean, of a new observation, or both.
+    interval : {"mean", "obs", "both", "distribution", "none"}, optional
+        Bands of `get_prediction`: of the mean, of a new observation, or both; or quantiles of the fitted distribution, its
+        parameters taken as known. Default "distribution" for distributions with several parameters whose quantiles are known,
+        else "none".
     alpha : float
-        1 - coverage of these bands.
+        1 - coverage of these bands. Of quantile regression, the outermost levels that were fitted where these are nearer.
     band : pair of array-like, each of shape (points,), optional
         Lower and upper limits on the grid, which is ``numpy.linspace(least, largest, points)``.
     band_label : str
@@ -77,7 +82,8 @@ def plot_fit(
     ax : matplotlib.axes.Axes, optional
         Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **prediction
-        Arguments of `get_prediction` for these bands, as ``method="bootstrap"``.
+        Arguments of `get_prediction` for these bands, as ``method="bootstrap"``; with ``interval="distribution"`` `combine`
+        of `predict` alone.
 
     Returns
     -------
@@ -90,17 +96,17 @@ def plot_fit(
         there is no grid.
     """
     style.text("band_label", band_label)
-    if interval is not None and band is not None:
-        raise ArgumentError(f"interval must be 'mean', 'obs' or 'both', and without band; got {interval!r}.")
-    if interval is None and prediction:
+    if interval not in (None, "none") and band is not None:
+        raise ArgumentError(f"interval and band are both bands: give one of them; got interval={interval!r}.")
+    if interval in (None, "none") and prediction:
         raise ArgumentError(f"plot_fit has no argument {next(iter(prediction))!r}, unless interval= asks for bands.")
     fitted = fitted_of(fit)
     style.check_axes(ax)
     numbers = _averaged(fitted)
     name = _one_numeric(fitted)
     classes = fitted.design.classes
-    if name is None or (classes is not None and len(fitted.design.y_names) > 1 and response is None):
-        if band is not None or truth is not None or interval is not None:
+    if name is None or (classes is not None and len(fitted.mean_names) > 1 and response is None):
+        if band is not None or truth is not None or interval not in (None, "none"):
             raise ArgumentError(
                 "interval, band and truth need a curve to go with: one numeric covariate, no offset, and for a factor "
                 "response of several classes response=."
@@ -111,21 +117,59 @@ def plot_fit(
     grid = np.linspace(values.min(), values.max(), points)
     table = pd.DataFrame({name: grid})
     curves = _curves(fitted, table, numbers, k)
+    mean = curves.mean(axis=0)
     bands: dict[str, Any] = {"band": band, "band_label": band_label}
-    if interval is not None:
-        bands = _bands(fitted, table, k, interval, alpha, prediction)
+    if interval == "distribution" or (interval is None and band is None and _of_distribution(fitted)):
+        bands, mean = _quantiles(fitted, table, alpha, mean, prediction)
+    elif interval not in (None, "none"):
+        bands = _bands(fitted, table, k, str(interval), alpha, prediction)
+        if prediction.get("combine") == "mean":
+            mean = _column(predict(fitted, table, combine="mean"), k)
     return plot_curves(
         values,
-        fitted.responses[k],
+        fitted.observed[k],
         grid,
         curves,
-        curves.mean(axis=0),
+        mean,
         **bands,
         truth=truth,
         x_name=name,
         y_name=mean_name(fitted, k),
         ax=ax,
     )
+
+
+def _of_distribution(fitted: Fitted) -> bool:
+    """Whether a distribution with several parameters was fitted whose quantiles are known, of a response of numbers."""
+    family = fitted.family
+    if not fitted.network.objective.several or fitted.design.classes is not None or isinstance(family, Expectile):
+        return False
+    return not isinstance(family, Distribution) or bool(family.functions and family.functions.get("ppf"))
+
+
+def _quantiles(
+    fitted: Fitted, table: pd.DataFrame, alpha: float, mean: np.ndarray, arguments: dict[str, Any]
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Quantiles of the fitted distribution as arguments of the drawing function, and the mean that goes with them."""
+    if wrong := [name for name in arguments if name != "combine"]:
+        raise ArgumentError(f"interval='distribution' takes combine=, and no argument {wrong[0]!r}.")
+    if fitted.design.classes is not None:
+        raise ArgumentError("interval='distribution' is of numbers: quantiles of classes are classes.")
+    low, high = alpha / 2, 1 - alpha / 2
+    if isinstance(fitted.family, Quantile):
+        low, high = max(low, fitted.family.q[0]), min(high, fitted.family.q[-1])
+    if not low < high:
+        raise ArgumentError("interval='distribution' needs two quantiles, and one was fitted: take interval='none'.")
+    found = distributions.predict(fitted, table, type="quantile", q=[low, high], **arguments)
+    if arguments.get("combine") == "mean":
+        mean = _column(predict(fitted, table, combine="mean"), 0)
+    label = f"{100 * low:g} % to {100 * high:g} % quantiles"
+    return {"band": (found.iloc[:, 0].to_numpy(), found.iloc[:, 1].to_numpy()), "band_label": label}, mean
+
+
+def _column(values: Any, k: int) -> np.ndarray:
+    """An output of predictions."""
+    return np.asarray(values).reshape(len(values), -1)[:, k]
 
 
 def _bands(
@@ -136,7 +180,7 @@ def _bands(
 
     def limits(obs: bool) -> tuple[np.ndarray, np.ndarray]:
         frame = found.conf_int(alpha, obs=obs)
-        part = frame if len(fitted.design.y_names) == 1 else frame[fitted.design.y_names[k]]
+        part = frame if len(fitted.mean_names) == 1 else frame[fitted.mean_names[k]]
         if part.isna().all(axis=None):
             what = "new observations" if obs else "the mean"
             raise ArgumentError(f"interval={interval!r}: method={found.method!r} has no interval of {what} for this model.")
@@ -172,7 +216,7 @@ def _one_numeric(fitted: Fitted) -> str | None:
 
 def _output(fitted: Fitted, response: str | None) -> int:
     """Position of an output by its name."""
-    names = fitted.design.y_names
+    names = fitted.mean_names
     if response is None and len(names) == 1:
         return 0
     return output_position(fitted, response)
@@ -181,7 +225,7 @@ def _output(fitted: Fitted, response: str | None) -> int:
 def _curves(fitted: Fitted, new: pd.DataFrame, numbers: list[int], k: int) -> np.ndarray:
     """Predictions (repetitions, rows) of one output."""
     table = predict(fitted, new, "all").to_numpy()
-    values = table.T.reshape(fitted.nrep, len(fitted.design.y_names), len(new))
+    values = table.T.reshape(fitted.nrep, len(fitted.mean_names), len(new))
     return values[numbers, k]
 
 
@@ -193,7 +237,7 @@ def _against_observed(
     mean = fitted.mean_of(numbers)
     if design.classes is None or response is not None:
         k = _output(fitted, response)
-        return plot_observed_fitted(fitted.responses[k], mean[k], y_name=mean_name(fitted, k), ax=ax)
+        return plot_observed_fitted(fitted.observed[k], mean[k], y_name=mean_name(fitted, k), ax=ax)
     y, size = design.y, len(design.classes)
     seen, said = (y[0] > 0.5, mean[0] > 0.5) if len(y) == 1 else (y.argmax(axis=0), mean.argmax(axis=0))
     table = np.zeros((size, size), int)
@@ -286,7 +330,8 @@ def gwplot(
     covariate : str
         A column of the design; may be left out where there is one.
     response : str
-        Name of an output; may be left out where there is one.
+        Name of an output; may be left out where there is one. Of distributions with several parameters the linear predictor
+        of one of them, the first unless given.
     rep : int or "best"
     ax : matplotlib.axes.Axes, optional
         Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
@@ -305,12 +350,13 @@ def gwplot(
     fitted = fitted_of(fit)
     design = fitted.design
     d = _position(covariate, design.x_names, "covariate")
-    k = _position(response, design.y_names, "response")
+    names = fitted.network.output_names if fitted.network.objective.several else design.y_names
+    k = 0 if response is None and fitted.network.objective.several else _position(response, names, "response")
     values = generalized_weights(fitted)[fitted.which(rep)].iloc[:, k * len(design.x_names) + d]
     x = design.x[d]
     if design.scaling is not None:
         x = x * design.scaling.x_sd[d] + design.scaling.x_mean[d]
-    return plot_generalized(x, values.to_numpy(), name=design.x_names[d], response=design.y_names[k], ax=ax, **options)
+    return plot_generalized(x, values.to_numpy(), name=design.x_names[d], response=names[k], ax=ax, **options)
 
 
 def _position(name: str | None, names: tuple[str, ...], argument: str) -> int:

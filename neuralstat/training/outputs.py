@@ -32,6 +32,11 @@ class OfParameters:
             return np.where(self.responses[:1] > 0, self.responses[:1], self.responses[1:2])
         return self.responses
 
+    @property
+    def mean_names(self) -> tuple[str, ...]:
+        """Names of the predicted means: the responses', or one where times have two columns."""
+        return (self.design.response,) if isinstance(self.family, Survival) else self.design.y_names
+
     def several_error(self, b: int) -> float:
         """Minus the log-likelihood (or the sum of the losses) in the units of the response, with the penalty."""
         total = float(self.observed_losses(b) @ self.case_weights)

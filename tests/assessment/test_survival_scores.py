@@ -244,6 +244,22 @@ def test_interval_scores(lung):
             assert found.draws[k] == pytest.approx(each.mean(), rel=1e-5)
 
 
+def test_frequencies_are_as_if_rows_were_repeated(lung):
+    data = lung.iloc[:90].assign(fold=np.arange(90) % 3)
+    often = data.loc[data.index.repeat(data["w"])].reset_index(drop=True)
+    for formula, family, losses in [
+        ("age ~ time", "gaussian", ["interval"]),
+        ("Surv(time, event) ~ age", "weibull", ["brier", "concordance", "log_score"]),
+    ]:  # fmt: skip
+        one = ns.neuralnet(formula, data, hidden=0, family=family, freq_weights="w")
+        other = ns.neuralnet(formula, often, hidden=0, family=family)
+        for loss in losses:
+            mine = ns.risk(one, "cv", folds=data["fold"].to_numpy(), loss=loss)
+            assert mine == pytest.approx(ns.risk(other, "cv", folds=often["fold"].to_numpy(), loss=loss), rel=1e-5)
+    assert one.brier_score() == pytest.approx(other.brier_score(), rel=1e-6)
+    assert one.concordance() == pytest.approx(other.concordance(), rel=1e-6)
+
+
 def test_every_family_with_quantiles_has_an_interval_score(lung):
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"x": rng.uniform(size=90)})

@@ -57,7 +57,8 @@ KINDS = {
 
 def fitted(data, kind, **more):
     response, family, dispformula = KINDS[kind]
-    return ns.neuralnet(f"{response} ~ x + z", data, family=family, dispformula=dispformula, **{"hidden": 0, "random_state": 1, **more})
+    plain = {"hidden": 0, "random_state": 1, **more}
+    return ns.neuralnet(f"{response} ~ x + z", data, family=family, dispformula=dispformula, **plain)
 
 
 @pytest.mark.parametrize("kind", KINDS)

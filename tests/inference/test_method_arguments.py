@@ -103,7 +103,7 @@ def test_alpha_of_what_is_returned(fit, alpha):
 
 def test_options_belong_to_methods(fit):
     for call, words in [
-        (lambda: fit.get_prediction(draws=3), "method='delta' has no option 'draws'; it takes none"),
+        (lambda: fit.get_prediction(draws=3), "method='delta' has no option 'draws'; it takes 'combine'"),
         (lambda: fit.get_prediction(method="bootstrap", k=3), "has no option 'k'; it takes 'draws', 'kind'"),
         (lambda: fit.get_prediction(method="cv+", test_size=0.3), "no option 'test_size'; it takes 'k'"),
         (lambda: fit.get_prediction(method="split", k=3), "no option 'k'; it takes 'test_size'"),

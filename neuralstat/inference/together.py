@@ -1,0 +1,62 @@
+"""Means that several repetitions say together at some rows, and how far their random starts move these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..fitted import Fitted
+from ..likelihood.predictors import combined
+from . import scales
+
+
+@dataclass(frozen=True)
+class Together:
+    """Where is predicted, complete rows: covariates and offset in internal units, weights, means by the fit."""
+
+    numbers: list[int]
+    x: np.ndarray
+    offset: np.ndarray | None
+    weights: np.ndarray
+    mean: np.ndarray  # (K, m)
+    between: np.ndarray  # (K, m), variance by the random starts
+    eta: np.ndarray | None  # (K, m), link of the means, where it is known better than from these
+    combine: str
+    pooled: np.ndarray | None = None  # (K, m), mean linear predictors, where means are those at them
+
+
+def together(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, weights: np.ndarray, combine: str
+) -> Together:
+    """The mean of the repetitions' means, or the mean at their mean linear predictors; see `predictors.combined`.
+
+    Raises
+    ------
+    ArgumentError
+        For "mean" where the error is not of linear predictors.
+    """
+    raw = fitted.raw(x, offset, numbers)
+    if combine == "mixture" or len(raw) == 1:
+        values = fitted.response(raw)  # (R, K, m)
+        between = between_starts(values)
+        return Together(numbers, x, offset, weights, values.mean(axis=0), between, scales.predictors(fitted, raw), combine)
+    objective, scaling = fitted.network.objective, fitted.design.scaling
+    if not objective.of_predictor and objective.output.name != "identity":
+        raise ArgumentError("combine='mean' averages linear predictors, and err_fct is of output activations: give family=.")
+    pooled = combined(fitted, raw, combine)
+    apart = raw - pooled
+    if objective.of_predictor:  # how far the mean moves with each repetition's predictors
+        apart = np.stack([objective.output_slopes(pooled[0], d[:, np.newaxis])[:, 0] for d in apart])
+    between = np.square(apart).sum(axis=0) / (len(raw) - 1) / len(raw)
+    if scaling is not None:
+        between = between * np.square(scaling.y_sd[: len(between), np.newaxis])
+    mean, eta = fitted.response(pooled)[0], scales.predictors(fitted, pooled)
+    return Together(numbers, x, offset, weights, mean, between, eta, combine, pooled[0])
+
+
+def between_starts(values: np.ndarray) -> np.ndarray:
+    """Variance (K, m) of a mean of predictions (R, K, m) by the repetitions' random starts."""
+    r = values.shape[0]
+    return np.zeros(values.shape[1:]) if r == 1 else values.var(axis=0, ddof=1) / r
