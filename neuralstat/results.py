@@ -671,7 +671,8 @@ class NeuralNetResults:
             - "divergence": exact local divergence tr(J H^-1 J'V) with the exact Hessian.
             - "gdf": Ye's generalised degrees of freedom: perturb the response, fit again, the whole
               procedure.
-            - "covariance": Efron's conditional parametric bootstrap.
+            - "covariance": Efron's conditional parametric bootstrap; of distributions with several parameters of all of them,
+              constant ones counting one each ("gdf" perturbs locations, and counts the weights of the others).
             - "sure": Monte-Carlo divergence at the optimum near the fit.
             - "nic": tr(G Q^-1), the penalty of the network information criterion.
             - "weights": the number of weights, as R counts.

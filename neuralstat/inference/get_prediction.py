@@ -23,7 +23,7 @@ import pandas as pd
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
 from ..errors import ArgumentError
-from ..families import Gaussian, Quantile
+from ..families import Distribution, Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.mixture import components_at
 from ..likelihood.predictors import COMBINE
@@ -294,7 +294,9 @@ def _from_variance(
     if method == "distribution":  # raises where there is none
         said = components_at(fitted, at.x, at.offset, at.numbers, at.weights, at.combine)
         if len(mean) == 1:
-            said.parts[0].ppf(np.full(said.rows, 0.5))
+            median = said.parts[0].ppf(np.full(said.rows, 0.5))
+            if isinstance(fitted.family, Distribution):
+                said.below(median)
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
 
@@ -303,11 +305,13 @@ def _mixed(fitted: Fitted, at: Together, cov_type: str | None) -> Limits | None:
     """Limits of new observations of distributions with several parameters; None of others, and of classes."""
     if not fitted.network.objective.several:
         return None
-    if len(fitted.observed) > 1 or isinstance(fitted.family, UNLIKELY):
+    family = fitted.family
+    unsaid = isinstance(family, Distribution) and not all((family.functions or {}).get(name) for name in ("cdf", "ppf"))
+    if len(fitted.observed) > 1 or isinstance(family, UNLIKELY) or unsaid:
         nothing = np.full_like(at.mean, np.nan)
-        if not isinstance(fitted.family, Quantile):
+        if not isinstance(family, Quantile):
             return lambda alpha: (nothing, nothing)
-        levels = fitted.family.q
+        levels = family.q
         within = fitted_limits(fitted, at.numbers, at.x, at.offset, at.combine)
         return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
     return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)

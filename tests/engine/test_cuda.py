@@ -139,10 +139,11 @@ def test_training_follows_the_cpu(name):
     np.testing.assert_array_equal(there.theta, chunked.theta)
 
 
-def test_training_of_a_mixed_chain_follows_the_cpu():
+@pytest.mark.parametrize("algorithm", [Algorithm(), BFGS(), LBFGS()], ids=["rprop", "bfgs", "lbfgs"])
+def test_training_of_a_mixed_chain_follows_the_cpu(algorithm):
     network = chain_network(MIXED)
     theta, x, y = draw(network, 3, b=2)
-    arguments = network, kernel_data(x, y), theta, np.ones(network.n_params, bool), Algorithm()
+    arguments = network, kernel_data(x, y), theta, np.ones(network.n_params, bool), algorithm
     there, here = train(*arguments, stepmax=6, device="cuda"), train(*arguments, stepmax=6)
     np.testing.assert_array_equal(there.steps, here.steps)
     np.testing.assert_allclose(there.theta, here.theta, rtol=0, atol=1e-9)
@@ -188,12 +189,6 @@ def test_custom_functions_are_refused():
     theta, x, y = draw(network, 4)
     with pytest.raises(DeviceError, match="custom activation and error functions run on the CPU only"):
         train(network, kernel_data(x, y), theta, np.ones(network.n_params, bool), Algorithm(), device="cuda")
-
-
-def test_families_without_kernels_are_refused():
-    data = {"x": np.linspace(-1, 1, 8), "y": np.arange(8.0)}
-    with pytest.raises(DeviceError, match="of the families, only gaussian, binomial"):
-        raw.neuralnet("y ~ x", data, family="poisson", device="cuda")
 
 
 def test_through_the_public_interface():
@@ -266,7 +261,7 @@ CURVED = {
 }
 
 
-@pytest.mark.parametrize("algorithm", [LM(), BFGS()], ids=["lm", "bfgs"])
+@pytest.mark.parametrize("algorithm", [LM(), BFGS(), LBFGS(3)], ids=["lm", "bfgs", "lbfgs"])
 @pytest.mark.parametrize("loss", CURVED)
 def test_curved_training_follows_the_cpu(loss, algorithm):
     network = chain_network(CURVED[loss], loss)
@@ -288,7 +283,7 @@ def test_curved_training_follows_the_cpu(loss, algorithm):
         np.testing.assert_allclose(errors, errors_, rtol=1e-9)
 
 
-@pytest.mark.parametrize("algorithm", [LM(), BFGS()], ids=["lm", "bfgs"])
+@pytest.mark.parametrize("algorithm", [LM(), BFGS(), LBFGS(3)], ids=["lm", "bfgs", "lbfgs"])
 def test_curved_training_to_its_end(algorithm):
     """A linear model: least squares; with networks of other responses, rows and weights in one stack."""
     network = chain_network(((L.Dense(1),), (1,)))
@@ -304,7 +299,7 @@ def test_curved_training_to_its_end(algorithm):
         np.testing.assert_allclose(fit.theta[b], [intercept, slope], atol=1e-9)
 
 
-@pytest.mark.parametrize("algorithm", [LM(), BFGS()], ids=["lm", "bfgs"])
+@pytest.mark.parametrize("algorithm", [LM(), BFGS(), LBFGS(3)], ids=["lm", "bfgs", "lbfgs"])
 def test_curved_training_of_what_is_not_finite(algorithm):
     network = chain_network(((L.Dense(1),), (1,)))
     x = np.linspace(-1, 1, 5)[:, None]
@@ -376,8 +371,6 @@ def test_what_has_no_kernel_is_refused_by_name():
     mixed = chain_network(CHAINS["Conv2D"][0])
     free = np.ones(network.n_params, bool)
     arguments = network, kernel_data(x, y), theta, free
-    with pytest.raises(DeviceError, match=r"algorithm='lbfgs' has no kernel; 'rprop\+'.*'bfgs' have"):
-        train(*arguments, LBFGS(), device="cuda")
     with pytest.raises(DeviceError, match="L1 penalty has no kernel"):
         train(*arguments, Algorithm(), device="cuda", penalty=l1(0.1).coefficients(network.is_bias))
     with pytest.raises(ArgumentError, match="without keep"):

@@ -77,7 +77,8 @@ def simulate(*arguments: str, jit_off: str, least: int) -> None:
 
 @pytest.mark.parametrize(
     ("file", "which", "least"),
-    [("test_cuda.py", "", 60), ("test_cuda_batches.py", "optimizer or clipping or penalty", 12)],
+    [("test_cuda.py", "", 60), ("test_cuda_batches.py", "optimizer or clipping or penalty", 12),
+     ("test_cuda_losses.py", "gradient", 77)],
 )
 def test_the_simulated_device_and_the_compiled_cpu(file, which, least):
     simulate("-k", which, str(HERE / file), jit_off="0", least=least)
@@ -85,7 +86,8 @@ def test_the_simulated_device_and_the_compiled_cpu(file, which, least):
 
 @pytest.mark.parametrize(
     ("file", "which", "least"),
-    [("test_cuda.py", "stack or every_layer or mixed_chain or public", 9), ("test_cuda_batches.py", "", 44)],
+    [("test_cuda.py", "stack or every_layer or mixed_chain or public", 9), ("test_cuda_batches.py", "", 44),
+     ("test_cuda_losses.py", "not gradient", 120)],
 )
 def test_the_simulated_device_where_nothing_is_compiled(file, which, least):
     """Layers' minibatch training here alone: compiling the CPU's part of every kind of network would take minutes."""
@@ -154,6 +156,13 @@ def test_machine_code_of_minibatch_training_without_a_device(name, capsys):
             assert text.count("bar.sync") >= 3
             assert ".local" not in text
     say(capsys, name, f"sm_{major}{minor}", text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ptx_batches.LOSSES)
+def test_machine_code_of_every_distribution(name, capsys):
+    """Each by itself: what a distribution and its link do not need is not compiled."""
+    test_machine_code_of_minibatch_training_without_a_device(name, capsys)
 
 
 def say(capsys, name: str, arch: str, text: str) -> None:

@@ -131,6 +131,29 @@ def test_distribution_of_one_parameter_is_the_delta_method():
         ns.neuralnet("y ~ x", DATA, hidden=0, family=F.Expectile((0.2, 0.8))).get_prediction(method="distribution")
 
 
+def test_a_density_alone():
+    """Without its distribution function there are intervals of means; with it those of observations are the built-in's."""
+
+    def normal(mu, sigma, y):
+        return -np.log(sigma) - (y - mu) ** 2 / (2 * sigma**2)
+
+    parameters = {"mu": "identity", "sigma": "log"}
+    more = {"cdf": lambda y, mu, sigma: stats.norm.cdf(y, mu, sigma),
+            "ppf": lambda q, mu, sigma: stats.norm.ppf(q, mu, sigma)}  # fmt: skip
+    alone, told = (F.Distribution(normal, parameters, **given) for given in ({}, more))
+    same = {"hidden": 0, "dispformula": "~ 1"}
+    fit = ns.neuralnet("y ~ x", DATA, family=alone, **same)
+    frame = fit.get_prediction(DATA.head(3)).summary_frame()
+    assert np.isfinite(frame["mean_ci_lower"]).all() and frame["obs_ci_lower"].isna().all()
+    for method in ("distribution", "cqr"):
+        with pytest.raises(ArgumentError, match="Distribution has no ppf"):
+            fit.get_prediction(DATA.head(3), method=method).summary_frame()
+    fit, built = (ns.neuralnet("y ~ x", DATA, family=family, **same) for family in (told, "gaussian"))
+    found, known = (f.get_prediction(DATA.head(3), method="distribution").summary_frame() for f in (fit, built))
+    width = known["obs_ci_upper"] - known["obs_ci_lower"]  # the bias is of what was observed, not of what is expected
+    assert np.all(np.abs(found["obs_ci_lower"] - known["obs_ci_lower"]) < 0.02 * width)
+
+
 def test_parameters_without_information_do_not_spoil_limits():
     """No zeros in excess: the logit of pi runs away, and its standard error with it."""
     data = pd.DataFrame({"x": X, "k": np.random.default_rng(5).poisson(np.exp(1.5 + X))})

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from observations import SEVERAL, problem
+
+from neuralstat.engine.cuda import losses
 
 #: Kernel: (module, kind or tile, name)
 PRODUCTS = {
@@ -26,6 +29,8 @@ RECURRENT = {
     for name in ("turn", "forward", "backward")
 }
 KERNELS = {**PRODUCTS, **UNITS, **UPDATE, **NORMALIZATION, **RECURRENT}
+#: The loss of every distribution with every link, and of some families
+LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
 
 def _same(function):
@@ -43,7 +48,8 @@ def _built(module: str, kind: str, dtype: str):
             for tile in ("shares", "others")
         }
     if module == "units":
-        return units.build(dtype, 0, program.LANES, program.EDGE, False, _same)
+        code = losses.code_of(problem(kind)[0].net()) if kind else None
+        return units.build(dtype, 0, program.LANES, program.EDGE, False, _same, code)
     if module == "recurrent":
         return recurrent.build(dtype, kind, 2, True, 64, False, _same)
     build = update.build if module == "update" else normalization.build
@@ -57,7 +63,7 @@ def dtype_of(name: str) -> str:
 
 def kernel(name: str, dtype: str):
     """The undecorated kernel."""
-    module, kind, entry = KERNELS[name]
+    module, kind, entry = {**KERNELS, **LOSSES}[name]
     found = _built(module, kind, dtype)
     if module == "products":
         found = found["shares" if entry == "shares" else "others"]
@@ -85,11 +91,12 @@ def arguments(name: str, dtype: str):
     memory = Memory(real(2, 2, 9), np.ones(9, bool), real(9, 4), whole(9), double(2, 1), whole(2), double(2, 2),
                     double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2))  # fmt: skip
     plain = model, 1, turn, buffers
-    module, _, entry = KERNELS[name]
+    module, kind, entry = {**KERNELS, **LOSSES}[name]
     if entry in ("collect", "responses"):
         return model, turn, rows, buffers
     if entry == "objective":
-        return model, turn, buffers, 0, 0.0, 1, 0.5
+        told = losses.parameters_of(problem(kind)[0].net()) if kind else 0.0
+        return model, turn, buffers, 0, told, 1, 0.5
     if entry in ("shares", "add"):
         return *plain, 4
     if entry == "drop" or (module, entry) == ("normalization", "forward"):

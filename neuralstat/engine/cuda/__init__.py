@@ -21,7 +21,7 @@ import numpy as np
 from ...errors import DeviceError
 from ...layers.codes import BATCH_NORM, DROPOUT, OP
 from ..cpu import Data, Net
-from . import memory
+from . import losses, memory
 from .plan import Plan, is_dense_chain, make_plan, tiles_of
 
 BUFFER_BYTES = 2**28  # most memory for the workspaces of all blocks together
@@ -83,22 +83,22 @@ def find_device(device: str) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def kernels(algorithm: str, dtype: str, dense: bool, layered: Any, rare: Any, shared: bool) -> Any:
-    """Compile (once) for a kind of number, the families of layers and functions of a network, and its memory."""
+def kernels(algorithm: str, dtype: str, dense: bool, layered: Any, rare: Any, shared: bool, code: int | None = None) -> Any:
+    """Compile (once) for a kind of number, the families of layers and functions of a network, its memory and distribution."""
     from . import first_order, large, quasi_newton, second_order  # need numba-cuda
 
     if algorithm == "lm":
         return second_order.build(rare, shared, simulated())
-    if algorithm == "bfgs":
-        return quasi_newton.build(rare, shared, simulated())
+    if algorithm in ("bfgs", "lbfgs"):
+        return quasi_newton.build(dense, layered, rare, shared, simulated(), code=code, limited=algorithm == "lbfgs")
     build = large.build if algorithm == "large" else first_order.build
-    return build(dtype, dense, layered, rare, shared, simulated())
+    return build(dtype, dense, layered, rare, shared, simulated(), code=code)
 
 
 def kernels_for(net: Net, there: Resident, algorithm: str = "") -> Any:
-    """Compiled kernels for a network: of "lm", "bfgs", "large", or R's algorithms."""
+    """Compiled kernels for a network: of "lm", "bfgs", "lbfgs", "large", or R's algorithms."""
     dtype = str(there.data.x.dtype)
-    return kernels(algorithm, dtype, is_dense_chain(net.table), net.layered, net.rare, there.shared > 0)
+    return kernels(algorithm, dtype, is_dense_chain(net.table), net.layered, net.rare, there.shared > 0, losses.code_of(net))
 
 
 class Resident(NamedTuple):
@@ -149,15 +149,8 @@ def check_functions(net: Net) -> None:
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
             "or device='cpu'."
         )
-    if net.distribution is not None:
-        raise DeviceError(
-            "device='cuda': distributions with several parameters run on the CPU only. Use device='cpu'."
-        )
-    if net.family is not None:
-        raise DeviceError(
-            "device='cuda': of the families, only gaussian, binomial with the logit link and multinomial run on a "
-            "device. Use one of them, or device='cpu'."
-        )
+    if (why := losses.cpu_only(net.loss)) is not None:
+        raise DeviceError(f"device='cuda': {why}. Use another family, or device='cpu'.")
 
 
 def check_kernels(net: Net) -> None:
@@ -191,8 +184,9 @@ def upload(net: Net, data: Data, n_params: int, n_networks: int, extra: Any = No
     if shared:
         blocks = min(blocks, resident_blocks(size))
     tiles = tiles_of(net.table, net.width, n_params) if is_dense_chain(net.table) else np.zeros((1, 24), np.int64)
+    told = losses.parameters_of(net)
     problem = Problem(
-        send(net.table), send(net.constants.astype(dtype)), net.loss, float(net.loss_parameter),
+        send(net.table), send(net.constants.astype(dtype)), net.loss, told if isinstance(told, float) else send(told),
         send(net.penalty.astype(dtype)), send(tiles),
     )  # fmt: skip
     work = send(np.zeros((1, 1) if shared else (blocks, plan.size), dtype))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 
-from ...jit import plain, scalar
+from ...jit import plain, scalar, special
 from .translate import Translator
 
 
@@ -21,7 +22,7 @@ class Target(NamedTuple):
     function : callable
         Decorator of device functions.
     to_device : callable
-        Makes a device function of one of the CPU's kernels.
+        Makes a device function of one of the CPU's kernels; ``to_device.decided`` of one with known arguments.
     barrier : callable
         ``()``: waits for all threads of the block.
     matrix : callable
@@ -31,7 +32,7 @@ class Target(NamedTuple):
     """
 
     function: Callable[[Any], Any]
-    to_device: Callable[[Any], Any]
+    to_device: Translator
     barrier: Any
     matrix: Any
     get: Any
@@ -52,6 +53,11 @@ def _simulator() -> Target:
         "exp_", "expm1_", "tanh_", "erf_", "log1p_", "log_", "real_", "size_bits",
         "from_bits")  # fmt: skip
     to_device = Translator(_same, [(getattr(scalar, name), getattr(plain, name)) for name in names])
+    if names:
+        to_device.substitute(special.exp_wide_, plain.exp_)
+        to_device.substitute(special.pow_, _quiet_power)
+        to_device.substitute(special.acot_, _angle)
+        to_device.substitute(special.log_ndtr_, _log_ndtr(to_device))
 
     def barrier() -> None:
         threading.current_thread().syncthreads()  # type: ignore[attr-defined]  # a simulated thread's own
@@ -72,6 +78,29 @@ def _real(z: float) -> float:
     return z
 
 
+def _power(z: float, p: float) -> float:
+    return z**p
+
+
+def _quiet_power(z: float, p: float) -> Any:
+    with np.errstate(all="ignore"):
+        return np.power(np.float64(z), p)
+
+
+def _angle(z: float) -> float:
+    return math.atan2(1.0, z)
+
+
+def _log_ndtr(to_device: Translator) -> Any:
+    with_bend = to_device(special._log_ndtr)
+
+    def log_ndtr(z):
+        value, h, _ = with_bend(z)
+        return value, h
+
+    return log_ndtr
+
+
 def _compiler() -> Target:
     from numba import cuda
 
@@ -79,8 +108,10 @@ def _compiler() -> Target:
     to_device = Translator(function, [
         (scalar.exp_, math.exp), (scalar.expm1_, math.expm1), (scalar.tanh_, math.tanh),
         (scalar.erf_, math.erf), (scalar.log1p_, math.log1p), (scalar.log_, math.log),
-        (scalar.real_, function(_real)),
+        (scalar.real_, function(_real)), (special.exp_wide_, math.exp), (special.pow_, function(_power)),
+        (special.acot_, function(_angle)),
     ])  # fmt: skip
+    to_device.substitute(special.log_ndtr_, function(_log_ndtr(to_device)))
 
     @function
     def barrier():

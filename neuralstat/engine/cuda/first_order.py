@@ -41,14 +41,15 @@ class Kernels(NamedTuple):
 
 
 def build(
-    dtype: str, dense: bool, layered: Any, rare: Any, shared: bool, simulate: bool, decorate: Any = None
+    dtype: str, dense: bool, layered: Any, rare: Any, shared: bool, simulate: bool, decorate: Any = None,
+    code: int | None = None,
 ) -> Kernels:
     """Make the kernels for a kind of network.
 
     Parameters
     ----------
     dtype : {"float64", "float32"}
-    dense, layered, rare
+    dense, layered, rare, code
         See `passes.build_passes`.
     shared : bool
         True where the workspace lies in shared memory.
@@ -71,12 +72,12 @@ def build(
     """
     tools = target(simulate)
     matrix, barrier = tools.matrix, tools.barrier
-    passes = build_passes(tools, dtype, dense, layered, rare)
+    passes = build_passes(tools, dtype, dense, layered, rare, code)
     gather, gradient_of, seen, reduce = passes.gather, passes.gradient, passes.seen, passes.reduce
+    rows_of = passes.rows
     penalty_of, take, keep = tools.to_device(penalise), tools.to_device(update), tools.to_device(record)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
-    last_rows = 1 if dense else 0
 
     @compiled
     def gradient(problem, data, plan, work, queue, taken, theta, loss, grad):
@@ -85,7 +86,7 @@ def build(
         largest = cuda.shared.array(LANES, number)
         turn = cuda.shared.array(1, numba.int64)
         flat = cuda.shared.array(0, number) if shared else work[slot]
-        rows = data.y.shape[1] if last_rows else plan.rows
+        rows = rows_of(problem, data, plan)
         arrays = Arrays(
             flat, matrix(flat, plan.value, plan.rows, plan.stride), matrix(flat, plan.slope, plan.rows, plan.stride),
             matrix(flat, plan.delta, rows, plan.stride), matrix(flat, plan.target, data.y.shape[1], plan.stride),
@@ -122,7 +123,7 @@ def build(
         largest = cuda.shared.array(LANES, number)
         turn = cuda.shared.array(1, numba.int64)
         flat = cuda.shared.array(0, number) if shared else work[slot]
-        rows = data.y.shape[1] if last_rows else plan.rows
+        rows = rows_of(problem, data, plan)
         arrays = Arrays(
             flat, matrix(flat, plan.value, plan.rows, plan.stride), matrix(flat, plan.slope, plan.rows, plan.stride),
             matrix(flat, plan.delta, rows, plan.stride), matrix(flat, plan.target, data.y.shape[1], plan.stride),

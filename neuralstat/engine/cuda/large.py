@@ -36,7 +36,8 @@ def share_of(n: int) -> int:
 
 
 def build(
-    dtype: str, dense: bool, layered: Any, rare: Any, shared: bool, simulate: bool, decorate: Any = None
+    dtype: str, dense: bool, layered: Any, rare: Any, shared: bool, simulate: bool, decorate: Any = None,
+    code: int | None = None,
 ) -> Kernels:
     """Make the kernels for a kind of network; arguments as those of `first_order.build`.
 
@@ -51,8 +52,8 @@ def build(
     """
     tools = target(simulate)
     matrix, barrier = tools.matrix, tools.barrier
-    passes = build_passes(tools, dtype, dense, layered, rare)
-    gradient_of, seen, reduce = passes.gradient, passes.seen, passes.reduce
+    passes = build_passes(tools, dtype, dense, layered, rare, code)
+    gradient_of, seen, reduce, rows_of = passes.gradient, passes.seen, passes.reduce, passes.rows
     penalty_of, take, keep = tools.to_device(penalise), tools.to_device(update), tools.to_device(record)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -63,7 +64,7 @@ def build(
         parts = cuda.shared.array(LANES, number)
         largest = cuda.shared.array(LANES, number)
         flat = cuda.shared.array(0, number) if shared else work[slot]
-        rows = data.y.shape[1] if dense else plan.rows
+        rows = rows_of(problem, data, plan)
         arrays = Arrays(
             flat, matrix(flat, plan.value, plan.rows, plan.stride), matrix(flat, plan.slope, plan.rows, plan.stride),
             matrix(flat, plan.delta, rows, plan.stride), matrix(flat, plan.target, data.y.shape[1], plan.stride),

@@ -12,10 +12,11 @@ import numba
 import numpy as np
 
 from ...functions.activations import SOFTMAX, activate, softmax_backward
-from ...functions.losses import CE_R, loss_rows
+from ...functions.losses import CE_R
 from ...layers.codes import ACT, ADDRESS, N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
 from ..kernels import forward, row_backward, row_gradient, through_activation
 from .device import Target
+from .losses import build_loss
 
 
 class Problem(NamedTuple):
@@ -24,7 +25,7 @@ class Problem(NamedTuple):
     table: np.ndarray  # (layers, COLUMNS) int64
     constants: np.ndarray  # (layers,)
     loss: int
-    parameter: float
+    parameter: Any  # see `losses.parameters_of`
     penalty: np.ndarray  # (P or 0, 4)
     tiles: np.ndarray  # (T, 24) int64; see `plan.tiles_of`
 
@@ -51,9 +52,10 @@ class Passes(NamedTuple):
     products: Any
     square: Any
     reduce: Any
+    rows: Any
 
 
-def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: Any) -> Passes:
+def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: Any, code: int | None = None) -> Passes:
     """Make the device functions for a kind of network.
 
     Parameters
@@ -64,6 +66,8 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         Dense layers one after the other; see `plan.is_dense_chain`.
     layered, rare : None or as the CPU's kernels take them
         None leaves out other layers than dense ones, and the rarer activations and losses.
+    code : int, optional
+        Of a distribution; see `losses.code_of`.
 
     Returns
     -------
@@ -86,10 +90,12 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
             Products of four rows, that start at d0, ..., with four others.
         reduce : (parts, largest, lane, lanes)
             Sum of `parts`, and the largest of `largest` (NaN where any is), in the first elements, for all lanes.
+        rows : (problem, data, plan)
+            Rows of `delta`.
     """
     function, to_device, barrier, get, put = (
         target.function, target.to_device, target.barrier, target.get, target.put)  # fmt: skip
-    run_forward, sum_loss, apply = to_device(forward), to_device(loss_rows), to_device(activate)
+    run_forward, apply, sum_loss = to_device(forward), to_device(activate), build_loss(target, rare, code)
     slope_back, step_back, add_gradient = (
         to_device(through_activation), to_device(row_backward), to_device(row_gradient))  # fmt: skip
     softmax_back = to_device(softmax_backward)
@@ -222,8 +228,8 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                   lane, m, lanes, None, rare, 0)  # fmt: skip
         first = problem.table[end, TARGET]
         barrier()  # the loss looks at the first observation, whosever it is
-        return sum_loss(problem.loss, problem.parameter, 0, arrays.value[first:], arrays.target, arrays.case,
-                        arrays.delta, 0, problem.table[end, N_OUT], lane, m, lanes, None, rare)  # fmt: skip
+        return sum_loss(problem.loss, problem.parameter, arrays.value[first:], arrays.target, arrays.case,
+                        arrays.delta, 0, problem.table[end, N_OUT], lane, m, lanes)  # fmt: skip
 
     @function
     def back(problem, plan, arrays, skip, m, lane, lanes):
@@ -330,8 +336,8 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         run_forward(problem.table, problem.constants, theta, arrays.value, arrays.slope, lane, m, lanes, layered,
                     None, rare, 0)  # fmt: skip
         barrier()  # the loss looks at the first observation, whosever it is
-        return sum_loss(problem.loss, problem.parameter, 0, arrays.value, arrays.target, arrays.case, arrays.delta,
-                        problem.table[end, TARGET], problem.table[end, N_OUT], lane, m, lanes, None, rare)  # fmt: skip
+        return sum_loss(problem.loss, problem.parameter, arrays.value, arrays.target, arrays.case, arrays.delta,
+                        problem.table[end, TARGET], problem.table[end, N_OUT], lane, m, lanes)  # fmt: skip
 
     @function
     def layered_gradient(
@@ -370,5 +376,18 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
             barrier()
             half //= 2
 
+    @function
+    def as_responses(problem, data, plan):
+        return data.y.shape[1]
+
+    @function
+    def as_outputs(problem, data, plan):
+        return problem.table[problem.table.shape[0] - 1, N_OUT]
+
+    @function
+    def as_units(problem, data, plan):
+        return plan.rows
+
+    rows = (as_responses if code is None else as_outputs) if dense else as_units
     return Passes(gather, dense_objective if dense else layered_objective,
-                  dense_gradient if dense else layered_gradient, seen, back, products, square, reduce)  # fmt: skip
+                  dense_gradient if dense else layered_gradient, seen, back, products, square, reduce, rows)  # fmt: skip

@@ -28,8 +28,8 @@ class Plan(NamedTuple):
     n_params: int
     value: int  # (rows, stride)
     slope: int  # (rows, stride), of which dense networks need and have no rows for the inputs
-    delta: int  # (rows, stride), or of dense networks (K, stride)
-    target: int  # (K, stride)
+    delta: int  # (rows, stride), or of dense networks (outputs, stride)
+    target: int  # (responses, stride)
     case: int  # (stride,)
     theta: int  # (P,)
     grad: int
@@ -79,13 +79,13 @@ def most_observations(data: Data) -> int:
 
 
 def _places(net: Net, data: Data, n_params: int, tile: int, slices: int, dense: bool, extra: int) -> Plan:
-    outputs, rows = data.y.shape[1], net.width + 1
+    responses, outputs, rows = data.y.shape[1], int(net.table[-1, N_OUT]), net.width + 1
     stride = -(-tile // WARP) * WARP + 2  # rows four apart lie in other banks of shared memory
     first = int(net.table[:, TARGET].min()) if dense else 0
     at, found = 0, {}
     for name, size in (
         ("value", rows * stride), ("slope", (net.width - first) * stride),
-        ("delta", (outputs if dense else net.width) * stride), ("target", outputs * stride), ("case", stride),
+        ("delta", (outputs if dense else net.width) * stride), ("target", responses * stride), ("case", stride),
         ("theta", n_params), ("grad", n_params), ("before", n_params), ("rate", n_params),
         ("part", slices * (n_params + 1)), ("extra", extra),
     ):  # fmt: skip

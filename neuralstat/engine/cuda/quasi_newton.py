@@ -1,4 +1,4 @@
-"""CUDA kernel of BFGS: a block of threads per network, from its first step to its last.
+"""CUDA kernels of BFGS and L-BFGS: a block of threads per network, from its first step to its last.
 
 The algorithm is `engine.quasi_newton`'s without an L1 penalty, decision for decision; see there for its sources.
 """
@@ -24,39 +24,45 @@ from .passes import Arrays, build_passes
 
 
 class Room(NamedTuple):
-    """Places, in the workspace behind the gradient's, of what BFGS needs; F free weights at most."""
+    """Places, in the workspace behind the gradient's, of what is needed; F free weights at most."""
 
-    inverse: int  # (F, F)
+    inverse: int  # (F, F); of L-BFGS (2, m, F) differences of weights and gradients, and m numbers
     vectors: int  # five of length F
     points: int  # four of length P
     memory: int  # (MEMORY,)
 
 
-def room(n_params: int, size: int) -> tuple[Room, int]:
-    """Lay out what BFGS needs; also the numbers that it takes."""
-    vectors = size * size
+def room(n_params: int, size: int, most: int = 0) -> tuple[Room, int]:
+    """Lay out what BFGS needs, or L-BFGS with `most` differences; also the numbers that it takes."""
+    vectors = most * (2 * size + 1) if most else size * size
     points = vectors + 5 * size
     memory = points + 4 * n_params
     return Room(0, vectors, points, memory), memory + MEMORY
 
 
-def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
-    """Make the kernel, for float64 and chains of dense layers.
+def build(
+    dense: bool, layered: Any, rare: Any, shared: bool, simulate: bool, decorate: Any = None, code: int | None = None,
+    limited: bool = False,
+) -> Any:  # fmt: skip
+    """Make the kernel, for float64.
 
     Parameters
     ----------
-    rare, shared, simulate, decorate
+    dense, layered, rare, shared, simulate, decorate, code
         See `first_order.build`.
+    limited : bool
+        L-BFGS.
 
     Returns
     -------
     kernel : (problem, data, plan, work, queue, taken, budget, rules, settings, room, weights, track)
-        Trains every network of the queue until it stops; `budget` and `settings` are not used.
+        Trains every network of the queue until it stops; `budget` is not used. `settings` (1,) holds how many differences
+        L-BFGS keeps.
     """
     tools = target(simulate)
     function, matrix_of, barrier, get, put = tools.function, tools.matrix, tools.barrier, tools.get, tools.put
-    passes, algebra = build_passes(tools, "float64", True, None, rare), build_algebra(tools)
-    gather, gradient_of, seen = passes.gather, passes.gradient, passes.seen
+    passes, algebra = build_passes(tools, "float64", dense, layered, rare, code), build_algebra(tools)
+    gather, gradient_of, seen, rows_of = passes.gather, passes.gradient, passes.seen, passes.rows
     total, dot, largest_of = algebra.total, algebra.dot, algebra.largest
     penalty_of, keep = tools.to_device(penalise), tools.to_device(record)
     between, hides = tools.to_device(interpolate), tools.to_device(rounding_hides)
@@ -97,7 +103,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         barrier()
 
     @function
-    def aim(flat, inverse, size, where, pairs, g, line, n_params, lane, lanes):
+    def aim_whole(flat, inverse, size, where, pairs, head, most, parts, g, line, q, n_params, lane, lanes):
         """Direction of the next step into `line` (P,)."""
         for j in range(lane, n_params, lanes):
             line[j] = 0
@@ -110,6 +116,41 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
                 for j in range(size):
                     s += get(flat, inverse + f * size + j) * g[where[j]]
                 line[where[f]] = -s
+        barrier()
+
+    @function
+    def aim_limited(flat, ring, size, where, pairs, head, most, parts, g, line, q, n_params, lane, lanes):
+        """As `aim_whole`, from the last differences; see `quasi_newton.two_loops`. A lane moves its own elements of q."""
+        for j in range(lane, n_params, lanes):
+            line[j] = 0
+        for f in range(lane, size, lanes):
+            q[f] = -g[where[f]]
+        scale, shares = 1.0, ring + 2 * most * size
+        for k in range(pairs):
+            at = (head + 2 * most - 1 - k) % most
+            s, y = flat[ring + at * size : ring + (at + 1) * size], ring + (most + at) * size
+            y = flat[y : y + size]
+            sy = dot(parts, s, y, size, lane, lanes)
+            if k == 0:
+                scale = sy / dot(parts, y, y, size, lane, lanes)
+            alpha = dot(parts, s, q, size, lane, lanes) / sy
+            if lane == 0:
+                put(flat, shares + at, alpha)
+            for f in range(lane, size, lanes):
+                q[f] -= alpha * y[f]
+        for f in range(lane, size, lanes):
+            q[f] *= scale
+        for k in range(pairs - 1, -1, -1):
+            at = (head + 2 * most - 1 - k) % most
+            s, y = flat[ring + at * size : ring + (at + 1) * size], ring + (most + at) * size
+            y = flat[y : y + size]
+            beta = dot(parts, y, q, size, lane, lanes) / dot(parts, s, y, size, lane, lanes)
+            alpha = get(flat, shares + at)
+            for f in range(lane, size, lanes):
+                q[f] += (alpha - beta) * s[f]
+        barrier()  # `line` is 0 everywhere
+        for f in range(lane, size, lanes):
+            line[where[f]] = q[f]
         barrier()
 
     @function
@@ -166,15 +207,15 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         return np.inf, used
 
     @function
-    def learn(flat, inverse, size, where, pairs, parts, w, g, start, old, s, y, hy, lane, lanes):
-        """Take the curvature along the last step into the inverse, where it is positive; returns the new `pairs`."""
+    def learn_whole(flat, inverse, size, where, pairs, head, most, parts, w, g, start, old, s, y, hy, lane, lanes):
+        """Take the curvature along the last step into the inverse, where it is positive; the new `pairs` and `head`."""
         for f in range(lane, size, lanes):
             s[f] = w[where[f]] - start[where[f]]
             y[f] = g[where[f]] - old[where[f]]
         sy, ss = dot(parts, s, y, size, lane, lanes), dot(parts, s, s, size, lane, lanes)
         yy = dot(parts, y, y, size, lane, lanes)
         if not sy > 1e-12 * math.sqrt(ss * yy):
-            return pairs
+            return pairs, 0
         if pairs == 0:
             for k in range(lane, size * size, lanes):
                 put(flat, inverse + k, sy / yy if k % (size + 1) == 0 else 0.0)
@@ -191,16 +232,35 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
             more = share * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy
             put(flat, inverse + k, get(flat, inverse + k) + more)
         barrier()
-        return 1
+        return 1, 0
 
     @function
-    def train_one(problem, data, plan, arrays, parts, rules, room, weights, track, b, lane, lanes):
+    def learn_limited(flat, ring, size, where, pairs, head, most, parts, w, g, start, old, s, y, hy, lane, lanes):
+        """As `learn_whole`, into the ring of differences."""
+        for f in range(lane, size, lanes):
+            s[f] = w[where[f]] - start[where[f]]
+            y[f] = g[where[f]] - old[where[f]]
+        sy, ss = dot(parts, s, y, size, lane, lanes), dot(parts, s, s, size, lane, lanes)
+        yy = dot(parts, y, y, size, lane, lanes)
+        if not sy > 1e-12 * math.sqrt(ss * yy):
+            return pairs, head
+        for f in range(lane, size, lanes):
+            put(flat, ring + head * size + f, s[f])
+            put(flat, ring + (most + head) * size + f, y[f])
+        barrier()
+        return min(pairs + 1, most), (head + 1) % most
+
+    aim, learn = (aim_limited, learn_limited) if limited else (aim_whole, learn_whole)
+
+    @function
+    def train_one(problem, data, plan, arrays, parts, rules, most, room, weights, track, b, lane, lanes):
         flat, n_params, base = arrays.flat, plan.n_params, plan.extra
         n, size = seen(data, b), weights.size[b % weights.size.size]
         where, free = weights.where[b % weights.where.shape[0]], track.free[b % track.free.shape[0]]
         w, g = flat[plan.theta : plan.theta + n_params], flat[plan.grad : plan.grad + n_params]
         inverse, at = base + room.inverse, base + room.vectors
         s, y, hy = flat[at : at + size], flat[at + size : at + 2 * size], flat[at + 2 * size : at + 3 * size]
+        q = flat[at + 3 * size : at + 4 * size]
         at = base + room.points
         start, line = flat[at : at + n_params], flat[at + n_params : at + 2 * n_params]
         best, old = flat[at + 2 * n_params : at + 3 * n_params], flat[at + 3 * n_params : at + 4 * n_params]
@@ -215,7 +275,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         for j in range(lane, n_params, lanes):
             g[j], line[j] = 0, 0
         barrier()
-        pairs, first = 0, True
+        pairs, head, first = 0, 0, True
         while first or track.status[b] == RUNNING:
             alpha, slope = 0.0, 0.0
             for attempt in range(0 if first else 2):
@@ -223,7 +283,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
                     if slope < 0 or pairs == 0:
                         break
                     pairs = 0  # no direction of descent: start again along the gradient
-                aim(flat, inverse, size, where, pairs, g, line, n_params, lane, lanes)
+                aim(flat, inverse, size, where, pairs, head, most, parts, g, line, q, n_params, lane, lanes)
                 slope = dot(parts, g, line, n_params, lane, lanes)
                 alpha = 1.0
             if pairs == 0 and not first:
@@ -247,7 +307,8 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
             barrier()
             learnt = pairs
             if not failed and not first:
-                learnt = learn(flat, inverse, size, where, pairs, parts, w, g, start, old, s, y, hy, lane, lanes)
+                learnt, head = learn(flat, inverse, size, where, pairs, head, most, parts, w, g, start, old, s, y, hy, lane,
+                                     lanes)  # fmt: skip
             barrier()
             finish(plan, parts, rules, track, g, free, used, b, lane, lanes)
             if lane == 0 and failed:
@@ -273,10 +334,10 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
         parts = cuda.shared.array(LANES, numba.float64)
         turn = cuda.shared.array(1, numba.int64)
         flat = cuda.shared.array(0, numba.float64) if shared else work[slot]
-        outputs = data.y.shape[1]
+        outputs, rows = data.y.shape[1], rows_of(problem, data, plan)
         arrays = Arrays(
             flat, matrix_of(flat, plan.value, plan.rows, plan.stride),
-            matrix_of(flat, plan.slope, plan.rows, plan.stride), matrix_of(flat, plan.delta, outputs, plan.stride),
+            matrix_of(flat, plan.slope, plan.rows, plan.stride), matrix_of(flat, plan.delta, rows, plan.stride),
             matrix_of(flat, plan.target, outputs, plan.stride), flat[plan.case : plan.case + plan.stride],
         )  # fmt: skip
         for i in range(lane, plan.stride, lanes):
@@ -289,6 +350,7 @@ def build(rare: Any, shared: bool, simulate: bool, decorate: Any = None) -> Any:
             barrier()
             if turn[0] >= queue.size:
                 break
-            train_one(problem, data, plan, arrays, parts, rules, room, weights, track, queue[turn[0]], lane, lanes)
+            train_one(problem, data, plan, arrays, parts, rules, int(settings[0]), room, weights, track, queue[turn[0]],
+                      lane, lanes)  # fmt: skip
 
     return train

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...errors import DeviceError
 from ...functions.penalties import L1
-from ...optimizers import BFGS, LM, rprop
+from ...optimizers import LBFGS, LM, rprop
 from ..cpu import RUNNING, Data, Net
 from ..tracking import Rules, Track
-from . import Resident, fetch, kernels_for, lanes, launch, send, upload
+from . import Resident, fetch, kernels_for, lanes, launch, losses, send, upload
 from .plan import is_dense_chain, jacobian_rows, most_observations
 
 LAUNCH = 0.5  # seconds of one launch
@@ -139,7 +139,7 @@ class Large(Trainer):
 
 
 class Curved(Trainer):
-    """LM and BFGS: launches of so many networks, each trained to its end."""
+    """LM, BFGS and L-BFGS: launches of so many networks, each trained to its end."""
 
     names = ("theta", "free", "steps", "loss", "reached", "status", "trace", "recorded", "stride")
     first_budget = 256  # networks of the first launch
@@ -147,6 +147,7 @@ class Curved(Trainer):
     def __init__(self, net: Net, algorithm: Any, threshold: float, tol: float | None, stepmax: int) -> None:
         super().__init__(net, algorithm, threshold, stepmax)
         self.tol = -1.0 if tol is None else float(tol)
+        self.most = algorithm.memory if isinstance(algorithm, LBFGS) else 0  # differences that are kept
 
     def queue(self, status: np.ndarray, budget: int) -> np.ndarray:
         """Networks of the next launch."""
@@ -162,7 +163,7 @@ class Curved(Trainer):
 
         if isinstance(self.algorithm, LM):
             return second_order.room(stride, self.net.width + 1, outputs, n_params, size, lanes())
-        return quasi_newton.room(n_params, size)
+        return quasi_newton.room(n_params, size, self.most)
 
     def prepare(self, there: Resident, state: dict[str, Any], stack: Any) -> tuple[Any, tuple[Any, ...]]:
         """The kernel, and its arguments behind the budget; `state` holds the arrays on the device."""
@@ -173,9 +174,12 @@ class Curved(Trainer):
         where = np.zeros((free.shape[0], max(int(size.max()), 1)), np.int64)
         for b in range(free.shape[0]):
             where[b, : size[b]] = np.flatnonzero(free[b])
-        unit, source = jacobian_rows(self.net.table, self.net.width, n_params)
+        second = isinstance(self.algorithm, LM)
+        unit = source = np.zeros(1, np.int64)
+        if second:
+            unit, source = jacobian_rows(self.net.table, self.net.width, n_params)
         places, _ = self._room(there.plan.stride, n_params, there.data.y.shape[1], where.shape[1])
-        settings = self.algorithm.settings() if isinstance(self.algorithm, LM) else np.zeros(1)
+        settings = self.algorithm.settings() if second else np.array([float(self.most)])
         rules = Rules(self.threshold, self.tol, self.stepmax)
         weights = Weights(send(where), send(size), send(unit), send(source))
         return kernels_for(self.net, there, self.algorithm.name), (
@@ -200,14 +204,14 @@ def make_trainer(
     if algorithm.name in rprop.CODES:
         alone = stack.theta.shape[0] <= FEW and most_observations(data) >= MANY
         return (Large if alone else Trainer)(net, algorithm, threshold, stepmax)
-    if not isinstance(algorithm, LM | BFGS):
+    if isinstance(algorithm, LM) and losses.code_of(net) is not None:
         raise DeviceError(
-            f"{what}algorithm={algorithm.name!r} has no kernel; {', '.join(map(repr, rprop.CODES))}, 'lm' and 'bfgs' "
-            "have. Use one of them, or device='cpu'."
+            f"{what}algorithm='lm' has a kernel for the families gaussian, binomial with the logit link and multinomial. Use "
+            "'rprop+', 'bfgs' or 'lbfgs', or device='cpu'."
         )
-    if net.layered is not None or not is_dense_chain(net.table):
+    if isinstance(algorithm, LM) and (net.layered is not None or not is_dense_chain(net.table)):
         raise DeviceError(
             f"{what}algorithm={algorithm.name!r} has a kernel for dense layers one after the other (softmax at the end "
-            "only). Use 'rprop+', or device='cpu'."
+            "only). Use 'rprop+', 'bfgs' or 'lbfgs', or device='cpu'."
         )
     return Curved(net, algorithm, threshold, tol, stepmax)

@@ -14,6 +14,8 @@ from typing import Any
 
 from numba.core.dispatcher import Dispatcher
 
+from .decide import Known, decide
+
 
 class Translator:
     """Makes twins of kernels.
@@ -28,16 +30,37 @@ class Translator:
 
     def __init__(self, finish: Callable[[Any], Any], substitutes: list[tuple[Any, Any]]) -> None:
         self._finish = finish
-        self._twins: dict[int, Any] = {id(old): new for old, new in substitutes}
-        self._kept = [old for old, _ in substitutes]  # so that no id is used again
+        self._twins: dict[Any, Any] = {}
+        self._kept: list[Any] = []  # so that no id is used again
+        self._given: set[int] = set()
+        self._made: set[int] = set()  # twins, which are kernels themselves
+        for old, new in substitutes:
+            self.substitute(old, new)
+
+    def substitute(self, old: Any, new: Any) -> None:
+        """Put a function in the place of another that kernels name."""
+        self._twins[id(old)] = new
+        self._kept.append(old)
+        self._given.add(id(old))
 
     def __call__(self, kernel: Any) -> Any:
         """Return the twin of a kernel; anything else is returned as it is."""
         if id(kernel) in self._twins:
             return self._twins[id(kernel)]
-        if not isinstance(kernel, Dispatcher):
+        if not isinstance(kernel, Dispatcher) or id(kernel) in self._made:
             return kernel
-        source = kernel.py_func
+        return self._keep(id(kernel), kernel, kernel.py_func)
+
+    def decided(self, kernel: Any, known: Known) -> Any:
+        """Return the twin of a kernel some of whose arguments are known (see `decide`); it is called as the kernel is."""
+        if id(kernel) in self._given or not isinstance(kernel, Dispatcher):
+            return self(kernel)
+        key = id(kernel), *sorted(known.items())
+        if key not in self._twins:
+            self._keep(key, kernel, decide(kernel.py_func, known, self.decided))
+        return self._twins[key]
+
+    def _keep(self, key: Any, kernel: Any, source: Any) -> Any:
         names = {
             name: source.__globals__[name] for name in source.__code__.co_names if name in source.__globals__
         }
@@ -45,6 +68,7 @@ class Translator:
         cells = tuple(types.CellType(self(cell.cell_contents)) for cell in source.__closure__ or ())
         twin = types.FunctionType(source.__code__, scope, source.__name__, source.__defaults__, cells)
         twin.__qualname__ = source.__qualname__
-        self._twins[id(kernel)] = self._finish(twin)
+        self._twins[key] = self._finish(twin)
         self._kept.append(kernel)
-        return self._twins[id(kernel)]
+        self._made.add(id(self._twins[key]))
+        return self._twins[key]

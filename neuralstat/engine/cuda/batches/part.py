@@ -10,6 +10,7 @@ import numpy as np
 from ....optimizers import first_order
 from ...cpu import INTERRUPTED, RUNNING
 from .. import fetch, packed, send, simulated
+from ..losses import parameters_of
 from .arrays import ITEMS, Buffers, Memory, Model, Rows, Turn
 from .graph import Repeated
 from .program import PARTS, Products, Program, lanes, turned_room
@@ -71,6 +72,8 @@ class Part:
             send(net.table), send(net.constants.astype(self.dtype)), send(state.theta[first:last]),
             send(np.zeros((self.members, n_params), self.dtype)), send(self.products.table),
         )  # fmt: skip
+        told = parameters_of(net)
+        there.parameter = told if isinstance(told, float) else send(told)
         there.buffers, there.memory = self._buffers(rows.data.y.shape[1]), self._memory(n_params)
         self.step = Repeated(list(self._step()), self.stream)
         # passes that take no step see the observations in their own order

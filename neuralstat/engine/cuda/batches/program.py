@@ -15,6 +15,7 @@ from ....layers import codes
 from ....optimizers import first_order
 from .. import memory as device_memory
 from .. import simulated
+from ..losses import code_of
 from . import geometry
 
 LANES = 256  # threads of a block
@@ -44,10 +45,10 @@ def lanes() -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def _units(dtype: str, rare: Any, simulate: bool) -> Any:
+def _units(dtype: str, rare: Any, simulate: bool, code: int | None = None) -> Any:
     from . import units  # needs numba-cuda
 
-    return units.build(dtype, rare, lanes(), SIMULATED_EDGE if simulate else EDGE, simulate)
+    return units.build(dtype, rare, lanes(), SIMULATED_EDGE if simulate else EDGE, simulate, code=code)
 
 
 @functools.lru_cache(maxsize=64)
@@ -165,7 +166,7 @@ class Program:
     net : Net
     products : Products
     arrays : SimpleNamespace
-        model, turn, buffers, memory: see `arrays`.
+        model, turn, buffers, memory: see `arrays`; parameter: of the loss.
     observations, members : int
     dtype : str
     """
@@ -224,9 +225,10 @@ class Program:
     def objective(self, metric: int, cut: float) -> Launch:
         """Loss, metric, derivatives in the outputs."""
         there = self.there
+        kernel = _units(self.dtype, self.net.rare, self.simulate, code_of(self.net)).objective
         blocks = there.buffers.parts.shape[1]
-        arguments = there.model, there.turn, there.buffers, self.net.loss, float(self.net.loss_parameter), metric, cut
-        return Launch(self.units.objective, (blocks, 1, self.members), lanes(), 0, arguments)
+        arguments = there.model, there.turn, there.buffers, self.net.loss, there.parameter, metric, cut
+        return Launch(kernel, (blocks, 1, self.members), lanes(), 0, arguments)
 
     def backward(self, training: int) -> Iterator[Launch]:
         """Derivatives and gradients of all layers."""

@@ -13,7 +13,6 @@ import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ....functions.activations import SOFTMAX, activate, softmax_backward
-from ....functions.losses import loss_rows
 from ....jit.random import DROPOUT, philox
 from ....layers.codes import (
     ACT,
@@ -44,6 +43,7 @@ from ....layers.codes import (
 from ...batches import ABOVE, LARGEST, SQUARES
 from ...cpu import RUNNING
 from ..device import target
+from ..losses import build_loss
 from .arrays import FIRST, LOSS, METRIC, SIZE
 
 
@@ -66,14 +66,16 @@ class Kernels(NamedTuple):
     clear: Any
 
 
-def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate: Any = None) -> Kernels:
+def build(
+    dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate: Any = None, code: int | None = None
+) -> Kernels:
     """Make the kernels.
 
     Parameters
     ----------
     dtype : {"float64", "float32"}
-    rare : None or int
-        None leaves out the rarer activations and losses.
+    rare, code
+        See `passes.build_passes`.
     lanes : int
         Threads of a block, a power of two.
     edge : int
@@ -97,8 +99,8 @@ def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate
     """
     tools = target(simulate)
     function, barrier, to_device = tools.function, tools.barrier, tools.to_device
-    apply, softmax_back, sum_loss = to_device(activate), to_device(softmax_backward), to_device(loss_rows)
-    draw = to_device(philox)
+    apply, softmax_back, draw = to_device(activate), to_device(softmax_backward), to_device(philox)
+    sum_loss = build_loss(tools, rare, code)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
     SQUARE = edge * (edge + 1)
@@ -189,8 +191,7 @@ def build(dtype: str, rare: Any, lanes: int, edge: int, simulate: bool, decorate
         first, outputs = row[TARGET], row[N_OUT]
         total, score = 0.0, 0.0
         for i in range(block * lanes + lane, turn.items[turn.clock[0], SIZE], cuda.gridDim.x * lanes):
-            total += sum_loss(loss, parameter, 0, value, response, buffers.case[s], delta, first, outputs, i, i + 1, 1,
-                              None, rare)  # fmt: skip
+            total += sum_loss(loss, parameter, value, response, buffers.case[s], delta, first, outputs, i, i + 1, 1)
             if metric == LARGEST:
                 said, true = 0, 0
                 for k in range(1, outputs):
