@@ -87,6 +87,11 @@ def _own(fitted: Fitted, rep: Any) -> np.ndarray | None:
     if likelihood.several(fitted):
         return None
     family, numbers, w = fitted.likely, fitted.numbers(rep), fitted.case_weights
+    if fitted.network.objective.several:
+        from scipy.special import logsumexp
+
+        each = np.stack([-fitted.observed_losses(b) for b in numbers])
+        return -2 * w * (logsumexp(each, axis=0) - np.log(len(numbers)))
     mu, safe = fitted.mean_of(numbers), np.where(w > 0, w, 1.0)
     phi = deviance(fitted, rep) / fitted.n_values if family.dispersed else 1.0
     values = -2 * np.asarray(family.loglike_obs(fitted.responses, mu, safe, phi))
