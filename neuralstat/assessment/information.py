@@ -89,7 +89,7 @@ def _own(fitted: Fitted, rep: Any) -> np.ndarray | None:
         return None
     family, numbers, w = fitted.likely, fitted.numbers(rep), fitted.case_weights
     if fitted.network.objective.several:
-        return -2 * of_parameters.mixture_losses(fitted, numbers)
+        return -2 * w * of_parameters.mixture_losses(fitted, numbers)
     mu, safe = fitted.mean_of(numbers), np.where(w > 0, w, 1.0)
     phi = deviance(fitted, rep) / fitted.n_values if family.dispersed else 1.0
     values = -2 * np.asarray(family.loglike_obs(fitted.responses, mu, safe, phi))

@@ -18,6 +18,7 @@ import numpy as np
 from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, REP_OR_MEAN, Whole, arguments
 from ..engine import cpu
 from ..errors import ArgumentError, DfError
+from ..families import Mixture
 from ..fitted import Fitted, kept
 from ..layers import Dense
 from . import local, noise, several
@@ -118,6 +119,8 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     settings = fitted.settings
     parameters = fitted.network.objective.several
     if parameters and (lacks := several.undrawable(fitted)):
+        if len(fitted.network.layers) == 1 and not settings.minibatch and not isinstance(fitted.family, Mixture):
+            return "jacobian", "no hidden units, and so one optimum"
         counted = "weights of all parameters are counted, search and stop are not"
         return "jacobian", f"{lacks}: {counted}"
     if np.any(fitted.fit.status == cpu.INTERRUPTED):

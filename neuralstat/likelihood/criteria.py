@@ -230,6 +230,11 @@ def criterion(
         return float(information(crit, llf, likelihood.sample_size(fitted), float(d), dk_params))
     if crit == "tic":
         return float(-2 * loglike(fitted, rep, scale) + 2 * m)
+    if fitted.network.objective.several:
+        raise ArgumentError(
+            f"crit={crit!r} is of sums of squares and deviances, and the family {fitted.likely.name!r} has neither: take "
+            "'aic', 'bic', or risk with loss='log_score'."
+        )
     dev = deviance(fitted, rep)
     if crit == "gcv":
         return gcv(dev, n, float(d))

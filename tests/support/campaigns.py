@@ -127,7 +127,9 @@ OF = {
     ("ns.applications.VGG16", "input_shape"): ("(32, 32, 3)",),
     ("ns.applications", "layers"): ("[ns.layers.Flatten()]",),
     ("ns.nonlinearity_test", "test"): ("'terasvirta'", "'white'"), ("ns.augment", "steps"): ("1",),
-    ("ns.chunks", "source"): ("[data()]",),
+    ("ns.chunks", "source"): ("[data()]",), ("ns.kaplan_meier", "data"): ("data()",),
+    ("ns.kaplan_meier", "weights"): ("None", "'w'"), ("fit('survival')", "times"): ("None", "[0.5, 1.0]"),
+    ("fit('survival')", "new"): ("data()", "None"), ("ns.kaplan_meier('Surv", "times"): ("[0.5, 1.0]",),
 }  # fmt: skip
 # Requests for that much work, by text of the value: what is meant by it cannot be told from a mistake.
 WORK = {
@@ -149,6 +151,7 @@ OPTIONS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "plot_diagnostics": (("plots.plot_diagnostics", {}),),
     "plot_effects": (("effects.partial_dependence", {}), ("effects.ale", {"kind": "'ale'"}),
                      ("effects.ice", {"kind": "'ice'"})),
+    "plot_survival": (("plots.plot_survival", {}),), "plot_calibration": (("plots.plot_calibration", {}),),
     "plot_error": (("plots.plot_error", {}),), "plot_fit": (("plots.results.plot_fit", {}),),
     "plot_restarts": (("plots.plot_restarts", {}),), "replace_head": PLAIN, "update": PLAIN, "procedure": PLAIN,
     "fit": PLAIN, "NeuralNet": PLAIN, "from_formula": PLAIN, "select": PLAIN, "net": PLAIN,
@@ -169,6 +172,8 @@ OBJECTS = (
     "fit('gaussian').confidence_interval()", "fit('gaussian').compare_lr_test(fit('smaller'))", "chosen()", "studied()",
     "ns.nonlinearity_test('y ~ x', data())", "ns.chunks([data()], rows=5)", "ns.schedules.Performance(0.1)",
     "ns.NeuralNet.from_formula('y ~ x', data(), stepmax=20)", "fit('gaussian').compute(data())",
+    "ns.kaplan_meier('Surv(w, h) ~ g', data())",
+    "fit('survival').concordance()",
 )  # fmt: skip
 # Public, and not called with hostile arguments, each with its reason.
 EXEMPT = {

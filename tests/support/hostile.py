@@ -126,6 +126,8 @@ def _fit(name: str) -> Any:
             return ns.neuralnet("g ~ x + z", data(), hidden=1, family="multinomial", penalty=ns.decay(0.1), **SMALL)
         if name == "binomial":
             return ns.neuralnet("h ~ x + z", data(), hidden=0, family="binomial", random_state=1)
+        if name == "survival":
+            return ns.neuralnet("Surv(w, h) ~ x", data(), hidden=0, family="weibull", random_state=1)
         if name == "epochs":
             layers = [ns.layers.Conv2D(2, 3, "relu"), ns.layers.Flatten(), ns.layers.Dropout(0.3), ns.layers.Dense(2, "tanh")]
             return ns.neuralnet("y ~ p", arrays(), layers=layers, algorithm="adam", epochs=3, batch_size=6, random_state=1)
@@ -154,7 +156,7 @@ def studied() -> Any:
         return ns.study.study(models, "doppler", 0.1, 12, 2, ("training", "cp"), n_jobs=1, random_state=1)
 
 
-FITS = ("gaussian", "multinomial", "binomial", "epochs", "arrays")
+FITS = ("gaussian", "multinomial", "binomial", "epochs", "arrays", "survival")
 
 
 def fit(name: str) -> Any:
