@@ -229,7 +229,11 @@ def test_what_the_cpu_alone_has_can_be_asked():
     from neuralstat.functions.distributions import DISTRIBUTION, NORMAL, WIDTH
     from neuralstat.functions.losses import SSE
 
-    assert all(cpu_only(DISTRIBUTION + kind) == why for kind, why in CPU_ONLY.items())
+    network, _, _ = problem("gaussian_scale identity")
+    for kind, why in CPU_ONLY.items():
+        assert cpu_only(DISTRIBUTION + kind) == why
+        with pytest.raises(DeviceError, match=f"{why}. Use another family, or device='cpu'"):
+            cuda.check_functions(network.net()._replace(loss=DISTRIBUTION + kind))
     assert cpu_only(SSE) is cpu_only(DISTRIBUTION + NORMAL + WIDTH) is None
     for name in SEVERAL:
-        assert cpu_only(KINDS[name].code + DISTRIBUTION) is None
+        assert cpu_only(DISTRIBUTION + KINDS[name].code) is None

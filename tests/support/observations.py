@@ -6,33 +6,38 @@ import numpy as np
 
 from neuralstat import families as F
 from neuralstat import layers as L
+from neuralstat.engine.cuda.losses import cpu_only
 from neuralstat.engine.data import make_data
+from neuralstat.functions.distributions import DISTRIBUTION
 from neuralstat.network.network import Network
 
 SMOOTH = 0.3  # of quantiles: wide, so that rounding decides nothing
 N = 9
 
 
-def _survival(rng, times):
+def _survival(times, intervals):
     """Observed, right, left and interval censored times, some looked at from some time on only."""
     low, high = times.copy(), times.copy()
-    high[1::4], low[2::4], high[3::4] = 0.0, 0.0, 2 * times[3::4]
+    high[1::4] = 0.0
+    if intervals:
+        low[2::4], high[3::4] = 0.0, 2 * times[3::4]
     return np.stack([low, high, np.where(np.arange(len(times)) % 3 == 0, 0.4 * times, 0.0)])
 
 
 def _kinds():
-    """(name, family): every family with every link."""
-    own = {
-        "quantile": F.Quantile((0.2, 0.5, 0.9), SMOOTH), "expectile": F.Expectile((0.2, 0.6)), "mixture": F.Mixture(3),
-        "student": F.Student(),
+    """(name, family): every family with every link, that a device can have."""
+    given = {
+        "quantile": ((0.2, 0.5, 0.9), SMOOTH), "expectile": ((0.2, 0.6),), "mixture": (3,), "multivariate_normal": (2,),
+        "piecewise_exponential": ((0.4, 1.2),),
     }  # fmt: skip
     for name, kind in F.DISTRIBUTIONS.items():
-        if name in own or len(kind.links) == 1:
-            yield name, own.get(name) or kind()
+        if cpu_only(DISTRIBUTION + kind.kind) is not None:
+            continue
+        if len(kind.links) == 1:
+            yield name, kind(*given.get(name, ()))
         else:
             for link in kind.links:
-                family = kind(link).of_levels(4) if name == "ordinal" else kind(link)
-                yield f"{name} {link}", family
+                yield f"{name} {link}", kind(link, *((4,) if name == "ordinal" else ()))
     for name, kind in F.FAMILIES.items():
         shape = {"negative_binomial": (0.5,), "tweedie": (1.5,)}.get(name, ())
         for link in kind.links:
@@ -67,10 +72,10 @@ def respond(family, rng, eta):
         return rng.standard_normal((1, n))
     y = family.draw(rng, family.natural(eta))
     if isinstance(family, F.Survival):
-        return _survival(rng, y)
+        return _survival(y, family.name != "piecewise_exponential")
     if family.discrete:
         y[:3] = 0, 1, 70  # the last one is beyond where sums are written out
-    return y[np.newaxis].astype(float)
+    return y.reshape(-1, n).astype(float)
 
 
 def problem(name, layers=(2,), n=N, b=2, skip=False, dtype=np.float64):
