@@ -88,6 +88,12 @@ def test_what_is_excluded_is_gone():
     assert len(kept.__code__.co_code) < 0.3 * len(inverse_link.py_func.__code__.co_code)
 
 
+def test_sources_that_were_changed_meanwhile_are_noticed(monkeypatch):
+    monkeypatch.setattr("inspect.getsource", lambda function: "def another(code, x, lanes):\n    return x\n")
+    with pytest.raises(RuntimeError, match="is not what was imported from it"):
+        Translator(_same, []).decided(choice, {"code": ONE})
+
+
 def test_substitutes_are_not_decided():
     given = Translator(_same, [(first, abs)])
     assert given.decided(first, {"x": 1}) is abs

@@ -177,6 +177,8 @@ PUBLIC = {
     "censored and truncated": ("Surv(late, t, e) ~ x", {"family": "weibull"}),
     "minibatches": ("y ~ x + z", {"family": F.Student(), "algorithm": "adam", "epochs": 2, "batch_size": 10}),
     "poisson": ("k ~ x", {"family": "poisson"}),
+    "several responses": ("y + z ~ x", {"family": "multivariate_normal"}),
+    "hazards": ("Surv(late, t, e) ~ x", {"family": "piecewise_exponential"}),
 }  # fmt: skip
 
 
@@ -216,6 +218,12 @@ def test_a_users_distribution_is_refused():
     for how in ({}, {"algorithm": "adam", "epochs": 1}):
         with pytest.raises(DeviceError, match=r"custom distributions are Python functions.*device='cpu'"):
             raw.neuralnet("y ~ x", table(), family=own, **how, device="cuda")
+
+
+def test_a_loss_that_couples_observations_is_refused():
+    for how in ({}, {"algorithm": "adam", "epochs": 1, "batch_size": None}):
+        with pytest.raises(DeviceError, match=r"couple all observations run on the CPU only.*device='cpu'"):
+            raw.neuralnet("Surv(t, e) ~ x", table(), family="cox", hidden=1, **how, device="cuda")
 
 
 def test_levenberg_marquardt_of_other_families_is_refused():

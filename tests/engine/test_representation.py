@@ -78,7 +78,7 @@ def simulate(*arguments: str, jit_off: str, least: int) -> None:
 @pytest.mark.parametrize(
     ("file", "which", "least"),
     [("test_cuda.py", "", 60), ("test_cuda_batches.py", "optimizer or clipping or penalty", 12),
-     ("test_cuda_losses.py", "gradient", 77)],
+     ("test_cuda_losses.py", "gradient", 87)],
 )
 def test_the_simulated_device_and_the_compiled_cpu(file, which, least):
     simulate("-k", which, str(HERE / file), jit_off="0", least=least)
@@ -87,7 +87,7 @@ def test_the_simulated_device_and_the_compiled_cpu(file, which, least):
 @pytest.mark.parametrize(
     ("file", "which", "least"),
     [("test_cuda.py", "stack or every_layer or mixed_chain or public", 9), ("test_cuda_batches.py", "", 44),
-     ("test_cuda_losses.py", "not gradient", 120)],
+     ("test_cuda_losses.py", "not gradient", 160)],
 )
 def test_the_simulated_device_where_nothing_is_compiled(file, which, least):
     """Layers' minibatch training here alone: compiling the CPU's part of every kind of network would take minutes."""

@@ -38,6 +38,9 @@ def decide(function: Any, known: Known, twin: Callable[[Any, Known], Any]) -> An
     ast.increment_lineno(source, function.__code__.co_firstlineno - 1)
     (definition,) = source.body
     assert isinstance(definition, ast.FunctionDef)
+    own = function.__code__.co_varnames[: function.__code__.co_argcount]
+    if definition.name != function.__code__.co_name or tuple(part.arg for part in definition.args.args) != own:
+        raise RuntimeError(f"{function.__code__.co_filename} is not what was imported from it: start Python again.")
     definition.decorator_list = []
     scope = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     branches = _Branches(definition, known, scope, twin)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...functions import distributions
-from ...functions.distributions import DISTRIBUTION, OWN, WIDTH
+from ...functions.distributions import COUPLED, DISTRIBUTION, OWN, WIDTH
 from ...functions.losses import loss_rows
 from ..cpu import Net
 from .device import Target
@@ -15,7 +14,7 @@ from .device import Target
 #: Distributions that the CPU's kernels alone know, and why
 CPU_ONLY: dict[int, str] = {
     OWN: "custom distributions are Python functions, compiled for the CPU",
-    **dict.fromkeys(getattr(distributions, "COUPLED", ()), "losses that couple all observations run on the CPU only"),
+    **dict.fromkeys(COUPLED, "losses that couple all observations run on the CPU only"),
 }
 
 
