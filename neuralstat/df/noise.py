@@ -151,6 +151,8 @@ def drawn(
     which = rng.integers(len(numbers), size=raw.shape[2])
     par = objective.family.natural(raw[which, :, np.arange(raw.shape[2])].T)
     y = objective.family.draw(rng, par)
+    if objective.family.joint:
+        return y
     if len(design.y) == 1:
         return y[np.newaxis]
     return (np.arange(len(design.y))[:, np.newaxis] == y).astype(float)

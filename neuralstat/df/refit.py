@@ -72,7 +72,7 @@ def refit(
         out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
     if not predictors or not fitted.network.objective.several:
         return out * scale + shift
-    own = [fitted.distribution.units(float(m[0, 0]), float(s[0, 0])) for m, s in zip(shift, scale, strict=True)]
+    own = [fitted.distribution.joint_units(m[:, 0], s[:, 0]) for m, s in zip(shift, scale, strict=True)]
     return out * np.array([s for s, _ in own])[:, :, np.newaxis] + np.array([m for _, m in own])[:, :, np.newaxis]
 
 

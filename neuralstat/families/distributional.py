@@ -124,6 +124,10 @@ class Distributional(Family):
             scale[0], shift[0], shift[1] = y_sd, y_mean, math.log(y_sd)
         return scale, shift
 
+    def joint_units(self, y_mean: np.ndarray, y_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`units` for centres and scales (L,) of the responses."""
+        return self.units(float(y_mean[0]), float(y_sd[0]))
+
     def response(self, eta: np.ndarray) -> np.ndarray:
         """Means (1, ...) of linear predictors (K, ...)."""
         return self.mean(self.natural(eta))[np.newaxis]

@@ -66,7 +66,6 @@ class MultivariateNormal(Distributional):
         return MultivariateNormal(len(y))
 
     def joint_units(self, y_mean: np.ndarray, y_sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scale and shift (K,) that bring linear predictors to the units of the responses."""
         size = self.responses
         ratios = [y_sd[k] / y_sd[j] for k in range(size) for j in range(k)]
         scale = np.concatenate([y_sd, np.ones(size), ratios])

@@ -15,6 +15,7 @@ from ..checks import check_size
 from ..checks.arguments import DRAWS, N_JOBS, NONE, RANDOM_STATE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError, ConvergenceWarning, caller
+from ..families import Survival
 from ..fitted import Fitted
 from ..network import derivatives
 from ..seeds import children, seed_sequence
@@ -127,9 +128,11 @@ def predictions(
     DfWarning
         Where no degrees of freedom are left for what "parametric" and "residual" draw from; the means are then NaN.
     """
-    kind = ("parametric" if fitted.family is not None else "residual") if kind is None else kind
+    censored = isinstance(fitted.family, Survival)  # whose limits are not known of all times
+    usual = "case" if censored else "residual" if fitted.family is None else "parametric"
+    kind = usual if kind is None else kind
     restarts = usual_restarts(fitted) if restarts is None else restarts
-    outputs = fitted.design.y.shape[0]
+    outputs = means_of(fitted)
     check_size(draws * outputs * (3 * fitted.n_rows + 2 * x.shape[1]), f"draws={draws} bootstrap samples")
     if kind != "case" and used_up(fitted, fitted.numbers(rep)):
         return np.full((draws, outputs, x.shape[1]), np.nan)
@@ -160,6 +163,11 @@ def predictions(
     return fitted.original_means(out)
 
 
+def means_of(fitted: Fitted) -> int:
+    """Number of means of a row: of times one, whatever their response's rows say."""
+    return (fitted.observed if fitted.network.objective.several else fitted.design.y).shape[0]
+
+
 def usual_restarts(fitted: Fitted) -> str:
     """How refits begin unless it is said: from the fitted weights where these are an optimum."""
     return "same" if fitted.settings.minibatch else "warm"
@@ -171,7 +179,7 @@ class _Sample:
     def __init__(
         self, fitted: Fitted, again: Refits, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any
     ) -> None:
-        k = fitted.design.y.shape[0]
+        k = means_of(fitted)
         self.fitted, self.again = fitted, again
         self.y: np.ndarray | None = None
         self.counts = np.zeros((0, 0))

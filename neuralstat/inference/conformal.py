@@ -34,7 +34,7 @@ from ..checks import check_size
 from ..checks.arguments import N_JOBS, NONE, SHARE, Choice, Whole, arguments
 from ..df import noise
 from ..errors import ArgumentError
-from ..families import Multinomial
+from ..families import Multinomial, Survival
 from ..fitted import Fitted
 from ..seeds import children
 from ..training.refits import RESTARTS
@@ -162,6 +162,8 @@ def _spread(objective: Any, mu: np.ndarray, weights: np.ndarray | None) -> np.nd
 def _check(fitted: Fitted, method: str, rep: Any) -> None:
     if rep not in ("mean", "best"):
         raise ArgumentError(f"method={method!r} refits the whole procedure: rep must be 'mean' or 'best', got {rep!r}.")
+    if isinstance(fitted.family, Survival):
+        raise ArgumentError(f"method={method!r} needs responses that are known, and times are censored: use 'distribution'.")
     if isinstance(fitted.family, Multinomial) or fitted.design.classes is not None:
         raise ArgumentError(f"method={method!r} needs a numeric response, and {fitted.design.response!r} is a factor.")
     if fitted.family is not None and fitted.family.kin == "binomial" and np.isin(fitted.responses, (0, 1)).all():

@@ -23,7 +23,7 @@ import pandas as pd
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
 from ..errors import ArgumentError
-from ..families import Distribution, Gaussian, Quantile
+from ..families import Cox, Distribution, Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.mixture import components_at
 from ..likelihood.predictors import COMBINE
@@ -35,7 +35,7 @@ from .conformal import conformal
 from .covariance import COV_TYPE
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
-from .mixing import fitted_limits, mixed_limits
+from .mixing import fitted_limits, hazard_limits, joint_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance
@@ -278,7 +278,8 @@ def _from_variance(
         sampling = draws.var(axis=0, ddof=1)
         if options.get("restarts") == "fresh":
             between = np.zeros_like(between)
-    error, mixed = np.sqrt(sampling + between), _mixed(fitted, at, cov_type)
+    error = np.sqrt(sampling + between)
+    mixed = _mixed(fitted, at, cov_type, error)
 
     def of_mean(alpha: float) -> Pair:
         if draws is not None and interval != "normal":
@@ -292,8 +293,9 @@ def _from_variance(
         return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
 
     if method == "distribution":  # raises where there is none
-        said = components_at(fitted, at.x, at.offset, at.numbers, at.weights, at.combine)
-        if len(mean) == 1:
+        joint = fitted.network.objective.several and fitted.distribution.joint
+        said = None if joint else components_at(fitted, at.x, at.offset, at.numbers, at.weights, at.combine)
+        if said is not None and len(mean) == 1:
             median = said.parts[0].ppf(np.full(said.rows, 0.5))
             if isinstance(fitted.family, Distribution):
                 said.below(median)
@@ -301,11 +303,16 @@ def _from_variance(
     return _Found(sampling, between, of_mean, of_new, df, draws)
 
 
-def _mixed(fitted: Fitted, at: Together, cov_type: str | None) -> Limits | None:
-    """Limits of new observations of distributions with several parameters; None of others, and of classes."""
+def _mixed(fitted: Fitted, at: Together, cov_type: str | None, error: np.ndarray) -> Limits | None:
+    """Limits of new observations of distributions with several parameters; None of others, and of classes.
+
+    Of several normal responses those of each by itself, around means with standard errors `error`.
+    """
     if not fitted.network.objective.several:
         return None
     family = fitted.family
+    if fitted.distribution.joint:
+        return joint_limits(fitted, at.numbers, at.x, at.offset, at.combine, at.mean, error)
     unsaid = isinstance(family, Distribution) and not all((family.functions or {}).get(name) for name in ("cdf", "ppf"))
     if len(fitted.observed) > 1 or isinstance(family, UNLIKELY) or unsaid:
         nothing = np.full_like(at.mean, np.nan)
@@ -314,6 +321,8 @@ def _mixed(fitted: Fitted, at: Together, cov_type: str | None) -> Limits | None:
         levels = family.q
         within = fitted_limits(fitted, at.numbers, at.x, at.offset, at.combine)
         return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
+    if isinstance(family, Cox):
+        return hazard_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)
     return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)
 
 

@@ -13,13 +13,14 @@ from collections.abc import Callable
 import numpy as np
 
 from ..df.local import active
-from ..families import Distributional
+from ..families import Cox, Distributional
 from ..families.components import of_parameters
 from ..fitted import Fitted
+from ..likelihood import hazards
 from ..likelihood.predictors import combined
 from .bias import jacobian_at, weights_bias
 from .covariance import cov_type_of
-from .sampling import joint_root
+from .sampling import joint_root, parameter_covariance
 
 PAIRS = 24  # of points, each with its negative
 WIDEST = 1.0  # standard error of a logarithm or logit
@@ -42,6 +43,49 @@ def fitted_limits(
     def limits(alpha: float) -> Pair:
         low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
         return low[np.newaxis], high[np.newaxis]
+
+    return limits
+
+
+def joint_limits(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, combine: str, mean: np.ndarray,
+    error: np.ndarray,
+) -> Callable[[float], Pair]:  # fmt: skip
+    """alpha -> limits (L, m) of several normal responses, each by itself, around means (L, m) with standard errors."""
+    from scipy.special import ndtri
+
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
+    noise = np.mean([fitted.distribution.variance(p) for p in fitted.parameters(raw)], axis=0)
+    width = np.sqrt(np.square(error) + noise)
+    return lambda alpha: (mean - ndtri(1 - alpha / 2) * width, mean + ndtri(1 - alpha / 2) * width)
+
+
+def hazard_limits(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None,
+    combine: str = "mixture",
+) -> Callable[[float], Pair]:  # fmt: skip
+    """`mixed_limits` of Cox's model: over errors of relative hazards, not of the baseline; infinite beyond the last event."""
+    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)[:, 0]  # (R, m)
+    parts = [[b] for b in numbers] if len(raw) == len(numbers) else [numbers]
+    z = _points(1)[:, :1]
+    curves = []
+    for own, part in zip(raw, parts, strict=True):
+        error = np.minimum(_errors(fitted, part, x, offset, cov_type)[1][:, 0, 0], WIDEST)
+        curves.append(hazards.times_of(fitted, tuple(part), np.exp(own + error * z)))  # (T, m)
+    times = curves[0].times  # events are the same for all
+
+    def limits(alpha: float) -> Pair:
+        out = np.full((2, x.shape[1]), np.inf)
+        found = np.zeros(out.shape, bool)
+        for t in times:
+            below = np.mean([np.mean(curve.cdf(t), axis=0) for curve in curves], axis=0)
+            for row, level in enumerate((alpha / 2, 1 - alpha / 2)):
+                now = ~found[row] & (below >= level)
+                out[row, now] = t
+                found[row] |= now
+            if found.all():
+                break
+        return out[:1], out[1:]
 
     return limits
 
@@ -87,7 +131,11 @@ def _errors(
     joint = joint_root(fitted, tuple(numbers), kind)[0] if len(numbers) > 1 else None
     half, bias = 0.0, 0.0
     for r, b in enumerate(numbers):
-        root, own = weights_bias(fitted, b, kind)
+        if isinstance(fitted.family, Cox):  # no likelihood of single rows
+            root = parameter_covariance(fitted, b, kind)[0]
+            own = np.zeros(len(root))
+        else:
+            root, own = weights_bias(fitted, b, kind)
         if joint is not None:
             root = joint[r * p : (r + 1) * p][active(fitted, b)]
         jacobian = jacobian_at(fitted, b, x, offset)

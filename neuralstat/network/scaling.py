@@ -81,10 +81,7 @@ def output_units(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.nda
     """Scale and shift (K,) that bring the outputs, or the linear predictors of parameters, to the units of the response."""
     if not network.objective.several:
         return scaling.y_sd, scaling.y_mean
-    family = network.objective.family
-    if family.joint:
-        return family.joint_units(scaling.y_mean, scaling.y_sd)
-    return family.units(float(scaling.y_mean[0]), float(scaling.y_sd[0]))
+    return network.objective.family.joint_units(scaling.y_mean, scaling.y_sd)
 
 
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:

@@ -102,6 +102,28 @@ def test_breslow_baseline_is_r_s(cox):
     assert cox.predict(type="link").mean() == pytest.approx(0, abs=1e-10)
 
 
+def test_cox_predictions_have_errors(cox, lung):
+    """Standard errors of relative hazards by the centred covariates; new times by the mixture over these errors."""
+    new = lung.head(6)
+    table = cox.get_prediction(new).summary_frame(0.2)
+    own = free(cox)
+    x = lung[["age", "sex", "ph.ecog"]].to_numpy() - lung[["age", "sex", "ph.ecog"]].to_numpy().mean(axis=0)
+    v = cox.cov_params().to_numpy()[np.ix_(own, own)]
+    se = np.sqrt(np.einsum("np,pq,nq->n", x[:6], v, x[:6]))
+    np.testing.assert_allclose(table["mean_se"], table["mean"] * se, rtol=1e-6)
+    np.testing.assert_allclose(np.log(table["mean_ci_upper"] / table["mean"]), stats.norm.ppf(0.9) * se, rtol=1e-6)
+    plain = cox.predict(new, type="quantile", q=[0.1, 0.9])
+    for row in new.index:  # the mixture over a small error is near the curve
+        low, high = table.loc[row, ["obs_ci_lower", "obs_ci_upper"]]
+        around = cox.predict(new.loc[[row]], type="survival", times=[low, min(high, 1e6)]).to_numpy()[0]
+        assert abs(around[0] - 0.9) < 0.03 and (np.isinf(high) or abs(around[1] - 0.1) < 0.03)
+        assert low <= plain.loc[row, 0.1] * 1.2
+    again = cox.get_prediction(new, method="bootstrap", draws=60, random_state=1).summary_frame()
+    np.testing.assert_allclose(again["mean_se"], table["mean_se"], rtol=0.6)
+    with pytest.raises(ArgumentError, match="times are censored"):
+        cox.get_prediction(new, method="cv+")
+
+
 def test_cox_with_late_entry_is_r_s(heart):
     """coxph(Surv(start, stop, event) ~ age + year + surgery + transplant, heart)."""
     fit = ns.neuralnet("Surv(start, stop, event) ~ age + year + surgery + transplant", heart, hidden=0, family="cox")

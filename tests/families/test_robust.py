@@ -116,6 +116,13 @@ def test_joint_normal_is_r_mlm(data):
     expected = fit.standard_errors("expected")[inner.fit.free[0]]
     np.testing.assert_allclose(expected, own, rtol=0.02)
     assert fit.df("jacobian") == pytest.approx(15)
+    assert fit.df("covariance", draws=300, random_state=1) == pytest.approx(15, abs=2.5)
+    table = fit.get_prediction(data.head(2), method="distribution").summary_frame(0.1)
+    half = stats.norm.ppf(0.95) * np.sqrt(table[("b", "mean_se")] ** 2 + cov[1, 1])
+    np.testing.assert_allclose(table[("b", "obs_ci_upper")] - table[("b", "mean")], half, rtol=1e-6)
+    drawn = fit.get_prediction(data.head(2), method="bootstrap", draws=200, random_state=1).summary_frame()
+    for name in "abc":
+        np.testing.assert_allclose(drawn[(name, "mean_se")], table[(name, "mean_se")], rtol=0.25)
     one = ns.neuralnet("a + b + c ~ x + z", data, hidden=0)  # the same means; its covariance is the residuals'
     np.testing.assert_allclose(one.predict(), fit.predict(), rtol=1e-6, atol=1e-6)
 
