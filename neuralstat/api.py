@@ -220,8 +220,12 @@ def neuralnet(
         reached), or ``err(x, y)`` of output x and response y.
     family : str, Family or statsmodels family, optional
         The statistical way to say err_fct and output link: "gaussian", "binomial", "multinomial", "poisson", "gamma",
-        "inverse_gaussian", "negative_binomial", "tweedie", "quasipoisson", "quasibinomial", or an instance with its link, of
-        `neuralstat.families` or of statsmodels. The error is half the deviance, the output activation the inverse link;
+        "inverse_gaussian", "quasipoisson", "quasibinomial", or an instance with its link, of `neuralstat.families` or of
+        statsmodels: the error is half the deviance, the output activation the inverse link. Distributions with several
+        parameters, whose error is minus the log-likelihood: "negative_binomial", "tweedie", "beta", "student", "lognormal",
+        "laplace", "huber", "zero_inflated_poisson", "zero_inflated_negative_binomial", "hurdle_poisson",
+        "hurdle_negative_binomial", "ordinal", "quantile", "expectile", "mixture", "multivariate_normal"; of times
+        ``Surv(time, event)`` "cox", "weibull", "lognormal_aft", "loglogistic", "piecewise_exponential". With a family
         `err_fct`, `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.

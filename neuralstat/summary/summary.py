@@ -12,7 +12,7 @@ import numpy as np
 from ..df import found, limits
 from ..df.local import active, jacobian_work
 from ..errors import ArgumentError, DfError
-from ..families import Survival
+from ..families import Cox, Survival
 from ..fitted import Fitted, fitted_of
 from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
@@ -169,6 +169,7 @@ def _error_name(fitted: Fitted) -> str:
     settings, objective = fitted.settings, fitted.network.objective
     if objective.several:
         kind = "loss" if isinstance(fitted.family, UNLIKELY) else "minus the log-likelihood"
+        kind = "minus the log partial likelihood" if isinstance(fitted.family, Cox) else kind
         return f"{kind} ({objective.family})"
     if settings.family is not None:
         if fitted.likely.quasi:
