@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families import Cox, Distribution, Distributional, Expectile, Laplace, MultivariateNormal, Quantile, Survival
+from ..families import (
+    Cox,
+    Distribution,
+    Distributional,
+    Expectile,
+    Laplace,
+    MultivariateNormal,
+    Quantile,
+    Survival,
+    TweedieScale,
+)
 from ..fitted import Fitted
 from ..network import derivatives
 
@@ -38,6 +48,8 @@ def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -
     family: Distributional = fitted.distribution
     if isinstance(family, Quantile | Expectile | Distribution | Cox | MultivariateNormal):
         return None
+    if isinstance(family, TweedieScale):
+        return [(mass, y[np.newaxis]) for mass, y in family.frozen(family.natural(raw)).points(nodes)]
     rows = 2 if isinstance(family, Survival) else 1
     if len(fitted.design.y) > 1 and rows == 1:
         p = family.response(raw)

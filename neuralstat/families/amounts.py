@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from .family import LINK
 
 START = 1.5  # power
 BEYOND = 1e-15  # probability of numbers of amounts that are left out
-PRECISION = 1e-13
+PRECISION, EXACT = 1e-12, 1e-14  # of a quantile, relative; of its probability
 MOST = 20_000  # numbers of amounts that are summed
 
 
@@ -62,59 +63,100 @@ class Compound:
         """Numbers of amounts that have a probability, from 1."""
         from scipy import stats
 
-        low = max(1, int(np.min(stats.poisson.ppf(BEYOND, self.rate))))
-        high = int(np.max(stats.poisson.isf(BEYOND, self.rate))) + 1
-        return np.arange(low, min(high, low + MOST) + 1)
+        ends = np.array([np.min(self.rate), np.max(self.rate)])
+        low, high = stats.poisson.ppf(BEYOND, ends[0]), stats.poisson.isf(BEYOND, ends[1])
+        return np.arange(max(1, int(low)), min(int(high) + 1, int(low) + MOST) + 1)
+
+    def _log_probability(self, count: int) -> np.ndarray:
+        return count * np.log(self.rate) - self.rate - math.lgamma(count + 1)
 
     def _sum(self, of: Any, y: Any) -> np.ndarray:
-        from scipy import stats
-
-        y = np.broadcast_arrays(np.asarray(y, float), self.rate)[0]
-        total = np.zeros(y.shape)
+        """Sum of probabilities of numbers times `of` (shape of the gamma distribution, y / scale)."""
+        z = np.asarray(y, float) / self.scale
+        total = np.zeros(np.broadcast_shapes(z.shape, np.shape(self.rate)))
         for count in self._numbers():
-            total += stats.poisson.pmf(count, self.rate) * of(y, count * self.shape, scale=self.scale)
+            total += np.exp(self._log_probability(count)) * of(count * self.shape, z)
         return total
 
     def cdf(self, y: Any) -> np.ndarray:
-        from scipy import stats
+        from scipy.special import gammainc
 
-        return np.where(np.asarray(y) < 0, 0.0, np.minimum(np.exp(-self.rate) + self._sum(stats.gamma.cdf, y), 1.0))
+        below = np.exp(-self.rate) + self._sum(gammainc, np.maximum(y, 0.0))
+        return np.where(np.asarray(y) < 0, 0.0, np.minimum(below, 1.0))
 
     def sf(self, y: Any) -> np.ndarray:
-        from scipy import stats
+        from scipy.special import gammaincc
 
-        return np.where(np.asarray(y) < 0, 1.0, self._sum(stats.gamma.sf, y))
+        return np.where(np.asarray(y) < 0, 1.0, self._sum(gammaincc, np.maximum(y, 0.0)))
 
     def logpdf(self, y: Any) -> np.ndarray:
         """Log-density; at 0 the log-probability of it."""
-        from scipy import stats
-        from scipy.special import logsumexp
+        from scipy.special import gammaln, logsumexp
 
         y = np.broadcast_arrays(np.asarray(y, float), self.rate)[0]
         at = np.where(y > 0, y, 1.0)
+        log_z = np.log(at / self.scale)
         parts = [
-            stats.poisson.logpmf(k, self.rate) + stats.gamma.logpdf(at, k * self.shape, scale=self.scale)
+            self._log_probability(k) + k * self.shape * log_z - at / self.scale - gammaln(k * self.shape) - np.log(at)
             for k in self._numbers()
         ]
         return np.where(y == 0, -self.rate, np.where(y > 0, logsumexp(parts, axis=0), -np.inf))
 
     def ppf(self, q: Any) -> np.ndarray:
+        """By false positions between bounds, from a gamma distribution of the same moments (Illinois)."""
+        from scipy.special import gammaincinv
+
         q = np.broadcast_arrays(np.asarray(q, float), self.rate)[0]
+        none = q <= np.exp(-self.rate)
         mean = self.rate * self.shape * self.scale
-        low, high = np.zeros(q.shape), np.maximum(np.broadcast_to(mean, q.shape), 1e-300)
+        variance = mean * (1 + self.shape) * self.scale
+        with np.errstate(all="ignore"):
+            guess = gammaincinv(mean**2 / variance, np.clip(q, 0.0, 1 - 1e-15)) * variance / mean
+        low, high = np.zeros(q.shape), np.maximum(np.where(none, 1.0, guess), 1e-12 * mean)
         for _ in range(1100):
             short = (self.cdf(high) < q) & (q < 1)
             if not short.any():
                 break
             low, high = np.where(short, high, low), np.where(short, 2 * high, high)
-        none = q <= np.exp(-self.rate)
+        f, g, last = np.exp(-self.rate) - q, self.cdf(high) - q, np.zeros(q.shape)
+        f = np.where(low > 0, self.cdf(low) - q, f)
         for _ in range(200):
-            middle = (low + high) / 2
-            over = self.cdf(middle) >= q
-            low, high = np.where(over, low, middle), np.where(over, middle, high)
-            if np.all(none | (high - low <= PRECISION * high)):
+            if np.all(none | (q >= 1) | (high - low <= PRECISION * high)):
                 break
+            with np.errstate(all="ignore"):
+                at = (low * g - high * f) / (g - f)
+            at = np.where((at > low) & (at < high), at, (low + high) / 2)
+            value = self.cdf(at) - q
+            exact, up = np.abs(value) <= EXACT, value > 0
+            side = np.where(up, 1.0, -1.0)
+            f = np.where(up, np.where(last > 0, f / 2, f), value)
+            g = np.where(up, value, np.where(last < 0, g / 2, g))
+            low, high = np.where(~up | exact, at, low), np.where(up | exact, at, high)
+            last = side
         return np.where(q >= 1, np.inf, np.where(none, 0.0, high))
+
+    def points(self, nodes: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Probabilities and values, 0 and `nodes` others, over which expectations are sums.
+
+        The others are quantiles of the gamma distribution that has the moments of what is not 0, with the density's mass.
+        """
+        from scipy.special import gammaincinv, gammaln, ndtr
+
+        some = -np.expm1(-self.rate)
+        mean = self.rate * self.shape * self.scale / some
+        square = (self.rate * self.shape * (1 + self.shape) + (self.rate * self.shape) ** 2) * self.scale**2 / some
+        spread = np.maximum(square - mean**2, 1e-6 * mean**2)
+        a, b = mean**2 / spread, spread / mean
+        z = np.linspace(-6, 6, nodes)
+        values, masses = [], []
+        for u, mass in zip(np.clip(ndtr(z), 1e-9, 1 - 1e-9), np.exp(-0.5 * z**2), strict=True):
+            y = np.maximum(gammaincinv(a, u) * b, 1e-300)
+            log_gamma = (a - 1) * np.log(y / b) - y / b - gammaln(a) - np.log(b)
+            values.append(y)
+            masses.append(mass * np.exp(np.clip(self.logpdf(y) - log_gamma, -50, 50)))
+        total = np.sum(masses, axis=0)
+        rest = [(some * m / total, y) for m, y in zip(masses, values, strict=True)]
+        return [(np.exp(-self.rate), np.zeros_like(self.rate)), *rest]
 
     def rvs(self, size: Any, random_state: np.random.Generator) -> np.ndarray:
         counts = random_state.poisson(self.rate, size=size)

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks import check_hidden, check_pair, shown
 from ..checks.arguments import arguments
 from ..errors import ArgumentError
-from ..families import Distributional, Family, resolve_family
+from ..families import Distributional, Family, Mixture, resolve_family
 from ..families.quasi import with_dispersion
 from ..layers import LAYERS
 from ..network.names import layer_names
@@ -232,13 +232,15 @@ class Settings:
     def repetitions(self) -> int:
         """Networks that are begun: `rep`, else as many as start weights were given for, else `REPETITIONS` or 1.
 
-        One where there is one optimum (no hidden units), for fits by epochs, and as R does under ``compat="R"``.
+        One where there is one optimum (no hidden units, but for mixtures), for fits by epochs, and as R does under
+        ``compat="R"``.
         """
         if self.rep is not None:
             return self.rep
         if self.startweights is not None:
             return given_repetitions(self.startweights)
-        single = self.compat == "R" or self.minibatch or (self.layers is None and not self.hidden)
+        linear = self.layers is None and not self.hidden and not isinstance(self.distribution, Mixture)
+        single = self.compat == "R" or self.minibatch or linear
         return 1 if single else REPETITIONS
 
     @property

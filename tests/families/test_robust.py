@@ -91,6 +91,12 @@ def test_tweedie_is_mgcv_tw():
     assert (par["power"], par["phi"]) == pytest.approx((1.439668, 1.225220), rel=5e-3)
     density = F.TweedieScale().logpdf(np.array([[1, 1, 2, 4.0], [0.8] * 4, [1.6] * 4]), np.array([0, 0.5, 1, 7]))
     np.testing.assert_allclose(density, [-3.125, -0.586346662587, -1.180147783266, -2.845451171012], rtol=1e-10)
+    se, own = fit.standard_errors("expected"), fit.fitted.fit.free[0]
+    np.testing.assert_allclose(se[own], fit.bse[own], rtol=0.15)
+    masses, values = map(np.array, zip(*F.TweedieScale().frozen(np.array([[2.0], [1.3], [1.6]])).points(81), strict=True))
+    assert masses.sum() == pytest.approx(1)
+    assert (masses * values).sum() == pytest.approx(2.0, rel=1e-3)
+    assert (masses * (values - 2) ** 2).sum() == pytest.approx(1.3 * 2**1.6, rel=2e-3)
     fixed = ns.neuralnet("y ~ x + z", d, hidden=0, family=F.Tweedie(1.5))  # as before: the power is given
     assert fixed.k_params == 3 and type(fixed.fitted.family) is F.Tweedie
     with pytest.raises(DataError, match="'y' must be not negative"):
