@@ -22,7 +22,7 @@ from ..fitted import Fitted, kept
 from ..inference import scales
 from ..inference.covariance import cov_type_of, warn_members
 from ..inference.dispersion import t_degrees
-from ..inference.sampling import joint_root
+from ..inference.sampling import joint_root, level_slopes
 from ..network import derivatives
 
 BETWEEN = "sd over repetitions"
@@ -176,7 +176,7 @@ class Outputs:
             return Sums(value, None)
         slope = np.zeros((*value.shape, fitted.network.n_params))
         for r, b in enumerate(self.numbers):
-            theta = fitted.fit.theta[b].astype(float)
+            theta, level = fitted.fit.theta[b].astype(float), level_slopes(fitted, b)
             for j, k in enumerate(self.ks):
                 pull = self._pull(raw[r], k, weights[j])
                 for e, (first, last) in enumerate(pairwise(ends)):
@@ -186,6 +186,8 @@ class Outputs:
                         slope[r, j, e] = derivatives.pullback(
                             fitted.network, x[:, part], theta, raw[r][:, part], pull[:, part], known
                         )
+                        if level is not None:
+                            slope[r, j, e] -= pull[0, part].sum() * level
         return Sums(value, slope)
 
     def _pull(self, raw: np.ndarray, k: int, weight: np.ndarray) -> np.ndarray:

@@ -20,11 +20,10 @@ import numpy as np
 
 from ..df.local import active
 from ..df.parameters import points
-from ..engine.data import make_data
 from ..families import Laplace, Survival
 from ..fitted import Fitted, kept
 from ..network import derivatives
-from .sampling import parameter_covariance
+from .sampling import parameter_covariance, predictor_jacobian
 
 PART = 4096  # observations that are added up at a time
 NODES = 31  # of the trapezoidal rule over responses, which is exact to many digits from steps of half a standard error on
@@ -33,8 +32,7 @@ STEP = 2.0**-4  # of differences along a linear predictor's error, in standard e
 
 def jacobian_at(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
     """(K, m, F) derivatives of linear predictors in the weights that repetition b uses, internal units."""
-    data = make_data(np.ascontiguousarray(x), np.zeros((fitted.network.n_outputs, x.shape[1])), offset=offset)
-    return derivatives.jacobian(fitted.network, data, fitted.fit.theta[b].astype(float))[:, :, active(fitted, b)]
+    return predictor_jacobian(fitted, b, x, offset)[:, :, active(fitted, b)]
 
 
 @kept

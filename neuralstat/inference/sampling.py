@@ -21,7 +21,7 @@ import numpy as np
 from ..df.information import observed_scores
 from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
-from ..fitted import Fitted
+from ..fitted import Fitted, kept
 from ..network import derivatives
 from .covariance import cov_type_of, inverse, warn_members
 from .dispersion import dispersion, used_up
@@ -153,6 +153,34 @@ def _root(phi: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
 
 
+def predictor_jacobian(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+    """d linear predictor_k / d theta of repetition b at x (D, m), shape (K, m, P), internal units; less `level_slopes`."""
+    data = make_data(np.ascontiguousarray(x), np.zeros((fitted.network.n_outputs, x.shape[1])), offset=offset)
+    out = derivatives.jacobian(fitted.network, data, fitted.fit.theta[b].astype(float))
+    level = level_slopes(fitted, b)
+    return out if level is None else out - level
+
+
+@kept
+def level_slopes(fitted: Fitted, b: int) -> np.ndarray | None:
+    """d (mean linear predictor of the rows of the fit) / d theta (P,), where the likelihood does not know this mean.
+
+    In Cox's model predictors average 0 whatever the weights are: errors of theirs without this are those of a level that is
+    not identified. None of other families.
+    """
+    objective = fitted.network.objective
+    if not (objective.several and objective.family.floating):
+        return None
+    total, n = np.zeros(fitted.network.n_params), fitted.design.x.shape[1]
+    for first in range(0, n, PART):
+        part = slice(first, first + PART)
+        known = None if fitted.design.offset is None else np.ascontiguousarray(fitted.design.offset[:, part])
+        x = np.ascontiguousarray(fitted.design.x[:, part])
+        data = make_data(x, np.zeros((1, x.shape[1])), offset=known)
+        total += derivatives.jacobian(fitted.network, data, fitted.fit.theta[b].astype(float))[0].sum(axis=0)
+    return total / n
+
+
 def mean_jacobian(
     fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None, at: np.ndarray | None = None
 ) -> np.ndarray:
@@ -160,11 +188,10 @@ def mean_jacobian(
 
     `at`: linear predictors (K, m), where these are not the repetition's own, from which means follow.
     """
-    network, objective, theta = fitted.network, fitted.network.objective, fitted.fit.theta[b].astype(float)
-    data = make_data(np.ascontiguousarray(x), np.zeros((network.n_outputs, x.shape[1])), offset=offset)
-    jacobian = derivatives.jacobian(network, data, theta)
+    objective, jacobian = fitted.network.objective, predictor_jacobian(fitted, b, x, offset)
     if objective.of_predictor:
-        raw = derivatives.outputs(network, data.x, theta, offset)[0] if at is None else at
+        theta = fitted.fit.theta[b].astype(float)
+        raw = derivatives.outputs(fitted.network, np.ascontiguousarray(x), theta, offset)[0] if at is None else at
         jacobian = objective.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
     scaling = fitted.design.scaling
     return jacobian if scaling is None else jacobian * scaling.y_sd[:, np.newaxis, np.newaxis]

@@ -272,3 +272,37 @@ def test_bad_cuts_are_named(times):
         ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family=F.PiecewiseExponential((2.0, 1e6)))
     with pytest.raises(ArgumentError, match="no density"):
         ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox").predict(type="distribution").logpdf(1.0)
+
+
+def test_errors_of_relative_hazards_know_of_no_level(lung, times):
+    """The likelihood does not say at what level linear predictors are, which is where they average 0: errors are of these."""
+    far = times.assign(x=times.x + 1000)
+    fits = [ns.neuralnet("Surv(t, e) ~ x + g", data, hidden=0, family="cox", standardize=scaled)
+            for data, scaled in ((times, True), (times, False), (far, True))]  # fmt: skip
+    tables = [fit.get_prediction().summary_frame().head(20) for fit in fits]
+    for table in tables[1:]:
+        np.testing.assert_allclose(table["mean_se"], tables[0]["mean_se"], rtol=1e-4)
+        np.testing.assert_allclose(table["obs_ci_lower"], tables[0]["obs_ci_lower"])
+    effects = [fit.marginal_effects() for fit in fits]
+    for table in effects[1:]:
+        np.testing.assert_allclose(table.iloc[:, :2], effects[0].iloc[:, :2], rtol=1e-3)
+    net = ns.neuralnet(FORMULA, lung, hidden=3, rep=3, family="cox", penalty=ns.decay(1.0), random_state=1)
+    fitted, b = net.fitted, net.fitted.best
+    new = lung.head(40)
+    x, theta = fitted.design.encode(new).x, fitted.fit.theta[b].astype(float)
+    numbers = np.flatnonzero(free(net))
+
+    def centred(t):
+        rows = [derivatives.outputs(fitted.network, z, t)[0, 0] for z in (x, fitted.design.x)]
+        return rows[0] - rows[1].mean()
+
+    slopes = np.array([(centred(theta + 1e-6 * e) - centred(theta - 1e-6 * e)) / 2e-6 for e in np.eye(theta.size)[numbers]])
+    h = derivatives.hessian(fitted.network, fitted.data, theta)[np.ix_(numbers, numbers)]
+    bent = np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[numbers])
+    size, axes = np.linalg.eigh(h)
+    v = np.linalg.solve(h + bent, np.linalg.solve(h + bent, (axes * np.maximum(size, 0)) @ axes.T).T)
+    table = net.get_prediction(new, rep="best").summary_frame()
+    se = np.sqrt(np.einsum("pn,pq,qn->n", slopes, v, slopes))
+    np.testing.assert_allclose(table["mean_se"] / table["mean"], se, rtol=1e-3)
+    again = net.get_prediction(new, rep="best", method="bootstrap", draws=60, random_state=1).summary_frame()
+    assert 0.5 < np.median(table["mean_se"] / again["mean_se"]) < 1.2
