@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from ..errors import DfError, DfWarning, caller
+from ..families import Survival
 from ..fitted import Fitted
 from . import local
 from .registry import DF, LOCAL
@@ -31,9 +32,17 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
         direction = "presume an optimum, of which a stop has fewer"
     return (
         f"The fit was stopped before its optimum (twice its log-likelihood could still rise by about {left:.3g} "
-        f"along the tangent): degrees of freedom from derivatives {direction}. "
-        "df('gdf') or df('covariance') refit the procedure with its restarts and its stopping rule."
+        f"along the tangent): degrees of freedom from derivatives {direction}.{_refits(fitted)}"
     )
+
+
+def _refits(fitted: Fitted) -> str:
+    """Which methods refit the procedure of such a fit, as the end of a message."""
+    if isinstance(fitted.family, Survival):  # whose times are not drawn again
+        return ""
+    several = fitted.network.objective.several and not fitted.distribution.located
+    which = "df('covariance') refits" if several else "df('gdf') or df('covariance') refit"
+    return f" {which} the procedure with its restarts and its stopping rule."
 
 
 def _used_up(fitted: Fitted, rep: Any) -> bool:
