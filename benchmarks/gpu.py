@@ -23,12 +23,13 @@ import numpy as np
 from common import alternate, write
 
 import neuralstat as ns
+from neuralstat import families
 from neuralstat.engine import cpu, cuda
 from neuralstat.engine.data import make_data
 from neuralstat.errors import DeviceError
 from neuralstat.network.network import Network, dense_network
 from neuralstat.network.objective import objective, resolve_activation
-from neuralstat.optimizers import BFGS, LM
+from neuralstat.optimizers import BFGS, LBFGS, LM
 from neuralstat.training.stack import threads
 from neuralstat.training.train import Algorithm, train
 
@@ -100,17 +101,40 @@ def check(device: str, sizes: Sizes) -> list[str]:
         assert worst < tolerance, f"gradient in {dtype}: relative difference {worst:.2g}"
         said.append(f"gradient, {dtype}: relative difference {worst:.2g}")
     small = doppler_network((3,))
-    theta = 0.5 * starts(small, 4)
-    for algorithm in (Algorithm(), LM(), BFGS()):
+    for algorithm in (Algorithm(), LM(), BFGS(), LBFGS()):
         steps = min(sizes.steps, 200 if algorithm.name == "rprop+" else 20)
-        how = {"threshold": 1e-6, "stepmax": steps}
-        arguments = small, make_data(x, y), theta, np.ones(small.n_params, bool), algorithm
-        there, here = train(*arguments, **how, device=device), train(*arguments, **how)
-        worst = float(np.max(np.abs(there.theta - here.theta)))
-        assert np.array_equal(there.steps, here.steps), f"{algorithm.name}: steps {there.steps} and {here.steps}"
-        assert worst < 1e-7, f"{algorithm.name}: weights differ by {worst:.2g}"
-        said.append(f"{algorithm.name}: equal steps, weights differ by {worst:.2g}")
-    return said + gpu_layers.check(device)
+        said.append(compare(algorithm.name, small, x, y, 0.5 * starts(small, 4), algorithm, steps, device))
+    return said + check_distributions(device, sizes) + gpu_layers.check(device)
+
+
+def compare(
+    what: str, network: Network, x: np.ndarray, y: np.ndarray, theta: np.ndarray, algorithm: object, steps: int, device: str
+) -> str:
+    """Train on both; the difference in words."""
+    arguments = network, make_data(x, y), theta, np.ones(network.n_params, bool), algorithm
+    there, here = (train(*arguments, threshold=1e-6, stepmax=steps, device=where) for where in (device, "cpu"))
+    worst = float(np.max(np.abs(there.theta - here.theta)))
+    assert np.array_equal(there.steps, here.steps), f"{what}: steps {there.steps} and {here.steps}"
+    assert worst < 1e-7, f"{what}: weights differ by {worst:.2g}"
+    return f"{what}: equal steps, weights differ by {worst:.2g}"
+
+
+def check_distributions(device: str, sizes: Sizes) -> list[str]:
+    """As `check`, of distributions whose parameters are outputs: a density, counts, censored times, categories."""
+    x, y = doppler(sizes.n)
+    rng, said = np.random.default_rng(3), []
+    times = rng.weibull(1.5, sizes.n)
+    for family, response in (
+        (families.GaussianScale(), y), (families.NegativeBinomialScale(), rng.poisson(np.exp(y)).astype(float)),
+        (families.Weibull(), np.stack([np.minimum(times, 1.0), np.where(times < 1, times, 0.0)])),
+        (families.Ordinal("probit", 3), np.eye(3)[:, np.digitize(y[0], [-0.5, 0.5])]),
+    ):  # fmt: skip
+        goal = families.resolve_objective("sse", True, "identity", family, None, None)
+        network = dense_network(1, (3,), [resolve_activation("tanh")], goal, ["x"], list(family.roles))
+        for algorithm in (Algorithm(), BFGS()):
+            what = f"{family.name}, {algorithm.name}"
+            said.append(compare(what, network, x, response, 0.1 * starts(network, 4), algorithm, 15, device))
+    return said
 
 
 def seconds_of(programs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:

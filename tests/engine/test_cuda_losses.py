@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import raw
 from observations import EACH, KINDS, SEVERAL, N, problem
+from places import ROOT
 
 import neuralstat as ns
 from neuralstat import families as F
@@ -205,6 +207,17 @@ def test_refits_of_distributions_run_on_the_device():
         fits = [raw.neuralnet("y ~ x", table(), **how, device=device) for device in ("cpu", "cuda")]
         risks = [ns.risk(fit, "cv", k=2, random_state=3, loss="log_score") for fit in fits]
     np.testing.assert_allclose(risks[1].draws, risks[0].draws, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # simulated: line searches look far out
+def test_the_benchmarks_distributions(monkeypatch):
+    """`benchmarks/gpu.py` compares distributions on a device before it takes times: here the simulated one."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gpu
+
+    said = gpu.check_distributions("cuda", replace(gpu.QUICK, n=10))
+    assert len(said) == 8
+    assert all("equal steps" in line for line in said)
 
 
 # What has no kernel
