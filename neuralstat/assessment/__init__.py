@@ -83,10 +83,11 @@ def risk(
         "nested_cv"): "log_score" (minus the log-density), "crps" (continuous ranked probability score), of fitted quantiles
         "pinball"; of every family with quantiles "interval", the interval score (Gneiting & Raftery 2007) of the central 90 %
         interval, "interval:0.8" of another (of fitted quantiles the outermost, unless told). Of times to an event "log_score"
-        (where no loss is given), "brier" (squared error of the survival probability, the mean over the times from 0 to the
-        last event; censored rows are made up for by the censoring distribution of the training rows) and, for "cv" and
-        "holdout", "concordance": 1 - Harrell's concordance, so that smaller is better. That is no mean over rows: each fold
-        has its value, and counts as many pairs as can be compared in it. Losses of means are not for censored times.
+        (where no loss is given, but not of "cox"), "brier" (squared error of the survival probability, the mean over the
+        times from 0 to the last event; censored rows are made up for by the censoring distribution of the training rows)
+        and, for "cv" and "holdout", "concordance": 1 - Harrell's concordance, so that smaller is better. That is no mean over
+        rows: each fold has its value, and counts as many pairs as can be compared in it. Losses of means are not for censored
+        times.
     rep : {"mean", "best"}
         What predicts: the mean of the converged repetitions, as `predict`, or the best one. The analytical methods
         also take a number.

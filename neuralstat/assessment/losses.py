@@ -122,8 +122,14 @@ def interval_level(loss: str) -> float | None:
     return level
 
 
-def refuse_censored(loss: Any, y: np.ndarray, response: str) -> None:
-    """Raise an ArgumentError where a loss of means, by name, would take censored times (2 or 3, n) for known ones."""
+def refuse_censored(loss: Any, y: np.ndarray, response: str, hazards: bool) -> None:
+    """Raise an ArgumentError where a loss of means, by name, would take censored times (2 or 3, n) for known ones.
+
+    Or where predictions are relative hazards, which are no times.
+    """
+    if hazards and isinstance(loss, str) and loss != "deviance":
+        raise ArgumentError(f"loss={loss!r} is of predicted times, and those of {response!r} are relative hazards: there are "
+                            "'brier' and 'concordance'.")  # fmt: skip
     if isinstance(loss, str) and loss != "deviance" and not np.array_equal(y[0], y[1]):
         raise ArgumentError(f"loss={loss!r} takes all times of {response!r} for known, but some are censored: there are "
                             "'log_score', 'brier' and 'concordance'.")  # fmt: skip

@@ -76,7 +76,9 @@ class ScoredProcedure(NetworkProcedure):
 
 
 def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
-    """The procedure that gives what a loss takes, and the loss; of times to an event the logarithmic score unless told.
+    """The procedure that gives what a loss takes, and the loss; of times to an event unless told the logarithmic score.
+
+    Where only a partial likelihood is minimised the Brier score, and concordance where rows were looked at late.
 
     Raises
     ------
@@ -85,11 +87,12 @@ def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
     """
     timed = isinstance(procedure, NetworkProcedure) and is_survival(procedure.network.objective.family)
     if timed and loss is None:
-        loss = "log_score"
+        late = len(procedure.y) > 2 and bool(np.any(procedure.y[2] > 0))
+        loss = "log_score" if not procedure.network.objective.coupled else "concordance" if late else "brier"
     if is_score(loss) or (timed and isinstance(loss, str) and loss == "brier"):
         return scored(procedure, loss, method), loss
     if timed:
-        refuse_censored(loss, procedure.y, procedure.design.response)
+        refuse_censored(loss, procedure.y, procedure.design.response, procedure.network.objective.coupled)
     return procedure, loss
 
 
@@ -108,6 +111,9 @@ def scored(procedure: Any, score: str, method: str) -> NetworkProcedure:
     family = procedure.network.objective.family
     if method not in METHODS:
         raise ArgumentError(f"loss={score!r} is a score of single rows, for method {', '.join(map(repr, METHODS))}.")
+    if procedure.network.objective.coupled:
+        raise ArgumentError(f"loss={score!r} is of single rows, whose parts in the likelihood of the family {family.name!r} "
+                            "depend on the other rows: there are 'brier' and 'concordance'.")  # fmt: skip
     if not isinstance(family, Distributional):
         raise ArgumentError(f"loss={score!r} needs a distribution whose parameters are outputs: fit with dispformula='~ 1'.")
     levels = isinstance(family, Quantile)

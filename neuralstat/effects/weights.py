@@ -152,7 +152,7 @@ def _measure(fitted: Fitted, loss: Any, y: np.ndarray, w: np.ndarray, numbers: l
     if is_survival(fitted.family):
         if loss is None or (isinstance(loss, str) and loss in ("concordance", "brier")):
             return mean_loss(fitted, loss, y, w, numbers)
-        refuse_censored(loss, y, fitted.design.response)
+        refuse_censored(loss, y, fitted.design.response, fitted.network.objective.coupled)
     name, rule = pick(loss, target_of(fitted))
 
     def measure(x: np.ndarray, offset: np.ndarray | None) -> float:

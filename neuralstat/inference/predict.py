@@ -234,12 +234,18 @@ def _unit_frames(fitted: Fitted, at: Inputs, b: int) -> list[pd.DataFrame]:
         if k == 0:
             names: list[str] = list(fitted.design.x_names)
         elif k == len(layers) - 1:
-            names = list(fitted.design.y_names) if len(values) == len(fitted.design.y_names) else [fitted.design.response]
+            names = _names(fitted, values)
         else:
             names = [f"{k}layhid{u + 1}" for u in range(values.shape[0])]
         values[:, ~complete] = np.nan
         frames.append(pd.DataFrame(values.T, index, names))
     return frames
+
+
+def _names(fitted: Fitted, values: np.ndarray) -> list[str]:
+    """Names of outputs (K, m): the responses', or one where a response has several columns."""
+    names = list(fitted.design.y_names)
+    return names if len(values) == len(names) else [fitted.design.response]
 
 
 def compute(fitted: Fitted, new: Any, b: int) -> ComputeResult:
@@ -250,7 +256,7 @@ def compute(fitted: Fitted, new: Any, b: int) -> ComputeResult:
         values[:, ~complete] = np.nan
     ones = np.ones((1, x.shape[1]))
     neurons = [np.vstack([ones, values]).T for values in layers[:-1]]
-    return ComputeResult(neurons, pd.DataFrame(layers[-1].T, index, list(fitted.design.y_names)))
+    return ComputeResult(neurons, pd.DataFrame(layers[-1].T, index, _names(fitted, layers[-1])))
 
 
 # distinct rows ---------------------------------------------------------------------------------------------
@@ -271,7 +277,7 @@ def prediction(fitted: Fitted) -> dict[str, pd.DataFrame]:
         x = x * design.scaling.x_sd[:, np.newaxis] + design.scaling.x_mean[:, np.newaxis]
     values = fitted.response(fitted.fitted_raw(range(fitted.nrep)))
     tables = {f"rep{b + 1}": _distinct(fitted, x, v) for b, v in enumerate(values)}
-    y = fitted.responses
+    y = fitted.observed  # of times the last known ones
     if fitted.settings.compat == "R" and design.x_names:
         distinct = pd.DataFrame(x.T).drop_duplicates().to_numpy().T
         tables["data"] = _distinct(fitted, distinct, r_group_means(x, y))
@@ -282,7 +288,7 @@ def prediction(fitted: Fitted) -> dict[str, pd.DataFrame]:
 
 def _distinct(fitted: Fitted, x: np.ndarray, values: np.ndarray) -> pd.DataFrame:
     """Means of outputs (K, m) over equal covariates (D, m), with these."""
-    x_names, y_names = list(fitted.design.x_names), list(fitted.design.y_names)
+    x_names, y_names = list(fitted.design.x_names), _names(fitted, values)
     outputs = pd.DataFrame(values.T, columns=y_names)
     if not x_names:
         return outputs.mean().to_frame().T

@@ -137,14 +137,14 @@ def of_fit(fitted: Fitted) -> Lifetimes:
 
 
 def of_response(y: np.ndarray, weight: np.ndarray, label: str) -> Lifetimes:
-    """Rows from a response (2 or 3, n): ends of the interval in which the time lies (0: not known), and the start.
+    """Rows from a response (2 or more, n): ends of the interval in which the time lies (0: not known), and the start.
 
     Raises
     ------
     DataError
         Where times are known to lie in an interval only, or not possible.
     """
-    start = y[2] if len(y) == 3 else np.full(y.shape[1], -np.inf)
+    start = y[2] if len(y) > 2 else np.full(y.shape[1], -np.inf)
     early, late = np.maximum(y[0], y[1]) <= 0, (start >= y[0]) & (y[0] > 0)
     for wrong, words in ((early, "times must be greater than 0"), (late, "start must be less than stop")):
         if np.any(wrong):

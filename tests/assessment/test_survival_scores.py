@@ -82,7 +82,8 @@ def test_concordance_pair_by_pair():
 
 def test_concordance_of_fits_against_r(lung, fit):
     # f <- survreg(Surv(time, status) ~ age + sex, lung, dist = d); concordance(f)
-    known = {"weibull": 0.602902967922, "lognormal_aft": 0.601453982212, "loglogistic": 0.602952932947}
+    # f <- coxph(Surv(time, status) ~ age + sex, lung); concordance(f)
+    known = {"weibull": 0.602902967922, "lognormal_aft": 0.601453982212, "loglogistic": 0.602952932947, "cox": 0.602853002898}
     for family, value in known.items():
         own = ns.neuralnet("Surv(time, event) ~ age + sex", lung, hidden=0, family=family)
         assert own.concordance() == pytest.approx(value, abs=1e-11)
@@ -200,14 +201,15 @@ def test_cross_validated_concordance_is_that_of_the_folds(lung):
     assert corrected.details["apparent"] == pytest.approx(1 - fit.concordance())
 
 
-def test_cross_validated_brier_score_is_that_of_the_folds(lung):
+@pytest.mark.parametrize("family", ["lognormal_aft", "cox"])
+def test_cross_validated_brier_score_is_that_of_the_folds(lung, family):
     label = np.arange(len(lung)) % 3
-    fit = ns.neuralnet("Surv(time, event) ~ age + gender", lung, hidden=0, family="lognormal_aft")
+    fit = ns.neuralnet("Surv(time, event) ~ age + gender", lung, hidden=0, family=family)
     found = ns.risk(fit, "cv", folds=label, loss="brier")
     last = float(lung["time"][lung["event"]].max())
     for k in range(3):
         test, train = lung[label == k], lung[label != k]
-        own = ns.neuralnet("Surv(time, event) ~ age + gender", train, hidden=0, family="lognormal_aft")
+        own = ns.neuralnet("Surv(time, event) ~ age + gender", train, hidden=0, family=family)
 
         def survival(t, own=own, test=test):
             return own.predict(test, type="survival", times=t)
@@ -293,6 +295,30 @@ def test_importance_by_what_a_permutation_costs(lung, fit):
     assert found.loc["sex", "importance"] == pytest.approx(fit.concordance() - np.mean(by_hand))
     brier = fit.importance(random_state=1, repeats=5, loss="brier", data=lung.tail(100))
     assert brier.attrs["loss of the fit"] == pytest.approx(fit.brier_score(data=lung.tail(100)))
+
+
+def test_hazards_without_a_baseline_are_scored_by_their_curves(lung):
+    fit = ns.neuralnet("Surv(time, event) ~ age + sex", lung, hidden=0, family="cox")
+    assert ns.risk(fit, "cv", k=3, random_state=1).loss == "brier"
+    late = ns.neuralnet("Surv(start, time, event) ~ age + sex", lung, hidden=0, family="cox")
+    assert ns.risk(late, "cv", k=3, random_state=1).loss == "concordance"
+    by_hand = concordance(lung["time"], lung["event"], -late.predict(), start=lung["start"])
+    assert late.concordance() == pytest.approx(by_hand) and late.concordance(lung) == pytest.approx(by_hand)
+    with pytest.raises(ArgumentError, match="depend on the other rows"):
+        ns.risk(fit, "cv", loss="log_score")
+    known = ns.neuralnet("Surv(time, event) ~ age + sex", lung[lung["event"]], hidden=0, family="cox")
+    for call in (lambda: ns.risk(known, "cv", loss="mse"), lambda: known.importance(loss="mae")):
+        with pytest.raises(ArgumentError, match="relative hazards"):
+            call()
+
+
+def test_rs_tables_of_times_have_one_output(lung, fit):
+    assert list(fit.compute(lung).net_result.columns) == ["Surv(time, event)"]
+    tables = fit.prediction()
+    assert list(tables["rep1"].columns) == list(tables["data"].columns) == ["age", "sex", "Surv(time, event)"]
+    one = tables["data"].iloc[0]
+    rows = lung[(lung["age"] == one["age"]) & (lung["sex"] == one["sex"])]
+    assert one["Surv(time, event)"] == pytest.approx(rows["time"].mean())
 
 
 # errors -----------------------------------------------------------------------------------------------------
