@@ -11,6 +11,7 @@ from ..assessment.brier import check_times
 from ..assessment.survival import Observed, observed
 from ..checks.arguments import FLAG, NONE, REP_OR_MEAN, Anything, Numbers, Whole, arguments
 from ..errors import ArgumentError
+from ..families import Cox
 from ..fitted import Fitted, fitted_of
 from ..inference.predict import inputs
 from ..likelihood import lifetimes
@@ -80,8 +81,9 @@ def plot_survival(
     """Predicted survival curves of rows, or of groups of the data's rows beside their Kaplan-Meier curves.
 
     Without `new` the rows of the fit are put in groups of equal size by their predicted mean time (restricted to the last
-    event). A smooth line is the mean of a group's predicted curves, steps of the same colour are its Kaplan-Meier curve with
-    95 % intervals (on the log-log scale): where the fit is right they go together. It was fitted to these rows.
+    event). A wide line is the mean of a group's predicted curves, narrow steps of the same colour are its Kaplan-Meier curve
+    with 95 % intervals (on the log-log scale): where the fit is right they go together. It was fitted to these rows. Curves
+    of Cox's model are steps, at the times of its events, too.
 
     Parameters
     ----------
@@ -90,7 +92,8 @@ def plot_survival(
     new : table, optional
         Rows whose curves are drawn, named by their index (up to eight of them).
     times : sequence of numbers, optional
-        In increasing order; 200 up to the last time of the data unless given.
+        In increasing order; 200 up to the last time of the data unless given. (Of Cox's model the events before the last of
+        them are added.)
     rep : {"mean", "best"} or int
     groups : int
         At most 20; equal predictions stay together.
@@ -115,8 +118,13 @@ def plot_survival(
         lifetimes.of_fit(fitted)  # which says so
     at = check_times(times)
     at = np.linspace(0.0, float(np.max(fitted.responses[:2])), POINTS + 1) if at is None else np.concatenate([[0.0], at])
+    drawn_as = "default"
+    if isinstance(fitted.family, Cox):
+        own = lifetimes.of_fit(fitted)
+        events = own.stop[own.event & (own.weight > 0)]
+        at, drawn_as = np.union1d(at, events[events <= at[-1]]), "steps-post"
     if new is not None:
-        return _of_rows(fitted, new, at, rep, offset, ax)
+        return _of_rows(fitted, new, at, rep, offset, drawn_as, ax)
     if offset is not None:
         raise ArgumentError("offset belongs to new rows: give new, too.")
     found = observed(fitted, None, rep)
@@ -130,9 +138,9 @@ def plot_survival(
         limits = lifetimes.bounds(curve, 1 - LEVEL, "log-log") if bands else None
         _steps(ax, curve, limits, color, None, censored=False)
         mean = alive[:, codes == k] @ rows.weight / rows.weight.sum()
-        ax.plot(at, mean, color=color, linewidth=2, alpha=0.9, label=_name(k, count, rows.stop.size))
+        ax.plot(at, mean, color=color, linewidth=2.2, alpha=0.9, label=_name(k, count, rows.stop.size), drawstyle=drawn_as)
     ax.set(xlabel="time", ylabel="probability of survival", ylim=(-0.02, 1.02), xlim=(0, at[-1]),
-           title="Predicted survival (lines) and Kaplan-Meier (steps)")  # fmt: skip
+           title="Predicted survival (wide) and Kaplan-Meier (narrow)")  # fmt: skip
     if count > 1:
         style.legend(ax, title="by predicted time")
     style.tidy(ax)
@@ -152,7 +160,7 @@ def grouped(score: np.ndarray, weight: np.ndarray, groups: int) -> np.ndarray:
     return np.unique(np.minimum((share * groups).astype(np.int64), groups - 1)[place], return_inverse=True)[1]
 
 
-def _of_rows(fitted: Fitted, new: Any, at: np.ndarray, rep: Any, offset: Any, ax: Axes | None) -> Axes:
+def _of_rows(fitted: Fitted, new: Any, at: np.ndarray, rep: Any, offset: Any, drawn_as: str, ax: Axes | None) -> Axes:
     """Curves of new rows."""
     x, known, index, complete = inputs(fitted, new, offset)
     if not complete.any():
@@ -164,7 +172,7 @@ def _of_rows(fitted: Fitted, new: Any, at: np.ndarray, rep: Any, offset: Any, ax
     colors = style.series(len(names)) if few else [style.BLUE] * len(names)
     for name, values, color in zip(names, alive.T, colors, strict=True):
         ax.plot(at, values, color=color, label=style.entry(name) if few else None, alpha=1.0 if few else 0.3,
-                linewidth=1.6 if few else 0.8)  # fmt: skip
+                linewidth=1.6 if few else 0.8, drawstyle=drawn_as)  # fmt: skip
     ax.set(xlabel="time", ylabel="probability of survival", ylim=(-0.02, 1.02), xlim=(0, at[-1]),
            title="Predicted survival")  # fmt: skip
     if few:
@@ -192,3 +200,4 @@ def draw_calibration(found: Observed, time: float, groups: int, ax: Axes) -> Non
         ax.plot(mean, middle, "o", color="black", markersize=5)
     ax.set(title=f"Survival beyond {time:g}", xlabel="predicted", ylabel="Kaplan-Meier", xlim=(-0.02, 1.02),
            ylim=(-0.02, 1.02), aspect="equal")  # fmt: skip
+    style.tidy(ax)

@@ -90,6 +90,18 @@ def test_curves_of_new_rows(lung, fit):
         fit.plot_survival(offset=np.zeros(3))
 
 
+def test_curves_of_cox_are_steps(lung):
+    cox = ns.neuralnet("Surv(time, event) ~ age + gender", lung, hidden=0, family="cox")
+    days = np.unique(lung["time"][lung["event"]])
+    line = drawn(cox.plot_survival(lung.head(2))).lines[1]
+    assert line.get_drawstyle() == "steps-post" and np.isin(days, line.get_xdata()).all()
+    alive = cox.predict(lung.head(2), type="survival", times=line.get_xdata()[1:])
+    np.testing.assert_allclose(line.get_ydata()[1:], alive.iloc[1])
+    groups = drawn(cox.plot_survival(times=[100, 300])).lines[1]
+    assert groups.get_drawstyle() == "steps-post" and groups.get_xdata()[-1] == 300
+    assert set(groups.get_xdata()) == {0, 100, 300, *days[days <= 300]}
+
+
 def test_calibration_at_times(lung, fit):
     axes = fit.plot_calibration(times=[180, 365], groups=3)
     assert axes.shape == (1, 2) and axes[0, 1].get_title() == "Survival beyond 365"
