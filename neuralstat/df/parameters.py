@@ -28,12 +28,14 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     """E s s' (n, K, K) of the scores s of linear predictors (K, n), internal units; `y` (L, n) are their responses.
 
     Over quantiles of the distribution at an even grid of a standard normal variable, over categories, or over counts up to a
-    bound. Of quantiles and expectiles, and of users' densities, whose distribution is not known, the second derivative of the
-    loss, where it is not negative.
+    bound. Of quantiles the curvature of the expected loss, by a kernel estimate of the density; of expectiles and of users'
+    densities, whose distribution is not known, the second derivative of the loss, where it is not negative.
     """
     family = fitted.distribution
     if isinstance(family, Cox):  # events that are expected of each row
         return family.expected(raw[0], y)[:, np.newaxis, np.newaxis]
+    if isinstance(family, Quantile):
+        return family.curvature(raw, y[0])
     if isinstance(family, MultivariateNormal | Laplace):
         return family.information(family.natural(raw))
     found = points(fitted, raw, y)

@@ -24,7 +24,7 @@ from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.information import observed_scores
 from ..df.parameters import expected
 from ..errors import SingularHessianWarning, caller
-from ..families import Laplace, Multinomial, working
+from ..families import Laplace, Multinomial, Quantile, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
 from ..likelihood.several import UNLIKELY
@@ -63,6 +63,16 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
         w = w * design.y.sum(axis=0) * share
         return np.einsum("kn,knp,knq->pq", w, jacobian, jacobian, optimize=True)
     return np.einsum("kn,knp,knq->pq", w * _weights(fitted, raw), jacobian, jacobian, optimize=True)
+
+
+def observed_information(fitted: Fitted, b: int) -> np.ndarray:
+    """(P, P) exact Hessian of the error of repetition b, without penalty; internal units.
+
+    Of quantiles, whose loss has kinks, the curvature of the expected loss instead.
+    """
+    if isinstance(fitted.family, Quantile):
+        return expected_information(fitted, b)
+    return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
 
 
 def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -145,7 +155,7 @@ def cov_params(
     if kind == "expected":
         bread = expected_information(fitted, b)
     else:
-        bread = derivatives.hessian(network, fitted.data, theta)
+        bread = observed_information(fitted, b)
     bread = bread[np.ix_(free, free)]
     if kind == "sandwich":
         scores = observed_scores(fitted, theta)[:, free]

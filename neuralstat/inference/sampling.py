@@ -23,7 +23,7 @@ from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
 from ..fitted import Fitted, kept
 from ..network import derivatives
-from .covariance import cov_type_of, inverse, warn_members
+from .covariance import cov_type_of, inverse, observed_information, warn_members
 from .dispersion import dispersion, used_up
 
 PART = 4096  # observations that are added up at a time, where there are more
@@ -98,7 +98,7 @@ def weight_moves(
     """
     network, used = fitted.network, active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
-    hessian = None if kind == "expected" else derivatives.hessian(network, fitted.data, theta)[np.ix_(used, used)]
+    hessian = None if kind == "expected" else observed_information(fitted, b)[np.ix_(used, used)]
     if kind != "sandwich":
         _ = fitted.likely  # raises where there is none
     if kind == "sandwich":
@@ -143,7 +143,7 @@ def parameter_covariance(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray,
         flat = each.reshape(-1, each.shape[2])
         curvature = flat.T @ flat
     else:
-        curvature = derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))[np.ix_(used, used)]
+        curvature = observed_information(fitted, b)[np.ix_(used, used)]
     return root, _turned(fitted, b, used, curvature)[0]
 
 

@@ -30,6 +30,7 @@ from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..formula import expressions
 from ..formula.derived import WINDOWS
+from ..likelihood.several import UNLIKELY
 from ..seeds import children, seed_sequence
 from .nested import anova, compare_lr_test
 from .term_refits import TermRefits, without
@@ -61,9 +62,9 @@ def term_tests(
         network without the term. "wald": `wald_test_terms`. "lr": F where the dispersion is estimated, else chi2, of the
         deviances of the fit and of a fit without the term, on the difference of their effective degrees of freedom.
 
-        Default, what is calibrated: "lr" for models without hidden units and penalty; else "permutation", and "bootstrap"
-        where rows cannot be permuted given the others: a term that shares a variable with another one (as in ``a * b``),
-        windows of series, fits by epochs. The column ``method`` says which it was.
+        Default, what is calibrated: "lr" for models without hidden units and penalty ("wald" of quantiles, expectiles); else
+        "permutation", and "bootstrap" where rows cannot be permuted given the others: a term that shares a variable with
+        another one (as in ``a * b``), windows of series, fits by epochs. The column ``method`` says which it was.
     terms : str or list of str, optional
         Those to test; all unless given.
     draws : int
@@ -87,6 +88,8 @@ def term_tests(
     """
     weights = first_weights(fitted)
     chosen = _chosen(terms, list(weights))
+    if method is None and _regular(fitted) and isinstance(fitted.family, UNLIKELY):
+        method = "wald"  # of the sandwich, where there is no likelihood to compare
     if method == "wald":
         rows = _wald(fitted, chosen)
     else:
