@@ -111,7 +111,7 @@ class Cox(Survival):
         return par[0]
 
     def variance(self, par: Any) -> Any:
-        raise self._lacks("variance")
+        raise ArgumentError("family='cox' has no variance without the baseline hazard of a fit.")
 
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         return np.zeros(1)

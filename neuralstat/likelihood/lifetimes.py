@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError
 from ..families import Survival
 from ..fitted import Fitted
+from ..training.surv import coded
 
 SAME = 1e-9  # share of the rows at risk by which sums of weights are off, at most
 
@@ -155,7 +156,7 @@ def of_response(y: np.ndarray, weight: np.ndarray, label: str) -> Lifetimes:
         first = int(np.argmax(between))
         if label.startswith("Surv("):
             raise DataError(f"response {label!r}: events must be 0 or 1 (or False and True); {int(between.sum())} are not, "
-                            f"the first is {y[1, first] / y[0, first]:g}.")  # fmt: skip
+                            f"the first is {y[1, first] / y[0, first]:g}.{coded(y[1] / y[0])}")  # fmt: skip
         raise DataError(
             f"response {label!r}: {int(between.sum())} times are known to lie in an interval only (the first: "
             f"{y[0, first]:g} to {y[1, first]:g}); Kaplan-Meier curves, concordance and Brier scores need events and right "

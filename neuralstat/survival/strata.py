@@ -13,7 +13,7 @@ from ..errors import ArgumentError, DataError
 from ..formula import Design, design
 from ..formula.expressions import display
 from ..likelihood.lifetimes import Lifetimes
-from ..training.surv import terms_of
+from ..training.surv import coded, terms_of
 
 MOST = 1000  # strata
 
@@ -72,7 +72,10 @@ def _check(left: str, start: np.ndarray, stop: np.ndarray, event: np.ndarray) ->
         (start >= stop, start, "start must be less than stop"),
     ):  # fmt: skip
         if np.any(wrong):
-            raise DataError(f"response {left!r}: {words}; {int(wrong.sum())} are not, the first is {values[wrong][0]:g}.")
+            hint = coded(event) if values is event else ""
+            raise DataError(
+                f"response {left!r}: {words}; {int(wrong.sum())} are not, the first is {values[wrong][0]:g}.{hint}"
+            )
 
 
 def _strata(made: Design) -> tuple[np.ndarray, list[str]]:

@@ -37,6 +37,8 @@ def asked(family: Distributional, dispformula: Any) -> dict[str, Any]:
     found = {role: _right(family.usual) for role in family.roles[family.leading :]}
     if dispformula is None:
         return found
+    if not found:
+        raise ArgumentError(f"dispformula: the family {family.name!r} has one parameter, and no dispersion.")
     if isinstance(dispformula, Mapping):
         for role, given in dispformula.items():
             if role not in found:

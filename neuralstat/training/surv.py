@@ -94,5 +94,11 @@ def check_events(design: Design) -> None:
         event = seen[wrong][0] / stop[wrong][0]
         raise DataError(
             f"response {design.response!r}: events must be 0 or 1 (or False and True); {int(wrong.sum())} are not, the first "
-            f"is {event:g}."
+            f"is {event:g}.{coded(seen / stop)}"
         )
+
+
+def coded(events: np.ndarray) -> str:
+    """What to write where events are coded 1 and 2, as often in R."""
+    two = np.all(np.isclose(events, 1.0) | np.isclose(events, 2.0))
+    return " Where they are coded 1 and 2, 2 the event, write Surv(time, event == 2)." if two else ""

@@ -306,3 +306,21 @@ def test_errors_of_relative_hazards_know_of_no_level(lung, times):
     np.testing.assert_allclose(table["mean_se"] / table["mean"], se, rtol=1e-3)
     again = net.get_prediction(new, rep="best", method="bootstrap", draws=60, random_state=1).summary_frame()
     assert 0.5 < np.median(table["mean_se"] / again["mean_se"]) < 1.2
+
+
+def test_what_newcomers_write_is_answered(times, lung):
+    hint = r"Surv\(time, status\)'?: events must be 0 or 1 .* are not, the first is 2\. Where they are coded 1 and 2"
+    for ask in (
+        lambda: ns.neuralnet("Surv(time, status) ~ age", lung, hidden=0, family="cox"),
+        lambda: ns.neuralnet("Surv(time, status) ~ age", lung, hidden=0, family="weibull"),
+        lambda: ns.kaplan_meier("Surv(time, status) ~ 1", lung),
+    ):
+        with pytest.raises(DataError, match=hint):
+            ask()
+    with pytest.raises(DataError, match=r"the first is 3\.$"):
+        ns.kaplan_meier("Surv(t, e) ~ 1", times.assign(e=3))
+    for said in (True, "~ x", "~ 1"):
+        with pytest.raises(ArgumentError, match="dispformula: the family 'cox' has one parameter"):
+            ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox", dispformula=said)
+    with pytest.raises(ArgumentError, match="no variance without the baseline"):
+        _ = ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox").resid_pearson
