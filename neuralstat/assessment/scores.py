@@ -76,9 +76,10 @@ class ScoredProcedure(NetworkProcedure):
 
 
 def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
-    """The procedure that gives what a loss takes, and the loss; of times to an event unless told the logarithmic score.
+    """The procedure that gives what a loss takes, and the loss.
 
-    Where only a partial likelihood is minimised the Brier score, and concordance where rows were looked at late.
+    Unless told it is of quantiles the pinball loss, of times to an event the logarithmic score: where only a partial
+    likelihood is minimised the Brier score, and concordance where rows were looked at late.
 
     Raises
     ------
@@ -89,6 +90,9 @@ def prepared(procedure: Any, loss: Any, method: str) -> tuple[Any, Any]:
     if timed and loss is None:
         late = len(procedure.y) > 2 and bool(np.any(procedure.y[2] > 0))
         loss = "log_score" if not procedure.network.objective.coupled else "concordance" if late else "brier"
+    levels = isinstance(procedure, NetworkProcedure) and isinstance(procedure.network.objective.family, Quantile)
+    if levels and loss is None and method in METHODS:
+        loss = "pinball"
     if is_score(loss) or (timed and isinstance(loss, str) and loss == "brier"):
         return scored(procedure, loss, method), loss
     if timed:
