@@ -37,7 +37,7 @@ def asked(family: Distributional, dispformula: Any) -> dict[str, Any]:
     found = {role: _right(family.usual) for role in family.roles[family.leading :]}
     if dispformula is None:
         return found
-    if not found:
+    if not found and not family.alike:  # those of a piecewise exponential one follow from the data
         raise ArgumentError(f"dispformula: the family {family.name!r} has one parameter, and no dispersion.")
     if isinstance(dispformula, Mapping):
         for role, given in dispformula.items():

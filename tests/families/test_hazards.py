@@ -322,5 +322,7 @@ def test_what_newcomers_write_is_answered(times, lung):
     for said in (True, "~ x", "~ 1"):
         with pytest.raises(ArgumentError, match="dispformula: the family 'cox' has one parameter"):
             ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox", dispformula=said)
+    late = ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family=F.PiecewiseExponential(intervals=3), dispformula=True)
+    assert int(free(late).sum()) == 6 and len(late.family.cuts) == 2  # ratios that are not known before the data are
     with pytest.raises(ArgumentError, match="no variance without the baseline"):
         _ = ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox").resid_pearson
