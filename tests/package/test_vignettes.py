@@ -10,7 +10,7 @@ from places import ROOT
 FOLDER = ROOT / "vignettes"
 NAMES = [
     "degrees_of_freedom.py", "digits.py", "distributions.py", "doppler.py", "forecast.py", "regularisation.py",
-    "risk_study.py", "transfer.py",
+    "risk_study.py", "survival.py", "transfer.py",
 ]  # fmt: skip
 
 
