@@ -82,7 +82,8 @@ def risk(
         distributions whose parameters are outputs also their scores, row by row ("cv", "holdout", "bootstrap", "632",
         "nested_cv"): "log_score" (minus the log-density), "crps" (continuous ranked probability score), of fitted quantiles
         "pinball" (there where no loss is given); of every family with quantiles "interval", the interval score (Gneiting &
-        Raftery 2007) of the central 90 % interval, "interval:0.8" of another (of fitted quantiles the outermost, unless told). Of times to an event "log_score"
+        Raftery 2007) of the central 90 % interval, "interval:0.8" of another (of fitted quantiles the outermost, unless
+        told). Of times to an event "log_score"
         (where no loss is given, but not of "cox"), "brier" (squared error of the survival probability, the mean over the
         times from 0 to the last event; censored rows are made up for by the censoring distribution of the training rows)
         and, for "cv" and "holdout", "concordance": 1 - Harrell's concordance, so that smaller is better. That is no mean over

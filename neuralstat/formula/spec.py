@@ -63,6 +63,8 @@ class Spec:
         Terms that are arrays per row; their inputs come before the others.
     derived : tuple of Derived
         Columns that the formula makes of raw ones.
+    offset_rows : int or None
+        Outputs, the first ones, that have a known part; None: one for each response.
     """
 
     formula: str | None
@@ -90,6 +92,7 @@ class Spec:
     trusted: bool = True
     tensors: tuple[Tensor, ...] = ()
     derived: tuple[Derived, ...] = ()
+    offset_rows: int | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -112,6 +115,11 @@ class Spec:
     def n_outputs(self) -> int:
         """Number K of outputs."""
         return len(self.y_names)
+
+    @property
+    def n_offsets(self) -> int:
+        """Number of outputs that have a known part, where there is one."""
+        return self.n_outputs if self.offset_rows is None else self.offset_rows
 
     def scope(self) -> Scope:
         """Give the names that expressions may read."""
@@ -164,7 +172,7 @@ class Spec:
         used = np.flatnonzero(complete)
 
         x = np.full((len(self.x_names), len(frame)), np.nan)
-        total = np.full((self.n_outputs, len(frame)), np.nan) if self.has_offset else None
+        total = np.full((self.n_offsets, len(frame)), np.nan) if self.has_offset else None
         if used.size:
             rows.warn_lags(self.matrix, frame.index)
             clean = self._conform(raw.iloc[used], self.columns)
@@ -271,16 +279,16 @@ class Spec:
     def _offset(self, clean: pd.DataFrame, argument: np.ndarray | None) -> np.ndarray:
         from neuralstat.formula.matrix import evaluate
 
-        total = np.zeros((self.n_outputs, len(clean)))
+        total = np.zeros((self.n_offsets, len(clean)))
         for expr in self.offset_terms:
             state = self.transforms.get(expr, {})
             total += rows.offset_values(
                 evaluate(expr, clean, self.scope(), copy.deepcopy(state)), expr, len(clean)
             )
         if argument is not None:
-            total += rows.broadcast_offset(argument, self.n_outputs)
+            total += rows.broadcast_offset(argument, self.n_offsets)
         check_sizes(total, ("offset",) * len(total))
-        return total if self.scaling is None else total / self.scaling.y_sd[:, None]
+        return total if self.scaling is None else total / self.scaling.y_sd[: len(total), None]
 
     def _response(self, term: ResponseTerm, clean: pd.DataFrame, evaluate: Any) -> Any:
         if term.method == "lookup":

@@ -52,7 +52,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
     y = design.y if scaling is None else scaling.y_original(design.y)
     offset = design.offset
     if offset is not None and scaling is not None:
-        offset = offset * scaling.y_sd[:, np.newaxis]
+        offset = offset * scaling.y_sd[: len(offset), np.newaxis]
     weights, frequencies = (None if v is None else v[rows] for v in (design.weights, design.frequencies))
     if not plain(design):
         x, spec = _columns(design, rows)
@@ -64,7 +64,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
                                  _groups(design), frequencies)  # fmt: skip
         spec = replace(spec, scaling=scaling)
         x, y = scaling.x_internal(x), scaling.y_internal(y)
-        offset = None if offset is None else offset / scaling.y_sd[:, np.newaxis]
+        offset = None if offset is None else offset / scaling.y_sd[: len(offset), np.newaxis]
     part = replace(
         design, x=np.ascontiguousarray(x[:, rows]), y=np.ascontiguousarray(y[:, rows]), weights=weights,
         offset=None if offset is None else np.ascontiguousarray(offset[:, rows]), index=design.index[rows],

@@ -56,13 +56,13 @@ class Comparison:
 def _check_pair(small: Fitted, large: Fitted) -> None:
     """The same response, rows, weights and family."""
     a, b = small.design, large.design
+    if a.y_names == b.y_names and repr(small.likely) != repr(large.likely):
+        raise ArgumentError(f"the fits are of different families: {small.likely!r} and {large.likely!r}.")
     same = a.y_names == b.y_names and small.responses.shape == large.responses.shape
     if not same or not np.allclose(small.responses, large.responses) or not a.index.equals(b.index):
         raise ArgumentError("the fits are of different responses or rows: fit both to the same data without missing values.")
     if not (np.allclose(small.case_weights, large.case_weights) and np.allclose(small.frequencies, large.frequencies)):
         raise ArgumentError("the fits have different case weights.")
-    if repr(small.likely) != repr(large.likely):
-        raise ArgumentError(f"the fits are of different families: {small.likely!r} and {large.likely!r}.")
 
 
 def best_deviances(

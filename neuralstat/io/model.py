@@ -20,6 +20,7 @@ from ..summary.call import call
 from ..training import surv
 from ..training.fit import STATUS, Fit, Pruned
 from ..training.model import build_network
+from ..training.parameters import with_known
 from ..training.procedure import Procedure
 from ..training.stopping import History
 from .encoding import Reader, Writer, section
@@ -67,8 +68,11 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
     design = _unpack_design(parts, spec, reader)
     try:
         settings = unpack_settings(parts, reader)
-        if isinstance(settings.distribution, Distributional):
-            design = surv.told(design, settings.distribution.targets(design.y))
+        family = settings.distribution
+        if isinstance(family, Distributional):
+            design = with_known(surv.told(design, family.targets(design.y)), family)
+        if design.offset is not None and len(design.offset) != design.spec.n_offsets:
+            raise FileFormatError("its offset does not belong to its response")
         network = build_network(design, settings)
     except FileFormatError:
         raise
@@ -139,7 +143,7 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     y = reader.array(stored["y"], "<f8", (k, n))
     weights = None if stored["weights"] is None else reader.array(stored["weights"], "<f8", (n,))
     often = None if stored["frequencies"] is None else reader.array(stored["frequencies"], "<f8", (n,))
-    offset = None if stored["offset"] is None else reader.array(stored["offset"], "<f8", (k, n))
+    offset = None if stored["offset"] is None else reader.array(stored["offset"], "<f8", (None, n))
     if (offset is not None) != spec.has_offset:
         raise FileFormatError("its offset does not belong to its formula")
     if n == 0 or kept.sum() != n or len(index) != n or len(full) != kept.size:

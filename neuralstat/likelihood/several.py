@@ -56,6 +56,14 @@ def mixture_losses(fitted: Fitted, numbers: list[int]) -> np.ndarray:
     return logsumexp(each, axis=0) - np.log(len(numbers))
 
 
+def _known(fitted: Fitted) -> np.ndarray:
+    """(K, n) known parts of the linear predictors, units of the response; 0 but for the first parameters."""
+    out, offset, scaling = np.zeros((fitted.network.n_outputs, fitted.n_rows)), fitted.design.offset, fitted.design.scaling
+    if offset is not None:
+        out[: len(offset)] = offset if scaling is None else offset * scaling.y_sd[: len(offset), np.newaxis]
+    return out
+
+
 @kept
 def constants(fitted: Fitted) -> np.ndarray:
     """(K,) linear predictors, units of the response, of the model without covariates (with the offset), by likelihood."""
@@ -63,11 +71,7 @@ def constants(fitted: Fitted) -> np.ndarray:
 
     family, y, w = fitted.distribution, fitted.responses, fitted.case_weights
     begin = family.start(y, w)
-    known = np.zeros((begin.size, 1))
-    if fitted.design.offset is not None:
-        unit = 1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
-        known = np.zeros((begin.size, y.shape[1]))
-        known[: len(fitted.design.offset)] = fitted.design.offset * unit
+    known = _known(fitted)
     held = np.array([role in family.held for role in family.roles])
     held[0] |= family.floating
     if held.all():
@@ -94,11 +98,7 @@ def _filled(begin: np.ndarray, held: np.ndarray, free: np.ndarray) -> np.ndarray
 def null_loss(fitted: Fitted) -> float:
     """Loss of the model without covariates, units of the response."""
     y = fitted.responses
-    eta = np.broadcast_to(constants(fitted)[:, np.newaxis], (fitted.network.n_outputs, y.shape[1]))
-    if fitted.design.offset is not None:
-        unit = 1.0 if fitted.design.scaling is None else fitted.design.scaling.y_sd[:, np.newaxis]
-        eta = eta.copy()
-        eta[: len(fitted.design.offset)] += fitted.design.offset * unit
+    eta = constants(fitted)[:, np.newaxis] + _known(fitted)
     return float(derivatives.predictor_losses(fitted.network, eta, y, fitted.case_weights)[0] @ fitted.case_weights)
 
 

@@ -16,6 +16,15 @@ CHUNK = 2048  # observations whose derivatives are worked out together
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
 
 
+def _at(network: Network, x: np.ndarray, offset: np.ndarray | None) -> cpu.Data:
+    """Covariates (D, m) as kernels want them; a network with a known part always has one."""
+    if offset is None and network.offset:
+        offset = np.zeros((1, x.shape[1]))
+    if offset is not None and len(offset) > network.n_outputs:  # kernels do not check
+        raise ValueError(f"offset has {len(offset)} rows, the network {network.n_outputs} outputs.")
+    return make_data(x, np.zeros((network.n_outputs, x.shape[1])), offset=offset)
+
+
 def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
     """One network's weights, or a stack of them, as kernels take them; they do not check sizes."""
     if theta.shape[-1] != network.n_params:
@@ -79,7 +88,7 @@ def _dense_jacobian(network: Network, data: cpu.Data, theta: np.ndarray) -> np.n
         for i, (matrix, kind) in enumerate(zip(matrices, kinds, strict=True)):
             z = matrix @ values[-1]
             if i == last and data.offset.size:
-                z += data.offset[:, part]
+                z[: len(data.offset)] += data.offset[:, part]
             slopes.append(kind.slopes(z))
             if i < last:
                 values.append(np.vstack([ones, kind.values(z)]))
@@ -160,7 +169,7 @@ def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarra
     """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
-    cpu.output_slopes(network.net(), make_data(x, np.zeros((k, n)), offset=offset), _flat(network, theta), out)
+    cpu.output_slopes(network.net(), _at(network, x, offset), _flat(network, theta), out)
     if network.skip:  # what goes by the hidden layers
         direct = network.matrices(theta)[-1][1 : 1 + x.shape[0]]
         out += direct.T[:, :, np.newaxis] * (1.0 if network.objective.of_predictor else network.objective.inside.slopes(
@@ -188,7 +197,7 @@ def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray
     """Values of every unit, inputs first, shape (width, n)."""
     n = x.shape[1]
     out = np.empty((network.width, n))
-    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
+    data = _at(network, x, offset)
     cpu.unit_values(network.net(), data, _flat(network, theta), out)
     return out
 
@@ -201,6 +210,5 @@ def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarr
     theta = _flat(network, np.atleast_2d(theta))
     n = x.shape[1]
     out = np.empty((theta.shape[0], network.n_outputs, n))
-    data = make_data(x, np.zeros((network.n_outputs, n)), offset=offset)
-    cpu.output_values(network.net(), data, theta, out)
+    cpu.output_values(network.net(), _at(network, x, offset), theta, out)
     return out

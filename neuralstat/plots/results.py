@@ -12,7 +12,7 @@ from neuralstat.checks.arguments import NONE, REP, SHARE, Anything, Choice, Whol
 from neuralstat.effects.functional import output_position
 from neuralstat.effects.slopes import generalized_weights
 from neuralstat.errors import ArgumentError
-from neuralstat.families import Distribution, Expectile, Quantile
+from neuralstat.families import Cox, Distribution, Expectile, Quantile
 from neuralstat.fitted import Fitted, fitted_of
 from neuralstat.inference import predictions as distributions
 from neuralstat.inference.get_prediction import get_prediction
@@ -92,8 +92,8 @@ def plot_fit(
     Raises
     ------
     ArgumentError
-        For an unknown `response`, where no repetition has finite weights, and for `band` and `truth` where
-        there is no grid.
+        For an unknown `response`, where no repetition has finite weights, for `band` and `truth` where
+        there is no grid, and for Cox's model, which predicts no times.
     """
     style.text("band_label", band_label)
     if interval not in (None, "none") and band is not None:
@@ -102,6 +102,11 @@ def plot_fit(
         raise ArgumentError(f"plot_fit has no argument {next(iter(prediction))!r}, unless interval= asks for bands.")
     fitted = fitted_of(fit)
     style.check_axes(ax)
+    if isinstance(fitted.family, Cox):
+        raise ArgumentError(
+            "plot_fit: what Cox's model predicts are relative hazards, which cannot be set beside times: plot_survival() shows "
+            "curves, plot_effects(...) what hazards depend on."
+        )
     numbers = _averaged(fitted)
     name = _one_numeric(fitted)
     classes = fitted.design.classes

@@ -19,7 +19,7 @@ from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
 from . import surv
-from .parameters import by_parameter, held_out, output_names, reads_inputs
+from .parameters import by_parameter, held_out, output_names, reads_inputs, with_known
 from .settings import Settings
 from .words import hint
 
@@ -107,7 +107,7 @@ class Source:
             return design
         _check_response(design, family)
         make = functools.partial(self._formula, settings=settings, options=options)
-        return by_parameter(design, self.formula, family, settings.dispformula, make)
+        return with_known(by_parameter(design, self.formula, family, settings.dispformula, make), family)
 
     def _arrays(self, options: dict[str, Any]) -> Design:
         return formulas.from_arrays(self.data, self.exog, **options)
@@ -147,6 +147,11 @@ def _check_response(design: Design, family: Distributional) -> None:
             )
     elif not isinstance(family, Survival) and (design.classes is not None or (len(design.y_names) > 1 and not family.joint)):
         raise DataError(f"response {design.response!r}: the family {family.name!r} needs one response of numbers.")
+    if family.coupled and design.frequencies is not None:
+        raise ArgumentError(
+            f"freq_weights: with ties a row of the family {family.name!r} is not as many rows as it is often (Efron's "
+            "method): repeat the rows, or give weights=, as in R's survival."
+        )
     family.check(design.y, design.response)
 
 

@@ -112,6 +112,13 @@ def by_parameter(
     return replace(whole, reads=reads)
 
 
+def with_known(design: Design, family: Distributional) -> Design:
+    """The design whose offset is of the parameters that a response's formula is of: the first, or the means of several."""
+    rows = len(design.y) if family.joint else 1
+    offset = None if design.offset is None else design.offset[:rows]
+    return replace(design, offset=offset, spec=replace(design.spec, offset_rows=rows))
+
+
 def reads_inputs(design: Design) -> bool:
     """Whether some parameter reads covariates directly."""
     return design.reads is not None

@@ -135,6 +135,39 @@ def test_predictions_agree(data, kind):
             assert np.all(wide["upper"] - wide["lower"] >= 0.97 * (plain["upper"] - plain["lower"]))
 
 
+WITH_OFFSET = ("negative binomial", "ordinal", "weibull", "gaussian", "cox", "piecewise", "zip", "student", "quantile",
+               "tweedie")  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WITH_OFFSET)
+def test_an_offset_is_of_the_first_parameter_alone(data, kind, tmp_path):
+    """A constant one moves its intercept, and nothing else; one that varies comes with new rows."""
+    response, family, dispformula = KINDS[kind]
+    same = {"family": family, "dispformula": dispformula, "hidden": 0, "random_state": 1}
+    plain = ns.neuralnet(f"{response} ~ x + z", data, **same)
+    moved = ns.neuralnet(f"{response} ~ x + z + offset(c)", data.assign(c=0.7), **same)
+    own = plain.fitted.fit.free[0]
+    change = (plain.params - moved.params)[own].to_numpy()
+    expected = np.zeros(own.sum())
+    if kind != "cox":
+        expected[0] = 0.7
+    np.testing.assert_allclose(change, expected, atol=2e-4)
+    assert moved.errors[0] == pytest.approx(plain.errors[0], rel=1e-7)
+    varying = ns.neuralnet(f"{response} ~ x + offset(z)", data, rep=2, **{**same, "hidden": 2, "penalty": ns.decay(0.1)})
+    varying.save(tmp_path / "fit.nst")
+    again = ns.load(tmp_path / "fit.nst")
+    link = varying.predict(data.head(5), type="link", rep=1)
+    np.testing.assert_allclose(again.predict(data.head(5), type="link", rep=1), link)
+    shifted = varying.predict(data.head(5).assign(z=lambda d: d["z"] + 1), type="link", rep=1)
+    np.testing.assert_allclose(shifted - link, 1.0, rtol=1e-9)
+    if kind not in ("quantile",):
+        assert np.isfinite(varying.llf) and np.isfinite(varying.llnull)
+    assert np.isfinite(float(ns.risk(varying, "cv", k=3, random_state=1)))
+    table = varying.get_prediction(data.head(4)).summary_frame()
+    errors = table.xs("mean_se", axis=1, level=-1) if kind == "ordinal" else table[["mean_se"]]
+    assert errors.notna().to_numpy().all()
+
+
 @pytest.mark.parametrize("algorithm", ["rprop+", "bfgs", "lbfgs", "lm", "adam"])
 def test_algorithms_reach_one_optimum(data, algorithm):
     best = fitted(data, "gaussian").errors[0]

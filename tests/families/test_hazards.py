@@ -144,6 +144,23 @@ def test_cox_is_statsmodels_phreg(times):
     assert fit.llf == pytest.approx(other.llf, abs=1e-8)
 
 
+def test_known_parts_of_hazards(times):
+    """Offsets: statsmodels' PHReg; the Poisson regression; times on another scale."""
+    data = times.assign(o=np.linspace(0, 1, 200))
+    x = data[["x"]].to_numpy()
+    fit = ns.neuralnet("Surv(t, e) ~ x + offset(o)", data, hidden=0, family="cox")
+    other = sm.PHReg(data.t, x, status=data.e, offset=data.o, ties="efron").fit()
+    assert fit.params.iloc[1] == pytest.approx(other.params[0], rel=1e-6) and fit.llf == pytest.approx(other.llf, abs=1e-8)
+    fit = ns.neuralnet("Surv(t, e) ~ x + offset(o)", data, hidden=0, family=F.PiecewiseExponential(intervals=1))
+    poisson = sm.GLM(data.e, sm.add_constant(x), family=sm.families.Poisson(), offset=np.log(data.t) + data.o).fit(tol=1e-12)
+    np.testing.assert_allclose(fit.params, poisson.params, atol=1e-6)
+    for family in ("weibull", "lognormal_aft", "loglogistic"):
+        fit = ns.neuralnet("Surv(t, e) ~ x + offset(o)", data, hidden=0, family=family)
+        same = ns.neuralnet("Surv(t, e) ~ x", data.assign(t=data.t * np.exp(-data.o)), hidden=0, family=family)
+        np.testing.assert_allclose(fit.params, same.params, atol=1e-6)
+        np.testing.assert_allclose(fit.bse[free(fit)], same.bse[free(same)], rtol=1e-5)
+
+
 def test_cox_learns_by_any_algorithm(times):
     same = {"family": "cox", "threshold": 1e-4, "penalty": ns.decay(0.05), "random_state": 3}
     names = ("bfgs", "lbfgs", "rprop+", "rprop-")
@@ -261,6 +278,9 @@ def test_bad_responses_are_named(times, family):
         fit("t ~ x", times, hidden=0, family=family)
     with pytest.raises(DataError, match="no intervals"):
         fit("low + high ~ x", times.assign(low=times.t, high=times.t + 1), hidden=0, family=family)
+    if family == "cox":
+        with pytest.raises(ArgumentError, match="freq_weights.*repeat the rows"):
+            fit("Surv(t, e) ~ x", times, hidden=0, family=family, freq_weights=np.ones(200))
     with pytest.raises(ArgumentError, match="survival family"):
         fit("Surv(t, e) ~ x", times, hidden=0, family="poisson")
 
@@ -324,5 +344,10 @@ def test_what_newcomers_write_is_answered(times, lung):
             ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox", dispformula=said)
     late = ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family=F.PiecewiseExponential(intervals=3), dispformula=True)
     assert int(free(late).sum()) == 6 and len(late.family.cuts) == 2  # ratios that are not known before the data are
+    cox, weibull = (ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family=family) for family in ("cox", "weibull"))
     with pytest.raises(ArgumentError, match="no variance without the baseline"):
-        _ = ns.neuralnet("Surv(t, e) ~ x", times, hidden=0, family="cox").resid_pearson
+        _ = cox.resid_pearson
+    with pytest.raises(ArgumentError, match=r"plot_fit: what Cox's model predicts are relative hazards.*plot_survival\(\)"):
+        cox.plot_fit()
+    with pytest.raises(ArgumentError, match=r"different families: Weibull\(\) and Cox\(\)"):
+        cox.compare_lr_test(weibull)
