@@ -279,7 +279,7 @@ def test_bad_responses_are_named(times, family):
     with pytest.raises(DataError, match="no intervals"):
         fit("low + high ~ x", times.assign(low=times.t, high=times.t + 1), hidden=0, family=family)
     if family == "cox":
-        with pytest.raises(ArgumentError, match="freq_weights.*repeat the rows"):
+        with pytest.raises(ArgumentError, match=r"freq_weights.*repeat the rows"):
             fit("Surv(t, e) ~ x", times, hidden=0, family=family, freq_weights=np.ones(200))
     with pytest.raises(ArgumentError, match="survival family"):
         fit("Surv(t, e) ~ x", times, hidden=0, family="poisson")
