@@ -104,8 +104,8 @@ def plot_fit(
     style.check_axes(ax)
     if isinstance(fitted.family, Cox):
         raise ArgumentError(
-            "plot_fit: what Cox's model predicts are relative hazards, which cannot be set beside times: plot_survival() shows "
-            "curves, plot_effects(...) what hazards depend on."
+            "plot_fit: what Cox's model predicts are relative hazards, which cannot be set beside times: plot_survival() "
+            "shows curves, plot_effects(...) what hazards depend on."
         )
     numbers = _averaged(fitted)
     name = _one_numeric(fitted)
