@@ -25,7 +25,7 @@ def refused(path, most=4 * MIB, match=""):
         assert tracemalloc.get_traced_memory()[1] < most
     finally:
         tracemalloc.stop()
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 10  # seconds of all threads, with memory traced
 
 
 def keras(path, config, weights=b""):
