@@ -310,7 +310,7 @@ def _costly(fitted: Fitted) -> str:
 
 def _df_notes(fitted: Fitted) -> list[str]:
     """How the degrees of freedom shown were found, and where they mean little."""
-    if fitted.settings.compat is not None or _costly(fitted):
+    if fitted.settings.compat is not None or _costly(fitted) or isinstance(fitted.family, UNLIKELY):
         return []
     try:
         df = found(fitted, "auto")

@@ -36,6 +36,11 @@ def test_pinball_is_the_loss_of_quantiles(data):
     assert ns.risk(model, "cv", k=4, loss="mae", random_state=1).loss == "mae"  # of the level next to 1/2
 
 
+def test_the_summary_speaks_of_no_criterion(data):
+    text = str(ns.neuralnet("accel ~ times", data, hidden=0, family=F.Quantile(LEVELS)).summary())
+    assert "no likelihood" in text and "Degrees of freedom of AIC" not in text
+
+
 def test_selection_goes_by_pinball(data):
     found = ns.select("accel ~ times", data, hidden=[0, 2], family=F.Quantile(LEVELS), penalty=ns.decay(0.01), random_state=1)
     assert [risk.loss for risk in found.risks] == ["pinball", "pinball"]
