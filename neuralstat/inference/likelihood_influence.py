@@ -28,7 +28,7 @@ import pandas as pd
 from ..checks.arguments import FLAG, NONE, REP, Choice, arguments
 from ..df import local
 from ..df.information import observed_scores
-from ..df.parameters import expected
+from ..df.parameters import expected, second_derivatives
 from ..errors import ArgumentError
 from ..fitted import fitted_of
 from ..likelihood.several import likely
@@ -72,6 +72,17 @@ class LikelihoodInfluence:
         likely(fitted)
         self.fitted, self.rep, self.b, self.curvature = fitted, rep, fitted.which(rep), curvature
 
+    @property
+    def _coupled(self) -> bool:
+        """Whether rows have no likelihoods of their own."""
+        return self.fitted.network.objective.coupled
+
+    @cached_property
+    def _first_order(self) -> np.ndarray:
+        """(n, F) derivatives of the active weights in each row's case weight, times it, internal units."""
+        theta = self.fitted.fit.theta[self.b].astype(float)
+        return -observed_scores(self.fitted, theta)[:, self._used] @ self._inverse
+
     # ingredients -------------------------------------------------------------------------------------------
 
     @cached_property
@@ -94,14 +105,9 @@ class LikelihoodInfluence:
     def _bends(self) -> np.ndarray:
         """(n, K, K) second derivatives of minus the log-likelihoods, or their expectations."""
         raw, y = self.fitted.fitted_raw([self.b])[0], self.fitted.design.y
-        if self.curvature == "expected":
+        if self.curvature == "expected" or self._coupled:
             return expected(self.fitted, raw, y)
-        out = np.empty((raw.shape[1], len(raw), len(raw)))
-        for k in range(len(raw)):
-            moved = raw.astype(np.complex128)
-            moved[k] += 1j * derivatives.STEP
-            out[:, k] = derivatives.predictor_losses(self.fitted.network, moved, y)[1].imag.T / derivatives.STEP
-        return (out + out.transpose(0, 2, 1)) / 2
+        return second_derivatives(self.fitted, raw, y)
 
     @cached_property
     def _curve(self) -> np.ndarray:
@@ -136,7 +142,12 @@ class LikelihoodInfluence:
 
     @cached_property
     def _moves(self) -> np.ndarray:
-        """theta - theta_(i), (n, F), internal units; NaN where what is left does not determine the weights."""
+        """theta - theta_(i), (n, F), internal units; NaN where what is left does not determine the weights.
+
+        Where observations are coupled to first order in their weights: R's ``residuals(coxph, "dfbeta")``.
+        """
+        if self._coupled:
+            return self._first_order
         rest = np.eye(self._shares.shape[1]) - self._shares
         pull = -(self._weight[:, np.newaxis] * self._slopes)[:, :, np.newaxis]
         out = np.full((len(rest), self._inverse.shape[0]), np.nan)
@@ -190,9 +201,7 @@ class LikelihoodInfluence:
 
         The sum of their outer products is the covariance "sandwich".
         """
-        theta = self.fitted.fit.theta[self.b].astype(float)
-        scores = observed_scores(self.fitted, theta)[:, self._used]
-        return self._by_weight(-scores @ self._inverse, list(self.fitted.network.names))
+        return self._by_weight(self._first_order, list(self.fitted.network.names))
 
     @property
     def dfbetas(self) -> pd.DataFrame:
@@ -225,8 +234,15 @@ class LikelihoodInfluence:
         """Log-likelihood of each observation at the weights without it, to first order in the linear predictors.
 
         Their sum estimates that of new responses at new covariates; units of the response.
+
+        Raises
+        ------
+        ArgumentError
+            Where observations are coupled (Cox's model), and have none.
         """
         fitted = self.fitted
+        if self._coupled:
+            raise ArgumentError(f"loglike_loo: rows of the family {fitted.distribution.name!r} have no likelihoods of their own.")
         raw = fitted.fitted_raw([self.b])[0] - np.einsum("nkf,nf->kn", self._jacobian, self._moves)
         with np.errstate(all="ignore"):
             losses = derivatives.predictor_losses(fitted.network, fitted.original_predictors(raw), fitted.responses)[0]
@@ -242,8 +258,9 @@ class LikelihoodInfluence:
             Begin with the changes of every weight, ``dfb_...``. Default where there is no hidden layer: a single weight of
             a network has a meaning only beside the others of its unit.
         """
-        columns = [self.cooks_distance[0], self._residuals(), self.hat_matrix_diag, self.likelihood_displacement,
-                   self.loglike_loo]  # fmt: skip
+        columns = [self.cooks_distance[0], self._residuals(), self.hat_matrix_diag, self.likelihood_displacement]
+        if not self._coupled:
+            columns.append(self.loglike_loo)
         changes = []
         if len(self.fitted.network.shapes) == 1 if dfbetas is None else dfbetas:
             changes = [self.dfbetas.loc[:, self._used]]

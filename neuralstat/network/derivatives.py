@@ -185,6 +185,8 @@ def predictor_losses(
     Neither is multiplied by case weights (n,), which are needed where observations are coupled: the weighted sum is the loss.
     """
     if network.objective.coupled:
+        if np.iscomplexobj(eta):
+            raise ValueError("losses that couple observations have no complex steps row by row.")
         return network.objective.family.losses(eta, y, np.ones(eta.shape[1]) if weights is None else weights)
     value = np.ascontiguousarray(eta.T, np.complex128 if np.iscomplexobj(eta) else np.float64)
     delta, losses = np.zeros_like(value), np.zeros(len(value), value.dtype)

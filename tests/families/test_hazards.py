@@ -81,6 +81,20 @@ def test_cox_residuals_are_r_s(cox):
     assert cox.resid.sum() == pytest.approx(0, abs=1e-8)
 
 
+def test_cox_influence_is_r_s(cox):
+    """residuals(m, "dfbeta"), residuals(m, "dfbetas"): the first rows."""
+    found = cox.get_influence()
+    own = free(cox)
+    expected = [[1.844086201e-05, -0.0019085834820, 0.0007531315708], [7.773929087e-05, -0.0007453864289, -0.0007393336277],
+                [9.598773799e-04, 0.0173965674919, 0.0238871951686]]  # fmt: skip
+    np.testing.assert_allclose(found.d_params.to_numpy()[:3, own], expected, atol=1e-8)
+    standard = [[0.0019898612, -0.0113782893, 0.0066310063], [0.0083884583, -0.0044437262, -0.0065095213]]
+    np.testing.assert_allclose(found.dfbetas.to_numpy()[:2, own], standard, atol=1e-6)
+    assert np.isfinite(found.summary_frame().to_numpy()[:, 3:]).all() and "loglike_loo" not in found.summary_frame()
+    with pytest.raises(ArgumentError, match="no likelihoods of their own"):
+        found.loglike_loo  # noqa: B018
+
+
 def test_breslow_baseline_is_r_s(cox):
     """tail(basehaz(m, centered = TRUE), 1); survfit(m, newdata) at 100 and 400 days."""
     base = cox.baseline_hazard()
