@@ -83,15 +83,20 @@ def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndar
     return total
 
 
-def _curvatures(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Second derivatives (n, K, K) of the losses, by complex steps; without their negative part."""
+def second_derivatives(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n, K, K) of the losses in linear predictors (K, n), at responses (L, n), by complex steps."""
     k, n = raw.shape
     out = np.empty((n, k, k))
     for j in range(k):
         moved = raw.astype(np.complex128)
         moved[j] += 1j * derivatives.STEP
         out[:, j] = derivatives.predictor_losses(fitted.network, moved, y)[1].imag.T / derivatives.STEP
-    values, vectors = np.linalg.eigh((out + out.transpose(0, 2, 1)) / 2)
+    return (out + out.transpose(0, 2, 1)) / 2
+
+
+def _curvatures(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """`second_derivatives` without their negative part."""
+    values, vectors = np.linalg.eigh(second_derivatives(fitted, raw, y))
     return np.einsum("nkr,nr,njr->nkj", vectors, np.maximum(values, 0.0), vectors)
 
 

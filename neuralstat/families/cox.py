@@ -90,7 +90,7 @@ class Cox(Survival):
     """
 
     name, kind, default, links, first = "cox", codes.COX, "log", ("log",), "hazard"
-    others, means, coupled, floating = {}, (0.0, math.inf), True, True  # as in its bases
+    others, means, floating = {}, (0.0, math.inf), True  # as in its bases
 
     def __init__(self) -> None:
         Distributional.__init__(self)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..checks.arguments import arguments
 from ..errors import ArgumentError
-from ..functions.distributions import WIDTH
+from ..functions.distributions import COUPLED, WIDTH
 from .family import LINK, Family
 from .links import resolve_link
 
@@ -48,8 +48,6 @@ class Distributional(Family):
         The first parameters, which are the network's outputs in any case.
     joint : bool
         Several responses together.
-    coupled : bool
-        The loss is no sum over observations: kernels see all of them in one block.
     floating : bool
         The first parameter's linear predictor has no constant.
     """
@@ -62,7 +60,6 @@ class Distributional(Family):
     alike: ClassVar[bool] = False
     leading: ClassVar[int] = 1
     joint: ClassVar[bool] = False
-    coupled: ClassVar[bool] = False
     floating: ClassVar[bool] = False
     dispersed = False
 
@@ -79,6 +76,11 @@ class Distributional(Family):
     def code(self) -> int:  # type: ignore[override]
         """Distribution and link of the first parameter."""
         return self.kind + WIDTH * self.link.code
+
+    @property
+    def coupled(self) -> bool:
+        """Whether the loss is no sum over observations: kernels then see all of them in one block."""
+        return self.kind in COUPLED
 
     @property
     def canonical(self) -> bool:

@@ -12,7 +12,6 @@ from ..checks.arguments import Whole, arguments
 from ..errors import DataError
 from ..functions import distributions as codes
 from .distributional import Distributional
-from .links import resolve_link
 
 
 @arguments(responses=Whole(0))
@@ -57,10 +56,6 @@ class MultivariateNormal(Distributional):
         numbers = range(1, self.responses + 1)
         means, sds = {f"mu{k}": "identity" for k in numbers if k > 1}, {f"sigma{k}": "log" for k in numbers}
         return {**means, **sds, **{f"phi{k}{j}": "identity" for k in numbers for j in range(1, k)}}
-
-    @property
-    def role_links(self) -> tuple[Any, ...]:
-        return (self.link, *(resolve_link(name) for name in self.others.values()))
 
     def of_response(self, y: np.ndarray, w: np.ndarray | None = None) -> MultivariateNormal:
         return MultivariateNormal(len(y))

@@ -18,14 +18,14 @@ MIB = 2**20
 
 def refused(path, most=4 * MIB, match=""):
     tracemalloc.start()
-    begun = time.process_time()
+    begun = time.thread_time()  # not of threads that other tests left
     try:
         with pytest.raises(FileFormatError, match=f"{path.name}.*{match}"):
             ns.read_weights(path)
         assert tracemalloc.get_traced_memory()[1] < most
     finally:
         tracemalloc.stop()
-    assert time.process_time() - begun < 10  # seconds of all threads, with memory traced
+    assert time.thread_time() - begun < 2
 
 
 def keras(path, config, weights=b""):
