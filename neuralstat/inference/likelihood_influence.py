@@ -242,7 +242,8 @@ class LikelihoodInfluence:
         """
         fitted = self.fitted
         if self._coupled:
-            raise ArgumentError(f"loglike_loo: rows of the family {fitted.distribution.name!r} have no likelihoods of their own.")
+            name = fitted.distribution.name
+            raise ArgumentError(f"loglike_loo: rows of the family {name!r} have no likelihoods of their own.")
         raw = fitted.fitted_raw([self.b])[0] - np.einsum("nkf,nf->kn", self._jacobian, self._moves)
         with np.errstate(all="ignore"):
             losses = derivatives.predictor_losses(fitted.network, fitted.original_predictors(raw), fitted.responses)[0]
