@@ -153,6 +153,7 @@ def neuralnet(
     freq_weights: Any = None,
     var_weights: Any = None,
     offset: Any = None,
+    groups: Any = None,
     standardize: Any = "auto",
     missing: str = "drop",
     likelihood: bool = False,
@@ -181,6 +182,8 @@ def neuralnet(
     freeze: Any = None,
     dispformula: Any = None,
     scale: str | None = None,
+    towers: Mapping[str, Any] | None = None,
+    orthogonal: bool = True,
     context: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> NeuralNetResults:
@@ -248,7 +251,8 @@ def neuralnet(
     learningrate_limit, learningrate_factor : (min, max), (minus, plus)
         Limits of the step sizes, and their factors after and without a change of sign.
     penalty : Penalty, optional
-        ``decay(lam)``, ``elimination(lam)``, ``l1(lam)``, ``elastic_net(l1, l2)``, and sums of them.
+        ``decay(lam)``, ``elimination(lam)``, ``l1(lam)``, ``elastic_net(l1, l2)``, and sums of them; ``decay("estimate")``,
+        whose strength is estimated from the data.
     weights, freq_weights, var_weights : str or array, optional
         Weights of the rows, a column's name or a value per row. Precision weights (``weights``, or ``var_weights`` as in
         statsmodels: one of them): the variance is dispersion * V(mean) / weight; of binomial proportions numbers of
@@ -257,6 +261,11 @@ def neuralnet(
         is no observation, as in R: it is predicted, and not counted.
     offset : str or array, optional
         Known part of the linear predictor.
+    groups : str or array, optional
+        Clusters, a column's name or a label per row: rows of a cluster may depend on one another in any way, clusters do
+        not. Standard errors, tests and intervals are then robust to that unless told otherwise (``cov_type="cluster"`` is
+        their default), the case bootstrap draws clusters, and folds, hold-out and validation rows never split one.
+        The fit itself is the same. A row without a label counts as one with a missing value.
     standardize : {"auto", True, False}
         Centre and scale covariates (and a gaussian response under the identity link) inside the model; everything is
         reported in original units, weights too. "auto" leaves array terms as they are, and scales nothing under
@@ -343,6 +352,12 @@ def neuralnet(
         Pearson's chi2 over the residual degrees of freedom, and counts in standard errors, tests and intervals. The fit is
         then of a mean and a variance, with no likelihood, as with ``family="quasipoisson"`` and ``"quasibinomial"``. Families
         that have a dispersion estimate it so in any case.
+    towers : mapping, optional
+        Layers of the networks that a formula names, ``nn(image, layers=cnn)``: ``{"cnn": [Conv2D(8, 3, "relu"), ...]}``; a
+        name of `context` will do, too.
+    orthogonal : bool
+        Whether what a network of a structured formula says is reported orthogonal to the linear and smooth terms of the same
+        covariates, so that a coefficient is all that is linear in its covariate. The fit is the same.
     context : mapping, optional
         Further names for the formula.
     **unknown

@@ -22,7 +22,7 @@ from .network.blas import on_one_thread
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
-from .training.outputs import OfParameters
+from .training.outputs import OfParameters, Penalised
 from .training.validation import unweighed
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(OfParameters):
+class Fitted(OfParameters, Penalised):
     """A fitted procedure. n observations, K outputs, D covariates, P weights, B repetitions.
 
     Attributes
@@ -106,11 +106,6 @@ class Fitted(OfParameters):
     def data(self) -> Any:
         """The observations as kernels see them (internal units)."""
         return make_data(self.design.x, self.design.y, self.design.weights, self.design.offset)
-
-    @property
-    def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty beside the sum of errors, None without one."""
-        return self.procedure.penalty
 
     # response and family -----------------------------------------------------------------------------------
 
@@ -233,19 +228,19 @@ class Fitted(OfParameters):
         f = self.raw(self.design.x, self.design.offset, [b])[0]
         half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
         total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
-        if self.penalty_coefficients is not None:
-            total += derivatives.penalty_value(self.penalty_coefficients, self.fit.theta[b].astype(float))
-        return total
+        return total + self.penalty_value(b)
 
     @property
     def ranking(self) -> np.ndarray:
         """(B,) what repetitions are ranked by: their errors; of several scaled outputs what was minimised.
 
+        Minus the evidence where each has a penalty of its own, which makes their errors hard to compare.
+
         A sum of squares in original units would rank them by the output of the smallest unit of measurement.
         """
         scaling = self.design.scaling
         several = scaling is not None and scaling.y_sd.size > 1 and bool(np.any(scaling.y_sd != 1))
-        return self.fit.loss.astype(float) if several else self.errors
+        return self.fit.ranking if several or self.fit.evidence is not None else self.errors
 
     @functools.cached_property
     def best(self) -> int:
@@ -303,8 +298,8 @@ class Fitted(OfParameters):
     @functools.cached_property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        held, data = self.penalty_coefficients, self.data
-        rows = [derivatives.gradient(self.network, data, theta.astype(float), held) for theta in self.fit.theta]
+        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b))
+                for b, theta in enumerate(self.fit.theta)]  # fmt: skip
         return np.where(self.fit.free, np.array(rows), 0.0)
 
     # weights and means -------------------------------------------------------------------------------------

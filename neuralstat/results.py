@@ -157,8 +157,8 @@ class NeuralNetResults:
 
     @property
     def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty beside the sum of errors, None without one."""
-        return self.fitted.penalty_coefficients
+        """(P, 4) coefficients of the penalty beside the sum of errors, of the best repetition; None without one."""
+        return self.fitted.penalty_of(self.fitted.best)
 
     # repetitions -------------------------------------------------------------------------------------------
 
@@ -840,7 +840,7 @@ class NeuralNetResults:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of the best repetition from the expected information; `standard_errors` has others."""
+        """Standard errors of the best repetition: by clusters where the fit has groups, else from the expected information."""
         return self.standard_errors()
 
     @property

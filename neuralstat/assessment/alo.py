@@ -55,7 +55,7 @@ def alo(procedure: Any, loss: Any = None, *, rep: Any = None, random_state: Any 
     Raises
     ------
     ArgumentError
-        For objects of others.
+        For objects of others, and fits with groups.
     DfError
         Where the Hessian is not positive definite (the fit is at no regular optimum), or a leverage is 1 or more.
 
@@ -67,6 +67,9 @@ def alo(procedure: Any, loss: Any = None, *, rep: Any = None, random_state: Any 
     del random_state  # there is nothing random
     if not isinstance(procedure, NetworkProcedure):
         raise ArgumentError("method='alo' needs a fit or model of neuralstat; 'cv' with k='loo' refits others.")
+    if procedure.groups is not None:
+        raise ArgumentError("method='alo' leaves out single rows, of which the others of their cluster tell: use 'loo', which "
+                            "leaves out clusters.")  # fmt: skip
     fitted, rep = procedure.fitted, procedure.rep if rep is None else rep
     name, function = pick(loss, procedure.target)
     numbers = fitted.numbers(rep)
@@ -129,6 +132,6 @@ def _far(fitted: Fitted, b: int) -> bool:
     """Whether one Newton step to the optimum would lower the error by more than `FAR` observations' worth."""
     used = local.active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
-    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_coefficients)[used]
+    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_of(b))[used]
     decrease = float(gradient @ np.linalg.pinv(local.hessian(fitted, b, used), hermitian=True) @ gradient) / 2
     return decrease > FAR * abs(float(fitted.fit.loss[b])) / max(fitted.nobs, 1)

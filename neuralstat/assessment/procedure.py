@@ -106,6 +106,16 @@ class NetworkProcedure:
         """Of the procedure."""
         return self.procedure.settings
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """(n,) clusters of the rows, None where they are independent."""
+        return self.design.groups
+
+    @property
+    def groups_name(self) -> str | None:
+        """The column that they are in, None where they were given as labels."""
+        return self.settings.groups if isinstance(self.settings.groups, str) else None
+
     @functools.cached_property
     def target(self) -> Target:
         """What losses must know of the response."""
@@ -207,7 +217,7 @@ class NetworkProcedure:
         if good.size == 0:
             raise DataError(f"risk: every repetition of refit {t + 1} diverged; train with a penalty or smaller steps.")
         if self.rep == "best":
-            return mu[good[np.argmin(fit.loss[good])]]
+            return mu[good[np.argmin(fit.ranking[good])]]
         return mu[good].mean(axis=0)
 
 

@@ -252,7 +252,7 @@ def _of_network(procedure: NetworkProcedure, df: Any, sigma: Any, options: dict[
     notes = list(getattr(d, "notes", ()))
     if each > MUCH * n:
         notes.append(f"df ({each:.3g}) are more than half the observations, where 'rcp' overstates the error of networks")
-    if fitted.penalty_coefficients is None:
+    if not fitted.penalised:
         notes.append("without a penalty nothing holds a network between the rows, and 'rcp' understates its error there")
     if len(notes) > len(getattr(d, "notes", ())):
         said = "; ".join(notes[len(getattr(d, "notes", ())) :])

@@ -58,7 +58,7 @@ class ScoredProcedure(NetworkProcedure):
             scale, shift = output_units(self.network, part.design.scaling)
             raw = raw * scale[:, np.newaxis] + shift[:, np.newaxis]
         good = np.flatnonzero(fit.finished) if fit.finished.any() else np.arange(len(raw))
-        return self._scores(raw[[good[np.argmin(fit.loss[good])]]] if self.rep == "best" else raw[good])
+        return self._scores(raw[[good[np.argmin(fit.ranking[good])]]] if self.rep == "best" else raw[good])
 
     def _scores(self, eta: np.ndarray) -> np.ndarray:
         """(1, m) of the mixture of distributions with linear predictors (R, K, m), units of the response."""

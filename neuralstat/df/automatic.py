@@ -129,14 +129,14 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     more = f"; {several.described(fitted)}" if parameters else ""
     if settings.minibatch:
         return again, f"trained by epochs, which end before an optimum{more}"
-    if fitted.penalty_coefficients is None:
+    if not fitted.penalised:
         if len(fitted.network.layers) == 1:
             return "jacobian", "no hidden units, and so one optimum"
         if not fitted.fit.free[:, : fitted.network.slices[-1].start].any():
             return "jacobian", "only weights of the output layer are trained, and so there is one optimum"
     if limits(fitted, rep) is not None:
         return again, f"stopped before its optimum{more}"
-    if fitted.penalty_coefficients is None:
+    if not fitted.penalised:
         held = "restarts without a penalty" if settings.repetitions > 1 else "no penalty holds the optimum in its place"
         return again, f"{held}{more}"
     if parameters:

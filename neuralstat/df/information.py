@@ -26,7 +26,7 @@ def information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     gradients of e_i.
     """
     theta, free, n = fitted.fit.theta[b].astype(float), fitted.fit.free[0], fitted.n_rows
-    hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))
     scores = observed_scores(fitted, theta)[:, free]
     return hessian[np.ix_(free, free)] / n, scores.T @ scores / n
 
@@ -44,6 +44,14 @@ def observed_scores(fitted: Fitted, theta: np.ndarray, y: np.ndarray | None = No
         return scores
     # a row that stands for m observations has m times the gradient of one
     return scores / np.sqrt(np.where(fitted.frequencies > 0, fitted.frequencies, 1.0))[:, np.newaxis]
+
+
+def cluster_sums(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
+    """(G, P) sums over clusters of the gradients of their rows' errors; a row counts as often as it stands for."""
+    codes = np.unique(fitted.design.groups, return_inverse=True)[1].reshape(-1)
+    scores = derivatives.scores(fitted.network, fitted.data, theta)
+    order = np.argsort(codes, kind="stable")
+    return np.add.reduceat(scores[order], np.searchsorted(codes[order], np.arange(codes.max() + 1)), axis=0)
 
 
 def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:

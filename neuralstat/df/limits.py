@@ -23,7 +23,7 @@ def limits(fitted: Fitted, rep: Any = "best") -> str | None:
         return None
     if left <= FAR or _used_up(fitted, rep):
         return None
-    searched = fitted.penalty_coefficients is None and fitted.settings.repetitions > 1
+    searched = not fitted.penalised and fitted.settings.repetitions > 1
     if left >= LARGE * float(DF["jacobian"](fitted, rep)):
         direction = "presume an optimum and overstate those of an early stop"
     elif searched:

@@ -40,7 +40,7 @@ MOST_BYTES = 2**33  # of a Jacobian and its decomposition
 def active(fitted: Fitted, b: int) -> np.ndarray:
     """(P,) bool: weights that move with the response: free, and not held at 0 by an L1 penalty."""
     free = fitted.fit.free[b % fitted.fit.free.shape[0]].copy()
-    penalty = fitted.penalty_coefficients
+    penalty = fitted.penalty_of(b)
     if penalty is not None:
         free &= ~((penalty[:, L1] != 0) & (fitted.fit.theta[b] == 0))
     return free
@@ -151,16 +151,13 @@ def rank(r: np.ndarray) -> int:
 
 def penalty_diagonal(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
     """Curvature of the penalty in the weights used."""
-    penalty = fitted.penalty_coefficients
-    if penalty is None:
-        return np.zeros(int(used.sum()))
-    return derivatives.penalty_curvature(penalty, fitted.fit.theta[b].astype(float))[used]
+    return fitted.penalty_curvature(b)[used]
 
 
 def jacobian_work(fitted: Fitted, n_used: int) -> tuple[float, float]:
     """Bytes and floating-point operations that `jacobian` takes."""
     m = fitted.network.n_outputs * fitted.design.x.shape[1]
-    if fitted.penalty_coefficients is not None:
+    if fitted.penalised:
         m += n_used
     return 24.0 * m * n_used, 6.0 * m * n_used * min(m, n_used)
 
@@ -197,7 +194,7 @@ def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
             f"df: the exact Hessian of {p} weights is too large; use 'jacobian', 'gdf' or 'covariance'."
         )
     theta = fitted.fit.theta[b].astype(float)
-    matrix = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)[np.ix_(used, used)]
+    matrix = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))[np.ix_(used, used)]
     if not np.isfinite(matrix).all():
         raise DfError("df: the Hessian is not finite: linear predictors are too large for the link; use 'jacobian'.")
     return matrix

@@ -27,7 +27,7 @@ class Polish:
 
     def __init__(self, fitted: Fitted, b: int) -> None:
         self.fitted, self.b = fitted, b
-        self.network, self.penalty = fitted.network, fitted.penalty_coefficients
+        self.network, self.penalty = fitted.network, fitted.penalty_of(b)
         self.used = active(fitted, b)
         self.theta = fitted.fit.theta[b].astype(float)
         scores = derivatives.scores(self.network, fitted.data, self.theta)

@@ -34,7 +34,8 @@ def refit(
         best of them, or one.
     restarts : {"same", "fresh", "warm"}
         Start weights: those of the fit for every response; new random ones for every response; or the fitted
-        weights.
+        weights. Strengths of a penalty that were estimated are held at each repetition's, but by "fresh", which estimates
+        them anew.
     seeds : SeedSequence
         For fresh start weights.
     n_jobs : int, optional
@@ -66,7 +67,8 @@ def refit(
         start = np.concatenate([again.starts(used, begun, restarts, seeds, t) for t in numbers])
         units = repeated(shift, scale, part, begun)
         case = None if weights is None else weights[part.start] if alone else np.repeat(weights[part], begun, axis=0)
-        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units)
+        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units,
+                                 held=None if restarts == "fresh" else used)  # fmt: skip
         values = _predictors if predictors else noise.means
         mu = values(fitted, fit.theta.astype(float))
         out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)

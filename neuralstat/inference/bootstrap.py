@@ -78,9 +78,18 @@ def responses(fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequen
 
 
 def counts(fitted: Fitted, draws: int, seeds: np.random.SeedSequence) -> np.ndarray:
-    """How often (T, n) each row is drawn with replacement, as often as it stands for; rows of weight 0 never are."""
+    """How often (T, n) each row is drawn with replacement, as often as it stands for; rows of weight 0 never are.
+
+    Where rows are in clusters, so many clusters are drawn as there are, each with all its rows.
+    """
     used = np.flatnonzero(fitted.case_weights > 0)
     often = fitted.frequencies[used]
+    if fitted.design.groups is not None:
+        code = np.unique(fitted.design.groups[used], return_inverse=True)[1].reshape(-1)
+        g, drawn = int(code.max()) + 1, np.zeros((draws, fitted.n_rows))
+        for line, s in zip(drawn, children(seeds, draws), strict=True):
+            line[used] = np.random.default_rng(s).multinomial(g, np.full(g, 1 / g))[code] * often
+        return drawn
     n = int(np.round(often.sum()))
     if not np.allclose(often, np.round(often)):
         raise ArgumentError("kind='case' draws observations, and freq_weights are not whole: use kind='parametric'.")
@@ -107,12 +116,14 @@ def predictions(
     draws : int
         T.
     kind : {"parametric", "residual", "case"}, optional
-        Default "parametric", "residual" where the error belongs to no family.
+        Default "parametric", "residual" where the error belongs to no family, "case" where times are censored, and where
+        rows are in clusters (``groups=``), which are then drawn whole; the others take rows as independent.
     restarts : {"warm", "same", "fresh"}, optional
         Start weights of the refits: the fitted weights (fast; refits stay in the fit's optima, and of "best" only the best
         repetition is refitted), the fit's own start weights, or new random ones. Default "warm"; "same" for fits by epochs,
         which end before an optimum: from the fitted weights they would be trained twice as long. Validation rows that
-        stopped a fit stop its refits, too.
+        stopped a fit stop its refits, too. Strengths of a penalty that were estimated are held at each repetition's, but by
+        "fresh", which estimates them anew.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
 
@@ -128,9 +139,7 @@ def predictions(
     DfWarning
         Where no degrees of freedom are left for what "parametric" and "residual" draw from; the means are then NaN.
     """
-    censored = isinstance(fitted.family, Survival)  # whose limits are not known of all times
-    usual = "case" if censored else "residual" if fitted.family is None else "parametric"
-    kind = usual if kind is None else kind
+    kind = usual_kind(fitted) if kind is None else kind
     restarts = usual_restarts(fitted) if restarts is None else restarts
     outputs = means_of(fitted)
     check_size(draws * outputs * (3 * fitted.n_rows + 2 * x.shape[1]), f"draws={draws} bootstrap samples")
@@ -146,7 +155,7 @@ def predictions(
         numbers = range(part.start, part.stop)
         start = np.stack([again.starts(used, len(used), restarts, start_seeds, t) for t in numbers])
         done = part.start
-        for fit in sample.refits(part, start):
+        for fit in sample.refits(part, start, None if restarts == "fresh" else used):
             lost += int(np.sum(~fit.finished.reshape(-1, len(used)).any(axis=1)))
             means = _at(fitted, fit, x, offset, len(used), rep)
             at = slice(done, done + len(means))
@@ -161,6 +170,20 @@ def predictions(
     if not np.isfinite(out).all():
         raise ArgumentError("method='bootstrap': a refit diverged; train with a penalty, or use restarts='warm'.")
     return fitted.original_means(out)
+
+
+def usual_kind(fitted: Fitted) -> str:
+    """The kind of samples unless it is said."""
+    censored = isinstance(fitted.family, Survival)  # whose limits are not known of all times
+    if censored or fitted.design.groups is not None:
+        return "case"
+    return "residual" if fitted.family is None else "parametric"
+
+
+def kind_of(fitted: Fitted, given: str | None) -> str:
+    """The kind of covariance that samples of a kind have the references of: "cluster" where clusters are drawn."""
+    kind = usual_kind(fitted) if given is None else given
+    return "cluster" if kind == "case" and fitted.design.groups is not None else "rows"
 
 
 def means_of(fitted: Fitted) -> int:
@@ -191,19 +214,20 @@ class _Sample:
             shift, scale = again.units(self.y)
         self.shift, self.scale = np.broadcast_to(shift, (draws, k, 1)), np.broadcast_to(scale, (draws, k, 1))
 
-    def refits(self, part: slice, start: np.ndarray) -> Iterator[Fit]:
-        """Fits to a part of the samples, in stacks, from starts (T, R, P)."""
+    def refits(self, part: slice, start: np.ndarray, held: list[int] | None) -> Iterator[Fit]:
+        """Fits to a part of the samples, in stacks, from starts (T, R, P), at the strengths of repetitions where held."""
         fitted, each, flat = self.fitted, start.shape[1], start.reshape(-1, start.shape[2])
         if self.y is not None:
             inner = np.repeat((self.y[part] - self.shift[part]) / self.scale[part], each, axis=0)
-            yield self.again.to_responses(inner, flat, units=repeated(self.shift, self.scale, part, each))
+            units = repeated(self.shift, self.scale, part, each)
+            yield self.again.to_responses(inner, flat, units=units, held=held)
         elif fitted.settings.minibatch:  # batches hold a row as often as it was drawn
             rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts[part]]
             yield from self.again.to_samples(rows, start)
         else:
             own = np.repeat(self.counts[part] * fitted.own_weights, each, axis=0)
             y = np.broadcast_to(fitted.design.y, (len(flat), *fitted.design.y.shape))
-            yield self.again.to_responses(y, flat, weights=own)
+            yield self.again.to_responses(y, flat, weights=own, held=held)
 
 
 def _at(fitted: Fitted, fit: Fit, x: np.ndarray, offset: np.ndarray | None, each: int, rep: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ E / phi, and
 
     expected, hessian:  phi (I + P)^-1 I (I + P)^-1,    I = J' W J, or the Hessian of E
     sandwich:           (H + P)^-1 S'S (H + P)^-1,      S the gradients of the observations' errors (HC0)
+    cluster:            the same, S their sums over clusters, times a factor for few clusters: see `clusters`
 
 J is the Jacobian of the linear predictor and W = w (d mu / d eta)^2 / V(mu). With a canonical link and no hidden
 layer I is the same both ways. Several responses with a dispersion each have the (K, K) covariance Phi of their Pearson
@@ -31,11 +32,12 @@ from ..likelihood.several import UNLIKELY
 from ..network import derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
+from . import clusters
 from .dispersion import dispersion, given_dispersion, used_up
 from .units import in_words, undetermined_units
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
-COV_TYPES = ("expected", "hessian", "sandwich")
+COV_TYPES = ("expected", "hessian", "sandwich", "cluster")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
 COV_TYPE = Choice(*COV_TYPES, *ALIASES)
 
@@ -73,6 +75,12 @@ def observed_information(fitted: Fitted, b: int) -> np.ndarray:
     if isinstance(fitted.family, Quantile):
         return expected_information(fitted, b)
     return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
+
+
+def curvature_of(fitted: Fitted, b: int, kind: str) -> np.ndarray:
+    """(P, P) information of repetition b that a kind of covariance is made with, without penalty; internal units."""
+    kinked = kind == "cluster" and isinstance(fitted.family, Laplace)
+    return expected_information(fitted, b) if kind == "expected" or kinked else observed_information(fitted, b)
 
 
 def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -120,15 +128,16 @@ def cov_params(
     Parameters
     ----------
     fitted : Fitted
-    cov_type : {"expected", "hessian", "sandwich"}, optional
+    cov_type : {"expected", "hessian", "sandwich", "cluster"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
-        from the exact Hessian, the observed information; or robust against a wrong model (statsmodels' "HC0").
-        Default "expected", "hessian" for distributions with several parameters, "sandwich"
-        where the error function belongs to no family.
+        from the exact Hessian, the observed information; robust against a wrong model (statsmodels' "HC0"); or robust
+        against that and dependence within the clusters of ``groups=`` (statsmodels' "cluster"). Default "cluster" where the
+        fit has groups; else "expected", "hessian" for distributions with several parameters, "sandwich" where the error
+        function belongs to no family.
     rep : int or "best"
     scale : float, optional
         Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the
-        repetition, which does not matter to "sandwich".
+        repetition, which does not matter to "sandwich" and "cluster".
 
     Returns
     -------
@@ -152,20 +161,19 @@ def cov_params(
     phi = given_dispersion(fitted, scale) if scale is not None else _dispersion(fitted, b, kind)
     if not np.isfinite(phi).all():
         return pd.DataFrame(np.nan, names, names)
-    if kind == "expected":
-        bread = expected_information(fitted, b)
-    else:
-        bread = observed_information(fitted, b)
-    bread = bread[np.ix_(free, free)]
-    if kind == "sandwich":
+    bread = curvature_of(fitted, b, kind)[np.ix_(free, free)]
+    if kind == "cluster":
+        sums = clusters.filling(fitted, theta)[:, free]
+        filling = clusters.correction(fitted, [b]) * (sums.T @ sums)
+    elif kind == "sandwich":
         scores = observed_scores(fitted, theta)[:, free]
         filling = scores.T @ scores
     elif several(fitted):
         filling = between_outputs(fitted, b, phi)[np.ix_(free, free)]
     else:
         filling = bread * phi[0, 0]
-    if fitted.penalty_coefficients is not None:
-        curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)
+    if fitted.penalised:
+        curvature = fitted.penalty_curvature(b)
         bread = bread + np.diag(curvature[free])
     if not (np.isfinite(bread).all() and np.isfinite(filling).all()):  # it diverged
         return pd.DataFrame(np.nan, names, names)
@@ -183,7 +191,7 @@ def cov_params(
 
 def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
     """(K, K) dispersion in internal units; NaN where it is estimated and no degrees of freedom are left."""
-    if kind != "sandwich":
+    if kind not in ("sandwich", "cluster"):
         return dispersion(fitted, [b])[0]
     return np.full((1, 1), np.nan if used_up(fitted, [b]) else 1.0)
 
@@ -191,11 +199,15 @@ def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
 def cov_type_of(fitted: Fitted, given: str | None) -> str:
     """The covariance that ``cov_type=`` means for this fit, an entry of `COV_TYPES`."""
     if given is None:
+        if fitted.design.groups is not None:
+            return "cluster"
         if fitted.network.objective.several:  # what statsmodels and gamlss give, too
             kinked = isinstance(fitted.family, Laplace)  # whose Hessian is of the few rows next to their locations
             return "sandwich" if isinstance(fitted.family, UNLIKELY) else "expected" if kinked else "hessian"
         return "sandwich" if fitted.family is None else "expected"
     given = COV_TYPE.check(given, "cov_type")
+    if given == "cluster":
+        clusters.check_clusters(fitted)
     return ALIASES.get(given, given)
 
 

@@ -121,11 +121,15 @@ def _errors(fitted: Fitted) -> np.ndarray:
         means = (objective.response(raw) for raw in fitted.fitted_raw(range(fitted.nrep)))
         return np.array([fitted.likely.deviance(design.y, mu, fitted.case_weights) / 2 for mu in means])
     loss = fitted.fit.loss.astype(float)
-    coefficients = fitted.penalty_coefficients
-    if coefficients is None:
+    if not fitted.penalised:
         return loss
-    moving = fitted.network.is_moving
-    return loss - [derivatives.penalty_value(coefficients[~moving], t[~moving]) for t in fitted.fit.theta.astype(float)]
+    return loss - np.array([_penalty(fitted, b) for b in range(fitted.nrep)])
+
+
+def _penalty(fitted: Fitted, b: int) -> float:
+    """The penalty of repetition b, of which weights that follow the batches have none."""
+    held, still = fitted.penalty_of(b), ~fitted.network.is_moving
+    return 0.0 if held is None else derivatives.penalty_value(held[still], fitted.fit.theta[b].astype(float)[still])
 
 
 @kept
@@ -176,7 +180,7 @@ def infinite(fitted: Fitted) -> np.ndarray:
 
 def lost(fitted: Fitted) -> np.ndarray:
     """(B,) bool: `infinite`, or worse than constants."""
-    if exactly(fitted) and has_constants(fitted) and fitted.penalty_coefficients is None:
+    if exactly(fitted) and has_constants(fitted) and not fitted.penalised:
         return infinite(fitted)  # no need to look: constants are among what was minimised over
     with np.errstate(invalid="ignore"):
         return infinite(fitted) | (explained(fitted) < -WORSE)

@@ -55,7 +55,7 @@ def _remedy_diverged(fitted: Fitted) -> str:
     remedies = []
     if large_columns(fitted):
         remedies.append("standardize=True")
-    penalty = fitted.penalty_coefficients
+    penalty = fitted.penalty_of(fitted.best)
     if penalty is not None and penalty[output_biases(fitted)][:, [DECAY, ELIMINATION, L1]].any():
         remedies.append("a smaller penalty, or one with biases=False")
     if fitted.settings.minibatch:
@@ -99,7 +99,7 @@ def _worth_looking(fitted: Fitted, suspects: np.ndarray) -> list[int]:
 
 
 def _too_little(fitted: Fitted, share: float, b: int) -> bool:
-    if len(fitted.network.table) == 1 and fitted.fit.converged[b] and fitted.penalty_coefficients is None:
+    if len(fitted.network.table) == 1 and fitted.fit.converged[b] and not fitted.penalised:
         return False  # there is one optimum, and it was reached
     return share * fitted.nobs < CONSTANT or share < LINEAR * linear_share(fitted)
 
@@ -175,7 +175,7 @@ def _collapse(fitted: Fitted, b: int, suspects: np.ndarray) -> Iterator[Finding]
         figures += f"; saturated: {listed(saturated)}"
     used = np.flatnonzero(fitted.fit.finished)  # predictions are means over these
     severity = "error" if b == fitted.best or 2 * np.isin(used, guilty).sum() >= max(used.size, 1) else "warning"
-    if fitted.penalty_coefficients is not None and not linear and not large_columns(fitted):
+    if fitted.penalised and not linear and not large_columns(fitted):
         severity = "note"  # a penalty rightly shrinks noise to nothing
     where = joined(repetitions(fitted, guilty), figures)
     yield Finding(severity, "collapsed", where, _remedy_collapsed(fitted, b, bool(saturated)))
@@ -198,7 +198,7 @@ def _remedy_collapsed(fitted: Fitted, b: int, saturated: bool) -> str:
     large = large_columns(fitted)
     if large:
         remedies.append(f"standardize=True ({listed(large)} in raw units)")
-    if fitted.penalty_coefficients is not None:
+    if fitted.penalised:
         remedies.append("a smaller penalty")
     if not fitted.fit.converged[b]:
         remedies.append(

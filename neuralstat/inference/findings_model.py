@@ -37,7 +37,7 @@ def units(fitted: Fitted) -> Iterator[Finding]:
     if untrained(fitted) or infinite(fitted)[b]:
         return
     idle = idle_units(fitted, b)
-    penalised = fitted.penalty_coefficients is not None
+    penalised = fitted.penalised
     severity = "note" if penalised else "warning"  # a penalty may well want fewer units
     scale = "standardize=True, or " if large_columns(fitted) else ""
     for problem, finding, words, consequence in _PROBLEMS:
@@ -110,7 +110,7 @@ def near_n(fitted: Fitted) -> Iterator[Finding]:
 def separation(fitted: Fitted) -> Iterator[Finding]:
     """Estimates that are infinite, since covariates (or the units of the last hidden layer) tell responses apart."""
     kind = _kind(fitted)
-    if kind is None or fitted.penalty_coefficients is not None or untrained(fitted) or lost(fitted)[fitted.best]:
+    if kind is None or fitted.penalised or untrained(fitted) or lost(fitted)[fitted.best]:
         return
     hidden = len(fitted.network.table) > 1
     if hidden and (fitted.settings.minibatch or not fitted.network.dense):

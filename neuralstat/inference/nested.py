@@ -70,6 +70,7 @@ def best_deviances(
 ) -> np.ndarray:
     """`unlikelihood` (T,) of the best of the fitted weights' and `starts` fresh starts, for responses (T, K, n).
 
+    Strengths of a penalty that were estimated are held at those of the best repetition.
     The deviance where there is one response; `phi`: the dispersions where there are several.
     """
     again = Refits(fitted.procedure, fitted.fit, n_jobs)
@@ -88,7 +89,7 @@ def best_deviances(
                 start.append(again.starts(warm, starts, "fresh", seeds, t))
         inner = (y[part] - shift[part]) / scale[part]
         units = repeated(shift, scale, part, each)
-        fit = again.to_responses(np.repeat(inner, each, axis=0), np.concatenate(start), units=units)
+        fit = again.to_responses(np.repeat(inner, each, axis=0), np.concatenate(start), units=units, held=warm)
         mu = noise.means(fitted, fit.theta.astype(float)).reshape(-1, each, *y.shape[1:])
         loss = fit.loss.reshape(-1, each)
         for k, t in enumerate(range(part.start, part.stop)):

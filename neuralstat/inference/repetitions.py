@@ -69,7 +69,7 @@ def _steepest(fitted: Fitted, b: int) -> str:
     if fitted.settings.minibatch:
         return ""
     theta = fitted.fit.theta[b].astype(float)
-    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_of(b))
     free = fitted.fit.free[b % fitted.fit.free.shape[0]]
     size = np.where(free, np.abs(np.where(np.isnan(gradient), np.inf, gradient)), 0.0)
     return f" at {fitted.network.names[int(size.argmax())]}"

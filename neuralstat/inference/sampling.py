@@ -6,6 +6,8 @@ the mean of these, so its variance has the covariances *between* repetitions, wh
 
     Var = (1/R^2) sum_rs J_r(x) H_r^-1 B_rs H_s^-1 J_s(x)',   B_rs = sum_i s_ri s_si'  ("sandwich")
 
+With "cluster" the sum in B_rs is over clusters, of the sums of their rows' gradients, times the factor of `clusters`.
+
 For "expected" and "hessian" B_rs is what the model says, sum_i R_ri' Phi R_si, R_ri the (K, P) root of observation i's
 expected information and Phi the (K, K) covariance of its Pearson residuals (the dispersion, where there is one output: each
 output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1, as `cov_params`. White (1989), JASA
@@ -23,7 +25,8 @@ from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
 from ..fitted import Fitted, kept
 from ..network import derivatives
-from .covariance import cov_type_of, inverse, observed_information, warn_members
+from . import clusters
+from .covariance import cov_type_of, curvature_of, inverse, warn_members
 from .dispersion import dispersion, used_up
 
 PART = 4096  # observations that are added up at a time, where there are more
@@ -37,8 +40,9 @@ def joint_root(
 
     Of many observations it is added up over parts of them, and `weight_moves` are not made.
     """
-    phi = np.eye(fitted.network.n_outputs) if kind == "sandwich" else dispersion(fitted, list(numbers))[0]
-    if kind == "sandwich" and used_up(fitted, list(numbers)):
+    free_of = kind in ("sandwich", "cluster")  # of the dispersion
+    phi = np.eye(fitted.network.n_outputs) if free_of else dispersion(fitted, list(numbers))[0]
+    if free_of and used_up(fitted, list(numbers)):
         phi = phi * np.nan
     if not np.isfinite(phi).all():  # no degrees of freedom are left
         return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), []
@@ -46,6 +50,8 @@ def joint_root(
         return _root_by_parts(fitted, numbers, phi)
     parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
     moves = np.concatenate([m for m, _ in parts])
+    if kind == "cluster":
+        moves *= np.sqrt(clusters.correction(fitted, list(numbers)))
     if moves.shape[1] > moves.shape[0]:
         moves = np.asarray(np.linalg.qr(moves.T, mode="r")).T
     return moves, [state for _, state in parts]
@@ -98,10 +104,12 @@ def weight_moves(
     """
     network, used = fitted.network, active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
-    hessian = None if kind == "expected" else observed_information(fitted, b)[np.ix_(used, used)]
-    if kind != "sandwich":
+    hessian = None if kind == "expected" else curvature_of(fitted, b, kind)[np.ix_(used, used)]
+    if kind not in ("sandwich", "cluster"):
         _ = fitted.likely  # raises where there is none
-    if kind == "sandwich":
+    if kind == "cluster":
+        filling = clusters.filling(fitted, theta)[:, used].T
+    elif kind == "sandwich":
         filling = observed_scores(fitted, theta)[:, used].T
     elif kind == "hessian" and alone and (phi.shape[0] == 1 or network.objective.several):
         values, vectors = np.linalg.eigh(np.asarray(hessian))
@@ -123,9 +131,8 @@ def _turned(
     fitted: Fitted, b: int, used: np.ndarray, hessian: np.ndarray
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """Inverse (F, F) of the curvature of error and penalty in the weights used, and what `warn_members` takes."""
-    if fitted.penalty_coefficients is not None:
-        theta = fitted.fit.theta[b].astype(float)
-        hessian = hessian + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[used])
+    if fitted.penalised:
+        hessian = hessian + np.diag(fitted.penalty_curvature(b)[used])
     turned, rank, negative = inverse(hessian)
     held = int(fitted.fit.free[0].sum()) - int(used.sum())  # at 0 by an L1 penalty
     return turned, (b, rank, fitted.k_identified - held, negative)
@@ -143,7 +150,7 @@ def parameter_covariance(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray,
         flat = each.reshape(-1, each.shape[2])
         curvature = flat.T @ flat
     else:
-        curvature = observed_information(fitted, b)[np.ix_(used, used)]
+        curvature = curvature_of(fitted, b, kind)[np.ix_(used, used)]
     return root, _turned(fitted, b, used, curvature)[0]
 
 

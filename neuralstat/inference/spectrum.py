@@ -37,7 +37,7 @@ def hessian_spectrum(fitted: Fitted, rep: Any = "best", cutoff: float = 1e-8) ->
     used = local.active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
     local.check_finite(fitted, b)
-    full = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    full = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))
     if not np.isfinite(full).all():
         raise DfError("hessian_spectrum: the Hessian is not finite: linear predictors are too large for the link.")
     values, vectors = np.linalg.eigh(full[np.ix_(used, used)])

@@ -95,7 +95,7 @@ class TermRefits:
     @functools.cached_property
     def null(self) -> Fit:
         """The best network without the term on the data, one."""
-        fit = self.small.to_responses(self.fitted.design.y, self.begun)
+        fit = self.small.to_responses(self.fitted.design.y, self.begun, held=[self.fitted.best])
         best = int(np.argmin(_finite(fit.loss)))
         return fit.part(slice(best, best + 1))
 
@@ -168,7 +168,9 @@ class TermRefits:
             offset = None if design.offset is None else np.tile(design.offset, t)
             rows = np.repeat(np.arange(t * n).reshape(t, n), len(starts), axis=0)
             data = make_data(x, np.tile(design.y, t), weights, offset, rows, np.full(len(rows), n))
-            fit = self.procedure.train(data, np.tile(starts, (t, 1)), self.fitted.fit.free[0], self.n_jobs)
+            begun = np.tile(starts, (t, 1))
+            held = self.large.strengths([self.fitted.best], len(begun))
+            fit = self.procedure.train(data, begun, self.fitted.fit.free[0], self.n_jobs, strengths=held)
             out[first : first + t] = _finite(fit.loss).reshape(t, -1).min(axis=1)
         return out
 
@@ -194,7 +196,8 @@ class TermRefits:
             own = self._from(theta) if starts is None else starts
             each = own.shape[1]
             fit = again.to_responses(
-                np.repeat(inner, each, axis=0), own.reshape(-1, own.shape[2]), units=repeated(shift, scale, everything, each)
+                np.repeat(inner, each, axis=0), own.reshape(-1, own.shape[2]), units=repeated(shift, scale, everything, each),
+                held=[self.fitted.best],
             )  # fmt: skip
             loss = _finite(fit.loss).reshape(-1, each)
             theta = fit.theta.reshape(own.shape)[np.arange(len(y)), loss.argmin(axis=1)]

@@ -130,7 +130,7 @@ def _row(term: TermRefits, method: str | None, draws: int) -> Row:
 
 def _regular(fitted: Fitted) -> bool:
     """Whether the model is one whose likelihood ratios have their usual distributions: no hidden units, no penalty."""
-    return len(fitted.network.layers) == 1 and fitted.penalty_coefficients is None and fitted.family is not None
+    return len(fitted.network.layers) == 1 and not fitted.penalised and fitted.family is not None
 
 
 def _simulated(

@@ -29,9 +29,8 @@ from ..checks.arguments import FLAG, NONE, REP, SHARE, Anything, Choice, argumen
 from ..errors import ArgumentError, SingularHessianWarning
 from ..families import Multinomial
 from ..fitted import Fitted
-from ..network import derivatives
 from ..network.scaling import affine
-from .covariance import COV_TYPE, RCOND, cov_params, cov_type_of, expected_information, inverse
+from .covariance import COV_TYPE, RCOND, cov_params, cov_type_of, curvature_of, inverse
 from .dispersion import t_degrees
 from .repetitions import optima
 
@@ -103,7 +102,7 @@ def wald_test_terms(
     cov_type, rep, scale
         As in `cov_params`.
     use_f : bool, optional
-        F on n - df, or chi2; default F where the dispersion is estimated.
+        F on n - df (clusters - 1 with "cluster"), or chi2; default F where the dispersion is estimated, and with "cluster".
     df : {"effective", "nominal"}
         Reference degrees of freedom under a penalty: the effective ones of the term's weights, or their number.
 
@@ -120,8 +119,8 @@ def wald_test_terms(
 
     b, weights = fitted.which(rep), first_weights(fitted)
     covariance = cov_params(fitted, cov_type, rep, scale).to_numpy()
-    shrunk = _shrinkage(fitted, b, cov_type) if fitted.penalty_coefficients is not None and df == "effective" else None
-    rest = t_degrees(fitted, [b], use_f)
+    shrunk = _shrinkage(fitted, b, cov_type) if fitted.penalised and df == "effective" else None
+    rest = t_degrees(fitted, [b], use_f, cov_type_of(fitted, cov_type))
     free = _null_space(fitted, b, cov_type)
     rows, inestimable = {}, {}
     for term, at in weights.items():
@@ -205,9 +204,8 @@ class _NullSpace:
 def _null_space(fitted: Fitted, b: int, cov_type: str | None) -> _NullSpace:
     """Null space of the matrix whose inverse is the covariance's bread, scaled to a unit diagonal."""
     free, matrix = fitted.fit.free[0], _information(fitted, b, cov_type)
-    theta = fitted.fit.theta[b].astype(float)
-    if fitted.penalty_coefficients is not None:
-        matrix = matrix + np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta))
+    if fitted.penalised:
+        matrix = matrix + np.diag(fitted.penalty_curvature(b))
     unit = np.ones(free.size)
     if fitted.design.scaling is not None:
         unit = np.diag(affine(fitted.network, fitted.design.scaling)[0]).copy()
@@ -227,7 +225,7 @@ def _null_space(fitted: Fitted, b: int, cov_type: str | None) -> _NullSpace:
 def _usual(fitted: Fitted, s: np.ndarray) -> np.ndarray:
     """(P, r) orthonormal directions, weights over s, along which a softmax is the same."""
     free = fitted.fit.free[0]
-    if not isinstance(fitted.family, Multinomial) or fitted.penalty_coefficients is not None:
+    if not isinstance(fitted.family, Multinomial) or fitted.penalised:
         return np.zeros((free.size, 0))
     per_unit, units = fitted.network.shapes[-1]
     first = free.size - per_unit * units
@@ -240,17 +238,15 @@ def _usual(fitted: Fitted, s: np.ndarray) -> np.ndarray:
 
 def _information(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
     """(P, P) expected information or Hessian, as the kind of covariance has it; internal units."""
-    if cov_type_of(fitted, cov_type) == "expected":
-        return expected_information(fitted, b)
-    return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
+    return curvature_of(fitted, b, cov_type_of(fitted, cov_type))
 
 
 def _shrinkage(fitted: Fitted, b: int, cov_type: str | None) -> np.ndarray:
     """(P,) diagonal of (I + P)^-1 I: how much of each weight the data, not the penalty, decide."""
-    free, theta = fitted.fit.free[0], fitted.fit.theta[b].astype(float)
+    free = fitted.fit.free[0]
     matrix = _information(fitted, b, cov_type)[np.ix_(free, free)]
-    assert fitted.penalty_coefficients is not None
-    curvature = derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[free]
+    assert fitted.penalised
+    curvature = fitted.penalty_curvature(b)[free]
     turned, _, _ = inverse(matrix + np.diag(curvature))
     out = np.zeros(free.size)
     out[free] = np.clip(np.diag(turned @ matrix), 0.0, 1.0)

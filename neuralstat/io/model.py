@@ -16,9 +16,10 @@ from ..fitted import Fitted
 from ..formula import Design
 from ..formula.spec import Spec
 from ..formula.tensors import TensorArray, is_tensor
+from ..functions.penalties import COLUMNS
 from ..summary.call import call
 from ..training import surv
-from ..training.fit import STATUS, Fit, Pruned
+from ..training.fit import ESTIMATED, STATUS, Fit, Pruned
 from ..training.model import build_network
 from ..training.parameters import with_known
 from ..training.procedure import Procedure
@@ -90,8 +91,10 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
 
 def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
     reads = {} if design.reads is None else {"reads": {role: list(at) for role, at in design.reads.items()}}
+    grouped = {} if design.groups is None else {"groups": writer.array(design.groups, "groups")}
     return {
         **reads,
+        **grouped,
         "x": writer.array(design.x, "x"),
         "y": writer.array(design.y[: len(design.spec.y_names)], "y"),
         "weights": None if design.weights is None else writer.array(design.weights, "weights"),
@@ -134,7 +137,8 @@ def _labels(column: pd.Series) -> pd.Index:
 def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     names = ("x", "y", "weights", "frequencies", "offset", "kept", "index", "full_index", "frame")
     known = parts.get("design")
-    stored = section(parts, "design", (*names, "reads") if isinstance(known, dict) and "reads" in known else names)
+    more = tuple(name for name in ("reads", "groups") if isinstance(known, dict) and name in known)
+    stored = section(parts, "design", (*names, *more))
     d, k = len(spec.x_names), len(spec.y_names)
     x = reader.array(stored["x"], "<f8", (d, None))
     n = x.shape[1]
@@ -152,11 +156,14 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
         raise FileFormatError("its data hold values that are not finite")
     if often is not None and weights is None:
         raise FileFormatError("its frequencies do not belong to its weights")
+    groups = reader.array(stored["groups"], "<i8", (n,)) if "groups" in stored else None
+    if groups is not None and (groups.min() < 0 or groups.max() >= n):
+        raise FileFormatError("its groups are damaged")
     design = Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
         response=surv.readable(spec.response), weights=weights, offset=offset, index=index, full_index=full, kept=kept,
         scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
-        frequencies=often, reads=_unpack_reads(stored.get("reads"), d),
+        frequencies=often, groups=groups, reads=_unpack_reads(stored.get("reads"), d),
     )  # fmt: skip
     _try(design)
     return design
@@ -213,8 +220,9 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {
         f.name: writer.array(getattr(fit, f.name), f.name)
         for f in dataclasses.fields(Fit)
-        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned", "history")
+        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned", "history", *ESTIMATED)
     }  # fmt: skip
+    packed |= {name: writer.array(value, name) for name, value in fit.estimated.items() if value is not None}
     packed["seconds"], packed["device"], packed["algorithm"] = float(fit.seconds), fit.device, fit.algorithm
     packed["number"] = None if fit.number is None else writer.array(fit.number, "number")
     packed["pruned"] = None if fit.pruned is None else {
@@ -236,7 +244,9 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
 
 
 def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, reader: Reader) -> Fit:
-    stored = section(parts, "fit", tuple(f.name for f in dataclasses.fields(Fit)))
+    known = parts.get("fit")
+    absent = [name for name in ESTIMATED if not isinstance(known, dict) or name not in known]
+    stored = section(parts, "fit", tuple(f.name for f in dataclasses.fields(Fit) if f.name not in absent))
     real, b, p = np.dtype(settings.dtype).str, settings.kept, network.n_params
     free = reader.array(stored["free"], "b", (None, p))
     status = reader.array(stored["status"], "<i8", (b,))
@@ -265,7 +275,18 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         number=None if stored["number"] is None else reader.array(stored["number"], "<i8", (b,)),
         pruned=_unpack_pruned(stored, settings, reader),
         history=_unpack_history(stored, b, reader),
+        **_unpack_estimated(stored, b, p, reader),
     )
+
+
+def _unpack_estimated(stored: dict[str, Any], b: int, p: int, reader: Reader) -> dict[str, np.ndarray]:
+    """What a fit has whose penalty was estimated; a part of it where a refit was saved."""
+    shapes = {"strengths": (b, None), "penalty": (b, p, COLUMNS), "dispersion": (b,), "evidence": (b,)}
+    found = {name: reader.array(stored[name], "<f8", shape) for name, shape in shapes.items() if name in stored}
+    both = [found[name] for name in ("strengths", "penalty") if name in found]
+    if (found and len(both) < 2) or any(not np.isfinite(each).all() or np.any(each < 0) for each in both):
+        raise FileFormatError("its penalty is damaged")
+    return found
 
 
 def _unpack_pruned(fit: dict[str, Any], settings: Settings, reader: Reader) -> Pruned | None:

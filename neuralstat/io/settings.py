@@ -6,12 +6,14 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..augment import ImageAugmenter
 from ..errors import ArgumentError, FileFormatError
 from ..families import family_from_json
+from ..formula.rows import group_codes
 from ..layers import LAYERS
-from ..network.penalties import PENALTIES
+from ..network.penalties import PENALTIES, decay
 from ..optimizers import from_plain
 from ..symbolic.custom import Activation, Loss
 from ..training.metrics import resolve
@@ -20,7 +22,7 @@ from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
 
 _WATCHED = ("lifesign", "progress", "callbacks", "checkpoint")  # how a fit was watched is no part of it
-_LATER = ("dispformula", "scale")  # which older files lack
+_LATER = ("dispformula", "scale", "groups", "towers", "orthogonal")  # which older files lack
 _CUSTOM = ("act_fct", "output_act_fct", "err_fct")  # settings that may be functions
 _MAX_PARTS = 1000  # penalty terms
 
@@ -40,6 +42,8 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             packed[name] = _pack_function(value, name, writer)
         elif name == "layers":
             packed[name] = None if value is None else [_pack_layer(layer, writer) for layer in value]
+        elif name == "towers" and value is not None:
+            packed[name] = {own: [_pack_layer(layer, writer) for layer in layers] for own, layers in value.items()}
         elif name == "family":
             packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
@@ -60,6 +64,8 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
             packed[name] = _pack_metrics(settings)
         elif name == "augment":
             packed[name] = _pack_augmenter(value)
+        elif name == "groups" and not isinstance(value, str):  # labels of any kind: numbers tell them apart as well
+            packed[name] = writer.value(group_codes(value, pd.DataFrame(index=range(len(value)))), "settings.groups")
         elif name == "validation":
             packed[name] = value if value is None or isinstance(value, float) else "data"
         else:
@@ -99,7 +105,12 @@ def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
 
 
 def _pack_part(part: Any) -> list[Any]:
-    """A part of a penalty: kind, strength, scale, biases, strengths of terms, and of layers where there are any."""
+    """A part of a penalty: kind, strength, scale, biases, strengths of terms, and of layers where there are any.
+
+    Of one whose strength is estimated: kind, "estimate", groups, biases.
+    """
+    if part.estimate is not None:
+        return [part.kind, "estimate", part.estimate, part.biases]
     terms, layers = ([[name, own] for name, own in pairs] for pairs in (part.terms, part.layers))
     return [part.kind, part.strength, part.scale, part.biases, terms, *([layers] if layers else [])]
 
@@ -146,6 +157,8 @@ def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
             values[name] = _unpack_function(entry, name)
         elif name == "layers":
             values[name] = _unpack_layers(entry, reader)
+        elif name == "towers" and isinstance(entry, dict):
+            values[name] = {own: _unpack_layers(layers, reader) or [] for own, layers in entry.items()}
         elif name == "family" and isinstance(entry, dict):
             values[name] = family_from_json(entry)
         elif name == "penalty":
@@ -206,7 +219,16 @@ def _unpack_penalty(entry: Any) -> Any:
     if not isinstance(entry, list) or not 0 < len(entry) <= _MAX_PARTS:
         raise FileFormatError("its penalty is damaged")
     total = None
-    for kind, strength, scale, biases, *own in entry:
+    for packed in entry:
+        if not isinstance(packed, list) or len(packed) < 4:
+            raise FileFormatError("its penalty is damaged")
+        kind, strength, scale, biases, *own = packed
+        if strength == "estimate":
+            if kind != "decay" or own:
+                raise FileFormatError("its penalty is damaged")
+            part = decay(estimate=True, groups=scale, biases=biases)
+            total = part if total is None else total + part
+            continue
         known = kind in ("decay", "elimination", "l1") and isinstance(biases, bool)
         if not known or len(own) not in (1, 2) or not all(isinstance(pairs, list) for pairs in own):
             raise FileFormatError("its penalty is damaged")

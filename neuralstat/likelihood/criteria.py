@@ -339,7 +339,7 @@ def _takeuchi(fitted: Fitted, rep: Any, sigma: float | None) -> tuple[Any, ...]:
 def _spectrum(fitted: Fitted, b: int) -> np.ndarray:
     """Eigenvalues of the Hessian, least first, but those of directions that no data can determine."""
     used = local.active(fitted, b)
-    without = int(used.sum()) - fitted.identified(used) if fitted.penalty_coefficients is None else 0
+    without = int(used.sum()) - fitted.identified(used) if not fitted.penalised else 0
     return np.linalg.eigvalsh(local.hessian(fitted, b, used))[without:]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..checks.arguments import FLAG, NONE, Map, Number, arguments
+from ..checks.arguments import FLAG, NONE, Choice, Map, Number, arguments
 from ..errors import ArgumentError
 from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
 from ..layers import codes
@@ -17,6 +17,7 @@ from .arrays import positions
 if TYPE_CHECKING:
     from .network import Network
 
+GROUPS = ("layer", "term", "unit", "input")  # weights that share an estimated strength
 Strengths = Mapping[str, float] | None  # by name of a formula term, layer or array
 
 
@@ -34,16 +35,22 @@ class Part:
         Strengths of formula terms that differ, for the first layer's weights of the term's columns.
     layers : tuple of (name, strength)
         Strengths of layers and arrays that differ.
+    estimate : {"layer", "term", "unit", "input"}, optional
+        Which weights share a strength, where strengths are estimated from the data (`training.strengths`).
     """
 
     kind: str
     strength: float
     scale: float = 1.0
-    biases: bool = True
+    biases: bool | None = True
     terms: tuple[tuple[str, float], ...] = ()
     layers: tuple[tuple[str, float], ...] = ()
+    estimate: str | None = None
 
     def __str__(self) -> str:
+        if self.estimate is not None:
+            biases = "" if self.biases is None else f", biases={self.biases}"
+            return f"decay('estimate', groups={self.estimate!r}{biases})"
         more = f", scale={self.scale:g}" if self.kind == "elimination" else ""
         more += f", terms={dict(self.terms)}" if self.terms else ""
         more += f", layers={dict(self.layers)}" if self.layers else ""
@@ -60,6 +67,22 @@ class Penalty:
     """
 
     parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if self.estimated is None:
+            return
+        if sum(part.estimate is not None for part in self.parts) > 1:
+            raise ArgumentError("penalty: only one decay of a sum can be estimated; groups= gives parts of the weights "
+                                "strengths of their own.")  # fmt: skip
+        for part in self.parts:
+            if part.kind != "decay":
+                raise ArgumentError(f"penalty: decay('estimate') cannot stand beside {part}: the marginal likelihood that "
+                                    "strengths are estimated by is of gaussian penalties alone.")  # fmt: skip
+
+    @property
+    def estimated(self) -> Part | None:
+        """The part whose strengths are estimated, None without one."""
+        return next((part for part in self.parts if part.estimate is not None), None)
 
     def __add__(self, other: Penalty) -> Penalty:
         if not isinstance(other, Penalty):
@@ -89,6 +112,8 @@ class Penalty:
         table = np.zeros((is_bias.size, COLUMNS))
         table[:, SCALE] = 1.0
         for part in self.parts:
+            if part.estimate is not None:  # known after the fit
+                continue
             strength = np.where(is_bias & (not part.biases), 0.0, part.strength)
             for name, own in part.layers:
                 if layers is None or name not in layers:
@@ -150,8 +175,8 @@ def layer_weights(network: Network) -> dict[str, np.ndarray]:
 
 
 def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.ndarray | None:
-    """The penalty of a model as kernels see it, (P, COLUMNS); None without one."""
-    if penalty is None:
+    """The penalty of a model as kernels see it, (P, COLUMNS), without what is estimated; None without one."""
+    if penalty is None or all(part.estimate is not None for part in penalty.parts):
         return None
     terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
     layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
@@ -175,16 +200,28 @@ def _penalty(kind: str, lam: float, scale: float, biases: bool, terms: Strengths
     return Penalty((Part(kind, lam, scale, biases, _own(terms, "terms"), _own(layers, "layers")),))
 
 
-@arguments(lam=STRENGTH, **_shared)
-def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Strengths = None) -> Penalty:
-    """Weight decay, ``lam / 2 * sum w^2``.
+@arguments(lam=NONE | STRENGTH | Choice("estimate"), estimate=FLAG, groups=NONE | Choice(*GROUPS),
+           **{**_shared, "biases": NONE | FLAG})  # fmt: skip
+def decay(
+    lam: float | str | None = None, *, estimate: bool = False, groups: str | None = None, biases: bool | None = None,
+    terms: Strengths = None, layers: Strengths = None,
+) -> Penalty:  # fmt: skip
+    """Weight decay, ``lam / 2 * sum w^2``, of a strength that is given or estimated.
 
     Parameters
     ----------
-    lam : float
-        Strength, from 0 to 1e100.
-    biases : bool
-        False leaves the biases unpenalised.
+    lam : float or "estimate"
+        Strength, from 0 to 1e100. "estimate" has it estimated from the data, in each repetition, by the marginal likelihood
+        of a gaussian prior of the weights: see Notes.
+    estimate : bool
+        The same as ``lam="estimate"``.
+    groups : {"layer", "term", "unit", "input"}, optional
+        Which weights share a strength that is estimated: those of a layer (default); those that lead into a unit; those that
+        lead from a term of the formula, or from a column, to the first layer (automatic relevance determination), with one
+        strength for its biases and for each further layer.
+    biases : bool, optional
+        False leaves the biases unpenalised, True penalises all. Default: all where the strength is given; those of hidden
+        units where it is estimated, but not the constants of the outputs.
     terms : dict, optional
         Formula term -> strength in place of `lam` for the weights that lead from the term's columns to the
         first layer: ``decay(0.01, terms={"x1": 0.1, "poly(x2, 3)": 1})``.
@@ -200,9 +237,30 @@ def decay(lam: float, *, biases: bool = True, terms: Strengths = None, layers: S
     Raises
     ------
     ArgumentError
-        If a strength is negative, beyond 1e100, or not a number.
+        If a strength is negative, beyond 1e100, or not a number; where it is neither given nor estimated, or both.
+
+    Notes
+    -----
+    An estimated strength maximises the Laplace approximation of the marginal likelihood (the evidence of MacKay 1992, Neural
+    Computation 4:415, and REML of a penalised regression), by the generalised Fellner-Schall update (Wood & Fasiolo 2017,
+    Biometrics 73:1071). It is the dispersion of the noise over the variance of the group's weights, in the units that
+    training sees, where tabular covariates and a gaussian response have the standard deviation 1 (``standardize="auto"``).
+    Biases of hidden units are penalised with the weights beside them: without, a unit that is switched off would have a bias
+    that nothing determines, and no marginal likelihood. It needs an algorithm that trains on all observations, a likelihood
+    that the error belongs to, and at most 2,000 trained weights.
     """
-    return _penalty("decay", lam, 1.0, biases, terms, layers)
+    if lam == "estimate":
+        lam, estimate = None, True
+    if not estimate:
+        if lam is None:
+            raise ArgumentError("lam must be a strength, or 'estimate'; got None.")
+        if groups is not None:
+            raise ArgumentError("groups says which weights share a strength that is estimated: it is of decay('estimate').")
+        return _penalty("decay", float(lam), 1.0, biases is not False, terms, layers)
+    for name, given in (("lam", lam), ("terms", terms), ("layers", layers)):
+        if given is not None:
+            raise ArgumentError(f"{name} gives strengths, which decay('estimate') estimates: leave one out.")
+    return Penalty((Part("decay", 0.0, biases=biases, estimate=groups or "layer"),))
 
 
 @arguments(lam=STRENGTH, scale=SCALE_OF_WEIGHTS, **_shared)

@@ -112,7 +112,7 @@ class PreparedNet:
             for k, (p, seed) in enumerate(zip(own, seeds, strict=True))
         ])  # fmt: skip
         fit = train_groups(self.procedure, self._data(inner, rows, x, r), start, self.free, r, 1)
-        good, status = self._chosen(fit.theta, fit.loss, fit.finished, t)
+        good, status = self._chosen(fit.theta, fit.ranking, fit.finished, t)
         at, which = np.nonzero(good)
         theta = fit.theta.reshape(t, r, -1)[at, which]
         share = 1 / np.maximum(good.sum(axis=1), 1)[at]

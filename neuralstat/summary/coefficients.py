@@ -10,7 +10,8 @@ from ..errors import ArgumentError, DfError, SingularHessianWarning
 from ..families import Multinomial
 from ..fitted import Fitted
 from ..inference import coefficients
-from ..inference.covariance import cov_params
+from ..inference.covariance import cov_params, cov_type_of
+from ..inference.dispersion import t_degrees
 from ..likelihood import likelihood
 from ..likelihood.several import UNLIKELY
 from .tables import Table
@@ -32,7 +33,7 @@ def _finite(fitted: Fitted) -> bool:
 def coefficient_tables(fitted: Fitted) -> tuple[list[Table], list[str]]:
     """statsmodels' table of coefficients, one per output; of classes against the first one; and what is to be noted.
 
-    Standard errors are those of the expected information, as `NeuralNetResults.bse`.
+    Standard errors are those of `NeuralNetResults.bse`: of the expected information, or by clusters.
     """
     if not listed(fitted):
         return [], []
@@ -60,7 +61,7 @@ def _plain(fitted: Fitted) -> list[Table]:
     values = np.stack([np.asarray(c, dtype=float).reshape(units, per) for c in columns], axis=2)
     held = ~fitted.fit.free[0].reshape(units, per)
     letter = "t" if str(p.name) == "P>|t|" else "z"
-    title = "Coefficients" + (" (penalized)" if fitted.penalty_coefficients is not None else "")
+    title = "Coefficients" + (" (penalized)" if fitted.penalised else "")
     titles = [title] if units == 1 else [f"{title} of {name}" for name in fitted.network.output_names]
     if fitted.network.objective.several:
         titles = [f"{title} of {role} (link {link.name})" for role, link in zip(
@@ -70,15 +71,16 @@ def _plain(fitted: Fitted) -> list[Table]:
 
 def _contrasts(fitted: Fitted) -> list[Table]:
     """Coefficients of each class less those of the first: what the probabilities determine."""
-    from scipy.special import ndtr, ndtri
+    from scipy import stats
 
     per, units = fitted.network.shapes[0]
     b = fitted.best
+    df = t_degrees(fitted, [b], kind=cov_type_of(fitted, None))
     theta = fitted.theta[b].reshape(units, per)
     covariance = np.nan_to_num(cov_params(fitted).to_numpy()).reshape(units, per, units, per)
     held = ~fitted.fit.free[0].reshape(units, per)
     names = fitted.design.y_names
-    title = "Coefficients" + (" (penalized)" if fitted.penalty_coefficients is not None else "")
+    title = "Coefficients" + (" (penalized)" if fitted.penalised else "")
     out = []
     for k in range(1, units):
         value = theta[k] - theta[0]
@@ -87,9 +89,10 @@ def _contrasts(fitted: Fitted) -> list[Table]:
         with np.errstate(divide="ignore", invalid="ignore"):
             se = np.sqrt(np.where(variance > 0, variance, np.nan))
             z = value / se
-        half = ndtri(1 - ALPHA / 2) * se
-        values = np.stack([value, se, z, 2 * ndtr(-np.abs(z)), value - half, value + half], axis=1)
-        out.append(_table(fitted, f"{title} of {names[k]} against {names[0]}", values, held[k] & held[0], "z"))
+        half = stats.t.ppf(1 - ALPHA / 2, df) * se
+        values = np.stack([value, se, z, 2 * stats.t.sf(np.abs(z), df), value - half, value + half], axis=1)
+        heading = f"{title} of {names[k]} against {names[0]}"
+        out.append(_table(fitted, heading, values, held[k] & held[0], "z" if np.isinf(df) else "t"))
     return out
 
 

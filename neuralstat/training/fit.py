@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,8 @@ STATUS = {
     batches.STOPPED_EARLY: "stopped early",
     batches.STOPPED_BY_CALLBACK: "stopped by a callback",
 }
+
+ESTIMATED = ("strengths", "penalty", "dispersion", "evidence")  # fields of a fit whose penalty was estimated
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class Fit:
     pruned : Pruned or None
     history : History, optional
         Of each epoch, for the minibatch optimizers.
+    strengths : (B, G) array, optional
+        Strengths of the penalty by group (`Procedure.groups`), where some were estimated; infinite where a group was
+        penalised away.
+    penalty : (B, P, 4) array, optional
+        The whole penalty at these strengths.
+    dispersion : (B,) array, optional
+        Of the noise at these strengths, internal units; 1 where the family has none.
+    evidence : (B,) array, optional
+        Logarithm of the marginal likelihood (`strengths.evidence`), up to what all repetitions share.
     """
 
     theta: np.ndarray
@@ -78,6 +90,15 @@ class Fit:
     number: np.ndarray | None = None
     pruned: Pruned | None = None
     history: History | None = None
+    strengths: np.ndarray | None = None
+    penalty: np.ndarray | None = None
+    dispersion: np.ndarray | None = None
+    evidence: np.ndarray | None = None
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """(B,) what the best repetition has least of: error; minus the evidence where each has a penalty of its own."""
+        return (self.loss if self.evidence is None else -self.evidence).astype(float)
 
     @property
     def converged(self) -> np.ndarray:
@@ -89,12 +110,21 @@ class Fit:
         """(B,) bool: converged, or all planned epochs done; means over repetitions, and the best of them, are of these."""
         return self.converged | (self.status == batches.EPOCHS_DONE)
 
+    @property
+    def estimated(self) -> dict[str, np.ndarray | None]:
+        """What is there where strengths of a penalty were estimated, by name."""
+        return {name: getattr(self, name) for name in ESTIMATED}
+
+    def estimated_of(self, at: Any) -> dict[str, Any]:
+        """`estimated` of some networks."""
+        return {name: None if value is None else value[at] for name, value in self.estimated.items()}
+
     def part(self, at: slice) -> Fit:
         """The fit of some networks of the stack."""
         return replace(
             self, theta=self.theta[at], start=self.start[at], free=self.free if self.free.shape[0] == 1 else self.free[at],
             loss=self.loss[at], reached=self.reached[at], steps=self.steps[at], status=self.status[at],
-            trace=self.trace[at],
+            trace=self.trace[at], **self.estimated_of(at),
         )  # fmt: skip
 
 

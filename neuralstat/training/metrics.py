@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..formula import Design
     from ..network.network import Network
     from ..network.objective import Objective
+    from .settings import Settings
     from .stopping import EarlyStopping
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
@@ -311,3 +312,19 @@ class Record:
         if self.rule is None or not self.rule.restore_best or b not in self.best:
             return None
         return self.best[b][1:]
+
+
+def measured(settings: Settings, design: Design, every: bool) -> Measured | None:
+    """Metrics that are recorded by epoch: all that were asked for, or the one that early stopping watches."""
+    given = resolve(settings.metrics or ())
+    rule = settings.early_stopping
+    if rule is not None and not rule.of_loss:
+        name = str(rule.monitor).removeprefix("val_")
+        if name not in dict(given):
+            given = (*given, *resolve(name, "early_stopping: monitor"))
+        if settings.device != "cpu":
+            raise ArgumentError(f"early_stopping: monitor={rule.monitor!r}: on a device only the loss can be watched.")
+        given = given if every else tuple(pair for pair in given if pair[0] == name)
+    elif not every:
+        return None
+    return Measured(given, design) if given else None

@@ -1,4 +1,7 @@
-"""What follows at once from a fit whose outputs are parameters of a distribution: a part of `fitted.Fitted`."""
+"""What follows at once from a fit: its penalty, and what outputs are that are parameters of a distribution.
+
+Parts of `fitted.Fitted`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,35 @@ from ..network import derivatives
 from ..network.scaling import output_units
 
 
+class Penalised:
+    """The penalty of each repetition."""
+
+    procedure: Any
+    fit: Any
+
+    @property
+    def penalised(self) -> bool:
+        """Whether there is a penalty beside the sum of errors."""
+        return self.fit.penalty is not None or self.procedure.penalty is not None
+
+    def penalty_of(self, b: int) -> np.ndarray | None:
+        """(P, 4) coefficients of the penalty beside the sum of errors in repetition b, None without one.
+
+        Repetitions differ in it where its strengths were estimated.
+        """
+        return self.procedure.penalty if self.fit.penalty is None else self.fit.penalty[b]
+
+    def penalty_value(self, b: int) -> float:
+        """The penalty of repetition b at its weights, internal units; 0 without one."""
+        held = self.penalty_of(b)
+        return 0.0 if held is None else derivatives.penalty_value(held, self.fit.theta[b].astype(float))
+
+    def penalty_curvature(self, b: int) -> np.ndarray:
+        """(P,) second derivatives of the penalty of repetition b at its weights; 0 without one."""
+        held, theta = self.penalty_of(b), self.fit.theta[b].astype(float)
+        return np.zeros(theta.size) if held is None else derivatives.penalty_curvature(held, theta)
+
+
 class OfParameters:
     """Parameters and losses of distributions with several parameters."""
 
@@ -22,7 +54,7 @@ class OfParameters:
     family: Any
     responses: Any
     case_weights: Any
-    penalty_coefficients: Any
+    penalty_value: Any
     fitted_raw: Any
 
     @functools.cached_property
@@ -39,10 +71,7 @@ class OfParameters:
 
     def several_error(self, b: int) -> float:
         """Minus the log-likelihood (or the sum of the losses) in the units of the response, with the penalty."""
-        total = float(self.observed_losses(b) @ self.case_weights)
-        if self.penalty_coefficients is not None:
-            total += derivatives.penalty_value(self.penalty_coefficients, self.fit.theta[b].astype(float))
-        return total
+        return float(self.observed_losses(b) @ self.case_weights) + self.penalty_value(b)
 
     def observed_losses(self, b: int) -> np.ndarray:
         """(n,) losses of the observations where several outputs describe a response, in its units, without case weights."""

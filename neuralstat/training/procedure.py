@@ -26,13 +26,13 @@ from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
 from ..seeds import children, seed_sequence
-from . import exact, interrupts
+from . import exact, fellner_schall, interrupts
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .memory import check_memory
-from .metrics import Measured, resolve
+from .metrics import measured
 from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
@@ -40,6 +40,9 @@ from .progress import EpochLifesign, Lifesign
 from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
+from .strengths import Group, groups_of
+from .structured import settled
+from .term_groups import term_groups
 from .train import Algorithm, train
 from .validation import split, weigh_classes
 
@@ -94,6 +97,7 @@ class Procedure:
             if settings.checkpoint is not None and settings.random_state is None:
                 seeds = stored_seeds(settings.checkpoint) or seeds
         design = weigh_classes(design, settings.class_weight)
+        settings = settled(settings, design, source.context)
         network = build_network(design, settings)
         warn_output_layer(network, settings)
         check_indexes(network, design.x)
@@ -123,8 +127,13 @@ class Procedure:
 
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty as settings give them, None without one."""
+        """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
         return coefficients(self.settings.penalty, self.network, self.design)
+
+    @functools.cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Weights whose penalties' strengths are estimated."""
+        return (*groups_of(self), *term_groups(self.network, self.design))
 
     def start(self, seeds: np.random.SeedSequence | None = None, inputs: np.ndarray | None = None) -> np.ndarray:
         """Start weights (rep, P), internal units: the settings', else random ones.
@@ -177,8 +186,11 @@ class Procedure:
     def train(
         self, data: Any, start: np.ndarray, free: np.ndarray, n_jobs: int | None, *, keep: int | None = None,
         stepmax: int | None = None, watch: Any = None, chunk: int | None = None, owner: bool = False,
+        strengths: np.ndarray | None = None,
     ) -> Fit:  # fmt: skip
         """Train a stack on all observations of `data`, as the settings say.
+
+        Where strengths of the penalty are estimated, they are for every network of the stack.
 
         Parameters
         ----------
@@ -195,8 +207,16 @@ class Procedure:
             See `train.train`.
         owner : bool
             Whether to return what there is after Ctrl-C.
+        strengths : (B, G) array, optional
+            Hold the strengths at these, rather than estimate them.
         """
-        fit = self._train(data, start, free, n_jobs, keep, stepmax, watch, chunk, owner)
+        how = {"n_jobs": n_jobs, "keep": keep, "stepmax": stepmax, "watch": watch, "chunk": chunk, "owner": owner}
+        if not self.groups:
+            fit = self.train_with(self.penalty, data, start, free, **how)
+        elif strengths is None:
+            fit = fellner_schall.train(self, data, start, free, **how)
+        else:
+            fit = fellner_schall.train_at(self, strengths, data, start, free, **how)
         return self._centred(fit)
 
     def _centred(self, fit: Fit) -> Fit:
@@ -209,18 +229,19 @@ class Procedure:
         theta[:, -per_unit * units] -= derivatives.outputs(self.network, self.design.x, theta)[:, 0].mean(axis=1)
         return replace(fit, theta=theta.astype(fit.theta.dtype))
 
-    def _train(
-        self, data: Any, start: np.ndarray, free: np.ndarray, n_jobs: int | None, keep: int | None, stepmax: int | None,
-        watch: Any, chunk: int | None, owner: bool,
+    def train_with(
+        self, penalty: np.ndarray | None, data: Any, start: np.ndarray, free: np.ndarray, *, n_jobs: int | None,
+        keep: int | None, stepmax: int | None, watch: Any, chunk: int | None, owner: bool,
     ) -> Fit:  # fmt: skip
+        """Train a stack with one penalty (P, 4); see `train`."""
         settings, network, n_free = self.settings, self.network, int(np.atleast_2d(free).sum(axis=1).max())
         if settings.exact and self.exactly:
-            return exact.train_exactly(network, data, start, free, self.penalty)
+            return exact.train_exactly(network, data, start, free, penalty)
         algorithm, chosen = self.algorithm(n_free)
         most, limit = settings.stepmax if stepmax is None else stepmax, settings.full_threshold
         budget, stop = self.first_steps(most), threading.Event()
         same: dict[str, Any] = {
-            "penalty": self.penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
+            "penalty": penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
             "stop": stop,
         }  # fmt: skip
         fit = train(
@@ -234,7 +255,7 @@ class Procedure:
             unfinished = np.full(fit.status.shape, polished) | (left & (fit.status == cpu.STEPMAX))
             return replace(fit, status=np.where(unfinished, cpu.INTERRUPTED, fit.status))
         if polished:
-            second = OPTIMIZERS[self._pick(n_free)]()
+            second = OPTIMIZERS[self.pick(n_free)]()
             then = train(network, data, fit.theta, free, second, threshold=min(limit, POLISHED), stepmax=most, **same)
             fit = polish(fit, then, limit)
         elif left:
@@ -257,7 +278,7 @@ class Procedure:
         at = np.flatnonzero(fit.status == cpu.STEPMAX)
         number = at if fit.number is None else fit.number[at]
         free = fit.free[0] if fit.free.shape[0] == 1 else fit.free[at]
-        second = OPTIMIZERS[self._pick(int(fit.free.sum(axis=1).max()))]()
+        second = OPTIMIZERS[self.pick(int(fit.free.sum(axis=1).max()))]()
         then = train(
             self.network, of_networks(data, number, size), fit.theta[at], free, second, stepmax=stepmax,
             threshold=self.settings.full_threshold, tol=FINISHED, **{**same, "watch": None},
@@ -268,7 +289,7 @@ class Procedure:
         """The algorithm that settings ask for, and whether "auto" picked it for `n_free` weights on all rows."""
         settings, given = self.settings, self.settings.algorithm
         if self.network.objective.several and getattr(given, "name", given) == "lm":
-            return OPTIMIZERS[self._pick(n_free)](), True
+            return OPTIMIZERS[self.pick(n_free)](), True
         if isinstance(given, Optimizer):
             return given, False
         if given in CODES and not settings.exact:
@@ -277,7 +298,7 @@ class Procedure:
         if given == "auto" or settings.exact:
             if settings.dtype != "float64" or self.network.objective.name == "ce_r":
                 return Algorithm(), True
-            return OPTIMIZERS[self._pick(n_free)](), True
+            return OPTIMIZERS[self.pick(n_free)](), True
         return OPTIMIZERS[given](), False
 
     @functools.cached_property
@@ -285,7 +306,8 @@ class Procedure:
         """Whether a model without hidden units is fitted by least squares: see `exact.possible`."""
         return exact.possible(self.network, self.design.x.shape[1], self.penalty)
 
-    def _pick(self, n_free: int) -> str:
+    def pick(self, n_free: int) -> str:
+        """What "auto" picks for so many weights."""
         lasso = self.penalty is not None and bool(np.any(self.penalty[:, L1] != 0))
         n = self.design.x.shape[1]
         if self.network.objective.several:  # Gauss-Newton is of squared residuals, which a log-likelihood is not
@@ -354,26 +376,11 @@ class Procedure:
         fit = train_epochs(
             self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
             penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device, stop=stop,
-            measured=self._measured(measure), unit=squared_unit(self.design),
+            measured=measured(self.settings, self.design, measure), unit=squared_unit(self.design),
         )  # fmt: skip
         if stop.is_set():
             _stopped(owner)
         return self._centred(fit)
-
-    def _measured(self, every: bool) -> Measured | None:
-        """Metrics that are recorded by epoch."""
-        given = resolve(self.settings.metrics or ())
-        rule = self.settings.early_stopping
-        if rule is not None and not rule.of_loss:
-            name = str(rule.monitor).removeprefix("val_")
-            if name not in dict(given):
-                given = (*given, *resolve(name, "early_stopping: monitor"))
-            if self.settings.device != "cpu":
-                raise ArgumentError(f"early_stopping: monitor={rule.monitor!r}: on a device only the loss can be watched.")
-            given = given if every else tuple(pair for pair in given if pair[0] == name)
-        elif not every:
-            return None
-        return Measured(given, self.design) if given else None
 
 
 def squared_unit(design: Design) -> float:

@@ -78,7 +78,8 @@ def combine(fit: Fit, mu: np.ndarray, rep: int | str) -> np.ndarray:
     good = fit.finished.reshape(t, r)
     good = np.where(good.any(axis=1, keepdims=True), good, True)
     if rep == "best":
-        loss = np.where(good & np.isfinite(fit.loss.reshape(t, r)), fit.loss.reshape(t, r), np.inf)
+        loss = fit.ranking.reshape(t, r)
+        loss = np.where(good & np.isfinite(loss), loss, np.inf)
         return mu[np.arange(t), loss.argmin(axis=1)]
     weight = good[:, :, np.newaxis, np.newaxis]
     return np.sum(np.where(weight, mu, 0.0), axis=1) / weight.sum(axis=1)
@@ -156,7 +157,7 @@ class Refits:
 
     def to_responses(
         self, y: np.ndarray, start: np.ndarray, *, keep: int | None = None, weights: np.ndarray | None = None,
-        units: Units | None = None,
+        units: Units | None = None, held: Sequence[int] | None = None,
     ) -> Fit:  # fmt: skip
         """Train as the procedure does, on other responses of its rows.
 
@@ -173,6 +174,9 @@ class Refits:
             Case weights; the design's unless given. Fits by epochs take (n,), the same for all networks.
         units : (shift, scale), each (B, K, 1), optional
             Of the responses: internal units of the fit, less shift, by scale.
+        held : sequence of int, optional
+            Repetitions (from 0) of the fit, in turn for the networks of the stack, at whose estimated strengths of the
+            penalty these are held; strengths are estimated anew unless given.
 
         Raises
         ------
@@ -185,7 +189,27 @@ class Refits:
             rows = make_rows(design.x, y, cases, design.offset, dtype=dtype)
             return self._epochs(rows, start, self._validation(units))
         data = make_data(design.x, y, cases, design.offset, dtype=dtype)
-        return self.procedure.train(data, start, self.fit.free[0], self.n_jobs, keep=keep)
+        fit = self.procedure.train(
+            data, start, self.fit.free[0], self.n_jobs, keep=keep, strengths=self.strengths(held, len(start))
+        )
+        return fit if held is None else self._ranked(fit, held)
+
+    def strengths(self, held: Sequence[int] | None, size: int) -> np.ndarray | None:
+        """(size, G) strengths of some repetitions in turn; None where they are estimated anew, or were not estimated."""
+        own = self.fit.strengths
+        return None if own is None or held is None else own[np.resize(held, size)]
+
+    def _ranked(self, fit: Fit, held: Sequence[int]) -> Fit:
+        """A refit at strengths that were held, with its evidence: the fit's, less what the penalised error rose.
+
+        Repetitions with penalties of their own have no errors that can be compared; determinants are taken for the fit's.
+        """
+        own = self.fit
+        if fit.strengths is None or own.evidence is None or own.dispersion is None:
+            return fit
+        at = np.resize(held, len(fit.loss))
+        rise = (fit.loss - own.loss[at]) / own.dispersion[at]
+        return replace(fit, dispersion=own.dispersion[at], evidence=own.evidence[at] - rise)
 
     def _cases(self, y: np.ndarray, units: Units | None) -> np.ndarray | None:
         """Case weights of refits to other responses: weights of classes go with the classes."""

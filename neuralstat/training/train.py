@@ -178,6 +178,20 @@ def _train_here(
         fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch)
 
 
+def train_alone(
+    network: Network, data: cpu.Data, start: np.ndarray, free: np.ndarray, algorithm: Any, *, threshold: float,
+    tol: float | None, stepmax: int, penalty: np.ndarray | None, stop: threading.Event,
+) -> Stack:  # fmt: skip
+    """Train one network, weights (P,), in the thread that calls; see `train`."""
+    check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
+    net, stack = network.net(penalty, data.x.shape[1]), Stack(start[np.newaxis].astype(data.x.dtype), free)
+    step = make_stepper(net, data, algorithm, threshold, tol, stepmax, stack)
+    _runner(step, stack, stop, None)(0)
+    if stack.status[0] == cpu.RUNNING:
+        stack.status[0] = cpu.INTERRUPTED
+    return stack
+
+
 def _runner(step: Callable[[int, int], None], stack: Stack, stop: threading.Event, chunk: int | None) -> Any:
     """``run(b, limit=None)``: train network b to its end, or to a number of steps."""
 

@@ -333,7 +333,7 @@ def test_errors_of_relative_hazards_know_of_no_level(lung, times):
 
     slopes = np.array([(centred(theta + 1e-6 * e) - centred(theta - 1e-6 * e)) / 2e-6 for e in np.eye(theta.size)[numbers]])
     h = derivatives.hessian(fitted.network, fitted.data, theta)[np.ix_(numbers, numbers)]
-    bent = np.diag(derivatives.penalty_curvature(fitted.penalty_coefficients, theta)[numbers])
+    bent = np.diag(derivatives.penalty_curvature(fitted.penalty_of(0), theta)[numbers])
     size, axes = np.linalg.eigh(h)
     v = np.linalg.solve(h + bent, np.linalg.solve(h + bent, (axes * np.maximum(size, 0)) @ axes.T).T)
     table = net.get_prediction(new, rep="best").summary_frame()

@@ -129,7 +129,7 @@ def test_penalties_by_layer(images, tmp_path):
     fit.save(tmp_path / "fit.nst")
     again = ns.load(tmp_path / "fit.nst")
     assert again.settings.penalty == fit.settings.penalty
-    np.testing.assert_array_equal(again.penalty_coefficients, fit.fitted.penalty_coefficients)
+    np.testing.assert_array_equal(again.penalty_coefficients, fit.fitted.penalty_of(0))
     assert "layers={'conv2d': 0.02, 'dense': 0.1, 'conv2d/bias': 0.3}, biases=False" in str(fit.settings.penalty)
     sparse = raw.neuralnet("ink ~ pixels", images, layers=CNN, algorithm="rprop+", threshold=0.01, family="gaussian",
                           penalty=ns.l1(0, layers={"conv2d/kernel": 1.0}) + ns.decay(0.1), random_state=1)  # fmt: skip

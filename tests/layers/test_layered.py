@@ -190,7 +190,7 @@ def test_full_batch_algorithms(data, algorithm):
     assert fit.errors[0] < 0.5 * fit.fit.trace[0][1][0]
     if algorithm in ("lm", "bfgs", "lbfgs"):
         assert fit.converged
-        grad = derivatives.gradient(fit.network, fit.fitted.data, fit.fit.theta[0], fit.fitted.penalty_coefficients)
+        grad = derivatives.gradient(fit.network, fit.fitted.data, fit.fit.theta[0], fit.fitted.penalty_of(0))
         assert np.abs(grad).max() <= 1e-3
 
 

@@ -158,10 +158,10 @@ def test_sandwich_and_hessian_of_a_net():
     phi = fit.scale.to_numpy()
     filling = sum(jacobian[:, i].T @ phi @ jacobian[:, i] for i in range(150))
     bread = sum(jacobian[:, i].T @ jacobian[:, i] for i in range(150)) + np.diag(
-        derivatives.penalty_curvature(fitted.penalty_coefficients, theta))  # fmt: skip
+        derivatives.penalty_curvature(fitted.penalty_of(0), theta))  # fmt: skip
     inverse = np.linalg.inv(bread)
     np.testing.assert_allclose(fit.cov_params(), inverse @ filling @ inverse, rtol=1e-6, atol=1e-9)
-    hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_coefficients)
+    hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(0))
     expected = np.linalg.inv(hessian) @ filling @ np.linalg.inv(hessian)
     np.testing.assert_allclose(fit.cov_params("hessian"), expected, rtol=1e-5, atol=1e-8)
 
