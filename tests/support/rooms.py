@@ -28,7 +28,7 @@ RANKS = (
     ("symbolic",),
     ("network",),
     ("families",),
-    ("formula", "datasets", "weights", "augment"),
+    ("formula", "datasets", "weights", "augment", "mixed"),
     ("training",),
     ("fitted",),
     ("df",),

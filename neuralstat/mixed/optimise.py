@@ -1,0 +1,190 @@
+"""Minimising the criterion over strengths and covariances.
+
+Starts are steps of Fellner and Schall's update (Wood & Fasiolo 2017, Biometrics 73:1071), in which Lambda is diagonal. Then
+L-BFGS-B, and Newton's steps with a Hessian by differences of the gradient, which also gives standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .criterion import Criterion, State
+
+UPDATES = 12
+STRIDE = 1e-4  # of differences of the gradient
+
+
+@dataclass
+class Search:
+    """A minimum: the point, the state there, Hessian over the entries `inside` their bounds, whether it converged."""
+
+    point: np.ndarray
+    state: State
+    hessian: np.ndarray
+    inside: np.ndarray
+    converged: bool
+    decrement: float
+    iterations: int = 0
+    lower: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def first_guess(criterion: Criterion) -> np.ndarray:
+    """Theta after some updates by Fellner and Schall."""
+    layout, prepared = criterion.layout, criterion.prepared
+    q = prepared.penalised
+    theta = np.where(layout.diagonal, 1.0, 0.0)
+    theta[layout.logs] = np.log(prepared.base[layout.estimated])
+    for _ in range(UPDATES):
+        state = criterion(theta, slopes=False)
+        mode, phi = state.mode, state.phi
+        inverse = mode.factor.inverse_of_root(criterion.columns)
+        spread = np.square(inverse[:, mode.factor.start :]).sum(axis=0)[:q]
+        entries = state.strengths @ prepared.diagonals[:, :q] if len(state.strengths) else np.zeros(q)
+        ratios = np.ones(len(state.strengths))
+        for g, diagonal in enumerate(prepared.diagonals):
+            own = diagonal[:q]
+            some = own > 0
+            left = float(own[some] @ (1 / entries[some] - spread[some]))
+            ratios[g] = phi * max(left, 1e-12) / max(float(own @ np.square(mode.beta[:q])), 1e-300)
+        grown = []
+        for u, blocks, lam in zip(mode.effects, mode.factor.blocks(criterion.columns, inverse), state.factors):
+            left = np.maximum(len(u) - np.einsum("lii->i", blocks), 1e-12)
+            ratio = np.sqrt(np.clip(np.square(u).sum(axis=0) / phi / left, 1e-2, 1e2))
+            grown.append(np.diag(np.diag(lam) * ratio))
+        step = layout.pack(np.log(np.clip(ratios, 1e-3, 1e3)), grown)
+        new = np.where(layout.logs, theta + step, step)
+        new = np.clip(new, np.maximum(layout.lower, np.where(layout.diagonal, 1e-2, -np.inf)), layout.upper)
+        change = np.where(layout.logs, new - theta, np.log(np.maximum(new, 1e-10) / np.maximum(theta, 1e-10)))
+        theta = np.where(layout.logs | layout.diagonal, new, 0.0)
+        if np.max(np.abs(change[layout.logs | layout.diagonal]), initial=0.0) < 0.05:
+            break
+    return theta
+
+
+def minimise(
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray, lower: np.ndarray, upper: np.ndarray,
+    even: np.ndarray, smooth: int, tol: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool, float]:  # fmt: skip
+    """Minimise with bounds.
+
+    Parameters
+    ----------
+    evaluate : function
+        Point -> value, gradient.
+    start, lower, upper : (m,) arrays
+    even : (m,) bool array
+        Entries in which the criterion is an even function, so that its slope vanishes at 0: at their lower bound a minimum is
+        one where the slope in their square is positive.
+    smooth : int
+        Entries, the last ones, in whose directions the Hessian is taken for the identity.
+    tol : float
+        Largest Newton decrement of a minimum: how far the criterion is above it, about.
+
+    Returns
+    -------
+    point, Hessian, inside, converged, decrement
+    """
+    from scipy.optimize import minimize
+
+    low = lower + np.where(np.isfinite(lower), 1e-3 * np.abs(lower), 0.0)
+    high = upper - np.where(np.isfinite(upper), 1e-3 * np.abs(upper), 0.0)
+    point = start
+    for _ in range(4):
+        found = minimize(evaluate, point, jac=True, method="L-BFGS-B", bounds=list(zip(lower, upper)),
+                         options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500, "maxcor": 20})  # fmt: skip
+        point = np.clip(found.x, lower, upper)
+        value, gradient = evaluate(point)
+        stuck = even & (point <= lower * 1.001) & (gradient < 0)
+        if not np.any(stuck):
+            break
+        point = np.where(stuck, 0.1, point)
+    for attempt in range(8):
+        inside = ~(((point <= low) & (gradient >= 0)) | ((point >= high) & (gradient <= 0)))
+        hessian = _hessian(evaluate, point, inside, lower, smooth)
+        step, decrement = _newton(hessian, gradient, inside)
+        if decrement <= tol or attempt == 7:
+            break
+        size = 1.0
+        for _ in range(20):
+            new = np.clip(point + size * step, lower, upper)
+            new_value, new_gradient = evaluate(new)
+            if new_value <= value:
+                break
+            size /= 2
+        else:
+            break
+        point, value, gradient = new, new_value, new_gradient
+    return point, hessian, inside, bool(decrement <= max(tol, 1e-9 * (1 + abs(value)))), decrement
+
+
+def _newton(hessian: np.ndarray, gradient: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, float]:
+    """Newton's step over the entries inside their bounds, in directions of negative curvature downhill; g'|H|^-1 g / 2."""
+    step = np.zeros(len(gradient))
+    if not np.any(inside):
+        return step, 0.0
+    values, vectors = np.linalg.eigh(hessian[np.ix_(inside, inside)])
+    size = np.maximum(np.abs(values), 1e-10 * max(1.0, float(np.abs(values).max())))
+    along = vectors.T @ gradient[inside]
+    step[inside] = -vectors @ (along / size)
+    return step, 0.5 * float(np.sum(np.square(along) / size))
+
+
+def _hessian(
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], point: np.ndarray, inside: np.ndarray, lower: np.ndarray,
+    smooth: int,
+) -> np.ndarray:  # fmt: skip
+    """Central differences of the gradient in the entries inside their bounds."""
+    m = len(point)
+    hessian = np.eye(m)
+    hard = np.flatnonzero(inside & (np.arange(m) < m - smooth))
+    for j in hard:
+        h = STRIDE * max(1.0, abs(point[j]))
+        if point[j] - h < lower[j]:
+            h = 0.5 * (point[j] - lower[j])
+        ends = []
+        for sign in (-1.0, 1.0):
+            moved = point.copy()
+            moved[j] += sign * h
+            ends.append(evaluate(moved)[1])
+        hessian[j] = hessian[:, j] = (ends[1] - ends[0]) / (2 * h)
+    block = np.ix_(hard, hard)
+    hessian[block] = (hessian[block] + hessian[block].T) / 2
+    return hessian
+
+
+def search(criterion: Criterion, start: np.ndarray, tol: float) -> Search:
+    """Minimise over theta alone."""
+    layout = criterion.layout
+
+    def evaluate(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        state = criterion(theta)
+        return state.value, state.gradient
+
+    if layout.count == 0:
+        state = criterion(start)
+        return Search(start, state, np.zeros((0, 0)), np.zeros(0, dtype=bool), True, 0.0, criterion.evaluations)
+    point, hessian, inside, converged, decrement = minimise(
+        evaluate, start, layout.lower, layout.upper, layout.diagonal, 0, tol)  # fmt: skip
+    return Search(point, criterion(point), hessian, inside, converged, decrement, criterion.evaluations, layout.lower)
+
+
+def search_jointly(criterion: Criterion, start: np.ndarray, beta: np.ndarray, covariance: np.ndarray, tol: float) -> Search:
+    """Minimise over theta and the coefficients without penalty, from the mode `beta` with about this covariance."""
+    layout, m = criterion.layout, criterion.layout.count
+    root = np.linalg.cholesky(covariance)
+
+    def evaluate(point: np.ndarray) -> tuple[float, np.ndarray]:
+        state = criterion(point[:m], beta + root @ point[m:])
+        return state.value, np.concatenate([state.gradient[:m], root.T @ state.gradient[m:]])
+
+    wide = np.full(len(beta), np.inf)
+    lower, upper = np.concatenate([layout.lower, -wide]), np.concatenate([layout.upper, wide])
+    even = np.concatenate([layout.diagonal, np.zeros(len(beta), dtype=bool)])
+    point, hessian, inside, converged, decrement = minimise(
+        evaluate, np.concatenate([start, np.zeros(len(beta))]), lower, upper, even, len(beta), tol)  # fmt: skip
+    point = np.concatenate([point[:m], beta + root @ point[m:]])
+    state = criterion(point[:m], point[m:])
+    return Search(point, state, hessian, inside, converged, decrement, criterion.evaluations, lower)
