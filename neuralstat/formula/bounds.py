@@ -16,6 +16,8 @@ DEPTH = 60  # brackets in brackets
 POWER = 100  # of terms, as in (x + z)**2
 TERMS = 100_000  # that products of terms may make
 LEAST = 100  # columns or rows that a term may ask for, however few rows there are
+TENSOR = 5  # k of a margin of te() where it is not said
+MOST = 10**9  # of one margin, so that products are no endless numbers
 COPIES = 24  # bytes that a number of the matrix takes, with its copies
 
 #: Arguments of transforms that must not be beyond the number of rows: position and name.
@@ -23,7 +25,9 @@ _OF_ROWS: dict[str, tuple[tuple[int, str], ...]] = {
     "poly": ((1, "degree"),), "bs": ((1, "df"), (3, "degree")), "cr": ((1, "df"),), "cs": ((1, "df"),), "cc": ((1, "df"),),
     "lag": ((1, "k"),), "lags": ((1, "k"), (2, "start")), "leads": ((1, "k"), (2, "start")), "window": ((1, "h"),),
 }  # fmt: skip
-_OF_MEMORY: dict[str, tuple[tuple[int, str], ...]] = {"hashed": ((1, "levels"),), "sequences": ((1, "length"),)}
+_OF_MEMORY: dict[str, tuple[tuple[int, str], ...]] = {
+    "hashed": ((1, "levels"),), "sequences": ((1, "length"),), "s": ((1, "k"),),
+}  # fmt: skip
 _ARITHMETIC: dict[type, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Pow: operator.pow,
     ast.FloorDiv: operator.floordiv,
@@ -64,7 +68,14 @@ def check_terms(count: int, left: Sequence[Any], symbol: str, right: Sequence[An
 
 def requests(expr: str, context: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     """Calls in an expression that ask for a number of columns or rows: the function, the call, the number."""
-    tree, _ = expressions.parse(expr)
+    tree, aliases = expressions.parse(expr)
+
+    def said_as(node: ast.AST) -> str:
+        text = ast.unparse(node)
+        for alias, name in aliases.items():
+            text = text if alias == name else text.replace(alias, f"`{name}`")
+        return text
+
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id in context:
             continue
@@ -75,7 +86,17 @@ def requests(expr: str, context: Mapping[str, Any]) -> Iterator[tuple[str, str, 
                 said = node.args[position]
             value = None if said is None else _whole(said, context)
             if value is not None:
-                yield function, ast.unparse(node), abs(value)
+                yield function, said_as(node), abs(value)
+        if function == "te":
+            yield function, said_as(node), _products(node, context)
+
+
+def _products(node: ast.Call, context: Mapping[str, Any]) -> int:
+    """Columns of a tensor product of as many bases as it has covariates."""
+    said = next((k.value for k in node.keywords if k.arg == "k"), None)
+    listed = said.elts if isinstance(said, ast.Tuple | ast.List) else [said] * len(node.args)
+    sizes = [TENSOR if one is None else _whole(one, context) or 1 for one in listed]
+    return math.prod(min(abs(size), MOST) for size in sizes)
 
 
 def _whole(node: ast.AST, context: Mapping[str, Any]) -> int | None:
@@ -106,9 +127,11 @@ def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
     """
     most = 1
     for function, call, value in requests(expr, context):
+        if function == "s":
+            value = min(value, max(n, 1))  # it says itself how many different values there are
         if function in _OF_ROWS and value > max(n, LEAST):
             raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)}, but there are {n} rows.")
-        if function == "hashed" and value > TERMS:
+        if function in ("hashed", "te") and value > TERMS:
             raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)} columns, each with a name; at most {TERMS}.")
         check_size(value * max(n, 1), f"formula: `{call:.80}` asks for {shown(value)} columns of {n} rows", COPIES)
         most = max(most, 1 if function == "lag" else value)
@@ -135,7 +158,7 @@ def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], conte
             if factor.eval_method.value == "lookup":
                 columns *= levels.get(factor.expr, 1)
             elif factor.eval_method.value == "python":
-                asked = check_expression(factor.expr, n, context)
+                asked = check_expression(factor.expr, n, context) * _by(factor.expr, levels)
                 made = [levels.get(name, 1) for name in expressions.names(factor.expr)] if _codes(factor.expr) else ()
                 columns *= max((asked, *made))
         total += columns
@@ -146,4 +169,17 @@ def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], conte
 
 def _codes(expr: str) -> bool:
     """Whether an expression makes a factor of what it reads."""
-    return "C" in expressions.called(expr)
+    called = expressions.called(expr)
+    return "C" in called and "s" not in called
+
+
+def _by(expr: str, levels: Mapping[str, int]) -> int:
+    """For how many levels an expression makes smooths."""
+    tree, aliases = expressions.parse(expr)
+    most = 1
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and expressions.is_call_of(node, ("s",)):
+            given = [*node.args[3:4], *(k.value for k in node.keywords if k.arg == "by")]
+            names = [aliases.get(n.id, n.id) for part in given for n in ast.walk(part) if isinstance(n, ast.Name)]
+            most = max((most, *(levels.get(name, 1) for name in names)))
+    return most

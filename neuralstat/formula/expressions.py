@@ -21,14 +21,14 @@ ELEMENTWISE = (
 # fmt: on
 
 # fmt: off
-#: Transforms of formulaic: those that remember something of the data of the fit, and those that mark factors.
+#: Transforms, formulaic's and our own: those that remember something of the data of the fit, and those that mark factors.
 TRANSFORMS = frozenset((
-    "poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "lag", "C", "I", "Q", "hashed", "exp10",
+    "poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "lag", "C", "I", "Q", "hashed", "exp10",
     "Treatment", "Poly", "Sum", "Helmert", "Diff",
 ))
 # fmt: on
 CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "custom"])
-STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize", "Q"])
+STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "Q"])
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 180  # operations in operations; sums are as deep as they are long

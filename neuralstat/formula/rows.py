@@ -33,7 +33,7 @@ def columns_read(
     """
     from formulaic.transforms import TRANSFORMS
 
-    provided = {*TRANSFORMS, *expressions.functions(), "int", "float", "bool", "str"}
+    provided = {*TRANSFORMS, *expressions.TRANSFORMS, *expressions.functions(), "int", "float", "bool", "str"}
     found: dict[str, None] = {}
     for text, method in texts:
         for name in (text,) if method == "lookup" else expressions.names(text):

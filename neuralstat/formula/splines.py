@@ -7,6 +7,9 @@ import numpy as np
 from formulaic.transforms import basis_spline
 from formulaic.utils.stateful_transforms import stateful_transform
 
+from neuralstat.formula.smooths import is_smooth
+from neuralstat.formula.state import WITH_LEVELS
+
 BEYOND = "__neuralstat_beyond__"  # name in an expression's scope of the list that notes go to
 
 _BSPLINE = {"lower_bound", "upper_bound", "knots"}  # what is remembered of `bs`
@@ -58,13 +61,16 @@ def beyond(expr: str, notes: Iterable[tuple[int, float, float]]) -> str:
 
 
 def boundaries(transforms: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of transforms' states that refits keep: the boundary knots of B-splines, the period of cyclic splines.
+    """The part of transforms' states that refits keep.
 
-    Inner knots, centres and polynomials are found from the rows of the refit; the range that a basis is made for is part of
-    the question, as levels are.
+    That is the boundary knots of B-splines, the period of cyclic splines, smooths whole, and levels of structured terms. Inner knots, centres and
+    polynomials are found from the rows of the refit; the range that a basis is made for is part of the question, as levels
+    are, and so is the whole basis where weights are penalised: the penalty is that of its coordinates.
     """
     kept = {}
     for node, state in transforms.items():
-        if set(state) == _BSPLINE or state.get("cyclic") is True:
+        if is_smooth(state) or node.startswith(WITH_LEVELS):
+            kept[node] = dict(state)
+        elif set(state) == _BSPLINE or state.get("cyclic") is True:
             kept[node] = {name: state[name] for name in ("lower_bound", "upper_bound")}
     return kept

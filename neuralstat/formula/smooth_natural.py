@@ -1,0 +1,88 @@
+"""Bases turned so that their penalties are diagonal."""
+
+import numpy as np
+
+FLAT = 1e-6  # directions that vary by less, relative to the basis, are not told apart from 0 by the rows
+
+
+def _signed(turn: np.ndarray) -> np.ndarray:
+    """Columns with the sign that makes their largest entry positive, so that no library's choice shows."""
+    largest = np.take_along_axis(turn, np.argmax(np.abs(turn) > (1 - 1e-6) * np.abs(turn).max(axis=0), axis=0)[None], axis=0)
+    return turn * np.where(largest < 0, -1.0, 1.0)
+
+
+def natural(
+    values: np.ndarray, mean: np.ndarray | None, root: np.ndarray, null: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The natural parameterisation of one penalised basis (Wood 2017, section 5.4.2).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, width)
+        The basis at the rows of the fit, times a `by` variable where there is one.
+    mean : ndarray, shape (width,), or None
+        Functions f with mean' beta = 0 are kept: means of the basis over all rows make them sum to 0 there. None keeps all.
+    root : ndarray, shape (r, width)
+        E, with penalty beta' E'E beta.
+    null : ndarray, shape (width, m)
+        Coefficients that are not penalised, those of the constant (all 1) first.
+
+    Returns
+    -------
+    turn : ndarray, shape (width, p)
+        What is not penalised first, then from smooth to rough: the columns of values @ turn are orthogonal, and their mean
+        square is 1 (columns of no variance on these rows, as where a level has few different values, are nearly 0).
+    diagonal : ndarray, shape (p,)
+        The penalty of their weights, up to a constant: that of the penalised columns has geometric mean 1.
+
+    None where the rows do not identify what is not penalised.
+    """
+    n, rank = len(values), values.shape[1] - null.shape[1]
+    _, size, right = np.linalg.svd(root)
+    bent = right[:rank].T / size[:rank]  # root @ bent has orthonormal columns: the penalty is the identity
+    if mean is not None:  # constants are not penalised
+        null = null[:, 1:] - mean @ null[:, 1:]
+        bent = bent - mean @ bent
+    q, r = np.linalg.qr(values @ null)
+    scale = np.abs(np.diag(r))
+    if null.shape[1] and scale.min() <= 1e-10 * max(scale.max(), np.abs(values).max() * np.sqrt(n)):
+        return None
+    null = np.linalg.solve(r.T, null.T).T * np.sqrt(n)
+    seen = values @ bent
+    whole = np.sqrt((seen**2).sum())
+    bent = bent - null @ (q.T @ seen) / np.sqrt(n)  # the penalty does not see what is taken away
+    seen = values @ bent
+    _, spread, turned = np.linalg.svd(np.linalg.qr(seen, mode="r"))
+    spread = np.pad(spread, (0, rank - len(spread)))
+    varied = spread > FLAT * whole
+    spread = np.maximum(spread, spread[varied].min() if varied.any() else 1.0)  # of the others the penalty alone decides
+    turn = bent @ turned.T / spread * np.sqrt(n)
+    diagonal = n / spread**2
+    diagonal /= np.exp(np.log(diagonal[varied] if varied.any() else diagonal).mean())
+    return _signed(np.column_stack([null, turn])), np.concatenate([np.zeros(null.shape[1]), diagonal])
+
+
+def turned_margin(root: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An orthogonal matrix that makes a margin's penalty diagonal, and its diagonal; the constant is the first coordinate.
+
+    Since it is orthogonal, the identity in the Kronecker products of a tensor product's penalties stays what it is.
+    """
+    m = null.shape[1]
+    basis, _ = np.linalg.qr(null, mode="complete")
+    _, size, right = np.linalg.svd(root @ basis[:, m:])
+    turn = np.column_stack([basis[:, :m], basis[:, m:] @ right[::-1].T])
+    return _signed(turn), np.concatenate([np.zeros(m), size[::-1] ** 2])
+
+
+def tensor_columns(margins: list[np.ndarray]) -> np.ndarray:
+    """Products of all columns of several matrices, (n, k1 k2 ...), the last varying fastest."""
+    made = margins[0]
+    for values in margins[1:]:
+        made = (made[:, :, None] * values[:, None, :]).reshape(len(made), -1)
+    return made
+
+
+def tensor_diagonals(diagonals: list[np.ndarray]) -> list[np.ndarray]:
+    """Diagonals of S_1 x I x ..., I x S_2 x ..., of turned margins, in the order of `tensor_columns`."""
+    grids = np.meshgrid(*diagonals, indexing="ij")
+    return [grid.ravel() for grid in grids]
