@@ -42,6 +42,31 @@ def check_groups(groups: np.ndarray) -> np.ndarray:
     return groups
 
 
+def groups_of(given: Any, procedure: Any) -> np.ndarray | None:
+    """Groups (n,) whose rows stay together; None where rows are independent.
+
+    Parameters
+    ----------
+    given : array, column name, False, or None
+        None: the clusters that the fit has (``groups=`` of `neuralnet`); False: none, whatever the fit has.
+    procedure : NetworkProcedure or EstimatorProcedure
+    """
+    if given is None or (isinstance(given, str) and procedure.groups is not None and given == procedure.groups_name):
+        return None if procedure.groups is None else check_groups(procedure.groups)
+    if isinstance(given, bool | np.bool_):
+        if given:
+            raise ArgumentError("groups must be labels or a column's name; False takes rows as independent.")
+        return None
+    return check_groups(procedure.kept(given, "groups"))
+
+
+def as_many(k: Any, given: Any, grouped: np.ndarray | None) -> Any:
+    """k folds, or one for each cluster of the fit where these are fewer."""
+    if isinstance(k, str) or grouped is None or given is not None:
+        return k
+    return min(k, int(pd.unique(grouped).size))
+
+
 def check_gap(gap: int, blocks: bool) -> None:
     """Raise an ArgumentError where rows are left out between parts that are in no order."""
     if gap and not blocks:
@@ -98,7 +123,10 @@ def kfold(n: int, k: Any, rng: np.random.Generator, *, blocks: bool = False, gro
 def check_order(blocks: bool, groups: Any, strata: Any) -> None:
     """Raise an ArgumentError where folds would be both contiguous and of groups or strata."""
     if blocks and (groups is not None or strata is not None):
-        raise ArgumentError("only one of blocks, groups and stratify can be used at a time, or groups with stratify.")
+        raise ArgumentError(
+            "only one of blocks, groups and stratify can be used at a time, or groups with stratify; groups=False takes the "
+            "rows of a fit's clusters as independent."
+        )
 
 
 def apart(train: np.ndarray, test: np.ndarray, gap: int) -> np.ndarray:
@@ -177,13 +205,13 @@ def given(folds: Any, procedure: Any, groups: Any = None) -> list[Split]:
     procedure : NetworkProcedure or EstimatorProcedure
         Whose rows these are.
     groups : array or column name, optional
-        What the splitter is told.
+        What the splitter is told; as in `groups_of`.
     """
     n, kept = procedure.n, procedure.kept
     splitter = attribute(folds, "split")
     if callable(splitter) and not isinstance(folds, str | type | pd.Series | pd.Categorical | np.ndarray):
-        return _split(folds, splitter, procedure, None if groups is None else kept(groups, "groups"))
-    if groups is not None:
+        return _split(folds, splitter, procedure, groups_of(groups, procedure))
+    if groups is not None and not isinstance(groups, bool | np.bool_):
         raise ArgumentError("groups: given folds are used as they are; a splitter object takes groups.")
     if isinstance(folds, str | pd.Series | pd.Categorical):
         items: Any = folds
@@ -286,6 +314,15 @@ def strata_of(stratify: Any, y: np.ndarray, classes: bool, kept: Callable[[Any, 
     if classes:
         return y[0] if y.shape[0] == 1 else y.argmax(axis=0)
     return pd.qcut(pd.Series(y[0]).rank(method="first"), min(5, y.shape[1]), labels=False).to_numpy()
+
+
+def held_out(n: int, share: float, rng: np.random.Generator, groups: np.ndarray | None = None) -> np.ndarray:
+    """A random share of n rows (at least one), or of groups, in order."""
+    if groups is None:
+        return np.sort(rng.permutation(n)[: max(1, round(share * n))])
+    code = pd.factorize(check_groups(groups))[0]
+    units = int(code.max()) + 1
+    return holdout_groups(code, min(max(1, round(share * units)), units - 1), rng)
 
 
 def holdout_groups(

@@ -47,7 +47,7 @@ def holdout(
     Parameters
     ----------
     test_size : float or int
-        Share or number of test rows (with `groups`: of groups).
+        Share or number of test rows (with `groups`, also the fit's: of groups).
     repeats : int
         Random splits.
     blocks : bool
@@ -68,12 +68,14 @@ def holdout(
     w, n = procedure.weights, procedure.n
     check_size(repeats * n * 4 * (1 + 2 * halves), f"repeats={repeats}: splits of {n} rows")
     half: list[list[Split]] = []
+    grouped: np.ndarray | None = None
     if folds is not None:
         if repeats > 1 or halves:
             raise ArgumentError(f"{'repeats' if repeats > 1 else 'halves'}: given folds are used once.")
         splits = splitting.given(folds, procedure, groups)
     else:
         plan = _Plan.of(procedure, test_size, blocks, gap, groups, stratify)
+        grouped = plan.grouped
         if blocks and (repeats > 1 or halves):
             what = "repeats: the last rows are the same in every repeat; use repeats=1."
             raise ArgumentError(what if repeats > 1 else "halves: the last rows are in one of two halves only.")
@@ -87,7 +89,10 @@ def holdout(
     if any(w[part].sum() == 0 for split in everything for part in split):
         raise ArgumentError("test_size: a split has no observation of positive weight on one side.")
     fits = procedure.refits([s[0] for s in everything], start_seeds, [s[1] for s in everything])
-    found = [fold_of(function, procedure.y[:, t], mu[:, t], w[t]) for (_, t), mu in zip(everything, fits, strict=True)]
+    found = [
+        fold_of(function, procedure.y[:, t], mu[:, t], w[t], None if grouped is None else grouped[t])
+        for (_, t), mu in zip(everything, fits, strict=True)
+    ]
     count = len(splits)
     value, _, alone = np.array([part[:3] for part in found]).T
     errors = alone[:count]
@@ -114,7 +119,8 @@ class _Plan:
     @classmethod
     def of(cls, procedure: Any, test_size: Any, blocks: bool, gap: int, groups: Any, stratify: Any) -> _Plan:
         """The plan that options say."""
-        grouped = None if groups is None else pd.factorize(splitting.check_groups(procedure.kept(groups, "groups")))[0]
+        known = splitting.groups_of(groups, procedure)
+        grouped = None if known is None else pd.factorize(known)[0]
         strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
         splitting.check_order(blocks, grouped, strata)
         splitting.check_gap(gap, blocks)

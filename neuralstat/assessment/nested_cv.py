@@ -27,7 +27,7 @@ from . import folds as splitting
 from .losses import pick
 from .procedure import streams
 from .registry import estimator
-from .resampling import MOST, ROWS, mean
+from .resampling import MOST, ROWS, mean, standard_error
 from .value import NEW_X, Risk
 
 
@@ -57,9 +57,11 @@ def nested_cv(
     name, function = pick(loss, procedure.target)
     fold_seeds, start_seeds = streams(random_state)
     w, n = procedure.weights, procedure.n
-    k = min(k, n if groups is None else k)
+    grouped = splitting.groups_of(groups, procedure)
+    k = min(k, n) if grouped is None else splitting.as_many(k, groups, grouped)
+    if k < 3:
+        raise ArgumentError(f"nested_cv needs at least 3 folds, and {k} clusters do not give them.")
     check_size(repeats * n * k * (k + 1), f"k={k}, repeats={repeats}: folds of {n} rows")
-    grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
     strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
     plans = [
         [test for _, test in splitting.kfold(n, k, np.random.default_rng(s), groups=grouped, strata=strata)]
@@ -85,7 +87,8 @@ def nested_cv(
         for i, test in enumerate(plan):
             own = single[r * k + i]
             values, weights = np.concatenate([v for v, _ in inside[i]]), np.concatenate([w[t] for _, t in inside[i]])
-            gaps.append((mean(values, weights) - mean(own, w[test])) ** 2 - _variance_of_mean(own, w[test]))
+            gaps.append((mean(values, weights) - mean(own, w[test])) ** 2
+                        - _variance_of_mean(own, w[test], None if grouped is None else grouped[test]))  # fmt: skip
             inner_means.append(mean(values, weights))
             inner_squares.append(mean(values**2, weights))
         errors.append(sum(float(single[r * k + i] @ w[test]) for i, test in enumerate(plan)) / w.sum())
@@ -117,8 +120,11 @@ def _others(held: list[np.ndarray], n: int) -> list[np.ndarray]:
     return [np.setdiff1d(np.arange(n), out) for out in held]
 
 
-def _variance_of_mean(values: np.ndarray, w: np.ndarray) -> float:
-    """Estimated variance of a weighted mean of independent values; 0 of one."""
+def _variance_of_mean(values: np.ndarray, w: np.ndarray, groups: np.ndarray | None) -> float:
+    """Estimated variance of a weighted mean of independent values, or of values of independent groups; 0 of one."""
+    if groups is not None:
+        error = standard_error(values, w, groups)
+        return 0.0 if np.isnan(error) else error**2
     if np.sum(w > 0) < 2:
         return 0.0
     m = np.sum(w > 0)

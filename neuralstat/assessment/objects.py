@@ -48,6 +48,9 @@ def kept_rows(values: Any, name: str, kept: np.ndarray, frame: Any = None) -> np
 class EstimatorProcedure:
     """Any object with fit(X, y) and predict(X): cloned (or copied) and refitted on parts of the data."""
 
+    groups: np.ndarray | None = None
+    groups_name: str | None = None
+
     def __init__(self, source: Any, x: Any, y: Any, loss: Any) -> None:
         self.source = source
         if x is None or y is None:

@@ -26,18 +26,20 @@ from .registry import estimator
 from .value import NEW_X, Risk
 
 MOST = 100_000  # samples, repeats
-ROWS = kinds.Anything("the name of a column that the model reads, or an array, a value per row")
+ROWS = kinds.Anything("the name of a column that the model reads, or an array, a value per row, or False")
 FOLDS = kinds.Anything("labels, pairs (training rows, test rows), or an object with split", [0, 1] * 6)
 BOOTSTRAP = {"draws": kinds.Whole(2, MOST), "groups": ROWS, "random_state": RANDOM_STATE}
 INSIDE = 1 - np.exp(-1)  # chance that a row is in a bootstrap sample, 0.632
 
 
-def fold_of(function: Any, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> tuple[float, float, float, np.ndarray]:
+def fold_of(
+    function: Any, y: np.ndarray, mu: np.ndarray, w: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[float, float, float, np.ndarray]:
     """Value of a test part, what it counts, its standard error by itself, and the losses of its rows (NaN, of pairs)."""
     values, counts = counted(function, y, mu, w)
     if isinstance(function, PairLoss):
         return mean(values, counts), float(counts.sum()), function.se(y, mu, w), np.full(values.size, np.nan)
-    return mean(values, counts), float(counts.sum()), standard_error(values, counts), values
+    return mean(values, counts), float(counts.sum()), standard_error(values, counts, groups), values
 
 
 def mean(values: np.ndarray, w: np.ndarray) -> float:
@@ -45,9 +47,14 @@ def mean(values: np.ndarray, w: np.ndarray) -> float:
     return float(values @ w / w.sum())
 
 
-def standard_error(values: np.ndarray, w: np.ndarray) -> float:
-    """Standard error of a weighted mean of independent values; NaN of fewer than 2."""
+def standard_error(values: np.ndarray, w: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """Standard error of a weighted mean of values, independent ones or of independent groups; NaN of fewer than 2."""
     used = w > 0
+    if groups is not None:
+        code = pd.factorize(groups[used])[0]
+        sums = np.bincount(code, (w * (values - mean(values, w)))[used])
+        m = sums.size
+        return float(np.sqrt(np.sum(sums**2) * m / (m - 1)) / w.sum()) if m > 1 else np.nan
     if used.sum() < 2:
         return np.nan
     m, n = used.sum(), w.sum()
@@ -80,7 +87,8 @@ def cv(
     Parameters
     ----------
     k : int or "loo"
-        Folds; "loo" (or n) leaves out one observation at a time, with `groups` one group.
+        Folds, of a fit with fewer clusters as many as these; "loo" (or n) leaves out one observation at a time, with
+        `groups` one group.
     repeats : int
         Random divisions into folds; the estimate is their mean.
     corrected : bool
@@ -91,7 +99,8 @@ def cv(
     gap : int
         With blocks: rows left out of training on either side of the test rows.
     groups : array or column name, optional
-        Rows of a group stay together; with `stratify` so that folds have the strata's shares as far as groups allow.
+        Rows of a group stay together; with `stratify` so that folds have the strata's shares as far as groups allow. Those
+        of the fit unless given; False takes rows as independent.
     stratify : bool or array
         True: by classes of the response, or by five parts of its range.
     folds, cv : array of labels, pairs (training rows, test rows), or a splitter, optional
@@ -106,7 +115,7 @@ def cv(
         observations' losses, where one is left out), the mean over repeats; it takes the folds as independent, and is
         too small on average. ``conf_int`` is by the corrected resampled t.
     """
-    folds = _either(folds, cv)
+    folds, grouped = _either(folds, cv), None
     name, function = pick(loss, procedure.target)
     fold_seeds, start_seeds = streams(random_state)
     w, n = procedure.weights, procedure.n
@@ -117,7 +126,8 @@ def cv(
         plans = [splitting.given(folds, procedure, groups)]
     else:
         check_size(repeats * n * 3 * (n if isinstance(k, str) else min(k, n)), f"k={k}, repeats={repeats}: folds of {n} rows")
-        grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
+        grouped = splitting.groups_of(groups, procedure)
+        k = splitting.as_many(k, groups, grouped)
         strata = splitting.strata_of(stratify, procedure.y, procedure.target.classes, procedure.kept)
         plans = [
             splitting.kfold(n, k, np.random.default_rng(s), blocks=blocks, groups=grouped, strata=strata, gap=gap)
@@ -133,7 +143,8 @@ def cv(
     tested, everywhere = [], []
     fits = procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits])
     for (_, test), mu in zip(splits, fits, strict=True):
-        tested.append(fold_of(function, procedure.y[:, test], mu[:, test], w[test]))
+        inside = None if grouped is None else grouped[test]
+        tested.append(fold_of(function, procedure.y[:, test], mu[:, test], w[test], inside))
         if corrected:
             everywhere.append(mean(*counted(function, procedure.y, mu, w)))
     value, size, alone = np.array([fold[:3] for fold in tested]).T
@@ -171,6 +182,9 @@ def cv(
     else:  # one split, whose losses are independent
         intervals = {"normal": (float(alone[0]), np.inf)}
     kind = "leave-one-out" if all(test.size == 1 for _, test in splits) else f"{len(plans[0])}-fold"
+    if grouped is not None:
+        single = len(plans[0]) == pd.unique(grouped).size
+        kind = "leave-one-cluster-out" if single else f"{kind} by clusters"
     how = [kind, *(["corrected"] if corrected else []), *([f"{repeats} repeats"] if repeats > 1 else [])]
     details["what"] = f"cross-validation, {', '.join(how)}"
     se, se_kind = (intervals["naive"][0], "naive") if len(splits) > 1 else (intervals["normal"][0], "of one split")
@@ -188,7 +202,7 @@ def _either(folds: Any, cv: Any) -> Any:
 @estimator("loo", NEW_X)
 @arguments(groups=ROWS, random_state=RANDOM_STATE)
 def loo(procedure: Any, loss: Any = None, *, groups: Any = None, random_state: Any = None) -> Risk:
-    """Leave-one-out by refitting: "cv" with k="loo"."""
+    """Leave-one-out by refitting: "cv" with k="loo"; of a fit with clusters, or with `groups`, one cluster at a time."""
     found = cv(procedure, loss, k="loo", groups=groups, random_state=random_state)
     found.method = "loo"  # of the same target
     return found
@@ -196,12 +210,12 @@ def loo(procedure: Any, loss: Any = None, *, groups: Any = None, random_state: A
 
 def _samples(
     procedure: Any, function: Any, draws: int, groups: Any, random_state: Any
-) -> tuple[np.ndarray, pd.DataFrame, np.ndarray]:
-    """Out-of-bag loss (n,) of each observation, a table of the samples, and their optimism."""
+) -> tuple[np.ndarray, pd.DataFrame, np.ndarray, np.ndarray | None]:
+    """Out-of-bag loss (n,) of each observation, a table of the samples, their optimism, and the groups that were drawn."""
     sample_seeds, start_seeds = streams(random_state)
     n, w = procedure.n, procedure.weights
     check_size(draws * n * 4, f"draws={draws}: samples of {n} rows")
-    grouped = None if groups is None else splitting.check_groups(procedure.kept(groups, "groups"))
+    grouped = splitting.groups_of(groups, procedure)
     splits = splitting.bootstrap(n, children(sample_seeds, draws), grouped, w)
     total, seen = np.zeros(n), np.zeros(n)
     value, optimism = np.empty(draws), np.empty(draws)
@@ -219,7 +233,7 @@ def _samples(
         )
     oob = total / np.where(seen > 0, seen, 1)
     table = pd.DataFrame({"draw": np.arange(1, draws + 1), "n": [s[1].size for s in splits], "value": value})
-    return oob, table.assign(optimism=optimism), optimism
+    return oob, table.assign(optimism=optimism), optimism, grouped
 
 
 @estimator("bootstrap", NEW_X)
@@ -238,17 +252,17 @@ def bootstrap(
         a sample holds 63 % of the rows). "optimism": error of the fit plus the mean difference of the error on all
         rows and on the sample.
     groups : array or column name, optional
-        Whole groups are drawn.
+        Whole groups are drawn, those of the fit unless given, and out of the bag are those that were not; False draws rows.
     """
     name, function = pick(loss, procedure.target)
     w = procedure.weights
-    oob, table, optimism = _samples(procedure, function, draws, groups, random_state)
+    oob, table, optimism, grouped = _samples(procedure, function, draws, groups, random_state)
     if kind == "oob":
-        return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w), se_kind="naive", n=procedure.n, table=table,
+        return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w, grouped), se_kind="naive", n=procedure.n, table=table,
                     details={"what": f"leave-one-out bootstrap, {draws} samples", "per_observation": oob})  # fmt: skip
     losses = function(procedure.y, procedure.apparent)
     apparent = mean(losses, w)
-    se = float(np.hypot(standard_error(losses, w), optimism.std(ddof=1) / np.sqrt(draws)))
+    se = float(np.hypot(standard_error(losses, w, grouped), optimism.std(ddof=1) / np.sqrt(draws)))
     table = table.assign(value=apparent + optimism)
     return Risk(apparent + float(optimism.mean()), "bootstrap", name, se=se, se_kind="naive", n=procedure.n, table=table,
                 details={"what": f"bootstrap of the optimism, {draws} samples", "apparent": apparent,
@@ -261,12 +275,12 @@ def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = 
     """The .632 bootstrap: 0.368 error of the fit + 0.632 leave-one-out bootstrap (Efron 1983)."""
     name, function = pick(loss, procedure.target)
     w = procedure.weights
-    oob, table, _ = _samples(procedure, function, draws, groups, random_state)
+    oob, table, _, grouped = _samples(procedure, function, draws, groups, random_state)
     losses = function(procedure.y, procedure.apparent)
     mixed = 0.368 * losses + 0.632 * oob
     details = {"what": f".632 bootstrap, {draws} samples", "apparent": mean(losses, w), "oob": mean(oob, w),
                "per_observation": mixed}  # fmt: skip
-    return Risk(mean(mixed, w), "632", name, se=standard_error(mixed, w), se_kind="naive", n=procedure.n, table=table,
+    return Risk(mean(mixed, w), "632", name, se=standard_error(mixed, w, grouped), se_kind="naive", n=procedure.n, table=table,
                 details=details)  # fmt: skip
 
 
@@ -282,7 +296,7 @@ def dot632plus(
     """
     name, function = pick(loss, procedure.target)
     w = procedure.weights
-    oob, table, _ = _samples(procedure, function, draws, groups, random_state)
+    oob, table, _, grouped = _samples(procedure, function, draws, groups, random_state)
     means = procedure.apparent
     losses = function(procedure.y, means)
     apparent, outside = mean(losses, w), mean(oob, w)
@@ -292,7 +306,7 @@ def dot632plus(
                "overfitting": rate, "weight": weight}  # fmt: skip
     # the part of each observation, the weight taken as known
     mixed = (1 - weight) * losses + weight * oob
-    return Risk(estimate, "632+", name, se=standard_error(mixed, w), se_kind="naive", n=procedure.n, table=table,
+    return Risk(estimate, "632+", name, se=standard_error(mixed, w, grouped), se_kind="naive", n=procedure.n, table=table,
                 details=details)  # fmt: skip
 
 

@@ -265,7 +265,7 @@ def outputs_of(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # said once, by `Fitted.numbers`
         root, states = _movement(fitted, numbers, kind)
-        df = t_degrees(fitted, list(numbers))
+        df = t_degrees(fitted, list(numbers), kind=kind)
     warn_members(fitted, kind, list(states))
     return Outputs(fitted, ks, numbers, root, df)
 

@@ -34,12 +34,13 @@ def design(
     class_order: str = "categories",
     freq_weights: Any = None,
     var_weights: Any = None,
+    groups: Any = None,
     context: Mapping[str, Any] | None = None,
 ) -> Design:
     """Evaluate a formula on data.
 
     The right-hand side is formulaic's (``a*b``, ``poly(x, 2)``, ``bs(x, df=4)``, ``C(g, contr.sum)``, ``{x /
-    z}``, ``.`` for all columns that neither the left-hand side nor `weights` nor an offset uses); the
+    z}``, ``.`` for all columns that neither the left-hand side nor weights, an offset or `groups` use); the
     intercept makes no column, since biases belong to the layers, and only decides how factors are coded.
     ``offset(expr)`` terms add up. The left-hand side may have several responses joined by ``+`` (a repeated
     one counts once), expressions, comparisons as R writes them (``y == "a" ~ x``), or one factor: strings or
@@ -73,6 +74,8 @@ def design(
         Frequencies: how many equal observations a row stands for. Not negative, not all zero.
     var_weights : str or array of length N, optional
         Precision weights, another name of `weights`.
+    groups : str or array of length N, optional
+        Cluster of each row: labels of any kind.
     context : mapping, optional
         Further names for the formula (functions, knots). A model that uses functions from here cannot be
         saved.
@@ -97,7 +100,7 @@ def design(
     """
     options = Options(
         weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
-        var_weights,
+        var_weights, groups,
     )  # fmt: skip
     return _build(formula_request(formula, data, options, context), options)
 
@@ -116,6 +119,7 @@ def from_arrays(
     class_order: str = "categories",
     freq_weights: Any = None,
     var_weights: Any = None,
+    groups: Any = None,
 ) -> Design:
     """Make a design from a response and a matrix of covariates, without a formula.
 
@@ -125,8 +129,10 @@ def from_arrays(
         Numbers, or one factor (strings, Categorical).
     exog : array of shape (N, D) or (N,), Series, DataFrame
         One column per covariate; factor columns of a DataFrame are coded as in a formula.
-    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights, var_weights
+    weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order
         As in `design`, where weights and `offset` are arrays.
+    freq_weights, var_weights, groups
+        As in `design`, as arrays.
 
     Returns
     -------
@@ -140,7 +146,7 @@ def from_arrays(
     """
     options = Options(
         weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
-        var_weights,
+        var_weights, groups,
     )  # fmt: skip
     return _build(array_request(endog, exog, options), options)
 
@@ -154,6 +160,7 @@ class _Inputs:
     response_columns: tuple[str, ...]
     weights: dict[str, np.ndarray]
     offset: np.ndarray | None
+    groups: np.ndarray | None
     rows: np.ndarray
     x: pd.DataFrame
     y: pd.DataFrame
@@ -221,6 +228,7 @@ def _build(request: Request, options: Options) -> Design:
         spec=spec,
         frame=inputs.x.iloc[numeric].set_axis(index[used], axis=0),
         frequencies=frequencies,
+        groups=None if inputs.groups is None else rows.renumbered(inputs.groups[used]),
     )
 
 
@@ -237,6 +245,7 @@ def _read(request: Request, options: Options) -> _Inputs:
     response_columns = rows.columns_read(response_texts, y_frame, context, "response")
     weights = rows.weight_vectors(options.per_row, x_frame)
     offset = None if options.offset is None else frames.vector(options.offset, x_frame, "offset")
+    groups = None if options.groups is None else rows.group_codes(options.groups, x_frame)
 
     needed = tuple(dict.fromkeys((*covariates, *offset_columns)))
     gaps = {name: frames.missing(frames.take(y_frame, name)) for name in response_columns}
@@ -245,6 +254,8 @@ def _read(request: Request, options: Options) -> _Inputs:
     for name, values in (*weights.items(), ("offset", offset)):
         if values is not None:
             gaps[f"argument {name}"] = np.isnan(values.reshape(len(x_frame), -1)).any(axis=1)
+    if groups is not None:
+        gaps["argument groups"] = groups < 0
     inner = {name: gap & ~request.edges for name, gap in gaps.items()}  # edges are no missing values
     kept = rows.complete_rows(inner, len(x_frame), options.missing) & ~request.edges
     if not kept.any():
@@ -252,7 +263,7 @@ def _read(request: Request, options: Options) -> _Inputs:
     positions = np.flatnonzero(kept)
     x = rows.clean(x_frame, needed, positions)
     y = rows.clean(y_frame, response_columns, positions)
-    return _Inputs(covariates, offset_columns, response_columns, weights, offset, positions, x, y)
+    return _Inputs(covariates, offset_columns, response_columns, weights, offset, groups, positions, x, y)
 
 
 def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:

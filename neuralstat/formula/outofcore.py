@@ -43,7 +43,7 @@ def partitioned_design(
     parts : Partitions
     context : mapping, optional
     **given
-        As in `neuralstat.formula.design`; `weights` and `offset` must be column names.
+        As in `neuralstat.formula.design`; `weights`, `offset` and `groups` must be column names.
 
     Returns
     -------
@@ -83,6 +83,7 @@ def partitioned_design(
 _DEFAULTS: dict[str, Any] = {
     "weights": None, "offset": None, "missing": "drop", "standardize": False, "scale_response": False, "err_needs": None,
     "factor_outputs": "all", "class_order": "categories", "freq_weights": None, "var_weights": None,
+    "groups": None,
 }  # fmt: skip
 
 
@@ -95,12 +96,14 @@ def _first_pass(
     counts: dict[str, int] = {}
     needed: tuple[str, ...] | None = None
     coded: set[str] = set()
+    read_by_formula: tuple[str, ...] = ()
     read = _Read()
     total = used = 0
     for table in parts:
         total += len(table)
         if needed is None:
-            needed, coded = _columns(formula_request(formula, table.iloc[:HEAD], options, context), options)
+            request = formula_request(formula, table.iloc[:HEAD], options, context)
+            needed, coded, read_by_formula = _columns(request, options)
         raw = pd.DataFrame({name: _column(table, name) for name in needed}, index=table.index)
         read.update(raw)
         gaps = {name: frames.missing(raw[name]) for name in needed}
@@ -111,6 +114,8 @@ def _first_pass(
         take = set(complete[:HEAD].tolist())
         used += complete.size
         for name in needed:
+            if name == options.groups and name not in read_by_formula:
+                continue  # labels of clusters, which may be many, are numbered in the second pass
             take |= _new_levels(raw[name], complete, seen.setdefault(name, set()), name, name in coded)
         if take:
             pieces.append(raw.iloc[sorted(take)])
@@ -122,8 +127,8 @@ def _first_pass(
     return pd.concat(pieces, ignore_index=True), counts, total, used, read
 
 
-def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[str]]:
-    """Columns that a formula reads, and those inside ``C()``, whose numbers are levels."""
+def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[str], tuple[str, ...]]:
+    """Columns that are read; those inside ``C()``, whose numbers are levels; those that the formula reads."""
     from neuralstat.formula.matrix import term_expressions
 
     if request.tensors or request.derived:
@@ -144,7 +149,7 @@ def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[s
         name for expr, method in texts if method == "python" and "C" in expressions.called(expr)
         for name in expressions.names(expr)
     }  # fmt: skip
-    return tuple(dict.fromkeys((*names, *more))), coded
+    return tuple(dict.fromkeys((*names, *more))), coded, names
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -194,6 +199,7 @@ def _second_pass(
     """Encode one partition after the other."""
     spec, spool, read = made.spec, _Spool(folder), _Read()
     kept, index, factors = np.zeros(total, bool), [], []
+    labels_of_groups: list[pd.Series] = []
     weights: dict[str, list[np.ndarray]] = {name: [] for name in rows.WEIGHTS if name in options.per_row}
     at = 0
     for table in parts:
@@ -209,6 +215,10 @@ def _second_pass(
         found = rows.weight_vectors(options.per_row, table)
         for part in found.values():
             complete &= ~np.isnan(part)
+        if options.groups is not None:
+            labels = _column(table, options.groups)
+            complete &= ~frames.missing(labels)
+            labels_of_groups.append(labels[complete])
         for name, part in found.items():
             weights[name].append(part[complete])
         response.check_needs(y[:, complete], spec.y_names, options.err_needs, spec.formula)
@@ -234,11 +244,15 @@ def _second_pass(
     offset: np.ndarray | None = spool.finish("offset", len(spec.y_names), n) if spec.has_offset else None
     w, frequencies = rows.case_weights({name: np.concatenate(pieces) for name, pieces in weights.items()})
     scaling = _scale(spec, x, y, offset, w, options, frequencies) if options.standardize else None
-    labels = index[0].append(index[1:]) if len(index) > 1 else index[0]
+    groups = None
+    if options.groups is not None:
+        whole = pd.concat(labels_of_groups, ignore_index=True)
+        groups = rows.group_codes(options.groups, pd.DataFrame({options.groups: whole}))
+    everywhere = index[0].append(index[1:]) if len(index) > 1 else index[0]
     spec = replace(spec, scaling=scaling)
     return replace(
-        made, x=x, y=y, weights=w, offset=offset, index=labels[kept], full_index=labels, kept=kept, scaling=scaling,
-        spec=spec, frame=_frame(spool, made.frame, factors, labels[kept], n), frequencies=frequencies,
+        made, x=x, y=y, weights=w, offset=offset, index=everywhere[kept], full_index=everywhere, kept=kept, scaling=scaling,
+        spec=spec, frame=_frame(spool, made.frame, factors, everywhere[kept], n), frequencies=frequencies, groups=groups,
     )  # fmt: skip
 
 

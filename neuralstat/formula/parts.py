@@ -175,6 +175,8 @@ class Design:
         again (with `offset=` where an array was given).
     frequencies : ndarray, shape (n,), or None
         How many equal observations each row stands for; None: one.
+    groups : ndarray of int, shape (n,), or None
+        The cluster of each row, numbered from 0 over all rows of the fit.
     reads : dict of str to tuple of int, or None
         Rows of `x` that parameters of a distribution depend on by formulas of their own; under "" those of the network. None:
         all are the network's.
@@ -196,6 +198,7 @@ class Design:
     spec: "Spec"
     frame: pd.DataFrame
     frequencies: np.ndarray | None = None
+    groups: np.ndarray | None = None
     reads: dict[str, tuple[int, ...]] | None = None
 
     @property
@@ -204,6 +207,13 @@ class Design:
         if self.frequencies is None:
             return float(self.y.shape[1] if self.weights is None else np.count_nonzero(self.weights))
         return float(self.frequencies.sum() if self.weights is None else self.frequencies[self.weights > 0].sum())
+
+    @property
+    def n_groups(self) -> int:
+        """G, clusters that have an observation; 0 where rows are not grouped."""
+        if self.groups is None:
+            return 0
+        return int(np.unique(self.groups if self.weights is None else self.groups[self.weights > 0]).size)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -62,6 +62,7 @@ class Options:
     class_order: str
     freq_weights: Any = None
     var_weights: Any = None
+    groups: Any = None
 
     def __post_init__(self) -> None:
         if self.weights is not None and self.var_weights is not None:
@@ -76,7 +77,7 @@ class Options:
     @property
     def per_row(self) -> dict[str, Any]:
         """The arguments that hold a value per row, by name: those that were given."""
-        named = {name: getattr(self, name) for name in ("weights", "var_weights", "freq_weights", "offset")}
+        named = {name: getattr(self, name) for name in ("weights", "var_weights", "freq_weights", "offset", "groups")}
         return {name: value for name, value in named.items() if value is not None}
 
 

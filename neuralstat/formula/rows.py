@@ -11,6 +11,7 @@ import pandas as pd
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, windows
 from neuralstat.formula.extremes import WEIGHTS as SIZES
+from neuralstat.formula.tensors import is_tensor
 
 if TYPE_CHECKING:
     from neuralstat.formula.state import MatrixState
@@ -157,6 +158,44 @@ def case_weights(found: Mapping[str, np.ndarray]) -> tuple[np.ndarray | None, np
     if not (product > 0).any():
         raise DataError("weights: in every row one of them is zero.")
     return product, checked[-1] if "freq_weights" in found else None
+
+
+def group_codes(given: Any, frame: pd.DataFrame) -> np.ndarray:
+    """Number (N,) of the group of each row, in order of appearance; -1 where it is missing.
+
+    Parameters
+    ----------
+    given : column name, or array of labels
+    frame : DataFrame
+
+    Raises
+    ------
+    DataError
+        Where the column does not exist, the length or index labels differ, or labels cannot be told apart.
+    """
+    if isinstance(given, str):
+        if given not in frame.columns:
+            raise DataError(f"groups: {frames.no_column(given, frame)}")
+        values = frames.take(frame, given)
+    else:
+        array = frames.aligned(given, frame.index, "groups")
+        if array.ndim != 1:
+            raise DataError(f"groups has shape {array.shape}; one label per row is needed (clusters in one way).")
+        values = pd.Series(array)
+    if is_tensor(values):
+        raise DataError(f"groups: column {given!r} holds an array per row; one label per row is needed.")
+    codes = np.full(len(values), -1, dtype=np.int64)
+    known = ~frames.missing(values)
+    try:
+        codes[known] = pd.factorize(values[known])[0]
+    except TypeError:  # what cannot be hashed, such as lists
+        raise DataError("groups must be labels that can be told apart: numbers, strings, dates or categories.") from None
+    return codes
+
+
+def renumbered(codes: np.ndarray) -> np.ndarray:
+    """Numbers of groups without those that no row has."""
+    return np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def check_weights(weights: np.ndarray, name: str = "weights") -> np.ndarray:

@@ -69,7 +69,7 @@ def subset(design: Design, rows: np.ndarray) -> Part:
         design, x=np.ascontiguousarray(x[:, rows]), y=np.ascontiguousarray(y[:, rows]), weights=weights,
         offset=None if offset is None else np.ascontiguousarray(offset[:, rows]), index=design.index[rows],
         full_index=design.index[rows], kept=np.ones(rows.size, dtype=bool), scaling=scaling, spec=spec,
-        frame=design.frame.iloc[rows], frequencies=frequencies,
+        frame=design.frame.iloc[rows], frequencies=frequencies, groups=None if design.groups is None else design.groups[rows],
     )  # fmt: skip
     empty = np.all(part.x == 0, axis=1) & np.any(x != 0, axis=1)
     return Part(part, x, offset, empty)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..checks.arguments import FLAG, NONE, REP, SHARE, arguments
 from ..fitted import Fitted
-from .covariance import COV_TYPE, cov_params
+from .covariance import COV_TYPE, cov_params, cov_type_of
 from .dispersion import t_degrees
 
 
@@ -46,11 +46,13 @@ def zvalues(fitted: Fitted) -> pd.Series:
 def pvalues(fitted: Fitted) -> pd.Series:
     """Two-sided p values (P,) of `zvalues`, by Student's t on n - df where the dispersion is estimated, else normal.
 
+    Of a fit with groups by Student's t on clusters - 1.
+
     Its name says which: "P>|t|" or "P>|z|".
     """
     from scipy import stats
 
-    df = t_degrees(fitted, [fitted.best])
+    df = t_degrees(fitted, [fitted.best], kind=cov_type_of(fitted, None))
     values = 2 * stats.t.sf(np.abs(zvalues(fitted)), df)
     return pd.Series(values, list(fitted.network.names), name="P>|z|" if np.isinf(df) else "P>|t|")
 
@@ -69,7 +71,8 @@ def conf_int(
     cov_type, rep
         As in `cov_params`.
     use_t : bool, optional
-        Student's t on n - df, or the normal distribution; default t where the dispersion is estimated.
+        Student's t on n - df (clusters - 1 with "cluster"), or the normal distribution; default t where the dispersion is
+        estimated, and with "cluster".
 
     Returns
     -------
@@ -85,6 +88,6 @@ def conf_int(
 
     b = fitted.which(rep)
     theta = fitted.theta[b]
-    quantile = stats.t.ppf(1 - alpha / 2, t_degrees(fitted, [b], use_t))
+    quantile = stats.t.ppf(1 - alpha / 2, t_degrees(fitted, [b], use_t, cov_type_of(fitted, cov_type)))
     half = quantile * standard_errors(fitted, cov_type, rep).to_numpy()
     return pd.DataFrame({0: theta - half, 1: theta + half}, list(fitted.network.names))

@@ -16,6 +16,9 @@ fitted weights ("warm") are faster, and keep the promise only where the refit fo
 Split intervals cover with probability >= 1 - alpha, the others >= 1 - 2 alpha (jackknife+), in practice near 1 - alpha; the
 jackknife+-after-bootstrap needs for that that the number of its samples is random, as many as lack a row to come among
 samples of one row more. Its intervals are those of the mean of refits to samples, which is not quite the fit.
+Rows of clusters (``groups=``) are left out together: one cluster at a time (jackknife+), whole ones in folds, samples and
+splits. Then intervals are for rows of a cluster to come, of which the fit knows none; coverage rests on exchangeable clusters
+and is approximate, as the order statistics are of rows.
 Lei, G'Sell, Rinaldo, Tibshirani & Wasserman (2018), JASA 113:1094; Barber, Candes, Ramdas & Tibshirani (2021), Annals of
 Statistics 49:486; Kim, Xu & Barber (2020), NeurIPS 33. Coverage: benchmarks/results/risk_jackknife_ab.csv.
 """
@@ -90,14 +93,15 @@ def conformal(
     often = fitted.frequencies
     if not np.allclose(often, np.round(often)):
         raise ArgumentError(f"method={method!r} counts observations, and freq_weights are not whole.")
+    grouped = fitted.design.groups
     if method == "jackknife+ab":
         tests, out = _after_bootstrap(procedure, 100 if draws is None else draws, split_seeds, start_seeds, often > 0)
         return _limits(fitted, tests, out, weights)
     if method == "split":
-        held = np.sort(rng.permutation(n)[: max(1, round(test_size * n))])
+        held = folds.held_out(n, test_size, rng, grouped)
         sets, tests = [np.setdiff1d(np.arange(n), held)], [held]
     else:
-        parts = folds.kfold(n, n if method == "jackknife+" else k, rng)
+        parts = folds.kfold(n, "loo" if method == "jackknife+" else folds.as_many(k, None, grouped), rng, groups=grouped)
         sets, tests = [p[0] for p in parts], [p[1] for p in parts]
     return _limits(fitted, tests, list(procedure.refits(sets, start_seeds, tests)), weights)
 
@@ -109,10 +113,11 @@ def _after_bootstrap(
     """Rows one by one, and for each the mean (K, n + m) of the refits to samples that lack it."""
     n = procedure.n
     count_seeds, sample_seeds = children(sample_seeds, 2)
-    without = (1 - 1 / (n + 1)) ** n  # chance that a sample of n of n + 1 rows lacks the one to come
+    units = n if procedure.groups is None else procedure.design.n_groups
+    without = (1 - 1 / (units + 1)) ** units  # chance that a sample of n of n + 1 rows (clusters) lacks the one to come
     draws = max(int(np.random.default_rng(count_seeds).binomial(round(draws / without), without)), 2)
     check_size(draws * n * 4, f"draws={draws}: samples of {n} rows")
-    splits = folds.bootstrap(n, children(sample_seeds, draws), None, procedure.weights)
+    splits = folds.bootstrap(n, children(sample_seeds, draws), procedure.groups, procedure.weights)
     total: Any = None
     for (_, rest), mu in zip(splits, procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits]),
                              strict=True):  # fmt: skip

@@ -82,9 +82,10 @@ def cqr(
     split_seeds, start_seeds = streams(random_state)
     rng, n = np.random.default_rng(split_seeds), fitted.n_rows
     if test_size is None:
-        splits = folds.kfold(n, 10 if k is None else k, rng)
+        grouped = fitted.design.groups
+        splits = folds.kfold(n, folds.as_many(10 if k is None else k, None, grouped), rng, groups=grouped)
     else:
-        held = np.sort(rng.permutation(n)[: max(1, round(test_size * n))])
+        held = folds.held_out(n, test_size, rng, fitted.design.groups)
         splits = [(np.setdiff1d(np.arange(n), held), held)]
     list(procedure.refits([s[0] for s in splits], start_seeds, [s[1] for s in splits]))
     y, parts = [], []

@@ -86,11 +86,14 @@ def given_dispersion(fitted: Fitted, scale: object) -> np.ndarray:
     return values / np.outer(unit, unit)
 
 
-def t_degrees(fitted: Fitted, numbers: list[int], use_t: bool | None = None) -> float:
+def t_degrees(fitted: Fitted, numbers: list[int], use_t: bool | None = None, kind: str | None = None) -> float:
     """Degrees of freedom of the reference distribution of an estimate over its standard error; inf for the normal one.
 
-    Student's t on n - df where the dispersion is estimated, unless told; NaN where no degrees of freedom are left.
+    Student's t on n - df where the dispersion is estimated, unless told; NaN where no degrees of freedom are left. With a
+    covariance of the kind "cluster" on clusters - 1, whatever the family, unless told.
     """
+    if kind == "cluster":
+        return np.inf if use_t is False else float(fitted.design.n_groups - 1)
     if not (fitted.dispersed if use_t is None else use_t):
         return np.inf
     rest = degrees(fitted, numbers)

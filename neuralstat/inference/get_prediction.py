@@ -30,9 +30,9 @@ from ..likelihood.predictors import COMBINE
 from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
 from . import scales
-from .bootstrap import predictions
+from .bootstrap import kind_of, predictions
 from .conformal import conformal
-from .covariance import COV_TYPE
+from .covariance import COV_TYPE, cov_type_of
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
 from .mixing import fitted_limits, hazard_limits, joint_limits, mixed_limits
@@ -180,7 +180,7 @@ def get_prediction(
         and "distribution" take combine ("mixture", "mean"): what several repetitions say together, as in `predict`.
     rep : {"mean", "best"} or int
         What is predicted from.
-    cov_type : {"expected", "hessian", "sandwich"}, optional
+    cov_type : {"expected", "hessian", "sandwich", "cluster"}, optional
         For "delta"; see `cov_params`.
     offset : array, optional
         For the new rows, where the model was given its offset as an array.
@@ -189,7 +189,7 @@ def get_prediction(
         proportions. Default 1; for the data of the fit their case weights.
     use_t : bool, optional
         Student's t on n - df (effective degrees of freedom, by "jacobian") instead of the normal distribution; default
-        where the family's dispersion is estimated.
+        where the family's dispersion is estimated. Of means with "cluster", and where clusters are drawn, on clusters - 1.
     random_state : int, SeedSequence, Generator, optional
         Of refits and folds.
     **options
@@ -268,7 +268,10 @@ def _from_variance(
     """By the delta method or the bootstrap: variances of the means, and limits from these."""
     from scipy import stats
 
-    df = t_degrees(fitted, at.numbers, use_t)
+    noise_df = t_degrees(fitted, at.numbers, use_t)
+    clustered = kind_of(fitted, options.get("kind")) if method == "bootstrap" else None
+    clustered = cov_type_of(fitted, cov_type) if method in ("delta", "distribution") else clustered
+    df = t_degrees(fitted, at.numbers, use_t, clustered)
     interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
     if method != "bootstrap":
@@ -290,7 +293,7 @@ def _from_variance(
     def of_new(alpha: float) -> Pair:
         if mixed is not None:
             return mixed(alpha)
-        return new_observation(fitted, at.numbers, mean, error, df, at.weights, alpha, at.eta)
+        return new_observation(fitted, at.numbers, mean, error, noise_df, at.weights, alpha, at.eta)
 
     if method == "distribution":  # raises where there is none
         joint = fitted.network.objective.several and fitted.distribution.joint

@@ -14,6 +14,7 @@ from ..df.local import active, jacobian_work
 from ..errors import ArgumentError, DfError
 from ..families import Cox, Survival
 from ..fitted import Fitted, fitted_of
+from ..inference import clusters
 from ..inference.diagnose import in_a_line
 from ..inference.repetitions import reps as repetitions
 from ..insight.layers import layer_table
@@ -23,6 +24,7 @@ from ..network.objective import resolve_activation
 from . import tables
 from .call import call
 from .coefficients import coefficient_tables, deviance_rows
+from .strengths import strength_tables
 from .tables import Pairs, Table, layers_table
 
 SHOWN = 10  # repetitions listed
@@ -115,7 +117,7 @@ def summary(fit: Any) -> Summary:
     )
     criteria = _criteria(fitted)
     coefficients, notes = coefficient_tables(fitted)
-    parts = [*coefficients, _repetitions(fitted), _goodness(fitted)]
+    parts = [*coefficients, *strength_tables(fitted), _repetitions(fitted), _goodness(fitted)]
     if fitted.settings.layers is not None:
         parts.insert(0, _layers(fitted))
     deviances = deviance_rows(fitted, with_df=fitted.settings.compat is None and not _costly(fitted))
@@ -123,7 +125,7 @@ def summary(fit: Any) -> Summary:
         parts.append(Table("Deviance of the best repetition", ("", ""), deviances, left=1))
     if criteria:
         parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
-    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, [*notes, *_notes(fitted)])
+    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, [*notes, *clusters.said(fitted), *_notes(fitted)])
 
 
 def _header(fitted: Fitted) -> list[tuple[str, str]]:
@@ -143,12 +145,19 @@ def _header(fitted: Fitted) -> list[tuple[str, str]]:
         ("Observations", f"{fitted.nobs:,}"),
         *([("Rows used", f"{fitted.n_rows:,}")] if fitted.nobs != fitted.n_rows else []),
         ("Rows dropped", f"{design.kept.size - fitted.n_rows:,}"),
+        *([("Clusters", _clusters(fitted))] if design.groups is not None else []),
         ("Weights trained", f"{fitted.k_params:,}"),
         ("Weights held out", f"{held:,}"),
         ("Algorithm", fitted.fit.algorithm or str(settings.algorithm)),
         ("Threshold", "none" if settings.threshold is None else f"{settings.threshold:g}"),
         ("Repetitions", f"{fitted.nrep} ({int(fitted.fit.converged.sum())} converged)"),
     ]
+
+
+def _clusters(fitted: Fitted) -> str:
+    """How many clusters, and of what."""
+    name = fitted.settings.groups
+    return f"{fitted.design.n_groups:,}{f' of {name}' if isinstance(name, str) else ''}"
 
 
 def _activations(fitted: Fitted) -> str:
@@ -184,14 +193,17 @@ def _repetitions(fitted: Fitted) -> Table:
     reps = repetitions(fitted)
     ranked = reps.assign(last=~reps["converged"], error=fitted.ranking)
     order = ranked.sort_values(["last", "error"], kind="stable").index[:SHOWN]
+    estimated = ["log_evidence"] if "log_evidence" in reps else []
     rows = [
-        (f"{r}", f"{reps.at[r, 'error']:.6g}", f"{reps.at[r, 'reached_threshold']:.4g}",
-         f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no", f"{reps.at[r, 'optimum']}")
+        (f"{r}", f"{reps.at[r, 'error']:.6g}", *(f"{reps.at[r, name]:.6g}" for name in estimated),
+         f"{reps.at[r, 'reached_threshold']:.4g}", f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no",
+         f"{reps.at[r, 'optimum']}")
         for r in order
     ]  # fmt: skip
     title = "Repetitions" if fitted.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {fitted.nrep}"
-    error = "error" if fitted.settings.penalty is None else "error + penalty"
-    return Table(title, ("repetition", error, "max |gradient|", "steps", "converged", "optimum"), rows)
+    error = "error + penalty" if fitted.penalised else "error"
+    more = ["log evidence" for _ in estimated]
+    return Table(title, ("repetition", error, *more, "max |gradient|", "steps", "converged", "optimum"), rows)
 
 
 def _averaged(fitted: Fitted) -> tuple[np.ndarray, int]:

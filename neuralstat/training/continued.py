@@ -25,10 +25,10 @@ CONTINUED = 0x636F6E74  # child of a fit's seeds from which `update` draws
 # Settings that make the network, the data or the repetitions: `update` keeps them
 _KEPT = ("hidden", "layers", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "exclude",
          "constant_weights", "rep", "keep", "startweights", "init", "weights", "freq_weights", "var_weights", "offset",
-         "standardize", "missing", "class_weight", "compat")  # fmt: skip
+         "groups", "standardize", "missing", "class_weight", "compat")  # fmt: skip
 # Settings that belong to one set of data: a new head starts without them
-_OF_DATA = ("weights", "freq_weights", "var_weights", "offset", "exclude", "constant_weights", "validation", "checkpoint",
-            "callbacks", "class_weight", "random_state", "rep", "keep")  # fmt: skip
+_OF_DATA = ("weights", "freq_weights", "var_weights", "offset", "groups", "exclude", "constant_weights", "validation",
+            "checkpoint", "callbacks", "class_weight", "random_state", "rep", "keep")  # fmt: skip
 
 
 def update(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple[Procedure, Fit]:

@@ -50,6 +50,7 @@ FIT: dict[str, Kind] = {
     "freq_weights": PER_ROW,
     "var_weights": PER_ROW,
     "offset": PER_ROW,
+    "groups": Anything("the name of a column, or one label per row", None),
     "standardize": Choice("auto") | FLAG,
     "missing": Choice("drop", "raise"),
     "likelihood": FLAG,

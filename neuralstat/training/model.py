@@ -25,7 +25,7 @@ from .words import hint
 
 OF_OUTPUTS = ("identity", "logistic", "softmax")  # activations that output layers have
 #: Settings that a design depends on
-OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "missing", "standardize", "err_fct", "family",
+OF_DESIGN = ("weights", "freq_weights", "var_weights", "offset", "groups", "missing", "standardize", "err_fct", "family",
              "linear_output", "compat", "exclude", "constant_weights", "dispformula", "scale")  # fmt: skip
 
 
@@ -89,6 +89,7 @@ class Source:
             "freq_weights": settings.freq_weights,
             "var_weights": settings.var_weights,
             "offset": settings.offset,
+            "groups": settings.groups,
             "missing": settings.missing,
             "standardize": settings.scaled,
             "scale_response": bool(settings.scaled) and scalable_response(settings),
@@ -96,6 +97,8 @@ class Source:
             "factor_outputs": "binary" if family is not None and family.kin == "binomial" else "all",
         }
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
+        if design.groups is not None and design.n_groups < 2:
+            raise DataError("groups: all rows used are of one cluster; standard errors and folds by clusters need 2 or more.")
         if settings.scaled == "auto" and settings.exclude is not None and not _holdable(design, settings):
             return self._design(replace(settings, standardize=False))
         if family is not None and family.name == "multinomial" and len(design.y_names) < 2:

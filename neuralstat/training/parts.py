@@ -15,7 +15,7 @@ from ..network.scaling import to_internal, to_original
 from .epochs import make_rows
 from .fit import Fit
 from .procedure import Procedure
-from .validation import encode, is_share, trained, weigh_classes
+from .validation import encode, is_share, last_groups, trained, weigh_classes
 
 Begun = tuple[np.ndarray, np.ndarray]
 
@@ -25,8 +25,11 @@ def part_of(procedure: Procedure, rows: np.ndarray) -> Part:
     settings = procedure.settings
     if not settings.minibatch or not is_share(settings.validation):
         return subset(procedure.design, rows)
-    first = trained(rows.size, settings.validation)
-    return replace(subset(procedure.design, rows[:first]), held=rows[first:])
+    if procedure.design.groups is None:
+        first = trained(rows.size, settings.validation)
+        return replace(subset(procedure.design, rows[:first]), held=rows[first:])
+    held = last_groups(procedure.design.groups[rows], settings.validation)
+    return replace(subset(procedure.design, rows[~held]), held=rows[held])
 
 
 def begin(procedure: Procedure, part: Part, seeds: np.random.SeedSequence, given: np.ndarray | None = None) -> Begun:

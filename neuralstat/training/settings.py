@@ -77,6 +77,7 @@ class Settings:
     freq_weights: Any = None
     var_weights: Any = None
     offset: Any = None
+    groups: Any = None
     standardize: Any = "auto"
     missing: str = "drop"
     likelihood: bool = False
@@ -163,7 +164,7 @@ class Settings:
                 "weights and var_weights are the same thing, precision weights (the variance is phi V(mean) / weight): give "
                 "one of them. freq_weights says how many equal observations a row stands for."
             )
-        for name in ("weights", "freq_weights", "var_weights", "offset"):
+        for name in ("weights", "freq_weights", "var_weights", "offset", "groups"):
             value = getattr(self, name)
             if isinstance(value, bytes | bool | type) or (value is not None and not hasattr(type(value), "__len__")):
                 raise ArgumentError(f"{name} must be {FIT[name].words}; got {shown(value)}.")

@@ -14,6 +14,7 @@ import pandas as pd
 from ..checks.values import as_array, shown
 from ..errors import ArgumentError, DataError, DataWarning
 from ..families import Distributional
+from ..formula.derived import WINDOWS
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
 from .epochs import make_rows
@@ -48,12 +49,47 @@ def trained(n: int, share: Any) -> int:
     return first
 
 
+def last_groups(groups: np.ndarray, share: Any) -> np.ndarray:
+    """(n,) bool: rows that are set aside where rows of a cluster stay together.
+
+    Whole clusters, the last ones in the order of their first rows, as few as have the share of the rows.
+
+    Raises
+    ------
+    ArgumentError
+        Where no cluster is left to train on.
+    """
+    least = groups.size - trained(groups.size, share)
+    _, begun, code = np.unique(groups, return_index=True, return_inverse=True)
+    order = np.argsort(begun)[::-1]
+    sizes = np.bincount(code)[order]
+    count = int(np.searchsorted(np.cumsum(sizes), least)) + 1
+    if count == order.size:
+        raise ArgumentError(f"validation={share!r} of rows in {order.size} groups, which stay together, leaves none to train on.")
+    return np.isin(code, order[:count])
+
+
+def _cut(design: Design, share: Any) -> int | np.ndarray:
+    """The first row of those that a share sets aside; or which rows (N,) it does, where these stay together in clusters."""
+    if design.groups is None:
+        return int(np.flatnonzero(design.kept)[trained(design.x.shape[1], share)])
+    held = last_groups(design.groups, share)
+    if not held.any() or held[-held.sum() :].all():
+        return int(np.flatnonzero(design.kept)[int(np.argmax(held))])
+    if made := [d.name for d in design.spec.derived if d.function in WINDOWS]:
+        raise ArgumentError(f"validation: {made[0]!r} needs neighbouring rows, which the last groups would be taken out of: "
+                            "sort the rows by groups.")  # fmt: skip
+    cut = np.zeros(design.kept.size, dtype=bool)
+    cut[np.flatnonzero(design.kept)[held]] = True
+    return cut
+
+
 def split(design: Design, settings: Settings, source: Source) -> tuple[Design, Rows | None]:
     """Training design and validation rows.
 
-    A share takes the last of the rows used, as Keras' ``validation_split``: what is before the first of them is made into a
-    design of its own, as if the others were not there (scalings, knots, levels, words), and they are encoded by it, as new
-    data are. In the training design they are rows kept out of the fit.
+    A share takes the last of the rows used, as Keras' ``validation_split`` (of clusters whole ones, see `last_groups`): what
+    is before the first of them is made into a design of its own, as if the others were not there (scalings, knots, levels,
+    words), and they are encoded by it, as new data are. In the training design they are rows kept out of the fit.
 
     Parameters
     ----------
@@ -73,8 +109,7 @@ def split(design: Design, settings: Settings, source: Source) -> tuple[Design, R
         return design, None
     if not is_share(given):
         return design, encode(design, given, settings)
-    first = trained(design.x.shape[1], given)
-    parts = divide(source.formula, source.data, source.exog, int(np.flatnonzero(design.kept)[first]))
+    parts = divide(source.formula, source.data, source.exog, _cut(design, given))
     columns = {name: parts.values(getattr(settings, name), name) for name in PER_ROW if name in settings.names()}
     head = replace(source, data=parts.head[0], exog=parts.head[1])
     tail = parts.tail[0] if source.formula is not None else parts.tail
@@ -85,10 +120,10 @@ def split(design: Design, settings: Settings, source: Source) -> tuple[Design, R
             rows = encode(training, tail, settings, weights={name: columns[name][1] for name in WEIGHTS},
                           offset=columns["offset"][1])  # fmt: skip
         except DataError as error:
-            said, last = str(error).removeprefix("validation: "), design.x.shape[1] - first
+            said, last = str(error).removeprefix("validation: "), design.x.shape[1] - training.x.shape[1]
             raise DataError(f"validation={given!r}, the last {last} rows: {said}") from error
     kept = np.zeros_like(design.kept)
-    kept[: parts.cut] = training.kept
+    kept[parts.first] = training.kept
     return replace(training, full_index=design.full_index, kept=kept), rows
 
 
