@@ -17,6 +17,7 @@ from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec, response_rows, tensor_inputs
+from neuralstat.formula.structure import relabelled, unscaled
 from neuralstat.formula.tensors import is_tensor, pooled_groups, tensor_rows
 
 
@@ -200,6 +201,7 @@ def _build(request: Request, options: Options) -> Design:
     if options.standardize:
         scaled = np.array([kind == "numeric" and options.scale_response for kind in values.out.kinds])
         groups = pooled_groups(request.tensors, len(x), options.standardize)
+        groups[unscaled(request.specials, _term_rows(request.tensors, values.matrix))] = -1
         if scaled.any() or np.any(groups >= 0):
             scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups, frequencies)
     if scaling is not None:
@@ -285,7 +287,8 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     out = response.outputs(terms, left, n, options.factor_outputs, options.class_order, request.response)
     check_columns(request.terms, n, _levels(request.terms, inputs.x), request.context)
     x, matrix = fit_matrix(request.terms, inputs.x, scope)
-    x_names = tuple(expressions.display(c) for t in matrix.terms if not t.is_intercept for c in t.columns)
+    x_names = tuple(relabelled(expressions.display(c), request.specials)
+                    for t in matrix.terms if not t.is_intercept for c in t.columns)  # fmt: skip
     if request.tensors:
         arrays = tensor_inputs(request.tensors, inputs.x)
         names = np.empty(len(arrays), dtype=object)
@@ -351,6 +354,7 @@ def _spec(
         context=request.context,
         constants=request.scope.constants,
         trusted=request.trusted,
+        specials=request.specials,
     )
 
 

@@ -24,11 +24,11 @@ ELEMENTWISE = (
 #: Transforms, formulaic's and our own: those that remember something of the data of the fit, and those that mark factors.
 TRANSFORMS = frozenset((
     "poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "lag", "C", "I", "Q", "hashed", "exp10",
-    "Treatment", "Poly", "Sum", "Helmert", "Diff",
+    "Treatment", "Poly", "Sum", "Helmert", "Diff", "linear", "nn", "codes", "slopes",
 ))
 # fmt: on
 CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "custom"])
-STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "Q"])
+STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "Q", "nn", "codes", "slopes"])
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 180  # operations in operations; sums are as deep as they are long

@@ -24,12 +24,13 @@ from interface_meta import override
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, TooLargeError, caller
 from neuralstat.formula import expressions, frames, smooths, splines
+from neuralstat.formula import terms as term_columns
 from neuralstat.formula.extremes import floats
 from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.operators import parser
 from neuralstat.formula.state import MatrixState, Scope, TermState
 
-_OWN = {"bs": splines.bs, "s": smooths.s, "te": smooths.te}
+_OWN = {"bs": splines.bs, "s": smooths.s, "te": smooths.te, **term_columns.FUNCTIONS}
 
 
 class Materializer(PandasMaterializer):

@@ -32,7 +32,7 @@ class ResponseTerm:
     method: str
 
 
-def _top_level(text: str) -> list[tuple[int, str]]:
+def top_level(text: str) -> list[tuple[int, str]]:
     """Tokens outside brackets and quotes, with their positions; `ArgumentError` for unbalanced brackets."""
     found: list[tuple[int, str]] = []
     stack: list[str] = []
@@ -63,7 +63,7 @@ def split_sides(formula: str) -> tuple[str, str]:
     if not isinstance(formula, str):
         raise ArgumentError(f"formula must be a string such as 'y ~ x', not {type(formula).__name__}.")
     check_text(formula)
-    tildes = [position for position, token in _top_level(formula) if token == "~"]
+    tildes = [position for position, token in top_level(formula) if token == "~"]
     if len(tildes) != 1:
         raise ArgumentError(f"formula must have one '~' between response and covariates, got {formula!r:.300}.")
     left, right = formula[: tildes[0]].strip(), formula[tildes[0] + 1 :].strip()
@@ -84,7 +84,7 @@ def parse_responses(left: str, columns: tuple[str, ...], right: str = "x") -> tu
     ArgumentError
         If a term is empty, or the terms are joined by another operator.
     """
-    tokens = [(p, t) for p, t in _top_level(left) if not t.isspace()]
+    tokens = [(p, t) for p, t in top_level(left) if not t.isspace()]
     if any(t in ("==", "!=", "<=", ">=", "<", ">") for _, t in tokens):
         pieces = [left]
     else:
@@ -103,7 +103,7 @@ def parse_responses(left: str, columns: tuple[str, ...], right: str = "x") -> tu
 
 def _response(piece: str, columns: tuple[str, ...], left: str, right: str) -> ResponseTerm:
     text = piece.strip()
-    while text and text[0] in "({" and _closes_at_end(text):
+    while text and text[0] in "({" and closes_at_end(text):
         text = text[1:-1].strip()
     if not text:
         raise ArgumentError(f"formula: the left-hand side {left!r} has an empty term.")
@@ -158,7 +158,7 @@ def counts(k: str, rest: str | None, trials: str, right: str = "x") -> str:
     )
 
 
-def _closes_at_end(text: str) -> bool:
+def closes_at_end(text: str) -> bool:
     """Whether the bracket that opens `text` closes at its very end."""
     depth = 0
     for match in _TOKEN.finditer(text):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames, response
 from neuralstat.formula.derived import Derived, derive, warn_gaps
 from neuralstat.formula.extremes import unmasked
-from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
+from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides, top_level
 from neuralstat.formula.state import Scope, StoredText
+from neuralstat.formula.structure import Special, Structure, in_order, rewritten
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor
 
 _DOT = re.compile(r"(?<![\w.`])\.(?![\w.`])")
@@ -40,6 +41,7 @@ class Request:
     derived: tuple[Derived, ...] = ()
     edges: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     trusted: bool = True
+    specials: tuple[Special, ...] = ()
 
     @property
     def scope(self) -> Scope:
@@ -90,14 +92,17 @@ def formula_request(formula: str, data: Any, options: Options, context: Mapping[
     frame = frames.as_frame(data)
     columns = tuple(frame.columns)
     responses = parse_responses(left, columns, right)
-    terms, offsets = _right_side(right, responses, columns, options)
     made = _Derivation(frame, dict(context or {}), trusted)
+    own = [name for name, value in made.context.items() if callable(value)]
+    structure = made.with_arrays(rewritten(right, columns, own))
+    terms, offsets = _right_side(structure, responses, columns, options)
     responses = tuple(made.response(r) for r in responses)
     tabular, tensors = made.split(terms)
+    tabular = in_order(tabular, structure.specials)
     warn_gaps(made.raw, tuple(made.found.values()))
     frame = made.frame
     return Request(formula, left, responses, tabular, offsets, frame, frame, made.context, tensors,
-                   tuple(made.found.values()), made.edges, trusted)  # fmt: skip
+                   tuple(made.found.values()), made.edges, trusted, structure.specials)  # fmt: skip
 
 
 def array_request(endog: Any, exog: Any, options: Options) -> Request:
@@ -155,6 +160,20 @@ class _Derivation:
         self.frame = self.frame.assign(**{derived.name: values})
         self.edges |= derived.edges(self.raw)
         return derived
+
+    def with_arrays(self, structure: Structure) -> Structure:
+        """The structure in which networks of one array read it as it is: ``nn(pixels)`` has the inputs of ``pixels``."""
+        specials = []
+        for special in structure.specials:
+            text = special.exprs[0].removeprefix("nn(").removesuffix(")") if special.kind == "network" else ","
+            if not any(token == "," for _, token in top_level(text)):
+                inner = text[1:-1] if text.startswith("{") else text
+                name = inner.strip("`")
+                known = name in self.raw.columns
+                if is_tensor(frames.take(self.raw, name)) if known else self.derive(inner) is not None:
+                    special = replace(special, exprs=(text, *special.exprs[1:]))
+            specials.append(special)
+        return replace(structure, specials=tuple(specials))
 
     def response(self, term: ResponseTerm) -> ResponseTerm:
         """A response term, a derived one as the look-up of its column."""
@@ -227,15 +246,15 @@ def array_frame(values: Any, argument: str, letter: str) -> pd.DataFrame:
 
 
 def _right_side(
-    right: str, responses: Sequence[ResponseTerm], columns: tuple[str, ...], options: Options
+    structure: Structure, responses: Sequence[ResponseTerm], columns: tuple[str, ...], options: Options
 ) -> tuple[list[Any], tuple[str, ...]]:
     """Parse covariate terms and offsets; ``.`` means the columns that nothing else uses."""
     from neuralstat.formula.matrix import parse_terms, with_attributes
 
-    text = expressions.quote_dotted(right, columns)
+    text = expressions.quote_dotted(structure.text, columns)
     if "1" in columns and ("`1`" in text or _DOT.search(text)):
         raise DataError("column '1' cannot be told from the intercept in a formula; rename it.")
-    used = {c for r in responses for c in reads(r)}
+    used = {c for r in responses for c in reads(r)} | structure.names
     used |= {a for a in options.per_row.values() if isinstance(a, str)}
     # offsets are looked for first, so that their columns can be kept out of the dot
     for term in parse_terms(text, ()):

@@ -16,6 +16,7 @@ from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import as_series, indicator
 from neuralstat.formula.state import MatrixState, Scope
+from neuralstat.formula.structure import Special
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape, tensor_rows
 from neuralstat.formula.unnamed import is_unnamed, named
 
@@ -65,6 +66,8 @@ class Spec:
         Columns that the formula makes of raw ones.
     offset_rows : int or None
         Outputs, the first ones, that have a known part; None: one for each response.
+    specials : tuple of Special
+        Terms of a structured formula that are more than columns.
     """
 
     formula: str | None
@@ -93,6 +96,7 @@ class Spec:
     tensors: tuple[Tensor, ...] = ()
     derived: tuple[Derived, ...] = ()
     offset_rows: int | None = None
+    specials: tuple[Special, ...] = ()
 
     @property
     def input_shape(self) -> tuple[int, ...]:

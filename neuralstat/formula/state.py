@@ -7,7 +7,10 @@ from typing import Any
 from neuralstat.checks.values import StoredText
 from neuralstat.formula import expressions
 
-__all__ = ["MatrixState", "Scope", "StoredText", "TermState"]
+__all__ = ["CODED", "WITH_LEVELS", "MatrixState", "Scope", "StoredText", "TermState"]
+
+CODED = ("_f_codes(", "_f_slopes(")  # calls whose states have levels, and combinations of them
+WITH_LEVELS = ("_f_nn(", *CODED)
 
 
 @dataclass(frozen=True)

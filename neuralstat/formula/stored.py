@@ -20,7 +20,8 @@ from neuralstat.formula.parse import ResponseTerm, parse_responses, split_sides
 from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
 from neuralstat.formula.spec import Spec
-from neuralstat.formula.state import MatrixState, StoredText, TermState
+from neuralstat.formula.state import CODED, MatrixState, StoredText, TermState
+from neuralstat.formula.structure import KINDS, Special, rewritten
 from neuralstat.formula.tensors import Tensor
 
 FORMAT = "neuralstat-formula-1"
@@ -68,6 +69,8 @@ def to_json(spec: Spec) -> str:
         "tensors": [dataclasses.astuple(t) for t in spec.tensors],
         "derived": [dataclasses.astuple(d) for d in spec.derived],
     }
+    if spec.specials:  # which older files lack
+        plain["specials"] = [(s.label, s.kind, s.exprs, s.options) for s in spec.specials]
     entries = {key: encode(value, f"the formula's {key}") for key, value in plain.items()}
     return json.dumps({"format": FORMAT, **entries}, allow_nan=False)
 
@@ -155,6 +158,7 @@ def _rebuild(plain: dict[str, Any], size: int) -> Spec:
         trusted=False,
         tensors=tuple(_tensor(t) for t in _typed(plain["tensors"], list)),
         derived=tuple(_derived(d) for d in _typed(plain["derived"], list)),
+        specials=tuple(_special(entry) for entry in _typed(plain.get("specials", []), list)),
     )
     described = [*spec.tensors, *(d.tensor for d in spec.derived if math.prod(d.shape) <= size)]
     shapes = [c.shape for c in (*spec.columns.values(), *spec.response_kinds.values())]
@@ -183,8 +187,10 @@ def _check_shapes(spec: Spec) -> None:
         missing |= {e for parts, _ in term.scoped for e, _ in parts} - {e for e, _ in term.factors}
     if n_x != len(spec.x_names) or rows != list(range(n_x)) or len(spec.y_names) != len(spec.y_kinds):
         raise FileFormatError("the stored formula names other columns than its terms make.")
+    missing |= {e for special in spec.specials for e in special.exprs if expressions.display(e) not in spec.terms}
     if missing:
         raise FileFormatError(f"the stored formula does not describe {sorted(missing)}.")
+    _check_codes(spec)
     if not spec.responses or (spec.classes is None) != (spec.y_kinds != ("factor",) * len(spec.y_kinds)):
         raise FileFormatError("the stored formula's response is damaged.")
     if spec.scaling is not None:
@@ -244,6 +250,7 @@ def _check_formula(spec: Spec) -> None:
     raw = tuple(dict.fromkeys((*spec.covariates, *spec.offset_columns, *spec.response_columns,
                                *(c for d in spec.derived for c in d.columns))))  # fmt: skip
     texts = [r.expr for r in parse_responses(left, raw) if r.method == "python"]
+    right = rewritten(right, raw).text
     for term in parse_terms(expressions.quote_dotted(right, raw), raw):
         factors = with_attributes(term, raw).factors
         texts += [f.expr for f in factors if f.eval_method.value == "python"]
@@ -338,6 +345,29 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _tensor(entry: Any) -> Tensor:
     name, shape, elements, scaled = entry
     return Tensor(_typed(name, str), _shape(shape), _strings(elements), _typed(scaled, bool))
+
+
+def _special(entry: Any) -> Special:
+    label, kind, exprs, options = entry
+    made = Special(_typed(label, str), _among(kind, KINDS), _strings(exprs), _typed(options, dict))
+    sizes = [*made.options.get("hidden", ()), *(d for d in made.options.get("dims", ()) if d is not None)]
+    if not made.exprs or any(not 1 <= _typed(size, int) <= MOST for size in sizes):
+        raise FileFormatError(f"the stored formula's term {label:.60} is damaged.")
+    for key in ("act", "layers"):
+        _optional(made.options.get(key), str)
+    return made
+
+
+def _check_codes(spec: Spec) -> None:
+    """Raise where what is remembered of levels cannot be."""
+    for node, state in spec.matrix.transforms.items():
+        if not node.startswith(CODED):
+            continue
+        own, pairs, names = (_typed(state[key], list) for key in ("levels", "pairs", "names"))
+        most = math.prod(len(_typed(levels, list)) + 1 for levels in own)
+        whole = all(type(pair) is int and 0 <= pair < most for pair in pairs)
+        if not own or not pairs or len(names) != len(pairs) or not whole or sorted(set(pairs)) != pairs:
+            raise FileFormatError(f"the stored formula's levels of `{node:.60}` are damaged.")
 
 
 def _derived(entry: Any) -> Derived:

@@ -11,6 +11,7 @@ from ..errors import DataWarning
 from . import Design
 from .scaling import fit_scaling
 from .spec import Spec, tensor_inputs
+from .structure import unscaled
 from .tensors import pooled_groups
 
 
@@ -82,6 +83,7 @@ def _groups(design: Design) -> np.ndarray:
     first = sum(t.size for t in tensors)
     if scaling is not None and not (np.any(scaling.x_mean[:first] != 0) or np.any(scaling.x_sd[:first] != 1)):
         groups[:first] = -1
+    groups[unscaled(design.spec.specials, design.terms)] = -1
     return groups
 
 

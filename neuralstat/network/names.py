@@ -1,12 +1,16 @@
-"""Names of layers, as Keras gives them."""
+"""Names of layers, as Keras gives them; names of weights of towers, as R's neuralnet gives those of networks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
+from ..layers import codes
+
+if TYPE_CHECKING:
+    from .network import Network
 
 _KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d", "MaxPool2D": "max_pooling2d",
                 "AvgPool1D": "average_pooling1d", "AvgPool2D": "average_pooling2d",
@@ -57,3 +61,51 @@ def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
             name = None if made in used else made
         names.append(name)
     return tuple(names)
+
+
+def tower_names(network: Network) -> tuple[str, ...]:
+    """Names of the weights of dense towers and embeddings; empty where other layers have weights.
+
+    "x.to.1layhid1" in a tower without a name, "x.to.nn(x).1layhid1" in one with, "(1 | g)[1]" in an embedding (level, then
+    coordinate), and at the end "x.to.y", "nn(x).1layhid1.to.y".
+    """
+    table, inputs = network.table, network.input_names
+    if not set(table[:, codes.OP].tolist()) <= {codes.DENSE, codes.EMBEDDING, codes.COPY}:
+        return ()
+    units: dict[int, str] = dict(enumerate(inputs[:len(inputs) - network.direct]))
+    units = {k: _inside(name) for k, name in units.items()} | dict(enumerate(inputs[len(units) :], len(units)))
+    names: list[str] = []
+    owners = [tower.name for tower in network.towers for _ in range(tower.count)]
+    rows = {k: owner for (k, _, _), owner in zip(network.places, owners, strict=False)}
+    depth: dict[str, int] = {}
+    for k, row in enumerate(table):
+        source, target = int(row[codes.SOURCE]), int(row[codes.TARGET])
+        if row[codes.OP] == codes.COPY:
+            units |= {target + u: units[source + u] for u in range(int(row[codes.N_OUT]))}
+            continue
+        owner = rows.get(k, "")
+        if row[codes.OP] == codes.EMBEDDING:
+            size = int(row[codes.FEATURES])
+            alone = sum(name == owner for name in rows.values()) == 1
+            label = owner if alone and owner else f"{owner}.{units[source]}" if owner else units[source]
+            units |= {target + u: label if size == 1 else f"{label}.{u + 1}" for u in range(size)}
+            levels = range(1, int(row[codes.UNITS]) + 1)
+            names += [f"{label}[{v}]" if size == 1 else f"{label}[{v},{u + 1}]" for v in levels for u in range(size)]
+            continue
+        last = k == len(table) - 1
+        depth[owner] = depth.get(owner, 0) + 1
+        prefix = f"{owner}." if owner else ""
+        made = [f"{prefix}{depth[owner]}layhid{u + 1}" for u in range(int(row[codes.N_OUT]))]
+        made = list(network.output_names) if last else made
+        sources = ["Intercept", *(units[source + j] for j in range(int(row[codes.N_IN])))]
+        names += [f"{name}.to.{unit}" for unit in made for name in sources]
+        units |= {target + u: name for u, name in enumerate(made)}
+    return tuple(names)
+
+
+def _inside(name: str) -> str:
+    """The covariate that an input of a tower is: ``x`` for ``nn(x, z)[x]``, ``embed(g)`` for ``codes(g)``."""
+    if name.startswith("codes("):
+        return f"embed({name.removeprefix('codes(')}"
+    head, bracket, rest = name.partition(")[")
+    return rest[:-1] if bracket and head.startswith("nn(") and rest.endswith("]") else name

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_size, shown
+from ..checks import shown
 from ..engine.cpu import BLOCK, PAD, Net
 from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
@@ -28,11 +28,11 @@ from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
 from .arrays import positions
-from .names import layer_names
-from .objective import ActivationSpec, Objective, resolve_activation
+from .names import layer_names, tower_names
+from .objective import ActivationSpec, Objective
+from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
-LEAST_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,10 @@ class Network:
         Tabular inputs that pass by the layers before the first Dense layer, and enter there.
     skip : bool
         Whether the output layer of a chain of Dense layers reads the inputs, too: first these, then the last hidden units.
+    towers : tuple of Tower
+        Chains side by side, whose layers stand one after the other in `layers`; empty for one chain.
+    direct : int
+        Inputs, the last ones, that the output layer reads before the towers' last units.
 
     Notes
     -----
@@ -71,70 +75,20 @@ class Network:
     offset: bool = False
     beside: int = 0
     skip: bool = False
+    towers: tuple[Tower, ...] = ()
+    direct: int = 0
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows, constants, shapes, slices, places, kinds = [], [], [], [], [], []
-        shape = tuple(self.input_shape)
-        source, n_in = 0, math.prod(shape)
-        n_inputs = n_in + self.beside
-        join, before, kept = self._join(shape)
-        width, n_params = n_inputs + kept, 0
-        last = len(self.layers) - 1
-        for k, layer in enumerate(self.layers):
-            if self.skip and k == last:
-                source, n_in = 0, n_inputs + kept
-                shape = (n_in,)
-            if k == join:
-                shape = (shape[0] + self.beside,)
-                source, n_in = (0 if before is None else n_inputs - self.beside), shape[0]
-            place = self._place(k, shape)
-            check_size(n_params + place.n_params, f"a network of {n_params + place.n_params} weights, up to layer {k + 1}")
-            check_size(width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
-            target = n_inputs if k == before else width
-            if place.op is not None:
-                said = f"layers: layer {k + 1} ({type(layer).__name__}): activation"
-                spec = resolve_activation(layer.activation, said) if k < last else self.objective.inside
-                row = np.zeros(codes.COLUMNS, np.int64)
-                n_out = math.prod(place.shape)
-                row[codes.OP], row[codes.PARAM] = place.op, n_params
-                row[codes.SOURCE], row[codes.N_IN] = source, n_in
-                row[codes.TARGET], row[codes.N_OUT] = target, n_out
-                row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
-                width += 0 if k == before else n_out
-                row[codes.SCRATCH], row[codes.OFFSET] = width, -1
-                for column, value in place.fields.items():
-                    row[column] = value
-                rows.append(row)
-                constants.append(spec.parameter if place.constant is None else place.constant)
-                kinds.append((layer, place))
-                shapes.append((place.per_unit, place.units))
-                slices.append(slice(n_params, n_params + place.n_params))
-                source, n_in = target, n_out
-                width += place.n_scratch
-                n_params += place.n_params
-            shape = place.shape
-            places.append((len(rows) - 1, source, shape))
-        if self.offset:
-            rows[-1][codes.OFFSET] = width
-            width += rows[-1][codes.N_OUT]
-        self._built.update(
-            table=np.array(rows), constants=np.array(constants, dtype=np.float64), shapes=tuple(shapes),
-            slices=tuple(slices), n_params=n_params, width=int(width), places=tuple(places), join=(join, before),
-            kinds=tuple(kinds),
-        )  # fmt: skip
+        if self.towers:
+            made = side_by_side(self, self.towers, self.direct)
+        else:
+            made = chain(self, *self._join(tuple(self.input_shape)))
+        self._built.update(made)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by its layers: the table holds addresses of this process."""
         return Network, tuple(getattr(self, f.name) for f in fields(self) if f.init)
-
-    def _place(self, k: int, shape: tuple[int, ...]) -> Any:
-        """Contribution of layer k; its errors name the layer."""
-        try:
-            return self.layers[k].place(shape)
-        except ArgumentError as error:
-            name = "the output layer" if k == len(self.layers) - 1 else f"layer {k + 1} ({self.layer_names[k]!r})"
-            raise ArgumentError(f"layers: {name}: {error}") from None
 
     def _join(self, shape: tuple[int, ...]) -> tuple[int | None, int | None, int]:
         """Layer at which tabular inputs enter, the layer that writes beside them, and its units."""
@@ -148,7 +102,7 @@ class Network:
                 if len(shape) != 1:
                     layer.place(shape)  # its error
                 return k, before, units
-            place = self._place(k, shape)
+            place = placed(self, k, shape)
             if place.op is not None:
                 before, units = k, math.prod(place.shape)
             shape = place.shape
@@ -157,7 +111,13 @@ class Network:
     @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """Name of every layer: its own, or as Keras counts, ``"conv2d"``, ``"conv2d_1"``, ``"dense"``."""
-        return layer_names(self.layers, len(self.input_shape))
+        if not self.towers:
+            return layer_names(self.layers, len(self.input_shape))
+        found: list[str] = []
+        for tower in self.towers:
+            own = layer_names(self.layers[len(found) : len(found) + tower.count], len(tower.shape))
+            found += [f"{tower.name}/{name}" if tower.name else name for name in own]
+        return (*found, "output")
 
     @property
     def places(self) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
@@ -167,7 +127,8 @@ class Network:
     @property
     def plain(self) -> bool:
         """Whether it is a chain of Dense layers, with all inputs at the first."""
-        return all(type(layer) is Dense for layer in self.layers) and not self.beside and not self.skip
+        chained = not self.beside and not self.skip and not self.towers
+        return chained and all(type(layer) is Dense for layer in self.layers)
 
     @property
     def table(self) -> np.ndarray:
@@ -255,6 +216,8 @@ class Network:
         R's for chains of dense layers, "Intercept.to.1layhid1", "x.to.1layhid1", ...; by array for other networks,
         "conv2d/kernel[0,0,0,1]".
         """
+        if self.towers:
+            return tower_names(self) or self._array_names()
         if not self.plain and not self.skip:
             return self._array_names()
         names: list[str] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import ArgumentError
+from ..layers import codes
 
 if TYPE_CHECKING:
     from .network import Network
@@ -49,21 +50,38 @@ def affine(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
     """
     scale, shift = _of_output(network, scaling)
     into = np.eye(network.n_params)
-    for part, (per_unit, units) in _reading(network):
+    for part, (per_unit, units), own in _reading(network):
         for u in range(units):
             first = part.start + u * per_unit
-            for j in range(scaling.x_sd.size):
-                into[first + 1 + j, first + 1 + j] = 1 / scaling.x_sd[j]
-                into[first, first + 1 + j] = -scaling.x_mean[j] / scaling.x_sd[j]
+            for j, (mean, sd) in enumerate(zip(scaling.x_mean[own], scaling.x_sd[own], strict=True)):
+                into[first + 1 + j, first + 1 + j] = 1 / sd
+                into[first, first + 1 + j] = -mean / sd
     return scale[:, np.newaxis] * into, shift
 
 
-def _reading(network: Network) -> list[tuple[slice, tuple[int, int]]]:
-    """Weights and shapes of the layers that read all covariates one by one, first after their bias."""
+def _reading(network: Network) -> list[tuple[slice, tuple[int, int], slice]]:
+    """Weights and shapes of the layers that read covariates one by one, first after their bias, and which covariates."""
+    if network.towers:
+        return _of_towers(network)
+    inputs = slice(0, len(network.input_names))
     if network.skip:
         ends = (0, len(network.shapes) - 1)
-        return [(network.slices[k], network.shapes[k]) for k in ends]
-    return [(network.slices[0], network.shapes[0])] if network.plain else []
+        return [(network.slices[k], network.shapes[k], inputs) for k in ends]
+    return [(network.slices[0], network.shapes[0], inputs)] if network.plain else []
+
+
+def _of_towers(network: Network) -> list[tuple[slice, tuple[int, int], slice]]:
+    """`_reading` of towers: dense layers that read a tower's numbers, or a copy of them, and the output layer."""
+    found, first, n_inputs = [], 0, len(network.input_names)
+    for tower in network.towers:
+        rows = [network.places[k][0] for k in range(first, first + tower.count)]
+        begin = first + len(tower.codes) + (bool(tower.codes) and tower.numbers > 0)
+        row = rows[begin - first] if begin < first + tower.count else -1
+        if len(tower.shape) == 1 and row >= 0 and network.table[row, codes.OP] == codes.DENSE:
+            found.append((network.slices[row], network.shapes[row], slice(tower.first, tower.first + tower.numbers)))
+        first += tower.count
+    last = len(network.shapes) - 1
+    return [*found, (network.slices[last], network.shapes[last], slice(n_inputs - network.direct, n_inputs))]
 
 
 def _of_output(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
@@ -87,10 +105,10 @@ def output_units(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.nda
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in original units."""
     theta = np.array(theta, float)
-    for layer in _layers(network, theta):
-        inputs = layer[:, :, 1 : 1 + scaling.x_sd.size]
-        inputs /= scaling.x_sd
-        layer[:, :, 0] -= inputs @ scaling.x_mean
+    for layer, own in _layers(network, theta):
+        inputs = layer[:, :, 1 : 1 + own.stop - own.start]
+        inputs /= scaling.x_sd[own]
+        layer[:, :, 0] -= inputs @ scaling.x_mean[own]
     scale, shift = _of_output(network, scaling)
     return theta * scale + shift
 
@@ -99,16 +117,16 @@ def to_internal(network: Network, scaling: Scaling, theta: np.ndarray) -> np.nda
     """Weights (B, P) in internal units."""
     scale, shift = _of_output(network, scaling)
     theta = (theta - shift) / scale
-    for layer in _layers(network, theta):
-        inputs = layer[:, :, 1 : 1 + scaling.x_sd.size]
-        layer[:, :, 0] += inputs @ scaling.x_mean
-        inputs *= scaling.x_sd
+    for layer, own in _layers(network, theta):
+        inputs = layer[:, :, 1 : 1 + own.stop - own.start]
+        layer[:, :, 0] += inputs @ scaling.x_mean[own]
+        inputs *= scaling.x_sd[own]
     return theta
 
 
-def _layers(network: Network, theta: np.ndarray) -> list[np.ndarray]:
-    """Views (B, units, 1 + inputs) of the layers that read all covariates."""
-    return [theta[:, part].reshape(-1, units, per_unit) for part, (per_unit, units) in _reading(network)]
+def _layers(network: Network, theta: np.ndarray) -> list[tuple[np.ndarray, slice]]:
+    """Views (B, units, 1 + inputs) of the layers that read covariates, and which these are."""
+    return [(theta[:, part].reshape(-1, units, per_unit), own) for part, (per_unit, units), own in _reading(network)]
 
 
 def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, constants: np.ndarray) -> np.ndarray:
@@ -122,9 +140,10 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
     objective = network.objective
     if free.all() or (objective.several and objective.family.floating):  # the constant may be any
         return constants
-    for (part, (per_unit, _)), own in zip(_reading(network), _layers(network, free[np.newaxis]), strict=True):
-        inputs = own[0][:, 1 : 1 + scaling.x_sd.size]
-        mixed = np.flatnonzero(~own[0][:, 0] & np.any(inputs & (scaling.x_mean != 0), axis=1))  # units
+    views = _layers(network, free[np.newaxis])
+    for (part, (per_unit, _), of), (own, _) in zip(_reading(network), views, strict=True):
+        inputs = own[0][:, 1 : 1 + of.stop - of.start]
+        mixed = np.flatnonzero(~own[0][:, 0] & np.any(inputs & (scaling.x_mean[of] != 0), axis=1))  # units
         if not mixed.size:
             continue
         name = network.names[part.start + mixed[0] * per_unit]

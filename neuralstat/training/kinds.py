@@ -81,4 +81,6 @@ FIT: dict[str, Kind] = {
         "None, '~ 1', a formula of the dispersion as '~ x + z', True, or a mapping of these by parameter", None, "~ 1", True
     ),
     "scale": NONE | _X2,
+    "towers": Anything("a mapping of names to sequences of neuralstat.layers", None),
+    "orthogonal": FLAG,
 }

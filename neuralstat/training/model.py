@@ -21,6 +21,7 @@ from ..network.scaling import scaled_constants
 from . import surv
 from .parameters import by_parameter, held_out, output_names, reads_inputs, with_known
 from .settings import Settings
+from .structured import has_towers, towered_network
 from .words import hint
 
 OF_OUTPUTS = ("identity", "logistic", "softmax")  # activations that output layers have
@@ -183,6 +184,12 @@ def scalable_response(settings: Settings) -> bool:
 
 def build_network(design: Design, settings: Settings) -> Network:
     """The network that settings ask for on a design, without weights."""
+    if has_towers(design):
+        family = _family(design, settings)
+        goal = resolve_objective(
+            settings.err_fct, settings.linear_output, settings.output_act_fct, family, resolve_activation("identity"), None
+        )
+        return towered_network(design, settings, goal, output_names(design, family))
     if settings.layers is not None:
         return _layered_network(design, settings)
     activations = _hidden_activations(settings)

@@ -26,7 +26,7 @@ from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
 from ..seeds import children, seed_sequence
-from . import exact, fellner_schall, interrupts
+from . import exact, exact_terms, fellner_schall, interrupts
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
@@ -103,7 +103,7 @@ class Procedure:
         check_indexes(network, design.x)
         if validation is not None:
             check_indexes(network, validation.inputs.T, "validation: ")
-        return cls(design, network, settings, seeds, source.formula, validation)
+        return exact_terms.rotated(cls(design, network, settings, seeds, source.formula, validation))
 
     # what is trained ---------------------------------------------------------------------------------------
 
@@ -213,6 +213,8 @@ class Procedure:
         how = {"n_jobs": n_jobs, "keep": keep, "stepmax": stepmax, "watch": watch, "chunk": chunk, "owner": owner}
         if not self.groups:
             fit = self.train_with(self.penalty, data, start, free, **how)
+        elif exact_terms.possible(self.network, self.design, self.settings):
+            fit = exact_terms.train(self, data, start, free, strengths)
         elif strengths is None:
             fit = fellner_schall.train(self, data, start, free, **how)
         else:

@@ -106,6 +106,8 @@ class Settings:
     freeze: Any = None
     dispformula: Any = None
     scale: str | None = None
+    towers: Any = None
+    orthogonal: bool = True
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -175,17 +177,13 @@ class Settings:
             if not isinstance(names, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in names):
                 raise ArgumentError(f"freeze must be names of layers or arrays, got {shown(self.freeze)}.")
             put("freeze", tuple(map(str.__str__, names)))
+        if self.towers is not None:
+            if not isinstance(self.towers, Mapping) or not all(isinstance(name, str) for name in self.towers):
+                raise ArgumentError(f"towers must be {FIT['towers'].words}, got {shown(self.towers)}.")
+            put("towers", {str.__str__(name): checked_layers(own, f"towers: {name!r}") for name, own in self.towers.items()})
         if self.layers is None:
             return
-        if isinstance(self.layers, str) or not isinstance(self.layers, Sequence):
-            raise ArgumentError(f"layers must be a sequence of neuralstat.layers, got {shown(self.layers)}.")
-        if len(self.layers) > MOST_LAYERS:
-            raise ArgumentError(f"layers must be at most {MOST_LAYERS}, got {len(self.layers)}.")
-        for layer in self.layers:
-            if not isinstance(layer, tuple(LAYERS.values())):
-                raise ArgumentError(f"layers must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {shown(layer)}.")
-        put("layers", tuple(self.layers))  # a list would be shared with the caller
-        layer_names(self.layers)
+        put("layers", checked_layers(self.layers, "layers"))
         for name, usual in (("hidden", (1,)), ("act_fct", "logistic"), ("compat", None)):
             value = getattr(self, name)
             if not (value is usual or (isinstance(value, str | tuple) and value == usual)):
@@ -289,3 +287,22 @@ class Settings:
     def names(cls) -> tuple[str, ...]:
         """Names of the arguments."""
         return tuple(f.name for f in fields(cls))
+
+
+def checked_layers(given: Any, argument: str) -> tuple[Any, ...]:
+    """Layers of a chain as a tuple of their own; a list would be shared with the caller.
+
+    Raises
+    ------
+    ArgumentError
+        Where they are no layers, too many, or two have one name.
+    """
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ArgumentError(f"{argument} must be a sequence of neuralstat.layers, got {shown(given)}.")
+    if len(given) > MOST_LAYERS:
+        raise ArgumentError(f"{argument} must be at most {MOST_LAYERS}, got {len(given)}.")
+    for layer in given:
+        if not isinstance(layer, tuple(LAYERS.values())):
+            raise ArgumentError(f"{argument} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {shown(layer)}.")
+    layer_names(given)
+    return tuple(given)

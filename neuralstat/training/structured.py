@@ -1,0 +1,290 @@
+"""Networks of structured formulas: towers, inputs that go straight to the output, and the penalties of their terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ArgumentError, DataError
+from ..formula.expressions import compiled, display
+from ..formula.structure import Special, is_structured
+from ..layers import Activation, Dense, Embedding, Flatten, codes
+from ..network.network import Network
+from ..network.objective import resolve_activation
+from ..network.table import Tower
+
+if TYPE_CHECKING:
+    from ..formula import Design
+    from ..network.objective import Objective
+    from .settings import Settings
+
+UNITS = (5,)  # hidden units of nn() unless told
+MOST_COORDINATES = 50
+
+
+def structured(design: Design) -> bool:
+    """Whether plain terms go straight to the output."""
+    return is_structured(design.spec.specials)
+
+
+def has_towers(design: Design) -> bool:
+    """Whether the design's network is more than one chain of layers."""
+    return bool(design.spec.specials)
+
+
+def rows_of(design: Design, expr: str) -> tuple[int, ...]:
+    """Rows of x that a factor of a special term makes."""
+    return design.terms[display(expr)]
+
+
+def levels_of(design: Design, expr: str) -> list[str]:
+    """Names of the levels of a column of codes, or of random slopes."""
+    return state_of(design, expr)["names"]
+
+
+def state_of(design: Design, expr: str) -> dict[str, Any]:
+    """What the transform of a special term remembers."""
+    return design.spec.matrix.transforms[compiled(expr)[0]]
+
+
+def coordinates(levels: int) -> int:
+    """Coordinates of an embedding by rule: 1.6 L^.56 (fastai's), at most 50."""
+    return int(min(MOST_COORDINATES, max(1, round(1.6 * levels**0.56))))
+
+
+def direct_terms(design: Design) -> dict[str, tuple[int, ...]]:
+    """Terms whose columns the output layer reads -> their rows of x, in order."""
+    indirect: set[str] = set()
+    linear: set[str] = set()
+    for special in design.spec.specials:
+        if special.kind in ("network", "random", "embedding"):
+            indirect |= {display(expr) for expr in special.exprs}
+        else:
+            linear |= {display(expr) for expr in special.exprs}
+    plain = structured(design)
+    return {name: rows for name, rows in design.terms.items() if name in linear or (plain and name not in indirect)}
+
+
+def direct_rows(design: Design) -> np.ndarray:
+    """Rows of x that the output layer reads: the last ones.
+
+    Raises
+    ------
+    DataError
+        Where an array per row stands among them.
+    """
+    rows = np.array(sorted(row for own in direct_terms(design).values() for row in own), dtype=np.int64)
+    arrays = sum(tensor.size for tensor in design.spec.tensors)
+    if rows.size and rows[0] < arrays:
+        name = next(t.name for t in design.spec.tensors if design.terms[t.name][0] in rows)
+        said = f"formula: {name!r} holds arrays and cannot be a linear term"
+        raise DataError(f"{said}: put it into nn(), as in nn({name}, layers=cnn).")
+    return rows
+
+
+def towered_network(design: Design, settings: Settings, objective: Objective, names: tuple[str, ...]) -> Network:
+    """The network of a structured formula: towers side by side, then the output layer.
+
+    Raises
+    ------
+    ArgumentError, DataError
+        Where a term cannot be a tower.
+    """
+    if design.reads is not None:
+        raise ArgumentError("dispformula: formulas of covariates cannot stand beside terms of structured formulas; give True "
+                            "or '~ 1'.")  # fmt: skip
+    direct = direct_rows(design)
+    towers: list[Tower] = []
+    layers: list[Any] = []
+
+    def add(tower: Tower, own: list[Any]) -> None:
+        towers.append(replace(tower, count=len(own)))
+        layers.extend(own)
+
+    if not structured(design):
+        add(*_whole(design, settings))
+    for special in design.spec.specials:
+        if special.kind == "network":
+            add(*_network(design, settings, special))
+        elif special.kind == "random":
+            row = rows_of(design, special.exprs[0])[0]
+            count = len(levels_of(design, special.exprs[0])) + 1
+            outputs = objective.family.leading if objective.several else len(names)
+            add(Tower(special.label, 0, 0, (), (row,)), [Embedding(count, outputs), Flatten()])
+    return Network(
+        (*layers, Dense(len(names))), (len(design.x),), objective, design.x_names, names, design.offset is not None,
+        towers=tuple(towers), direct=len(direct),
+    )  # fmt: skip
+
+
+def _chain(hidden: Any, act: Any) -> list[Any]:
+    acts = list(act) if isinstance(act, list | tuple) else [act] * len(hidden)
+    if len(acts) != len(hidden):
+        raise ArgumentError(f"act_fct has {len(acts)} entries, but there are {len(hidden)} hidden layers.")
+    return [Dense(int(units), resolve_activation(a)) for units, a in zip(hidden, acts, strict=True)]
+
+
+def _activated(layers: Any) -> list[Any]:
+    return [replace(layer, activation=resolve_activation(layer.activation)) if type(layer) is Dense else layer
+            for layer in layers]  # fmt: skip
+
+
+def _embeddings(design: Design, exprs: tuple[str, ...], dims: Any) -> tuple[list[Any], tuple[int, ...]]:
+    """An embedding for each column of codes, with a row for levels that were not there, and the columns' rows of x."""
+    made, rows = [], []
+    for expr, dim in zip(exprs, dims, strict=True):
+        levels = len(levels_of(design, expr))
+        made.append(Embedding(levels + 1, coordinates(levels) if dim is None else dim))
+        rows.append(rows_of(design, expr)[0])
+    return made, tuple(rows)
+
+
+def _gathered(tower: Tower, embeddings: list[Any], chain: list[Any]) -> list[Any]:
+    """Embeddings, a copy of the numbers beside them, and the chain."""
+    if not embeddings:
+        return chain
+    copy = [Activation(resolve_activation("identity"))] if tower.numbers else []
+    return [*embeddings, *copy, *([] if tower.numbers else [Flatten()]), *chain]
+
+
+def _whole(design: Design, settings: Settings) -> tuple[Tower, list[Any]]:
+    """The network of all plain terms and embeddings, beside linear terms."""
+    special = [s for s in design.spec.specials if s.kind == "embedding"]
+    exprs = tuple(s.exprs[0] for s in special)
+    embeddings, codes = _embeddings(design, exprs, [s.options["dims"][0] for s in special])
+    direct = {row for rows in direct_terms(design).values() for row in rows}
+    rows = [row for row in range(len(design.x)) if row not in direct and row not in codes]
+    if not rows and not codes:
+        raise ArgumentError("formula: linear() stands beside a network of other terms, of which there are none; without a "
+                            "network, hidden=0 makes all terms linear.")  # fmt: skip
+    shape: tuple[int, ...] = (len(rows),) if rows else ()
+    if settings.layers is not None:
+        shape = design.input_shape if design.spec.tensors else shape
+        if design.spec.tensors and (codes or len(rows) > sum(t.size for t in design.spec.tensors)):
+            raise ArgumentError("formula: covariates beside an array and linear terms: write nn(array, layers=...).")
+        chain = _activated(settings.layers)
+    else:
+        chain = _chain(settings.hidden, settings.act_fct)
+    tower = Tower("", 0, rows[0] if rows else 0, shape, codes)
+    return tower, _gathered(tower, embeddings, chain)
+
+
+def _network(design: Design, settings: Settings, special: Special) -> tuple[Tower, list[Any]]:
+    """A term nn()."""
+    dims = special.options.get("dims", ())
+    exprs = special.exprs[len(special.exprs) - len(dims) :] if dims else ()
+    embeddings, codes = _embeddings(design, exprs, dims)
+    numbers = special.exprs[: len(special.exprs) - len(dims)]
+    rows = rows_of(design, numbers[0]) if numbers else ()
+    tensor = next((t for t in design.spec.tensors if numbers and t.name == display(numbers[0]).strip("{}")), None)
+    shape: tuple[int, ...] = (len(rows),) if rows else ()
+    name = special.options.get("layers")
+    if name is not None:
+        towers: Mapping[str, Any] = settings.towers or {}
+        if name not in towers:
+            said = f"formula: {special.label}: there are no layers {name!r}"
+            raise ArgumentError(f"{said}; give them as towers={{{name!r}: [...]}}.")
+        shape = shape if tensor is None else tensor.shape
+        chain = _activated(towers[name])
+    else:
+        hidden = special.options.get("hidden") or (settings.hidden if settings.hidden not in ((1,), (0,), ()) else UNITS)
+        chain = _chain(hidden, special.options.get("act") or settings.act_fct)
+    tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes)
+    made = _gathered(tower, embeddings, chain)
+    return tower, made if len(_flat(chain, shape)) == 1 else [*made, Flatten()]
+
+
+def _flat(chain: list[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
+    for layer in chain:
+        shape = layer.place(shape).shape
+    return shape
+
+
+def settled(settings: Settings, design: Design, context: Mapping[str, Any] | None) -> Settings:
+    """Settings of a structured formula: layers that are named in it found, no hidden units where there is no network.
+
+    Raises
+    ------
+    ArgumentError
+        Where a setting has no meaning for such a formula.
+    """
+    specials = design.spec.specials
+    if not specials:
+        if settings.towers is not None:
+            raise ArgumentError("towers: the formula has no term nn(..., layers=name).")
+        return settings
+    if settings.compat is not None:
+        raise ArgumentError("compat='R' has no structured formulas: R's neuralnet knows one network of all covariates.")
+    changed: dict[str, Any] = {}
+    wanted = [s.options["layers"] for s in specials if s.options.get("layers") is not None]
+    towers = dict(settings.towers or {})
+    for name in wanted:
+        if name not in towers and context is not None and name in context:
+            towers[name] = context[name]
+    if unused := [name for name in towers if name not in wanted]:
+        raise ArgumentError(f"towers: the formula has no term nn(..., layers={unused[0]}).")
+    if towers != dict(settings.towers or {}):
+        changed["towers"] = towers
+    if is_structured(specials):
+        if settings.layers is not None:
+            raise ArgumentError("layers= is for one network of all covariates; here give nn(..., layers=name) and "
+                                "towers={name: [...]}.")  # fmt: skip
+        if not any(s.kind == "network" for s in specials) and settings.hidden:
+            changed["hidden"] = ()
+    return replace(settings, **changed) if changed else settings
+
+
+def leading(network: Network) -> int:
+    """Outputs that the formula is of: all, or the first parameters of a distribution."""
+    return network.objective.family.leading if network.objective.several else network.n_outputs
+
+
+def tower_rows(network: Network) -> list[list[int]]:
+    """For each tower the rows of the table of its layers, -1 for layers without one."""
+    found, first = [], 0
+    for tower in network.towers:
+        found.append([network.places[k][0] for k in range(first, first + tower.count)])
+        first += tower.count
+    return found
+
+
+def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Which weights (P,) of a structured network are in the fit, and the values of the others, original units.
+
+    Rows of embeddings for levels that are not there are 0; effects of levels enter their output as they are, in the internal
+    units of the response.
+    """
+    free, values = np.ones(network.n_params, bool), np.zeros(network.n_params)
+    per_unit, units = network.shapes[-1]
+    own = free[network.slices[-1]].reshape(units, per_unit)
+    at = values[network.slices[-1]].reshape(units, per_unit)
+    place = 1 + network.direct
+    kinds = {special.label: special.kind for special in design.spec.specials}
+    scaling, count = design.scaling, leading(network)
+    size = np.ones(units) if scaling is None or network.objective.several else scaling.y_sd
+    if scaling is not None and network.objective.several:
+        size = network.objective.family.joint_units(scaling.y_mean, scaling.y_sd)[0]
+    for tower, rows in zip(network.towers, tower_rows(network), strict=True):
+        for k in rows[: len(tower.codes)]:
+            per, levels = network.shapes[k]
+            free[network.slices[k]].reshape(levels, per)[-1] = False
+        if kinds.get(tower.name) == "random":
+            own[:, place : place + count] = False
+            at[np.arange(count), place + np.arange(count)] = size[:count]
+            place += count
+        else:
+            place += _units(network, rows, tower)
+    own[count:, 1 : 1 + network.direct] = False
+    return free, values
+
+
+def _units(network: Network, rows: list[int], tower: Tower) -> int:
+    """Units that a tower ends in."""
+    last = [k for k in rows if k >= 0]
+    gathers = len(rows) > len(tower.codes) and len(last) == len(tower.codes)
+    if tower.codes and gathers:
+        return sum(network.shapes[k][0] for k in last)
+    return int(network.table[last[-1], codes.N_OUT]) if last else tower.numbers
