@@ -3,6 +3,7 @@
 ``nn(x, z)``, ``s(x)``, ``te(x, z)``, ``(1 | g)``, ``(x | g)``, ``embed(g)``, ``linear(x)`` are found in the text of a
 right-hand side and rewritten as calls that make columns of the model matrix; what they mean beyond their columns is kept as
 `Special`.
+"""
 
 from __future__ import annotations
 
