@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import curvature
 from .dispersion import Dispersion
 from .mode import Mode, Solver
 from .prepared import Layout, Prepared
@@ -56,7 +55,7 @@ class Criterion:
         self.solver = Solver(prepared, prepared.rows.without(prepared.free if joint else 0))
         self.columns = prepared.penalised + (prepared.free if restricted else 0)  # integrated over
         self.flat = prepared.free if restricted else 0
-        self.dispersion = Dispersion(prepared.problem.family, prepared.y, prepared.case)
+        self.dispersion = Dispersion(prepared.problem.family, prepared.response.y, prepared.response.case)
         self.evaluations = 0
 
     def __call__(self, theta: np.ndarray, beta: np.ndarray | None = None, phi: float | None = None,
@@ -118,10 +117,9 @@ class Criterion:
         the coefficients that are held out.
         """
         prepared, rows = self.prepared, self.solver.rows
-        family, y, case = prepared.problem.family, prepared.y, prepared.case
         terms = rows.terms
         lever = mode.factor.leverages(rows.x[:, : self.columns], [t.codes for t in terms], [t.z for t in terms], inverse)
-        pull = curvature.slope(family, y, mode.eta, case, mode.fisher) * lever
+        pull = prepared.response.slope(mode.eta, mode.fisher) * lever
         tx, tz = rows.products(pull)
         vx, vu = mode.factor.solve(tx, [t @ f for t, f in zip(tz, factors)])
         rest = pull - mode.weight * rows.predictor(vx, [v @ f.T for v, f in zip(vu, factors)])

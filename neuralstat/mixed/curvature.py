@@ -62,27 +62,80 @@ def _log_variance_rate(family: Family, eta: Any) -> Any:
     return np.zeros_like(eta) if power == 0 else power * _log_mean_rate(link, eta)
 
 
-def expected(family: Family, eta: np.ndarray, case: np.ndarray) -> np.ndarray:
-    """(n,) Fisher's information of the linear predictor."""
-    return working.weights(family, eta) * case
+class Response:
+    """Observed responses of a family with their case weights, and what a linear predictor eta (n,) makes of them.
 
-
-def observed(family: Family, y: np.ndarray, eta: np.ndarray, case: np.ndarray) -> np.ndarray:
-    """(n,) minus the second derivative of the log-likelihood in the linear predictor."""
-    information = expected(family, eta, case)
-    if family.canonical:
-        return information
-    rate = _log_slope_rate(family.link, eta) - _log_variance_rate(family, eta)
-    return information - working.scores(family, y, eta, case) * rate
-
-
-def slope(family: Family, y: np.ndarray, eta: np.ndarray, case: np.ndarray, fisher: bool) -> np.ndarray:
-    """(n,) derivative of the information in the linear predictor, by central differences.
-
-    The step keeps to the side of 0 where the link has one side only; the error is about 1e-10 of the information.
+    Logits and logs of canonical families, which most large data have, are written out; the rest goes through the family.
     """
-    wide = np.isinf(family.predictor_range()[0]) and np.isinf(family.predictor_range()[1])
-    step = 1e-5 * (np.maximum(1.0, np.abs(eta)) if wide else np.abs(eta))
-    step = np.where(step > 0, step, 1e-5)
-    ends = [expected(family, at, case) if fisher else observed(family, y, at, case) for at in (eta - step, eta + step)]
-    return (ends[1] - ends[0]) / (2 * step)
+
+    def __init__(self, family: Family, y: np.ndarray, case: np.ndarray) -> None:
+        from scipy.special import xlogy
+
+        self.family, self.y, self.case = family, y, case
+        self.range = family.predictor_range()
+        self.form = {("binomial", "logit"): "logit", ("poisson", "log"): "log"}.get((family.kin, family.link.name), "")
+        self.saturated = 0.0  # of half the deviance
+        if self.form == "logit":
+            self.saturated = float(case @ (xlogy(y, y) + xlogy(1 - y, 1 - y)))
+        elif self.form == "log":
+            self.saturated = float(case @ (xlogy(y, y) - y))
+
+    def is_possible(self, eta: np.ndarray) -> bool:
+        """Whether all means lie inside the family's range."""
+        low, high = self.range
+        return bool(np.all((eta > low) & (eta < high)))
+
+    def deviance(self, eta: np.ndarray) -> float:
+        """Deviance at dispersion 1; infinite at impossible predictors."""
+        if not self.is_possible(eta):
+            return np.inf
+        with np.errstate(over="ignore"):
+            if self.form == "logit":
+                half = np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0) - self.y * eta
+                value = 2 * (float(self.case @ half) + self.saturated)
+            elif self.form == "log":
+                value = 2 * (float(self.case @ (np.exp(eta) - self.y * eta)) + self.saturated)
+            else:
+                value = working.deviance(self.family, self.y, eta, self.case)
+        return value if np.isfinite(value) else np.inf
+
+    def score(self, eta: np.ndarray) -> np.ndarray:
+        """(n,) derivative of the log-likelihood in the linear predictor."""
+        if self.form:
+            with np.errstate(over="ignore"):
+                return (self.y - self.family.link.inverse(eta)) * self.case
+        return working.scores(self.family, self.y, eta, self.case)
+
+    def expected(self, eta: np.ndarray) -> np.ndarray:
+        """(n,) Fisher's information of the linear predictor."""
+        if self.form == "logit":
+            small = np.exp(-np.abs(eta))
+            return self.case * small / np.square(1 + small)
+        if self.form == "log":
+            with np.errstate(over="ignore"):
+                return self.case * np.exp(eta)
+        return working.weights(self.family, eta) * self.case
+
+    def observed(self, eta: np.ndarray) -> np.ndarray:
+        """(n,) minus the second derivative of the log-likelihood in the linear predictor."""
+        information = self.expected(eta)
+        if self.family.canonical:
+            return information
+        rate = _log_slope_rate(self.family.link, eta) - _log_variance_rate(self.family, eta)
+        return information - self.score(eta) * rate
+
+    def slope(self, eta: np.ndarray, fisher: bool) -> np.ndarray:
+        """(n,) derivative of the observed or expected information in the linear predictor.
+
+        By central differences, where it is not written out: the step keeps to the side of 0 where the link has one side only,
+        and the error is about 1e-10 of the information.
+        """
+        if self.form == "logit":
+            return -self.expected(eta) * np.tanh(eta / 2)
+        if self.form == "log":
+            return self.expected(eta)
+        wide = np.isinf(self.range[0]) and np.isinf(self.range[1])
+        step = 1e-5 * (np.maximum(1.0, np.abs(eta)) if wide else np.abs(eta))
+        step = np.where(step > 0, step, 1e-5)
+        ends = [self.expected(at) if fisher else self.observed(at) for at in (eta - step, eta + step)]
+        return (ends[1] - ends[0]) / (2 * step)

@@ -7,7 +7,6 @@ import numpy as np
 from ..checks.values import shown
 from ..errors import ArgumentError
 from ..network.blas import on_one_thread
-from . import curvature
 from .criterion import Criterion
 from .normal import Factor
 from .optimise import Search, first_guess, search, search_jointly
@@ -19,7 +18,7 @@ CRITERIA = ("auto", "REML", "ML")
 
 
 @on_one_thread
-def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-8, start: Solution | None = None) -> Solution:
+def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-11, start: Solution | None = None) -> Solution:
     """Fit a penalised generalised linear model with its strengths and covariances.
 
     Parameters
@@ -28,8 +27,8 @@ def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-8, start: Sol
     criterion : str
         "REML": strengths maximise the likelihood with beta integrated over (under a flat prior where there is no penalty),
         and beta is the mode at them. "ML": strengths and coefficients without penalty maximise the likelihood with all that
-        is penalised integrated over, jointly, as lme4's ``glmer(nAGQ=1)`` does. For other than normal errors integrals are Laplace's
-        approximations. "auto": "REML" for the gaussian family and where some columns are penalised, else "ML".
+        is penalised integrated over, jointly, as lme4's ``glmer(nAGQ=1)`` does. For other than normal errors integrals are
+        Laplace's approximations. "auto": "REML" for the gaussian family and where some columns are penalised, else "ML".
     tol : float
         How far below its maximum the log evidence may be, by Newton's decrement.
     start : Solution, optional
@@ -62,10 +61,11 @@ def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-8, start: Sol
         theta = np.where(layout.diagonal, np.maximum(start.theta, 1e-2), start.theta)
     else:
         raise ArgumentError(f"start has {len(start.theta)} strengths and variances; {layout.count} are estimated.")
-    found = search(profile, np.clip(theta, layout.lower, layout.upper), tol)
     last = profile
     penalised = bool(problem.randoms) or prepared.penalised > 0
-    if criterion == "ML" and not prepared.is_linear and prepared.free and penalised:
+    jointly = criterion == "ML" and not prepared.is_linear and prepared.free > 0 and penalised
+    found = search(profile, np.clip(theta, layout.lower, layout.upper), tol, rough=jointly)
+    if jointly:
         last = Criterion(prepared, restricted=False, joint=True)
         q, mode = prepared.penalised, found.state.mode
         last.solver.last = mode.beta[:q], [u @ f.T for u, f in zip(mode.effects, found.state.factors)]
@@ -87,10 +87,9 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     mode, phi = state.mode, state.phi
     coefficients = np.concatenate([mode.beta, held]) if criterion.joint else mode.beta
     entries = state.strengths @ prepared.diagonals if len(state.strengths) else np.zeros(len(coefficients))
-    weight = curvature.expected(problem.family, mode.eta, prepared.case) if mode.fisher else mode.weight
     factor = mode.factor
     if criterion.joint:
-        factor = Factor(prepared.rows, prepared.rows.moments(weight), entries, state.factors)
+        factor = Factor(prepared.rows, prepared.rows.moments(mode.weight), entries, state.factors)
     inverse = factor.inverse_of_root(len(coefficients))
     covariance = factor.dense_covariance(inverse)
     frequentist = covariance - covariance @ (entries[:, np.newaxis] * covariance) - factor.coupling(inverse)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from ..families import working
-from . import curvature
 from .normal import Factor, Moments, Rows
-from .prepared import Prepared, deviance
+from .prepared import Prepared
 
 STEPS, HALVINGS = 100, 40
 
@@ -86,10 +84,10 @@ class Solver:
         DataError
             Where no start with possible means is found.
         """
-        prepared, rows = self.prepared, self.rows
+        prepared, rows, response = self.prepared, self.rows, self.prepared.response
         beta, effects = self._start(penalty, factors, offset)
         eta = offset + rows.predictor(beta, [u @ f.T for u, f in zip(effects, factors)])
-        dev, ridge = deviance(prepared, eta), _penalty(beta, effects, penalty)
+        dev, ridge = response.deviance(eta), _penalty(beta, effects, penalty)
         for step in range(1, STEPS + 1):  # noqa: B007
             score, weight, fisher, factor = self._linearise(eta, penalty, factors)
             gx, gu = self._gradient(score, beta, effects, penalty, factors)
@@ -99,7 +97,7 @@ class Solver:
             for _ in range(HALVINGS):
                 new, new_effects = beta + size * dx, [u + size * d for u, d in zip(effects, du)]
                 new_eta = offset + rows.predictor(new, [u @ f.T for u, f in zip(new_effects, factors)])
-                new_dev, new_ridge = deviance(prepared, new_eta), _penalty(new, new_effects, penalty)
+                new_dev, new_ridge = response.deviance(new_eta), _penalty(new, new_effects, penalty)
                 if new_dev + new_ridge <= (dev + ridge) * (1 + 1e-14) + 1e-300:
                     found = True
                     break
@@ -112,7 +110,7 @@ class Solver:
         if not prepared.is_linear:
             score, weight, fisher, factor = self._linearise(eta, penalty, factors)
         else:
-            score = working.scores(prepared.problem.family, prepared.y, eta, prepared.case)
+            score = prepared.response.score(eta)
         self.last = beta, [u @ f.T for u, f in zip(effects, factors)]
         return Mode(beta, effects, eta, score, dev, ridge, factor, fisher, step, weight)
 
@@ -127,17 +125,16 @@ class Solver:
         self, eta: np.ndarray, penalty: np.ndarray, factors: list[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray, bool, Factor]:
         """Scores, weights, whether they are Fisher's, and the factor with them."""
-        prepared = self.prepared
-        family, y, case = prepared.problem.family, prepared.y, prepared.case
-        score = working.scores(family, y, eta, case)
-        fisher = family.canonical
+        response = self.prepared.response
+        score = response.score(eta)
+        fisher = response.family.canonical
         if not fisher:
-            weight = curvature.observed(family, y, eta, case)
+            weight = response.observed(eta)
             try:
                 return score, weight, False, Factor(self.rows, self.moments(weight), penalty, factors)
             except (np.linalg.LinAlgError, ValueError):  # not positive definite here
                 fisher = True
-        weight = curvature.expected(family, eta, case)
+        weight = response.expected(eta)
         try:
             return score, weight, fisher, Factor(self.rows, self.moments(weight), penalty, factors)
         except (np.linalg.LinAlgError, ValueError):
@@ -149,7 +146,7 @@ class Solver:
         self, penalty: np.ndarray, factors: list[np.ndarray], offset: np.ndarray
     ) -> tuple[np.ndarray, list[np.ndarray]]:
         """Coefficients and effects with possible means: those of the last mode, of a constant, of the responses."""
-        prepared, rows = self.prepared, self.rows
+        prepared, rows, response = self.prepared, self.rows, self.prepared.response
         zeros = [np.zeros((t.levels, t.size)) for t in rows.terms]
         tries: list[tuple[np.ndarray, list[np.ndarray]]] = []
         if self.last is not None:
@@ -162,17 +159,17 @@ class Solver:
         tries.append((flat, zeros))
         for beta, effects in tries:
             eta = offset + rows.predictor(beta, [u @ f.T for u, f in zip(effects, factors)])
-            if np.isfinite(deviance(prepared, eta)):
+            if np.isfinite(response.deviance(eta)):
                 return beta, effects
-        score = working.residuals(prepared.problem.family, prepared.y, prepared.start)
-        weight = curvature.expected(prepared.problem.family, prepared.start, prepared.case)
+        weight = response.expected(prepared.start)
+        residual = response.score(prepared.start) / np.where(weight > 0, weight, 1.0)
         factor = Factor(rows, rows.moments(weight), penalty, factors)
-        sx, sz = rows.products(weight * (prepared.start + score - offset))
+        sx, sz = rows.products(weight * (prepared.start + residual - offset))
         beta, effects = factor.solve(sx, [z @ f for z, f in zip(sz, factors)])
         eta = offset + rows.predictor(beta, [u @ f.T for u, f in zip(effects, factors)])
-        if not np.isfinite(deviance(prepared, eta)):
+        if not np.isfinite(response.deviance(eta)):
             raise DataError(
-                f"no coefficients were found at which every mean is possible for {prepared.problem.family}: "
+                f"no coefficients were found at which every mean is possible for {response.family}: "
                 "take a link that reaches all means."
             )
         return beta, effects

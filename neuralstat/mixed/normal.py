@@ -165,6 +165,8 @@ class Factor:
         self.start = int(sum(self.sizes))  # of the columns of x among the dense ones
         schur = self._dense(moments, penalty)
         self.wide: Any = None
+        self.narrow = np.zeros((0, rows.x.shape[1]))
+        self.log_blocks = 0.0
         if rows.terms:
             first = rows.terms[rows.first]
             lam = factors[rows.first]
@@ -180,8 +182,6 @@ class Factor:
                 between = self.wide.T @ self.narrow
                 schur[: self.start, self.start :] -= between
                 schur[self.start :, : self.start] -= between.T
-        else:
-            self.log_blocks, self.narrow = 0.0, np.zeros((0, rows.x.shape[1]))
         self.root = linalg.cholesky(schur, lower=True, check_finite=True) if len(schur) else schur
 
     def _dense(self, moments: Moments, penalty: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from .criterion import Criterion, State
 
 UPDATES = 12
+POLISH = 12  # Newton steps at the end
 STRIDE = 1e-4  # of differences of the gradient
 
 
@@ -66,7 +67,7 @@ def first_guess(criterion: Criterion) -> np.ndarray:
 
 def minimise(
     evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray, lower: np.ndarray, upper: np.ndarray,
-    even: np.ndarray, smooth: int, tol: float,
+    even: np.ndarray, smooth: int, tol: float, rough: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool, float]:  # fmt: skip
     """Minimise with bounds.
 
@@ -82,6 +83,8 @@ def minimise(
         Entries, the last ones, in whose directions the Hessian is taken for the identity.
     tol : float
         Largest Newton decrement of a minimum: how far the criterion is above it, about.
+    rough : bool
+        Whether to do without Newton's steps, and without a Hessian.
 
     Returns
     -------
@@ -94,20 +97,23 @@ def minimise(
     point = start
     for _ in range(4):
         found = minimize(evaluate, point, jac=True, method="L-BFGS-B", bounds=list(zip(lower, upper)),
-                         options={"ftol": 1e-13, "gtol": 1e-6, "maxiter": 500, "maxcor": 20})  # fmt: skip
+                         options={"ftol": 1e-9 if rough else 1e-13, "gtol": 1e-6, "maxiter": 500, "maxcor": 20})  # fmt: skip
         point = np.clip(found.x, lower, upper)
         value, gradient = evaluate(point)
         stuck = even & (point <= lower * 1.001) & (gradient < 0)
         if not np.any(stuck):
             break
         point = np.where(stuck, 0.1, point)
-    for attempt in range(8):
+    if rough:
+        return point, np.eye(len(point)), np.ones(len(point), dtype=bool), False, np.inf
+    best, tol = np.inf, max(tol, 1e-15 * abs(value))
+    for attempt in range(POLISH):
         inside = ~(((point <= low) & (gradient >= 0)) | ((point >= high) & (gradient <= 0)))
         hessian = _hessian(evaluate, point, inside, lower, smooth)
         step, decrement = _newton(hessian, gradient, inside)
-        if decrement <= tol or attempt == 7:
+        if decrement <= tol or attempt == POLISH - 1 or decrement > 0.9 * best:  # where it falls no more, rounding is left
             break
-        size = 1.0
+        size, best = 1.0, decrement
         for _ in range(20):
             new = np.clip(point + size * step, lower, upper)
             new_value, new_gradient = evaluate(new)
@@ -155,8 +161,8 @@ def _hessian(
     return hessian
 
 
-def search(criterion: Criterion, start: np.ndarray, tol: float) -> Search:
-    """Minimise over theta alone."""
+def search(criterion: Criterion, start: np.ndarray, tol: float, rough: bool = False) -> Search:
+    """Minimise over theta alone; `rough` where another search follows."""
     layout = criterion.layout
 
     def evaluate(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -167,7 +173,7 @@ def search(criterion: Criterion, start: np.ndarray, tol: float) -> Search:
         state = criterion(start)
         return Search(start, state, np.zeros((0, 0)), np.zeros(0, dtype=bool), True, 0.0, criterion.evaluations)
     point, hessian, inside, converged, decrement = minimise(
-        evaluate, start, layout.lower, layout.upper, layout.diagonal, 0, tol)  # fmt: skip
+        evaluate, start, layout.lower, layout.upper, layout.diagonal, 0, tol, rough)  # fmt: skip
     return Search(point, criterion(point), hessian, inside, converged, decrement, criterion.evaluations, layout.lower)
 
 

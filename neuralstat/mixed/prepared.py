@@ -8,9 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import DataError
-from ..families import working
 from ..families.null import null_means
-from . import curvature
+from .curvature import Response
 from .normal import Rows, Term
 from .problem import Problem
 
@@ -32,8 +31,9 @@ class Prepared:
         Position in beta of each column.
     triangle : (p0, p0) array
         Upper R of x = Q R over the p0 columns without penalty.
-    y, case, offset : (n,) arrays
+    response : Response
         Rows of positive weight; the weights of families with a dispersion have mean 1.
+    offset : (n,) array
     mean_weight : float
         What these weights were divided by.
     diagonals : (G, p) array
@@ -50,8 +50,7 @@ class Prepared:
     rows: Rows
     order: np.ndarray
     triangle: np.ndarray
-    y: np.ndarray
-    case: np.ndarray
+    response: Response
     offset: np.ndarray
     mean_weight: float
     diagonals: np.ndarray
@@ -115,7 +114,8 @@ def prepare(problem: Problem) -> Prepared:
     order = np.concatenate([np.flatnonzero(~bare), np.flatnonzero(bare)])
     q, triangle = _orthonormal(x[:, bare], np.flatnonzero(bare))
     start = _null_predictor(problem, y, case, offset)
-    weight = curvature.expected(problem.family, start, case)
+    response = Response(problem.family, y, case)
+    weight = response.expected(start)
     x = np.ascontiguousarray(np.concatenate([x[:, ~bare], q], axis=1))
     terms, scales = [], []
     for term in problem.randoms:
@@ -129,7 +129,7 @@ def prepare(problem: Problem) -> Prepared:
     diagonals = diagonals[:, order]
     information = np.square(x).T @ weight
     base = np.array([information[d > 0].mean() / d[d > 0].mean() if np.any(d > 0) else 1.0 for d in diagonals])
-    return Prepared(problem, Rows(x, tuple(terms)), order, triangle, y, case, offset, mean_weight, diagonals, scales,
+    return Prepared(problem, Rows(x, tuple(terms)), order, triangle, response, offset, mean_weight, diagonals, scales,
                     np.where(base > 0, base, 1.0), start)  # fmt: skip
 
 
@@ -163,20 +163,6 @@ def _null_predictor(problem: Problem, y: np.ndarray, case: np.ndarray, offset: n
     if np.any(offset):
         return np.asarray(family.link(null_means(family, y[np.newaxis], case, offset[np.newaxis])[0]), dtype=float)
     return np.full(len(y), float(family.link(mean)))
-
-
-def is_possible(prepared: Prepared, eta: np.ndarray) -> bool:
-    """Whether all linear predictors give means inside the family's range."""
-    low, high = prepared.problem.family.predictor_range()
-    return bool(np.all((eta > low) & (eta < high)))
-
-
-def deviance(prepared: Prepared, eta: np.ndarray) -> float:
-    """Deviance at dispersion 1; infinite at impossible predictors."""
-    if not is_possible(prepared, eta):
-        return np.inf
-    value = working.deviance(prepared.problem.family, prepared.y, eta, prepared.case)
-    return value if np.isfinite(value) else np.inf
 
 
 class Layout:

@@ -161,14 +161,14 @@ class Problem:
                 raise DataError(f"{name} has values that are missing or not finite, the first in row {row}.")
         if self.weights is not None and (np.any(self.weights < 0) or not np.any(self.weights > 0)):
             raise ArgumentError("weights must be >= 0, and some positive.")
-        need, y = self.family.needs, self.y[self.kept]
+        need, y = self.family.needs or "", self.y[self.kept]
         wrong = {"unit": np.any((y < 0) | (y > 1)), "nonnegative": np.any(y < 0), "positive": np.any(y <= 0)}
         words = {"unit": "between 0 and 1", "nonnegative": ">= 0", "positive": "> 0"}
-        if wrong.get(need or ""):
+        if wrong.get(need):
             raise DataError(f"y must be {words[need]} for the {self.family.name} family.")
 
     def _check_terms(self) -> None:
-        names = [term.name for term in (*self.penalties, *self.randoms)]
+        names = [p.name for p in self.penalties] + [r.name for r in self.randoms]
         for name in names:
             if names.count(name) > 1:
                 raise ArgumentError(f"two penalised terms are called {name!r}.")
