@@ -19,7 +19,7 @@ from neuralstat.datasets.generators import (
 )
 from neuralstat.datasets.images import cifar10, fashion_mnist, image_folder, mnist
 from neuralstat.datasets.packaged import co2, digits, heart, macrodata, nile, randhie, sunspots
-from neuralstat.datasets.tables import housing, infert, iris, lung, mcycle, veteran
+from neuralstat.datasets.tables import cbpp, housing, infert, iris, lung, mcycle, pastes, sleepstudy, veteran
 from neuralstat.datasets.texts import boston_housing, imdb, multi_hot, pad_sequences, reuters
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "blocks",
     "boston_housing",
     "bumps",
+    "cbpp",
     "cifar10",
     "co2",
     "digits",
@@ -51,9 +52,11 @@ __all__ = [
     "nile",
     "npz",
     "pad_sequences",
+    "pastes",
     "randhie",
     "reuters",
     "sine",
+    "sleepstudy",
     "step",
     "sunspots",
     "truth",

@@ -1,4 +1,4 @@
-"""Data sets that come with R and its packages MASS and survival."""
+"""Data sets that come with R and its packages MASS, survival and lme4."""
 
 from importlib import resources
 
@@ -125,4 +125,65 @@ def veteran() -> pd.DataFrame:
     """
     frame = _read("veteran.csv")
     frame["celltype"] = pd.Categorical(frame["celltype"], ["squamous", "smallcell", "adeno", "large"])
+    return frame
+
+
+def sleepstudy() -> pd.DataFrame:
+    """Load `sleepstudy` of R's lme4: reaction times of long-distance lorry drivers, night after night of too little sleep.
+
+    Returns
+    -------
+    DataFrame
+        180 rows: Reaction (mean reaction time, milliseconds), Days (0 to 9, of three hours in bed a night), Subject
+        (categorical: the 18 subjects' numbers as text; each has a row for every day).
+
+    References
+    ----------
+    Belenky, G. et al. (2003). Patterns of performance degradation and restoration during sleep restriction and subsequent
+    recovery: a sleep dose-response study. Journal of Sleep Research 12, 1-12. Bates, D. et al. (2015). Fitting linear
+    mixed-effects models using lme4. Journal of Statistical Software 67(1).
+    """
+    frame = _read("sleepstudy.csv")
+    frame["Subject"] = pd.Categorical(frame["Subject"].astype(str))
+    return frame
+
+
+def cbpp() -> pd.DataFrame:
+    """Load `cbpp` of R's lme4: contagious bovine pleuropneumonia in herds of zebu cattle in Ethiopia.
+
+    Returns
+    -------
+    DataFrame
+        56 rows: herd (categorical: "1" to "15"), incidence (new cases in a period), size (animals at its beginning), period
+        (categorical: "1" to "4").
+
+    References
+    ----------
+    Lesnoff, M. et al. (2004). Within-herd spread of contagious bovine pleuropneumonia in Ethiopian highlands. Preventive
+    Veterinary Medicine 64, 27-40.
+    """
+    frame = _read("cbpp.csv")
+    for name in ("herd", "period"):
+        levels = [str(level) for level in sorted(frame[name].unique())]
+        frame[name] = pd.Categorical(frame[name].astype(str), levels)
+    return frame
+
+
+def pastes() -> pd.DataFrame:
+    """Load `Pastes` of R's lme4: strength of a chemical paste by batch of delivery and by cask.
+
+    Returns
+    -------
+    DataFrame
+        60 rows: strength, batch (categorical: A to J), cask (categorical: a, b, c within a batch), sample (categorical: the
+        30 casks, each assayed twice).
+
+    References
+    ----------
+    Davies, O. L. & Goldsmith, P. L. (1972). Statistical Methods in Research and Production, 4th ed. Oliver and Boyd, section
+    6.5.
+    """
+    frame = _read("pastes.csv")
+    for name in ("batch", "cask", "sample"):
+        frame[name] = pd.Categorical(frame[name])
     return frame

@@ -202,3 +202,22 @@ def test_truth_checks_name_and_columns():
         datasets.truth("xor")(pd.DataFrame({"x1": [1.0]}))
     with pytest.raises(DataError, match="shape"):
         datasets.truth("xor")(np.ones(3))
+
+
+def test_sets_of_mixed_models_are_r_s():
+    data = datasets.sleepstudy()
+    assert list(data) == ["Reaction", "Days", "Subject"] and len(data) == 180
+    assert data["Subject"].cat.categories[[0, 17]].tolist() == ["308", "372"]
+    assert set(data["Subject"].value_counts()) == {10}
+    assert data["Reaction"].mean() == pytest.approx(298.507892, abs=1e-6)
+    assert data["Reaction"].iloc[[0, 179]].tolist() == [249.56, 364.1236]
+    data = datasets.cbpp()
+    assert list(data) == ["herd", "incidence", "size", "period"] and len(data) == 56
+    assert data["herd"].cat.categories.tolist() == [str(k) for k in range(1, 16)]
+    assert data["period"].value_counts(sort=False).tolist() == [15, 14, 14, 13]
+    assert (data["incidence"].sum(), data["size"].sum()) == (99, 842)
+    data = datasets.pastes()
+    assert list(data) == ["strength", "batch", "cask", "sample"] and len(data) == 60
+    assert data["batch"].nunique() == 10 and data["sample"].nunique() == 30
+    assert data["strength"].mean() == pytest.approx(60.0533333, abs=1e-7)
+    assert (data["batch"].astype(str) + ":" + data["cask"].astype(str) == data["sample"].astype(str)).all()
