@@ -36,7 +36,7 @@ from .inference.influence import Influence
 from .inference.intervals import ConfidenceInterval, confidence_interval
 from .inference.likelihood_influence import LikelihoodInfluence
 from .insight import layers
-from .likelihood import criteria, likelihood
+from .likelihood import criteria, evidence, likelihood
 from .likelihood.residuals import residuals
 from .network.blas import methods_on_one_thread
 from .plots import fit_effects
@@ -188,9 +188,44 @@ class NeuralNetResults:
 
         Columns ``error``, ``reached_threshold``, ``steps``, ``converged``, ``status``, ``largest_gradient`` (name of
         the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
-        and at the same function (see `canonical.distinct_optima`).
+        and at the same function (see `canonical.distinct_optima`). Where strengths of the penalty were estimated
+        ``log_evidence``, the logarithm of the marginal likelihood, which then tells the best one.
         """
         return repetitions.reps(self.fitted)
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of the marginal likelihood of the best repetition, by Laplace's method, all constants in it.
+
+        Of a fit under a gaussian penalty, estimated or given (or none, where the Hessian is positive definite); in the units
+        of the response, with a flat prior of weights without a penalty. See `likelihood.evidence`.
+
+        Raises
+        ------
+        ArgumentError, DfError
+            Where there is none: another penalty, no likelihood, weights that data and penalty do not determine.
+        """
+        return evidence.log_evidence(self.fitted, self.fitted.best)
+
+    @property
+    def reml(self) -> float:
+        """`log_evidence`: of gaussian models without hidden units it is the restricted likelihood."""
+        return self.log_evidence
+
+    @property
+    def strengths(self) -> pd.DataFrame:
+        """Estimated strengths of the penalty of the best repetition, a row per group of weights.
+
+        Columns ``group``, ``kind``, ``weights`` (their number), ``strength`` (lam), ``sd`` (root of phi / lam, the standard
+        deviation of the group's weights a priori, in the units that training sees: standardised ones) and ``edf`` (trace of
+        (H + S)^-1 H over the weights). The last row has the weights without a penalty.
+
+        Raises
+        ------
+        ArgumentError
+            Where no strength was estimated.
+        """
+        return evidence.strengths(self.fitted, self.fitted.best)
 
     @property
     def pruned(self) -> pd.DataFrame:
@@ -349,12 +384,13 @@ class NeuralNetResults:
             Levels of "quantile".
         times : number or sequence of numbers
             Of "survival".
-        combine : {"mixture", "mean"}
+        combine : {"mixture", "mean", "evidence"}
             What several repetitions give together. "mixture": means and distributions are averaged, in equal shares, so that
             the distribution is as wide as the repetitions' and their differences. "mean": their linear predictors are, of all
             parameters, and what follows from the mean is one distribution of the family. "mixture" is the default since its
             mean is `fittedvalues` and its log-score no worse than the mean of theirs. (The parameters of a mixture are shown
-            as the means of the repetitions'.)
+            as the means of the repetitions'.) "evidence": responses are averaged in proportion to the repetitions' marginal
+            likelihoods (`log_evidence`).
 
         Returns
         -------

@@ -68,8 +68,8 @@ def alo(procedure: Any, loss: Any = None, *, rep: Any = None, random_state: Any 
     if not isinstance(procedure, NetworkProcedure):
         raise ArgumentError("method='alo' needs a fit or model of neuralstat; 'cv' with k='loo' refits others.")
     if procedure.groups is not None:
-        raise ArgumentError("method='alo' leaves out single rows, of which the others of their cluster tell: use 'loo', which "
-                            "leaves out clusters.")  # fmt: skip
+        raise ArgumentError("method='alo' leaves out single rows, of which the others of their cluster tell: use 'loo', "
+                            "which leaves out clusters.")  # fmt: skip
     fitted, rep = procedure.fitted, procedure.rep if rep is None else rep
     name, function = pick(loss, procedure.target)
     numbers = fitted.numbers(rep)

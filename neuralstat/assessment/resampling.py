@@ -258,8 +258,8 @@ def bootstrap(
     w = procedure.weights
     oob, table, optimism, grouped = _samples(procedure, function, draws, groups, random_state)
     if kind == "oob":
-        return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w, grouped), se_kind="naive", n=procedure.n, table=table,
-                    details={"what": f"leave-one-out bootstrap, {draws} samples", "per_observation": oob})  # fmt: skip
+        return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w, grouped), se_kind="naive", n=procedure.n,
+                    table=table, details={"what": f"leave-one-out bootstrap, {draws} samples", "per_observation": oob})  # fmt: skip
     losses = function(procedure.y, procedure.apparent)
     apparent = mean(losses, w)
     se = float(np.hypot(standard_error(losses, w, grouped), optimism.std(ddof=1) / np.sqrt(draws)))
@@ -280,8 +280,8 @@ def dot632(procedure: Any, loss: Any = None, *, draws: int = 100, groups: Any = 
     mixed = 0.368 * losses + 0.632 * oob
     details = {"what": f".632 bootstrap, {draws} samples", "apparent": mean(losses, w), "oob": mean(oob, w),
                "per_observation": mixed}  # fmt: skip
-    return Risk(mean(mixed, w), "632", name, se=standard_error(mixed, w, grouped), se_kind="naive", n=procedure.n, table=table,
-                details=details)  # fmt: skip
+    return Risk(mean(mixed, w), "632", name, se=standard_error(mixed, w, grouped), se_kind="naive", n=procedure.n,
+                table=table, details=details)  # fmt: skip
 
 
 @estimator("632+", NEW_X)

@@ -139,6 +139,8 @@ def chosen(fitted: Fitted, rep: Any = "best") -> tuple[str, str]:
     if not fitted.penalised:
         held = "restarts without a penalty" if settings.repetitions > 1 else "no penalty holds the optimum in its place"
         return again, f"{held}{more}"
+    if fitted.fit.strengths is not None:
+        return again, f"strengths of the penalty were estimated, as they are again in refits{more}"
     if parameters:
         if all(_definite(fitted, b) for b in fitted.numbers(rep)):
             return "jacobian", "at an optimum that the penalty holds in its place; weights of all parameters are counted"

@@ -1,17 +1,43 @@
-"""Spline bases in one covariate, and their penalties: cubic regression splines, cyclic ones, P-splines.
+"""Spline bases in one covariate, and their penalties: cubic regression, cyclic, P- and thin plate regression splines.
 
-A basis is its breakpoints ("knots") alone. In all three the coefficients of the constant function 1 are all 1. The formulas
-are those of Wood (2017), "Generalized Additive Models", 2nd ed., sections 5.3.1 to 5.3.3. Covariates are measured from the
-first breakpoint in units of the range, so that their own units play no part in the arithmetic.
+A spline is its breakpoints ("knots") and coefficients, which are function values at the knots, or weights of B-splines. The
+formulas are those of Wood (2017), "Generalized Additive Models", 2nd ed., sections 5.3.1 to 5.3.3 and 5.5.1. Covariates are
+measured from the first breakpoint in units of the range, so that their own units play no part in the arithmetic.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_banded, solve_triangular
 
 MARGIN = 0.001  # of the range: how much further P-splines go at either end, as in mgcv
+CLOSE = 1e-7  # of the range: values nearer to each other than this are one knot of thin plate splines
+MOST_KNOTS = 2000  # of thin plate splines, as in mgcv; with more different values quantiles of them are taken
+
+
+@dataclass(frozen=True)
+class Start:
+    """A basis of q functions made for some data.
+
+    Attributes
+    ----------
+    knots : ndarray
+    functions : ndarray, shape (width, q)
+        Coefficients of the functions.
+    root : ndarray, shape (r, q)
+        E, where beta' E'E beta is the penalty of the sum of the functions with weights beta.
+    bent : ndarray, shape (q, r)
+        Weights with root @ bent = 1, the identity.
+    null : ndarray, shape (q, m)
+        Weights that make what is not penalised: first the constant 1, then, but for cyclic splines, a straight line.
+    """
+
+    knots: np.ndarray
+    functions: np.ndarray
+    root: np.ndarray
+    bent: np.ndarray
+    null: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -22,24 +48,18 @@ class Basis:
     ----------
     least : int
         Smallest k.
-    knots : callable
-        Distinct sorted values and k -> breakpoints.
+    start : callable
+        Distinct sorted values and k -> `Start`.
     values : callable
-        Breakpoints, x (n,) -> the basis functions at x, (n, width).
-    root : callable
-        Breakpoints -> E, (r, width), with penalty beta' E'E beta.
-    null : callable
-        Breakpoints -> coefficients (width, m) of what is not penalised: the constant, and a straight line where it is.
-    lost : int
-        k less the number of basis functions.
+        Knots, x (n,), coefficients (width, p) -> the p splines at x, (n, p).
+    valued : bool
+        Whether the weights of the functions are function values at the knots.
     """
 
     least: int
-    knots: Callable[[np.ndarray, int], np.ndarray]
-    values: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    root: Callable[[np.ndarray], np.ndarray]
-    null: Callable[[np.ndarray], np.ndarray]
-    lost: int = 0
+    start: Callable[[np.ndarray, int], Start]
+    values: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    valued: bool
 
 
 def quantile_knots(unique: np.ndarray, k: int) -> np.ndarray:
@@ -51,19 +71,61 @@ def _unit(knots: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (x - knots[0]) / (knots[-1] - knots[0])
 
 
-def _second_differences(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """D and B of a natural spline with steps h: B delta = D beta for its second derivatives delta at the inner knots."""
-    k = len(h) + 1
-    rows = np.arange(k - 2)
+def _summed_twice(bends: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Values at knots whose slopes change by `bends`, beginning with two zeros; exact however far steps differ."""
+    slopes = np.vstack([np.zeros((1, bends.shape[1])), np.cumsum(bends, axis=0)])
+    return np.vstack([np.zeros((1, bends.shape[1])), np.cumsum(steps[:, None] * slopes, axis=0)])
+
+
+def _pieces(
+    u: np.ndarray, at: np.ndarray, after: np.ndarray, knots: np.ndarray, coefs: np.ndarray, bend: np.ndarray
+) -> np.ndarray:
+    """Cubics between the knots `at` and the next by values (`coefs`) and second derivatives (`bend`) there."""
+    h = (knots[1:] - knots[:-1])[at]
+    right = (u - knots[at]) / h
+    left = 1 - right
+    made = left[:, None] * coefs[at] + right[:, None] * coefs[after]
+    made += (h**2 * (left**3 - left) / 6)[:, None] * bend[at]
+    return made + (h**2 * (right**3 - right) / 6)[:, None] * bend[after]
+
+
+# -- natural cubic splines ----------------------------
+
+
+def _cr_start(unique: np.ndarray, k: int) -> Start:
+    knots = quantile_knots(unique, k)
+    unit = _unit(knots, knots)
+    h, rows = np.diff(unit), np.arange(k - 2)
     d = np.zeros((k - 2, k))
     d[rows, rows], d[rows, rows + 2] = 1 / h[:-1], 1 / h[1:]
     d[rows, rows + 1] = -1 / h[:-1] - 1 / h[1:]
     b = np.diag((h[:-1] + h[1:]) / 3) + np.diag(h[1:-1] / 6, 1) + np.diag(h[1:-1] / 6, -1)
-    return d, b
+    factor = cholesky(b, lower=True)  # B delta = D beta for second derivatives delta, and the penalty is beta' D' B^-1 D beta
+    root = solve_triangular(factor, d, lower=True)
+    return Start(knots, np.eye(k), root, _summed_twice(factor, h), np.column_stack([np.ones(k), unit]))
 
 
-def _cyclic_differences(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same for a cyclic spline with steps h, whose knots are one fewer."""
+def _cr_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+    unit, u = _unit(knots, knots), _unit(knots, x)
+    h = np.diff(unit)
+    slopes = np.diff(coefs, axis=0) / h[:, None]
+    bands = np.zeros((3, len(h) - 1))
+    bands[0, 1:], bands[1], bands[2, :-1] = h[1:-1] / 6, (h[:-1] + h[1:]) / 3, h[1:-1] / 6
+    bend = np.zeros(coefs.shape)
+    bend[1:-1] = solve_banded((1, 1), bands, np.diff(slopes, axis=0))
+    inside = np.clip(u, 0, 1)
+    at = np.clip(np.searchsorted(unit, inside, side="right") - 1, 0, len(h) - 1)
+    made = _pieces(inside, at, at + 1, unit, coefs, bend)
+    first = slopes[0] - h[0] / 6 * bend[1]  # slopes at the ends, where lines go on
+    last = slopes[-1] + h[-1] / 6 * bend[-2]
+    return made + np.minimum(u, 0)[:, None] * first + np.maximum(u - 1, 0)[:, None] * last
+
+
+# -- cyclic cubic splines -----------------------------
+
+
+def _cyclic(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """D and B of a cyclic spline with steps h."""
     m = len(h)
     d, b = np.zeros((m, m)), np.zeros((m, m))
     for j in range(m):
@@ -77,90 +139,75 @@ def _cyclic_differences(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return d, b
 
 
-def _root(d: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """E with E'E = D' B^-1 D, the integral of f''^2."""
-    return solve_triangular(cholesky(b, lower=True), d, lower=True)
+def _cc_start(unique: np.ndarray, k: int) -> Start:
+    knots = quantile_knots(unique, k)
+    d, b = _cyclic(np.diff(_unit(knots, knots)))
+    root = solve_triangular(cholesky(b, lower=True), d, lower=True)
+    _, size, right = np.linalg.svd(root)
+    return Start(knots, np.eye(k - 1), root, right[:-1].T / size[:-1], np.ones((k - 1, 1)))
 
 
-def _pieces(u: np.ndarray, at: np.ndarray, knots: np.ndarray, after: np.ndarray, bend: np.ndarray) -> np.ndarray:
-    """Cubic pieces by the values and second derivatives (`bend`, rows) at the two knots around; `at` is the piece."""
-    h = (knots[1:] - knots[:-1])[at]
-    right = (u - knots[at]) / h
-    left = 1 - right
-    rows = np.arange(len(u))
-    made = (h**2 * (left**3 - left) / 6)[:, None] * bend[at] + (h**2 * (right**3 - right) / 6)[:, None] * bend[after]
-    made[rows, at] += left
-    made[rows, after] += right
-    return made
-
-
-def _cr_values(knots: np.ndarray, x: np.ndarray) -> np.ndarray:
-    unit, u = _unit(knots, knots), _unit(knots, x)
-    h = np.diff(unit)
-    bend = np.zeros((len(knots), len(knots)))
-    d, b = _second_differences(h)
-    bend[1:-1] = np.linalg.solve(b, d)
-    inside = np.clip(u, 0, 1)
-    at = np.clip(np.searchsorted(unit, inside, side="right") - 1, 0, len(h) - 1)
-    made = _pieces(inside, at, unit, at + 1, bend)
-    eye = np.eye(len(knots))
-    first = (eye[1] - eye[0]) / h[0] - h[0] / 6 * bend[1]  # slopes at the ends, where lines go on
-    last = (eye[-1] - eye[-2]) / h[-1] + h[-1] / 6 * bend[-2]
-    made += np.minimum(u, 0)[:, None] * first + np.maximum(u - 1, 0)[:, None] * last
-    return made
-
-
-def _cr_null(knots: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.ones(len(knots)), _unit(knots, knots)])
-
-
-def _cc_values(knots: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _cc_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
     unit, u = _unit(knots, knots), np.mod(_unit(knots, x), 1.0)
     h = np.diff(unit)
-    d, b = _cyclic_differences(h)
+    d, b = _cyclic(h)
     at = np.clip(np.searchsorted(unit, u, side="right") - 1, 0, len(h) - 1)
-    return _pieces(u, at, unit, (at + 1) % len(h), np.linalg.solve(b, d))
+    return _pieces(u, at, (at + 1) % len(h), unit, coefs, np.linalg.solve(b, d @ coefs))
 
 
-def _ps_knots(unique: np.ndarray, k: int) -> np.ndarray:
+# -- P-splines ----------------------------------------
+
+
+def _ps_start(unique: np.ndarray, k: int) -> Start:
     more = MARGIN * (unique[-1] - unique[0])
-    return np.linspace(unique[0] - more, unique[-1] + more, k - 2)
+    knots = np.linspace(unique[0] - more, unique[-1] + more, k - 2)
+    null = np.column_stack([np.ones(k), np.linspace(0, 1, k)])
+    return Start(knots, np.eye(k), np.diff(np.eye(k), n=2, axis=0), _summed_twice(np.eye(k - 2), np.ones(k - 1)), null)
 
 
-def _ps_values(knots: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _ps_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
     """Uniform cubic B-splines; lines beyond the ends."""
     pieces = len(knots) - 1
     u = _unit(knots, x) * pieces
     inside = np.clip(u, 0, pieces)
     at = np.minimum(inside.astype(np.int64), pieces - 1)
     t = inside - at
-    rows, made = np.arange(len(u)), np.zeros((len(u), pieces + 3))
     weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, 1 + 3 * t + 3 * t**2 - 3 * t**3, t**3)
-    for j, weight in enumerate(weights):
-        made[rows, at + j] += weight / 6
-    below, above = np.minimum(u, 0) / 2, np.maximum(u - pieces, 0) / 2
-    made[:, 0] -= below
-    made[:, 2] += below
-    made[:, -3] -= above
-    made[:, -1] += above
-    return made
+    made = sum((weight / 6)[:, None] * coefs[at + j] for j, weight in enumerate(weights))
+    below, above = np.minimum(u, 0)[:, None], np.maximum(u - pieces, 0)[:, None]
+    return made + below * (coefs[2] - coefs[0]) / 2 + above * (coefs[-1] - coefs[-3]) / 2
 
 
-def _ps_root(knots: np.ndarray) -> np.ndarray:
-    return np.diff(np.eye(len(knots) + 2), n=2, axis=0)
+# -- thin plate regression splines --------------------
 
 
-def _ps_null(knots: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.ones(len(knots) + 2), np.linspace(0, 1, len(knots) + 2)])
+def _tp_start(unique: np.ndarray, k: int) -> Start:
+    """The k - 2 smoothest directions, in a sense, of the thin plate spline, and straight lines.
+
+    In one covariate the functions sum_i delta_i |x - x_i|^3 / 12 with sum delta = sum delta x = 0 are the natural cubic
+    splines with knots x_i, which is how they are kept; delta is a combination of the k eigenvectors of the matrix of
+    |x_i - x_j|^3 / 12 with the largest eigenvalues in size.
+    """
+    apart = unique[np.unique(np.round(_unit(unique, unique) / CLOSE), return_index=True)[1]]
+    knots = apart if len(apart) <= MOST_KNOTS else quantile_knots(apart, MOST_KNOTS)
+    unit = _unit(knots, knots)
+    size, vectors = np.linalg.eigh(np.abs(unit[:, None] - unit) ** 3 / 12)
+    chosen = np.argsort(-np.abs(size), kind="stable")[:k]
+    size, vectors = size[chosen], vectors[:, chosen]
+    lines = np.column_stack([np.ones(len(unit)), unit])
+    free = np.linalg.qr(vectors.T @ lines, mode="complete")[0][:, 2:]
+    spread, turned = np.linalg.eigh(free.T @ (size[:, None] * free))  # positive: the integral of f''^2
+    functions = np.column_stack([vectors @ (size[:, None] * (free @ turned)), lines])
+    root = np.hstack([np.diag(np.sqrt(spread)), np.zeros((k - 2, 2))])
+    return Start(knots, functions, root, np.vstack([np.diag(spread**-0.5), np.zeros((2, k - 2))]), np.eye(k)[:, -2:])
 
 
 #: "cr": values at the knots are the coefficients, integral of f''^2, straight lines beyond the ends. "cc": the same on a
 #: circle, the first and the last knot being one point. "ps": uniform cubic B-splines, squared second differences of weights.
+#: "tp": integral of f''^2, a knot at every value, but k dimensions only.
 BASES: dict[str, Basis] = {
-    "cr": Basis(3, quantile_knots, _cr_values, lambda k: _root(*_second_differences(np.diff(_unit(k, k)))), _cr_null),
-    "cc": Basis(
-        4, quantile_knots, _cc_values, lambda k: _root(*_cyclic_differences(np.diff(_unit(k, k)))),
-        lambda k: np.ones((len(k) - 1, 1)), lost=1,
-    ),
-    "ps": Basis(4, _ps_knots, _ps_values, _ps_root, _ps_null),
-}  # fmt: skip
+    "cr": Basis(3, _cr_start, _cr_values, valued=True),
+    "cc": Basis(4, _cc_start, _cc_values, valued=True),
+    "ps": Basis(4, _ps_start, _ps_values, valued=False),
+    "tp": Basis(3, _tp_start, _cr_values, valued=False),
+}

@@ -12,7 +12,7 @@ def _signed(turn: np.ndarray) -> np.ndarray:
 
 
 def natural(
-    values: np.ndarray, mean: np.ndarray | None, root: np.ndarray, null: np.ndarray
+    values: np.ndarray, mean: np.ndarray | None, bent: np.ndarray, null: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The natural parameterisation of one penalised basis (Wood 2017, section 5.4.2).
 
@@ -21,11 +21,11 @@ def natural(
     values : ndarray, shape (n, width)
         The basis at the rows of the fit, times a `by` variable where there is one.
     mean : ndarray, shape (width,), or None
-        Functions f with mean' beta = 0 are kept: means of the basis over all rows make them sum to 0 there. None keeps all.
-    root : ndarray, shape (r, width)
-        E, with penalty beta' E'E beta.
+        Means of the basis over rows where the functions that are kept sum to 0. None keeps all functions.
+    bent : ndarray, shape (width, r)
+        Coefficients for which the penalty matrix is the identity.
     null : ndarray, shape (width, m)
-        Coefficients that are not penalised, those of the constant (all 1) first.
+        Coefficients that are not penalised, those of the constant 1 first.
 
     Returns
     -------
@@ -37,12 +37,10 @@ def natural(
 
     None where the rows do not identify what is not penalised.
     """
-    n, rank = len(values), values.shape[1] - null.shape[1]
-    _, size, right = np.linalg.svd(root)
-    bent = right[:rank].T / size[:rank]  # root @ bent has orthonormal columns: the penalty is the identity
+    n, rank = len(values), bent.shape[1]
     if mean is not None:  # constants are not penalised
-        null = null[:, 1:] - mean @ null[:, 1:]
-        bent = bent - mean @ bent
+        bent = bent - null[:, :1] * (mean @ bent)
+        null = null[:, 1:] - null[:, :1] * (mean @ null[:, 1:])
     q, r = np.linalg.qr(values @ null)
     scale = np.abs(np.diag(r))
     if null.shape[1] and scale.min() <= 1e-10 * max(scale.max(), np.abs(values).max() * np.sqrt(n)):
@@ -65,7 +63,8 @@ def natural(
 def turned_margin(root: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An orthogonal matrix that makes a margin's penalty diagonal, and its diagonal; the constant is the first coordinate.
 
-    Since it is orthogonal, the identity in the Kronecker products of a tensor product's penalties stays what it is.
+    The margin's coefficients are function values. Since the matrix is orthogonal, the identity in the Kronecker products of a
+    tensor product's penalties stays what it is.
     """
     m = null.shape[1]
     basis, _ = np.linalg.qr(null, mode="complete")

@@ -20,7 +20,7 @@ from neuralstat.checks.values import check_choice, check_int, shown
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions, frames
 from neuralstat.formula.extremes import floats
-from neuralstat.formula.smooth_bases import BASES
+from neuralstat.formula.smooth_bases import BASES, Start, quantile_knots
 from neuralstat.formula.smooth_natural import natural, tensor_columns, tensor_diagonals, turned_margin
 from neuralstat.formula.tensors import is_tensor
 
@@ -81,10 +81,10 @@ def s(
     x : array of numbers, shape (n,)
     k : int
         Dimension of the basis before the constant is taken out, at most the number of different values of x.
-    bs : {"cr", "cc", "ps"}
+    bs : {"cr", "cc", "ps", "tp"}
         Cubic regression spline with knots at quantiles of the different values, penalty the integral of f''^2, straight lines
         beyond the ends; the same on a circle, whose one point is the least and the largest value; P-spline: uniform cubic
-        B-splines with squared second differences of their coefficients.
+        B-splines with squared second differences of their coefficients; thin plate regression spline (mgcv's default).
     by : array, shape (n,), optional
         Numbers that multiply the function (a varying coefficient; the function then has its constant, unless all numbers are
         equal), or a factor (strings, categories, booleans, ``C(g)``): a function for every level, each with a strength of its
@@ -118,13 +118,11 @@ def s(
         _state.update(_fit_s(u, _dimension(k, bs, call), bs, times, labels, call))
         _state["by"] = kind
     codes = np.zeros(len(u), dtype=np.int8) if labels is None else _codes(labels, _state["levels"], by, call)
-    values = _basis(_state["bs"], _state["knots"], u, ~np.isnan(u)) * times[:, None]
-    turns = [np.array(turn) for turn in _state["turns"]]
-    width = turns[0].shape[1]
-    made = np.zeros((len(u), len(turns) * width))
-    for j, turn in enumerate(turns):
+    width = len(_state["coefs"][0][0])
+    made = np.zeros((len(u), len(_state["coefs"]) * width))
+    for j, coefs in enumerate(_state["coefs"]):
         rows = codes == j
-        made[rows, j * width : (j + 1) * width] = _product(values[rows], turn)
+        made[rows, j * width : (j + 1) * width] = _values(_state["bs"], _state["knots"], u[rows], coefs) * times[rows, None]
     made[codes < 0] = np.nan  # by is missing there
     names = [f"{level}, {j + 1}" for level in _state["levels"] for j in range(width)]
     return _columns(made, names if kind == "levels" else [str(j + 1) for j in range(width)])
@@ -220,25 +218,25 @@ def _fit_s(
     """The state of ``s`` from the rows of the fit."""
     known = ~np.isnan(u) & ~np.isnan(times) & (True if labels is None else ~pd.isna(labels))
     u, times, labels = u[known], times[known], None if labels is None else labels[known]
-    knots = _knots(u, k, bs, call, 0)
-    root, null = BASES[bs].root(knots), BASES[bs].null(knots)
-    values = BASES[bs].values(knots, u)
+    start = _start(u, k, bs, call, 0)
+    values = BASES[bs].values(start.knots, u, start.functions)
     # a function that is multiplied by varying numbers keeps its constant, since no other term has it
     mean = None if np.ptp(times) > 0 else values.mean(axis=0)
     levels = [""] if labels is None else _order(labels)
-    turns, diagonals = [], []
+    made_of, diagonals = [], []
     for level in levels:
         rows = (times != 0) & (True if labels is None else labels == level)
         count = len(np.unique(u[rows]))
-        made = natural(values * (times * rows)[:, None], mean, root, null) if count >= null.shape[1] else None
+        enough = count >= start.null.shape[1]
+        made = natural(values * (times * rows)[:, None], mean, start.bent, start.null) if enough else None
         if made is None:
             where = "where by is not 0" if labels is None else f"for level {level!r} of by"
             raise DataError(f"{call.column(0)} has {count} different value(s) {where}: too few for a smooth function of it.")
-        turns.append(made[0].tolist())
+        made_of.append((start.functions @ made[0]).tolist())
         diagonals.append(made[1].tolist())
     return {
-        KIND: "s", "bs": bs, "knots": knots.tolist(), "levels": levels, "turns": turns, "names": [str(v) for v in levels],
-        "diagonals": diagonals,
+        KIND: "s", "bs": bs, "knots": start.knots.tolist(), "levels": levels, "coefs": made_of, "diagonals": diagonals,
+        "names": [str(level) for level in levels],
     }  # fmt: skip
 
 
@@ -248,16 +246,14 @@ def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _C
     margins, diagonals = [], []
     for j, (row, k, bs) in enumerate(zip(rows, sizes, kinds, strict=True)):
         u = row[known]
-        knots = _knots(u, k, bs, call, j)
-        root, null = BASES[bs].root(knots), BASES[bs].null(knots)
-        if bs == "ps":  # coefficients are made function values, so that the penalties of all margins mean the same
+        start = _start(u, k, bs, call, j)
+        root, null, functions = start.root, start.null, start.functions
+        if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
             points = np.linspace(u.min(), u.max(), k)
-            at = np.linalg.inv(BASES[bs].values(knots, points))
-            turn, diagonal = turned_margin(root @ at, np.linalg.solve(at, null))
-            turn = at @ turn
-        else:
-            turn, diagonal = turned_margin(root, null)
-        margins.append({"bs": bs, "knots": knots.tolist(), "turn": turn.tolist()})
+            at = np.linalg.inv(BASES[bs].values(start.knots, points, functions))
+            root, null, functions = root @ at, np.linalg.solve(at, null), functions @ at
+        turn, diagonal = turned_margin(root, null)
+        margins.append({"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()})
         diagonals.append(diagonal)
     values = _tensor([row[known] for row in rows], margins)[:, 1:]
     means, sds = values.mean(axis=0), values.std(axis=0)
@@ -272,22 +268,15 @@ def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _C
 
 
 def _tensor(rows: list[np.ndarray], margins: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    known = np.logical_and.reduce([~np.isnan(row) for row in rows])
-    return tensor_columns([
-        _product(_basis(m["bs"], m["knots"], row, known), np.array(m["turn"])) for row, m in zip(rows, margins, strict=True)
-    ])
+    return tensor_columns([_values(m["bs"], m["knots"], row, m["coefs"]) for row, m in zip(rows, margins, strict=True)])
 
 
-def _basis(bs: str, knots: Sequence[float], u: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The basis functions, NaN where a value is not a number."""
-    values = BASES[bs].values(np.array(knots), np.where(known, u, knots[0]))
-    values[~known] = np.nan
+def _values(bs: str, knots: Sequence[float], u: np.ndarray, coefs: Sequence[Sequence[float]]) -> np.ndarray:
+    """Splines, (n, p), at some values; NaN where a value is not a number."""
+    missing = np.isnan(u)
+    values = BASES[bs].values(np.array(knots), np.where(missing, knots[0], u), np.array(coefs))
+    values[missing] = np.nan
     return values
-
-
-def _product(values: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """values @ turn, by sums whose order does not depend on the number of rows or threads."""
-    return np.einsum("nk,kj->nj", values, turn)
 
 
 def _columns(values: np.ndarray, names: Sequence[str]) -> Any:
@@ -297,8 +286,8 @@ def _columns(values: np.ndarray, names: Sequence[str]) -> Any:
     )  # fmt: skip
 
 
-def _knots(u: np.ndarray, k: int, bs: str, call: _Call, position: int) -> np.ndarray:
-    """Breakpoints; `DataError` where the covariate has too few different values."""
+def _start(u: np.ndarray, k: int, bs: str, call: _Call, position: int) -> Start:
+    """The basis for some values; `DataError` where too few of them differ, or differ by enough."""
     unique = np.unique(u)
     if len(unique) < k:
         enough = len(unique) >= BASES[bs].least
@@ -306,11 +295,11 @@ def _knots(u: np.ndarray, k: int, bs: str, call: _Call, position: int) -> np.nda
             f"{call.column(position)} has {len(unique)} different value(s), fewer than k = {k}: "
             + (f"make k at most {len(unique)}." if enough else "it is better linear, or a factor.")
         )
-    knots = BASES[bs].knots(unique, k)
+    knots = quantile_knots(unique, k)
     if not np.diff(knots / 2).min() > 1e-12 * (knots[-1] / 2 - knots[0] / 2):  # halves: their range is no infinity
         raise DataError(f"{call.column(position)} has values so close together, beside others far off, that knots cannot be "
                         "told apart; take a smaller k, or the logarithm.")  # fmt: skip
-    return knots
+    return BASES[bs].start(unique, k)
 
 
 def _dimension(k: Any, bs: Any, call: _Call) -> int:

@@ -1,6 +1,7 @@
 """What a fitted formula remembers: enough to turn new data into the same inputs, as plain data."""
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError
-from neuralstat.formula import derived, frames, rows
+from neuralstat.errors import ArgumentError, DataError, DataWarning, caller
+from neuralstat.formula import derived, expressions, frames, rows
 from neuralstat.formula.derived import Derived
 from neuralstat.formula.extremes import check_sizes, floats
 from neuralstat.formula.parse import ResponseTerm
@@ -276,9 +277,23 @@ class Spec:
         if self.tensors:
             x = np.concatenate([tensor_inputs(self.tensors, clean), x])
         check_sizes(x, self.x_names)
+        self._warn_new_levels(x)
         if self.scaling is not None:
             x = self.scaling.x_internal(x)
         return x
+
+    def _warn_new_levels(self, x: np.ndarray) -> None:
+        """Warn where an embedding has no coordinates for a level; effects of such levels are 0, as in the population."""
+        embedded = {e for s in self.specials for e in s.exprs if s.kind in ("embedding", "network") and e.startswith("codes(")}
+        for expr in sorted(embedded):
+            count = len(self.matrix.transforms[expressions.compiled(expr)[0]]["names"])
+            new = int(np.sum(x[self.terms[expressions.display(expr)][0]] == count))
+            if new:
+                columns = ", ".join(map(repr, expressions.names(expr)))
+                warnings.warn(
+                    f"column {columns}: {new} row(s) have levels that were not there at the fit; embed() takes the mean of the "
+                    "others' coordinates for them.", DataWarning, stacklevel=caller(),
+                )  # fmt: skip
 
     def _offset(self, clean: pd.DataFrame, argument: np.ndarray | None) -> np.ndarray:
         from neuralstat.formula.matrix import evaluate

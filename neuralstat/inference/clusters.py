@@ -5,14 +5,14 @@ With u_g the sum of the gradients of the errors of cluster g's rows, the covaria
     (H + P)^-1 (c sum_g u_g u_g') (H + P)^-1,    c = G / (G - 1) (n - 1) / (n - k),
 
 G the number of clusters and k the degrees of freedom of the fit; tests and intervals refer to Student's t on G - 1. With no
-hidden layer c and k are Stata's and statsmodels', whose ``cov_type="cluster"`` this equals. It needs many clusters (t on G - 1
-is too narrow for fewer than about 30, and where their sizes differ much), of which each says little: `term_tests` with
+hidden layer c and k are Stata's and statsmodels', whose ``cov_type="cluster"`` this equals. It needs many clusters (t on
+G - 1 is too narrow for fewer than about 30, and where their sizes differ much), of which each says little: `term_tests` with
 ``method="wild"`` is calibrated for few.
 
 References
 ----------
-Liang & Zeger (1986), Biometrika 73:13. Cameron & Miller (2015), A practitioner's guide to cluster-robust inference, Journal of
-Human Resources 50:317.
+Liang & Zeger (1986), Biometrika 73:13. Cameron & Miller (2015), A practitioner's guide to cluster-robust inference, Journal
+of Human Resources 50:317.
 """
 
 from __future__ import annotations

@@ -40,10 +40,13 @@ class Exchange:
         The columns, centred.
     pull : (q, n) array
         L u(z): where it is larger, larger values of x are likelier.
+    groups : (n,) int array or None
+        Clusters, within which values are exchanged.
     """
 
     x: np.ndarray
     pull: np.ndarray
+    groups: np.ndarray | None = None
 
     def start(self, seeds: np.random.SeedSequence) -> np.ndarray:
         """The state (n,) from which all draws begin."""
@@ -57,35 +60,59 @@ class Exchange:
         """Orders (T, n) after `STEPS` rounds of exchanges between random pairs of rows."""
         order = order.copy()
         t, n = order.shape
-        half, line = n // 2, np.arange(t)[:, np.newaxis]
+        line = np.arange(t)[:, np.newaxis]
         for _ in range(STEPS):
             pairs = rng.permuted(np.broadcast_to(np.arange(n), (t, n)), axis=1)
-            i, j = pairs[:, :half], pairs[:, half : 2 * half]
+            if self.groups is None:
+                i, j = pairs[:, : n // 2], pairs[:, n // 2 : 2 * (n // 2)]
+            else:  # rows of a cluster beside one another, in their random order
+                pairs = np.take_along_axis(pairs, np.argsort(self.groups[pairs], axis=1, kind="stable"), axis=1)
+                at = np.arange(int(rng.integers(2)), n - 1, 2)
+                i, j = pairs[:, at], pairs[:, at + 1]
             a, b = order[line, i], order[line, j]
             odds = np.sum((self.x[:, b] - self.x[:, a]) * (self.pull[:, i] - self.pull[:, j]), axis=0)
-            swap = rng.random((t, half)) * (1 + np.exp(-np.clip(odds, -500, 500))) < 1
+            swap = rng.random(i.shape) * (1 + np.exp(-np.clip(odds, -500, 500))) < 1
+            if self.groups is not None:
+                swap &= self.groups[i] == self.groups[j]
             order[line, i], order[line, j] = np.where(swap, b, a), np.where(swap, a, b)
         return order
 
 
-def exchange(x: np.ndarray, z: np.ndarray) -> Exchange | str:
-    """How the columns x (q, n) may be permuted given z (r, n); or why not, in words."""
-    x, z = _standard(x), _independent(_curved(_standard(z)))
+def exchange(x: np.ndarray, z: np.ndarray, groups: np.ndarray | None = None) -> Exchange | str:
+    """How the columns x (q, n) may be permuted given z (r, n), within groups (n,); or why not, in words.
+
+    Given groups the means of x and z in these are known, too: what is left is how x depends on z within them.
+    """
+    x, z, lost = _standard(x), _curved(_standard(z)), 0
     q, n = x.shape
     if q == 0:
         return "its columns are constant"
-    if n - len(z) - 1 < FEWEST:
+    if groups is not None:
+        between = _means(x, groups)
+        if np.min(np.mean((x - between) ** 2, axis=1)) < DETERMINED:
+            return "it is the same in all rows of a cluster"
+        lost = max(np.unique(groups).size - 1 - q - len(z), 0)  # beyond the columns that stand for the clusters
+        z = np.concatenate([z, _means(z, groups), between])
+    z = _independent(_standard(z))
+    rest = n - len(z) - 1 - lost
+    if rest < FEWEST:
         return f"{n} rows are too few to see how it depends on {len(z)} other columns"
     coefficients = x @ z.T / n  # z is orthonormal up to n
     residuals = x - coefficients @ z
-    covariance = residuals @ residuals.T / (n - len(z) - 1)
+    covariance = residuals @ residuals.T / rest
     if np.min(np.diag(covariance)) < DETERMINED:
         return "the other covariates determine it"
     levels, which = np.unique(x, axis=1, return_inverse=True)
     if levels.shape[1] == q + 1:
         member = np.equal(np.arange(q + 1)[:, np.newaxis], which.reshape(-1)).astype(float)
-        return Exchange(member, _logits(member, z))
-    return Exchange(x, np.linalg.pinv(covariance, rcond=RCOND, hermitian=True) @ coefficients @ z)
+        return Exchange(member, _logits(member, z), groups)
+    return Exchange(x, np.linalg.pinv(covariance, rcond=RCOND, hermitian=True) @ coefficients @ z, groups)
+
+
+def _means(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """(q, n) means of columns in the row's group."""
+    code = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    return np.stack([(np.bincount(code, v) / np.bincount(code))[code] for v in values]).reshape(values.shape)
 
 
 def _logits(member: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -38,18 +38,19 @@ from .dispersion import dispersion, t_degrees
 from .mixing import fitted_limits, hazard_limits, joint_limits, mixed_limits
 from .predict import frame, inputs
 from .predictive import quantiles
-from .sampling import mean_variance
+from .sampling import mean_variance, posterior_variance
 from .together import Together, together
 
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
 
-METHODS = ("delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr")
+METHODS = ("delta", "bootstrap", "bayes", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr")
 COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
+VARIANCES = ("delta", "bootstrap", "bayes", "distribution")  # methods that give variances of means
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
 OPTIONS = {
-    "delta": ("combine",), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
+    "delta": ("combine",), "bayes": ("combine",), "bootstrap": ("draws", "kind", "restarts", "n_jobs", "interval"),
     "distribution": ("combine",), "cqr": ("k", "test_size", "restarts", "n_jobs"),
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
     "jackknife+ab": ("draws", "restarts", "n_jobs"),
@@ -166,10 +167,13 @@ def get_prediction(
     fitted : Fitted
     new : table, optional
         As in `predict`.
-    method : {"delta", "bootstrap", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr"}
+    method : {"delta", "bootstrap", "bayes", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr"}
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
+        "bayes": from the posterior of the weights under a gaussian penalty, `likelihood.evidence`, whose variance has the bias
+        of the penalty in it (Wahba 1983, JRSS B 45:133; Nychka 1988, JASA 83:1134): intervals cover on average over the
+        rows where the strength is estimated; option combine ("mixture", "evidence").
         "distribution": as "delta", where the fit says a distribution of the response: of a new observation its quantiles,
         mixed over the normal errors of the parameters, and of distributions with several with their first-order bias taken
         off (`inference.mixing`; ``predict(type="distribution").interval(alpha)`` takes the estimates as they are). The others
@@ -214,15 +218,15 @@ def get_prediction(
     """
     if cov_type is not None and method not in ("delta", "distribution"):
         raise ArgumentError(f"cov_type belongs to method='delta', not to {method!r}.")
-    if use_t is not None and method not in ("delta", "bootstrap", "distribution"):
+    if use_t is not None and method not in VARIANCES:
         raise ArgumentError(f"use_t belongs to method='delta' and 'bootstrap', not to {method!r}.")
     check_options(method, options)
     numbers = fitted.numbers(rep)
     x, known, index, complete = inputs(fitted, new, offset)
     x, known = _rows(x, complete), None if known is None else _rows(known, complete)
     size = _weights(fitted, new, weights, complete)
-    at = together(fitted, numbers, x, known, size, COMBINE.check(options.pop("combine", "mixture"), "combine"))
-    if method in ("delta", "bootstrap", "distribution"):
+    at = together(fitted, numbers, x, known, size, _combine(method, options))
+    if method in VARIANCES:
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
     else:
         resampled = cqr(
@@ -274,7 +278,9 @@ def _from_variance(
     df = t_degrees(fitted, at.numbers, use_t, clustered)
     interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
-    if method != "bootstrap":
+    if method == "bayes":
+        sampling = posterior_variance(fitted, at.numbers, at.x, at.offset, at.share)
+    elif method != "bootstrap":
         sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type, at.pooled)
     else:
         draws = predictions(fitted, at.x, at.offset, rep=rep, random_state=random_state, **options)
@@ -304,6 +310,14 @@ def _from_variance(
                 said.below(median)
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
+
+
+def _combine(method: str, options: dict[str, Any]) -> str:
+    """What several repetitions give together; taken out of the options."""
+    given = options.pop("combine", "mixture")
+    if method != "bayes":
+        return COMBINE.check(given, "combine")
+    return Choice("mixture", "evidence").check(given, "combine")
 
 
 def _mixed(fitted: Fitted, at: Together, cov_type: str | None, error: np.ndarray) -> Limits | None:

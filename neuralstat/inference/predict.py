@@ -15,7 +15,8 @@ from ..fitted import Fitted
 from ..formula.rcompat import by_position
 from ..layers import codes
 from ..likelihood import hazards
-from ..likelihood.predictors import COMBINE, combined, link, link_of_mean
+from ..likelihood.evidence import evidence_weights
+from ..likelihood.predictors import WEIGHED, combined, link, link_of_mean
 from ..network import derivatives
 from ..network.indexes import check_indexes
 from ..network.rcompat import r_group_means
@@ -42,7 +43,7 @@ class ComputeResult:
 
 @arguments(
     new=Anything("a table, array, list or Series", None), rep=REPS, type=Choice(*TYPES),
-    offset=Anything("an array, one value per new row", None), combine=COMBINE,
+    offset=Anything("an array, one value per new row", None), combine=WEIGHED,
 )
 def predict(
     fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None,
@@ -66,9 +67,10 @@ def predict(
         one repetition only).
     offset : array, optional
         For the new rows, where the model was given its offset as an array.
-    combine : {"mixture", "mean"}
+    combine : {"mixture", "mean", "evidence"}
         Of several repetitions the mean of their responses, or the response at the mean of their linear predictors (whose link
-        is then that mean).
+        is then that mean); or the mean of their responses in proportion to their marginal likelihoods
+        (`NeuralNetResults.log_evidence`), which a gaussian penalty gives them.
 
     Returns
     -------
@@ -87,16 +89,18 @@ def predict(
         at: Inputs = design.x, design.offset, design.full_index, design.kept
     else:
         at = inputs(fitted, new, offset)
-    if combine == "mean" and (rep == "all" or type == "units"):
-        raise ArgumentError("combine='mean' is of one prediction: with rep='all' and type='units' nothing is combined.")
+    if combine != "mixture" and (rep == "all" or type == "units"):
+        raise ArgumentError(f"combine={combine!r} is of one prediction: with rep='all' and type='units' nothing is combined.")
     if type == "units":
         return _unit_frames(fitted, at, _one(fitted, rep))
     x, off, index, complete = at
-    raw = combined(fitted, fitted.raw(x, off, fitted.numbers(rep)), combine)
+    numbers = fitted.numbers(rep)
+    raw = combined(fitted, fitted.raw(x, off, numbers), combine)
+    share = evidence_weights(fitted, numbers) if combine == "evidence" and len(numbers) > 1 else None
     if rep == "all":
         values = link(fitted, raw) if type == "link" else fitted.response(raw)
     else:
-        values = link_of_mean(fitted, raw) if type == "link" else fitted.response(raw).mean(axis=0)
+        values = link_of_mean(fitted, raw, share) if type == "link" else np.average(fitted.response(raw), axis=0, weights=share)
     if own and not complete.all():
         values = fitted.full(values)
     elif not own:

@@ -7,7 +7,7 @@ from typing import Any
 from ..checks.arguments import REPS, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
-from ..likelihood.predictors import COMBINE
+from ..likelihood.predictors import WEIGHED
 from . import distribution as of
 from . import predict as means
 
@@ -18,7 +18,7 @@ TYPES = (*means.TYPES, *OF_DISTRIBUTION)
 @arguments(
     new=Anything("a table, array, list or Series", None), rep=REPS, type=Choice(*TYPES),
     offset=Anything("an array, one value per new row", None), q=Anything("a number in (0, 1), or several", None, 0.5),
-    times=Anything("numbers", None, 1.0), combine=COMBINE,
+    times=Anything("numbers", None, 1.0), combine=WEIGHED,
 )
 def predict(
     fitted: Fitted, new: Any = None, rep: Any = "mean", type: str = "response", *, offset: Any = None, q: Any = None,
@@ -38,6 +38,8 @@ def predict(
             raise ArgumentError(f"type={owner!r} needs {name}=.")
     if type not in OF_DISTRIBUTION:
         return means.predict(fitted, new, rep, type, offset=offset, combine=combine)
+    if combine == "evidence":
+        raise ArgumentError(f"combine='evidence' weighs means of repetitions: type={type!r} takes 'mixture' and 'mean'.")
     if rep == "all":
         raise ArgumentError(f"type={type!r} is of one distribution: rep must be 'mean', 'best' or a number from 1.")
     if type == "quantile":

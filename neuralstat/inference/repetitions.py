@@ -12,17 +12,25 @@ from ..engine import cpu
 from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..fitted import Fitted, kept
 from ..likelihood.criteria import r_criterion
+from ..likelihood.evidence import log_evidences
 from ..network import derivatives
 from ..network.canonical import canonical, distinct_optima
 from ..training.fit import STATUS
 from ..training.procedure import squared_unit
+
+ESTIMATED = 3e-4  # relative difference at which repetitions that estimated strengths are at one optimum
 
 
 @kept
 def optima(fitted: Fitted) -> np.ndarray:
     """(B,) number of the optimum that each repetition ended at; see `network.canonical.distinct_optima`."""
     raw = fitted.fitted_raw(range(fitted.nrep))
-    return distinct_optima(fitted.fit.loss.astype(float), np.asarray(raw), fitted.design.weights)
+    errors = fitted.fit.loss.astype(float)
+    if fitted.fit.evidence is None:
+        return distinct_optima(errors, np.asarray(raw), fitted.design.weights)
+    # errors are at strengths of their own: the best evidence comes first, in steps that rounds of estimation leave
+    least = np.nanmin(fitted.ranking) if np.isfinite(fitted.ranking).any() else 0.0
+    return distinct_optima(fitted.ranking - least + fitted.n_values, np.asarray(raw), fitted.design.weights, ESTIMATED)
 
 
 def reps(fitted: Fitted) -> pd.DataFrame:
@@ -30,10 +38,12 @@ def reps(fitted: Fitted) -> pd.DataFrame:
 
     Columns ``error``, ``reached_threshold``, ``steps``, ``converged``, ``status``, ``largest_gradient`` (name of
     the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
-    and at the same function (see `canonical.distinct_optima`).
+    and at the same function (see `canonical.distinct_optima`). Where strengths of the penalty were estimated
+    ``log_evidence``, the logarithm of the marginal likelihood, which then tells the best one.
     """
     fit, network = fitted.fit, fitted.network
     size = np.abs(np.where(np.isnan(fitted.gradients), np.inf, fitted.gradients))
+    more = {} if fit.evidence is None else {"log_evidence": log_evidences(fitted)}
     return pd.DataFrame(
         {
             "error": fitted.errors,
@@ -43,6 +53,7 @@ def reps(fitted: Fitted) -> pd.DataFrame:
             "status": [STATUS[int(s)] for s in fit.status],
             "largest_gradient": [network.names[j] for j in size.argmax(axis=1)],
             "optimum": optima(fitted),
+            **more,
         },
         index=pd.RangeIndex(1, fitted.nrep + 1, name="rep"),
     )

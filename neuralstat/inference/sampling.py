@@ -24,12 +24,14 @@ from ..df.information import observed_scores
 from ..df.local import active, rows, some_rows
 from ..engine.data import make_data
 from ..fitted import Fitted, kept
+from ..likelihood.evidence import posterior
 from ..network import derivatives
 from . import clusters
 from .covariance import cov_type_of, curvature_of, inverse, warn_members
 from .dispersion import dispersion, used_up
 
 PART = 4096  # observations that are added up at a time, where there are more
+NEGLIGIBLE = 1e-6  # share of a repetition
 CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
@@ -202,6 +204,33 @@ def mean_jacobian(
         jacobian = objective.output_slopes(raw, jacobian.transpose(0, 2, 1)).transpose(0, 2, 1)
     scaling = fitted.design.scaling
     return jacobian if scaling is None else jacobian * scaling.y_sd[:, np.newaxis, np.newaxis]
+
+
+def posterior_variance(
+    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, share: np.ndarray | None = None
+) -> np.ndarray:
+    """Posterior variance (K, m) of the means at x (D, m) within repetitions, their mean in shares (R,); response's units.
+
+    Repetitions look at the same data: their variances do not fall with their number, as those of independent ones would.
+
+    Raises
+    ------
+    ArgumentError, DfError
+        As `likelihood.evidence.posterior`.
+    """
+    w = np.full(len(numbers), 1 / len(numbers)) if share is None else share
+    k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
+    out = np.zeros((k, x.shape[1]))
+    step = max(1, CHUNK // (k * fitted.network.n_params))
+    for own, b in zip(w, numbers, strict=True):
+        if own < NEGLIGIBLE:
+            continue
+        found = posterior(fitted, b)
+        for first in range(0, x.shape[1], step):
+            part = slice(first, min(first + step, x.shape[1]))
+            known = None if offset is None else np.ascontiguousarray(offset[:, part])
+            out[:, part] += own * found.spread(mean_jacobian(fitted, b, x[:, part], known))
+    return out
 
 
 def mean_variance(

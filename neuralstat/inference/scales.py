@@ -21,8 +21,8 @@ def interval_link(fitted: Fitted) -> Link:
     return Logit() if isinstance(family, Multinomial | Ordinal) else family.link
 
 
-def predictors(fitted: Fitted, raw: np.ndarray) -> np.ndarray | None:
-    """`interval_link` of the mean response (K, m) of some repetitions, from what kernels give (B', K, m).
+def predictors(fitted: Fitted, raw: np.ndarray, share: np.ndarray | None = None) -> np.ndarray | None:
+    """`interval_link` of the mean response (K, m) of some repetitions, from what kernels give (B', K, m), in shares (B',).
 
     It does not round where the mean does. None where the mean is all that is known, or needs no link.
     """
@@ -35,8 +35,9 @@ def predictors(fitted: Fitted, raw: np.ndarray) -> np.ndarray | None:
         return None
     if isinstance(family, Multinomial):
         up, down = working.log_softmax(raw)
-        return logsumexp(up, axis=0) - logsumexp(down, axis=0)
-    return link_of_mean(fitted, raw)
+        each = None if share is None else share[:, np.newaxis, np.newaxis]
+        return logsumexp(up, axis=0, b=each) - logsumexp(down, axis=0, b=each)
+    return link_of_mean(fitted, raw, share)
 
 
 def on_link(link: Link, mean: np.ndarray, se: np.ndarray, eta: np.ndarray | None) -> tuple[Any, Any, np.ndarray]:

@@ -26,6 +26,7 @@ from ..training.fit import Fit
 from ..training.procedure import Procedure
 from ..training.refits import Refits, repeated
 from ..training.settings import THRESHOLD
+from . import wild
 from .bootstrap import responses
 from .conditional_permutation import BLOCK, Exchange, exchange
 
@@ -136,7 +137,8 @@ class TermRefits:
         if design.offset is not None:
             given.append(design.offset)
         given += [w[np.newaxis] for w in (fitted.precisions, design.frequencies) if w is not None]
-        return exchange(design.x[self._columns][:, self._used], np.concatenate(given)[:, self._used])
+        groups = None if design.groups is None else design.groups[self._used]
+        return exchange(design.x[self._columns][:, self._used], np.concatenate(given)[:, self._used], groups)
 
     def permuted(self, draws: int) -> tuple[float, Iterator[np.ndarray]]:
         """LR of the data, and block by block of at least so many permutations."""
@@ -184,6 +186,16 @@ class TermRefits:
         def blocks() -> Iterator[np.ndarray]:
             for seeds in children(self._streams[3], -(-draws // BLOCK)):
                 yield self._ratios(responses(null, kind, BLOCK, seeds, "best"))
+
+        return float(self._ratios(self.fitted.design.y[np.newaxis])[0]), blocks()
+
+    def wild(self, draws: int) -> tuple[float, Iterator[np.ndarray]]:
+        """LR of the data, and block by block of at least so many wild samples of the network without the term."""
+        null = Fitted(self.procedure, self.null)
+
+        def blocks() -> Iterator[np.ndarray]:
+            for seeds in children(self._streams[3], -(-draws // BLOCK)):
+                yield self._ratios(wild.responses(null, BLOCK, seeds))
 
         return float(self._ratios(self.fitted.design.y[np.newaxis])[0]), blocks()
 

@@ -9,7 +9,10 @@ likelihood ratio (`term_refits`) is simulated, with all that training does.
 without the term, and the starts that come of it, do not depend on the term; so the statistic is one function of the data
 and of permutations that are exchangeable with them under the null hypothesis, and the test has its size whatever the
 network fits, over-fits or misses. It needs that the odds of exchanges are right. "bootstrap" draws responses from the
-network without the term and finds both networks for each from random starts. It needs that this network is right.
+network without the term and finds both networks for each from random starts. It needs that this network is right. "wild"
+keeps what that network leaves of each cluster of rows, but for its sign (`wild`): rows of a cluster may depend on one
+another. "permutation" then exchanges rows within clusters only, which is as exact where covariates of a cluster's rows are
+exchangeable given the others, however responses depend on one another.
 
 Draws end when so many are as large as the statistic that it cannot be significant at `LEVEL` any more; p = (those) / (draws)
 is then as valid as of all draws (Besag & Clifford 1991, Biometrika 78:301).
@@ -26,17 +29,19 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import N_JOBS, NONE, RANDOM_STATE, TEXT, Choice, Several, Whole, arguments
+from ..df import noise
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..formula import expressions
 from ..formula.derived import WINDOWS
 from ..likelihood.several import UNLIKELY
 from ..seeds import children, seed_sequence
+from . import wild
 from .nested import anova, compare_lr_test
 from .term_refits import TermRefits, without
 from .wald import first_weights, wald_test_terms
 
-METHODS = ("permutation", "bootstrap", "wald", "lr")
+METHODS = ("permutation", "bootstrap", "wild", "wald", "lr")
 DRAWS = 199
 MOST = 100_000
 LEVEL = 0.05
@@ -57,14 +62,17 @@ def term_tests(
     Parameters
     ----------
     fitted : Fitted
-    method : {"permutation", "bootstrap", "wald", "lr"}, optional
-        "permutation": the term's rows permuted conditionally on the other covariates. "bootstrap": responses drawn from the
-        network without the term. "wald": `wald_test_terms`. "lr": F where the dispersion is estimated, else chi2, of the
-        deviances of the fit and of a fit without the term, on the difference of their effective degrees of freedom.
+    method : {"permutation", "bootstrap", "wild", "wald", "lr"}, optional
+        "permutation": the term's rows permuted conditionally on the other covariates, of a fit with ``groups=`` within
+        clusters. "bootstrap": responses drawn from the network without the term. "wild": the wild bootstrap by clusters (by
+        rows where there are none), for models without hidden units and networks of additive noise. "wald":
+        `wald_test_terms`. "lr": F where the dispersion is estimated, else chi2, of the deviances of the fit and of a fit
+        without the term, on the difference of their effective degrees of freedom.
 
         Default, what is calibrated: "lr" for models without hidden units and penalty ("wald" of quantiles, expectiles); else
         "permutation", and "bootstrap" where rows cannot be permuted given the others: a term that shares a variable with
-        another one (as in ``a * b``), windows of series, fits by epochs. The column ``method`` says which it was.
+        another one (as in ``a * b``), windows of series, fits by epochs. Of fits with clusters "wild" where there is such a
+        test; else "permutation", and where that is not possible "wald". The column ``method`` says which it was.
     terms : str or list of str, optional
         Those to test; all unless given.
     draws : int
@@ -115,17 +123,48 @@ def _row(term: TermRefits, method: str | None, draws: int) -> Row:
     fitted = term.fitted
     if not term.at.size:
         return term.name, np.nan, 0.0, np.nan, method or "permutation", "no weight of the term is trained"
-    if method == "lr" or (method is None and not fitted.settings.minibatch and _regular(fitted)):
+    grouped = fitted.design.groups is not None
+    if method == "wild" or (grouped and method is None):
+        unsuited = _tame(fitted)
+        if method == "wild" or not unsuited:
+            return _wild(term, draws, unsuited)
+    if method == "lr" or (method is None and not grouped and not fitted.settings.minibatch and _regular(fitted)):
         return _likelihood_ratio(term)
+    if grouped and method is None and _unfit(term):
+        return _wald(fitted, [term.name])[0]
     why = "" if method == "bootstrap" else _unfit(term)
     if method == "permutation" and why:
         return term.name, np.nan, float(term.at.size), np.nan, method, f"rows cannot be permuted: {why}"
     if method == "bootstrap" or why:
-        note = f"not permuted, since {why}" if why else ""
+        note = f"not permuted, since {why}" if why else INDEPENDENT if grouped else ""
         if fitted.settings.minibatch:
             return _by_epochs(term, draws, note)
         return _simulated(term, "bootstrap", *term.bootstrapped(draws), draws, note)
     return _simulated(term, "permutation", *term.permuted(draws), draws, "")
+
+
+def _tame(fitted: Fitted) -> str:
+    """Why there is no wild bootstrap of a fit, in words; "" where there is one."""
+    if fitted.settings.minibatch:
+        return "the fit ends by epochs"
+    if _regular(fitted) or noise.gaussian(fitted.network.objective):
+        return ""
+    return "the network's noise is not additive"
+
+
+def _wild(term: TermRefits, draws: int, unsuited: str) -> Row:
+    """The row of "wild"."""
+    fitted, size, g = term.fitted, float(term.at.size), int(wild.codes(term.fitted).max()) + 1
+    if not unsuited and _regular(fitted) and size >= g:
+        unsuited = f"{g} clusters are too few for {term.at.size} weights"
+    if unsuited:
+        return term.name, np.nan, size, np.nan, "wild", f"no wild bootstrap: {unsuited}"
+    if not _regular(fitted):
+        return _simulated(term, "wild", *term.wild(draws), draws, "")
+    seeds = children(term.seeds, 4)[3]
+    if wild.least_squares(fitted):
+        return _simulated(term, "wild", *wild.linear(fitted, term.at, draws, seeds), draws, "")
+    return _simulated(term, "wild", *wild.score(fitted, _restricted(term), term.at, draws, seeds), draws, "")
 
 
 def _regular(fitted: Fitted) -> bool:
@@ -179,7 +218,8 @@ def _likelihood_ratio(term: TermRefits) -> Row:
     table = anova(_restricted(term), term.fitted).iloc[1]
     name = next(n for n in ("F", "LR", "Deviance") if n in table.index)
     p = float(table[next(n for n in table.index if str(n).startswith("Pr("))])
-    note = "" if _regular(term.fitted) else NOT_CHI2
+    grouped = term.fitted.design.groups is not None
+    note = "; ".join([NOT_CHI2] * (not _regular(term.fitted)) + [INDEPENDENT] * grouped)
     return term.name, float(table[name]), float(table["Df"]), p, "lr", note
 
 
@@ -197,6 +237,7 @@ def _wald(fitted: Fitted, chosen: list[str]) -> list[Row]:
     return rows
 
 
+INDEPENDENT = "takes rows as independent"
 NOT_CHI2 = "F and chi2 are no limits of a network's likelihood ratio: it may reject noise"
 
 

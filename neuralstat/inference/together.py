@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..fitted import Fitted
+from ..likelihood.evidence import evidence_weights
 from ..likelihood.predictors import combined
 from . import scales
 
@@ -25,6 +26,7 @@ class Together:
     eta: np.ndarray | None  # (K, m), link of the means, where it is known better than from these
     combine: str
     pooled: np.ndarray | None = None  # (K, m), mean linear predictors, where means are those at them
+    share: np.ndarray | None = None  # (R,) of the repetitions, where not equal
 
 
 def together(
@@ -32,13 +34,20 @@ def together(
 ) -> Together:
     """The mean of the repetitions' means, or the mean at their mean linear predictors; see `predictors.combined`.
 
+    With "evidence" the repetitions' means count in proportion to their marginal likelihoods.
+
     Raises
     ------
     ArgumentError
         For "mean" where the error is not of linear predictors.
     """
     raw = fitted.raw(x, offset, numbers)
-    if combine == "mixture" or len(raw) == 1:
+    if combine == "evidence" and len(raw) > 1:
+        values, share = fitted.response(raw), evidence_weights(fitted, numbers)
+        mean = np.einsum("r,rkm->km", share, values)
+        eta = scales.predictors(fitted, raw, share)
+        return Together(numbers, x, offset, weights, mean, between_starts(values, share), eta, combine, share=share)
+    if combine != "mean" or len(raw) == 1:
         values = fitted.response(raw)  # (R, K, m)
         between = between_starts(values)
         return Together(numbers, x, offset, weights, values.mean(axis=0), between, scales.predictors(fitted, raw), combine)
@@ -56,7 +65,11 @@ def together(
     return Together(numbers, x, offset, weights, mean, between, eta, combine, pooled[0])
 
 
-def between_starts(values: np.ndarray) -> np.ndarray:
-    """Variance (K, m) of a mean of predictions (R, K, m) by the repetitions' random starts."""
+def between_starts(values: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+    """Variance (K, m) of a mean of predictions (R, K, m), in shares (R,) or equal ones, by the repetitions' random starts."""
     r = values.shape[0]
+    if share is not None:
+        squares = float(share @ share)  # 1 / R where they are equal, 1 where one repetition is all
+        apart = np.einsum("r,rkm->km", share, (values - np.einsum("r,rkm->km", share, values)) ** 2)
+        return apart * squares / (1 - squares) if squares < 1 else np.zeros(values.shape[1:])
     return np.zeros(values.shape[1:]) if r == 1 else values.var(axis=0, ddof=1) / r

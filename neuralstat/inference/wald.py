@@ -142,6 +142,11 @@ def wald_test_terms(
     return TermTests(table, "chi2" if np.isinf(rest) else "F", note, inestimable)
 
 
+def quadratic(theta: np.ndarray, covariance: np.ndarray) -> float:
+    """``t' V^- t``, over all directions that V has."""
+    return _statistic(theta, covariance, None)[0]
+
+
 def _statistic(theta: np.ndarray, covariance: np.ndarray, size: int | None) -> tuple[float, int]:
     """``t' V^- t`` and the rank of V^-: all directions that V has, or the `size` largest."""
     if theta.size == 0:  # nothing is determined

@@ -12,6 +12,7 @@ from ..families import Gaussian, Mixture
 from ..fitted import Fitted
 
 COMBINE = Choice("mixture", "mean")  # what several repetitions give together
+WEIGHED = Choice("mixture", "mean", "evidence")  # the same, where their means alone are asked for
 
 
 def combined(fitted: Fitted, raw: np.ndarray, combine: str) -> np.ndarray:
@@ -26,7 +27,7 @@ def combined(fitted: Fitted, raw: np.ndarray, combine: str) -> np.ndarray:
         Where linear predictors of repetitions have no common meaning, or are not known.
     """
     objective = fitted.network.objective
-    if combine == "mixture" or len(raw) == 1:
+    if combine != "mean" or len(raw) == 1:
         return raw
     if isinstance(objective.family, Mixture):
         raise ArgumentError(
@@ -77,8 +78,8 @@ def link(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     )
 
 
-def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Link (K, m) of the mean response of some repetitions, from what kernels give (B', K, m).
+def link_of_mean(fitted: Fitted, raw: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:
+    """Link (K, m) of the mean response of some repetitions, from what kernels give (B', K, m), in shares (B',) or equal ones.
 
     Of one repetition its linear predictor. Means of probabilities and of positive means are taken by logarithms, so that
     they do not round to 0 or 1 where the linear predictors are large. Of several classes log of the mean probabilities.
@@ -95,18 +96,21 @@ def link_of_mean(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     if len(raw) == 1:
         return single[0]
     name = objective.output.name
+    w = np.full(len(raw), 1 / len(raw)) if share is None else share
+    each = w[:, np.newaxis, np.newaxis]
     if objective.several:  # of the first parameter
-        mean = fitted.parameters(raw)[:, :1].mean(axis=0)
-        return single.mean(axis=0) if name == "identity" else fitted.distribution.link(mean)
+        mean = np.average(fitted.parameters(raw)[:, :1], axis=0, weights=w)
+        return np.average(single, axis=0, weights=w) if name == "identity" else fitted.distribution.link(mean)
     if name == "identity":
-        return single.mean(axis=0)
+        return np.average(single, axis=0, weights=w)
     if name == "logistic" and objective.of_predictor:
-        return logsumexp(-np.logaddexp(0, -raw), axis=0) - logsumexp(-np.logaddexp(0, raw), axis=0)
+        return logsumexp(-np.logaddexp(0, -raw), axis=0, b=each) - logsumexp(-np.logaddexp(0, raw), axis=0, b=each)
     if name == "softmax" and objective.of_predictor:
-        return logsumexp(log_softmax(raw, axis=1), axis=0) - np.log(len(raw))
+        return logsumexp(log_softmax(raw, axis=1), axis=0, b=each)
     if name == "log" and objective.of_predictor:
-        return logsumexp(raw, axis=0) - np.log(len(raw))
+        return logsumexp(raw, axis=0, b=each)
     if objective.of_predictor:
         with np.errstate(divide="ignore"):
-            return objective.output.link(np.mean([objective.response(r) for r in raw], axis=0))
-    return link(fitted, raw.mean(axis=0)[np.newaxis])[0]  # kernels give the output activation's values
+            return objective.output.link(np.average([objective.response(r) for r in raw], axis=0, weights=w))
+    mean = np.average(raw, axis=0, weights=w)  # kernels give the output activation's values
+    return link(fitted, mean[np.newaxis])[0]

@@ -15,6 +15,7 @@ from .problem import Problem
 from .solution import Solution
 
 CRITERIA = ("auto", "REML", "ML")
+EXACT = 1e-9  # mean deviance of responses that are fitted exactly
 
 
 @on_one_thread
@@ -82,7 +83,7 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     theta, held = found.point[: layout.count], found.point[layout.count :]
     inside = found.inside[: layout.count]
     none = layout.diagonal & ~inside & (theta < 1)
-    log_sd_se = _log_sd_errors(prepared, criterion, found)
+    strength_se, sd_se, scale_se = _errors(prepared, criterion, found)
     state = criterion(np.where(none, 0.0, theta), held if criterion.joint else None, slopes=False)
     mode, phi = state.mode, state.phi
     coefficients = np.concatenate([mode.beta, held]) if criterion.joint else mode.beta
@@ -95,6 +96,9 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     frequentist = covariance - covariance @ (entries[:, np.newaxis] * covariance) - factor.coupling(inverse)
     blocks = factor.blocks(len(coefficients), inverse)
     given = factor.blocks(0, factor.inverse_of_root(0))
+    unbounded = bool(np.any(layout.diagonal & ~inside & (theta >= 1)))
+    if not problem.family.dispersed:
+        unbounded |= bool(mode.deviance <= EXACT * prepared.response.case.sum())
     true_phi, back = phi * prepared.mean_weight, prepared.back
     edf = np.empty(len(coefficients))
     edf[prepared.order] = 1 - np.diag(covariance) * entries
@@ -116,14 +120,14 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
         cov_beta=phi * back @ covariance @ back.T, cov_beta_freq=phi * back @ frequentist @ back.T,
         effect_variances=[phi * f @ b @ f.T for f, b in zip(factors, blocks)],
         conditional_variances=[phi * f @ b @ f.T for f, b in zip(factors, given)],
-        log_strength_se=log_sd_se[0], log_sd_se=log_sd_se[1], at_bound=at_bound, singular=bool(np.any(none)),
-        converged=found.converged, decrement=found.decrement, iterations=found.iterations,
+        log_strength_se=strength_se, log_sd_se=sd_se, log_scale_se=scale_se, at_bound=at_bound, singular=bool(np.any(none)),
+        unbounded=unbounded, converged=found.converged and not unbounded, decrement=found.decrement, iterations=found.iterations,
         theta=theta, prepared=prepared, factor=factor,
     )  # fmt: skip
 
 
-def _log_sd_errors(prepared: Prepared, criterion: Criterion, found: Search) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Standard errors of log strengths and of the log standard deviations of effects, from the criterion's Hessian.
+def _errors(prepared: Prepared, criterion: Criterion, found: Search) -> tuple[np.ndarray, list[np.ndarray], float]:
+    """Standard errors of log strengths, of the log standard deviations of effects, of log phi, from the criterion's Hessian.
 
     The Hessian is that of the criterion at its best phi; phi's own uncertainty comes in through the criterion's slope in phi.
     """
@@ -138,7 +142,8 @@ def _log_sd_errors(prepared: Prepared, criterion: Criterion, found: Search) -> t
         inverse = np.full((len(inside), len(inside)), np.nan)
     own = inside < m
     covariance[np.ix_(inside[own], inside[own])] = inverse[np.ix_(own, own)]
-    if prepared.problem.family.dispersed and m:
+    log_scale_se = np.nan
+    if prepared.problem.family.dispersed:
         step, phi = 1e-4, found.state.phi
         ends = [criterion(theta, held, phi=phi * np.exp(s * step)) for s in (-1, 1)]
         cross = (ends[1].gradient[:m] - ends[0].gradient[:m]) / (2 * step)
@@ -146,6 +151,7 @@ def _log_sd_errors(prepared: Prepared, criterion: Criterion, found: Search) -> t
         pull = covariance[:m, :m] @ cross / bend
         covariance[:m, m] = covariance[m, :m] = -pull
         covariance[m, m] = 1 / bend + cross @ pull / bend
+        log_scale_se = float(np.sqrt(covariance[m, m]))
     at_bound = ~found.inside[:m]
     strengths = np.full(len(layout.fixed), np.nan)
     with np.errstate(invalid="ignore"):
@@ -169,4 +175,4 @@ def _log_sd_errors(prepared: Prepared, criterion: Criterion, found: Search) -> t
                 found_se[r] = np.sqrt(slope @ covariance @ slope)
         deviations.append(found_se)
         at += len(i)
-    return strengths, deviations
+    return strengths, deviations, log_scale_se

@@ -15,6 +15,7 @@ from .criterion import Criterion, State
 
 UPDATES = 12
 POLISH = 12  # Newton steps at the end
+FAR = 12.0  # distance of a log strength from its bound at which it may be taken there
 STRIDE = 1e-4  # of differences of the gradient
 
 
@@ -106,7 +107,9 @@ def minimise(
         point = np.where(stuck, 0.1, point)
     if rough:
         return point, np.eye(len(point)), np.ones(len(point), dtype=bool), False, np.inf
-    best, tol = np.inf, max(tol, 1e-15 * abs(value))
+    tol = max(tol, 1e-15 * abs(value))
+    point, value, gradient = _to_bounds(evaluate, point, value, gradient, lower, upper, even, tol)
+    best = np.inf
     for attempt in range(POLISH):
         inside = ~(((point <= low) & (gradient >= 0)) | ((point >= high) & (gradient <= 0)))
         hessian = _hessian(evaluate, point, inside, lower, smooth)
@@ -124,6 +127,22 @@ def minimise(
             break
         point, value, gradient = new, new_value, new_gradient
     return point, hessian, inside, bool(decrement <= max(tol, 1e-9 * (1 + abs(value)))), decrement
+
+
+def _to_bounds(
+    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], point: np.ndarray, value: float, gradient: np.ndarray,
+    lower: np.ndarray, upper: np.ndarray, even: np.ndarray, tol: float,
+) -> tuple[np.ndarray, float, np.ndarray]:  # fmt: skip
+    """Log strengths that went far where the criterion is flat are put at their bound, where it is no worse there."""
+    for j in np.flatnonzero(np.isfinite(upper - lower) & ~even):
+        for bound in (lower[j], upper[j]):
+            if 0 < abs(point[j] - bound) < FAR:
+                moved = point.copy()
+                moved[j] = bound
+                new_value, new_gradient = evaluate(moved)
+                if new_value <= value + tol:
+                    point, value, gradient = moved, new_value, new_gradient
+    return point, value, gradient
 
 
 def _newton(hessian: np.ndarray, gradient: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, float]:

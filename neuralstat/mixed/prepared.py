@@ -97,7 +97,8 @@ def prepare(problem: Problem) -> Prepared:
     Raises
     ------
     DataError
-        Where a column without penalty is a linear combination of the others.
+        Where a column without penalty is a linear combination of the others, where there are as many as rows, or where they
+        give normal responses exactly.
     """
     kept = problem.kept
     x, y = problem.x[kept], problem.y[kept]
@@ -112,7 +113,14 @@ def prepare(problem: Problem) -> Prepared:
             diagonals[g, penalty.columns] = penalty.diagonal
     bare = ~np.any(diagonals > 0, axis=0)
     order = np.concatenate([np.flatnonzero(~bare), np.flatnonzero(bare)])
+    if problem.family.dispersed and n <= bare.sum():
+        raise DataError(f"{n} rows and {bare.sum()} columns without penalty leave no degrees of freedom for the dispersion.")
     q, triangle = _orthonormal(x[:, bare], np.flatnonzero(bare))
+    if problem.family.kin == "gaussian" and problem.family.link.name == "identity":
+        left = y - offset
+        rest = left - q @ (q.T @ left) / n if q.shape[1] else left
+        if np.abs(rest).max() <= 1e-13 * np.abs(left).max():
+            raise DataError("y is fitted exactly by the columns without penalty, so that the dispersion is 0.")
     start = _null_predictor(problem, y, case, offset)
     response = Response(problem.family, y, case)
     weight = response.expected(start)

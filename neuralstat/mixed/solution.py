@@ -51,10 +51,15 @@ class Solution:
         Standard errors of log strengths; NaN of given ones and of those at a bound.
     log_sd_se : list of (R,) arrays
         Standard errors of the log standard deviations of each random term; NaN as above.
+    log_scale_se : float
+        Standard error of log phi; NaN where phi is not estimated.
     at_bound : (G,) bool array
         Strengths at the largest or the smallest value that is tried: penalised away, or hardly at all.
     singular : bool
         Whether the estimated covariance of some random term has not full rank (a variance of 0, a correlation of 1).
+    unbounded : bool
+        Whether estimates run away: a variance is the largest that is tried (the effects give the responses exactly), or the
+        responses of a family without dispersion are fitted exactly (they are separated).
     converged : bool
     decrement : float
         About how far log_evidence is below its maximum.
@@ -81,8 +86,10 @@ class Solution:
     conditional_variances: list[np.ndarray]
     log_strength_se: np.ndarray
     log_sd_se: list[np.ndarray]
+    log_scale_se: float
     at_bound: np.ndarray
     singular: bool
+    unbounded: bool
     converged: bool
     decrement: float
     iterations: int

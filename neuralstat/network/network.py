@@ -30,7 +30,7 @@ from ..layers import Dense, codes
 from .arrays import positions
 from .names import layer_names, tower_names
 from .objective import ActivationSpec, Objective
-from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side
+from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side, tower_topology
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
 
@@ -167,7 +167,9 @@ class Network:
 
     @property
     def topology(self) -> str:
-        """Units per layer, as "1-10-5-15-1"."""
+        """Units per layer, as "1-10-5-15-1"; of towers by name, as "nn(x) 1-5, (1 | g) 18 levels, 2 direct; 1"."""
+        if self.towers:
+            return tower_topology(self)
         return "-".join(str(n) for n in (len(self.input_names), *self.table[:, codes.N_OUT]))
 
     def net(self, penalty: np.ndarray | None = None, rows: int = 0) -> Net:

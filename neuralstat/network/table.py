@@ -225,3 +225,24 @@ def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
         none = not tower.codes and len(made.rows) == rows
         made.places.append((-1 if none else len(made.rows) - 1, source, place.shape))
         shape = place.shape
+
+
+def tower_topology(network: Network) -> str:
+    """Units per layer of each tower, inputs that go straight to the output layer, and outputs."""
+    parts, first = [], 0
+    for tower in network.towers:
+        inputs = tower.numbers + sum(network.layers[first + j].output_dim for j in range(len(tower.codes)))
+        begin, shape = _entering(network, first, tower)
+        units = [str(inputs)]
+        for k in range(begin, first + tower.count):
+            place = placed(network, k, shape)
+            units += [] if place.op is None else [str(math.prod(place.shape))]
+            shape = place.shape
+        if len(units) == 1 and tower.codes:  # effects of levels
+            parts.append(f"{tower.name} {network.layers[first].input_dim - 1} levels")
+        else:
+            parts.append(f"{tower.name} {'-'.join(units)}".strip())
+        first += tower.count
+    if network.direct:
+        parts.append(f"{network.direct} direct")
+    return f"{', '.join(parts)}; {network.n_outputs}"

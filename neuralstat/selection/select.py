@@ -144,7 +144,9 @@ class _Search:
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             try:
-                if of_risk(self.criterion):
+                if self.criterion == "evidence":
+                    value = -2 * fit.log_evidence
+                elif of_risk(self.criterion):
                     estimate = self.risks[candidate] = self._risk(fit, self.criterion)
                     value, se = float(estimate), estimate.se
                     d = float(estimate.details.get("df", np.nan))
@@ -188,7 +190,7 @@ class _Search:
 @arguments(
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
-    inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK), df=kinds.Anything("a method of df", *DF),
+    inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK, "evidence"), df=kinds.Anything("a method of df", *DF),
     rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
     average=FLAG, sigma=SIGMA,
     criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
@@ -221,7 +223,9 @@ def select(
     inputs : bool
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
-        "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), or a method of `risk`:
+        "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), "evidence" (-2 times the
+        logarithm of the marginal likelihood, `NeuralNetResults.log_evidence`, which needs a gaussian penalty: `decay`, best of
+        an estimated strength), or a method of `risk`:
         "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled",
         "thinning", "rcp", "rcp+".
         Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf". The default is what chose best over
@@ -274,8 +278,8 @@ def select(
     """
     criterion, df, criterion_options = named_options(criterion, df, criterion_options or {})
     check_choice(df, "df", tuple(DF))
-    check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK))))
-    if df != "auto" and (criterion == "tic" or of_risk(criterion)):
+    check_choice(criterion, "criterion", tuple(dict.fromkeys((*(c for c in CRITERIA if c != "qaic"), *RISK, "evidence"))))
+    if df != "auto" and (criterion in ("tic", "evidence") or of_risk(criterion)):
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
     check_options(criterion, df, criterion_options)
     if rule is None:

@@ -59,7 +59,7 @@ def check_epochs(settings: Settings, put: Callable[[str, Any], None]) -> None:
         if getattr(settings, name) is not None and getattr(settings, name) is not False:
             raise ArgumentError(f"{name} is not possible with algorithm={settings.algorithm!r}, which ends by epochs.")
     if settings.penalty is not None and settings.penalty.estimated is not None:
-        raise ArgumentError(f"penalty: decay('estimate') judges strengths at an optimum, and algorithm={settings.algorithm!r}, "
+        raise ArgumentError(f"penalty: decay('estimate') judges strengths at an optimum; algorithm={settings.algorithm!r}, "
                             "a minibatch optimizer, ends before it: use 'auto', or give a strength.")  # fmt: skip
     _check_functions(settings, put)
     _check_stopping(settings)

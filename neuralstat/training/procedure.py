@@ -41,8 +41,8 @@ from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
 from .strengths import Group, groups_of
-from .structured import settled
-from .term_groups import term_groups
+from .structured import settled, with_mean_rows
+from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
 
@@ -133,7 +133,7 @@ class Procedure:
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:
         """Weights whose penalties' strengths are estimated."""
-        return (*groups_of(self), *term_groups(self.network, self.design))
+        return (*groups_of(self), *groups_of_terms(self))
 
     def start(self, seeds: np.random.SeedSequence | None = None, inputs: np.ndarray | None = None) -> np.ndarray:
         """Start weights (rep, P), internal units: the settings', else random ones.
@@ -219,7 +219,7 @@ class Procedure:
             fit = fellner_schall.train(self, data, start, free, **how)
         else:
             fit = fellner_schall.train_at(self, strengths, data, start, free, **how)
-        return self._centred(fit)
+        return self._centred(replace(fit, theta=with_mean_rows(self.network, self.design, fit.theta)))
 
     def _centred(self, fit: Fit) -> Fit:
         """Where linear predictors have no constant of their own, the one with which they average 0 over the rows."""

@@ -251,6 +251,11 @@ def tower_rows(network: Network) -> list[list[int]]:
     return found
 
 
+def tower_units(network: Network) -> list[int]:
+    """Units that each tower ends in."""
+    return [_units(network, rows, tower) for rows, tower in zip(tower_rows(network), network.towers, strict=True)]
+
+
 def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
     """Which weights (P,) of a structured network are in the fit, and the values of the others, original units.
 
@@ -267,7 +272,7 @@ def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
     size = np.ones(units) if scaling is None or network.objective.several else scaling.y_sd
     if scaling is not None and network.objective.several:
         size = network.objective.family.joint_units(scaling.y_mean, scaling.y_sd)[0]
-    for tower, rows in zip(network.towers, tower_rows(network), strict=True):
+    for tower, rows, count_of_units in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
         for k in rows[: len(tower.codes)]:
             per, levels = network.shapes[k]
             free[network.slices[k]].reshape(levels, per)[-1] = False
@@ -276,7 +281,7 @@ def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
             at[np.arange(count), place + np.arange(count)] = size[:count]
             place += count
         else:
-            place += _units(network, rows, tower)
+            place += count_of_units
     own[count:, 1 : 1 + network.direct] = False
     return free, values
 
@@ -288,3 +293,18 @@ def _units(network: Network, rows: list[int], tower: Tower) -> int:
     if tower.codes and gathers:
         return sum(network.shapes[k][0] for k in last)
     return int(network.table[last[-1], codes.N_OUT]) if last else tower.numbers
+
+
+def with_mean_rows(network: Network, design: Design, theta: np.ndarray) -> np.ndarray:
+    """Weights (B, P) in which the coordinates of levels that were not there are the mean of the others'; of effects they stay 0."""
+    if not network.towers:
+        return theta
+    kinds = {special.label: special.kind for special in design.spec.specials}
+    theta = theta.copy()
+    for tower, rows in zip(network.towers, tower_rows(network), strict=True):
+        for k in rows[: len(tower.codes)] if kinds.get(tower.name) != "random" else ():
+            per, levels = network.shapes[k]
+            own = theta[:, network.slices[k]].reshape(-1, levels, per)
+            own[:, -1] = own[:, :-1].mean(axis=1)
+            theta[:, network.slices[k]] = own.reshape(len(theta), -1)
+    return theta

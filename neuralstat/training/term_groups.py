@@ -6,12 +6,59 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .strengths import Group
-from .structured import leading, rows_of, state_of, tower_rows
+from ..errors import ArgumentError
+from . import exact_terms
+from .strengths import MOST, Group
+from .structured import leading, rows_of, state_of, structured, tower_rows, tower_units
 
 if TYPE_CHECKING:
     from ..formula import Design
     from ..network.network import Network
+    from .procedure import Procedure
+
+
+def groups_of_terms(procedure: Procedure) -> tuple[Group, ...]:
+    """The groups of a structured procedure: those of its smooth and random terms and, unless a penalty is given, of networks.
+
+    Networks that are trained by epochs, or with more than `MOST` other weights, have no decay by default.
+
+    Raises
+    ------
+    ArgumentError
+        Where terms have strengths to be estimated, and these weights are too many or are not trained on all observations.
+    """
+    network, design, settings = procedure.network, procedure.design, procedure.settings
+    found = term_groups(network, design)
+    if not structured(design) or exact_terms.possible(network, design, settings):
+        return found
+    count = int(procedure.masks[1].sum())
+    if found and settings.minibatch:
+        raise ArgumentError(f"algorithm: the strength of {found[0].name} is estimated by Hessians of all observations, and not by "
+                            "epochs: leave epochs and the algorithm out, or the term.")  # fmt: skip
+    if found and count > MOST:
+        raise ArgumentError(f"formula: the strength of {found[0].name} is estimated with matrices of all trained weights, of which "
+                            f"there are {count:,}, more than {MOST:,}: smaller networks, or no term of this kind.")  # fmt: skip
+    decays = settings.penalty is None and not settings.minibatch and count <= MOST
+    return (*found, *(tower_groups(network, design, procedure.masks[1]) if decays else ()))
+
+
+def tower_groups(network: Network, design: Design, trained: np.ndarray) -> tuple[Group, ...]:
+    """Weight decay of each network of a formula: of its own weights, and of those from its last units to the output."""
+    found: list[Group] = []
+    per_unit, units = network.shapes[-1]
+    output = np.arange(network.slices[-1].start, network.slices[-1].stop).reshape(units, per_unit)
+    kinds = {special.label: special.kind for special in design.spec.specials}
+    place = 1 + network.direct
+    for tower, rows, count in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
+        if kinds.get(tower.name) == "network":
+            parts = [np.arange(network.slices[k].start, network.slices[k].stop) for k in sorted({k for k in rows if k >= 0})]
+            inside = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+            for name, at in (("weights", inside), ("output", output[:, place : place + count].ravel())):
+                own = at[trained[at] & ~network.is_moving[at]]
+                if own.size:
+                    found.append(Group(f"{tower.name}:{name}", "decay", own, np.ones(own.size)))
+        place += count
+    return tuple(found)
 
 
 def term_groups(network: Network, design: Design) -> tuple[Group, ...]:

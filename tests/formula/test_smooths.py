@@ -372,7 +372,7 @@ def test_state_of(data):
         ("s(x, k=4.5)", ArgumentError, r"must be a whole number >= 3, got 4\.5"),
         ("s(x, k='ten')", ArgumentError, r"must be a whole number >= 3, got 'ten'"),
         ("s(x, k=None)", ArgumentError, r"must be a whole number >= 3, got None"),
-        ("s(x, bs='tps')", ArgumentError, r"`s\(x, bs='tps'\)`: bs must be one of 'cr', 'cc', 'ps'; got 'tps'"),
+        ("s(x, bs='tps')", ArgumentError, r"`s\(x, bs='tps'\)`: bs must be one of 'cr', 'cc', 'ps', 'tp'; got 'tps'"),
         ("s(x, bs=['cr'])", ArgumentError, r"bs must be one of"),
         ("s(x, z)", ArgumentError, r"`s\(x, z\)`: k must be a whole number; a smooth of several covariates is te\(x, z\)"),
         ("te(x)", ArgumentError, r"`te\(x\)`: te\(\) is for two covariates or more; a smooth of one is s\(x\)"),
@@ -406,7 +406,7 @@ def test_infinite_new_values(data):
 
 def test_a_damaged_state_is_an_error_of_ours(data):
     text = design("y ~ te(x, z, k=3)", data).spec.to_json()
-    for old, new in (("knots", "knot"), ("means", "mean"), ('"margins"', '"smooth"'), ("turn", "torn")):
+    for old, new in (("knots", "knot"), ("means", "mean"), ('"margins"', '"smooth"'), ("coefs", "coef")):
         assert old in text
         with pytest.raises((DataError, FileFormatError)):
             Spec.from_json(text.replace(old, new)).encode(data)

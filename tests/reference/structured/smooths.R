@@ -10,6 +10,7 @@ d$season <- cos(2 * pi * d$t / 12) + 0.5 * sin(4 * pi * d$t / 12) + rnorm(n, sd 
 d$varying <- 1 + d$z * (1 + sin(5 * d$x)) + rnorm(n, sd = 0.5)
 number <- sapply(d, is.numeric)
 d[number] <- round(d[number], 5)
+d$tail <- signif(exp(2.5 * rnorm(n)), 6)
 write.csv(d, "smooths.csv", row.names = FALSE, quote = FALSE)
 
 fits <- list(
@@ -23,11 +24,16 @@ fits <- list(
   list("levels ~ s(x, by = g, bs = 'cr', k = 8)", d),
   list("season ~ s(t, bs = 'cc', k = 9)", d),
   list("varying ~ s(x, by = z, bs = 'cr', k = 7)", d),
-  list("surface ~ s(x, bs = 'cr') + s(z, bs = 'cr') + t", d)
+  list("surface ~ s(x, bs = 'cr') + s(z, bs = 'cr') + t", d),
+  list("accel ~ s(times, k = 9, bs = 'tp')", mcycle),
+  list("levels ~ g + s(x, k = 5, bs = 'tp', by = g)", d),
+  list("surface ~ te(x, z, k = c(5, 4), bs = c('tp', 'cr'))", d),
+  list("varying ~ s(tail, k = 9, bs = 'cr') + s(x, k = 6, bs = 'tp', by = z)", d),
+  list("surface ~ te(tail, z, k = c(5, 4), bs = 'cr')", d)
 )
 exact <- gam.control(epsilon = 1e-12, newton = list(conv.tol = 1e-10))
 new <- data.frame(x = c(-0.3, 0, 0.37, 0.8, 1.4), z = c(-3, 0.2, -1, 2.5, 1), t = c(-1, 0.1, 6, 11.9, 14),
-                  g = c("a", "b", "c", "a", "b"), times = c(0, 2.4, 20.3, 57.6, 70))
+                  g = c("a", "b", "c", "a", "b"), times = c(0, 2.4, 20.3, 57.6, 70), tail = c(0, 1e-3, 1, 40, 1e4))
 made <- lapply(fits, function(f) {
   data <- f[[2]]
   if ("g" %in% names(data)) data$g <- factor(data$g)
