@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_banded, solve_triangular
+from scipy.linalg import cholesky, solve_banded
+from scipy.sparse.linalg import eigsh
 
 MARGIN = 0.001  # of the range: how much further P-splines go at either end, as in mgcv
 CLOSE = 1e-7  # of the range: values nearer to each other than this are one knot of thin plate splines
@@ -25,17 +26,14 @@ class Start:
     knots : ndarray
     functions : ndarray, shape (width, q)
         Coefficients of the functions.
-    root : ndarray, shape (r, q)
-        E, where beta' E'E beta is the penalty of the sum of the functions with weights beta.
     bent : ndarray, shape (q, r)
-        Weights with root @ bent = 1, the identity.
+        Weights of functions whose penalty matrix is the identity.
     null : ndarray, shape (q, m)
         Weights that make what is not penalised: first the constant 1, then, but for cyclic splines, a straight line.
     """
 
     knots: np.ndarray
     functions: np.ndarray
-    root: np.ndarray
     bent: np.ndarray
     null: np.ndarray
 
@@ -95,14 +93,11 @@ def _pieces(
 def _cr_start(unique: np.ndarray, k: int) -> Start:
     knots = quantile_knots(unique, k)
     unit = _unit(knots, knots)
-    h, rows = np.diff(unit), np.arange(k - 2)
-    d = np.zeros((k - 2, k))
-    d[rows, rows], d[rows, rows + 2] = 1 / h[:-1], 1 / h[1:]
-    d[rows, rows + 1] = -1 / h[:-1] - 1 / h[1:]
+    h = np.diff(unit)
+    # B delta are the changes of slopes for second derivatives delta at the inner knots; the penalty is delta' B delta
     b = np.diag((h[:-1] + h[1:]) / 3) + np.diag(h[1:-1] / 6, 1) + np.diag(h[1:-1] / 6, -1)
-    factor = cholesky(b, lower=True)  # B delta = D beta for second derivatives delta, and the penalty is beta' D' B^-1 D beta
-    root = solve_triangular(factor, d, lower=True)
-    return Start(knots, np.eye(k), root, _summed_twice(factor, h), np.column_stack([np.ones(k), unit]))
+    bent = _summed_twice(cholesky(b, lower=True), h)
+    return Start(knots, np.eye(k), bent, np.column_stack([np.ones(k), unit]))
 
 
 def _cr_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
@@ -141,10 +136,13 @@ def _cyclic(h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _cc_start(unique: np.ndarray, k: int) -> Start:
     knots = quantile_knots(unique, k)
-    d, b = _cyclic(np.diff(_unit(knots, knots)))
-    root = solve_triangular(cholesky(b, lower=True), d, lower=True)
-    _, size, right = np.linalg.svd(root)
-    return Start(knots, np.eye(k - 1), root, right[:-1].T / size[:-1], np.ones((k - 1, 1)))
+    h = np.diff(_unit(knots, knots))
+    factor = cholesky(_cyclic(h)[1], lower=True)
+    changes = factor @ np.linalg.qr(factor.T.sum(axis=1, keepdims=True), mode="complete")[0][:, 1:]  # they sum to 0
+    slopes = np.cumsum(np.vstack([np.zeros((1, k - 2)), changes[1:]]), axis=0)
+    slopes -= h @ slopes  # round the circle
+    bent = np.vstack([np.zeros((1, k - 2)), np.cumsum(h[:-1, None] * slopes[:-1], axis=0)])
+    return Start(knots, np.eye(k - 1), bent, np.ones((k - 1, 1)))
 
 
 def _cc_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
@@ -162,7 +160,7 @@ def _ps_start(unique: np.ndarray, k: int) -> Start:
     more = MARGIN * (unique[-1] - unique[0])
     knots = np.linspace(unique[0] - more, unique[-1] + more, k - 2)
     null = np.column_stack([np.ones(k), np.linspace(0, 1, k)])
-    return Start(knots, np.eye(k), np.diff(np.eye(k), n=2, axis=0), _summed_twice(np.eye(k - 2), np.ones(k - 1)), null)
+    return Start(knots, np.eye(k), _summed_twice(np.eye(k - 2), np.ones(k - 1)), null)
 
 
 def _ps_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarray:
@@ -181,6 +179,15 @@ def _ps_values(knots: np.ndarray, x: np.ndarray, coefs: np.ndarray) -> np.ndarra
 # -- thin plate regression splines --------------------
 
 
+def _largest(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k eigenvalues that are largest in size, and their vectors."""
+    if 4 * k < len(matrix) and len(matrix) > 300:
+        return eigsh(matrix, k, v0=np.ones(len(matrix)) + np.linspace(0, 1, len(matrix)) ** 2)
+    size, vectors = np.linalg.eigh(matrix)
+    chosen = np.argsort(-np.abs(size), kind="stable")[:k]
+    return size[chosen], vectors[:, chosen]
+
+
 def _tp_start(unique: np.ndarray, k: int) -> Start:
     """The k - 2 smoothest directions, in a sense, of the thin plate spline, and straight lines.
 
@@ -191,15 +198,13 @@ def _tp_start(unique: np.ndarray, k: int) -> Start:
     apart = unique[np.unique(np.round(_unit(unique, unique) / CLOSE), return_index=True)[1]]
     knots = apart if len(apart) <= MOST_KNOTS else quantile_knots(apart, MOST_KNOTS)
     unit = _unit(knots, knots)
-    size, vectors = np.linalg.eigh(np.abs(unit[:, None] - unit) ** 3 / 12)
-    chosen = np.argsort(-np.abs(size), kind="stable")[:k]
-    size, vectors = size[chosen], vectors[:, chosen]
+    size, vectors = _largest(np.abs(unit[:, None] - unit) ** 3 / 12, k)
     lines = np.column_stack([np.ones(len(unit)), unit])
     free = np.linalg.qr(vectors.T @ lines, mode="complete")[0][:, 2:]
     spread, turned = np.linalg.eigh(free.T @ (size[:, None] * free))  # positive: the integral of f''^2
     functions = np.column_stack([vectors @ (size[:, None] * (free @ turned)), lines])
-    root = np.hstack([np.diag(np.sqrt(spread)), np.zeros((k - 2, 2))])
-    return Start(knots, functions, root, np.vstack([np.diag(spread**-0.5), np.zeros((2, k - 2))]), np.eye(k)[:, -2:])
+    bent = np.vstack([np.diag(spread**-0.5), np.zeros((2, k - 2))])
+    return Start(knots, functions, bent, np.eye(k)[:, -2:])
 
 
 #: "cr": values at the knots are the coefficients, integral of f''^2, straight lines beyond the ends. "cc": the same on a

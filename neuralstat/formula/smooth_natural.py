@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FLAT = 1e-6  # directions that vary by less, relative to the basis, are not told apart from 0 by the rows
+FLAT = 1e-8  # directions that vary by less, relative to the basis, are not told apart from 0 by the rows
 
 
 def _signed(turn: np.ndarray) -> np.ndarray:
@@ -60,17 +60,17 @@ def natural(
     return _signed(np.column_stack([null, turn])), np.concatenate([np.zeros(null.shape[1]), diagonal])
 
 
-def turned_margin(root: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def turned_margin(bent: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An orthogonal matrix that makes a margin's penalty diagonal, and its diagonal; the constant is the first coordinate.
 
-    The margin's coefficients are function values. Since the matrix is orthogonal, the identity in the Kronecker products of a
-    tensor product's penalties stays what it is.
+    The margin's coefficients are function values; `bent` and `null` are as in `natural`. Since the matrix is orthogonal, the
+    identity in the Kronecker products of a tensor product's penalties stays what it is.
     """
     m = null.shape[1]
     basis, _ = np.linalg.qr(null, mode="complete")
-    _, size, right = np.linalg.svd(root @ basis[:, m:])
-    turn = np.column_stack([basis[:, :m], basis[:, m:] @ right[::-1].T])
-    return _signed(turn), np.concatenate([np.zeros(m), size[::-1] ** 2])
+    turned, size, _ = np.linalg.svd(basis[:, m:].T @ bent)  # this is the inverse of a root of the penalty
+    size = np.maximum(size, np.finfo(float).eps * size[0])
+    return _signed(np.column_stack([basis[:, :m], basis[:, m:] @ turned])), np.concatenate([np.zeros(m), size**-2.0])
 
 
 def tensor_columns(margins: list[np.ndarray]) -> np.ndarray:

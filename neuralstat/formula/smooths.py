@@ -23,6 +23,7 @@ from neuralstat.formula.extremes import floats
 from neuralstat.formula.smooth_bases import BASES, Start, quantile_knots
 from neuralstat.formula.smooth_natural import natural, tensor_columns, tensor_diagonals, turned_margin
 from neuralstat.formula.tensors import is_tensor
+from neuralstat.network.blas import on_one_thread
 
 KIND = "smooth"  # the entry of a state that says that it is of one of these
 
@@ -212,6 +213,7 @@ def state_of(expr: str, transforms: Mapping[str, Any]) -> Mapping[str, Any] | No
     return state if is_smooth(state) else None
 
 
+@on_one_thread
 def _fit_s(
     u: np.ndarray, k: int, bs: str, times: np.ndarray, labels: np.ndarray | None, call: _Call
 ) -> dict[str, Any]:
@@ -240,6 +242,7 @@ def _fit_s(
     }  # fmt: skip
 
 
+@on_one_thread
 def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _Call) -> dict[str, Any]:
     """The state of ``te`` from the rows of the fit."""
     known = np.logical_and.reduce([~np.isnan(row) for row in rows])
@@ -247,12 +250,12 @@ def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _C
     for j, (row, k, bs) in enumerate(zip(rows, sizes, kinds, strict=True)):
         u = row[known]
         start = _start(u, k, bs, call, j)
-        root, null, functions = start.root, start.null, start.functions
+        bent, null, functions = start.bent, start.null, start.functions
         if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
             points = np.linspace(u.min(), u.max(), k)
             at = np.linalg.inv(BASES[bs].values(start.knots, points, functions))
-            root, null, functions = root @ at, np.linalg.solve(at, null), functions @ at
-        turn, diagonal = turned_margin(root, null)
+            bent, null, functions = np.linalg.solve(at, bent), np.linalg.solve(at, null), functions @ at
+        turn, diagonal = turned_margin(bent, null)
         margins.append({"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()})
         diagonals.append(diagonal)
     values = _tensor([row[known] for row in rows], margins)[:, 1:]
@@ -271,6 +274,7 @@ def _tensor(rows: list[np.ndarray], margins: Sequence[Mapping[str, Any]]) -> np.
     return tensor_columns([_values(m["bs"], m["knots"], row, m["coefs"]) for row, m in zip(rows, margins, strict=True)])
 
 
+@on_one_thread
 def _values(bs: str, knots: Sequence[float], u: np.ndarray, coefs: Sequence[Sequence[float]]) -> np.ndarray:
     """Splines, (n, p), at some values; NaN where a value is not a number."""
     missing = np.isnan(u)

@@ -29,7 +29,7 @@ fits <- list(
   list("levels ~ g + s(x, k = 5, bs = 'tp', by = g)", d),
   list("surface ~ te(x, z, k = c(5, 4), bs = c('tp', 'cr'))", d),
   list("varying ~ s(tail, k = 9, bs = 'cr') + s(x, k = 6, bs = 'tp', by = z)", d),
-  list("surface ~ te(tail, z, k = c(5, 4), bs = 'cr')", d)
+  list("varying ~ te(tail, z, k = c(5, 4), bs = 'cr')", d)
 )
 exact <- gam.control(epsilon = 1e-12, newton = list(conv.tol = 1e-10))
 new <- data.frame(x = c(-0.3, 0, 0.37, 0.8, 1.4), z = c(-3, 0.2, -1, 2.5, 1), t = c(-1, 0.1, 6, 11.9, 14),
