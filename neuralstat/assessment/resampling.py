@@ -259,7 +259,8 @@ def bootstrap(
     oob, table, optimism, grouped = _samples(procedure, function, draws, groups, random_state)
     if kind == "oob":
         return Risk(mean(oob, w), "bootstrap", name, se=standard_error(oob, w, grouped), se_kind="naive", n=procedure.n,
-                    table=table, details={"what": f"leave-one-out bootstrap, {draws} samples", "per_observation": oob})  # fmt: skip
+                    table=table, details={"what": f"leave-one-out bootstrap, {draws} samples",
+                                          "per_observation": oob})  # fmt: skip
     losses = function(procedure.y, procedure.apparent)
     apparent = mean(losses, w)
     se = float(np.hypot(standard_error(losses, w, grouped), optimism.std(ddof=1) / np.sqrt(draws)))

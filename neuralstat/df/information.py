@@ -48,6 +48,7 @@ def observed_scores(fitted: Fitted, theta: np.ndarray, y: np.ndarray | None = No
 
 def cluster_sums(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     """(G, P) sums over clusters of the gradients of their rows' errors; a row counts as often as it stands for."""
+    assert fitted.design.groups is not None
     codes = np.unique(fitted.design.groups, return_inverse=True)[1].reshape(-1)
     scores = derivatives.scores(fitted.network, fitted.data, theta)
     order = np.argsort(codes, kind="stable")

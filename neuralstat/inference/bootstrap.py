@@ -16,7 +16,7 @@ from ..checks.arguments import DRAWS, N_JOBS, NONE, RANDOM_STATE, Choice, Whole,
 from ..df import noise
 from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..families import Survival
-from ..fitted import Fitted
+from ..fitted import Fitted, kept
 from ..network import derivatives
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS, Refits, combine, repeated, stacks
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from ..training.fit import Fit
 
+WEIGHTS = 200  # samples that covariances of weights are of
+OF_WEIGHTS = 0x626F6F74  # child of a fit's seeds that they are drawn from
 KINDS = ("parametric", "residual", "case")
 _INSTEAD = "fit a smaller model, or use kind='case'"
 
@@ -186,6 +188,34 @@ def kind_of(fitted: Fitted, given: str | None) -> str:
     return "cluster" if kind == "case" and fitted.design.groups is not None else "rows"
 
 
+@kept
+def weight_draws(fitted: Fitted, b: int) -> np.ndarray:
+    """Weights (WEIGHTS, P) of repetition b by refits to bootstrap samples, internal units; always the same ones.
+
+    Refits begin at the fitted weights (of fits by epochs at the start weights), so that units keep their places. Samples are
+    of the kind that `predictions` has unless told, and the same for all repetitions.
+
+    Raises
+    ------
+    ArgumentError
+        Where a refit diverges.
+    """
+    seeds = np.random.SeedSequence(fitted.seeds.entropy, spawn_key=(*fitted.seeds.spawn_key, OF_WEIGHTS))
+    again, kind = Refits(fitted.procedure, fitted.fit), usual_kind(fitted)
+    if kind != "case" and used_up(fitted, [b]):
+        return np.full((WEIGHTS, fitted.network.n_params), np.nan)
+    sample = _Sample(fitted, again, kind, WEIGHTS, seeds, b + 1, rescaled=False)
+    one = again.starts([b], 1, usual_restarts(fitted), None, 0)
+    out = []
+    for part in stacks(WEIGHTS, fitted.network, 1, 2 * fitted.design.y.size):
+        start = np.repeat(one[np.newaxis], part.stop - part.start, axis=0)
+        out += [fit.theta.astype(float) for fit in sample.refits(part, start, [b])]
+    found = np.concatenate(out)
+    if not np.isfinite(found).all():
+        raise ArgumentError("cov_type='bootstrap': a refit diverged; train with a penalty.")
+    return found
+
+
 def means_of(fitted: Fitted) -> int:
     """Number of means of a row: of times one, whatever their response's rows say."""
     return (fitted.observed if fitted.network.objective.several else fitted.design.y).shape[0]
@@ -200,8 +230,9 @@ class _Sample:
     """Bootstrap samples of a fit's data: responses (T, K, n) or, by cases, how often (T, n) each row is drawn."""
 
     def __init__(
-        self, fitted: Fitted, again: Refits, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any
-    ) -> None:
+        self, fitted: Fitted, again: Refits, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any,
+        rescaled: bool = True,
+    ) -> None:  # fmt: skip
         k = means_of(fitted)
         self.fitted, self.again = fitted, again
         self.y: np.ndarray | None = None
@@ -211,7 +242,8 @@ class _Sample:
             self.counts = counts(fitted, draws, seeds)
         else:
             self.y = responses(fitted, kind, draws, seeds, rep)
-            shift, scale = again.units(self.y)
+            if rescaled:
+                shift, scale = again.units(self.y)
         self.shift, self.scale = np.broadcast_to(shift, (draws, k, 1)), np.broadcast_to(scale, (draws, k, 1))
 
     def refits(self, part: slice, start: np.ndarray, held: list[int] | None) -> Iterator[Fit]:

@@ -33,11 +33,12 @@ from ..network import derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
 from . import clusters
+from .bootstrap import weight_draws
 from .dispersion import dispersion, given_dispersion, used_up
 from .units import in_words, undetermined_units
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
-COV_TYPES = ("expected", "hessian", "sandwich", "cluster")
+COV_TYPES = ("expected", "hessian", "sandwich", "cluster", "bootstrap")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
 COV_TYPE = Choice(*COV_TYPES, *ALIASES)
 
@@ -128,16 +129,17 @@ def cov_params(
     Parameters
     ----------
     fitted : Fitted
-    cov_type : {"expected", "hessian", "sandwich", "cluster"}, optional
+    cov_type : {"expected", "hessian", "sandwich", "cluster", "bootstrap"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
         from the exact Hessian, the observed information; robust against a wrong model (statsmodels' "HC0"); or robust
-        against that and dependence within the clusters of ``groups=`` (statsmodels' "cluster"). Default "cluster" where the
+        against that and dependence within the clusters of ``groups=`` (statsmodels' "cluster"); or from 200 refits to
+        bootstrap samples, of whole clusters where there are groups (`bootstrap.weight_draws`). Default "cluster" where the
         fit has groups; else "expected", "hessian" for distributions with several parameters, "sandwich" where the error
         function belongs to no family.
     rep : int or "best"
     scale : float, optional
         Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the
-        repetition, which does not matter to "sandwich" and "cluster".
+        repetition, which matters to "expected" and "hessian" only.
 
     Returns
     -------
@@ -155,12 +157,13 @@ def cov_params(
     """
     kind = cov_type_of(fitted, cov_type)
     b = fitted.which(rep)
-    network, free = fitted.network, fitted.fit.free[0]
-    names = list(network.names)
+    free, names = fitted.fit.free[0], list(fitted.network.names)
     theta = fitted.fit.theta[b].astype(float)
     phi = given_dispersion(fitted, scale) if scale is not None else _dispersion(fitted, b, kind)
     if not np.isfinite(phi).all():
         return pd.DataFrame(np.nan, names, names)
+    if kind == "bootstrap":
+        return _original(fitted, np.cov(weight_draws(fitted, b), rowvar=False))
     bread = curvature_of(fitted, b, kind)[np.ix_(free, free)]
     if kind == "cluster":
         sums = clusters.filling(fitted, theta)[:, free]
@@ -181,6 +184,12 @@ def cov_params(
     warn_members(fitted, kind, [(b, rank, fitted.k_identified, negative)])
     full = np.zeros((free.size, free.size))
     full[np.ix_(free, free)] = turned @ filling @ turned
+    return _original(fitted, full)
+
+
+def _original(fitted: Fitted, full: np.ndarray) -> pd.DataFrame:
+    """A covariance (P, P) of internal weights in the units of the data, with names; NaN at weights held out."""
+    network, free, names = fitted.network, fitted.fit.free[0], list(fitted.network.names)
     if fitted.design.scaling is not None:
         into, _ = affine(network, fitted.design.scaling)
         full = into @ full @ into.T
@@ -191,7 +200,7 @@ def cov_params(
 
 def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
     """(K, K) dispersion in internal units; NaN where it is estimated and no degrees of freedom are left."""
-    if kind not in ("sandwich", "cluster"):
+    if kind in ("expected", "hessian"):
         return dispersion(fitted, [b])[0]
     return np.full((1, 1), np.nan if used_up(fitted, [b]) else 1.0)
 

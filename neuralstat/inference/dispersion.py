@@ -90,9 +90,9 @@ def t_degrees(fitted: Fitted, numbers: list[int], use_t: bool | None = None, kin
     """Degrees of freedom of the reference distribution of an estimate over its standard error; inf for the normal one.
 
     Student's t on n - df where the dispersion is estimated, unless told; NaN where no degrees of freedom are left. With a
-    covariance of the kind "cluster" on clusters - 1, whatever the family, unless told.
+    covariance of the kind "cluster", or by a bootstrap of clusters, on clusters - 1, whatever the family, unless told.
     """
-    if kind == "cluster":
+    if kind == "cluster" or (kind == "bootstrap" and fitted.design.groups is not None):
         return np.inf if use_t is False else float(fitted.design.n_groups - 1)
     if not (fitted.dispersed if use_t is None else use_t):
         return np.inf

@@ -171,9 +171,9 @@ def get_prediction(
         "delta": from the covariance of the weights, on the scale of the link. "bootstrap": from refits; options
         draws (100), kind ("parametric", "residual", "case"), restarts ("warm", "same", "fresh"; see
         `inference.bootstrap.predictions`), n_jobs, and interval of the mean ("normal", "percentile", "basic").
-        "bayes": from the posterior of the weights under a gaussian penalty, `likelihood.evidence`, whose variance has the bias
-        of the penalty in it (Wahba 1983, JRSS B 45:133; Nychka 1988, JASA 83:1134): intervals cover on average over the
-        rows where the strength is estimated; option combine ("mixture", "evidence").
+        "bayes": from the posterior of the weights under a gaussian penalty, `likelihood.evidence`, whose variance has the
+        penalty's bias in it (Wahba 1983, JRSS B 45:133; Nychka 1988, JASA 83:1134): intervals cover on average over rows
+        where the strength is estimated; option combine ("mixture", "evidence").
         "distribution": as "delta", where the fit says a distribution of the response: of a new observation its quantiles,
         mixed over the normal errors of the parameters, and of distributions with several with their first-order bias taken
         off (`inference.mixing`; ``predict(type="distribution").interval(alpha)`` takes the estimates as they are). The others
@@ -184,7 +184,7 @@ def get_prediction(
         and "distribution" take combine ("mixture", "mean"): what several repetitions say together, as in `predict`.
     rep : {"mean", "best"} or int
         What is predicted from.
-    cov_type : {"expected", "hessian", "sandwich", "cluster"}, optional
+    cov_type : {"expected", "hessian", "sandwich", "cluster", "bootstrap"}, optional
         For "delta"; see `cov_params`.
     offset : array, optional
         For the new rows, where the model was given its offset as an array.

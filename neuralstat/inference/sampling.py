@@ -27,6 +27,7 @@ from ..fitted import Fitted, kept
 from ..likelihood.evidence import posterior
 from ..network import derivatives
 from . import clusters
+from .bootstrap import weight_draws
 from .covariance import cov_type_of, curvature_of, inverse, warn_members
 from .dispersion import dispersion, used_up
 
@@ -42,7 +43,7 @@ def joint_root(
 
     Of many observations it is added up over parts of them, and `weight_moves` are not made.
     """
-    free_of = kind in ("sandwich", "cluster")  # of the dispersion
+    free_of = kind not in ("expected", "hessian")  # of the dispersion
     phi = np.eye(fitted.network.n_outputs) if free_of else dispersion(fitted, list(numbers))[0]
     if free_of and used_up(fitted, list(numbers)):
         phi = phi * np.nan
@@ -50,6 +51,9 @@ def joint_root(
         return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), []
     if kind == "expected" and fitted.n_rows > PART:
         return _root_by_parts(fitted, numbers, phi)
+    if kind == "bootstrap":
+        drawn = [weight_draws(fitted, b) for b in numbers]
+        return np.concatenate([(d - d.mean(axis=0)).T for d in drawn]) / np.sqrt(len(drawn[0]) - 1), []
     parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
     moves = np.concatenate([m for m, _ in parts])
     if kind == "cluster":
@@ -229,7 +233,7 @@ def posterior_variance(
         for first in range(0, x.shape[1], step):
             part = slice(first, min(first + step, x.shape[1]))
             known = None if offset is None else np.ascontiguousarray(offset[:, part])
-            out[:, part] += own * found.spread(mean_jacobian(fitted, b, x[:, part], known))
+            out[:, part] += own * found.spread(mean_jacobian(fitted, b, x[:, part], known)[:k])
     return out
 
 
