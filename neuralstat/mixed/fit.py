@@ -15,7 +15,7 @@ from .problem import Problem
 from .solution import Solution
 
 CRITERIA = ("auto", "REML", "ML")
-EXACT = 1e-9  # mean deviance of responses that are fitted exactly
+EXACT = 1e-5  # mean deviance of responses that are fitted exactly
 
 
 @on_one_thread
@@ -121,8 +121,8 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
         effect_variances=[phi * f @ b @ f.T for f, b in zip(factors, blocks)],
         conditional_variances=[phi * f @ b @ f.T for f, b in zip(factors, given)],
         log_strength_se=strength_se, log_sd_se=sd_se, log_scale_se=scale_se, at_bound=at_bound, singular=bool(np.any(none)),
-        unbounded=unbounded, converged=found.converged and not unbounded, decrement=found.decrement, iterations=found.iterations,
-        theta=theta, prepared=prepared, factor=factor,
+        unbounded=unbounded, converged=found.converged and not unbounded, decrement=found.decrement,
+        iterations=found.iterations, theta=theta, prepared=prepared, factor=factor,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Minimising the criterion over strengths and covariances.
 
-Starts are steps of Fellner and Schall's update (Wood & Fasiolo 2017, Biometrics 73:1071), in which Lambda is diagonal. Then
-L-BFGS-B, and Newton's steps with a Hessian by differences of the gradient, which also gives standard errors.
+The start is the best of some common strengths, then steps of Fellner and Schall's update (Wood & Fasiolo 2017, Biometrics
+73:1071), in which Lambda is diagonal. Then L-BFGS-B, and Newton's steps with a Hessian by differences of the gradient, which
+also gives standard errors.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from .criterion import Criterion, State
 
 UPDATES = 12
+GRID = 8  # strengths that are tried first
 POLISH = 12  # Newton steps at the end
 FAR = 12.0  # distance of a log strength from its bound at which it may be taken there
 STRIDE = 1e-4  # of differences of the gradient
@@ -38,7 +40,13 @@ def first_guess(criterion: Criterion) -> np.ndarray:
     layout, prepared = criterion.layout, criterion.prepared
     q = prepared.penalised
     theta = np.where(layout.diagonal, 1.0, 0.0)
-    theta[layout.logs] = np.log(prepared.base[layout.estimated])
+    if np.any(layout.logs):  # the criterion of smooths may have several minima
+        inner = np.array([FAR, -FAR])[:, np.newaxis] + np.stack([layout.lower, layout.upper])[:, layout.logs]
+        points = []
+        for share in np.linspace(0, 1, GRID):
+            points.append(theta.copy())
+            points[-1][layout.logs] = inner[0] + share * (inner[1] - inner[0])
+        theta = min(points, key=lambda point: criterion(point, slopes=False).value)
     for _ in range(UPDATES):
         state = criterion(theta, slopes=False)
         mode, phi = state.mode, state.phi

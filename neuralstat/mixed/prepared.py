@@ -14,7 +14,7 @@ from .normal import Rows, Term
 from .problem import Problem
 
 LEAST, MOST = 1e-4, 1e6  # relative standard deviations, in units in which a level has unit information on average
-WEAKEST, STRONGEST = 1e-10, 1e9  # strengths, relative to the information of a column on average
+WEAKEST, STRONGEST = 1e-9, 1e9  # strengths, relative to the ratios of information and penalty of a term's columns
 ALIASED = 1e-10  # part of a column that the others leave unexplained
 
 
@@ -40,8 +40,8 @@ class Prepared:
         Penalty diagonals in the order of `rows.x`.
     scales : list of (R,) arrays
         What rows of z were divided by.
-    base : (G,) array
-        Strengths at which penalty and information are alike.
+    ratios : (G, 2) array
+        Smallest and largest ratio of information and penalty of a penalty's columns.
     start : (n,) array
         Linear predictor of the model with a constant only.
     """
@@ -55,7 +55,7 @@ class Prepared:
     mean_weight: float
     diagonals: np.ndarray
     scales: list[np.ndarray]
-    base: np.ndarray
+    ratios: np.ndarray
     start: np.ndarray
 
     @property
@@ -136,9 +136,16 @@ def prepare(problem: Problem) -> Prepared:
         terms.append(Term(term.name, codes, term.levels, z / scale[:, np.newaxis], term.correlated))
     diagonals = diagonals[:, order]
     information = np.square(x).T @ weight
-    base = np.array([information[d > 0].mean() / d[d > 0].mean() if np.any(d > 0) else 1.0 for d in diagonals])
+    ratios = np.array([_ratios(information, d) for d in diagonals]).reshape(-1, 2)
     return Prepared(problem, Rows(x, tuple(terms)), order, triangle, response, offset, mean_weight, diagonals, scales,
-                    np.where(base > 0, base, 1.0), start)  # fmt: skip
+                    ratios, start)  # fmt: skip
+
+
+def _ratios(information: np.ndarray, diagonal: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest ratio of information and penalty over the columns that have both."""
+    some = (diagonal > 0) & (information > 0)
+    found = information[some] / diagonal[some]
+    return (float(found.min()), float(found.max())) if len(found) else (1.0, 1.0)
 
 
 def _orthonormal(x: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,8 +202,8 @@ class Layout:
             else:
                 self.places.append(np.tril_indices(r) if term.correlated else (np.arange(r), np.arange(r)))
         self.sizes = [term.size for term in problem.randoms]
-        lower = [np.log(prepared.base[self.estimated] * WEAKEST)]
-        upper = [np.log(prepared.base[self.estimated] * STRONGEST)]
+        ratios = prepared.ratios[self.estimated]
+        lower, upper = [np.log(ratios[:, 0] * WEAKEST)], [np.log(ratios[:, 1] * STRONGEST)]
         for i, j in self.places:
             lower.append(np.where(i == j, LEAST, -np.inf))
             upper.append(np.where(i == j, MOST, np.inf))
