@@ -101,7 +101,7 @@ def test_plain_sums_over_clusters(name):
     fitted, b = fit.fitted, fit.fitted.best
     theta = fitted.fit.theta[b].astype(float)
     scores, free = derivatives.scores(fitted.network, fitted.data, theta), fitted.fit.free[0]
-    meat = sum(np.outer(s, s) for s in (scores[CODE == g].sum(axis=0) for g in range(G)))
+    meat = sum(np.outer(s, s) for s in (scores[g == CODE].sum(axis=0) for g in range(G)))
     bread = observed_information(fitted, b)
     strength = given["penalty"].parts[0].strength if "penalty" in given else 0.0
     bread = bread + strength * np.eye(len(bread))
@@ -126,13 +126,15 @@ def test_a_mean_of_repetitions_by_clusters():
 def test_clusters_of_one_row_are_the_sandwich_up_to_the_factor():
     fit = ns.neuralnet("y ~ x + z", DATA, hidden=0, groups=np.arange(N))
     np.testing.assert_allclose(fit.cov_params("cluster"), fit.cov_params("sandwich") * N / (N - 3), rtol=1e-10)
-    np.testing.assert_allclose(fit.cov_params("cluster"), smf.ols("y ~ x + z", DATA).fit(cov_type="HC1").cov_params(), rtol=1e-8)
+    hc1 = smf.ols("y ~ x + z", DATA).fit(cov_type="HC1")
+    np.testing.assert_allclose(fit.cov_params("cluster"), hc1.cov_params(), rtol=1e-8)
 
 
 @pytest.mark.parametrize("labels", [CODE, CODE.astype(float), list(DATA["g"]), DATA["g"].astype("category"), DATA["g"],
                                     pd.to_datetime("2020-01-01") + pd.to_timedelta(CODE, "D"), "g"])  # fmt: skip
 def test_labels_of_any_kind(labels):
-    assert ns.neuralnet("y ~ x", DATA, hidden=0, groups=labels).bse.equals(ns.neuralnet("y ~ x", DATA, hidden=0, groups="g").bse)
+    named = ns.neuralnet("y ~ x", DATA, hidden=0, groups="g")
+    assert ns.neuralnet("y ~ x", DATA, hidden=0, groups=labels).bse.equals(named.bse)
 
 
 def test_missing_labels_follow_missing():
@@ -148,8 +150,9 @@ def test_missing_labels_follow_missing():
 
 @pytest.mark.parametrize(("groups", "error", "words"), [
     ("none", DataError, "groups: .*'none'"), (CODE[:-1], DataError, r"groups has shape \(239,\)"),
-    (np.stack([CODE, CODE], axis=1), DataError, "one label per row"), (np.zeros(N), DataError, "all rows used are of one cluster"),
-    (3, ArgumentError, "groups must be"), ([[1]] * N, DataError, "one label per row"), (True, ArgumentError, "groups must be"),
+    (np.stack([CODE, CODE], axis=1), DataError, "one label per row"), ([[1]] * N, DataError, "one label per row"),
+    (np.zeros(N), DataError, "all rows used are of one cluster"), (3, ArgumentError, "groups must be"),
+    (True, ArgumentError, "groups must be"),
 ])  # fmt: skip
 def test_bad_groups(groups, error, words):
     with pytest.raises(error, match=words):
@@ -215,9 +218,9 @@ def test_case_bootstrap_draws_whole_clusters():
     fit = ns.neuralnet("y ~ x", DATA, hidden=0, groups="g", freq_weights="often")
     drawn = counts(fit.fitted, 50, np.random.SeedSequence(1)) / DATA["often"].to_numpy()
     for g in range(G):
-        inside = drawn[:, CODE == g]
+        inside = drawn[:, g == CODE]
         assert (inside == inside[:, :1]).all()
-    first = np.stack([drawn[:, np.flatnonzero(CODE == g)[0]] for g in range(G)], axis=1)
+    first = np.stack([drawn[:, np.flatnonzero(g == CODE)[0]] for g in range(G)], axis=1)
     assert (first.sum(axis=1) == G).all() and first.var() == pytest.approx(1 - 1 / G, rel=0.2)
 
 
@@ -235,8 +238,8 @@ def test_the_bootstrap_of_clusters_agrees_with_the_formula():
     assert (rows < 0.75 * formula).all() and boot.df == 59
     np.testing.assert_allclose(fit.standard_errors("bootstrap"), fit.bse, rtol=0.25)
     np.testing.assert_allclose(plain.standard_errors("bootstrap"), plain.bse, rtol=0.25)
-    assert fit.standard_errors("bootstrap").equals(ns.neuralnet("y ~ x", table, hidden=0, groups="g", random_state=fit.fitted.seeds)
-                                                   .standard_errors("bootstrap"))  # fmt: skip
+    again = ns.neuralnet("y ~ x", table, hidden=0, groups="g", random_state=fit.fitted.seeds)
+    assert again.standard_errors("bootstrap").equals(fit.standard_errors("bootstrap"))
     delta = fit.get_prediction(new, cov_type="bootstrap")
     np.testing.assert_allclose(delta.summary_frame()["mean_se"], formula, rtol=0.25)
     assert delta.df == 59 and fit.wald_test_terms("bootstrap").table["df_denom"]["x"] == 59

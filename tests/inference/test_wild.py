@@ -1,4 +1,4 @@
-"""Wild bootstrap tests by clusters: plain formulas, who gets them, and their size (slow; more in benchmarks/cluster_tests.py)."""
+"""Wild bootstrap tests by clusters: plain formulas, who gets them, and their size (more in benchmarks/cluster_tests.py)."""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def naive_wald(y: np.ndarray, x: np.ndarray, w: np.ndarray, at: list[int]) -> fl
     """Wald statistic with the clusters' covariance, without a factor for few; x (n, p)."""
     bread = np.linalg.inv(x.T @ (w[:, np.newaxis] * x))
     b = bread @ x.T @ (w * y)
-    sums = np.stack([(x[CODE == g] * (w * (y - x @ b))[CODE == g, np.newaxis]).sum(axis=0) for g in np.unique(CODE)])
+    sums = np.stack([(x[g == CODE] * (w * (y - x @ b))[g == CODE, np.newaxis]).sum(axis=0) for g in np.unique(CODE)])
     v = (bread @ sums.T @ sums @ bread)[np.ix_(at, at)]
     return float(b[at] @ np.linalg.solve(v, b[at]))
 
@@ -69,7 +69,8 @@ def test_offsets_and_held_weights_are_known_parts():
     shifted = ns.neuralnet("y ~ x + z + offset(0.5 * z)", DATA, hidden=0, groups="g")
     a, b = (f.term_tests(random_state=1, terms="x").loc["x"] for f in (plain, shifted))
     assert a["pvalue"] == b["pvalue"] and a["statistic"] == pytest.approx(b["statistic"], rel=1e-6)
-    held = ns.neuralnet("y ~ x + z", DATA, hidden=0, groups="g", exclude=["z.to.y"], constant_weights=[0.5], standardize=False)
+    known = {"exclude": ["z.to.y"], "constant_weights": [0.5], "standardize": False}
+    held = ns.neuralnet("y ~ x + z", DATA, hidden=0, groups="g", **known)
     less = ns.neuralnet("y ~ x", DATA.assign(y=DATA["y"] - 0.5 * DATA["z"]), hidden=0, groups="g", standardize=False)
     a, b = (f.term_tests(random_state=1, terms="x").loc["x"] for f in (held, less))
     assert a["statistic"] == pytest.approx(b["statistic"], rel=1e-6)
@@ -101,7 +102,7 @@ def test_wild_responses_turn_whole_clusters():
     mu = fit.fitted.fitted_raw([0])[0]
     turned = (drawn - mu) / (fit.fitted.design.y - mu)
     np.testing.assert_allclose(np.abs(turned), 1, rtol=1e-6)
-    assert all(np.ptp(turned[:, :, CODE == g], axis=2).max() < 1e-6 for g in range(20))
+    assert all(np.ptp(turned[:, :, g == CODE], axis=2).max() < 1e-6 for g in range(20))
 
 
 def test_who_is_tested_how():
