@@ -170,7 +170,7 @@ def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], conte
 def _codes(expr: str) -> bool:
     """Whether an expression makes a factor of what it reads."""
     called = expressions.called(expr)
-    return "C" in called and "s" not in called
+    return "C" in called and not {"s", "te"} & {*called}
 
 
 def _by(expr: str, levels: Mapping[str, int]) -> int:
@@ -178,8 +178,9 @@ def _by(expr: str, levels: Mapping[str, int]) -> int:
     tree, aliases = expressions.parse(expr)
     most = 1
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and expressions.is_call_of(node, ("s",)):
-            given = [*node.args[3:4], *(k.value for k in node.keywords if k.arg == "by")]
+        if isinstance(node, ast.Call) and expressions.is_call_of(node, ("s", "te")):
+            given = [k.value for k in node.keywords if k.arg == "by"]
+            given += node.args[3:4] if expressions.is_call_of(node, ("s",)) else ()
             names = [aliases.get(n.id, n.id) for part in given for n in ast.walk(part) if isinstance(n, ast.Name)]
             most = max((most, *(levels.get(name, 1) for name in names)))
     return most

@@ -7,66 +7,21 @@ means) is kept as plain lists, and is part of the question: refits on other rows
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic.materializers.types import FactorValues
-from formulaic.parser.types import Factor
 from formulaic.utils.stateful_transforms import stateful_transform
 
-from neuralstat.checks.values import check_choice, check_int, shown
 from neuralstat.errors import ArgumentError, DataError
-from neuralstat.formula import expressions, frames
-from neuralstat.formula.extremes import floats
+from neuralstat.formula import expressions
+from neuralstat.formula.smooth_arguments import Call, dimension, each, level_codes, multiplier, numbers, ordered
 from neuralstat.formula.smooth_bases import BASES, Start, quantile_knots
 from neuralstat.formula.smooth_natural import natural, tensor_columns, tensor_diagonals, turned_margin
-from neuralstat.formula.tensors import is_tensor
 from neuralstat.network.blas import on_one_thread
 
 KIND = "smooth"  # the entry of a state that says that it is of one of these
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A call as messages name it: the text of the term, and the texts of its arguments by position or keyword."""
-
-    text: str
-    arguments: Mapping[int | str, str]
-
-    @classmethod
-    def of(cls, function: str, spec: Any, state: Any, context: Any) -> "_Call":
-        """Find the call by its state, under whose name it stands among the transforms of a formula."""
-        known = {} if spec is None else spec.transform_state
-        key = next((key for key, value in known.items() if value is state), None)
-        if key is None:  # called outside a formula
-            return cls(f"{function}()", {})
-        call: Any = ast.parse(key, mode="eval").body
-        for node in ast.walk(call):
-            if isinstance(node, ast.Name):
-                node.id = node.id.removeprefix("_f_") if node.id.startswith("_f_") else _quoted(node.id, context)
-        arguments = [*enumerate(call.args), *((word.arg, word.value) for word in call.keywords)]
-        texts = {name: expressions.display(ast.unparse(node)) for name, node in arguments}
-        return cls(expressions.display(ast.unparse(call)), texts)
-
-    def where(self, values: Any, argument: int | str) -> str:
-        """The term and one of its covariates, for messages."""
-        text = self.arguments.get(argument, f"covariate {argument + 1}" if isinstance(argument, int) else argument)
-        column = getattr(values, "name", None)
-        return f"`{self.text}`: column {column!r}" if column == text.strip("`") else f"`{self.text}`: {text}"
-
-    def column(self, position: int) -> str:
-        """A covariate of which nothing but its text is known."""
-        text = self.arguments.get(position, f"covariate {position + 1}").strip("`")
-        return f"`{self.text}`: {text!r}"
-
-
-def _quoted(identifier: str, context: Any) -> str:
-    """The name, in backticks, of a column that stands under another in an expression that is evaluated."""
-    if not identifier.startswith("_q_") or context is None or identifier not in context:
-        return identifier
-    return f"`{getattr(context[identifier], 'name', identifier)}`"
 
 
 # fmt: off
@@ -106,36 +61,30 @@ def s(
     DataError
         For a factor as x, fewer different values than k, infinite values, a level that was not there at the fit.
     """
-    call = _Call.of("s", _spec, _state, _context)
+    call = Call.of("s", _spec, _state, _context)
     if np.ndim(k) > 0:
         raise ArgumentError(f"`{call.text}`: k must be a whole number; a smooth of several covariates is te(x, z).")
-    u = _numbers(x, call, 0)
-    kind = _state.get("by") or ("none" if by is None else "levels" if _is_factor(by) else "numbers")
-    times = _numbers(by, call, "by") if kind == "numbers" else np.ones(len(u))
-    labels = _labels(by) if kind == "levels" else None
-    if len(times) != len(u) or (labels is not None and len(labels) != len(u)):
-        raise DataError(f"`{call.text}`: by has {len(by)} values, but there are {len(u)} rows.")
+    u = numbers(x, call, 0)
+    kind, times, labels = multiplier(by, len(u), _state, call)
     if not _state:
-        _state.update(_fit_s(u, _dimension(k, bs, call), bs, times, labels, call))
-        _state["by"] = kind
-    codes = np.zeros(len(u), dtype=np.int8) if labels is None else _codes(labels, _state["levels"], by, call)
+        _state.update(_fit_s(u, dimension(k, bs, call), bs, times, labels, call), by=kind)
+    codes = level_codes(labels, _state["levels"], len(u), by, call)
     width = len(_state["coefs"][0][0])
     made = np.zeros((len(u), len(_state["coefs"]) * width))
     for j, coefs in enumerate(_state["coefs"]):
         rows = codes == j
         made[rows, j * width : (j + 1) * width] = _values(_state["bs"], _state["knots"], u[rows], coefs) * times[rows, None]
-    made[codes < 0] = np.nan  # by is missing there
-    names = [f"{level}, {j + 1}" for level in _state["levels"] for j in range(width)]
-    return _columns(made, names if kind == "levels" else [str(j + 1) for j in range(width)])
+    return _columns(made, codes, width, _state)
 
 
 # fmt: off
 @stateful_transform
 def te(
-    x: Any, *others: Any, k: Any = 5, bs: Any = "cr", _state: Any = None, _spec: Any = None, _context: Any = None
+    x: Any, *others: Any, k: Any = 5, bs: Any = "cr", by: Any = None, _state: Any = None, _spec: Any = None,
+    _context: Any = None,
 ) -> Any:
     # fmt: on
-    """Penalised smooth function of several covariates, the tensor product of splines: mgcv's ``te(x, z, k=k, bs=bs)``.
+    """Penalised smooth function of several covariates, the tensor product of splines: mgcv's ``te(x, z, k=k, bs=bs, by=by)``.
 
     Parameters
     ----------
@@ -145,36 +94,44 @@ def te(
         Dimension of the basis of each covariate.
     bs : str or sequence of str
         Kind of the basis of each covariate, as in `s`.
+    by : array, shape (n,), optional
+        As in `s`.
 
     Returns
     -------
     FactorValues
-        Product of all k, minus 1, columns. Each covariate has a penalty and a strength of its own: with function values (at
-        the knots of "cr" and "cc", at equal steps of "ps") as coefficients of each margin, the penalties are the Kronecker
-        products of S_x and I, and of I and S_z. Orthogonal rotations of the margins make both diagonal, with the constant as
-        one coordinate, which is dropped; the columns sum to 0 over the rows of the fit, and have variance 1.
+        Product of all k, minus 1, columns (as many for each level; one more with numbers as `by`). Each covariate has a
+        penalty and a strength of its own: with function values (at the knots of "cr" and "cc", else at equal steps) as
+        coefficients of each margin, the penalties are the Kronecker products of S_x and I, and of I and S_z. Orthogonal
+        rotations of the margins make both diagonal, with the constant as one coordinate, which is dropped; the columns sum to
+        0 over the rows of the fit, and have mean square 1.
 
     Raises
     ------
     ArgumentError, DataError
         As `s`; for one covariate; for k or bs of another length.
     """
-    call = _Call.of("te", _spec, _state, _context)
+    call = Call.of("te", _spec, _state, _context)
     if not others:
         raise ArgumentError(f"`{call.text}`: te() is for two covariates or more; a smooth of one is s(x).")
-    rows = [_numbers(v, call, j) for j, v in enumerate((x, *others))]
+    rows = [numbers(v, call, j) for j, v in enumerate((x, *others))]
     for j, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise DataError(f"`{call.text}`: covariate {j + 1} has {len(row)} values, the first has {len(rows[0])}.")
+    kind, times, labels = multiplier(by, len(rows[0]), _state, call)
     if not _state:
-        kinds = _each(bs, len(rows), "bs", call)
-        sizes = _each(k, len(rows), "k", call)
-        _state.update(_fit_te(rows, [_dimension(a, b, call) for a, b in zip(sizes, kinds)], kinds, call))
+        kinds = each(bs, len(rows), "bs", call)
+        sizes = [dimension(a, b, call) for a, b in zip(each(k, len(rows), "k", call), kinds, strict=True)]
+        _state.update(_fit_te(rows, sizes, kinds, times, labels, call), by=kind)
     if len(rows) != len(_state["margins"]):
         raise DataError(f"`{call.text}`: the model has {len(_state['margins'])} covariates here, not {len(rows)}.")
-    values = _tensor(rows, _state["margins"])
-    values = (values[:, 1:] - np.array(_state["means"])) / np.array(_state["sds"])
-    return _columns(values, [str(j + 1) for j in range(values.shape[1])])
+    codes = level_codes(labels, _state["levels"], len(times), by, call)
+    values = _centred(_tensor(rows, _state["margins"]), _state["means"]) * times[:, None]
+    width = values.shape[1]
+    made = np.zeros((len(times), len(_state["sds"]) * width))
+    for j, sds in enumerate(_state["sds"]):
+        made[codes == j, j * width : (j + 1) * width] = values[codes == j] / np.array(sds)
+    return _columns(made, codes, width, _state)
 
 
 def penalties(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -189,15 +146,13 @@ def penalties(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray, shape (columns,)
         Diagonals over all columns of the smooth, in their order. The name is empty where there is one; else the level of
-        `by`, or the covariate of ``te``. What is not penalised at all has 0 in all of them.
+        `by`, the covariate of ``te``, or "level, covariate". What is not penalised at all has 0 in all of them.
     """
-    names, diagonals = state["names"], state["diagonals"]
-    if state[KIND] == "te":
-        return {name: np.array(diagonal) for name, diagonal in zip(names, diagonals, strict=True)}
-    width = len(diagonals[0])
-    made = {name: np.zeros(len(names) * width) for name in names}
-    for j, (name, diagonal) in enumerate(zip(names, diagonals, strict=True)):
-        made[name][j * width : (j + 1) * width] = diagonal
+    width = len(state["diagonals"][0])
+    made = {}
+    for name, block, diagonal in zip(state["names"], state["blocks"], state["diagonals"], strict=True):
+        made[name] = np.zeros(len(state["levels"]) * width)
+        made[name][block * width : (block + 1) * width] = diagonal
     return made
 
 
@@ -215,7 +170,7 @@ def state_of(expr: str, transforms: Mapping[str, Any]) -> Mapping[str, Any] | No
 
 @on_one_thread
 def _fit_s(
-    u: np.ndarray, k: int, bs: str, times: np.ndarray, labels: np.ndarray | None, call: _Call
+    u: np.ndarray, k: int, bs: str, times: np.ndarray, labels: np.ndarray | None, call: Call
 ) -> dict[str, Any]:
     """The state of ``s`` from the rows of the fit."""
     known = ~np.isnan(u) & ~np.isnan(times) & (True if labels is None else ~pd.isna(labels))
@@ -224,7 +179,7 @@ def _fit_s(
     values = BASES[bs].values(start.knots, u, start.functions)
     # a function that is multiplied by varying numbers keeps its constant, since no other term has it
     mean = None if np.ptp(times) > 0 else values.mean(axis=0)
-    levels = [""] if labels is None else _order(labels)
+    levels = [""] if labels is None else ordered(labels)
     made_of, diagonals = [], []
     for level in levels:
         rows = (times != 0) & (True if labels is None else labels == level)
@@ -238,17 +193,23 @@ def _fit_s(
         diagonals.append(made[1].tolist())
     return {
         KIND: "s", "bs": bs, "knots": start.knots.tolist(), "levels": levels, "coefs": made_of, "diagonals": diagonals,
-        "names": [str(level) for level in levels],
+        "names": [str(level) for level in levels], "blocks": list(range(len(levels))),
     }  # fmt: skip
 
 
 @on_one_thread
-def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _Call) -> dict[str, Any]:
+def _fit_te(
+    rows: list[np.ndarray], sizes: list[int], kinds: list[str], times: np.ndarray, labels: np.ndarray | None, call: Call
+) -> dict[str, Any]:
     """The state of ``te`` from the rows of the fit."""
-    known = np.logical_and.reduce([~np.isnan(row) for row in rows])
+    covariates = [call.arguments.get(j, str(j + 1)).strip("`") for j in range(len(rows))]
+    for name in covariates:
+        if covariates.count(name) > 1:
+            raise ArgumentError(f"`{call.text}`: {name!r} stands twice among the covariates.")
+    known = np.logical_and.reduce([~np.isnan(row) for row in (*rows, times)]) & (True if labels is None else ~pd.isna(labels))
+    rows, times, labels = [row[known] for row in rows], times[known], None if labels is None else labels[known]
     margins, diagonals = [], []
-    for j, (row, k, bs) in enumerate(zip(rows, sizes, kinds, strict=True)):
-        u = row[known]
+    for j, (u, k, bs) in enumerate(zip(rows, sizes, kinds, strict=True)):
         start = _start(u, k, bs, call, j)
         bent, null, functions = start.bent, start.null, start.functions
         if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
@@ -258,16 +219,33 @@ def _fit_te(rows: list[np.ndarray], sizes: list[int], kinds: list[str], call: _C
         turn, diagonal = turned_margin(bent, null)
         margins.append({"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()})
         diagonals.append(diagonal)
-    values = _tensor([row[known] for row in rows], margins)[:, 1:]
-    means, sds = values.mean(axis=0), values.std(axis=0)
-    sds[sds <= 1e-10 * sds.max()] = sds.max()  # nothing is known of such a column: its penalty alone holds it
-    entries = [d[1:] / sds**2 for d in tensor_diagonals(diagonals)]
-    entries = [d / np.exp(np.log(d[d > 0]).mean()) for d in entries]
-    names = [call.arguments.get(j, str(j + 1)).strip("`") for j in range(len(rows))]
-    return {
-        KIND: "te", "margins": margins, "means": means.tolist(), "sds": sds.tolist(), "names": names,
-        "diagonals": [d.tolist() for d in entries],
-    }  # fmt: skip
+    values, entries = _tensor(rows, margins), np.array(tensor_diagonals(diagonals))
+    means = None if np.ptp(times) > 0 else values[:, 1:].mean(axis=0).tolist()
+    values, entries = _centred(values, means), entries if means is None else entries[:, 1:]
+    flat = ~entries.any(axis=0)
+    levels = [""] if labels is None else ordered(labels)
+    state: dict[str, Any] = {KIND: "te", "margins": margins, "means": means, "levels": levels}
+    state |= {"sds": [], "names": [], "blocks": [], "diagonals": []}
+    for j, level in enumerate(levels):
+        part = values * (times * (True if labels is None else labels == level))[:, None]
+        sds = np.sqrt((part**2).mean(axis=0))
+        sds[sds <= 1e-10 * sds.max()] = sds.max() or 1.0  # nothing is known of such a column: its penalty alone holds it
+        size = np.linalg.svd(part[:, flat] / sds[flat] / np.sqrt(len(part)), compute_uv=False) if flat.any() else sds
+        if not part.any() or (flat.any() and (len(part) < flat.sum() or size[-1] < 1e-7)):
+            where = "" if labels is None else f", for level {level!r} of by,"
+            raise DataError(f"`{call.text}`: the data do not tell apart{where} what is not penalised, straight lines in one "
+                            "covariate and their products: too few rows, or one covariate is made of others.")  # fmt: skip
+        state["sds"].append(sds.tolist())
+        for name, diagonal in zip(covariates, entries / sds**2, strict=True):
+            state["names"].append(name if labels is None else f"{level}, {name}")
+            state["blocks"].append(j)
+            state["diagonals"].append((diagonal / np.exp(np.log(diagonal[diagonal > 0]).mean())).tolist())
+    return state
+
+
+def _centred(values: np.ndarray, means: Sequence[float] | None) -> np.ndarray:
+    """Products of margins without the constant, with sums 0 over the rows of the fit; all of them where no means are kept."""
+    return values if means is None else values[:, 1:] - np.array(means)
 
 
 def _tensor(rows: list[np.ndarray], margins: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -283,14 +261,18 @@ def _values(bs: str, knots: Sequence[float], u: np.ndarray, coefs: Sequence[Sequ
     return values
 
 
-def _columns(values: np.ndarray, names: Sequence[str]) -> Any:
+def _columns(values: np.ndarray, codes: np.ndarray, width: int, state: Mapping[str, Any]) -> Any:
+    """Columns by name; those of levels have the level before their number."""
+    values[codes < 0] = np.nan  # by is missing there
+    named = state["by"] == "levels"
+    names = [f"{level}, {j + 1}" if named else str(j + 1) for level in state["levels"] for j in range(width)]
     return FactorValues(
         {name: values[:, j] for j, name in enumerate(names)}, kind="numerical", spans_intercept=False,
         format="{name}[{field}]", encoded=False,
     )  # fmt: skip
 
 
-def _start(u: np.ndarray, k: int, bs: str, call: _Call, position: int) -> Start:
+def _start(u: np.ndarray, k: int, bs: str, call: Call, position: int) -> Start:
     """The basis for some values; `DataError` where too few of them differ, or differ by enough."""
     unique = np.unique(u)
     if len(unique) < k:
@@ -304,74 +286,3 @@ def _start(u: np.ndarray, k: int, bs: str, call: _Call, position: int) -> Start:
         raise DataError(f"{call.column(position)} has values so close together, beside others far off, that knots cannot be "
                         "told apart; take a smaller k, or the logarithm.")  # fmt: skip
     return BASES[bs].start(unique, k)
-
-
-def _dimension(k: Any, bs: Any, call: _Call) -> int:
-    check_choice(bs, f"`{call.text}`: bs", tuple(BASES))
-    return check_int(k, f"`{call.text}`: k (bs={bs!r})", BASES[bs].least)
-
-
-def _each(value: Any, count: int, name: str, call: _Call) -> list[Any]:
-    """One value for each covariate."""
-    if not isinstance(value, list | tuple | np.ndarray):
-        return [value] * count
-    if len(value) != count:
-        raise ArgumentError(f"`{call.text}`: {name} has {len(value)} values for {count} covariates: {shown(value)}.")
-    return list(value)
-
-
-def _is_factor(by: Any) -> bool:
-    metadata = getattr(by, "__formulaic_metadata__", None)
-    if metadata is not None and metadata.kind is Factor.Kind.CATEGORICAL:
-        return True
-    dtype = getattr(by, "dtype", None)
-    return dtype is not None and (getattr(dtype, "kind", "O") == "b" or frames.is_factor(by))
-
-
-def _labels(by: Any) -> np.ndarray:
-    """The levels of a factor, row by row, as Python's own objects."""
-    made = np.empty(len(by), dtype=object)
-    made[:] = [v.item() if isinstance(v, np.generic) else v for v in pd.Series(getattr(by, "__wrapped__", by)).tolist()]
-    return made
-
-
-def _order(labels: np.ndarray) -> list[Any]:
-    try:
-        return sorted(set(labels.tolist()))
-    except TypeError:  # numbers and strings together
-        return sorted(set(labels.tolist()), key=str)
-
-
-def _codes(labels: np.ndarray, levels: Sequence[Any], by: Any, call: _Call) -> np.ndarray:
-    """Numbers of levels, row by row, -1 where missing; `DataError` for levels that were not there at the fit."""
-    codes = pd.Index(list(levels), dtype=object).get_indexer(pd.Index(labels, dtype=object))
-    unseen = list(dict.fromkeys(labels[(codes < 0) & ~pd.isna(labels)].tolist()))
-    if unseen:
-        listed = ", ".join(map(repr, levels[:20])) + (", ..." if len(levels) > 20 else "")
-        raise DataError(
-            f"{call.where(by, 'by')}: level(s) {', '.join(map(repr, unseen[:10]))} not among the model's levels {listed}."
-        )
-    return codes
-
-
-def _numbers(values: Any, call: _Call, argument: int | str) -> np.ndarray:
-    """A covariate as floats, (n,); NaN stays, factors, dates, arrays and infinite values are refused by name."""
-    where = call.where(values, argument)
-    plain = getattr(values, "__wrapped__", values)
-    series = plain if isinstance(plain, pd.Series) else None
-    if series is not None and (is_tensor(series) or frames.is_time(series)):
-        what = "an array in every row" if is_tensor(series) else "dates or durations"
-        raise DataError(f"{where} holds {what}; a smooth is of numbers.")
-    if _is_factor(values) and getattr(values.dtype, "kind", "O") != "b":
-        kinds = {"O": "strings" if values.dtype == object else "categories"}
-        what = kinds.get(values.dtype.kind, "a factor")
-        raise DataError(f"{where} holds {what}; a smooth is of numbers. A factor is a term of its own, or gives a smooth for "
-                        "each level, as s(x, by=g).")  # fmt: skip
-    array = np.asarray(plain)
-    if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise DataError(f"{where} is not one number per row (dtype {array.dtype}, shape {array.shape}).")
-    made = floats(array, where)
-    count = int(np.isinf(made).sum())
-    if count:
-        raise DataError(f"{where} is infinite in {count} row(s); drop or recode these rows.")
-    return made

@@ -49,7 +49,7 @@ def groups_of(d):
             continue
         made = smooths.penalties(state)
         groups += [(np.array(at) + 1, diagonal) for diagonal in made.values()]
-        rows += np.array_split(np.array(at), len(made)) if state["smooth"] == "s" else [np.array(at)]
+        rows += np.array_split(np.array(at), len(state["levels"]))
     return groups, rows
 
 
@@ -230,6 +230,18 @@ def test_levels_have_smooths_of_their_own(data):
     np.testing.assert_allclose(together.sum(), 0, atol=1e-7)  # over all rows, as in mgcv, not over the level's
 
 
+def test_tensor_products_of_levels_and_of_numbers(data):
+    d = design("y ~ g + te(x, z, by=g, k=3)", data)
+    made = smooths.penalties(the_state(d))
+    assert list(made) == ["a, x", "a, z", "b, x", "b, z", "c, x", "c, z"] and len(d.x) == 2 + 3 * 8
+    assert d.x_names[2] == "te(x, z, by=g, k=3)[a, 1]" and (made["b, z"][np.r_[:8, 16:24]] == 0).all()
+    np.testing.assert_allclose((d.x[2:] ** 2).mean(axis=1), 1)
+    d = design("y ~ te(x, z, by=`my x`, k=3)", data)
+    np.testing.assert_allclose(d.x[0] / d.x[0, 0], data["my x"] / data["my x"][0])  # its constant
+    assert len(d.x) == 9 and sum(not any(column) for column in zip(*smooths.penalties(the_state(d)).values())) == 4
+    np.testing.assert_allclose(design("y ~ te(x, z, by=one)", data).x, design("y ~ te(x, z)", data).x)
+
+
 @pytest.mark.parametrize(
     "by, levels", [("b", ["False", "True"]), ("c", ["high", "low"]), ("C(h)", ["0", "1", "2", "3"]), ("g", ["a", "b", "c"])]
 )
@@ -285,6 +297,7 @@ def test_unseen_level(data):
 FORMULAS = [
     "y ~ s(x) + z", "y ~ s(x, bs='cc', k=6) + g", "y ~ s(`my x`, bs='ps')", "y ~ te(x, z)", "y ~ g + s(x, by=g, k=5)",
     "y ~ te(x, z, `my x`, k=[3, 4, 4], bs=['cr', 'ps', 'cc'])", "y ~ s(log(x), by=z) + s(z, 4, 'cr', b)",
+    "y ~ g + te(x, z, by=g, k=3) + te(x, z, by=`my x`, k=3)", "y ~ s(x, bs='tp', by=c) + te(x, z, bs=('tp', 'cr'))",
 ]  # fmt: skip
 
 
@@ -376,6 +389,10 @@ def test_state_of(data):
         ("s(x, bs=['cr'])", ArgumentError, r"bs must be one of"),
         ("s(x, z)", ArgumentError, r"`s\(x, z\)`: k must be a whole number; a smooth of several covariates is te\(x, z\)"),
         ("te(x)", ArgumentError, r"`te\(x\)`: te\(\) is for two covariates or more; a smooth of one is s\(x\)"),
+        ("te(x, x)", ArgumentError, r"`te\(x, x\)`: 'x' stands twice among the covariates"),
+        ("te(x, 2 * x)", DataError, r"`te\(x, 2 \* x\)`: the data do not tell apart what is not penalised.*made of others"),
+        ("te(x, z, by=0 * z)", DataError, r"the data do not tell apart what is not penalised"),
+        ("te(x, z, k=3, by=rare)", DataError, r"the data do not tell apart, for level 'few' of by, what is not penalised"),
         ("te(x, z, k=(3, 4, 5))", ArgumentError, r"k has 3 values for 2 covariates"),
         ("te(x, z, bs=['cr'])", ArgumentError, r"bs has 1 values for 2 covariates"),
         ("te(x, z, k=(3, 2))", ArgumentError, r"must be a whole number >= 3, got 2"),
@@ -392,7 +409,7 @@ def test_refused_by_name(data, term, kind, message):
     close = 1 + 1e-15 * (data.index % 8)
     given = {name: data[name] for name in data} | {
         "when": pd.date_range("2020-01-01", periods=150), "image": np.zeros((150, 2, 2)),
-        "close": np.where(data.index == 0, 1e6, close),
+        "rare": np.where(data.index < 2, "few", data.g), "close": np.where(data.index == 0, 1e6, close),
     }  # fmt: skip
     with pytest.raises(kind, match=message):
         design(f"y ~ {term}", given)

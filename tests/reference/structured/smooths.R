@@ -29,6 +29,8 @@ fits <- list(
   list("levels ~ g + s(x, k = 5, bs = 'tp', by = g)", d),
   list("surface ~ te(x, z, k = c(5, 4), bs = c('tp', 'cr'))", d),
   list("varying ~ s(tail, k = 9, bs = 'cr') + s(x, k = 6, bs = 'tp', by = z)", d),
+  list("levels ~ g + te(x, z, k = 4, by = g)", d),
+  list("varying ~ te(x, t, k = c(5, 4), bs = c('cr', 'cc'), by = z)", d),
   list("varying ~ te(tail, z, k = c(5, 4), bs = 'cr')", d)
 )
 exact <- gam.control(epsilon = 1e-12, newton = list(conv.tol = 1e-10))
