@@ -38,7 +38,9 @@ def risk(
     """Estimate the prediction error of a fit, of a model, or of any object with fit and predict.
 
     Resampling methods refit the whole procedure: scaling, transforms of the formula, random restarts and their mean
-    are inside the folds. Predictions and losses are in the units of the response.
+    are inside the folds. Predictions and losses are in the units of the response. Of a fit with clusters (``groups=``) folds,
+    samples and test rows are of whole clusters (with fewer clusters than folds, a fold each), unless the option groups says
+    otherwise: the error is then that at rows of new clusters. Methods without refits take rows as independent.
 
     There are two errors: that at new x, of rows to come, covariates included, and that at the same x, of new responses at the
     covariates of the data, which is smaller (a network of 5 units on 10 covariates and 100 rows: 3.4 and 1.8). What each

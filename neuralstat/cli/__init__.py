@@ -262,6 +262,7 @@ def _fit(commands: Any) -> None:
     rows.add_argument("--weights", metavar="COLUMN", help="precision weights; of proportions numbers of trials")
     rows.add_argument("--freq-weights", metavar="COLUMN", help="how many equal observations a row stands for")
     rows.add_argument("--offset", metavar="COLUMN", help="known part of the linear predictor")
+    rows.add_argument("--groups", metavar="COLUMN", help="clusters, for standard errors, bootstrap and folds")
     rows.add_argument(
         "--standardize", action=argparse.BooleanOptionalAction, default="auto",
         help="centre and scale inside the model (default: covariates, and a gaussian response)",

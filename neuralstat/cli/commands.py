@@ -55,7 +55,7 @@ def fit(arguments: Namespace) -> int:
         name: getattr(arguments, name)
         for name in (
             "hidden", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "constant_weights",
-            "threshold", "stepmax", "rep", "learningrate", "weights", "freq_weights", "offset",
+            "threshold", "stepmax", "rep", "learningrate", "weights", "freq_weights", "offset", "groups",
             "standardize", "missing", "likelihood", "random_state", "n_jobs", "dtype", "compat",
         )
     }  # fmt: skip

@@ -3,7 +3,8 @@
 The chi2 (or F) reference takes the difference of effective degrees of freedom. It is an approximation: under the smaller
 model the larger one's extra units are not identified, so the likelihood ratio has no chi2 limit (Davies 1977, Biometrika
 64:247; Hansen 1996, Econometrica 64:413). ``bootstrap=`` draws responses from the smaller fit and refits both models to
-each, which is what to report (Davison & Hinkley 1997, Bootstrap Methods, section 4.4).
+each, which is what to report (Davison & Hinkley 1997, Bootstrap Methods, section 4.4). Both take rows as independent: where
+they are in clusters see `term_tests` and `wald_test_terms`.
 """
 
 from __future__ import annotations

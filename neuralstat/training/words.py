@@ -22,6 +22,7 @@ ELSEWHERE = {
     "dropout": "layers=[..., Dropout(rate), ...]",
     **dict.fromkeys(("restarts", "nrep", "n_init", "trials"), "rep"),
     **dict.fromkeys(("seed", "random_seed"), "random_state"),
+    **dict.fromkeys(("cluster", "clusters", "cluster_ids", "group"), "groups"),
     "linout": "linear_output",
     **dict.fromkeys(("softmax", "entropy", "censored"), "family ('multinomial' or 'binomial')"),
     **dict.fromkeys(("na_action", "na.action"), "missing"),

@@ -56,7 +56,7 @@ def test_white_space_and_tabs(folder, capsys):
 OPTIONS = ["--hidden", "--act-fct", "--output-act-fct", "--err-fct", "--family", "--exclude", "--constant-weights", "--decay",
            "--elimination", "--l1", "--algorithm", "--threshold", "--rep", "--learningrate", "--learningrate-limit",
            "--learningrate-factor", "--random-state", "--n-jobs", "--dtype", "--weights", "--freq-weights", "--offset",
-           "--missing", "--compat", "--save", "--plot", "--response", "--diagram", "--plot-error", "--predictions", "--sep",
+           "--groups", "--missing", "--compat", "--save", "--plot", "--response", "--diagram", "--plot-error", "--predictions", "--sep",
            "--stepmax"]  # fmt: skip
 
 
