@@ -41,7 +41,8 @@ from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
 from .strengths import Group, groups_of
-from .structured import settled, with_mean_rows
+from .structured import start_at_zero, with_mean_rows
+from .structured_settings import settled
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
@@ -151,10 +152,15 @@ class Procedure:
         internal = None if scaling is None else functools.partial(to_internal, network, scaling)
         return start_weights(
             network, settings.repetitions, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
-            settings.compat, internal, functools.partial(feasible, network, self.design, free=trained),
+            settings.compat, internal, self._feasible,
             settings.start_init, self.design.x if inputs is None else inputs,
             None if scaling is None else functools.partial(to_original, network, scaling),
         )  # fmt: skip
+
+    def _feasible(self, theta: np.ndarray) -> np.ndarray:
+        """Random start weights (B, P) moved to where the model is defined; linear terms and effects begin at 0."""
+        own = start_at_zero(self.network, self.design) & self.masks[1]
+        return feasible(self.network, self.design, np.where(own, 0.0, theta), free=self.masks[1])
 
     # training ----------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
         for b in range(theta.shape[0]):
             part = raw[b, k] - theta[b, first]
             spread = float(np.abs(part - part.mean()).max())
-            movable = spread > 0 and into.size == per_unit - 1
+            movable = spread > 0 and (into.size == per_unit - 1 or bool(network.towers))  # effects of levels start at 0
             room = MODERATE if free_range else 0.5 * min(centre - low, high - centre)
             shrink = min(1.0, room / spread) if movable else 1.0
             theta[b, into] *= shrink

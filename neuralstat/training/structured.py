@@ -203,40 +203,6 @@ def _flat(chain: list[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def settled(settings: Settings, design: Design, context: Mapping[str, Any] | None) -> Settings:
-    """Settings of a structured formula: layers that are named in it found, no hidden units where there is no network.
-
-    Raises
-    ------
-    ArgumentError
-        Where a setting has no meaning for such a formula.
-    """
-    specials = design.spec.specials
-    if not specials:
-        if settings.towers is not None:
-            raise ArgumentError("towers: the formula has no term nn(..., layers=name).")
-        return settings
-    if settings.compat is not None:
-        raise ArgumentError("compat='R' has no structured formulas: R's neuralnet knows one network of all covariates.")
-    changed: dict[str, Any] = {}
-    wanted = [s.options["layers"] for s in specials if s.options.get("layers") is not None]
-    towers = dict(settings.towers or {})
-    for name in wanted:
-        if name not in towers and context is not None and name in context:
-            towers[name] = context[name]
-    if unused := [name for name in towers if name not in wanted]:
-        raise ArgumentError(f"towers: the formula has no term nn(..., layers={unused[0]}).")
-    if towers != dict(settings.towers or {}):
-        changed["towers"] = towers
-    if is_structured(specials):
-        if settings.layers is not None:
-            raise ArgumentError("layers= is for one network of all covariates; here give nn(..., layers=name) and "
-                                "towers={name: [...]}.")  # fmt: skip
-        if not any(s.kind == "network" for s in specials) and settings.hidden:
-            changed["hidden"] = ()
-    return replace(settings, **changed) if changed else settings
-
-
 def leading(network: Network) -> int:
     """Outputs that the formula is of: all, or the first parameters of a distribution."""
     return network.objective.family.leading if network.objective.several else network.n_outputs
@@ -249,6 +215,21 @@ def tower_rows(network: Network) -> list[list[int]]:
         found.append([network.places[k][0] for k in range(first, first + tower.count)])
         first += tower.count
     return found
+
+
+def start_at_zero(network: Network, design: Design) -> np.ndarray:
+    """(P,) bool: weights that begin at 0: of inputs that go straight to the output, and effects of levels."""
+    flags = np.zeros(network.n_params, bool)
+    if not has_towers(design):
+        return flags
+    per_unit, units = network.shapes[-1]
+    direct = network.direct if network.towers else per_unit - 1
+    flags[network.slices[-1]].reshape(units, per_unit)[:, 1 : 1 + direct] = True
+    kinds = {special.label: special.kind for special in design.spec.specials}
+    for tower, rows in zip(network.towers, tower_rows(network), strict=True):
+        if kinds.get(tower.name) == "random":
+            flags[network.slices[rows[0]]] = True
+    return flags
 
 
 def tower_units(network: Network) -> list[int]:

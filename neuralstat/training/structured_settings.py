@@ -1,0 +1,50 @@
+"""Settings of structured formulas: layers that are named there, what has another default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArgumentError
+from ..formula.structure import is_structured
+from .settings import DefaultName, Settings
+
+if TYPE_CHECKING:
+    from ..formula import Design
+
+
+def settled(settings: Settings, design: Design, context: Mapping[str, Any] | None) -> Settings:
+    """Settings of a structured formula: layers that are named in it found, no hidden units where there is no network.
+
+    Raises
+    ------
+    ArgumentError
+        Where a setting has no meaning for such a formula.
+    """
+    specials = design.spec.specials
+    if not specials:
+        if settings.towers is not None:
+            raise ArgumentError("towers: the formula has no term nn(..., layers=name).")
+        return settings
+    if settings.compat is not None:
+        raise ArgumentError("compat='R' has no structured formulas: R's neuralnet knows one network of all covariates.")
+    changed: dict[str, Any] = {}
+    wanted = [s.options["layers"] for s in specials if s.options.get("layers") is not None]
+    towers = dict(settings.towers or {})
+    for name in wanted:
+        if name not in towers and context is not None and name in context:
+            towers[name] = context[name]
+    if unused := [name for name in towers if name not in wanted]:
+        raise ArgumentError(f"towers: the formula has no term nn(..., layers={unused[0]}).")
+    if towers != dict(settings.towers or {}):
+        changed["towers"] = towers
+    if is_structured(specials):
+        if settings.layers is not None:
+            raise ArgumentError("layers= is for one network of all covariates; here give nn(..., layers=name) and "
+                                "towers={name: [...]}.")  # fmt: skip
+        if not any(s.kind == "network" for s in specials):
+            changed["hidden"] = ()
+        elif isinstance(settings.algorithm, DefaultName):  # unbounded terms beside networks need steps that can be taken back
+            changed["algorithm"] = "auto"
+    return replace(settings, **changed) if changed else settings
