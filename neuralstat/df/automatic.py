@@ -28,6 +28,7 @@ from .sigma import SIGMA, check_sigma
 from .value import DegreesOfFreedom
 
 WORK, SECONDS = 6e10, 8  # multiply-adds of all refits, and how long a core takes for them at most, about
+SEARCH = 3.0  # times the work of a fit at given strengths of the penalty that the search for them takes, about
 DENSITY = 2000.0  # multiply-adds that take as long as a density with its derivatives in several parameters
 FEWEST, MOST = 20, 100  # draws
 REFITS = ("gdf", "covariance")
@@ -169,6 +170,7 @@ def _allowed(fitted: Fitted) -> float:
     first, *second = fitted.fit.algorithm.partition(" (")[0].split(", then ")
     begun = min(steps, fitted.procedure.first_steps(settings.stepmax)) if second else steps
     each = begun * _step(fitted, first) + sum((steps - begun) * _step(fitted, name) for name in second)
+    each *= 1.0 if fitted.fit.strengths is None else SEARCH
     return WORK / max(each * settings.repetitions, 1.0)
 
 

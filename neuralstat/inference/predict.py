@@ -100,7 +100,8 @@ def predict(
     if rep == "all":
         values = link(fitted, raw) if type == "link" else fitted.response(raw)
     else:
-        values = link_of_mean(fitted, raw, share) if type == "link" else np.average(fitted.response(raw), axis=0, weights=share)
+        mean = type != "link"
+        values = np.average(fitted.response(raw), axis=0, weights=share) if mean else link_of_mean(fitted, raw, share)
     if own and not complete.all():
         values = fitted.full(values)
     elif not own:

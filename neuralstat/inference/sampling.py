@@ -10,8 +10,10 @@ With "cluster" the sum in B_rs is over clusters, of the sums of their rows' grad
 
 For "expected" and "hessian" B_rs is what the model says, sum_i R_ri' Phi R_si, R_ri the (K, P) root of observation i's
 expected information and Phi the (K, K) covariance of its Pearson residuals (the dispersion, where there is one output: each
-output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1, as `cov_params`. White (1989), JASA
-84:1003; Tibshirani (1996), Neural Computation 8:152.
+output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1, as `cov_params`. "bayes" is "expected" with
+the moves of the penalties' centres, phi^(1/2) S_r^(1/2), beside the s_ri: of one repetition phi H^-1, the covariance given the
+data, as of optima of perturbed problems (Papandreou & Yuille 2010, NIPS 23:1858). White (1989), JASA 84:1003; Tibshirani
+(1996), Neural Computation 8:152.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def joint_root(
 
     Of many observations it is added up over parts of them, and `weight_moves` are not made.
     """
-    free_of = kind not in ("expected", "hessian")  # of the dispersion
+    free_of = kind not in ("expected", "hessian", "bayes")  # of the dispersion
     phi = np.eye(fitted.network.n_outputs) if free_of else dispersion(fitted, list(numbers))[0]
     if free_of and used_up(fitted, list(numbers)):
         phi = phi * np.nan
@@ -110,7 +112,7 @@ def weight_moves(
     """
     network, used = fitted.network, active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
-    hessian = None if kind == "expected" else curvature_of(fitted, b, kind)[np.ix_(used, used)]
+    hessian = None if kind in ("expected", "bayes") else curvature_of(fitted, b, kind)[np.ix_(used, used)]
     if kind not in ("sandwich", "cluster"):
         _ = fitted.likely  # raises where there is none
     if kind == "cluster":
@@ -123,9 +125,11 @@ def weight_moves(
     else:
         root = rows(fitted, b)[:, :, used]  # (K, n, F)
         filling = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, root.shape[2]).T
-        if kind == "expected":
+        if kind in ("expected", "bayes"):
             flat = root.reshape(-1, root.shape[2])
             hessian = flat.T @ flat
+        if kind == "bayes":  # and with the prior
+            filling = np.concatenate([filling, np.diag(np.sqrt(np.diag(phi).mean() * fitted.penalty_curvature(b)[used]))], axis=1)
     assert hessian is not None
     turned, state = _turned(fitted, b, used, hessian)
     moves = np.zeros((network.n_params, filling.shape[1]))

@@ -190,9 +190,9 @@ class _Search:
 @arguments(
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
-    inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK, "evidence"), df=kinds.Anything("a method of df", *DF),
-    rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS), rep=kinds.Whole(1, 10_000),
-    average=FLAG, sigma=SIGMA,
+    inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK, "evidence"),
+    df=kinds.Anything("a method of df", *DF), rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS),
+    rep=kinds.Whole(1, 10_000), average=FLAG, sigma=SIGMA,
     criterion_options=NONE | kinds.Map(kinds.Anything("an option")), random_state=RANDOM_STATE,
 )  # fmt: skip
 def select(
@@ -224,8 +224,8 @@ def select(
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
         "aic", "aicc", "bic", "gcv", "cp", "gic", "tic" (see `NeuralNetResults.info_criteria`), "evidence" (-2 times the
-        logarithm of the marginal likelihood, `NeuralNetResults.log_evidence`, which needs a gaussian penalty: `decay`, best of
-        an estimated strength), or a method of `risk`:
+        logarithm of the marginal likelihood, `NeuralNetResults.log_evidence`, which needs a gaussian penalty), or a method of
+        `risk`:
         "cv", "nested_cv", "loo", "alo", "632+", "bootstrap", "632", "holdout", "sure", "gdf", "covariance", "coupled",
         "thinning", "rcp", "rcp+".
         Options may be part of the name, as in `risk`: "cv:k=5,repeats=3", "bic:gdf". The default is what chose best over

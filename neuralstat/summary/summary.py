@@ -195,14 +195,14 @@ def _repetitions(fitted: Fitted) -> Table:
     order = ranked.sort_values(["last", "error"], kind="stable").index[:SHOWN]
     estimated = ["log_evidence"] if "log_evidence" in reps else []
     rows = [
-        (f"{r}", f"{reps.at[r, 'error']:.6g}", *(f"{reps.at[r, name]:.6g}" for name in estimated),
+        (f"{r}", f"{reps.at[r, 'error']:.6g}", *(f"{reps.at[r, name]:.2f}" for name in estimated),
          f"{reps.at[r, 'reached_threshold']:.4g}", f"{reps.at[r, 'steps']:,}", "yes" if reps.at[r, "converged"] else "no",
          f"{reps.at[r, 'optimum']}")
         for r in order
     ]  # fmt: skip
     title = "Repetitions" if fitted.nrep <= SHOWN else f"Repetitions: the best {SHOWN} of {fitted.nrep}"
     error = "error + penalty" if fitted.penalised else "error"
-    more = ["log evidence" for _ in estimated]
+    more = ["evidence" for _ in estimated]
     return Table(title, ("repetition", error, *more, "max |gradient|", "steps", "converged", "optimum"), rows)
 
 

@@ -49,13 +49,38 @@ def factor_of(matrix: np.ndarray) -> Factor | None:
     return Factor(lower, root) if np.min(np.diag(lower)) ** 2 > DEFINITE else None
 
 
+def undetermined(network: Network, free: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """(F, r) orthonormal directions of the free weights along which no data, and no penalty (F,), tell weights apart.
+
+    A softmax stays what it is where the weights of all classes move alike.
+    """
+    count = int(free.sum())
+    if network.objective.name != "multinomial":
+        return np.zeros((count, 0))
+    place, (per, units) = np.cumsum(free) - 1, network.shapes[-1]
+    first = network.slices[-1].start
+    out = []
+    for at in (first + j + per * np.arange(units) for j in range(per)):
+        if free[at].all() and not np.any(penalty[place[at]] > 0):
+            out.append(np.zeros(count))
+            out[-1][place[at]] = 1 / np.sqrt(units)
+    return np.array(out).reshape(-1, count).T
+
+
+def _positive(matrix: np.ndarray) -> np.ndarray | None:
+    if not np.isfinite(matrix).all():
+        return None
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.maximum(values, 0.0)) @ vectors.T
+
+
 def gauss_newton(network: Network, data: cpu.Data, theta: np.ndarray, free: np.ndarray) -> np.ndarray | None:
     """(F, F) sum of J_i' C_i J_i: J the Jacobian of what kernels give, C the curvature of the loss there, positive part.
 
-    None where a loss couples observations, which have no curvature of their own.
+    Where a loss couples observations, which have no curvature of their own, the positive part of the exact Hessian.
     """
     if network.objective.coupled:
-        return None
+        return _positive(derivatives.hessian(network, data, theta)[np.ix_(free, free)])
     offset = data.offset if data.offset.size else None
     raw = derivatives.outputs(network, data.x, theta[np.newaxis], offset)[0]
     k, n = raw.shape

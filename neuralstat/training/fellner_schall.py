@@ -6,15 +6,17 @@ Hessian H of E, the logarithm of the marginal likelihood is about
 
     l(w, phi) - w'Sw / (2 phi) + log |S / phi|_+ / 2 - log |(H + S) / phi| / 2 + M log(2 pi) / 2
 
-where M weights are not penalised (flat prior) and |.|_+ is the product of what is positive. The generalised Fellner-Schall
-update goes uphill in it but for derivatives of H:
+where M weights are not penalised (flat prior; directions that a softmax leaves open do not count) and |.|_+ is the product
+of what is positive. The generalised Fellner-Schall update goes uphill in it but for derivatives of H:
 
     lam_g <- lam_g phi (sum_j d_gj / s_j - tr (H + S)^-1 diag(d_g)) / sum_j d_gj w_j^2
 
 References
 ----------
 Wood & Fasiolo (2017), Biometrics 73:1071. MacKay (1992), Neural Computation 4:415, has the update for one group of each
-layer. Foresee & Hagan (1997), ICNN, 1930, and R's package brnn iterate it with Gauss-Newton matrices.
+layer. Foresee & Hagan (1997), ICNN, 1930, and R's package brnn iterate it with Gauss-Newton matrices, and so do we for
+networks with hidden units: their exact Hessian is indefinite at many optima, and a search that has to go from one matrix to
+the other ends where the two differ. What is reported has the exact Hessian wherever it is positive definite with S.
 """
 
 from __future__ import annotations
@@ -26,18 +28,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import cpu
-from ..engine.data import make_data
 from ..errors import ArgumentError
+from ..families import Expectile, Quantile
 from ..functions.penalties import DECAY
 from ..network import derivatives
 from ..network.blas import ONE_THREAD
 from ..optimizers import OPTIMIZERS
 from . import exact
-from .curvature import Factor, factor_of, gauss_newton
+from .curvature import Factor, factor_of, gauss_newton, undetermined
 from .fit import Fit
 from .settings import DefaultName
 from .stack import Stack, fan_out, of_networks, threads
-from .strengths import penalties_at
+from .strengths import observations_of, penalties_at
 from .train import train_alone
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 INITIAL = 0.01  # strength that estimation begins with, in units of a dispersion of 1
 ROUNDS = 60
 LONGEST = 3.0  # most that the logarithm of a strength moves in a round
-SETTLED = 0.02  # change of the logarithms of strengths at which rounds end, or
+SETTLED = .005  # change of the logarithms of strengths at which rounds end, or
 GAIN = 1e-4  # rise of the evidence
 EXACT = 1e-7  # the same for models that are fitted exactly
 HALVINGS = 4
@@ -66,6 +68,9 @@ def check_possible(procedure: Procedure) -> None:
     if objective.name == "ce_r":
         raise ArgumentError("penalty: strengths are estimated by true derivatives, which R's shortcut for cross entropy "
                             "(compat='R') lacks: leave compat out.")
+    if isinstance(objective.family, Quantile | Expectile):
+        raise ArgumentError(f"penalty: strengths are estimated by the likelihood, and family={objective.family.name!r} "
+                            "minimises a loss that is none: give a strength, or let select() choose one.")  # fmt: skip
     if not objective.several and objective.family is None and objective.name not in ("sse", "ce", "ce_logit"):
         raise ArgumentError(f"penalty: strengths are estimated by the likelihood, and the error function {objective.name!r} "
                             "belongs to no family: give a strength, or fit with family=.")
@@ -147,7 +152,7 @@ def train(procedure: Procedure, data: cpu.Data, start: np.ndarray, free: np.ndar
     done = first.status == cpu.INTERRUPTED
 
     def run(k: int) -> None:
-        own = _own(procedure, data, int(numbers[k]), size)
+        own = observations_of(procedure, data, int(numbers[k]), size)
         moved = first.free[k if len(first.free) > 1 else 0]
         search = Search(procedure, own, moved, stop, how["stepmax"])
         found[k] = state = search.run(first.theta[k].astype(float))
@@ -158,9 +163,8 @@ def train(procedure: Procedure, data: cpu.Data, start: np.ndarray, free: np.ndar
         with ONE_THREAD:
             fan_out(run, list(range(b)), stack, threads(how["n_jobs"]), stop, how["watch"])
     states = [at or State.of(first, k, procedure) for k, at in enumerate(found)]
-    if stop.is_set() or done.any():
-        if not how["owner"]:
-            raise KeyboardInterrupt
+    if (stop.is_set() or done.any()) and not how["owner"]:
+        raise KeyboardInterrupt
     strengths = np.stack([s.strengths for s in states])
     status = np.array([s.status if found[k] is not None else cpu.INTERRUPTED for k, s in enumerate(states)])
     trace = [(np.append(s, steps), np.append(e, state.loss)) if s.size and steps > s[-1] else (s, e)
@@ -218,6 +222,7 @@ class Search:
         self.stepmax = procedure.settings.stepmax if stepmax is None else stepmax
         self.exactly = procedure.settings.exact and procedure.exactly
         self.dispersed = dispersed(procedure)
+        self.linear = len(self.network.table) == 1
         place = np.cumsum(free) - 1
         self.groups = []
         for group in procedure.groups:
@@ -250,7 +255,8 @@ class Search:
                 break
             along = at.update is not None and float(before @ at.update) > 0
             stretch = min(2 * stretch, 4.0) if along else 1.0
-        return at if not self.stop.is_set() else replace(at, status=cpu.INTERRUPTED)
+        at = replace(at, status=cpu.INTERRUPTED) if self.stop.is_set() else at
+        return at if self.linear else self._judged(at, True)
 
     def _moved(self, at: State, step: np.ndarray) -> State | None:
         """The network at changed strengths, the change halved until the evidence does not fall; None where it does."""
@@ -279,7 +285,8 @@ class Search:
         if at.hessian is None:
             return at.theta
         new, old = self._diagonal(strengths), self._diagonal(at.strengths)
-        factor = factor_of(at.hessian + np.diag(new))
+        loose = undetermined(self.network, self.free, new)
+        factor = factor_of(at.hessian + np.diag(new) + loose @ loose.T)
         if factor is None:
             return at.theta
         moved = at.theta.copy()
@@ -314,20 +321,25 @@ class Search:
 
     # what the marginal likelihood says there ---------------------------------------------------------------
 
-    def _judged(self, state: State) -> State:
-        """A state with its evidence and the next update."""
+    def _judged(self, state: State, exactly: bool | None = None) -> State:
+        """A state with its evidence and the next update, by the exact Hessian or the Gauss-Newton (Fisher) matrix.
+
+        Each takes the other's place where it is not positive definite with the penalty.
+        """
+        exactly = self.linear if exactly is None else exactly
         if not np.isfinite(state.theta).all() or not np.isfinite(state.loss):
             return state
         w, s = state.theta[self.free], self._diagonal(state.strengths)
-        hessian = self._hessian(state.theta)
-        factor = None if hessian is None else factor_of(hessian + np.diag(s))
-        if factor is None:
-            hessian = self._gauss_newton(state.theta)
-            factor = None if hessian is None else factor_of(hessian + np.diag(s))
+        loose = undetermined(self.network, self.free, s)
+        for matrix in (self._hessian, self._gauss_newton) if exactly else (self._gauss_newton, self._hessian):
+            hessian = matrix(state.theta)
+            factor = None if hessian is None else factor_of(hessian + np.diag(s) + loose @ loose.T)
+            if factor is not None:
+                break
         if factor is None:
             return state
         state.hessian = hessian
-        held, unpenalised = s > 0, int(np.sum(s <= 0))
+        held, unpenalised = s > 0, int(np.sum(s <= 0)) - loose.shape[1]
         bend = float(s @ w**2)
         error = max(state.loss - bend / 2, 0.0) if self.dispersed else state.loss - bend / 2
         n = self.n_values
@@ -375,28 +387,9 @@ class Search:
     def _gauss_variance(self, theta: np.ndarray, s: np.ndarray) -> np.ndarray | None:
         """(F,) diagonal of the inverse of the Gauss-Newton matrix and S."""
         matrix = self._gauss_newton(theta)
-        factor = None if matrix is None else factor_of(matrix + np.diag(s))
+        loose = undetermined(self.network, self.free, s)
+        factor = None if matrix is None else factor_of(matrix + np.diag(s) + loose @ loose.T)
         return None if factor is None else factor.inverse_diagonal()
 
     def _gauss_newton(self, theta: np.ndarray) -> np.ndarray | None:
         return gauss_newton(self.network, self.data, theta, self.free)
-
-
-def _own(procedure: Procedure, data: cpu.Data, k: int, size: int) -> tuple[cpu.Data, float]:
-    """The observations that network k of a stack of `size` sees, and how many values they stand for."""
-    one = of_networks(data, np.array([k]), size)
-    design = procedure.design
-    often = design.frequencies if data.x.shape[1] == design.x.shape[1] else None
-    at: Any = slice(None)
-    if one.rows.shape[1]:
-        at = one.rows[0][: one.count[0]] if one.count.size else one.rows[0]
-        one = make_data(
-            np.ascontiguousarray(one.x[:, at]), np.ascontiguousarray(one.y[0][:, at]),
-            None if one.weight.size == 0 else one.weight[0][at],
-            None if one.offset.size == 0 else np.ascontiguousarray(one.offset[:, at]),
-        )  # fmt: skip
-    number = np.ones(one.x.shape[1]) if often is None else often[at]
-    if one.weight.size:
-        number = np.where(one.weight[0] > 0, number, 0.0)
-    outputs = 1 if procedure.network.objective.several else one.y.shape[1]
-    return one, float(number.sum()) * outputs

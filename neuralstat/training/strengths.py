@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine import cpu
+from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..functions.penalties import COLUMNS, DECAY, SCALE
 from ..layers import codes
 from ..network.arrays import positions
 from ..network.penalties import term_weights
+from .stack import of_networks
 
 if TYPE_CHECKING:
     from ..network.network import Network
@@ -98,7 +101,9 @@ def _shrinks(network: Network, biases: bool | None) -> np.ndarray:
 
 def _layers(network: Network) -> list[tuple[str, np.ndarray]]:
     """Name and positions of each row of the table that has weights; "output" is the last."""
-    names = {k: name for name, (k, _, _) in zip(network.layer_names, network.places, strict=True)}
+    names: dict[int, str] = {}
+    for name, (k, _, _) in zip(network.layer_names, network.places, strict=True):
+        names.setdefault(k, name)  # later ones only show its units
     chain = network.plain or network.skip
     out = []
     for k, part in enumerate(network.slices):
@@ -168,3 +173,23 @@ def penalties_at(procedure: Procedure, strengths: np.ndarray) -> np.ndarray:
     for g, group in enumerate(procedure.groups):
         out[:, group.index, DECAY] += strengths[:, g, np.newaxis] * group.diagonal  # a group has a weight once
     return out
+
+
+def observations_of(procedure: Procedure, data: cpu.Data, k: int, size: int) -> tuple[cpu.Data, float]:
+    """The observations that network k of a stack of `size` sees, and how many values they stand for."""
+    one = of_networks(data, np.array([k]), size)
+    design = procedure.design
+    often = design.frequencies if data.x.shape[1] == design.x.shape[1] else None
+    at: Any = slice(None)
+    if one.rows.shape[1]:
+        at = one.rows[0][: one.count[0]] if one.count.size else one.rows[0]
+        one = make_data(
+            np.ascontiguousarray(one.x[:, at]), np.ascontiguousarray(one.y[0][:, at]),
+            None if one.weight.size == 0 else one.weight[0][at],
+            None if one.offset.size == 0 else np.ascontiguousarray(one.offset[:, at]),
+        )  # fmt: skip
+    number = np.ones(one.x.shape[1]) if often is None else often[at]
+    if one.weight.size:
+        number = np.where(one.weight[0] > 0, number, 0.0)
+    outputs = 1 if procedure.network.objective.several else one.y.shape[1]
+    return one, float(number.sum()) * outputs

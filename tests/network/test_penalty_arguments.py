@@ -25,7 +25,7 @@ PLACES = [
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda v: type(v).__name__)
 def test_nonsense_names_the_argument(make, name, value):
     given = {"l1": 0.1, "l2": 0.1} if make is ns.elastic_net else {"lam": 0.1}
-    if value is None and name in ("terms", "layers"):
+    if value is None and (name in ("terms", "layers") or (make is ns.decay and name == "biases")):
         assert make(**given, **{name: value}).parts
         return
     with pytest.raises(ArgumentError, match=rf"^{name}.* must be") as caught:
@@ -41,3 +41,27 @@ def test_bounds_keep_coefficients_finite():
             make()
     assert str(ns.decay(0.1, biases=np.False_)) == "decay(0.1, biases=False)"
     assert ns.decay(0.1, layers={"a/b": 1, "a": 2}).parts[0].layers == (("a", 2.0), ("a/b", 1.0))  # arrays win
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: ns.decay("banana"), "lam must be"),
+    (lambda: ns.decay(), "lam must be a strength, or 'estimate'"),
+    (lambda: ns.decay(0.1, estimate=True), "lam gives strengths"),
+    (lambda: ns.decay("estimate", terms={"x": 1.0}), "terms gives strengths"),
+    (lambda: ns.decay("estimate", layers={"dense": 1.0}), "layers gives strengths"),
+    (lambda: ns.decay("estimate", groups="neuron"), "groups must be None or one of 'layer', 'term', 'unit', 'input'"),
+    (lambda: ns.decay(0.1, groups="layer"), "groups says which weights share a strength that is estimated"),
+    (lambda: ns.decay("estimate") + ns.l1(0.1), r"cannot stand beside l1\(0.1\)"),
+    (lambda: ns.elimination(0.1) + ns.decay("estimate"), "cannot stand beside elimination"),
+    (lambda: ns.decay("estimate") + ns.decay("estimate", groups="unit"), "only one decay of a sum can be estimated"),
+])
+def test_what_cannot_be_estimated_is_said(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_estimated_decays_say_what_they_are():
+    assert str(ns.decay("estimate")) == str(ns.decay(estimate=True)) == "decay('estimate', groups='layer')"
+    assert str(ns.decay("estimate", groups="unit", biases=True) + ns.decay(0.1)) == (
+        "decay('estimate', groups='unit', biases=True) + decay(0.1)"
+    )
