@@ -56,8 +56,8 @@ def test_white_space_and_tabs(folder, capsys):
 OPTIONS = ["--hidden", "--act-fct", "--output-act-fct", "--err-fct", "--family", "--exclude", "--constant-weights", "--decay",
            "--elimination", "--l1", "--algorithm", "--threshold", "--rep", "--learningrate", "--learningrate-limit",
            "--learningrate-factor", "--random-state", "--n-jobs", "--dtype", "--weights", "--freq-weights", "--offset",
-           "--groups", "--missing", "--compat", "--save", "--plot", "--response", "--diagram", "--plot-error", "--predictions", "--sep",
-           "--stepmax"]  # fmt: skip
+           "--groups", "--missing", "--compat", "--save", "--plot", "--response", "--diagram", "--plot-error",
+           "--predictions", "--sep", "--stepmax"]  # fmt: skip
 
 
 @pytest.mark.parametrize("option", OPTIONS)
