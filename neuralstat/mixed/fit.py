@@ -15,7 +15,7 @@ from .problem import Problem
 from .solution import Solution
 
 CRITERIA = ("auto", "REML", "ML")
-EXACT = 1e-5  # mean deviance of responses that are fitted exactly
+EXACT, CERTAIN = 1e-3, 1e-3  # of separated responses: deviance by that of a constant, mean variance of a response
 
 
 @on_one_thread
@@ -98,7 +98,7 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     given = factor.blocks(0, factor.inverse_of_root(0))
     unbounded = bool(np.any(layout.diagonal & ~inside & (theta >= 1)))
     if not problem.family.dispersed:
-        unbounded |= bool(mode.deviance <= EXACT * prepared.response.case.sum())
+        unbounded |= _is_separated(prepared, mode.eta, mode.deviance)
     true_phi, back = phi * prepared.mean_weight, prepared.back
     edf = np.empty(len(coefficients))
     edf[prepared.order] = 1 - np.diag(covariance) * entries
@@ -124,6 +124,14 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
         unbounded=unbounded, converged=found.converged and not unbounded, decrement=found.decrement,
         iterations=found.iterations, theta=theta, prepared=prepared, factor=factor,
     )  # fmt: skip
+
+
+def _is_separated(prepared: Prepared, eta: np.ndarray, deviance: float) -> bool:
+    """Whether responses are fitted exactly by means at the end of their range."""
+    response = prepared.response
+    variance = response.family.variance(response.family.link.inverse(eta))
+    certain = float(response.case @ variance) <= CERTAIN * float(response.case.sum())
+    return certain and deviance <= EXACT * response.deviance(prepared.start)
 
 
 def _errors(prepared: Prepared, criterion: Criterion, found: Search) -> tuple[np.ndarray, list[np.ndarray], float]:
