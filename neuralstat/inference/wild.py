@@ -5,8 +5,10 @@ What the network (or model) without the term leaves of a cluster is multiplied b
 `SIX` clusters, of which these make too few samples, one of the six -+ sqrt(1/2), -+ 1, -+ sqrt(3/2) (Webb). Rows that are in
 no clusters are one each. Three tests:
 
-- Least squares: responses X b0 + v_g r0 of the restricted estimates b0, the Wald statistic with the clusters' covariance of
-  each (the restricted wild cluster bootstrap-t).
+- Least squares: responses X b0 + v_g r_g, b0 the restricted estimates, r_g what those without cluster g leave of it; of each
+  the Wald statistic with the covariance sum_g (b_-g - b) (b_-g - b)', b_-g the estimates without cluster g (the restricted
+  wild cluster bootstrap-t with the jackknife's residuals and covariance, which holds its size best with few or unequal
+  clusters).
 - Other models without hidden units: the restricted estimates' scores, made orthogonal to those of the other weights,
   s_g - H_ab H_bb^-1 s_gb; their sum's quadratic form, and that of v_g times them (the score bootstrap). No refits.
 - Networks of additive noise: responses mu0 + v_g r0 of the network without the term, and the likelihood ratio of
@@ -16,7 +18,8 @@ References
 ----------
 Cameron, Gelbach & Miller (2008), Review of Economics and Statistics 90:414. Kline & Santos (2012), Journal of Econometric
 Methods 1:23. Webb (2023), Canadian Journal of Economics 56:839 (six points). MacKinnon & Webb (2017), Journal of Applied
-Econometrics 32:233 (unequal clusters). Size: benchmarks/results/cluster_tests.csv.
+Econometrics 32:233 (unequal clusters). MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38:671 (the
+jackknife). Size: benchmarks/results/cluster_tests.csv.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ from .conditional_permutation import BLOCK
 from .covariance import observed_information
 from .wald import quadratic
 
+RCOND = 1e-10  # relative size of eigenvalues of X' W X that count as zero
 SIX = 12  # clusters below which signs have six values
+Pair = tuple[np.ndarray, np.ndarray]
 Tested = tuple[float, Iterator[np.ndarray]]  # statistic, and block by block those of samples
 
 
@@ -73,13 +78,13 @@ def least_squares(fitted: Fitted) -> bool:
 def linear(fitted: Fitted, at: np.ndarray, draws: int, seeds: np.random.SeedSequence) -> Tested:
     """Wald statistic of the weights `at` of a model of least squares, and those of wild samples."""
     model = _Linear(fitted, at)
-    y0, rest = model.null(fitted.design.y if fitted.design.offset is None else fitted.design.y - fitted.design.offset)
-    cluster = model.code
+    y = (fitted.design.y if fitted.design.offset is None else fitted.design.y - fitted.design.offset) - model.known
+    mean, rest = model.null(y)
     values = (
-        np.array([model.statistic(y0 + own[cluster] * rest) for own in block])
+        np.array([model.statistic(mean + own[model.code] * rest) for own in block])
         for block in _blocks(model.g, draws, seeds)
     )  # fmt: skip
-    return model.statistic(y0 + rest), values
+    return model.statistic(y), values
 
 
 class _Linear:
@@ -101,28 +106,39 @@ class _Linear:
         known = fitted.fit.theta[fitted.best].astype(float).reshape(units, per)
         self.known = np.stack([np.where(f, 0.0, own) @ x for f, own in zip(free, known, strict=True)])  # held out
         self.x = [x[f] for f in free]
-        self.bread = [np.linalg.pinv((own * self.w) @ own.T, hermitian=True) for own in self.x]
+        self.breads = [self._breads(own) for own in self.x]
         self.small = [x[f & ~h] for f, h in zip(free, held, strict=True)]
 
-    def null(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fitted values and residuals (K, n) without the tested weights; known parts taken off."""
-        y = y - self.known
-        mean = []
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        """(p, G) sums over clusters of (p, n) values."""
+        return np.add.reduceat(values[:, self.order], self.first, axis=1)
+
+    def _breads(self, x: np.ndarray) -> Pair:
+        """Inverses of X' W X (p, p), and of those without each cluster (G, p, p)."""
+        whole = (x * self.w) @ x.T
+        own = np.stack([self._sums(x * (self.w * line)) for line in x]) if len(x) else np.zeros((0, 0, self.g))
+        return (np.linalg.pinv(whole, RCOND, hermitian=True),
+                np.linalg.pinv(whole - own.transpose(2, 0, 1), RCOND, hermitian=True))  # fmt: skip
+
+    def _estimates(self, x: np.ndarray, breads: Pair, y: np.ndarray) -> Pair:
+        """Estimates (p,), and how much they are less without each cluster (G, p)."""
+        b = breads[0] @ (x * self.w) @ y
+        return b, np.einsum("gpq,qg->gp", breads[1], self._sums(x * (self.w * (y - b @ x))))
+
+    def null(self, y: np.ndarray) -> Pair:
+        """Means (K, n) without the tested weights, and what those without a cluster leave of it."""
+        means, rests = [], []
         for x, own in zip(self.small, y, strict=True):
-            bread = np.linalg.pinv((x * self.w) @ x.T, hermitian=True)
-            mean.append((bread @ (x * self.w) @ own) @ x)
-        return np.stack(mean), y - np.stack(mean)
+            b, moves = self._estimates(x, self._breads(x), own)
+            means.append(b @ x)
+            rests.append(own - b @ x + np.einsum("pn,np->n", x, moves[self.code]))
+        return np.stack(means), np.stack(rests)
 
     def statistic(self, y: np.ndarray) -> float:
         """Wald statistic of the tested weights."""
-        estimates, sums = [], []
-        for x, bread, own in zip(self.x, self.bread, y, strict=True):
-            b = bread @ (x * self.w) @ own
-            scores = x * (self.w * (own - b @ x))
-            estimates.append(b)
-            sums.append(bread @ np.add.reduceat(scores[:, self.order], self.first, axis=1))
-        moves = np.concatenate(sums)[self.tested]
-        return quadratic(np.concatenate(estimates)[self.tested], moves @ moves.T)
+        found = [self._estimates(*parts) for parts in zip(self.x, self.breads, y, strict=True)]
+        moves = np.concatenate([m for _, m in found], axis=1)[:, self.tested]
+        return quadratic(np.concatenate([b for b, _ in found])[self.tested], moves.T @ moves)
 
 
 # scores ----------------------------------------------------------------------------------------------------
