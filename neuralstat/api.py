@@ -10,6 +10,7 @@ from .checks.arguments import NONE, PATH, Anything, Instance, arguments
 from .fitted import Fitted
 from .io import read
 from .results import NeuralNetResults, announced
+from .training import rotations
 from .training.kinds import FIT
 from .training.model import OF_DESIGN, Source, build_network, merge_settings
 from .training.procedure import Procedure
@@ -97,7 +98,7 @@ class NeuralNet:
             Where a repetition did not reach the threshold; it is kept, and flagged.
         """
         procedure = self.procedure(**settings)
-        return announced(Fitted(procedure, procedure.run()))
+        return announced(Fitted(*rotations.run(procedure)))
 
 
 @arguments(path=PATH)

@@ -77,8 +77,9 @@ def _is_factor(by: Any) -> bool:
     metadata = getattr(by, "__formulaic_metadata__", None)
     if metadata is not None and metadata.kind is Factor.Kind.CATEGORICAL:
         return True
-    dtype = getattr(by, "dtype", None)
-    return dtype is not None and (getattr(dtype, "kind", "O") == "b" or frames.is_factor(by))
+    plain = getattr(by, "__wrapped__", by)
+    other = isinstance(plain, pd.Series) and (is_tensor(plain) or frames.is_time(plain))
+    return not other and np.ndim(plain) == 1 and getattr(getattr(plain, "dtype", None), "kind", "f") in "bOU"
 
 
 def multiplier(
@@ -100,12 +101,18 @@ def _labels(by: Any) -> np.ndarray:
     return made
 
 
-def ordered(labels: np.ndarray) -> list[Any]:
-    """The different levels, sorted."""
+def levels_of(labels: np.ndarray | None, by: Any) -> list[Any]:
+    """The levels that occur: in the order of categories, else sorted; without a factor one that stands for all rows."""
+    if labels is None:
+        return [""]
+    occur = {label for label in labels.tolist() if not pd.isna(label)}
+    plain = getattr(by, "__wrapped__", by)
+    if isinstance(getattr(plain, "dtype", None), pd.CategoricalDtype):
+        return [level for level in plain.dtype.categories.tolist() if level in occur]
     try:
-        return sorted(set(labels.tolist()))
+        return sorted(occur)
     except TypeError:  # numbers and strings together
-        return sorted(set(labels.tolist()), key=str)
+        return sorted(occur, key=str)
 
 
 def level_codes(labels: np.ndarray | None, levels: Sequence[Any], n: int, by: Any, call: Call) -> np.ndarray:

@@ -16,11 +16,12 @@ from formulaic.utils.stateful_transforms import stateful_transform
 
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import expressions
-from neuralstat.formula.smooth_arguments import Call, dimension, each, level_codes, multiplier, numbers, ordered
+from neuralstat.formula.smooth_arguments import Call, dimension, each, level_codes, levels_of, multiplier, numbers
 from neuralstat.formula.smooth_bases import BASES, Start, quantile_knots
 from neuralstat.formula.smooth_natural import natural, tensor_columns, tensor_diagonals, turned_margin
 from neuralstat.network.blas import on_one_thread
 
+UNSTABLE = 1e10  # condition number beyond which weights are not made function values
 KIND = "smooth"  # the entry of a state that says that it is of one of these
 
 
@@ -67,7 +68,7 @@ def s(
     u = numbers(x, call, 0)
     kind, times, labels = multiplier(by, len(u), _state, call)
     if not _state:
-        _state.update(_fit_s(u, dimension(k, bs, call), bs, times, labels, call), by=kind)
+        _state.update(_fit_s(u, dimension(k, bs, call), bs, times, labels, levels_of(labels, by), call), by=kind)
     codes = level_codes(labels, _state["levels"], len(u), by, call)
     width = len(_state["coefs"][0][0])
     made = np.zeros((len(u), len(_state["coefs"]) * width))
@@ -122,7 +123,7 @@ def te(
     if not _state:
         kinds = each(bs, len(rows), "bs", call)
         sizes = [dimension(a, b, call) for a, b in zip(each(k, len(rows), "k", call), kinds, strict=True)]
-        _state.update(_fit_te(rows, sizes, kinds, times, labels, call), by=kind)
+        _state.update(_fit_te(rows, sizes, kinds, times, labels, levels_of(labels, by), call), by=kind)
     if len(rows) != len(_state["margins"]):
         raise DataError(f"`{call.text}`: the model has {len(_state['margins'])} covariates here, not {len(rows)}.")
     codes = level_codes(labels, _state["levels"], len(times), by, call)
@@ -170,7 +171,7 @@ def state_of(expr: str, transforms: Mapping[str, Any]) -> Mapping[str, Any] | No
 
 @on_one_thread
 def _fit_s(
-    u: np.ndarray, k: int, bs: str, times: np.ndarray, labels: np.ndarray | None, call: Call
+    u: np.ndarray, k: int, bs: str, times: np.ndarray, labels: np.ndarray | None, levels: list[Any], call: Call
 ) -> dict[str, Any]:
     """The state of ``s`` from the rows of the fit."""
     known = ~np.isnan(u) & ~np.isnan(times) & (True if labels is None else ~pd.isna(labels))
@@ -179,7 +180,6 @@ def _fit_s(
     values = BASES[bs].values(start.knots, u, start.functions)
     # a function that is multiplied by varying numbers keeps its constant, since no other term has it
     mean = None if np.ptp(times) > 0 else values.mean(axis=0)
-    levels = [""] if labels is None else ordered(labels)
     made_of, diagonals = [], []
     for level in levels:
         rows = (times != 0) & (True if labels is None else labels == level)
@@ -199,7 +199,8 @@ def _fit_s(
 
 @on_one_thread
 def _fit_te(
-    rows: list[np.ndarray], sizes: list[int], kinds: list[str], times: np.ndarray, labels: np.ndarray | None, call: Call
+    rows: list[np.ndarray], sizes: list[int], kinds: list[str], times: np.ndarray, labels: np.ndarray | None,
+    levels: list[Any], call: Call,
 ) -> dict[str, Any]:
     """The state of ``te`` from the rows of the fit."""
     covariates = [call.arguments.get(j, str(j + 1)).strip("`") for j in range(len(rows))]
@@ -214,7 +215,11 @@ def _fit_te(
         bent, null, functions = start.bent, start.null, start.functions
         if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
             points = np.linspace(u.min(), u.max(), k)
-            at = np.linalg.inv(BASES[bs].values(start.knots, points, functions))
+            there = BASES[bs].values(start.knots, points, functions)
+            if np.linalg.cond(there) > UNSTABLE:
+                raise DataError(f"{call.column(j)} lies so unevenly that k = {k} functions of bs={bs!r} cannot be told apart by "
+                                "their values at equal steps; take bs='cr', or a smaller k.")  # fmt: skip
+            at = np.linalg.inv(there)
             bent, null, functions = np.linalg.solve(at, bent), np.linalg.solve(at, null), functions @ at
         turn, diagonal = turned_margin(bent, null)
         margins.append({"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()})
@@ -223,7 +228,6 @@ def _fit_te(
     means = None if np.ptp(times) > 0 else values[:, 1:].mean(axis=0).tolist()
     values, entries = _centred(values, means), entries if means is None else entries[:, 1:]
     flat = ~entries.any(axis=0)
-    levels = [""] if labels is None else ordered(labels)
     state: dict[str, Any] = {KIND: "te", "margins": margins, "means": means, "levels": levels}
     state |= {"sds": [], "names": [], "blocks": [], "diagonals": []}
     for j, level in enumerate(levels):

@@ -21,7 +21,7 @@ from neuralstat.formula.parts import Column, Scaling
 from neuralstat.formula.serial import decode, encode
 from neuralstat.formula.spec import Spec
 from neuralstat.formula.state import CODED, MatrixState, StoredText, TermState
-from neuralstat.formula.structure import KINDS, Special, rewritten
+from neuralstat.formula.structure import KINDS, Special, rewritten, term_of
 from neuralstat.formula.tensors import Tensor
 
 FORMAT = "neuralstat-formula-1"
@@ -187,7 +187,7 @@ def _check_shapes(spec: Spec) -> None:
         missing |= {e for parts, _ in term.scoped for e, _ in parts} - {e for e, _ in term.factors}
     if n_x != len(spec.x_names) or rows != list(range(n_x)) or len(spec.y_names) != len(spec.y_kinds):
         raise FileFormatError("the stored formula names other columns than its terms make.")
-    missing |= {e for special in spec.specials for e in special.exprs if expressions.display(e) not in spec.terms}
+    missing |= {e for special in spec.specials for e in special.exprs if term_of(e) not in spec.terms}
     if missing:
         raise FileFormatError(f"the stored formula does not describe {sorted(missing)}.")
     _check_codes(spec)

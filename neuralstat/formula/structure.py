@@ -75,6 +75,12 @@ class Structure:
         return {name for e in exprs for name in expressions.names(e)}
 
 
+def term_of(expr: str) -> str:
+    """The term of the model matrix that a factor of a special term is."""
+    name = expressions.display(expr)
+    return name[1:-1] if name.startswith("{") and name.endswith("}") else name
+
+
 def is_structured(specials: Sequence[Special]) -> bool:
     """Whether plain terms are linear, and not inputs of the one network."""
     return any(special.kind in STRUCTURED for special in specials)
@@ -144,7 +150,7 @@ def unscaled(specials: Sequence[Special], terms: Mapping[str, Sequence[int]]) ->
     """
     exprs = [e for special in specials for e in special.exprs
              if special.kind in ("smooth", "slopes") or e.startswith("codes(")]  # fmt: skip
-    return [row for expr in dict.fromkeys(exprs) for row in terms.get(expressions.display(expr), ())]
+    return [row for expr in dict.fromkeys(exprs) for row in terms.get(term_of(expr), ())]
 
 
 def relabelled(name: str, specials: Sequence[Special]) -> str:

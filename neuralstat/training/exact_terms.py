@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import mixed
 from ..engine import cpu
-from ..engine.data import make_data
-from ..formula.expressions import compiled
 from ..formula.structure import Special
 from ..network import derivatives
 from .exact import family_of
@@ -84,7 +81,7 @@ def problem_of(procedure: Procedure, data: cpu.Data, b: int, correlated: bool = 
         if group.kind == "smooth":
             columns = np.array([place[row] for row in _inputs(network, design, group.index)])
             penalties.append(mixed.Penalised(group.name, columns, group.diagonal))
-    for special in _random(design):
+    for special in random_terms(design):
         level, z = effects_of(design, special, x)
         count = len(state_of(design, special.exprs[0])["names"])
         randoms.append(mixed.Random(special.label, np.minimum(level, count - 1), count, z, correlated and len(z) > 1))
@@ -98,13 +95,14 @@ def problem_of(procedure: Procedure, data: cpu.Data, b: int, correlated: bool = 
     )  # fmt: skip
 
 
-def _random(design: Design) -> list[Special]:
+def random_terms(design: Design) -> list[Special]:
+    """Random intercepts and slopes, in the order of the formula."""
     return [special for special in design.spec.specials if special.kind in ("random", "slopes")]
 
 
 def _dense(design: Design) -> set[int]:
     """Rows of x that are columns of the dense part: all but codes and random slopes."""
-    away = {row for special in _random(design) for row in rows_of(design, special.exprs[0])}
+    away = {row for special in random_terms(design) for row in rows_of(design, special.exprs[0])}
     return set(range(len(design.x))) - away
 
 
@@ -158,46 +156,10 @@ def _weights(procedure: Procedure, theta: np.ndarray, solution: mixed.Solution) 
     by_name: dict[str, float] = dict(
         zip((g.name for g in procedure.groups if g.kind == "smooth"), solution.strengths, strict=True)
     )
-    for special, effects, covariance in zip(_random(design), solution.effects, solution.covariances, strict=True):
+    for special, effects, covariance in zip(random_terms(design), solution.effects, solution.covariances, strict=True):
         groups = [g for g in procedure.groups if g.name == special.label or g.name.startswith(f"{special.label}.")]
         for r, group in enumerate(groups):
             theta[group.index] = effects[:, r]
             variance = covariance[r, r]
             by_name[group.name] = solution.scale * min(1 / variance if variance > 0 else AWAY, AWAY)
     return theta, np.array([by_name[group.name] for group in procedure.groups])
-
-
-def rotated(procedure: Procedure) -> Procedure:
-    """The procedure in whose random slopes' coordinates effects of a level are uncorrelated.
-
-    The covariance of a level's effects is T D T' with T of unit lower triangular form; covariates become ``T' z``.
-    """
-    design = procedure.design
-    wanted = [s for s in _random(design) if s.kind == "slopes" and len(state_of(design, s.exprs[0])["rotation"]) > 1]
-    if not wanted or not possible(procedure.network, design, procedure.settings):
-        return procedure
-    data = make_data(design.x, design.y, design.weights, design.offset)
-    solution = mixed.fit(problem_of(procedure, data, 0, correlated=True))
-    x, transforms = design.x.copy(), dict(design.spec.matrix.transforms)
-    for special, covariance in zip(_random(design), solution.covariances, strict=True):
-        if special not in wanted:
-            continue
-        turn = unit_triangular(covariance)
-        key, rows = compiled(special.exprs[0])[0], list(rows_of(design, special.exprs[0]))
-        blocks = x[rows].reshape(-1, len(turn), x.shape[1])
-        x[rows] = np.einsum("rs,lrn->lsn", turn, blocks).reshape(len(rows), -1)
-        transforms[key] = {**transforms[key], "rotation": (np.asarray(transforms[key]["rotation"]) @ turn).tolist()}
-    spec = replace(design.spec, matrix=replace(design.spec.matrix, transforms=transforms))
-    return replace(procedure, design=replace(design, x=x, spec=spec))
-
-
-def unit_triangular(covariance: np.ndarray) -> np.ndarray:
-    """T with ones on its diagonal of the covariance (R, R) = T D T', D diagonal."""
-    size = len(covariance)
-    turn, left = np.eye(size), np.array(covariance, float)
-    for k in range(size):
-        pivot = left[k, k]
-        if pivot > 1e-14 * max(covariance[k, k], 1e-300):
-            turn[k + 1 :, k] = left[k + 1 :, k] / pivot
-            left[k + 1 :, k + 1 :] -= np.outer(left[k + 1 :, k], left[k, k + 1 :]) / pivot
-    return turn

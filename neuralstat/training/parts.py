@@ -94,10 +94,13 @@ def train_parts(
     if settings.minibatch:
         return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
     # finishing takes one set of free weights for the whole stack
-    alone = not stack or settings.keep is not None or (settings.polish and any(p.empty.any() for p in parts))
+    counted = bool(procedure.groups) and procedure.design.frequencies is not None  # estimated strengths depend on n
+    alone = not stack or counted or settings.keep is not None or (settings.polish and any(p.empty.any() for p in parts))
     if alone:
         return [
-            procedure.train(_data(p.design, settings.dtype), *b, settings.n_jobs, keep=settings.keep)
+            (replace(procedure, design=p.design) if counted else procedure).train(
+                _data(p.design, settings.dtype), *b, settings.n_jobs, keep=settings.keep
+            )
             for p, b in zip(parts, begun, strict=True)
         ]
     start = np.concatenate([s for s, _ in begun])

@@ -26,7 +26,7 @@ from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
 from ..seeds import children, seed_sequence
-from . import exact, exact_terms, fellner_schall, interrupts
+from . import exact, exact_terms, fellner_schall, interrupts, rotations
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
@@ -104,7 +104,7 @@ class Procedure:
         check_indexes(network, design.x)
         if validation is not None:
             check_indexes(network, validation.inputs.T, "validation: ")
-        return exact_terms.rotated(cls(design, network, settings, seeds, source.formula, validation))
+        return rotations.prepared(cls(design, network, settings, seeds, source.formula, validation))
 
     # what is trained ---------------------------------------------------------------------------------------
 
@@ -178,6 +178,7 @@ class Procedure:
         passes through as KeyboardInterrupt. So it is in all that trains here.
         """
         design, settings = self.design, self.settings
+        groups_of_terms(self)  # which epochs may not be able to train
         if settings.minibatch:
             return self._run_epochs(start, free, owner)
         data = make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))

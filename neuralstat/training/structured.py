@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError, DataError
-from ..formula.expressions import compiled, display
-from ..formula.structure import Special, is_structured
+from ..formula.expressions import compiled
+from ..formula.structure import Special, is_structured, term_of
 from ..layers import Activation, Dense, Embedding, Flatten, codes
 from ..network.network import Network
 from ..network.objective import resolve_activation
@@ -37,7 +37,7 @@ def has_towers(design: Design) -> bool:
 
 def rows_of(design: Design, expr: str) -> tuple[int, ...]:
     """Rows of x that a factor of a special term makes."""
-    return design.terms[display(expr)]
+    return design.terms[term_of(expr)]
 
 
 def levels_of(design: Design, expr: str) -> list[str]:
@@ -61,9 +61,9 @@ def direct_terms(design: Design) -> dict[str, tuple[int, ...]]:
     linear: set[str] = set()
     for special in design.spec.specials:
         if special.kind in ("network", "random", "embedding"):
-            indirect |= {display(expr) for expr in special.exprs}
+            indirect |= {term_of(expr) for expr in special.exprs}
         else:
-            linear |= {display(expr) for expr in special.exprs}
+            linear |= {term_of(expr) for expr in special.exprs}
     plain = structured(design)
     return {name: rows for name, rows in design.terms.items() if name in linear or (plain and name not in indirect)}
 
@@ -179,7 +179,7 @@ def _network(design: Design, settings: Settings, special: Special) -> tuple[Towe
     embeddings, codes = _embeddings(design, exprs, dims)
     numbers = special.exprs[: len(special.exprs) - len(dims)]
     rows = rows_of(design, numbers[0]) if numbers else ()
-    tensor = next((t for t in design.spec.tensors if numbers and t.name == display(numbers[0]).strip("{}")), None)
+    tensor = next((t for t in design.spec.tensors if numbers and t.name == term_of(numbers[0])), None)
     shape: tuple[int, ...] = (len(rows),) if rows else ()
     name = special.options.get("layers")
     if name is not None:
