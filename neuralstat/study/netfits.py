@@ -25,6 +25,7 @@ from .fits import NOT_CONVERGED, NOT_FINITE, OK, Fits, joined, leverages
 
 if TYPE_CHECKING:
     from ..network.network import Network
+    from ..training.fit import Fit
     from .nets import Net
 
 JACOBIAN_BYTES = 32_000_000
@@ -115,6 +116,7 @@ class PreparedNet:
         good, status = self._chosen(fit.theta, fit.ranking, fit.finished, t)
         at, which = np.nonzero(good)
         theta = fit.theta.reshape(t, r, -1)[at, which]
+        held = self._penalties(fit)[at * r + which]
         share = 1 / np.maximum(good.sum(axis=1), 1)[at]
         raw = self._outputs(theta, at, self.design.x if x is None else x)
         lost = ~good.any(axis=1)
@@ -130,12 +132,14 @@ class PreparedNet:
             fits.theta = np.full((t, theta.shape[1]), np.nan)
             fits.theta[at] = theta
         if local and rows is None:  # leverages are those of a fit to the whole design
-            fits.leverage = averaged(self._leverages(theta, raw, at, x))
+            fits.leverage = averaged(self._leverages(theta, raw, at, x, held))
             fits.df = fits.leverage.sum(axis=1)
         elif local:
             assert rows is not None
-            traces = [self._leverages(w[np.newaxis], eta[np.newaxis], np.zeros(1, int), [own[k].design.x], rows[k])
-                      for k, w, eta in zip(at.tolist(), theta, raw, strict=True)]  # fmt: skip
+            traces = [
+                self._leverages(w[np.newaxis], eta[np.newaxis], np.zeros(1, int), [own[k].design.x], s[np.newaxis], rows[k])
+                for k, w, eta, s in zip(at.tolist(), theta, raw, held, strict=True)
+            ]
             fits.df = averaged(np.array([h.sum() for h in traces]).reshape(-1, 1))[:, 0]
         if new is not None:
             inside = [self._internal(p.design, z) for p, z in zip(own, new, strict=True)] if x is not None else (
@@ -228,10 +232,10 @@ class PreparedNet:
         return np.stack([objective.response(each[np.newaxis])[0] for each in raw])
 
     def _leverages(
-        self, theta: np.ndarray, raw: np.ndarray, at: np.ndarray, x: Sequence[np.ndarray] | None,
+        self, theta: np.ndarray, raw: np.ndarray, at: np.ndarray, x: Sequence[np.ndarray] | None, held: np.ndarray,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Leverages (B, m) of the Gauss-Newton (Fisher) matrix; NaN for losses whose curvature is not known."""
+        """Leverages (B, m) of the Gauss-Newton matrix with penalties (B, P, 4); NaN where losses have no curvature."""
         raw = raw if rows is None else raw[:, rows]
         out, weight = np.full(raw.shape, np.nan), self._curvature(raw)
         if weight is None:
@@ -249,7 +253,7 @@ class PreparedNet:
                 derivatives.jacobian(self.network, data[0 if x is None else int(k)], w)[0]
                 for k, w in zip(at[part], theta[part], strict=True)
             ])  # fmt: skip
-            out[part] = self._trace(np.sqrt(weight[part])[:, :, np.newaxis] * r, theta[part])
+            out[part] = self._trace(np.sqrt(weight[part])[:, :, np.newaxis] * r, theta[part], held[part])
         return out
 
     def _curvature(self, raw: np.ndarray) -> np.ndarray | None:
@@ -264,12 +268,19 @@ class PreparedNet:
             return working.weights(objective.family, raw)
         return None
 
-    def _trace(self, r: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        bend, penalty = np.zeros(theta.shape), self.procedure.penalty
+    def _penalties(self, fit: Fit) -> np.ndarray:
+        """(B, P, 4) penalties of networks, (B, P, 0) where there are none."""
+        if fit.penalty is not None:
+            return fit.penalty
+        own = np.empty((fit.theta.shape[1], 0)) if self.procedure.penalty is None else self.procedure.penalty
+        return np.broadcast_to(own, (len(fit.theta), *own.shape))
+
+    def _trace(self, r: np.ndarray, theta: np.ndarray, held: np.ndarray) -> np.ndarray:
+        bend = np.zeros(theta.shape)
         used = np.broadcast_to(self.free, theta.shape).copy()
-        if penalty is not None:
-            bend = np.stack([derivatives.penalty_curvature(penalty, w) for w in theta])
-            used &= ~((penalty[:, L1] != 0) & (theta == 0))
+        if held.shape[2]:
+            bend = np.stack([derivatives.penalty_curvature(own, w) for own, w in zip(held, theta, strict=True)])
+            used &= ~((held[:, :, L1] != 0) & (theta == 0))
         r = np.where(used[:, np.newaxis, :], r, 0.0)
         bend = np.where(used, bend, 0.0)
         bent = (bend < 0).any(axis=1)

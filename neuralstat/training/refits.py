@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -290,4 +290,9 @@ def train_groups(
     theta, final = first.theta.copy(), np.full(first.loss.shape, np.nan, first.loss.dtype)
     status = np.full(first.status.shape, cpu.PRUNED)
     theta[kept], final[kept], status[kept] = then.theta, then.loss, then.status
-    return replace(first, theta=theta, loss=final, status=status)
+    more: dict[str, Any] = {}
+    for name, value in first.estimated.items():
+        if value is not None:
+            more[name] = value.copy()
+            more[name][kept] = getattr(then, name)
+    return replace(first, theta=theta, loss=final, status=status, **more)

@@ -143,6 +143,7 @@ CALCULATIONS: dict[str, Callable[..., Any]] = {
     "fit default": lambda: fit(threshold=1e-7, hidden=(4, 3)),
     "fit lm": lambda: fit(algorithm="lm", threshold=1e-12, stepmax=2000),
     "fit polish": lambda: fit(algorithm="rprop+", polish=True, stepmax=8000),
+    "fit estimate": lambda: fit(hidden=(6, 5), rep=6, penalty=ns.decay("estimate", groups="unit")),
     "fit keep": lambda: fit(rep=6, keep=2, algorithm="rprop+", threshold=1e-9, stepmax=8000),
     "fit epochs": lambda: fit(algorithm="adam", epochs=3000, batch_size=16),
     "fit checkpoint": resumed,
