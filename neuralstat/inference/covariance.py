@@ -4,6 +4,7 @@ With E the error (half the deviance), phi the dispersion and P the penalty's cur
 E / phi, and
 
     expected, hessian:  phi (I + P)^-1 I (I + P)^-1,    I = J' W J, or the Hessian of E
+    bayes:              phi (I + P)^-1, given the data, of gaussian penalties: see `term_parts`
     sandwich:           (H + P)^-1 S'S (H + P)^-1,      S the gradients of the observations' errors (HC0)
     cluster:            the same, S their sums over clusters, times a factor for few clusters: see `clusters`
 
@@ -24,7 +25,7 @@ import pandas as pd
 from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.information import observed_scores
 from ..df.parameters import expected
-from ..errors import SingularHessianWarning, caller
+from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Laplace, Multinomial, Quantile, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
@@ -32,13 +33,16 @@ from ..likelihood.several import UNLIKELY
 from ..network import derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
+from ..training.structured import structured
 from . import clusters
 from .bootstrap import weight_draws
 from .dispersion import dispersion, given_dispersion, used_up
+from .exact_fit import dense_index, exact_solution, large, units
+from .orthogonal import moved
 from .units import in_words, undetermined_units
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
-COV_TYPES = ("expected", "hessian", "sandwich", "cluster", "bootstrap")
+COV_TYPES = ("expected", "hessian", "bayes", "sandwich", "cluster", "bootstrap")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
 COV_TYPE = Choice(*COV_TYPES, *ALIASES)
 
@@ -81,7 +85,8 @@ def observed_information(fitted: Fitted, b: int) -> np.ndarray:
 def curvature_of(fitted: Fitted, b: int, kind: str) -> np.ndarray:
     """(P, P) information of repetition b that a kind of covariance is made with, without penalty; internal units."""
     kinked = kind == "cluster" and isinstance(fitted.family, Laplace)
-    return expected_information(fitted, b) if kind == "expected" or kinked else observed_information(fitted, b)
+    whole = kind == "expected" or (kind == "bayes" and not fitted.network.objective.several)
+    return expected_information(fitted, b) if whole or kinked else observed_information(fitted, b)
 
 
 def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -129,13 +134,15 @@ def cov_params(
     Parameters
     ----------
     fitted : Fitted
-    cov_type : {"expected", "hessian", "sandwich", "cluster", "bootstrap"}, optional
+    cov_type : {"expected", "hessian", "bayes", "sandwich", "cluster", "bootstrap"}, optional
         From the expected information (statsmodels' "nonrobust", which is taken too; for squared error R's ``nls``);
         from the exact Hessian, the observed information; robust against a wrong model (statsmodels' "HC0"); or robust
         against that and dependence within the clusters of ``groups=`` (statsmodels' "cluster"); or from 200 refits to
         bootstrap samples, of whole clusters where there are groups (`bootstrap.weight_draws`). Default "cluster" where the
-        fit has groups; else "expected", "hessian" for distributions with several parameters, "sandwich" where the error
-        function belongs to no family.
+        fit has groups; "bayes" for structured formulas: given the data, with the penalties as normal priors, so that
+        coefficients are as uncertain as the terms beside them make them (lme4's covariance of fixed effects, mgcv's of all
+        weights); else "expected", "hessian" for distributions with several parameters, "sandwich" where the error function
+        belongs to no family.
     rep : int or "best"
     scale : float, optional
         Dispersion, of several responses with one each also K numbers or their (K, K) covariance; default that of the
@@ -159,11 +166,13 @@ def cov_params(
     b = fitted.which(rep)
     free, names = fitted.fit.free[0], list(fitted.network.names)
     theta = fitted.fit.theta[b].astype(float)
+    if large(fitted):
+        return _of_coefficients(fitted, b, kind, scale)
     phi = given_dispersion(fitted, scale) if scale is not None else _dispersion(fitted, b, kind)
     if not np.isfinite(phi).all():
         return pd.DataFrame(np.nan, names, names)
     if kind == "bootstrap":
-        return _original(fitted, np.cov(weight_draws(fitted, b), rowvar=False))
+        return _original(fitted, b, np.cov(weight_draws(fitted, b), rowvar=False))
     bread = curvature_of(fitted, b, kind)[np.ix_(free, free)]
     if kind == "cluster":
         sums = clusters.filling(fitted, theta)[:, free]
@@ -175,6 +184,8 @@ def cov_params(
         filling = between_outputs(fitted, b, phi)[np.ix_(free, free)]
     else:
         filling = bread * phi[0, 0]
+    if kind == "bayes":  # and of the prior
+        filling = filling + np.diag(np.diag(phi).mean() * fitted.penalty_curvature(b)[free])
     if fitted.penalised:
         curvature = fitted.penalty_curvature(b)
         bread = bread + np.diag(curvature[free])
@@ -184,12 +195,15 @@ def cov_params(
     warn_members(fitted, kind, [(b, rank, fitted.k_identified, negative)])
     full = np.zeros((free.size, free.size))
     full[np.ix_(free, free)] = turned @ filling @ turned
-    return _original(fitted, full)
+    return _original(fitted, b, full)
 
 
-def _original(fitted: Fitted, full: np.ndarray) -> pd.DataFrame:
+def _original(fitted: Fitted, b: int, full: np.ndarray) -> pd.DataFrame:
     """A covariance (P, P) of internal weights in the units of the data, with names; NaN at weights held out."""
     network, free, names = fitted.network, fitted.fit.free[0], list(fitted.network.names)
+    turn = moved(fitted, b)[1]
+    if turn is not None:
+        full = turn @ full @ turn.T
     if fitted.design.scaling is not None:
         into, _ = affine(network, fitted.design.scaling)
         full = into @ full @ into.T
@@ -198,9 +212,26 @@ def _original(fitted: Fitted, full: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(full, names, names)
 
 
+def _of_coefficients(fitted: Fitted, b: int, kind: str, scale: Any) -> pd.DataFrame:
+    """`cov_params` of a model with many levels: of the weights that are no effects of levels."""
+    if kind != "bayes":
+        raise ArgumentError(f"cov_type={kind!r} takes matrices of all {fitted.k_params:,} weights; 'bayes' does not.")
+    solution, at = exact_solution(fitted, b), dense_index(fitted)
+    phi = solution.scale if scale is None else float(given_dispersion(fitted, scale)[0, 0])
+    into = np.eye(at.size)
+    if fitted.design.scaling is not None:
+        network, scaling = fitted.network, fitted.design.scaling
+        rows = at - network.slices[-1].start - 1 + (len(scaling.x_mean) - network.direct if network.towers else 0)
+        into[1:, 1:] /= scaling.x_sd[rows[1:]][:, np.newaxis]
+        into[0, 1:] = -scaling.x_mean[rows[1:]] / scaling.x_sd[rows[1:]]
+        into *= units(fitted)[0]
+    names = [fitted.network.names[k] for k in at]
+    return pd.DataFrame(phi / solution.scale * (into @ solution.cov_beta @ into.T), names, names)
+
+
 def _dispersion(fitted: Fitted, b: int, kind: str) -> np.ndarray:
     """(K, K) dispersion in internal units; NaN where it is estimated and no degrees of freedom are left."""
-    if kind in ("expected", "hessian"):
+    if kind in ("expected", "hessian", "bayes"):
         return dispersion(fitted, [b])[0]
     return np.full((1, 1), np.nan if used_up(fitted, [b]) else 1.0)
 
@@ -210,6 +241,8 @@ def cov_type_of(fitted: Fitted, given: str | None) -> str:
     if given is None:
         if fitted.design.groups is not None:
             return "cluster"
+        if structured(fitted.design) and fitted.family is not None and fitted.fit.strengths is not None:
+            return "bayes"
         if fitted.network.objective.several:  # what statsmodels and gamlss give, too
             kinked = isinstance(fitted.family, Laplace)  # whose Hessian is of the few rows next to their locations
             return "sandwich" if isinstance(fitted.family, UNLIKELY) else "expected" if kinked else "hessian"

@@ -11,9 +11,9 @@ With "cluster" the sum in B_rs is over clusters, of the sums of their rows' grad
 For "expected" and "hessian" B_rs is what the model says, sum_i R_ri' Phi R_si, R_ri the (K, P) root of observation i's
 expected information and Phi the (K, K) covariance of its Pearson residuals (the dispersion, where there is one output: each
 output has its own); for one repetition and output "hessian" is phi H^-1 I H^-1, as `cov_params`. "bayes" is "expected" with
-the moves of the penalties' centres, phi^(1/2) S_r^(1/2), beside the s_ri: of one repetition phi H^-1, the covariance given the
-data, as of optima of perturbed problems (Papandreou & Yuille 2010, NIPS 23:1858). White (1989), JASA 84:1003; Tibshirani
-(1996), Neural Computation 8:152.
+the moves of the penalties' centres, phi^(1/2) S_r^(1/2), beside the s_ri: of one repetition phi H^-1, the covariance given
+the data, as of optima of perturbed problems (Papandreou & Yuille 2010, NIPS 23:1858). White (1989), JASA 84:1003;
+Tibshirani (1996), Neural Computation 8:152.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def weight_moves(
             flat = root.reshape(-1, root.shape[2])
             hessian = flat.T @ flat
         if kind == "bayes":  # and with the prior
-            filling = np.concatenate([filling, np.diag(np.sqrt(np.diag(phi).mean() * fitted.penalty_curvature(b)[used]))], axis=1)
+            prior = np.diag(phi).mean() * fitted.penalty_curvature(b)[used]
+            filling = np.concatenate([filling, np.diag(np.sqrt(prior))], axis=1)
     assert hessian is not None
     turned, state = _turned(fitted, b, used, hessian)
     moves = np.zeros((network.n_params, filling.shape[1]))
