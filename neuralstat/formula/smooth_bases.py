@@ -196,14 +196,17 @@ def _tp_start(unique: np.ndarray, k: int) -> Start:
     |x_i - x_j|^3 / 12 with the largest eigenvalues in size.
     """
     apart = unique[np.unique(np.round(_unit(unique, unique) / CLOSE), return_index=True)[1]]
+    apart = apart if len(apart) >= k else unique
     knots = apart if len(apart) <= MOST_KNOTS else quantile_knots(apart, MOST_KNOTS)
     unit = _unit(knots, knots)
     size, vectors = _largest(np.abs(unit[:, None] - unit) ** 3 / 12, k)
     lines = np.column_stack([np.ones(len(unit)), unit])
     free = np.linalg.qr(vectors.T @ lines, mode="complete")[0][:, 2:]
     spread, turned = np.linalg.eigh(free.T @ (size[:, None] * free))  # positive: the integral of f''^2
-    functions = np.column_stack([vectors @ (size[:, None] * (free @ turned)), lines])
-    bent = np.vstack([np.diag(spread**-0.5), np.zeros((2, k - 2))])
+    curves = vectors @ (size[:, None] * (free @ turned))
+    scale = np.sqrt((curves**2).mean(axis=0))
+    functions = np.column_stack([curves / scale, lines])
+    bent = np.vstack([np.diag(scale / np.sqrt(spread)), np.zeros((2, k - 2))])
     return Start(knots, functions, bent, np.eye(k)[:, -2:])
 
 

@@ -217,7 +217,7 @@ def _fit_te(
             points = np.linspace(u.min(), u.max(), k)
             there = BASES[bs].values(start.knots, points, functions)
             if np.linalg.cond(there) > UNSTABLE:
-                raise DataError(f"{call.column(j)} lies so unevenly that k = {k} functions of bs={bs!r} cannot be told apart by "
+                raise DataError(f"{call.column(j)} lies so unevenly that {k} functions of bs={bs!r} cannot be told apart by "
                                 "their values at equal steps; take bs='cr', or a smaller k.")  # fmt: skip
             at = np.linalg.inv(there)
             bent, null, functions = np.linalg.solve(at, bent), np.linalg.solve(at, null), functions @ at
@@ -286,7 +286,8 @@ def _start(u: np.ndarray, k: int, bs: str, call: Call, position: int) -> Start:
             + (f"make k at most {len(unique)}." if enough else "it is better linear, or a factor.")
         )
     knots = quantile_knots(unique, k)
-    if not np.diff(knots / 2).min() > 1e-12 * (knots[-1] / 2 - knots[0] / 2):  # halves: their range is no infinity
+    halves = knots / 2  # whose range is never infinite
+    if bs != "ps" and not np.diff(halves).min() > 1e-12 * (halves[-1] - halves[0]):
         raise DataError(f"{call.column(position)} has values so close together, beside others far off, that knots cannot be "
                         "told apart; take a smaller k, or the logarithm.")  # fmt: skip
     return BASES[bs].start(unique, k)

@@ -243,8 +243,9 @@ def test_tensor_products_of_levels_and_of_numbers(data):
 
 
 @pytest.mark.parametrize(
-    "by, levels", [("b", ["False", "True"]), ("c", ["high", "low"]), ("C(h)", ["0", "1", "2", "3"]), ("g", ["a", "b", "c"])]
-)
+    "by, levels", [("b", ["False", "True"]), ("c", ["low", "high"]), ("C(h)", ["0", "1", "2", "3"]), ("g", ["a", "b", "c"]),
+                   ("where(z > 0, 'hi', 'lo')", ["hi", "lo"])],
+)  # fmt: skip
 def test_kinds_of_factors(data, by, levels):
     d = design(f"y ~ s(x, by={by}, k=4)", data)
     assert list(smooths.penalties(the_state(d))) == levels and len(d.x) == 3 * len(levels)
@@ -391,6 +392,7 @@ def test_state_of(data):
         ("te(x)", ArgumentError, r"`te\(x\)`: te\(\) is for two covariates or more; a smooth of one is s\(x\)"),
         ("te(x, x)", ArgumentError, r"`te\(x, x\)`: 'x' stands twice among the covariates"),
         ("te(x, 2 * x)", DataError, r"`te\(x, 2 \* x\)`: the data do not tell apart what is not penalised.*made of others"),
+        ("te(exp(4 * x), z, k=9, bs='tp')", DataError, r"'exp\(4 \* x\)' lies so unevenly that 9 functions of bs='tp'"),
         ("te(x, z, by=0 * z)", DataError, r"the data do not tell apart what is not penalised"),
         ("te(x, z, k=3, by=rare)", DataError, r"the data do not tell apart, for level 'few' of by, what is not penalised"),
         ("te(x, z, k=(3, 4, 5))", ArgumentError, r"k has 3 values for 2 covariates"),
@@ -399,6 +401,7 @@ def test_state_of(data):
         ("s(1 / (x - x))", DataError, r"`s\(1 / \(x - x\)\)`: 1 / \(x - x\) is infinite in 150 row\(s\)"),
         ("s(x, by=1 / (x - x))", DataError, r"1 / \(x - x\) is infinite in 150 row"),
         ("s(x, by=0 * z)", DataError, r"`s\(x, by=0 \* z\)`: 'x' has 0 different value\(s\) where by is not 0"),
+        ("s(x, by=when)", DataError, r"`s\(x, by=when\)`: column 'when' holds dates or durations"),
         ("s(x, by='g')", DataError, r"`s\(x, by='g'\)`: 'g' is not one number per row"),
         ("s(close, k=5)", DataError, r"`s\(close, k=5\)`: 'close' has values so close together"),
         ("te(x, z, k=10**9)", TooLargeError, r"`te\(x, z, k=10 \*\* 9\)` asks for \d+ columns, each with a name"),
