@@ -28,6 +28,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..checks import check_size
 from ..df import noise
 from ..fitted import Fitted
 from ..network import derivatives
@@ -115,6 +116,7 @@ class _Linear:
 
     def _breads(self, x: np.ndarray) -> Pair:
         """Inverses of X' W X (p, p), and of those without each cluster (G, p, p)."""
+        check_size(3 * self.g * len(x) ** 2, f"estimates without each of {self.g:,} clusters")
         whole = (x * self.w) @ x.T
         own = np.stack([self._sums(x * (self.w * line)) for line in x]) if len(x) else np.zeros((0, 0, self.g))
         return (np.linalg.pinv(whole, RCOND, hermitian=True),
