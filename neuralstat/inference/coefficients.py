@@ -13,13 +13,14 @@ import pandas as pd
 
 from ..checks.arguments import FLAG, NONE, REP, SHARE, arguments
 from ..fitted import Fitted
+from . import orthogonal
 from .covariance import COV_TYPE, cov_params, cov_type_of
 from .dispersion import t_degrees
 
 
 def params(fitted: Fitted) -> pd.Series:
     """Weights (P,) of the best repetition by R's names, original units."""
-    return pd.Series(fitted.theta[fitted.best], index=list(fitted.network.names), name="weights")
+    return pd.Series(orthogonal.reported(fitted, fitted.best), index=list(fitted.network.names), name="weights")
 
 
 @arguments(cov_type=NONE | COV_TYPE, rep=REP)
@@ -87,7 +88,7 @@ def conf_int(
     from scipy import stats
 
     b = fitted.which(rep)
-    theta = fitted.theta[b]
+    theta = orthogonal.reported(fitted, b)
     quantile = stats.t.ppf(1 - alpha / 2, t_degrees(fitted, [b], use_t, cov_type_of(fitted, cov_type)))
     half = quantile * standard_errors(fitted, cov_type, rep).to_numpy()
     return pd.DataFrame({0: theta - half, 1: theta + half}, list(fitted.network.names))
