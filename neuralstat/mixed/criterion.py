@@ -83,10 +83,10 @@ class Criterion:
     ) -> np.ndarray:
         prepared, q = self.prepared, self.prepared.penalised
         factor = mode.factor
-        inverse = factor.inverse_of_root(self.columns)
-        spread = np.square(inverse[:, factor.start :]).sum(axis=0)[:q]  # P_jj
+        inverse = factor.inverse(self.columns)
+        spread = np.diag(inverse)[factor.start :][:q]  # P_jj
         beta = mode.beta[:q]
-        blocks = factor.blocks(self.columns, inverse)
+        sums = factor.block_sums(inverse)
         move_x, moves, pulls = np.zeros(len(mode.beta)), [np.zeros_like(u) for u in mode.effects], None
         gradient_beta = None
         if not prepared.is_linear:
@@ -102,7 +102,7 @@ class Criterion:
             if self.layout.given[k] is not None:
                 slopes.append(np.zeros_like(lam))
                 continue
-            inner = len(u) * np.eye(u.shape[1]) - blocks[k].sum(axis=0) - u.T @ u / phi + 0.5 * u.T @ moves[k]
+            inner = len(u) * np.eye(u.shape[1]) - sums[k] - u.T @ u / phi + 0.5 * u.T @ moves[k]
             found = np.linalg.solve(lam.T, inner)
             slopes.append(found if pulls is None else found + 0.5 * pulls[k].T @ u)
         out = self.layout.pack(parts, slopes)

@@ -70,8 +70,8 @@ def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-11, start: So
         last = Criterion(prepared, restricted=False, joint=True)
         q, mode = prepared.penalised, found.state.mode
         last.solver.last = mode.beta[:q], [u @ f.T for u, f in zip(mode.effects, found.state.factors)]
-        inverse = mode.factor.inverse_of_root(prepared.rows.x.shape[1])
-        covariance = mode.factor.dense_covariance(inverse)[q:, q:] * found.state.phi
+        first = mode.factor.start + q
+        covariance = mode.factor.inverse(prepared.rows.x.shape[1])[first:, first:] * found.state.phi
         found = search_jointly(last, found.point, mode.beta[q:], covariance, tol)
         found.iterations += profile.evaluations
     return _solution(prepared, last, found, criterion)
@@ -91,11 +91,10 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     factor = mode.factor
     if criterion.joint:
         factor = Factor(prepared.rows, prepared.rows.moments(mode.weight), entries, state.factors)
-    inverse = factor.inverse_of_root(len(coefficients))
-    covariance = factor.dense_covariance(inverse)
+    inverse = factor.inverse(len(coefficients))
+    covariance = inverse[factor.start :, factor.start :]
     frequentist = covariance - covariance @ (entries[:, np.newaxis] * covariance) - factor.coupling(inverse)
-    blocks = factor.blocks(len(coefficients), inverse)
-    given = factor.blocks(0, factor.inverse_of_root(0))
+    blocks, given = factor.blocks(inverse), factor.blocks(factor.inverse(0))
     unbounded = bool(np.any(layout.diagonal & ~inside & (theta >= 1)))
     if not problem.family.dispersed:
         unbounded |= _is_separated(prepared, mode.eta, mode.deviance)

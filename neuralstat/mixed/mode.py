@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
-from .normal import Factor, Moments, Rows
+from .columns import Moments, Rows
+from .normal import Factor
 from .prepared import Prepared
 
 STEPS, HALVINGS = 100, 40

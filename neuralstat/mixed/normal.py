@@ -9,127 +9,14 @@ do the same by a sparse Cholesky factor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..checks.memory import check_size
-from ..errors import TooLargeError
+from .columns import Moments, Rows
 
-DENSE = 6000  # columns of the Schur complement
 CHUNK = 2**21  # numbers of a block of rows
-
-
-@dataclass(frozen=True)
-class Term:
-    """A random term as the engine has it: z scaled so that a level has unit information on average."""
-
-    name: str
-    codes: np.ndarray
-    levels: int
-    z: np.ndarray
-    correlated: bool
-
-    @property
-    def size(self) -> int:
-        """R."""
-        return self.z.shape[0]
-
-    @cached_property
-    def matrix(self) -> Any:
-        """(n, levels R) sparse Z, the effects of a level side by side."""
-        from scipy import sparse
-
-        n, r = len(self.codes), self.size
-        place = self.codes.astype(np.int64)[:, np.newaxis] * r + np.arange(r)
-        kind = np.int32 if max(n * r, self.levels * r) < 2**31 else np.int64
-        return sparse.csr_matrix((self.z.T.ravel(), place.ravel().astype(kind), np.arange(0, n * r + 1, r, dtype=kind)),
-                                 shape=(n, self.levels * r))  # fmt: skip
-
-    @cached_property
-    def transposed(self) -> Any:
-        """Z'."""
-        return self.matrix.T.tocsr()
-
-    def blocks(self, weight: np.ndarray) -> np.ndarray:
-        """(levels, R, R) of Z'WZ."""
-        out = np.empty((self.levels, self.size, self.size))
-        for i in range(self.size):
-            for j in range(i + 1):
-                sums = np.bincount(self.codes, weight * self.z[i] * self.z[j], minlength=self.levels)
-                out[:, i, j] = out[:, j, i] = sums
-        return out
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of a problem: x (n, p), random terms, the one of them that is eliminated (None without any)."""
-
-    x: np.ndarray
-    terms: tuple[Term, ...]
-
-    def __post_init__(self) -> None:
-        dense = self.x.shape[1] + sum(t.levels * t.size for t in self.others)
-        if dense > DENSE:
-            largest = max(self.others, key=lambda t: t.levels * t.size, default=None)
-            beside = f"the random term {largest.name!r} beside {self.terms[self.first].name!r}" if largest else ""
-            what = beside or "the columns of x"
-            raise TooLargeError(f"{what}: {dense:,} columns would be dense, of which {DENSE:,} are possible.")
-        check_size(dense * dense * 3, f"the normal matrix of {dense:,} dense columns")
-        if self.terms:
-            term = self.terms[self.first]
-            check_size(term.levels * term.size * self.x.shape[1] * 2, f"products of x with the levels of {term.name!r}")
-
-    @property
-    def first(self) -> int:
-        """Which term is eliminated; -1 without any."""
-        return int(np.argmax([t.levels * t.size for t in self.terms])) if self.terms else -1
-
-    @property
-    def others(self) -> list[Term]:
-        """Random terms that are dense, in their order."""
-        return [t for k, t in enumerate(self.terms) if k != self.first]
-
-    def without(self, count: int) -> Rows:
-        """The same without the last columns of x."""
-        return Rows(self.x[:, : self.x.shape[1] - count], self.terms) if count else self
-
-    def moments(self, weight: np.ndarray) -> Moments:
-        """Weighted products of all columns."""
-        weighted = self.x * weight[:, np.newaxis]
-        zx = [t.transposed @ weighted for t in self.terms]
-        cross: dict[tuple[int, int], Any] = {}
-        for k in range(len(self.terms)):
-            for m in range(len(self.terms)):
-                if m != k and (k == self.first or (k < m and m != self.first)):
-                    scaled = self.terms[m].matrix.multiply(weight[:, np.newaxis]).tocsr()
-                    cross[k, m] = (self.terms[k].transposed @ scaled).tocsr()
-        return Moments(weighted.T @ self.x, zx, [t.blocks(weight) for t in self.terms], cross)
-
-    def predictor(self, beta: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
-        """(n,) x beta + sum of Z b."""
-        eta = self.x @ beta
-        for term, b in zip(self.terms, effects):
-            for r in range(term.size):
-                eta += term.z[r] * b[term.codes, r]
-        return eta
-
-    def products(self, v: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """X'v (p,) and Z'v (levels, R) of each term."""
-        sums = [np.stack([np.bincount(t.codes, v * z, minlength=t.levels) for z in t.z], axis=1) for t in self.terms]
-        return self.x.T @ v, sums
-
-
-@dataclass(frozen=True)
-class Moments:
-    """X'WX (p, p); of each term Z'WX (levels R, p) and Z'WZ (levels, R, R); sparse Z_k'WZ_m of two terms."""
-
-    xx: np.ndarray
-    zx: list[np.ndarray]
-    zz: list[np.ndarray]
-    cross: dict[tuple[int, int], Any]
 
 
 def _spread(factor: np.ndarray, levels: int) -> Any:
@@ -262,64 +149,105 @@ class Factor:
 
     # parts of the inverse ---------------------------------------------------------------------------------------
 
-    def inverse_of_root(self, columns: int) -> np.ndarray:
-        """Inverse of the Schur complement's factor for the other random effects and the first columns of x."""
+    def inverse(self, columns: int) -> np.ndarray:
+        """P = M^-1 over the other random effects and the first columns of x, M of these and the eliminated effects."""
         from scipy import linalg
 
         q = self.start + columns
-        return linalg.solve_triangular(self.root[:q, :q], np.eye(q), lower=True)
+        root = linalg.solve_triangular(self.root[:q, :q], np.eye(q), lower=True)
+        return root.T @ root
 
-    def _chunks(self, inverse: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-        """Levels of the eliminated term, and K = T L_S^-T (levels of the chunk, R, q) of them."""
+    @cached_property
+    def _solved(self) -> tuple[Any, np.ndarray]:
+        """B^-1 C of the eliminated term: sparse with the other terms (None without any), dense with x."""
+        from scipy import sparse
+
         first = self.rows.terms[self.rows.first]
-        q = len(inverse)
-        step = max(1, CHUNK // max(1, q * first.size))
+        back = np.ascontiguousarray(self.inverse_root.transpose(0, 2, 1))
+        narrow = (back @ self.narrow.reshape(first.levels, first.size, -1)).reshape(self.narrow.shape)
+        if self.wide is None:
+            return None, narrow
+        size = first.levels * first.size
+        block = sparse.bsr_matrix((back, np.arange(first.levels), np.arange(first.levels + 1)), shape=(size, size)).tocsr()
+        return (block @ self.wide).tocsr(), narrow
+
+    def _eliminated(self, inverse: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Levels of the eliminated term by chunks: P of each (levels, R, R), minus P of it with what is dense (levels, R, q)."""
+        first, start = self.rows.terms[self.rows.first], self.start
+        wide, narrow = self._solved
+        q, r = len(inverse), first.size
+        step = max(1, CHUNK // max(1, q * r))
         for begin in range(0, first.levels, step):
             some = slice(begin, min(begin + step, first.levels))
-            span = slice(some.start * first.size, some.stop * first.size)
-            product = self.narrow[span, : q - self.start] @ inverse[:, self.start :].T
-            if self.wide is not None:
-                product = product + self.wide[span] @ inverse[:, : self.start].T
-            yield some, product.reshape(some.stop - some.start, first.size, q)
+            span = slice(some.start * r, some.stop * r)
+            left = narrow[span, : q - start]
+            product = left @ inverse[start:]
+            if wide is not None:
+                product = product + wide[span] @ inverse[:start]
+            count = some.stop - begin
+            product, left = product.reshape(count, r, q), left.reshape(count, r, q - start)
+            own = np.swapaxes(self.inverse_root[some], 1, 2) @ self.inverse_root[some]
+            own = own + product[:, :, start:] @ np.swapaxes(left, 1, 2)
+            if wide is not None:
+                for i in range(r):
+                    for j in range(r):
+                        rows = wide[span][j::r]
+                        own[:, i, j] += np.asarray(rows.multiply(product[:, i, :start]).sum(axis=1)).ravel()
+            yield some, own, product
 
-    def blocks(self, columns: int, inverse: np.ndarray) -> list[np.ndarray]:
-        """(levels, R, R) diagonal blocks of M^-1 of each term, M with the first columns of x only."""
+    def blocks(self, inverse: np.ndarray) -> list[np.ndarray]:
+        """(levels, R, R) diagonal blocks of P of each term; `inverse` as made for some columns of x."""
         out: list[np.ndarray] = []
         at = 0
         for k, term in enumerate(self.rows.terms):
-            found = np.empty((term.levels, term.size, term.size))
             if k == self.rows.first:
-                for some, wide in self._chunks(inverse):
-                    own = self.inverse_root[some]
-                    inner = np.einsum("liq,ljq->lij", wide, wide) + np.eye(term.size)
-                    found[some] = np.einsum("lki,lkm,lmj->lij", own, inner, own)
+                out.append(np.concatenate([own for _, own, _ in self._eliminated(inverse)]))
             else:
-                part = inverse[:, at : at + term.levels * term.size].reshape(-1, term.levels, term.size)
-                np.einsum("qli,qlj->lij", part, part, out=found)
+                place = at + np.arange(term.levels)[:, np.newaxis] * term.size + np.arange(term.size)
+                out.append(inverse[place[:, :, np.newaxis], place[:, np.newaxis, :]])
                 at += term.levels * term.size
-            out.append(found)
         return out
 
-    def dense_covariance(self, inverse: np.ndarray) -> np.ndarray:
-        """(columns, columns) of M^-1 over x."""
-        own = inverse[:, self.start :]
-        return own.T @ own
+    def block_sums(self, inverse: np.ndarray) -> list[np.ndarray]:
+        """(R, R) sums of these blocks over levels: that of the eliminated term is <P, C'B^-1 B^-1 C>, without its blocks."""
+        out, at = [], 0
+        for k, term in enumerate(self.rows.terms):
+            r = term.size
+            if k != self.rows.first:
+                part = inverse[at : at + term.levels * r, at : at + term.levels * r].reshape(term.levels, r, term.levels, r)
+                out.append(np.einsum("lilj->ij", part))
+                at += term.levels * r
+                continue
+            total = np.einsum("lki,lkj->ij", self.inverse_root, self.inverse_root)
+            wide, narrow = self._solved
+            narrow = narrow[:, : len(inverse) - self.start]
+            for i in range(r):
+                for j in range(i + 1):
+                    value = np.sum(inverse[self.start :, self.start :] * (narrow[i::r].T @ narrow[j::r]))
+                    if wide is not None:
+                        one, two = wide[i::r], wide[j::r]
+                        value += (one.T @ two).multiply(inverse[: self.start, : self.start]).sum()
+                        between = one.T @ narrow[j::r] + two.T @ narrow[i::r]
+                        value += np.sum(inverse[: self.start, self.start :] * between)
+                    total[i, j] += value
+                    total[j, i] = total[i, j]
+            out.append(total)
+        return out
 
     def coupling(self, inverse: np.ndarray) -> np.ndarray:
-        """(columns, columns) P_xu P_ux of P = M^-1, summed over all random effects u."""
-        own = inverse[:, self.start :]
-        dense = inverse[:, : self.start].T @ own  # (others, columns)
+        """(columns, columns) P_xu P_ux, summed over all random effects u."""
+        dense = inverse[: self.start, self.start :]
         out = dense.T @ dense
         if self.rows.terms:
-            for some, wide in self._chunks(inverse):
-                found = np.einsum("lki,lkc->lic", self.inverse_root[some], wide @ own)
-                out = out + np.einsum("lic,lid->cd", found, found)
+            for _, _, product in self._eliminated(inverse):
+                part = product[:, :, self.start :]
+                out = out + np.tensordot(part, part, ((0, 1), (0, 1)))
         return out
 
     def leverages(
         self, x: np.ndarray, codes: Sequence[np.ndarray], z: Sequence[np.ndarray], inverse: np.ndarray
     ) -> np.ndarray:
-        """(m,) c'M^-1 c of rows c; a code of -1 is of a level without effect.
+        """(m,) c'P c of rows c; a code of -1 is of a level without effect.
 
         Parameters
         ----------
@@ -327,36 +255,43 @@ class Factor:
         codes : list of (m,) int arrays
         z : list of (R, m) arrays
         inverse : array
-            `inverse_of_root` of as many columns.
+            P of as many columns.
         """
+        # entries of a row among the dense columns that are not of x: places and values, each (m, number)
+        places, values, at = [], [], 0
+        for k, term in enumerate(self.rows.terms):
+            if k != self.rows.first:
+                places.append(at + np.maximum(codes[k], 0)[:, np.newaxis] * term.size + np.arange(term.size))
+                values.append((z[k].T @ self.factors[k]) * (codes[k] >= 0)[:, np.newaxis])
+                at += term.levels * term.size
+        place = np.concatenate([np.zeros((len(x), 0), dtype=np.intp), *places], axis=1)
+        value = np.concatenate([np.zeros((len(x), 0)), *values], axis=1)
         out = np.empty(len(x))
-        step = max(1, CHUNK // max(1, len(inverse)))
+        step = max(1, CHUNK // max(1, x.shape[1] * (1 + value.shape[1])))
         for begin in range(0, len(x), step):
             some = slice(begin, min(begin + step, len(x)))
-            out[some] = self._leverages(x[some], [c[some] for c in codes], [v[:, some] for v in z], inverse)
+            out[some] = self._dense_form(x[some], place[some], value[some], inverse)
+        if self.rows.terms:
+            first = self.rows.first
+            own = z[first].T @ self.factors[first]
+            order = np.argsort(codes[first], kind="stable")
+            sorted_codes = codes[first][order]
+            for levels, block, product in self._eliminated(inverse):
+                ends = np.searchsorted(sorted_codes, (levels.start, levels.stop))
+                for begin in range(ends[0], ends[1], step):
+                    at_rows = order[begin : min(begin + step, ends[1])]
+                    level, mine = codes[first][at_rows] - levels.start, own[at_rows]
+                    both = np.einsum("mrc,mc->mr", product[level, :, self.start :], x[at_rows])
+                    for j in range(place.shape[1]):
+                        both += product[level, :, place[at_rows, j]] * value[at_rows, j, np.newaxis]
+                    out[at_rows] += np.einsum("mi,mij,mj->m", mine, block[level], mine) - 2 * np.sum(mine * both, axis=1)
         return out
 
-    def _leverages(
-        self, x: np.ndarray, codes: Sequence[np.ndarray], z: Sequence[np.ndarray], inverse: np.ndarray
-    ) -> np.ndarray:
-        rows, m = self.rows, np.arange(len(x))
-        value = np.zeros((len(x), len(inverse)))
-        value[:, self.start :] = x
-        out, at = np.zeros(len(x)), 0
-        for k, term in enumerate(rows.terms):
-            scaled = (z[k].T @ self.factors[k]) * (codes[k] >= 0)[:, np.newaxis]
-            code = np.maximum(codes[k], 0)
-            if k == rows.first:
-                own = np.einsum("mij,mj->mi", self.inverse_root[code], scaled)
-                out += np.einsum("mi,mi->m", own, own)
-                for r in range(term.size):
-                    line = code * term.size + r
-                    value[:, self.start :] -= own[:, r, np.newaxis] * self.narrow[line, : x.shape[1]]
-                    if self.wide is not None:
-                        value[:, : self.start] -= self.wide[line].multiply(own[:, r, np.newaxis]).toarray()
-            else:
-                for r in range(term.size):
-                    value[m, at + code * term.size + r] += scaled[:, r]
-                at += term.levels * term.size
-        product = value @ inverse.T
-        return out + np.einsum("mq,mq->m", product, product)
+    def _dense_form(self, x: np.ndarray, place: np.ndarray, value: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+        """c'P c over the dense columns."""
+        out = np.einsum("mc,mc->m", x @ inverse[self.start :, self.start :], x)
+        for i in range(place.shape[1]):
+            out += 2 * value[:, i] * np.einsum("mc,mc->m", inverse[place[:, i], self.start :], x)
+            for j in range(place.shape[1]):
+                out += value[:, i] * value[:, j] * inverse[place[:, i], place[:, j]]
+        return out

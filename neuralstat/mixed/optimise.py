@@ -50,8 +50,8 @@ def first_guess(criterion: Criterion) -> np.ndarray:
     for _ in range(UPDATES):
         state = criterion(theta, slopes=False)
         mode, phi = state.mode, state.phi
-        inverse = mode.factor.inverse_of_root(criterion.columns)
-        spread = np.square(inverse[:, mode.factor.start :]).sum(axis=0)[:q]
+        inverse = mode.factor.inverse(criterion.columns)
+        spread = np.diag(inverse)[mode.factor.start :][:q]
         entries = state.strengths @ prepared.diagonals[:, :q] if len(state.strengths) else np.zeros(q)
         ratios = np.ones(len(state.strengths))
         for g, diagonal in enumerate(prepared.diagonals):
@@ -60,8 +60,8 @@ def first_guess(criterion: Criterion) -> np.ndarray:
             left = float(own[some] @ (1 / entries[some] - spread[some]))
             ratios[g] = phi * max(left, 1e-12) / max(float(own @ np.square(mode.beta[:q])), 1e-300)
         grown = []
-        for u, blocks, lam in zip(mode.effects, mode.factor.blocks(criterion.columns, inverse), state.factors):
-            left = np.maximum(len(u) - np.einsum("lii->i", blocks), 1e-12)
+        for u, sums, lam in zip(mode.effects, mode.factor.block_sums(inverse), state.factors):
+            left = np.maximum(len(u) - np.diag(sums), 1e-12)
             ratio = np.sqrt(np.clip(np.square(u).sum(axis=0) / phi / left, 1e-2, 1e2))
             grown.append(np.diag(np.diag(lam) * ratio))
         step = layout.pack(np.log(np.clip(ratios, 1e-3, 1e3)), grown)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import DataError
 from ..families.null import null_means
+from .columns import Rows, Term
 from .curvature import Response
-from .normal import Rows, Term
 from .problem import Problem
 
 LEAST, MOST = 1e-4, 1e6  # relative standard deviations, in units in which a level has unit information on average

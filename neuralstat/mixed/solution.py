@@ -138,6 +138,6 @@ class Solution:
             if new_levels:
                 prior += np.where(np.asarray(code) < 0, np.einsum("rm,rs,sm->m", rows, covariance, rows), 0.0)
         columns = x @ prepared.back
-        inverse = self.factor.inverse_of_root(columns.shape[1])
+        inverse = self.factor.inverse(columns.shape[1])
         value = self.factor.leverages(columns, [np.asarray(c) for c in codes], scaled, inverse)
         return value * self.scale / prepared.mean_weight + prior

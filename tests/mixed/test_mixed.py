@@ -12,7 +12,7 @@ from mixed_models import herds, mixture, random_term, sleepstudy
 from neuralstat.errors import ArgumentError, DataError, TooLargeError
 from neuralstat.families import Binomial, Gamma, Gaussian, Multinomial, Poisson, Student
 from neuralstat.mixed import Penalised, Problem, Random, fit
-from neuralstat.mixed import normal as normal_room
+from neuralstat.mixed import columns as columns_room
 
 # closed forms -----------------------------------------------------------------------------------------------
 
@@ -284,7 +284,7 @@ def test_is_refused(name):
 
 
 def test_too_many_dense_columns_are_refused(monkeypatch):
-    monkeypatch.setattr(normal_room, "DENSE", 10)
+    monkeypatch.setattr(columns_room, "DENSE", 10)
     with pytest.raises(TooLargeError, match=r"random term 'h' beside 'g': 25 columns would be dense, of which 10"):
         fit(replace(mixture(Gaussian()), randoms=tuple(replace(t, levels=20) for t in mixture(Gaussian()).randoms)))
 

@@ -1,0 +1,120 @@
+"""Random effects of many levels: seconds and peak memory of `mixed.fit` in fresh processes (Linux).
+
+First `(1 | g)` with 10^5 levels and 10^6 rows. Beside it `(x | g)`, two crossed terms, a penalised smooth, and R's lme4
+where it is installed (`lmer`, and `glmer(nAGQ = 1)` on fewer rows: it takes too long on all).
+
+Usage: python benchmarks/random_levels.py
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from common import write
+
+P = 5
+# kind, family, rows, levels
+CASES = (
+    ("intercept", "gaussian", 1_000_000, 100_000), ("intercept", "binomial", 1_000_000, 100_000),
+    ("intercept", "poisson", 1_000_000, 100_000), ("slope", "gaussian", 1_000_000, 100_000),
+    ("slope", "binomial", 1_000_000, 100_000), ("crossed", "gaussian", 1_000_000, 100_000),
+    ("crossed", "binomial", 200_000, 20_000), ("smooth", "gaussian", 1_000_000, 100_000),
+    ("intercept", "binomial", 50_000, 5_000),
+)  # fmt: skip
+IN_R = (("intercept", "gaussian", 1_000_000, 100_000), ("intercept", "binomial", 50_000, 5_000))
+CROSSED = 1000  # levels of the second term
+
+
+def data(kind: str, family: str, n: int, levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """x (n, P), responses, codes of two terms; the standard deviation of intercepts is 0.7, that of slopes 0.3."""
+    rng = np.random.default_rng(1)
+    g, h = rng.integers(0, levels, n), rng.integers(0, CROSSED, n)
+    x = np.column_stack([np.ones(n), rng.standard_normal((n, P - 1))])
+    eta = x @ np.linspace(-0.5, 0.5, P) + 0.7 * rng.standard_normal(levels)[g]
+    if kind == "slope":
+        eta += 0.3 * rng.standard_normal(levels)[g] * x[:, 1]
+    if kind == "crossed":
+        eta += 0.4 * rng.standard_normal(CROSSED)[h]
+    if kind == "smooth":
+        eta += np.sin(2 * x[:, 2])
+    if family == "gaussian":
+        return x, eta + rng.standard_normal(n), g, h
+    y = rng.random(n) < 1 / (1 + np.exp(-eta)) if family == "binomial" else rng.poisson(np.exp(eta))
+    return x, y.astype(float), g, h
+
+
+def ours(kind: str, family: str, n: int, levels: int) -> None:
+    """Fit, and print seconds, peak memory that the fit added, and of all (MB), the first standard deviation, evaluations."""
+    from neuralstat.families import FAMILIES
+    from neuralstat.mixed import Penalised, Problem, Random, fit
+
+    def problem(n: int, levels: int) -> Problem:
+        x, y, g, h = data(kind, family, n, levels)
+        z = np.ones((1, n)) if kind != "slope" else x[:, :2].T
+        terms = [Random("g", g, levels, z)] + ([Random("h", h, CROSSED, np.ones((1, n)))] if kind == "crossed" else [])
+        penalties = ()
+        if kind == "smooth":
+            knots = np.quantile(x[:, 2], np.linspace(0.05, 0.95, 18))
+            x = np.column_stack([x, np.maximum(x[:, 2][:, np.newaxis] - knots, 0)])
+            penalties = (Penalised("s(x)", np.arange(P, P + 18), np.ones(18)),)
+        return Problem(x, y, FAMILIES[family](), penalties=penalties, randoms=tuple(terms))
+
+    fit(problem(3000, 300))  # imports
+    made = problem(n, levels)
+    before, began = memory(), time.perf_counter()
+    found = fit(made)
+    seconds = time.perf_counter() - began
+    assert found.converged
+    print(seconds, memory("VmHWM") - before, memory("VmHWM"), found.covariances[0][0, 0] ** 0.5, found.iterations)
+
+
+def memory(what: str = "VmRSS") -> float:
+    """Memory of this process, or its peak (MB)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line.split()[1] for line in lines if line.startswith(what))) / 1e3
+
+
+def lme4(kind: str, family: str, n: int, levels: int) -> list[float]:
+    """Seconds, peak memory of the process (MB), standard deviation."""
+    x, y, g, _ = data(kind, family, n, levels)
+    call = ("lmer(y ~ x1 + x2 + x3 + x4 + (1 | g), d)" if family == "gaussian"
+            else f"glmer(y ~ x1 + x2 + x3 + x4 + (1 | g), d, family = {family})")  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.bin"
+        np.column_stack([y, g, x[:, 1:]]).astype(float).ravel(order="F").tofile(path)
+        code = f"""suppressMessages(library(lme4)); v <- matrix(readBin("{path}", "double", {n * 6}), {n})
+        d <- data.frame(v); names(d) <- c("y", "g", paste0("x", 1:4)); d$g <- factor(d$g); rm(v)
+        s <- system.time(m <- {call})[3]; l <- readLines("/proc/self/status")
+        cat(s, as.numeric(gsub("[^0-9]", "", grep("VmHWM", l, value = TRUE))) / 1e3, attr(VarCorr(m)$g, "stddev"))"""
+        run = subprocess.run(["Rscript", "-e", code], check=True, capture_output=True, text=True)
+    return [float(v) for v in run.stdout.split()]
+
+
+def main() -> None:
+    """Measure and write."""
+    rows: list[dict[str, object]] = []
+    for kind, family, n, levels in CASES:
+        run = subprocess.run([sys.executable, __file__, kind, family, str(n), str(levels)], check=True,
+                             capture_output=True, text=True)  # fmt: skip
+        seconds, added, peak, sd, evaluations = (float(v) for v in run.stdout.split())
+        rows.append({"what": "neuralstat", "term": kind, "family": family, "rows": n, "levels": levels, "seconds": seconds,
+                     "fit_mb": added, "process_mb": peak, "sd": sd, "evaluations": int(evaluations)})  # fmt: skip
+    if shutil.which("Rscript"):
+        for kind, family, n, levels in IN_R:
+            seconds, peak, sd = lme4(kind, family, n, levels)
+            rows.append({"what": "lme4", "term": kind, "family": family, "rows": n, "levels": levels, "seconds": seconds,
+                         "fit_mb": "", "process_mb": peak, "sd": sd, "evaluations": ""})  # fmt: skip
+    write("random_levels", rows)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        ours(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        main()
