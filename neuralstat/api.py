@@ -264,9 +264,8 @@ def neuralnet(
         Known part of the linear predictor.
     groups : str or array, optional
         Clusters, a column's name or a label per row: rows of a cluster may depend on one another in any way, clusters do
-        not. Standard errors, tests and intervals are then robust to that unless told otherwise (``cov_type="cluster"`` is
-        their default), the case bootstrap draws clusters, and folds, hold-out and validation rows never split one.
-        The fit itself is the same. A row without a label counts as one with a missing value.
+        not. The fit is the same, but standard errors, tests and intervals are robust to that unless told otherwise
+        (``cov_type="cluster"`` is their default), the bootstrap draws clusters, folds and validation rows never split one.
     standardize : {"auto", True, False}
         Centre and scale covariates (and a gaussian response under the identity link) inside the model; everything is
         reported in original units, weights too. "auto" leaves array terms as they are, and scales nothing under
