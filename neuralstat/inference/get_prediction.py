@@ -36,6 +36,7 @@ from .covariance import COV_TYPE, cov_type_of
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
 from .mixing import fitted_limits, hazard_limits, joint_limits, mixed_limits
+from .new_levels import prior_variance
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance, posterior_variance
@@ -227,7 +228,8 @@ def get_prediction(
     size = _weights(fitted, new, weights, complete)
     at = together(fitted, numbers, x, known, size, _combine(method, options))
     if method in VARIANCES:
-        found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options)
+        fresh = prior_variance(fitted, numbers, new, x, complete)
+        found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options, fresh)
     else:
         resampled = cqr(
             fitted, new, rep=rep, offset=offset, random_state=random_state, **options
@@ -267,7 +269,7 @@ class _Found:
 
 def _from_variance(
     fitted: Fitted, at: Together, method: str, rep: Any, cov_type: str | None, use_t: bool | None, random_state: Any,
-    options: dict[str, Any],
+    options: dict[str, Any], fresh: np.ndarray | None,
 ) -> _Found:  # fmt: skip
     """By the delta method or the bootstrap: variances of the means, and limits from these."""
     from scipy import stats
@@ -299,7 +301,8 @@ def _from_variance(
     def of_new(alpha: float) -> Pair:
         if mixed is not None:
             return mixed(alpha)
-        return new_observation(fitted, at.numbers, mean, error, noise_df, at.weights, alpha, at.eta)
+        spread = error if fresh is None else np.sqrt(error**2 + fresh * _slopes(fitted, mean) ** 2)
+        return new_observation(fitted, at.numbers, mean, spread, noise_df, at.weights, alpha, at.eta)
 
     if method == "distribution":  # raises where there is none
         joint = fitted.network.objective.several and fitted.distribution.joint
@@ -310,6 +313,12 @@ def _from_variance(
                 said.below(median)
 
     return _Found(sampling, between, of_mean, of_new, df, draws)
+
+
+def _slopes(fitted: Fitted, mean: np.ndarray) -> np.ndarray:
+    """(K, m) derivatives of the means in the linear predictor."""
+    link = scales.interval_link(fitted)
+    return np.asarray(link.inverse_deriv(link(mean)))
 
 
 def _combine(method: str, options: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 UNITS = (5,)  # hidden units of nn() unless told
-MOST_COORDINATES = 50
 
 
 def structured(design: Design) -> bool:
@@ -51,8 +51,8 @@ def state_of(design: Design, expr: str) -> dict[str, Any]:
 
 
 def coordinates(levels: int) -> int:
-    """Coordinates of an embedding by rule: 1.6 L^.56 (fastai's), at most 50."""
-    return int(min(MOST_COORDINATES, max(1, round(1.6 * levels**0.56))))
+    """Coordinates of an embedding by rule: the fourth root of the number of levels, rounded up."""
+    return math.ceil(levels**0.25)
 
 
 def direct_terms(design: Design) -> dict[str, tuple[int, ...]]:
@@ -277,7 +277,7 @@ def _units(network: Network, rows: list[int], tower: Tower) -> int:
 
 
 def with_mean_rows(network: Network, design: Design, theta: np.ndarray) -> np.ndarray:
-    """Weights (B, P) in which the coordinates of levels that were not there are the mean of the others'; of effects they stay 0."""
+    """Weights (B, P) in which new levels have the mean of the others' coordinates; their effects stay 0."""
     if not network.towers:
         return theta
     kinds = {special.label: special.kind for special in design.spec.specials}

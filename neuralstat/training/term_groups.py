@@ -33,11 +33,11 @@ def groups_of_terms(procedure: Procedure) -> tuple[Group, ...]:
         return found
     count = int(procedure.masks[1].sum())
     if found and settings.minibatch:
-        raise ArgumentError(f"algorithm: the strength of {found[0].name} is estimated by Hessians of all observations, and not by "
-                            "epochs: leave epochs and the algorithm out, or the term.")  # fmt: skip
+        said = f"algorithm: the strength of {found[0].name} is estimated by Hessians of all observations, and not by epochs"
+        raise ArgumentError(f"{said}: leave epochs and the algorithm out, or the term.")
     if found and count > MOST:
-        raise ArgumentError(f"formula: the strength of {found[0].name} is estimated with matrices of all trained weights, of which "
-                            f"there are {count:,}, more than {MOST:,}: smaller networks, or no term of this kind.")  # fmt: skip
+        said = f"formula: the strength of {found[0].name} is estimated with matrices of all trained weights"
+        raise ArgumentError(f"{said}, of which there are {count:,}, more than {MOST:,}: take smaller networks, or no such term.")
     decays = settings.penalty is None and not settings.minibatch and count <= MOST
     return (*found, *(tower_groups(network, design, procedure.masks[1]) if decays else ()))
 

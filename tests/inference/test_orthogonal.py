@@ -13,7 +13,9 @@ from neuralstat.network import derivatives
 def data():
     rng = np.random.default_rng(3)
     x, z = rng.normal(size=(2, 150))
-    return pd.DataFrame({"x": x, "z": z, "y": 1 + 2 * x + 0.8 * np.sin(2 * x) * z + np.cos(2 * x) + 0.3 * rng.normal(size=150)})
+    return pd.DataFrame(
+        {"x": x, "z": z, "y": 1 + 2 * x + 0.8 * np.sin(2 * x) * z + np.cos(2 * x) + 0.3 * rng.normal(size=150)}
+    )
 
 
 @pytest.fixture(scope="module")

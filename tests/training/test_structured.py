@@ -53,7 +53,9 @@ def test_towers_are_what_their_names_say(data):
     e = {u: sigmoid(w[f"Intercept.to.nn(x).2layhid{u}"] + sum(w[f"nn(x).1layhid{k}.to.nn(x).2layhid{u}"] * c[k] for k in c))
          for u in (1, 2)}  # fmt: skip
     by_hand = w["Intercept.to.y"] + w["x.to.y"] * data.x
-    by_hand += sum(w[f"nn(z, w).1layhid{u}.to.y"] * a[u] for u in a) + sum(w[f"nn(x).2layhid{u}.to.y"] * e[u] for u in e)
+    by_hand += sum(w[f"nn(z, w).1layhid{u}.to.y"] * a[u] for u in a) + sum(
+        w[f"nn(x).2layhid{u}.to.y"] * e[u] for u in e
+    )
     scaling = fit.design.scaling
     internal = ns.network.scaling.to_internal(fit.network, scaling, theta[np.newaxis])
     given = derivatives.outputs(fit.network, fit.design.x, internal)[0, 0]
@@ -72,7 +74,9 @@ def test_towers_are_what_their_names_say(data):
 
 def test_additive_towers_are_a_masked_dense_net(data):
     """nn(x) + nn(z): hidden units that see one covariate each, by exclude=."""
-    fit = ns.neuralnet("y ~ nn(x, hidden=2) + nn(z, hidden=3)", data, rep=1, random_state=2, algorithm="bfgs", penalty=ns.decay(0.01))
+    fit = ns.neuralnet(
+        "y ~ nn(x, hidden=2) + nn(z, hidden=3)", data, rep=1, random_state=2, algorithm="bfgs", penalty=ns.decay(0.01)
+    )
     masked = [f"z.to.1layhid{u}" for u in (1, 2)] + [f"x.to.1layhid{u}" for u in (3, 4, 5)]
     w = by_name(fit)
     start = {}
@@ -119,7 +123,9 @@ def test_skip_layer_of_nnet():
     d = pd.read_csv(REFERENCE / "skip.csv")
     weights = np.array([-0.0206017805409, 2.7153005616893, -0.0355682876998, 0.0205223568651, -2.7151882674930, 0.0356431379296,
                         0.0001595677785, -1.2705802139723, -0.2721060397572, 2.9559797857348, -2.9557171540447])  # fmt: skip
-    model = ns.NeuralNet.from_formula("y ~ x + z + linear(x + z)", d, hidden=2, standardize=False, penalty=ns.decay(0.05))
+    model = ns.NeuralNet.from_formula(
+        "y ~ x + z + linear(x + z)", d, hidden=2, standardize=False, penalty=ns.decay(0.05)
+    )
     names = model.network().names
     assert names[6:] == ("Intercept.to.y", "linear(x).to.y", "linear(z).to.y", "1layhid1.to.y", "1layhid2.to.y")
     at = model.fit(startweights=[weights], epochs=0, algorithm="adam", rep=1)
@@ -140,7 +146,9 @@ def test_random_intercepts_and_slopes_of_lme4():
         fit = ns.neuralnet(f"Reaction ~ Days + {term}", d)
         assert fit.converged and fit.settings.repetitions == 1
         unit = fit.design.scaling.y_sd[0]
-        np.testing.assert_allclose(fit.params[["Intercept.to.Reaction", "Days.to.Reaction"]], [251.4051, 10.46729], rtol=1e-6)
+        np.testing.assert_allclose(
+            fit.params[["Intercept.to.Reaction", "Days.to.Reaction"]], [251.4051, 10.46729], rtol=1e-6
+        )
         assert np.sqrt(fit.fit.dispersion[0]) * unit == pytest.approx(residual, rel=1e-4)
         found = np.sqrt(fit.fit.dispersion[0] / fit.fit.strengths[0]) * unit
         assert found[0] == pytest.approx(sds[0], rel=1e-4)
@@ -150,7 +158,9 @@ def test_random_intercepts_and_slopes_of_lme4():
         np.testing.assert_allclose(population, 251.4051 + 10.46729 * d.Days, rtol=1e-6)
 
 
-@pytest.mark.parametrize("formula", ["y ~ x + s(z, k=6)", "y ~ x + (1 | g)", "y ~ s(z, k=6) + (0 + x | g)", "c ~ x + s(z, k=6)"])
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + s(z, k=6)", "y ~ x + (1 | g)", "y ~ s(z, k=6) + (0 + x | g)", "c ~ x + s(z, k=6)"]
+)
 def test_general_estimation_is_the_exact_one(data, formula):
     """Strengths by Fellner-Schall updates of any network, and by restricted likelihood, of models that have both."""
     family = "poisson" if formula[0] == "c" else None
@@ -196,14 +206,18 @@ def test_towers_of_layers():
     assert scaled.fittedvalues.shape == (60,)
 
 
-@pytest.mark.parametrize("family", ["poisson", "gamma", "multinomial", "student", "negative_binomial", "weibull", "cox", "ordinal"])
+@pytest.mark.parametrize(
+    "family", ["poisson", "gamma", "multinomial", "student", "negative_binomial", "weibull", "cox", "ordinal"]
+)
 def test_families(family):
     rng = np.random.default_rng(5)
     n = 150
     d = pd.DataFrame({"x": rng.normal(size=n), "z": rng.uniform(-2, 2, n), "g": rng.choice(list("abcde"), n)})
     eta = 0.5 * d.x + np.sin(2 * d.z)
     d["t"], d["e"] = rng.weibull(1.5, n) * np.exp(-eta / 2) + 0.01, 1
-    d["k"] = pd.Categorical(np.where(eta > 0.5, "hi", np.where(eta > -0.5, "mid", "lo")), ["lo", "mid", "hi"], ordered=True)
+    d["k"] = pd.Categorical(
+        np.where(eta > 0.5, "hi", np.where(eta > -0.5, "mid", "lo")), ["lo", "mid", "hi"], ordered=True
+    )
     response = {"poisson": "c", "negative_binomial": "c", "multinomial": "k", "ordinal": "k", "weibull": "Surv(t, e)",
                 "cox": "Surv(t, e)", "gamma": "t", "student": "x2"}[family]  # fmt: skip
     d["c"], d["x2"] = rng.poisson(np.exp(eta)), eta + 0.3 * rng.normal(size=n)
