@@ -37,7 +37,7 @@ def groups_of_terms(procedure: Procedure) -> tuple[Group, ...]:
         raise ArgumentError(f"{said}: leave epochs and the algorithm out, or the term.")
     if found and count > MOST:
         said = f"formula: the strength of {found[0].name} is estimated with matrices of all trained weights"
-        raise ArgumentError(f"{said}, of which there are {count:,}, more than {MOST:,}: take smaller networks, or no such term.")
+        raise ArgumentError(f"{said}, of which there are {count:,}, more than {MOST:,}: smaller networks, or no such term.")
     decays = settings.penalty is None and not settings.minibatch and count <= MOST
     return (*found, *(tower_groups(network, design, procedure.masks[1]) if decays else ()))
 

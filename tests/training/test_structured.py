@@ -121,7 +121,8 @@ def test_skip_layer_of_nnet():
     nnet minimises the sum of squares and decay times the sum of squared weights, twice what is minimised here.
     """
     d = pd.read_csv(REFERENCE / "skip.csv")
-    weights = np.array([-0.0206017805409, 2.7153005616893, -0.0355682876998, 0.0205223568651, -2.7151882674930, 0.0356431379296,
+    weights = np.array([-0.0206017805409, 2.7153005616893, -0.0355682876998,
+                        0.0205223568651, -2.7151882674930, 0.0356431379296,
                         0.0001595677785, -1.2705802139723, -0.2721060397572, 2.9559797857348, -2.9557171540447])  # fmt: skip
     model = ns.NeuralNet.from_formula(
         "y ~ x + z + linear(x + z)", d, hidden=2, standardize=False, penalty=ns.decay(0.05)
@@ -140,7 +141,8 @@ def test_random_intercepts_and_slopes_of_lme4():
     """`lmer(Reaction ~ Days + (Days | Subject), sleepstudy)` and simpler ones, lme4 1.1-31, REML."""
     d = ns.datasets.sleepstudy()
     cases = {
-        "(1 | Subject)": ([37.124], 30.991), "(Days | Subject)": ([24.740, 5.922], 25.592), "(Days || Subject)": ([25.051, 5.988], 25.565),
+        "(1 | Subject)": ([37.124], 30.991), "(Days | Subject)": ([24.740, 5.922], 25.592),
+        "(Days || Subject)": ([25.051, 5.988], 25.565),
     }  # fmt: skip
     for term, (sds, residual) in cases.items():
         fit = ns.neuralnet(f"Reaction ~ Days + {term}", d)
@@ -162,7 +164,7 @@ def test_random_intercepts_and_slopes_of_lme4():
     "formula", ["y ~ x + s(z, k=6)", "y ~ x + (1 | g)", "y ~ s(z, k=6) + (0 + x | g)", "c ~ x + s(z, k=6)"]
 )
 def test_general_estimation_is_the_exact_one(data, formula):
-    """Strengths by Fellner-Schall updates of any network, and by restricted likelihood, of models that have both."""
+    """Strengths by Fellner-Schall updates of any network, and by restricted likelihood."""
     family = "poisson" if formula[0] == "c" else None
     exact = ns.neuralnet(formula, data, family=family)
     general = ns.neuralnet(formula, data, family=family, algorithm="bfgs", threshold=1e-6, rep=1)
@@ -264,7 +266,8 @@ def test_errors_name_what_is_wrong(data, formula, message):
 def test_arguments_that_have_no_meaning(data):
     for more, message in (
         ({"layers": [ns.layers.Dense(3)]}, "layers= is for one network"), ({"compat": "R"}, "compat='R' has no structured"),
-        ({"towers": {"a": [ns.layers.Dense(3)]}}, "no term nn"), ({"epochs": 3, "algorithm": "adam"}, "estimated by Hessians"),
+        ({"towers": {"a": [ns.layers.Dense(3)]}}, "no term nn"),
+        ({"epochs": 3, "algorithm": "adam"}, "estimated by Hessians"),
         ({"towers": 3}, "towers must be"),
     ):  # fmt: skip
         with pytest.raises(ArgumentError, match=message):
