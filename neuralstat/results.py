@@ -18,6 +18,7 @@ from .families import Family
 from .fitted import Fitted
 from .inference import (
     coefficients,
+    concurvity,
     coverage,
     distribution,
     nested,
@@ -26,9 +27,11 @@ from .inference import (
     repetitions,
     spectrum,
     term_tests,
+    terms_table,
     wald,
 )
 from .inference import diagnose as diagnosis
+from .inference import ranef as random_effects
 from .inference.covariance import cov_params
 from .inference.evaluate import evaluate
 from .inference.get_prediction import Prediction, get_prediction
@@ -876,7 +879,7 @@ class NeuralNetResults:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of the best repetition: by clusters where the fit has groups, else from the expected information."""
+        """Standard errors of the best repetition: by clusters where the fit has groups, else see `cov_params`."""
         return self.standard_errors()
 
     @property
@@ -938,6 +941,57 @@ class NeuralNetResults:
             ``terms``, ``draws`` (199), ``random_state``, ``n_jobs``.
         """
         return term_tests.term_tests(self.fitted, method, **options)
+
+    @property
+    def terms(self) -> pd.DataFrame:
+        """Degrees of freedom and a test of every term of the best repetition; see `inference.terms_table.terms`.
+
+        Columns ``kind`` ("linear", "smooth", "random", "network"), ``edf``, ``ref_df``, ``statistic``, ``distribution`` ("F"
+        where the dispersion is estimated, "chi2"), ``pvalue``; the index has the terms.
+
+        Raises
+        ------
+        ArgumentError
+            For one network of all covariates, which `term_tests` tests.
+        """
+        return terms_table.terms(self.fitted)
+
+    def anova(self, cov_type: str | None = None, rep: Any = "best") -> pd.DataFrame:
+        """`terms` by other covariances or of another repetition: each term given all others (type III), mgcv's ``anova.gam``.
+
+        Sequences of fits are compared by `neuralstat.anova`.
+        """
+        return terms_table.terms(self.fitted, cov_type, rep)
+
+    def ranef(self, se: bool = False, rep: Any = "best") -> dict[str, pd.DataFrame]:
+        """Predicted random effects by grouping factor; see `inference.ranef.ranef`.
+
+        Parameters
+        ----------
+        se : bool
+            With conditional standard deviations, columns "se (Intercept)" and so on.
+        rep : int or "best"
+        """
+        return random_effects.ranef(self.fitted, se, rep)
+
+    @property
+    def variance_components(self) -> pd.DataFrame:
+        """Variances, standard deviations and correlations of random effects, and the dispersion ("Residual").
+
+        See `inference.ranef.variance_components`.
+        """
+        return random_effects.variance_components(self.fitted)
+
+    def concurvity(self, full: bool = True, rep: Any = "best") -> pd.DataFrame:
+        """How much of each term the others could be, as mgcv's; see `inference.concurvity.concurvity`.
+
+        Parameters
+        ----------
+        full : bool
+            Against all other terms; else against each.
+        rep : int or "best"
+        """
+        return concurvity.concurvity(self.fitted, full, rep)
 
     def compare_lr_test(self, restricted: Any, **options: Any) -> Comparison:
         """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""

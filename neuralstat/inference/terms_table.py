@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of, kept
 from ..network import derivatives
 from ..training.structured import has_towers, leading
-from . import exact_fit
+from . import exact_fit, orthogonal
 from . import term_parts as of_terms
 from .covariance import COV_TYPE, cov_params, cov_type_of
 from .network_test import network_test
@@ -66,7 +66,7 @@ def _terms(fitted: Fitted, cov_type: str | None, b: int) -> pd.DataFrame:
     known = of_terms.curvature(fitted, b)
     rest = residual_df(fitted, known)
     covariance = None
-    if cov_type_of(fitted, cov_type) != "bayes":
+    if cov_type_of(fitted, cov_type) != "bayes" or orthogonal.moved(fitted, b)[1] is not None:
         covariance = cov_params(fitted, cov_type, b + 1).to_numpy()
     rows, notes = {}, {}
     count = leading(fitted.network)
@@ -133,7 +133,7 @@ def _tested(
         return smooth_test(theta[own], known.covariance(own), known.information(own), rank, rest)
     if part.kind == "random":
         return _effects(fitted, b, part, known, rest) if isinstance(known, Dense) else _ratio(fitted, b, part)
-    values = theta[part.index] if covariance is None else fitted.theta[b][part.index]
+    values = theta[part.index] if covariance is None else orthogonal.reported(fitted, b)[part.index]
     block = known.covariance(part.index) if covariance is None else covariance[np.ix_(part.index, part.index)]
     return _wald(values, block, _rest_of(fitted, part, rest, cov_type))
 
