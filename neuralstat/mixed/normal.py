@@ -172,7 +172,7 @@ class Factor:
         return (block @ self.wide).tocsr(), narrow
 
     def _eliminated(self, inverse: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Levels of the eliminated term by chunks: P of each (levels, R, R), minus P of it with what is dense (levels, R, q)."""
+        """Levels of the eliminated term: P of each (levels, R, R), and minus P of it with dense columns (levels, R, q)."""
         first, start = self.rows.terms[self.rows.first], self.start
         wide, narrow = self._solved
         q, r = len(inverse), first.size
@@ -274,10 +274,14 @@ class Factor:
         if self.rows.terms:
             first = self.rows.first
             own = z[first].T @ self.factors[first]
-            order = np.argsort(codes[first], kind="stable")
-            sorted_codes = codes[first][order]
+            order, of_rows = np.flatnonzero(codes[first] >= 0), None
             for levels, block, product in self._eliminated(inverse):
-                ends = np.searchsorted(sorted_codes, (levels.start, levels.stop))
+                ends = (0, len(order))
+                if len(block) < self.rows.terms[first].levels:  # rows of a chunk of levels stand together
+                    if of_rows is None:
+                        order = order[np.argsort(codes[first][order], kind="stable")]
+                        of_rows = codes[first][order]
+                    ends = tuple(np.searchsorted(of_rows, (levels.start, levels.stop)))
                 for begin in range(ends[0], ends[1], step):
                     at_rows = order[begin : min(begin + step, ends[1])]
                     level, mine = codes[first][at_rows] - levels.start, own[at_rows]
