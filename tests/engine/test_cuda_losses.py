@@ -169,6 +169,7 @@ def table():
     return {
         "x": x, "z": z, "y": x + np.exp(z / 2) * rng.standard_normal(24), "t": np.minimum(times, 2.0), "e": times <= 2.0,
         "late": 0.3 * np.minimum(times, 2.0) * (z > 0), "k": rng.poisson(np.exp(1 + x)), "w": rng.uniform(0.5, 2, 24),
+        "g": np.resize(list("abc"), 24),
     }  # fmt: skip
 
 
@@ -181,6 +182,8 @@ PUBLIC = {
     "poisson": ("k ~ x", {"family": "poisson"}),
     "several responses": ("y + z ~ x", {"family": "multivariate_normal"}),
     "hazards": ("Surv(late, t, e) ~ x", {"family": "piecewise_exponential"}),
+    "towers": ("y ~ x + nn(z, hidden=2) + nn(x, z, hidden=(2, 1))", {"penalty": decay(0.01)}),
+    "towers by minibatches": ("y ~ x + nn(z, embed(g, 2), hidden=2)", {"algorithm": "adam", "epochs": 2, "batch_size": 10}),
 }  # fmt: skip
 
 
