@@ -7,7 +7,7 @@ With u_g the sum of the gradients of the errors of cluster g's rows, the covaria
 G the number of clusters and k the degrees of freedom of the fit; tests and intervals refer to Student's t on G - 1. With no
 hidden layer c and k are Stata's and statsmodels', whose ``cov_type="cluster"`` this equals. It needs many clusters (t on
 G - 1 is too narrow for fewer than about 30, and where their sizes differ much), of which each says little: `term_tests` with
-``method="wild"`` is calibrated for few.
+``method="wild"`` holds its size better with few (benchmarks/results/cluster_tests.csv).
 
 References
 ----------
@@ -61,7 +61,7 @@ def said(fitted: Fitted) -> list[str]:
         return []
     name, g = fitted.settings.groups, fitted.design.n_groups
     of = f" of {name}" if isinstance(name, str) else ""
-    few = f" These are few: term_tests(method='wild') is calibrated for {g}, standard errors are not." if g < FEW else ""
+    few = " These are few: intervals may be too short, term_tests(method='wild') holds its size better." if g < FEW else ""
     return [
         f"Standard errors are robust to dependence within clusters: {g}{of}, t on {g - 1} degrees of freedom. Likelihood "
         f"ratios and information criteria take rows as independent.{few}"
