@@ -192,9 +192,8 @@ def main() -> None:
     assert fits_once.nobs == 4
     for part, work, names, replicates in (("evidence_risk", risks, TRUTHS, given.replicates),
                                           ("evidence_coverage", coverage, CURVES, given.coverage)):  # fmt: skip
-        if replicates:
-            rows = [row for name in names for row in work(name, replicates)]
-            common.write(part, rows)
+        for name in names if replicates else ():
+            common.write(part, [*common.kept(part, "truth", [name]), *work(name, replicates)])
 
 
 if __name__ == "__main__":
