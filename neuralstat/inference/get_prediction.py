@@ -26,7 +26,6 @@ from ..errors import ArgumentError
 from ..families import Cox, Distribution, Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.mixture import components_at
-from ..likelihood.predictors import COMBINE
 from ..likelihood.several import UNLIKELY
 from ..network.blas import on_one_thread
 from . import scales
@@ -40,7 +39,7 @@ from .new_levels import prior_variance
 from .predict import frame, inputs
 from .predictive import quantiles
 from .sampling import mean_variance, posterior_variance
-from .together import Together, together
+from .together import Together, combine_of, together
 
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
@@ -226,7 +225,7 @@ def get_prediction(
     x, known, index, complete = inputs(fitted, new, offset)
     x, known = _rows(x, complete), None if known is None else _rows(known, complete)
     size = _weights(fitted, new, weights, complete)
-    at = together(fitted, numbers, x, known, size, _combine(method, options))
+    at = together(fitted, numbers, x, known, size, combine_of(method, options))
     if method in VARIANCES:
         fresh = prior_variance(fitted, numbers, new, x, complete)
         found = _from_variance(fitted, at, method, rep, cov_type, use_t, random_state, options, fresh)
@@ -319,14 +318,6 @@ def _slopes(fitted: Fitted, mean: np.ndarray) -> np.ndarray:
     """(K, m) derivatives of the means in the linear predictor."""
     link = scales.interval_link(fitted)
     return np.asarray(link.inverse_deriv(link(mean)))
-
-
-def _combine(method: str, options: dict[str, Any]) -> str:
-    """What several repetitions give together; taken out of the options."""
-    given = options.pop("combine", "mixture")
-    if method != "bayes":
-        return COMBINE.check(given, "combine")
-    return Choice("mixture", "evidence").check(given, "combine")
 
 
 def _mixed(fitted: Fitted, at: Together, cov_type: str | None, error: np.ndarray) -> Limits | None:

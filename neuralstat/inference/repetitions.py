@@ -16,7 +16,7 @@ from ..likelihood.evidence import log_evidences
 from ..network import derivatives
 from ..network.canonical import canonical, distinct_optima
 from ..training.fit import STATUS
-from ..training.procedure import squared_unit
+from ..training.metrics import squared_unit
 
 ESTIMATED = 3e-4  # relative difference at which repetitions that estimated strengths are at one optimum
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..checks.arguments import Choice
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..likelihood.evidence import evidence_weights
-from ..likelihood.predictors import combined
+from ..likelihood.predictors import COMBINE, combined
 from . import scales
 
 
@@ -73,3 +75,11 @@ def between_starts(values: np.ndarray, share: np.ndarray | None = None) -> np.nd
         apart = np.einsum("r,rkm->km", share, (values - np.einsum("r,rkm->km", share, values)) ** 2)
         return apart * squares / (1 - squares) if squares < 1 else np.zeros(values.shape[1:])
     return np.zeros(values.shape[1:]) if r == 1 else values.var(axis=0, ddof=1) / r
+
+
+def combine_of(method: str, options: dict[str, Any]) -> str:
+    """What several repetitions give together; taken out of the options."""
+    given = options.pop("combine", "mixture")
+    if method != "bayes":
+        return COMBINE.check(given, "combine")
+    return Choice("mixture", "evidence").check(given, "combine")

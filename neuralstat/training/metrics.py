@@ -328,3 +328,9 @@ def measured(settings: Settings, design: Design, every: bool) -> Measured | None
     elif not every:
         return None
     return Measured(given, design) if given else None
+
+
+def squared_unit(design: Design) -> float:
+    """What squared errors of the scaled response are multiplied by; 1 of several outputs, which have a unit each."""
+    scaling = design.scaling
+    return float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0

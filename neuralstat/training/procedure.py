@@ -32,7 +32,7 @@ from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, make_rows, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .memory import check_memory
-from .metrics import measured
+from .metrics import measured, squared_unit
 from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
@@ -390,12 +390,6 @@ class Procedure:
         if stop.is_set():
             _stopped(owner)
         return self._centred(fit)
-
-
-def squared_unit(design: Design) -> float:
-    """What squared errors of the scaled response are multiplied by; 1 of several outputs, which have a unit each."""
-    scaling = design.scaling
-    return float(scaling.y_sd[0]) ** 2 if scaling is not None and scaling.y_sd.size == 1 else 1.0
 
 
 def _stopped(owner: bool) -> None:
