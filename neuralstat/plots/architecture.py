@@ -62,31 +62,41 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
         shapes, counts = [()], np.zeros((0, 0))
     if not all(shapes) or min(map(min, shapes)) < 1 or not np.isfinite(counts).all():
         raise ArgumentError(f"table must hold shapes and whole numbers, as `layer_table` does; got {shown(table)}.")
-    labels = [f"{input_name}\n\n{_shape(shapes[0])}"]
-    faces = ["white"]
+    labels, faces, sizes = blocks(table, shapes[0])
+    labels[0] = f"{input_name}\n\n{labels[0]}"
+    slot = [max(block_width(width, skew), 1.05) + GAP for _, width, skew in sizes]
+    ax = style.target_axes(ax, (max(4.0, 0.92 * sum(slot)), 3.8))
+    left = end = 0.0
+    for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
+        at = left + (room - block_width(width, skew)) / 2
+        block(ax, at, 0.0, height, width, skew, faces[k])
+        ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK,
+                parse_math=False)  # fmt: skip
+        if k:
+            ax.annotate("", (at - 0.04, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": style.GREY, "lw": 1})
+        end, left = at + block_width(width, skew), left + room
+    ax.set_xlim(0, left)
+    ax.set_ylim(-HEIGHT / 2 - 1.35, HEIGHT / 2 + HEIGHT * SKEW[1] + 0.1)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    return ax
+
+
+def blocks(table: pd.DataFrame, shape: tuple[int, ...]) -> tuple[list[str], list[str], list[tuple[float, float, float]]]:
+    """Labels, colours and sizes of blocks: the input's, of one observation, and those of the layers of a table."""
+    labels, faces = [_shape(shape)], ["white"]
     for name, row in table.iterrows():
         count = f"\n{row['params']:,} weights" if row["params"] else ""
         own = re.sub(r"_\d+$", "", str(name)).replace("_", "")
         kind = f"{row['kind']}\n" if str(row["kind"]).lower() != own else "\n"
         labels.append(f"{name}\n{kind}{_shape(row['output_shape'])}{count}")
         faces.append(style.SKY if row["trained"] else style.PALE if row["params"] else "white")
-    sizes = _sizes(shapes)
-    slot = [max(width + skew * SKEW[0], 1.05) + GAP for _, width, skew in sizes]
-    ax = style.target_axes(ax, (max(4.0, 0.92 * sum(slot)), 3.8))
-    left = end = 0.0
-    for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
-        at = left + (room - width - skew * SKEW[0]) / 2
-        _block(ax, at, height, width, skew, faces[k])
-        ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK,
-                parse_math=False)  # fmt: skip
-        if k:
-            ax.annotate("", (at - 0.04, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": style.GREY, "lw": 1})
-        end, left = at + width + skew * SKEW[0], left + room
-    ax.set_xlim(0, left)
-    ax.set_ylim(-HEIGHT / 2 - 1.35, HEIGHT / 2 + HEIGHT * SKEW[1] + 0.1)
-    ax.set_aspect("equal")
-    ax.set_axis_off()
-    return ax
+    return labels, faces, _sizes([shape, *(tuple(map(int, s)) for s in table["output_shape"])])
+
+
+def block_width(width: float, skew: float) -> float:
+    """Width of a block with its side."""
+    return width + skew * SKEW[0]
 
 
 def _shape(shape: Any) -> str:
@@ -107,11 +117,11 @@ def _sizes(shapes: list[tuple[int, ...]]) -> list[tuple[float, float, float]]:
     return [(h, w, h if len(s) > 2 else 0.0) for h, w, s in zip(height, width, shapes, strict=True)]
 
 
-def _block(ax: Axes, x: float, height: float, width: float, skew: float, face: str) -> None:
-    """A box seen from the left: front `width` by `height`, going back by `skew`."""
+def block(ax: Axes, x: float, y: float, height: float, width: float, skew: float, face: str) -> None:
+    """A box seen from the left, around height `y`: front `width` by `height`, going back by `skew`."""
     from matplotlib.patches import Polygon
 
-    dx, dy, low, high = skew * SKEW[0], skew * SKEW[1], -height / 2, height / 2
+    dx, dy, low, high = skew * SKEW[0], skew * SKEW[1], y - height / 2, y + height / 2
     sides = [[(x, low), (x + width, low), (x + width, high), (x, high)]]
     if skew:
         sides.append([(x, high), (x + width, high), (x + width + dx, high + dy), (x + dx, high + dy)])

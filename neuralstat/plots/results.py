@@ -26,7 +26,9 @@ from neuralstat.plots.fit import plot_confusion, plot_observed_fitted
 from neuralstat.plots.fit import plot_fit as plot_curves
 from neuralstat.plots.generalized import gwplot as plot_generalized
 from neuralstat.plots.naming import mean_name
+from neuralstat.plots.structured import plot_structured
 from neuralstat.training.fit import STATUS
+from neuralstat.training.structured import has_towers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -254,7 +256,7 @@ def _against_observed(
 def plot(
     fit: Any, rep: Any = "best", *, widths: str = "standardized", ax: Axes | None = None, **options: Any
 ) -> Axes:
-    """The network as a diagram: unit by unit for dense layers, block by block for others.
+    """The network as a diagram: unit by unit for dense layers, block by block for others; structured formulas term by term.
 
     Parameters
     ----------
@@ -266,7 +268,7 @@ def plot(
     ax : matplotlib.axes.Axes, optional
         Where to draw; pyplot's current axes unless given, a new figure where these hold a picture.
     **options
-        Of `plot_network` for dense layers, of `plot_layers` for others.
+        Of `plot_network` for dense layers, of `plot_layers` for others, of `plot_structured` for structured formulas.
 
     Returns
     -------
@@ -279,7 +281,7 @@ def plot(
     """
     fitted = fitted_of(fit)
     network = fitted.network
-    if not network.plain:
+    if not has_towers(fitted.design) and not network.plain:
         return plot_layers(layer_table(fitted), network.input_shape, ax=ax, **options)
     b = fitted.which(rep)
     if not np.isfinite(fitted.theta[b]).all():
@@ -287,6 +289,8 @@ def plot(
             f"repetition {b + 1} diverged ({STATUS[int(fitted.fit.status[b])]}): its weights are not finite and "
             "cannot be drawn."
         )
+    if has_towers(fitted.design):
+        return plot_structured(fitted, rep, standardized=widths == "standardized", ax=ax, **options)
     fixed = [held.astype(bool) for held in network.matrices(~fitted.fit.free[0])]
     if widths == "standardized":
         options.setdefault("sizes", standardized(fitted, b))
