@@ -265,3 +265,25 @@ def test_effects_go_by_clusters():
     a, b = fit.marginal_effects(), plain.marginal_effects()
     np.testing.assert_allclose(a.iloc[:, 0], b.iloc[:, 0])
     assert not np.allclose(a.iloc[:, 1], b.iloc[:, 1])
+
+
+def test_relative_hazards_are_statsmodels_but_for_the_factor():
+    """PHReg and R's ``coxph(cluster=)`` do not make up for few clusters."""
+    rng = np.random.default_rng(2)
+    times, ends = rng.exponential(np.exp(-0.5 * DATA["x"])), rng.exponential(2, N)
+    table = DATA.assign(t=np.minimum(times, ends), e=(times <= ends).astype(int))
+    fit = ns.neuralnet("Surv(t, e) ~ x + z", table, hidden=0, family="cox", groups="g")
+    model = sm.PHReg(table["t"], table[["x", "z"]], status=table["e"], ties="efron").fit(groups=CODE, disp=0)
+    factor = G / (G - 1) * (N - 1) / (N - 2)
+    np.testing.assert_allclose(fit.bse.dropna(), model.bse * np.sqrt(factor), rtol=1e-5)
+
+
+def test_linear_terms_beside_smooth_and_neural_ones_go_by_clusters():
+    rng = np.random.default_rng(5)
+    code = np.repeat(np.arange(25), 8)
+    table = pd.DataFrame({"x": rng.standard_normal(25)[code], "z": rng.uniform(-2, 2, 200), "g": code})
+    table["y"] = table["x"] + np.sin(2 * table["z"]) + rng.standard_normal(25)[code] + 0.5 * rng.standard_normal(200)
+    for formula in ("y ~ x + s(z)", "y ~ x + nn(z, hidden=2)"):
+        fit, plain = (ns.neuralnet(formula, table, groups=g, random_state=1) for g in ("g", None))
+        assert fit.bse["x.to.y"] > 1.5 * plain.bse["x.to.y"]
+        assert fit.terms.loc["x", "pvalue"] > plain.terms.loc["x", "pvalue"]
