@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..checks.values import shown
@@ -72,16 +74,17 @@ def fit(problem: Problem, criterion: str = "auto", tol: float = 1e-11, start: So
         last.solver.last = mode.beta[:q], [u @ f.T for u, f in zip(mode.effects, found.state.factors)]
         first = mode.factor.start + q
         covariance = mode.factor.inverse(prepared.rows.x.shape[1])[first:, first:] * found.state.phi
-        found = search_jointly(last, found.point, mode.beta[q:], covariance, tol)
-        found.iterations += profile.evaluations
+        found = search_jointly(last, found.minimum.point, mode.beta[q:], covariance, tol)
+        found = replace(found, iterations=found.iterations + profile.evaluations)
     return _solution(prepared, last, found, criterion)
 
 
 def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str) -> Solution:
     """Everything at the optimum; variances at their lower bound are 0."""
     problem, layout = prepared.problem, criterion.layout
-    theta, held = found.point[: layout.count], found.point[layout.count :]
-    inside = found.inside[: layout.count]
+    best = found.minimum
+    theta, held = best.point[: layout.count], best.point[layout.count :]
+    inside = best.inside[: layout.count]
     none = layout.diagonal & ~inside & (theta < 1)
     strength_se, sd_se, scale_se = _errors(prepared, criterion, found)
     state = criterion(np.where(none, 0.0, theta), held if criterion.joint else None, slopes=False)
@@ -120,7 +123,7 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
         effect_variances=[phi * f @ b @ f.T for f, b in zip(factors, blocks)],
         conditional_variances=[phi * f @ b @ f.T for f, b in zip(factors, given)],
         log_strength_se=strength_se, log_sd_se=sd_se, log_scale_se=scale_se, at_bound=at_bound, singular=bool(np.any(none)),
-        unbounded=unbounded, converged=found.converged and not unbounded, decrement=found.decrement,
+        unbounded=unbounded, converged=best.converged and not unbounded, decrement=best.decrement,
         iterations=found.iterations, theta=theta, prepared=prepared, factor=factor,
     )  # fmt: skip
 
@@ -140,11 +143,12 @@ def _errors(prepared: Prepared, criterion: Criterion, found: Search) -> tuple[np
     """
     layout: Layout = criterion.layout
     m = layout.count
-    theta, held = found.point[:m], (found.point[m:] if criterion.joint else None)
+    best = found.minimum
+    theta, held = best.point[:m], (best.point[m:] if criterion.joint else None)
     covariance = np.zeros((m + 1, m + 1))
-    inside = np.flatnonzero(found.inside)
+    inside = np.flatnonzero(best.inside)
     try:
-        inverse = np.linalg.inv(found.hessian[np.ix_(inside, inside)])
+        inverse = np.linalg.inv(best.hessian[np.ix_(inside, inside)])
     except np.linalg.LinAlgError:
         inverse = np.full((len(inside), len(inside)), np.nan)
     own = inside < m
@@ -159,7 +163,7 @@ def _errors(prepared: Prepared, criterion: Criterion, found: Search) -> tuple[np
         covariance[:m, m] = covariance[m, :m] = -pull
         covariance[m, m] = 1 / bend + cross @ pull / bend
         log_scale_se = float(np.sqrt(covariance[m, m]))
-    at_bound = ~found.inside[:m]
+    at_bound = ~best.inside[:m]
     strengths = np.full(len(layout.fixed), np.nan)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(covariance)[:m])

@@ -8,7 +8,7 @@ also gives standard errors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,23 +16,36 @@ from .criterion import Criterion, State
 
 UPDATES = 12
 GRID = 8  # strengths that are tried first
+STARTS = 4
+NEAR = 1e-4  # decrement of a minimum that counts as one
+FLAT = 1e-3  # curvature in a log strength
 POLISH = 12  # Newton steps at the end
 FAR = 12.0  # distance of a log strength from its bound at which it may be taken there
 STRIDE = 1e-4  # of differences of the gradient
 
 
-@dataclass
-class Search:
-    """A minimum: the point, the state there, Hessian over the entries `inside` their bounds, whether it converged."""
+Evaluate = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A minimum: point, value, Hessian over the entries `inside` their bounds (elsewhere the identity's), how good it is."""
 
     point: np.ndarray
-    state: State
+    value: float
     hessian: np.ndarray
     inside: np.ndarray
     converged: bool
     decrement: float
-    iterations: int = 0
-    lower: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Search:
+    """The criterion's minimum, the state there, evaluations."""
+
+    minimum: Minimum
+    state: State
+    iterations: int
 
 
 def first_guess(criterion: Criterion) -> np.ndarray:
@@ -75,9 +88,9 @@ def first_guess(criterion: Criterion) -> np.ndarray:
 
 
 def minimise(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray, lower: np.ndarray, upper: np.ndarray,
+    evaluate: Evaluate, start: np.ndarray, lower: np.ndarray, upper: np.ndarray,
     even: np.ndarray, smooth: int, tol: float, rough: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool, float]:  # fmt: skip
+) -> Minimum:  # fmt: skip
     """Minimise with bounds.
 
     Parameters
@@ -97,30 +110,45 @@ def minimise(
 
     Returns
     -------
-    point, Hessian, inside, converged, decrement
+    Minimum
     """
     from scipy.optimize import minimize
 
-    low = lower + np.where(np.isfinite(lower), 1e-3 * np.abs(lower), 0.0)
-    high = upper - np.where(np.isfinite(upper), 1e-3 * np.abs(upper), 0.0)
+    options = {"ftol": 1e-9 if rough else 1e-13, "gtol": 1e-6, "maxiter": 500, "maxcor": 20}
     point = start
-    for _ in range(4):
-        found = minimize(evaluate, point, jac=True, method="L-BFGS-B", bounds=list(zip(lower, upper)),
-                         options={"ftol": 1e-9 if rough else 1e-13, "gtol": 1e-6, "maxiter": 500, "maxcor": 20})  # fmt: skip
+    for _ in range(STARTS):
+        found = minimize(evaluate, point, jac=True, method="L-BFGS-B", bounds=list(zip(lower, upper)), options=options)
         point = np.clip(found.x, lower, upper)
         value, gradient = evaluate(point)
         stuck = even & (point <= lower * 1.001) & (gradient < 0)
-        if not np.any(stuck):
+        if np.any(stuck):
+            point = np.where(stuck, 0.1, point)
+            continue
+        if rough:
             break
-        point = np.where(stuck, 0.1, point)
+        tol = max(tol, 1e-15 * abs(value))
+        point, value, gradient = _to_bounds(evaluate, point, value, gradient, lower, upper, even, tol)
+        minimum = _polish(evaluate, point, value, gradient, lower, upper, smooth, tol)
+        elsewhere = _elsewhere(evaluate, minimum, lower, upper, even)
+        if elsewhere is None:
+            return minimum
+        point = elsewhere
     if rough:
-        return point, np.eye(len(point)), np.ones(len(point), dtype=bool), False, np.inf
-    tol = max(tol, 1e-15 * abs(value))
-    point, value, gradient = _to_bounds(evaluate, point, value, gradient, lower, upper, even, tol)
+        return Minimum(point, value, np.eye(len(point)), np.ones(len(point), dtype=bool), False, np.inf)
+    return _polish(evaluate, point, *evaluate(point), lower, upper, smooth, tol)
+
+
+def _polish(
+    evaluate: Evaluate, point: np.ndarray, value: float, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray,
+    smooth: int, tol: float,
+) -> Minimum:  # fmt: skip
+    """Newton's steps, until the decrement is below `tol` or falls no more."""
+    low = lower + np.where(np.isfinite(lower), 1e-3 * np.abs(lower), 0.0)
+    high = upper - np.where(np.isfinite(upper), 1e-3 * np.abs(upper), 0.0)
     best = np.inf
     for attempt in range(POLISH):
         inside = ~(((point <= low) & (gradient >= 0)) | ((point >= high) & (gradient <= 0)))
-        hessian = _hessian(evaluate, point, inside, lower, smooth)
+        hessian = _hessian(evaluate, point, gradient, inside, lower, smooth)
         step, decrement = _newton(hessian, gradient, inside)
         if decrement <= tol or attempt == POLISH - 1 or decrement > 0.9 * best:  # where it falls no more, rounding is left
             break
@@ -134,12 +162,28 @@ def minimise(
         else:
             break
         point, value, gradient = new, new_value, new_gradient
-    return point, hessian, inside, bool(decrement <= max(tol, 1e-9 * (1 + abs(value)))), decrement
+    return Minimum(point, value, hessian, inside, bool(decrement <= max(NEAR, 1e-9 * abs(value))), decrement)
+
+
+def _elsewhere(
+    evaluate: Evaluate, minimum: Minimum, lower: np.ndarray, upper: np.ndarray, even: np.ndarray
+) -> np.ndarray | None:
+    """A better point in the direction of a log strength where the criterion is flat, as it is far from where data matter."""
+    curved = minimum.inside & (np.diag(minimum.hessian) > FLAT)
+    best, found = minimum.value - 1e-6, None
+    for j in np.flatnonzero(np.isfinite(upper - lower) & ~even & ~curved):
+        for entry in np.linspace(lower[j] + FAR, upper[j] - FAR, GRID):
+            moved = minimum.point.copy()
+            moved[j] = entry
+            value = evaluate(moved)[0]
+            if value < best:
+                best, found = value, moved
+    return found
 
 
 def _to_bounds(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], point: np.ndarray, value: float, gradient: np.ndarray,
-    lower: np.ndarray, upper: np.ndarray, even: np.ndarray, tol: float,
+    evaluate: Evaluate, point: np.ndarray, value: float, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray,
+    even: np.ndarray, tol: float,
 ) -> tuple[np.ndarray, float, np.ndarray]:  # fmt: skip
     """Log strengths that went far where the criterion is flat are put at their bound, where it is no worse there."""
     for j in np.flatnonzero(np.isfinite(upper - lower) & ~even):
@@ -166,23 +210,21 @@ def _newton(hessian: np.ndarray, gradient: np.ndarray, inside: np.ndarray) -> tu
 
 
 def _hessian(
-    evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]], point: np.ndarray, inside: np.ndarray, lower: np.ndarray,
-    smooth: int,
-) -> np.ndarray:  # fmt: skip
-    """Central differences of the gradient in the entries inside their bounds."""
+    evaluate: Evaluate, point: np.ndarray, gradient: np.ndarray, inside: np.ndarray, lower: np.ndarray, smooth: int
+) -> np.ndarray:
+    """Central differences of the gradient in the entries inside their bounds; forward ones at a bound."""
     m = len(point)
     hessian = np.eye(m)
     hard = np.flatnonzero(inside & (np.arange(m) < m - smooth))
     for j in hard:
         h = STRIDE * max(1.0, abs(point[j]))
-        if point[j] - h < lower[j]:
-            h = 0.5 * (point[j] - lower[j])
         ends = []
         for sign in (-1.0, 1.0):
             moved = point.copy()
             moved[j] += sign * h
-            ends.append(evaluate(moved)[1])
-        hessian[j] = hessian[:, j] = (ends[1] - ends[0]) / (2 * h)
+            ends.append(evaluate(moved)[1] if moved[j] >= lower[j] else None)
+        width = h if ends[0] is None else 2 * h
+        hessian[j] = hessian[:, j] = (ends[1] - (gradient if ends[0] is None else ends[0])) / width
     block = np.ix_(hard, hard)
     hessian[block] = (hessian[block] + hessian[block].T) / 2
     return hessian
@@ -198,10 +240,10 @@ def search(criterion: Criterion, start: np.ndarray, tol: float, rough: bool = Fa
 
     if layout.count == 0:
         state = criterion(start)
-        return Search(start, state, np.zeros((0, 0)), np.zeros(0, dtype=bool), True, 0.0, criterion.evaluations)
-    point, hessian, inside, converged, decrement = minimise(
-        evaluate, start, layout.lower, layout.upper, layout.diagonal, 0, tol, rough)  # fmt: skip
-    return Search(point, criterion(point), hessian, inside, converged, decrement, criterion.evaluations, layout.lower)
+        minimum = Minimum(start, state.value, np.zeros((0, 0)), np.zeros(0, dtype=bool), True, 0.0)
+        return Search(minimum, state, criterion.evaluations)
+    found = minimise(evaluate, start, layout.lower, layout.upper, layout.diagonal, 0, tol, rough)
+    return Search(found, criterion(found.point), criterion.evaluations)
 
 
 def search_jointly(criterion: Criterion, start: np.ndarray, beta: np.ndarray, covariance: np.ndarray, tol: float) -> Search:
@@ -216,8 +258,6 @@ def search_jointly(criterion: Criterion, start: np.ndarray, beta: np.ndarray, co
     wide = np.full(len(beta), np.inf)
     lower, upper = np.concatenate([layout.lower, -wide]), np.concatenate([layout.upper, wide])
     even = np.concatenate([layout.diagonal, np.zeros(len(beta), dtype=bool)])
-    point, hessian, inside, converged, decrement = minimise(
-        evaluate, np.concatenate([start, np.zeros(len(beta))]), lower, upper, even, len(beta), tol)  # fmt: skip
-    point = np.concatenate([point[:m], beta + root @ point[m:]])
-    state = criterion(point[:m], point[m:])
-    return Search(point, state, hessian, inside, converged, decrement, criterion.evaluations, lower)
+    found = minimise(evaluate, np.concatenate([start, np.zeros(len(beta))]), lower, upper, even, len(beta), tol)
+    found = replace(found, point=np.concatenate([found.point[:m], beta + root @ found.point[m:]]))
+    return Search(found, criterion(found.point[:m], found.point[m:]), criterion.evaluations)

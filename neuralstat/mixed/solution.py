@@ -61,6 +61,7 @@ class Solution:
         Whether estimates run away: a variance is the largest that is tried (the effects give the responses exactly), or the
         responses of a family without dispersion are fitted exactly (they are separated).
     converged : bool
+        Whether log_evidence is within about 1e-4 of a maximum, and nothing runs away.
     decrement : float
         About how far log_evidence is below its maximum.
     iterations : int
