@@ -92,8 +92,9 @@ def _solution(prepared: Prepared, criterion: Criterion, found: Search, name: str
     coefficients = np.concatenate([mode.beta, held]) if criterion.joint else mode.beta
     entries = state.strengths @ prepared.diagonals if len(state.strengths) else np.zeros(len(coefficients))
     factor = mode.factor
-    if criterion.joint:
-        factor = Factor(prepared.rows, prepared.rows.moments(mode.weight), entries, state.factors)
+    if criterion.joint or not problem.family.canonical:
+        weight = prepared.response.expected(mode.eta)
+        factor = Factor(prepared.rows, prepared.rows.moments(weight), entries, state.factors)
     inverse = factor.inverse(len(coefficients))
     covariance = inverse[factor.start :, factor.start :]
     frequentist = covariance - covariance @ (entries[:, np.newaxis] * covariance) - factor.coupling(inverse)

@@ -17,6 +17,8 @@ from .prepared import Prepared
 class Solution:
     """A fitted problem.
 
+    In degrees of freedom and covariances H is the expected information; log_evidence has the observed one.
+
     Attributes
     ----------
     beta : (p,) array

@@ -120,6 +120,27 @@ def test_real_data_by_dense_formulas(problem, kind):
     check(problem, solution)
 
 
+@pytest.mark.parametrize(
+    "name, kind",
+    [*((n, "REML") for n in FAMILIES), *((n, "ML") for n in ("gaussian (identity)", "binomial (logit)", "gamma (log)"))],
+)
+def test_no_strengths_nearby_are_better(name, kind):
+    problem = mixture(FAMILIES[name], seed=4, n=100)
+    if kind == "ML":  # one term is enough
+        problem = replace(problem, randoms=problem.randoms[:1], penalties=problem.penalties[:1])
+    solution = fit(problem, kind)
+    assert solution.converged and not solution.unbounded
+    criterion = Criterion(solution.prepared, kind == "REML")
+    rng, layout = np.random.default_rng(2), criterion.layout
+    if kind == "REML" or solution.prepared.is_linear:
+        assert criterion(solution.theta).value == pytest.approx(-solution.log_evidence, abs=1e-5)
+    else:  # coefficients at the mode are not those that the marginal likelihood is largest at
+        assert criterion(solution.theta).value >= -solution.log_evidence - 1e-6
+    for size in (0.01, 0.3, 1.0):
+        moved = np.clip(solution.theta + size * rng.standard_normal(layout.count), layout.lower, layout.upper)
+        assert criterion(moved, slopes=False).value >= -solution.log_evidence - 1e-5
+
+
 @on_one_thread
 def log_density(problem, covariance, phi, restricted):
     """Of normal responses by their full covariance matrix (one random term, no penalties), at the best coefficients."""

@@ -134,7 +134,8 @@ def dense(problem, solution) -> Dense:
     h = 1e-5 * np.maximum(np.abs(eta), 0.1)
     w = -(score(eta + h) - score(eta - h)) / (2 * h)
     hessian = (c * w[:, np.newaxis]).T @ c
-    inverse = np.linalg.inv(hessian + s)
+    expected = (c * (working.weights(family, eta) * case)[:, np.newaxis]).T @ c
+    inverse = np.linalg.inv(expected + s)
     penalised = np.diag(s) > 0
     over = penalised if solution.criterion == "ML" else np.ones(at, dtype=bool)
     phi = solution.scale
@@ -149,5 +150,5 @@ def dense(problem, solution) -> Dense:
     evidence -= np.linalg.slogdet((hessian + s)[np.ix_(over, over)])[1] / 2
     evidence += np.linalg.slogdet(s[np.ix_(penalised, penalised)])[1] / 2
     u = np.arange(p, at)
-    return Dense(c.T @ score(eta) - s @ theta, float(evidence), phi * inverse, phi * inverse @ hessian @ inverse,
-                 np.diag(inverse @ hessian), phi * np.linalg.inv((hessian + s)[np.ix_(u, u)]), c, places)  # fmt: skip
+    return Dense(c.T @ score(eta) - s @ theta, float(evidence), phi * inverse, phi * inverse @ expected @ inverse,
+                 np.diag(inverse @ expected), phi * np.linalg.inv((expected + s)[np.ix_(u, u)]), c, places)  # fmt: skip
