@@ -257,7 +257,8 @@ def _check_formula(spec: Spec) -> None:
     for text in texts:
         inner = expressions.offset_argument(text)
         expr = text if inner is None else inner
-        if expr not in known and expressions.display(expr) not in known:
+        array = expr.removeprefix("nn(").removesuffix(")").strip("{}")  # a network of an array reads it as it is
+        if expr not in known and expressions.display(expr) not in known and expressions.display(array) not in known:
             check_harmless(expr, raw, spec.constants)
 
 

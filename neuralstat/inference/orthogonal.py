@@ -18,7 +18,7 @@ from ..fitted import Fitted, kept
 from ..formula import expressions
 from ..formula.structure import Special
 from ..network import derivatives
-from ..training.structured import direct_terms, leading, tower_rows, tower_units
+from ..training.structured import direct_terms, leading, tower_rows
 
 
 @kept
@@ -70,7 +70,7 @@ def _tasks(fitted: Fitted) -> list[tuple[list[int], np.ndarray, int, int]]:
     by_label = {special.label: special for special in design.spec.specials}
     direct = direct_terms(design)
     found, place = [], 0
-    for tower, rows, size in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
+    for tower, rows, size in zip(network.towers, tower_rows(network), network.tower_sizes, strict=True):
         special = by_label.get(tower.name)
         if special is None or special.kind == "network":
             reads = _columns_of(special, fitted, tower.first, tower.numbers)

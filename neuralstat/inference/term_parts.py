@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..df.exact_fit import dense_index, direct, exact_solution, exactly, large, output_block
 from ..df.local import active
 from ..errors import DfError
 from ..fitted import Fitted, kept
@@ -22,10 +23,9 @@ from ..formula.structure import Special
 from ..likelihood.likelihood import several
 from ..network import derivatives
 from ..training.curvature import factor_of, gauss_newton
-from ..training.structured import direct_terms, leading, rows_of, state_of, tower_rows, tower_units
+from ..training.structured import direct_terms, leading, rows_of, state_of, tower_rows
 from .covariance import between_outputs, curvature_of
 from .dispersion import dispersion
-from .exact_fit import dense_index, direct, exact_solution, exactly, large, output_block
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def _random(fitted: Fitted, special: Special, k: int) -> Iterator[Part]:
 def _network(fitted: Fitted, name: str, special: Special | None) -> Part:
     """A tower: its own weights, and those from its last units to the outputs."""
     network, place = fitted.network, 1 + fitted.network.direct
-    for tower, rows, count in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
+    for tower, rows, count in zip(network.towers, tower_rows(network), network.tower_sizes, strict=True):
         if tower.name == name:
             own = [np.arange(network.slices[r].start, network.slices[r].stop) for r in sorted({r for r in rows if r >= 0})]
             at = np.concatenate([*own, output_block(fitted)[:, place : place + count].ravel()])

@@ -6,8 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import ArgumentError
 from ..layers import codes
+from .arrays import positions
 
 if TYPE_CHECKING:
     from .network import Network
@@ -64,43 +67,64 @@ def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
 
 
 def tower_names(network: Network) -> tuple[str, ...]:
-    """Names of the weights of dense towers and embeddings; empty where other layers have weights.
+    """Names of the weights of towers.
 
     "x.to.1layhid1" in a tower without a name, "x.to.nn(x).1layhid1" in one with, "(1 | g)[1]" in an embedding (level, then
-    coordinate), and at the end "x.to.y", "nn(x).1layhid1.to.y".
+    coordinate), and at the end "x.to.y", "nn(x).1layhid1.to.y". Weights of towers with other layers are named by array, as
+    "nn(image)/conv2d/kernel[0,0,0,1]", their last units "nn(image).1", "nn(image).2".
     """
     table, inputs = network.table, network.input_names
-    if not set(table[:, codes.OP].tolist()) <= {codes.DENSE, codes.EMBEDDING, codes.COPY}:
-        return ()
-    units: dict[int, str] = dict(enumerate(inputs[:len(inputs) - network.direct]))
-    units = {k: _inside(name) for k, name in units.items()} | dict(enumerate(inputs[len(units) :], len(units)))
-    names: list[str] = []
     owners = [tower.name for tower in network.towers for _ in range(tower.count)]
     rows = {k: owner for (k, _, _), owner in zip(network.places, owners, strict=False)}
+    plain = _plain_owners(table, rows)
+    names = [""] * network.n_params if len(plain) == len(set(rows.values())) else by_array(network)
+    units = {k: _inside(name) for k, name in enumerate(inputs[: len(inputs) - network.direct])}
+    units |= dict(enumerate(inputs[len(units) :], len(units)))
     depth: dict[str, int] = {}
+    place, last = len(inputs), len(table) - 1
     for k, row in enumerate(table):
-        source, target = int(row[codes.SOURCE]), int(row[codes.TARGET])
-        if row[codes.OP] == codes.COPY:
-            units |= {target + u: units[source + u] for u in range(int(row[codes.N_OUT]))}
+        owner, part = rows.get(k, ""), network.slices[k]
+        if k < last and owner not in plain:
             continue
-        owner = rows.get(k, "")
-        if row[codes.OP] == codes.EMBEDDING:
+        source, target, count = (int(row[column]) for column in (codes.SOURCE, codes.TARGET, codes.N_OUT))
+        if row[codes.OP] == codes.COPY:
+            units |= {target + u: units[source + u] for u in range(count)}
+        elif row[codes.OP] == codes.EMBEDDING:
             size = int(row[codes.FEATURES])
             alone = sum(name == owner for name in rows.values()) == 1
             label = owner if alone and owner else f"{owner}.{units[source]}" if owner else units[source]
             units |= {target + u: label if size == 1 else f"{label}.{u + 1}" for u in range(size)}
             levels = range(1, int(row[codes.UNITS]) + 1)
-            names += [f"{label}[{v}]" if size == 1 else f"{label}[{v},{u + 1}]" for v in levels for u in range(size)]
-            continue
-        last = k == len(table) - 1
-        depth[owner] = depth.get(owner, 0) + 1
-        prefix = f"{owner}." if owner else ""
-        made = [f"{prefix}{depth[owner]}layhid{u + 1}" for u in range(int(row[codes.N_OUT]))]
-        made = list(network.output_names) if last else made
-        sources = ["Intercept", *(units[source + j] for j in range(int(row[codes.N_IN])))]
-        names += [f"{name}.to.{unit}" for unit in made for name in sources]
-        units |= {target + u: name for u, name in enumerate(made)}
+            names[part] = [f"{label}[{v}]" if size == 1 else f"{label}[{v},{u + 1}]" for v in levels for u in range(size)]
+        else:
+            depth[owner] = depth.get(owner, 0) + 1
+            prefix = f"{owner}." if owner else ""
+            made = [f"{prefix}{depth[owner]}layhid{u + 1}" for u in range(count)] if k < last else list(network.output_names)
+            if k == last:
+                for tower, size in zip(network.towers, network.tower_sizes, strict=True):
+                    units |= {place + u: f"{tower.name}.{u + 1}" for u in range(size) if tower.name not in plain}
+                    place += size
+            sources = ["Intercept", *(units[source + j] for j in range(int(row[codes.N_IN])))]
+            names[part] = [f"{name}.to.{unit}" for unit in made for name in sources]
+            units |= {target + u: name for u, name in enumerate(made)}
     return tuple(names)
+
+
+def _plain_owners(table: Any, rows: dict[int, str]) -> set[str]:
+    """Towers of dense layers, after embeddings of codes."""
+    known = {codes.DENSE, codes.EMBEDDING, codes.COPY}
+    other = {owner for k, owner in rows.items() if k >= 0 and
+             (int(table[k, codes.OP]) not in known or (table[k, codes.OP] == codes.EMBEDDING and table[k, codes.N_IN] > 1))}
+    return {owner for k, owner in rows.items() if owner not in other}
+
+
+def by_array(network: Network) -> list[str]:
+    """Names of weights by array, "conv2d/kernel[0,0,0,1]"."""
+    names = [""] * network.n_params
+    for array, at in positions(network).items():
+        for index, position in np.ndenumerate(at):
+            names[position] = f"{array}[{','.join(map(str, index))}]"
+    return names
 
 
 def _inside(name: str) -> str:

@@ -27,8 +27,7 @@ from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
-from .arrays import positions
-from .names import layer_names, tower_names
+from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side, tower_topology
 
@@ -136,6 +135,11 @@ class Network:
         return self._built["table"]
 
     @property
+    def tower_sizes(self) -> tuple[int, ...]:
+        """Units that each tower ends in."""
+        return self._built.get("sizes", ())
+
+    @property
     def n_params(self) -> int:
         """P, the length of the flat vector."""
         return self._built["n_params"]
@@ -219,9 +223,9 @@ class Network:
         "conv2d/kernel[0,0,0,1]".
         """
         if self.towers:
-            return tower_names(self) or self._array_names()
+            return tower_names(self)
         if not self.plain and not self.skip:
-            return self._array_names()
+            return tuple(by_array(self))
         names: list[str] = []
         sources = list(self.input_names)
         last = len(self.shapes) - 1
@@ -231,13 +235,6 @@ class Network:
                 sources = [*self.input_names, *sources]
             names += [f"{source}.to.{target}" for target in targets for source in ("Intercept", *sources)]
             sources = targets
-        return tuple(names)
-
-    def _array_names(self) -> tuple[str, ...]:
-        names = [""] * self.n_params
-        for array, at in positions(self).items():
-            for index, position in np.ndenumerate(at):
-                names[position] = f"{array}[{','.join(map(str, index))}]"
         return tuple(names)
 
     @cached_property

@@ -169,7 +169,7 @@ def side_by_side(network: Network, towers: Sequence[Tower], direct: int) -> dict
     place = made.place(last, (direct + sum(units),))
     source = made.add(last, place, activation_of(network, last), n_inputs - direct, direct + sum(units))
     made.places.append((len(made.rows) - 1, source, place.shape))
-    return made.built()
+    return {**made.built(), "sizes": tuple(units)}
 
 
 def _entering(network: Network, first: int, tower: Tower) -> tuple[int, tuple[int, ...]]:

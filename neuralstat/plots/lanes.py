@@ -18,7 +18,7 @@ from neuralstat.insight.layers import layer_table
 from neuralstat.layers import codes
 from neuralstat.network import derivatives
 from neuralstat.network.table import Tower
-from neuralstat.training.structured import direct_rows, direct_terms, levels_of, rows_of, tower_rows, tower_units
+from neuralstat.training.structured import direct_rows, direct_terms, levels_of, rows_of, tower_rows
 
 MOST_COLUMNS = 8  # of a linear term that are drawn one by one
 
@@ -253,7 +253,7 @@ def _linear(read: _Reader, max_units: int) -> list[Lane]:
 
 def _last(read: _Reader, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns of the output layer that read the last units of a tower, and these rows of the buffers."""
-    units = tower_units(read.network)
+    units = read.network.tower_sizes
     before = sum(units[:number])
     columns = 1 + read.network.direct + np.arange(before, before + units[number])
     return columns, len(read.design.x) + np.arange(before, before + units[number])

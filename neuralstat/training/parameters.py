@@ -17,7 +17,7 @@ from ..errors import ArgumentError, DataError
 from ..families import Distributional, Family, Ordinal, Survival
 from ..formula import Design
 from ..network.exclude import fixed_weights
-from .structured import held
+from .structured import has_towers, held
 from .surv import as_rows
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def output_names(design: Design, family: Family | None) -> tuple[str, ...]:
 def held_out(network: Network, design: Design, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Which weights (P,) are in the fit, and the values of the others, original units; see `fixed_weights`."""
     free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
-    if network.towers:
+    if has_towers(design):
         pattern, values = held(network, design)
         free, constants = free & pattern, np.where(pattern | (constants != 0), constants, values)
     family = network.objective.family

@@ -42,7 +42,7 @@ from .stack import of_networks
 from .starts import feasible
 from .strengths import Group, groups_of
 from .structured import start_at_zero, with_mean_rows
-from .structured_settings import settled
+from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
@@ -99,6 +99,7 @@ class Procedure:
                 seeds = stored_seeds(settings.checkpoint) or seeds
         design = weigh_classes(design, settings.class_weight)
         settings = settled(settings, design, source.context)
+        warn_aliased(design)
         network = build_network(design, settings)
         warn_output_layer(network, settings)
         check_indexes(network, design.x)

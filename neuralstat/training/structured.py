@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ArgumentError, DataError
 from ..formula.expressions import compiled
 from ..formula.structure import Special, is_structured, term_of
-from ..layers import Activation, Dense, Embedding, Flatten, codes
+from ..layers import Activation, Dense, Embedding, Flatten
 from ..network.network import Network
 from ..network.objective import resolve_activation
 from ..network.table import Tower
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..network.objective import Objective
     from .settings import Settings
 
+ALIASED = 1e-7  # part of a column that others leave, from which on it has nothing of its own
 UNITS = (5,)  # hidden units of nn() unless told
 
 
@@ -232,11 +233,6 @@ def start_at_zero(network: Network, design: Design) -> np.ndarray:
     return flags
 
 
-def tower_units(network: Network) -> list[int]:
-    """Units that each tower ends in."""
-    return [_units(network, rows, tower) for rows, tower in zip(tower_rows(network), network.towers, strict=True)]
-
-
 def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
     """Which weights (P,) of a structured network are in the fit, and the values of the others, original units.
 
@@ -247,13 +243,14 @@ def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
     per_unit, units = network.shapes[-1]
     own = free[network.slices[-1]].reshape(units, per_unit)
     at = values[network.slices[-1]].reshape(units, per_unit)
-    place = 1 + network.direct
+    direct = network.direct if network.towers else per_unit - 1
+    place = 1 + direct
     kinds = {special.label: special.kind for special in design.spec.specials}
     scaling, count = design.scaling, leading(network)
     size = np.ones(units) if scaling is None or network.objective.several else scaling.y_sd
     if scaling is not None and network.objective.several:
         size = network.objective.family.joint_units(scaling.y_mean, scaling.y_sd)[0]
-    for tower, rows, count_of_units in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
+    for tower, rows, count_of_units in zip(network.towers, tower_rows(network), network.tower_sizes, strict=True):
         for k in rows[: len(tower.codes)]:
             per, levels = network.shapes[k]
             free[network.slices[k]].reshape(levels, per)[-1] = False
@@ -263,17 +260,40 @@ def held(network: Network, design: Design) -> tuple[np.ndarray, np.ndarray]:
             place += count
         else:
             place += count_of_units
-    own[count:, 1 : 1 + network.direct] = False
+    own[count:, 1 : 1 + direct] = False
+    own[:, 1 + np.array(aliased(design), int) - (len(design.x) - direct)] = False
     return free, values
 
 
-def _units(network: Network, rows: list[int], tower: Tower) -> int:
-    """Units that a tower ends in."""
-    last = [k for k in rows if k >= 0]
-    gathers = len(rows) > len(tower.codes) and len(last) == len(tower.codes)
-    if tower.codes and gathers:
-        return sum(network.shapes[k][0] for k in last)
-    return int(network.table[last[-1], codes.N_OUT]) if last else tower.numbers
+def aliased(design: Design) -> list[int]:
+    """Rows of x that go straight to the output, are not penalised, and say what such rows before them say.
+
+    As the line of ``s(x)`` beside ``x``, or beside ``s(x, by=g)``.
+    """
+    from ..formula.smooths import penalties
+
+    rows: list[int] = []
+    smooth = {term_of(s.exprs[0]): s for s in design.spec.specials if s.kind == "smooth"}
+    slopes = {term_of(s.exprs[0]) for s in design.spec.specials if s.kind == "slopes"}
+    for term, own in direct_terms(design).items():
+        if term in smooth:
+            total = sum(np.asarray(d, float) for d in penalties(state_of(design, smooth[term].exprs[0])).values())
+            rows += [row for row, d in zip(own, np.atleast_1d(total), strict=True) if d == 0]
+        elif term not in slopes:
+            rows += own
+    basis = np.ones((1, design.x.shape[1])) / np.sqrt(max(design.x.shape[1], 1))
+    found = []
+    for row in rows:
+        left = design.x[row] - 0.0
+        size = np.linalg.norm(left)
+        for _ in range(2):  # once more for what rounding leaves
+            left = left - (basis @ left) @ basis
+        rest = np.linalg.norm(left)
+        if rest <= ALIASED * size:
+            found.append(row)
+        else:
+            basis = np.vstack([basis, left / rest])
+    return found
 
 
 def with_mean_rows(network: Network, design: Design, theta: np.ndarray) -> np.ndarray:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataWarning, caller
 from ..formula.structure import is_structured
 from .settings import DefaultName, Settings
+from .structured import aliased
 
 if TYPE_CHECKING:
     from ..formula import Design
@@ -45,6 +47,24 @@ def settled(settings: Settings, design: Design, context: Mapping[str, Any] | Non
                                 "towers={name: [...]}.")  # fmt: skip
         if not any(s.kind == "network" for s in specials):
             changed["hidden"] = ()
+            asked = settings.dispformula.values() if isinstance(settings.dispformula, Mapping) else [settings.dispformula]
+            if any(one is True for one in asked):
+                raise ArgumentError("dispformula: True is an output of a network, of which the formula has none; give '~ 1'.")
         elif isinstance(settings.algorithm, DefaultName):  # unbounded terms beside networks need steps that can be taken back
             changed["algorithm"] = "auto"
     return replace(settings, **changed) if changed else settings
+
+
+def warn_aliased(design: Design) -> None:
+    """Warn where a column says what columns before it say, and is left out.
+
+    Warns
+    -----
+    DataWarning
+    """
+    names = [design.x_names[row] for row in aliased(design)] if design.spec.specials else []
+    if names:
+        warnings.warn(
+            f"formula: {', '.join(names)}: left out, a linear combination of the constant and of terms before it.",
+            DataWarning, stacklevel=caller(),
+        )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from . import exact_terms
 from .strengths import MOST, Group
-from .structured import leading, rows_of, state_of, structured, tower_rows, tower_units
+from .structured import leading, rows_of, state_of, structured, tower_rows
 
 if TYPE_CHECKING:
     from ..formula import Design
@@ -49,7 +49,7 @@ def tower_groups(network: Network, design: Design, trained: np.ndarray) -> tuple
     output = np.arange(network.slices[-1].start, network.slices[-1].stop).reshape(units, per_unit)
     kinds = {special.label: special.kind for special in design.spec.specials}
     place = 1 + network.direct
-    for tower, rows, count in zip(network.towers, tower_rows(network), tower_units(network), strict=True):
+    for tower, rows, count in zip(network.towers, tower_rows(network), network.tower_sizes, strict=True):
         if kinds.get(tower.name) == "network":
             parts = [np.arange(network.slices[k].start, network.slices[k].stop) for k in sorted({k for k in rows if k >= 0})]
             inside = np.concatenate(parts) if parts else np.zeros(0, np.int64)

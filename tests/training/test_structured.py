@@ -274,3 +274,41 @@ def test_arguments_that_have_no_meaning(data):
             ns.neuralnet("y ~ x + s(z)", data, **more)
     with pytest.raises(ArgumentError, match="the formula has no term"):
         ns.neuralnet("y ~ x", data, towers={"a": [ns.layers.Dense(3)]})
+
+
+@pytest.mark.parametrize(
+    ("formula", "left_out"),
+    [
+        ("y ~ x + s(x, k=5)", r"s\(x, k=5\)\[1\]"),
+        ("y ~ s(x, k=5) + te(x, z, k=4)", r"te\(x, z, k=4\)\["),
+        ("y ~ x + I(2 * x) + (1 | g)", r"I\(2 \* x\)"),
+        ("y ~ s(x, k=5) + s(x, by=g, k=4)", r"by=g"),
+        ("y ~ x + s(x, k=5) + nn(z)", r"s\(x, k=5\)\[1\]"),
+    ],
+)
+def test_what_other_terms_say_is_left_out(data, formula, left_out):
+    """As mgcv's gam.side; what is penalised is told apart by its penalty."""
+    with pytest.warns(DataWarning, match=f"{left_out}.*left out"):
+        fit = ns.neuralnet(formula, data, rep=1, random_state=1)
+    assert fit.converged
+    names = zip(fit.network.names, fit.fit.free[0], strict=True)
+    assert sum(not free and name.endswith(".to.y") and not name.startswith("(1") for name, free in names) == 1
+    assert np.isfinite(fit.predict(data)).all()
+
+
+def test_images_texts_and_columns_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    n = 60
+    images, series, x = rng.normal(size=(n, 5, 5, 1)), rng.normal(size=(n, 4, 2)), rng.normal(size=n)
+    texts = [" ".join(rng.choice(["good", "bad", "fine"], 4)) for _ in range(n)]
+    y = x + images[:, 2, 2, 0] + 0.5 * np.array([t.count("good") for t in texts]) + 0.1 * rng.normal(size=n)
+    d = {"image": images, "series": series, "text": texts, "x": x, "y": y}
+    layers = ns.layers
+    towers = {"cnn": [layers.Conv2D(1, 3, "tanh"), layers.Flatten()], "net": [layers.Flatten(), layers.Dense(1)], "bag": [layers.Dense(1)]}
+    formula = "y ~ x + nn(image, layers=cnn) + nn(series, layers=net) + nn(tokens(text), layers=bag)"
+    fit = ns.neuralnet(formula, d, towers=towers, rep=1, random_state=1, penalty=ns.decay(0.1))
+    assert fit.network.topology == "nn(image) 25-9, nn(series) 8-1, nn(tokens(text)) 3-1, 1 direct; 1"
+    names = {"x.to.y", "nn(image).9.to.y", "nn(image)/conv2d/bias[0]", "tokens(text)[good].to.nn(tokens(text)).1layhid1"}
+    assert names <= set(fit.network.names)
+    fit.save(tmp_path / "a.nst")
+    np.testing.assert_array_equal(ns.load(tmp_path / "a.nst").predict(d), fit.predict(d))
