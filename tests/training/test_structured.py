@@ -304,11 +304,12 @@ def test_images_texts_and_columns_at_once(tmp_path):
     y = x + images[:, 2, 2, 0] + 0.5 * np.array([t.count("good") for t in texts]) + 0.1 * rng.normal(size=n)
     d = {"image": images, "series": series, "text": texts, "x": x, "y": y}
     layers = ns.layers
-    towers = {"cnn": [layers.Conv2D(1, 3, "tanh"), layers.Flatten()], "net": [layers.Flatten(), layers.Dense(1)], "bag": [layers.Dense(1)]}
+    towers = {"cnn": [layers.Conv2D(1, 3, "tanh"), layers.Flatten()], "bag": [layers.Dense(1)]}
+    towers["net"] = [layers.Flatten(), layers.Dense(1)]
     formula = "y ~ x + nn(image, layers=cnn) + nn(series, layers=net) + nn(tokens(text), layers=bag)"
     fit = ns.neuralnet(formula, d, towers=towers, rep=1, random_state=1, penalty=ns.decay(0.1))
     assert fit.network.topology == "nn(image) 25-9, nn(series) 8-1, nn(tokens(text)) 3-1, 1 direct; 1"
-    names = {"x.to.y", "nn(image).9.to.y", "nn(image)/conv2d/bias[0]", "tokens(text)[good].to.nn(tokens(text)).1layhid1"}
+    names = {"x.to.y", "nn(image).9.to.y", "nn(image)/conv2d/bias[0]", "text[good].to.nn(tokens(text)).1layhid1"}
     assert names <= set(fit.network.names)
     fit.save(tmp_path / "a.nst")
     np.testing.assert_array_equal(ns.load(tmp_path / "a.nst").predict(d), fit.predict(d))
