@@ -24,6 +24,7 @@ from ..fitted import Fitted
 from ..functions.penalties import L1
 from ..network import derivatives
 from . import noise
+from .exact_fit import large, total_edf
 from .information import RCOND, loss_derivatives, observed_scores
 from .parameters import information_roots
 from .registry import local as estimator
@@ -166,6 +167,8 @@ def jacobian_work(fitted: Fitted, n_used: int) -> tuple[float, float]:
 def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
     used = active(fitted, b)
+    if large(fitted):
+        return DegreesOfFreedom(total_edf(fitted, b), "jacobian")
     size, _ = jacobian_work(fitted, int(used.sum()))
     if size > MOST_BYTES:
         raise DfError(

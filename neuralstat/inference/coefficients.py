@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import FLAG, NONE, REP, SHARE, arguments
+from ..df import exact_fit
 from ..fitted import Fitted
 from . import orthogonal
 from .covariance import COV_TYPE, cov_params, cov_type_of
@@ -33,9 +34,14 @@ def standard_errors(fitted: Fitted, cov_type: str | None = None, rep: Any = "bes
     cov_type, rep
         As in `cov_params`.
     """
-    variance = np.diag(cov_params(fitted, cov_type, rep).to_numpy())
-    values = np.sqrt(np.where(variance >= 0, variance, np.nan))
-    return pd.Series(values, list(fitted.network.names), name="std err")
+    found = cov_params(fitted, cov_type, rep)
+    variance = np.diag(found.to_numpy())
+    made = pd.Series(np.sqrt(np.where(variance >= 0, variance, np.nan)), found.index, name="std err")
+    if not exact_fit.large(fitted):
+        return made
+    every = pd.Series(exact_fit.weight_sd(fitted, fitted.which(rep)), list(fitted.network.names), name="std err")
+    every[made.index] = made
+    return every
 
 
 def zvalues(fitted: Fitted) -> pd.Series:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import FLAG, REP, arguments
+from ..df import exact_fit
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of
 from ..network import derivatives
 from ..training.structured import rows_of, state_of
-from . import exact_fit
 from .term_parts import Part, parts
 
 CONSTANT = "para"

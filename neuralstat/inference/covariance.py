@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import NONE, REP, Anything, Choice, arguments
+from ..df.exact_fit import dense_index, exact_solution, large, units
 from ..df.information import observed_scores
 from ..df.parameters import expected
 from ..errors import ArgumentError, SingularHessianWarning, caller
@@ -37,7 +38,6 @@ from ..training.structured import structured
 from . import clusters
 from .bootstrap import weight_draws
 from .dispersion import dispersion, given_dispersion, used_up
-from .exact_fit import dense_index, exact_solution, large, units
 from .orthogonal import moved
 from .units import in_words, undetermined_units
 
@@ -152,7 +152,8 @@ def cov_params(
     -------
     DataFrame, shape (P, P)
         Rows and columns have R's names of the weights, in the units of the data; NaN at weights held out, and everywhere
-        where no degrees of freedom are left for the dispersion.
+        where no degrees of freedom are left for the dispersion. Of random effects of more than 2,000 levels without networks
+        only of the other weights.
 
     Warns
     -----

@@ -23,11 +23,11 @@ from dataclasses import replace
 import numpy as np
 
 from .. import mixed
+from ..df import exact_fit
 from ..errors import ArgumentError, DataError, DfError, TooLargeError
 from ..fitted import Fitted
 from ..training import exact_terms
 from ..training.strengths import MOST
-from . import exact_fit
 from . import term_parts as of_terms
 from .quadratic_forms import chi2_sum_sf, f_sum_sf
 from .smooth_test import Test

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import FLAG, REP, arguments
+from ..df import exact_fit
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of, kept
 from ..formula.parse import top_level
 from ..formula.structure import Special
 from ..training.structured import leading, levels_of
-from . import exact_fit
 from .term_parts import Dense, Part, curvature, parts
 
 INTERCEPT = "(Intercept)"

@@ -9,11 +9,12 @@ import pandas as pd
 
 from .. import mixed
 from ..checks.arguments import NONE, REP, arguments
+from ..df import exact_fit
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of, kept
 from ..network import derivatives
 from ..training.structured import has_towers, leading
-from . import exact_fit, orthogonal
+from . import orthogonal
 from . import term_parts as of_terms
 from .covariance import COV_TYPE, cov_params, cov_type_of
 from .network_test import network_test

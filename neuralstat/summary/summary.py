@@ -26,6 +26,7 @@ from .call import call
 from .coefficients import coefficient_tables, deviance_rows
 from .strengths import strength_tables
 from .tables import Pairs, Table, layers_table
+from .terms import term_tables
 
 SHOWN = 10  # repetitions listed
 MOST_WORK = 3e11  # operations that a summary spends on degrees of freedom: some ten seconds
@@ -117,7 +118,9 @@ def summary(fit: Any) -> Summary:
     )
     criteria = _criteria(fitted)
     coefficients, notes = coefficient_tables(fitted)
-    parts = [*coefficients, *strength_tables(fitted), _repetitions(fitted), _goodness(fitted)]
+    of_terms, said = term_tables(fitted)
+    notes = [*notes, *said]
+    parts = [*(of_terms or [*coefficients, *strength_tables(fitted)]), _repetitions(fitted), _goodness(fitted)]
     if fitted.settings.layers is not None:
         parts.insert(0, _layers(fitted))
     deviances = deviance_rows(fitted, with_df=fitted.settings.compat is None and not _costly(fitted))
