@@ -1229,6 +1229,18 @@ class NeuralNetResults:
         """
         return fit_effects.plot_effects(self.fitted, variable, kind, ax=ax, **options)
 
+    def plot_terms(self, terms: Any = None, rep: Any = "best", **options: Any) -> np.ndarray:
+        """What each term adds to the linear predictor, a panel each; see `plots.plot_terms`.
+
+        Parameters
+        ----------
+        terms : str or list of str, optional
+            Those to draw; all unless given.
+        **options
+            ``alpha``, ``partial_residuals``, ``axes``.
+        """
+        return plots.plot_terms(self.fitted, terms, rep, **options)
+
     def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
         """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
         return plots.plot_diagnostics(self.fitted, rep, **options)

@@ -90,7 +90,9 @@ def _smooth(fitted: Fitted, special: Special, k: int) -> Iterator[Part]:
     state = state_of(fitted.design, special.exprs[0])
     levels = list(penalties(state)) if state["smooth"] == "s" and state.get("by") == "levels" else [""]
     for name, own in zip(levels, rows.reshape(len(levels), -1), strict=True):
-        yield Part(f"{special.label}:{name}" if name else special.label, "smooth", k, direct(fitted, own, k), own, special)
+        at = direct(fitted, own, k)
+        free = fitted.fit.free[0][at]  # not what other terms say already
+        yield Part(f"{special.label}:{name}" if name else special.label, "smooth", k, at[free], own[free], special)
 
 
 def _random(fitted: Fitted, special: Special, k: int) -> Iterator[Part]:

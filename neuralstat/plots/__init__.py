@@ -16,6 +16,7 @@ from neuralstat.plots.history import plot_history
 from neuralstat.plots.pictures import plot_images, plot_saliency
 from neuralstat.plots.restarts import plot_restarts
 from neuralstat.plots.survival import plot_survival
+from neuralstat.plots.terms import plot_terms
 
 __all__ = [
     "gwplot",
@@ -33,4 +34,5 @@ __all__ = [
     "plot_saliency",
     "plot_spectrum",
     "plot_survival",
+    "plot_terms",
 ]
