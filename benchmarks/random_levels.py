@@ -19,15 +19,15 @@ import numpy as np
 from common import write
 
 P = 5
-# kind, family, rows, levels
+# program, kind, family, rows, levels
 CASES = (
-    ("intercept", "gaussian", 1_000_000, 100_000), ("intercept", "binomial", 1_000_000, 100_000),
-    ("intercept", "poisson", 1_000_000, 100_000), ("slope", "gaussian", 1_000_000, 100_000),
-    ("slope", "binomial", 1_000_000, 100_000), ("crossed", "gaussian", 1_000_000, 100_000),
-    ("crossed", "binomial", 200_000, 20_000), ("smooth", "gaussian", 1_000_000, 100_000),
-    ("intercept", "binomial", 50_000, 5_000),
+    ("neuralstat", "intercept", "gaussian", 1_000_000, 100_000), ("neuralstat", "intercept", "binomial", 1_000_000, 100_000),
+    ("lme4", "intercept", "gaussian", 1_000_000, 100_000), ("neuralstat", "intercept", "binomial", 50_000, 5_000),
+    ("lme4", "intercept", "binomial", 50_000, 5_000), ("neuralstat", "slope", "gaussian", 1_000_000, 100_000),
+    ("neuralstat", "crossed", "gaussian", 1_000_000, 100_000), ("neuralstat", "smooth", "gaussian", 1_000_000, 100_000),
+    ("neuralstat", "intercept", "poisson", 1_000_000, 100_000), ("neuralstat", "slope", "binomial", 1_000_000, 100_000),
+    ("neuralstat", "crossed", "binomial", 200_000, 20_000),
 )  # fmt: skip
-IN_R = (("intercept", "gaussian", 1_000_000, 100_000), ("intercept", "binomial", 50_000, 5_000))
 CROSSED = 1000  # levels of the second term
 
 
@@ -98,21 +98,22 @@ def lme4(kind: str, family: str, n: int, levels: int) -> list[float]:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, and write after every case."""
     rows: list[dict[str, object]] = []
-    for kind, family, n, levels in CASES:
-        run = subprocess.run([sys.executable, __file__, kind, family, str(n), str(levels)], check=True,
-                             capture_output=True, text=True)  # fmt: skip
-        seconds, used, added, peak, sd, evaluations = (float(v) for v in run.stdout.split())
-        rows.append({"what": "neuralstat", "term": kind, "family": family, "rows": n, "levels": levels, "seconds": seconds,
-                     "cpu_seconds": used, "fit_mb": added, "process_mb": peak, "sd": sd,
-                     "evaluations": int(evaluations)})  # fmt: skip
-    if shutil.which("Rscript"):
-        for kind, family, n, levels in IN_R:
+    for program, kind, family, n, levels in CASES:
+        row: dict[str, object] = {"what": program, "term": kind, "family": family, "rows": n, "levels": levels}
+        if program == "lme4":
+            if not shutil.which("Rscript"):
+                continue
             seconds, used, peak, sd = lme4(kind, family, n, levels)
-            rows.append({"what": "lme4", "term": kind, "family": family, "rows": n, "levels": levels, "seconds": seconds,
-                         "cpu_seconds": used, "fit_mb": "", "process_mb": peak, "sd": sd, "evaluations": ""})  # fmt: skip
-    write("random_levels", rows)
+            more = {"fit_mb": "", "process_mb": peak, "sd": sd, "evaluations": ""}
+        else:
+            run = subprocess.run([sys.executable, __file__, kind, family, str(n), str(levels)], check=True,
+                                 capture_output=True, text=True)  # fmt: skip
+            seconds, used, added, peak, sd, evaluations = (float(v) for v in run.stdout.split())
+            more = {"fit_mb": added, "process_mb": peak, "sd": sd, "evaluations": int(evaluations)}
+        rows.append({**row, "seconds": seconds, "cpu_seconds": used, **more})
+        write("random_levels", rows)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_the_gradient_is_the_criterions(name, kind):
         return criterion(point[:m], point[m:] if kind == "joint" else None, **more)
 
     state, step = at(point), 1e-5
-    for direction in np.random.default_rng(1).standard_normal((2, len(point))):
+    for direction in np.random.default_rng(1).standard_normal((1, len(point))):
         ends = [at(point + e * direction).value for e in (-step, step)]
         assert state.gradient @ direction == pytest.approx((ends[1] - ends[0]) / (2 * step), abs=5e-6)
     if FAMILIES[name].dispersed:
@@ -122,8 +122,9 @@ def test_real_data_by_dense_formulas(problem, kind):
 
 @pytest.mark.parametrize(
     "name, kind",
-    [*((n, "REML") for n in FAMILIES), *((n, "ML") for n in ("gaussian (identity)", "binomial (logit)", "gamma (log)"))],
-)
+    [*((n, "REML") for n in ("gaussian (identity)", "binomial (logit)", "binomial (cauchy)", "gamma (log)", "tweedie (log)")),
+     ("gaussian (identity)", "ML"), ("poisson (log)", "ML")],
+)  # fmt: skip
 def test_no_strengths_nearby_are_better(name, kind):
     problem = mixture(FAMILIES[name], seed=4, n=100)
     if kind == "ML":  # one term is enough
