@@ -128,7 +128,8 @@ def summary(fit: Any) -> Summary:
         parts.append(Table("Deviance of the best repetition", ("", ""), deviances, left=1))
     if criteria:
         parts.append(Table("Information criteria of the best repetition", ("", ""), criteria, left=1))
-    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, [*notes, *clusters.said(fitted), *_notes(fitted)])
+    notes += [*clusters.said(fitted), *_notes(fitted)]
+    return Summary(f"Neural network: {name}", call(fitted), Pairs(_header(fitted)), parts, notes)
 
 
 def _header(fitted: Fitted) -> list[tuple[str, str]]:
@@ -143,7 +144,7 @@ def _header(fitted: Fitted) -> list[tuple[str, str]]:
         ("Activation", _activations(fitted)),
         ("Output", network.objective.output.name),
         ("Error", _error_name(fitted)),
-        ("Penalty", "none" if settings.penalty is None else str(settings.penalty)),
+        ("Penalty", _penalty(fitted)),
         ("Standardized", "yes" if design.scaling is not None else "no"),
         ("Observations", f"{fitted.nobs:,}"),
         *([("Rows used", f"{fitted.n_rows:,}")] if fitted.nobs != fitted.n_rows else []),
@@ -382,3 +383,11 @@ def _near(errors: np.ndarray) -> str:
         f" (The second best is {100 * gap:.2g}% above it: a smaller threshold tells "
         "whether it is another one.)"
     )
+
+
+def _penalty(fitted: Fitted) -> str:
+    """The penalty as it was given; "estimated" of terms of a structured formula."""
+    given = fitted.settings.penalty
+    if given is None:
+        return "none" if fitted.fit.strengths is None else "estimated, by term"
+    return str(given)
