@@ -65,8 +65,8 @@ def last_groups(groups: np.ndarray, share: Any) -> np.ndarray:
     sizes = np.bincount(code)[order]
     count = int(np.searchsorted(np.cumsum(sizes), least)) + 1
     if count == order.size:
-        raise ArgumentError(f"validation={share!r}: of {order.size} groups, whose rows stay together, it leaves none to train "
-                            "on.")  # fmt: skip
+        raise ArgumentError(f"validation={share!r}: of {order.size} groups, whose rows stay together, it leaves none to "
+                            "train on.")  # fmt: skip
     return np.isin(code, order[:count])
 
 
