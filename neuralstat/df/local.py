@@ -181,7 +181,7 @@ def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     per = h.reshape(r.shape[:2]).sum(axis=0)
     notes: tuple[str, ...] = ()
     regular = fitted.identified(used)
-    if found < regular:
+    if found < regular and fitted.fit.strengths is None:  # else their penalties tell them apart
         notes = (f"the Jacobian has rank {found} for {regular} weights: some weights are redundant here",)
     return DegreesOfFreedom(
         float(h.sum()), "jacobian", per_observation=per, notes=notes, details={"rank": found}

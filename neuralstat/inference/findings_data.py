@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..fitted import Fitted, kept
+from ..formula.structure import unscaled
+from ..training.structured import direct_rows, structured
 from .findings import Finding, joined, listed, tabular
 
 COLLINEAR = 1e-7  # part of a column that is its own, beside its length: R's tolerance of a linear model
@@ -34,6 +36,8 @@ class Columns(NamedTuple):
 def columns(fitted: Fitted) -> Columns:
     """The columns as the findings look at them."""
     x, names = tabular(fitted)
+    own = _covariates(fitted)[-len(x) or len(fitted.design.x) :]
+    x, names = (x, names) if own.all() else (x[own], tuple(name for name, is_one in zip(names, own, strict=True) if is_one))
     rows = np.flatnonzero(fitted.case_weights > 0)
     most = int(MOST_WORK / max(x.shape[0], 1) ** 2)
     every = -(-rows.size // max(most, 10 * x.shape[0], 1))
@@ -49,14 +53,29 @@ def columns(fitted: Fitted) -> Columns:
     size = np.linalg.norm(z, axis=1)
     z /= np.where(size > 0, size, 1.0)[:, np.newaxis]
     kept_names = tuple(name for name, v in zip(names, varies, strict=True) if v)
-    return Columns(kept_names, _terms(fitted, varies), z.T, some, fixed, two, part)
+    at = np.flatnonzero(own) + len(fitted.design.x) - own.size
+    return Columns(kept_names, _terms(fitted, at[varies]), z.T, some, fixed, two, part)
 
 
-def _terms(fitted: Fitted, varies: np.ndarray) -> tuple[str, ...]:
-    """Term of each tabular column that varies."""
+def _covariates(fitted: Fitted) -> np.ndarray:
+    """(D,) bool: columns that could take one another's place: the linear ones of a structured formula, or a network's.
+
+    Penalties tell smooths and effects of levels apart; a network may read what is linear, too.
+    """
+    design = fitted.design
+    if not design.spec.specials:
+        return np.ones(len(design.x), bool)
+    direct = np.zeros(len(design.x), bool)
+    direct[direct_rows(design)] = True
+    other = np.zeros(len(design.x), bool)
+    other[unscaled(design.spec.specials, design.terms)] = True
+    return (direct if structured(design) else ~direct) & ~other
+
+
+def _terms(fitted: Fitted, numbers: np.ndarray) -> tuple[str, ...]:
+    """Terms of columns of x."""
     design = fitted.design
     owner = {row: term for term, rows in design.terms.items() for row in rows}
-    numbers = [len(design.x_names) - varies.size + int(j) for j in np.flatnonzero(varies)]
     return tuple(owner.get(j, design.x_names[j]) for j in numbers)
 
 

@@ -12,7 +12,9 @@ from ..insight.layers import layer_call
 from ..network.penalties import Penalty
 from ..symbolic.custom import Activation, Loss
 from ..training.settings import DefaultName, Settings
+from ..training.structured import structured
 
+IMPLIED = {"hidden": (), "algorithm": "auto"}  # what structured formulas say of themselves
 _WATCHED = ("lifesign", "lifesign_step", "progress")  # how the fit was watched is no part of it
 
 
@@ -21,8 +23,10 @@ def call(fitted: Fitted) -> str:
     if fitted.call is not None:
         return fitted.call
     usual = Settings()
-    shown = [_argument(name, getattr(fitted.settings, name), getattr(usual, name))
-             for name in Settings.names() if name not in _WATCHED]  # fmt: skip
+    implied = IMPLIED if structured(fitted.design) else {}
+    given = {name: getattr(fitted.settings, name) for name in Settings.names() if name not in _WATCHED}
+    shown = [_argument(name, value, getattr(usual, name)) for name, value in given.items()
+             if name not in implied or value != implied[name]]  # fmt: skip
     first = "endog, exog" if fitted.formula is None else f"{fitted.formula!r}, data"
     return f"neuralnet({', '.join([first, *filter(None, shown)])})"
 
