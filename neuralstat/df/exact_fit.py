@@ -66,11 +66,13 @@ def weight_sd(fitted: Fitted, b: int) -> np.ndarray:
     """
     solution = exact_solution(fitted, b)
     out = np.full(fitted.network.n_params, np.nan)
-    out[dense_index(fitted)] = np.sqrt(np.diag(solution.cov_beta))
+    unit = units(fitted)[0]
+    out[dense_index(fitted)] = np.sqrt(np.diag(solution.cov_beta)) * unit
     for special, index, spread in zip(random_specials(fitted), random_index(fitted), solution.effect_variances, strict=True):
         back = np.linalg.inv(rotation(fitted, special))
-        out[index] = np.sqrt(np.einsum("rs,lst,rt->lr", back, spread, back)).ravel()
-    return out * units(fitted)[0]
+        own = 1.0 if special.kind == "random" else unit  # codes of levels enter by a weight that has the unit
+        out[index] = np.sqrt(np.einsum("rs,lst,rt->lr", back, spread, back)).ravel() * own
+    return out
 
 
 def random_index(fitted: Fitted) -> list[np.ndarray]:

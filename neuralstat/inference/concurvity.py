@@ -43,8 +43,8 @@ def concurvity(fit: object, full: bool = True, rep: object = "best") -> pd.DataF
     Returns
     -------
     DataFrame
-        Full: a row per measure and a column per term. Else rows (measure, term) and a column per term: how much of the row's
-        term the column's can be.
+        Full: a row per measure and a column per term. Else rows (measure, term) and a column per term: how much of the
+        column's term the row's can be.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def concurvity(fit: object, full: bool = True, rep: object = "best") -> pd.DataF
     for i, one in enumerate(names):
         for j, other in enumerate(names):
             if i != j:
-                found[:, i, j] = _measures(*blocks[one], blocks[other][0])
+                found[:, j, i] = _measures(*blocks[one], blocks[other][0])
     index = pd.MultiIndex.from_product([MEASURES, names], names=["measure", "term"])
     return pd.DataFrame(found.reshape(-1, len(names)), index, names)
 
