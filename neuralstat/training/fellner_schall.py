@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .procedure import Procedure
 
 INITIAL = 0.01  # strength that estimation begins with, in units of a dispersion of 1
+BRIEF = 1000  # most steps at these by the default algorithm, whose second one goes on
 ROUNDS = 60
 LONGEST = 3.0  # most that the logarithm of a strength moves in a round
 SETTLED = .005  # change of the logarithms of strengths at which rounds end, or
@@ -55,7 +56,7 @@ HALVINGS = 4
 AWAY = 1e-3  # degrees of freedom of a group that count as none: it is penalised away
 LEAST = 1e-10  # strength
 SHARP = 1e-4  # largest derivative that fits at trial strengths are trained to, where the user chose no algorithm
-FINISHED = 1e-9  # relative fall of the error at which these stop
+ROUGH, FINISHED = 1e-7, 1e-9  # relative fall of the error at which these stop, and the last of them
 
 
 def check_possible(procedure: Procedure) -> None:
@@ -143,7 +144,10 @@ def train(procedure: Procedure, data: cpu.Data, start: np.ndarray, free: np.ndar
         With `strengths`, `penalty`, `dispersion` and `evidence`; the same for any number of threads.
     """
     check_possible(procedure)
-    first = train_at(procedure, np.full((len(start), len(procedure.groups)), INITIAL), data, start, free, **how)
+    most = procedure.settings.stepmax if how["stepmax"] is None else how["stepmax"]
+    brief = procedure.first_steps(most) < most  # nobody chose an algorithm: another goes on at other strengths anyway
+    begun = {**how, "stepmax": min(most, BRIEF)} if brief else how
+    first = train_at(procedure, np.full((len(start), len(procedure.groups)), INITIAL), data, start, free, **begun)
     size, b = len(start), len(first.theta)
     numbers = np.arange(b) if first.number is None else first.number
     stack, stop = Stack(first.theta, first.free), threading.Event()
@@ -169,11 +173,14 @@ def train(procedure: Procedure, data: cpu.Data, start: np.ndarray, free: np.ndar
     status = np.array([s.status if found[k] is not None else cpu.INTERRUPTED for k, s in enumerate(states)])
     trace = [(np.append(s, steps), np.append(e, state.loss)) if s.size and steps > s[-1] else (s, e)
              for (s, e), steps, state in zip(first.trace, stack.steps, states, strict=True)]  # fmt: skip
+    name = first.algorithm
+    if brief:
+        name = f"{name.partition(',')[0]}, then {procedure.pick(int(first.free.sum(axis=1).max()))}"
+    loss, reached, phi, evidence = (np.array([getattr(s, f) for s in states]) for f in ("loss", "reached", "phi", "evidence"))
     return replace(
-        first, theta=np.stack([s.theta for s in states]), loss=np.array([s.loss for s in states]),
-        reached=np.array([s.reached for s in states]), steps=stack.steps, status=status, trace=trace,
-        strengths=strengths, penalty=penalties_at(procedure, strengths),
-        dispersion=np.array([s.phi for s in states]), evidence=np.array([s.evidence for s in states]),
+        first, algorithm=name, theta=np.stack([s.theta for s in states]), loss=loss, reached=reached, steps=stack.steps,
+        status=status, trace=trace, strengths=strengths, penalty=penalties_at(procedure, strengths), dispersion=phi,
+        evidence=evidence,
     )  # fmt: skip
 
 
@@ -216,18 +223,14 @@ class Search:
     def __init__(
         self, procedure: Procedure, data: Any, free: np.ndarray, stop: threading.Event, stepmax: int | None
     ) -> None:
-        self.procedure, self.network = procedure, procedure.network
-        self.data, self.n_values = data
+        self.procedure, self.network, (self.data, self.n_values) = procedure, procedure.network, data
         self.free, self.stop, self.steps = free, stop, 0
         self.stepmax = procedure.settings.stepmax if stepmax is None else stepmax
         self.exactly = procedure.settings.exact and procedure.exactly
         self.dispersed = dispersed(procedure)
         self.linear = len(self.network.table) == 1
         place = np.cumsum(free) - 1
-        self.groups = []
-        for group in procedure.groups:
-            own = free[group.index]
-            self.groups.append((place[group.index[own]], group.diagonal[own]))
+        self.groups = [(place[g.index[free[g.index]]], g.diagonal[free[g.index]]) for g in procedure.groups]
         base = procedure.penalty
         self.fixed = np.zeros(int(free.sum())) if base is None else base[free, DECAY]
 
@@ -255,8 +258,11 @@ class Search:
                 break
             along = at.update is not None and float(before @ at.update) > 0
             stretch = min(2 * stretch, 4.0) if along else 1.0
-        at = replace(at, status=cpu.INTERRUPTED) if self.stop.is_set() else at
-        return at if self.linear else self._judged(at, True)
+        if not (self.exactly or self.stop.is_set()):
+            at = self._trained(at.strengths, at.theta, FINISHED)
+        if self.stop.is_set():
+            at = replace(at, status=cpu.INTERRUPTED)
+        return self._judged(at, True)
 
     def _moved(self, at: State, step: np.ndarray) -> State | None:
         """The network at changed strengths, the change halved until the evidence does not fall; None where it does."""
@@ -295,9 +301,8 @@ class Search:
                          for t in (at.theta, moved))  # fmt: skip
         return moved if after < before else at.theta
 
-    def _trained(self, strengths: np.ndarray, theta: np.ndarray) -> State:
-        settings, procedure = self.procedure.settings, self.procedure
-        penalty = penalties_at(procedure, strengths[np.newaxis])[0]
+    def _trained(self, strengths: np.ndarray, theta: np.ndarray, fall: float = ROUGH) -> State:
+        settings, penalty = self.procedure.settings, penalties_at(self.procedure, strengths[np.newaxis])[0]
         if self.exactly:
             fit = exact.train_exactly(self.network, self.data, theta[np.newaxis], self.free, penalty)
             self.steps += int(fit.steps[0])
@@ -305,10 +310,10 @@ class Search:
         chosen = isinstance(settings.algorithm, DefaultName) or settings.algorithm == "auto"
         threshold, tol = settings.full_threshold, settings.tol
         if chosen:
-            algorithm: Any = OPTIMIZERS[procedure.pick(int(self.free.sum()))]()
-            threshold, tol = min(threshold, SHARP), FINISHED if tol is None else tol
+            algorithm: Any = OPTIMIZERS[self.procedure.pick(int(self.free.sum()))]()
+            threshold, tol = min(threshold, SHARP), fall if tol is None else tol
         else:
-            algorithm = procedure.algorithm(int(self.free.sum()))[0]
+            algorithm = self.procedure.algorithm(int(self.free.sum()))[0]
         stack = train_alone(
             self.network, self.data, theta, self.free, algorithm, threshold=threshold, tol=tol, stepmax=self.stepmax,
             penalty=penalty, stop=self.stop,
@@ -386,8 +391,7 @@ class Search:
 
     def _gauss_variance(self, theta: np.ndarray, s: np.ndarray) -> np.ndarray | None:
         """(F,) diagonal of the inverse of the Gauss-Newton matrix and S."""
-        matrix = self._gauss_newton(theta)
-        loose = undetermined(self.network, self.free, s)
+        matrix, loose = self._gauss_newton(theta), undetermined(self.network, self.free, s)
         factor = None if matrix is None else factor_of(matrix + np.diag(s) + loose @ loose.T)
         return None if factor is None else factor.inverse_diagonal()
 

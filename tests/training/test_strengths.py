@@ -209,7 +209,7 @@ def test_biases_and_excluded_weights():
 
 def test_a_fixed_decay_may_stand_beside(fit):
     both = wave(penalty=ns.decay("estimate") + ns.decay(5.0))
-    assert np.all(both.fit.strengths < 1e-3)  # more than enough already
+    assert np.all(both.fit.strengths <= 0.01)  # more than enough already: none above where they begin
     np.testing.assert_allclose(both.fitted.penalty_of(0)[1, 0], 5.0 + both.fit.strengths[0, 0])
 
 
