@@ -195,11 +195,13 @@ def lanes_of(fitted: Fitted, b: int, *, standardized: bool, max_units: int) -> L
             lanes.append(_box(_raw(special), text, read.whole(columns, rows)))
     constant = read.outer[read.at[:, 0]]
     size = np.abs(constant)
-    if standardized:
-        mean = read.inner[read.at[:, 1:]] @ read.values[_read_by_output(read)].mean(axis=1)
-        level = read.design.y[:, read.seen].mean(axis=1) if read.network.objective.output.name == "identity" else 0.0
-        level = level if not read.network.objective.several else 0.0
-        size = np.abs((read.inner[read.at[:, 0]] + mean - level) / read.spread)
+    if standardized:  # where all that the output layer reads is at its mean
+        theta = fitted.fit.theta[b].astype(float)
+        mean = theta[read.at[:, 1:]] @ read.values[_read_by_output(read)].mean(axis=1)
+        objective = read.network.objective
+        located = objective.output.name == "identity" and not objective.several
+        level = read.design.y[:, read.seen].mean(axis=1) if located else 0.0
+        size = np.abs((theta[read.at[:, 0]] + mean - level) / read.spread)
     return Lanes(lanes, read.network.output_names, constant, size, ~read.free[read.at[:, 0]])
 
 
