@@ -7,9 +7,11 @@ covariance phi (H + S)^-1, and by Laplace's method
     log p(y) = l(w, phi) - w'Sw / (2 phi) + log |S / phi|_+ / 2 - log |(H + S) / phi| / 2 + M log(2 pi) / 2
 
 l is the log-likelihood in the units of the response, M the number of weights without a penalty, which have a flat prior in
-the units that training sees (so that fits with other such weights compare by it up to these units alone), |.|_+ the product
-of what is positive. All constants are in it. For a model without hidden units, gaussian and of the identity link it is exact,
-and the restricted (REML) likelihood.
+the units that training sees, in structured formulas those of the data (fits with other such weights compare by it up to these
+units alone), |.|_+ the product of what is positive. All constants are in it. For a model without hidden units, gaussian and
+of the identity link it is exact, and the restricted (REML) likelihood, lme4's ``logLik``; of structured formulas without
+networks it is what their strengths maximise, which for random effects of other families is the likelihood by Laplace's
+method, as lme4's.
 
 References
 ----------
@@ -23,13 +25,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..df import exact_fit
 from ..df.local import active
 from ..errors import ArgumentError, DfError
 from ..families import Gaussian, Quantile
 from ..fitted import Fitted, kept
 from ..functions.penalties import ELIMINATION, L1
 from ..network import derivatives
+from ..network.scaling import sizes
 from ..training.curvature import Factor, factor_of, gauss_newton, undetermined
+from ..training.structured import structured
 from . import several as of_parameters
 from .likelihood import check_likely, loglike_at, scale, several
 from .predictors import predictors
@@ -139,13 +144,31 @@ def log_evidence(fitted: Fitted, b: int) -> float:
     ArgumentError, DfError
         As `posterior`; where the family has no likelihood.
     """
+    if exact_fit.exactly(fitted):
+        return _of_terms(fitted, b)
     found = posterior(fitted, b)
+    size = np.log(sizes(fitted.network, fitted.design.scaling)[found.used])
     w, s, phi = fitted.fit.theta[b].astype(float)[found.used], found.penalty, found.phi
     held = s > 0
+    if not phi > 0:
+        raise DfError(f"repetition {b + 1} fits the data without a residual, or has no degrees of freedom left: there is no "
+                      "dispersion at which to take a marginal likelihood.")  # fmt: skip
     return float(
         _loglike(fitted, b, phi) - s @ w**2 / (2 * phi) + np.sum(np.log(s[held] / phi)) / 2
         - (found.factor.log_determinant - w.size * np.log(phi)) / 2 + (np.sum(~held) - found.loose) * np.log(2 * np.pi) / 2
+        + (np.sum(size[~held]) if structured(fitted.design) and not found.loose else 0.0)
     )  # fmt: skip
+
+
+def _of_terms(fitted: Fitted, b: int) -> float:
+    """What an exact fit of penalised terms maximises, in the units of the data."""
+    solution, at = exact_fit.exact_solution(fitted, b), exact_fit.dense_index(fitted)
+    unit = float(exact_fit.units(fitted)[0])
+    value = float(solution.log_evidence) - fitted.nobs * np.log(unit)
+    if solution.criterion == "REML":
+        held = fitted.penalty_curvature(b)[at] > 0
+        value += float(np.sum(np.log(sizes(fitted.network, fitted.design.scaling)[at])[~held]))
+    return value
 
 
 def _loglike(fitted: Fitted, b: int, phi: float) -> float:

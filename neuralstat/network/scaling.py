@@ -102,6 +102,16 @@ def output_units(network: Network, scaling: Scaling) -> tuple[np.ndarray, np.nda
     return network.objective.family.joint_units(scaling.y_mean, scaling.y_sd)
 
 
+def sizes(network: Network, scaling: Scaling | None) -> np.ndarray:
+    """(P,) how much a weight in original units moves with the internal one, all others held."""
+    if scaling is None:
+        return np.ones(network.n_params)
+    size = _of_output(network, scaling)[0].copy()
+    for layer, own in _layers(network, size[np.newaxis]):
+        layer[:, :, 1 : 1 + own.stop - own.start] /= scaling.x_sd[own]
+    return size
+
+
 def to_original(network: Network, scaling: Scaling, theta: np.ndarray) -> np.ndarray:
     """Weights (B, P) in original units."""
     theta = np.array(theta, float)

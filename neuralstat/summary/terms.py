@@ -13,7 +13,7 @@ from ..fitted import Fitted
 from ..inference import coefficients, ranef
 from ..inference.term_parts import parts
 from ..inference.terms_table import terms
-from ..likelihood import likelihood
+from ..likelihood import evidence, likelihood
 from ..training.structured import has_towers, leading
 from .coefficients import ALPHA, MOST_ROWS, figure
 from .tables import Table
@@ -100,8 +100,7 @@ def _fit(fitted: Fitted, table: pd.DataFrame) -> Table:
         rows.append((f"Scale (residual df = {rest:.5g})", f"{float(likelihood.scale(fitted, b)):.6g}"))
     if exact_fit.exactly(fitted):
         solution = exact_fit.exact_solution(fitted, b)
-        log = solution.log_evidence - fitted.nobs * np.log(exact_fit.units(fitted)[0])
-        rows.append((f"Log-likelihood ({solution.criterion})", f"{log:.6g}"))
+        rows.append((f"Log-likelihood ({solution.criterion})", f"{evidence.log_evidence(fitted, b):.7g}"))
     if fitted.network.n_outputs == 1 and fitted.family is not None and not fitted.network.objective.several:
         null = likelihood.null_deviance(fitted)
         rows.append(("Deviance explained", f"{1 - likelihood.deviance(fitted, b) / null:.4f}" if null > 0 else ""))

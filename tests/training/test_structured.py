@@ -313,3 +313,19 @@ def test_images_texts_and_columns_at_once(tmp_path):
     assert names <= set(fit.network.names)
     fit.save(tmp_path / "a.nst")
     np.testing.assert_array_equal(ns.load(tmp_path / "a.nst").predict(d), fit.predict(d))
+
+
+def test_log_likelihoods_of_lme4():
+    """`logLik(lmer(Reaction ~ Days + (Days | Subject), sleepstudy))`, with intercepts only, and `glmer` of cbpp; 1.1-31."""
+    d = ns.datasets.sleepstudy()
+    for formula, known in (("Reaction ~ Days + (Days | Subject)", -871.8141), ("Reaction ~ Days + (1 | Subject)", -893.2325)):
+        assert ns.neuralnet(formula, d).reml == pytest.approx(known, abs=1e-4)
+        general = ns.neuralnet(formula, d, algorithm="bfgs", threshold=1e-6)
+        assert general.log_evidence == pytest.approx(known, abs=1e-3)
+    c = ns.datasets.cbpp()
+    c["share"], c["period"] = c["incidence"] / c["size"], c["period"].astype(str)
+    fit = ns.neuralnet("share ~ period + (1 | herd)", c, family="binomial", weights="size")
+    assert fit.log_evidence == pytest.approx(-92.0264, abs=5e-4)
+    names = ["Intercept.to.share", *(f"period[T.{k}].to.share" for k in (2, 3, 4))]
+    np.testing.assert_allclose(fit.params[names], [-1.398343, -0.991925, -1.128216, -1.579745], rtol=6e-4)
+    assert fit.variance_components["sd"][0] == pytest.approx(0.64207, rel=1e-3)
