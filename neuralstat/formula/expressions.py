@@ -28,7 +28,9 @@ TRANSFORMS = frozenset((
 ))
 # fmt: on
 CONTRASTS = frozenset(["treatment", "sum", "helmert", "poly", "SAS", "diff", "custom"])
-STATEFUL = frozenset(["poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "Q", "nn", "codes", "slopes"])
+STATEFUL = frozenset((
+    "poly", "bs", "cr", "cs", "cc", "s", "te", "scale", "center", "standardize", "Q", "nn", "codes", "slopes",
+))  # fmt: skip
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 180  # operations in operations; sums are as deep as they are long

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning, caller
 from neuralstat.formula import derived, expressions, frames, rows
+from neuralstat.formula.arrays import filled, missing, with_arrays
 from neuralstat.formula.derived import Derived
 from neuralstat.formula.extremes import check_sizes, floats
 from neuralstat.formula.parse import ResponseTerm
@@ -18,7 +19,7 @@ from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import as_series, indicator
 from neuralstat.formula.state import MatrixState, Scope
 from neuralstat.formula.structure import Special
-from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape, tensor_rows
+from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape
 from neuralstat.formula.unnamed import is_unnamed, named
 
 
@@ -168,25 +169,25 @@ class Spec:
             or the offset is needed and not given.
         """
         needed = tuple(dict.fromkeys((*self.covariates, *self.offset_columns)))
-        frame = self._extended(self._frame(data), needed)
+        given = self._frame(data)
+        frame = self._extended(given, needed)
         argument = self._offset_argument(offset, frame)
         raw = self._select(frame, needed)
         complete = ~frames.any_missing(raw)
         if argument is not None:
             complete &= ~np.isnan(argument.reshape(len(frame), -1)).any(axis=1)
-        used = np.flatnonzero(complete)
-
-        x = np.full((len(self.x_names), len(frame)), np.nan)
+        used, x = np.flatnonzero(complete), np.empty((len(self.x_names), 0))
         total = np.full((self.n_offsets, len(frame)), np.nan) if self.has_offset else None
         if used.size:
             rows.warn_lags(self.matrix, frame.index)
             clean = self._conform(raw.iloc[used], self.columns)
-            x[:, used] = self._inputs(clean, complete)
+            x = self._inputs(clean, complete, frame.columns.difference(given.columns, sort=False))
             if total is not None:
                 total[:, used] = self._offset(clean, None if argument is None else argument[used])
-        complete &= ~np.isnan(x).any(axis=0)
+        x = filled(x, used, len(frame))
+        complete &= ~missing(x)
         if total is not None:
-            complete &= ~np.isnan(total).any(axis=0)
+            complete &= ~missing(total)
         x[:, ~complete] = np.nan
         return NewData(np.ascontiguousarray(x), frame.index, total, complete)
 
@@ -268,14 +269,12 @@ class Spec:
             frames.finite(values, name)
         return pd.DataFrame(columns, index=pd.RangeIndex(len(raw)))
 
-    def _inputs(self, clean: pd.DataFrame, complete: np.ndarray) -> np.ndarray:
+    def _inputs(self, clean: pd.DataFrame, complete: np.ndarray, fresh: Collection[str] = ()) -> np.ndarray:
         from neuralstat.formula.matrix import apply_matrix
 
         if not complete.all():
             rows.refuse_gaps(self.matrix)
-        x = apply_matrix(self.matrix, clean, self.scope())
-        if self.tensors:
-            x = np.concatenate([tensor_inputs(self.tensors, clean), x])
+        x = with_arrays(self.tensors, clean, apply_matrix(self.matrix, clean, self.scope()), fresh)
         check_sizes(x, self.x_names)
         self._warn_new_levels(x)
         if self.scaling is not None:
@@ -284,15 +283,15 @@ class Spec:
 
     def _warn_new_levels(self, x: np.ndarray) -> None:
         """Warn where an embedding has no coordinates for a level; effects of such levels are 0, as in the population."""
-        embedded = {e for s in self.specials for e in s.exprs if s.kind in ("embedding", "network") and e.startswith("codes(")}
-        for expr in sorted(embedded):
+        embedded = [e for s in self.specials if s.kind in ("embedding", "network") for e in s.exprs]
+        for expr in sorted({e for e in embedded if e.startswith("codes(")}):
             count = len(self.matrix.transforms[expressions.compiled(expr)[0]]["names"])
             new = int(np.sum(x[self.terms[expressions.display(expr)][0]] == count))
             if new:
                 columns = ", ".join(map(repr, expressions.names(expr)))
                 warnings.warn(
-                    f"column {columns}: {new} row(s) have levels that were not there at the fit; embed() takes the mean of the "
-                    "others' coordinates for them.", DataWarning, stacklevel=caller(),
+                    f"column {columns}: {new} row(s) have levels that were not there at the fit; embed() takes the mean of "
+                    "the others' coordinates for them.", DataWarning, stacklevel=caller(),
                 )  # fmt: skip
 
     def _offset(self, clean: pd.DataFrame, argument: np.ndarray | None) -> np.ndarray:
@@ -326,14 +325,6 @@ class Spec:
         if self.scaling is not None:
             y = self.scaling.y_internal(y)
         return y
-
-
-def tensor_inputs(tensors: Sequence[Tensor], frame: pd.DataFrame) -> np.ndarray:
-    """Inputs that tensor terms make, shape (inputs, n)."""
-    out = np.empty((sum(t.size for t in tensors), len(frame)))
-    for tensor, at in zip(tensors, tensor_rows(tensors), strict=True):
-        out[at.ravel()] = frame[tensor.name].array.flat.T
-    return out
 
 
 def response_rows(

@@ -25,7 +25,7 @@ def refused(path, most=4 * MIB, match=""):
         assert tracemalloc.get_traced_memory()[1] < most
     finally:
         tracemalloc.stop()
-    assert time.thread_time() - begun < 60  # a guard against quadratic work; tracing and collecting in a full process take seconds
+    assert time.thread_time() - begun < 60  # quadratic work; tracing and collecting garbage in a full process take seconds
 
 
 def keras(path, config, weights=b""):
