@@ -406,3 +406,18 @@ def test_groups_of_all_kinds_are_found_in_deep_networks():
         fit = ns.neuralnet("y ~ x + z", WAVE, hidden=hidden, rep=1, random_state=2, penalty=ns.decay("estimate", groups=kind))
         sizes = [g.index.size for g in fit.fitted.procedure.groups]
         assert sum(sizes) == fit.k_params - 1
+
+
+@pytest.mark.slow
+def test_posterior_intervals_cover():
+    """The mean of a peak, at 40 points of the range, 40 data sets; `benchmarks/evidence.py` has more, with their errors."""
+    grid, hits = np.linspace(0.02, 0.98, 40), []
+    truth = 1 / (1 + 100 * (grid - 0.4) ** 2)
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 77])
+        x = rng.uniform(0, 1, 150)
+        data = {"x": x, "y": 1 / (1 + 100 * (x - 0.4) ** 2) + 0.15 * rng.standard_normal(150)}
+        fit = ns.neuralnet("y ~ x", data, hidden=10, random_state=seed, penalty=ns.decay("estimate"))
+        limits = fit.get_prediction({"x": grid}, method="bayes").conf_int()
+        hits.append(np.mean((limits["lower"] <= truth) & (truth <= limits["upper"])))
+    assert 0.94 - 3 * 0.012 < np.mean(hits) < 0.94 + 3 * 0.012  # .941 (.007) of 100 data sets
