@@ -63,7 +63,7 @@ def beyond(expr: str, notes: Iterable[tuple[int, float, float]]) -> str:
 def boundaries(transforms: Mapping[str, Any]) -> dict[str, Any]:
     """The part of transforms' states that refits keep.
 
-    That is the boundary knots of B-splines, the period of cyclic splines, smooths whole, and levels of structured terms. Inner
+    That is the boundary knots of B-splines, the period of cyclic splines, smooths whole, levels of structured terms. Inner
     knots, centres and polynomials are found from the rows of the refit; the range that a basis is made for is part of the
     question, as levels are, and so is the whole basis where weights are penalised: the penalty is that of its coordinates.
     """

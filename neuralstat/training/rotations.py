@@ -56,7 +56,7 @@ def run(procedure: Procedure) -> tuple[Procedure, Fit]:
         return procedure, fit
     for _ in range(ROUNDS):
         turns = _turns(procedure, fit)
-        if turns is None or not np.all(np.isfinite(fit.evidence)):
+        if turns is None or fit.evidence is None or not np.all(np.isfinite(fit.evidence)):
             break
         theta = np.array(fit.theta)
         for group, turn in _columns(procedure, turns):
