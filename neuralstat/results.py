@@ -5,6 +5,7 @@ Names are those of R's neuralnet where it has them, then statsmodels'.
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from .assessment import survival
 from .effects import slopes as effect_slopes
 from .families import Family
 from .fitted import Fitted
+from .formula.arrays import WithoutCovariates
 from .inference import (
     coefficients,
     concurvity,
@@ -1161,10 +1163,10 @@ class NeuralNetResults:
         return summary(self.fitted)
 
     def __str__(self) -> str:
-        return str(self.summary())
+        return repr(self) if isinstance(self.design, WithoutCovariates) else str(self.summary())
 
     def _repr_html_(self) -> str:
-        return self.summary().as_html()
+        return f"<pre>{escape(str(self))}</pre>" if isinstance(self.design, WithoutCovariates) else self.summary().as_html()
 
     def __repr__(self) -> str:
         n = int(self.fit.converged.sum())
@@ -1263,9 +1265,13 @@ class NeuralNetResults:
         """Eigenvalues of the Hessian by rank."""
         return plots.plot_spectrum(self.hessian_spectrum(rep), ax=ax)
 
-    def save(self, path: Any) -> None:
-        """Write the fit to a file of arrays and JSON; `neuralstat.load` reads it."""
-        io.save(self.fitted, path)
+    def save(self, path: Any, *, data: bool | None = None) -> None:
+        """Write the fit to a file of arrays and JSON; `neuralstat.load` reads it.
+
+        ``data=False`` leaves the covariates out, as is the default where they are images or other arrays of several axes:
+        such a fit predicts new rows, and says what it lacks where the rows of the fit are needed.
+        """
+        io.save(self.fitted, path, data)
 
 
 def announced(fitted: Fitted) -> NeuralNetResults:

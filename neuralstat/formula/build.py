@@ -11,12 +11,13 @@ import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, response, rows
+from neuralstat.formula.arrays import own_arrays, with_arrays
 from neuralstat.formula.bounds import check_columns, check_expression
 from neuralstat.formula.extremes import check_sizes, check_spread
 from neuralstat.formula.parts import Column, Design, Scaling
 from neuralstat.formula.request import Options, Request, array_request, formula_request
 from neuralstat.formula.scaling import fit_scaling
-from neuralstat.formula.spec import Spec, response_rows, tensor_inputs
+from neuralstat.formula.spec import Spec, response_rows
 from neuralstat.formula.structure import relabelled, unscaled
 from neuralstat.formula.tensors import is_tensor, pooled_groups, tensor_rows
 
@@ -189,8 +190,10 @@ def _build(request: Request, options: Options) -> Design:
         silent=rows.uses_lag(values.matrix),
     )
     used = inputs.rows[numeric]
-    x, y = values.x[:, numeric], values.out.y[:, numeric]
-    offset = None if values.offset is None else values.offset[:, numeric]
+    x, y, offset, frame = values.x, values.out.y, values.offset, inputs.x
+    if numeric.size < len(inputs.rows):
+        x, y, frame = x[:, numeric], y[:, numeric], frame.iloc[numeric]
+        offset = None if offset is None else offset[:, numeric]
     weights, frequencies = rows.case_weights({name: values[used] for name, values in inputs.weights.items()})
     check_spread(x, values.x_names)
     check_spread(y, values.out.names)
@@ -228,7 +231,7 @@ def _build(request: Request, options: Options) -> Design:
         kept=kept,
         scaling=scaling,
         spec=spec,
-        frame=inputs.x.iloc[numeric].set_axis(index[used], axis=0),
+        frame=own_arrays(frame, request.tensors, x, scaling).set_axis(index[used], axis=0),
         frequencies=frequencies,
         groups=None if inputs.groups is None else rows.renumbered(inputs.groups[used]),
     )
@@ -290,13 +293,13 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     x_names = tuple(relabelled(expressions.display(c), request.specials)
                     for t in matrix.terms if not t.is_intercept for c in t.columns)  # fmt: skip
     if request.tensors:
-        arrays = tensor_inputs(request.tensors, inputs.x)
-        names = np.empty(len(arrays), dtype=object)
+        names = np.empty(sum(t.size for t in request.tensors), dtype=object)
         for tensor, at in zip(request.tensors, tensor_rows(request.tensors), strict=True):
             names[at.ravel()] = tensor.elements
-        x, x_names = np.concatenate([arrays, x]), (*names.tolist(), *x_names)
-    repeated = [name for name, count in Counter(x_names).items() if count > 1]
-    if repeated:
+        x = with_arrays(request.tensors, inputs.x, x, inputs.x.columns)
+        x_names = (*names.tolist(), *x_names)
+    if len(set(x_names)) < len(x_names):
+        repeated = [name for name, count in Counter(x_names).items() if count > 1]
         raise DataError(
             f"formula: two columns of the model matrix are called {repeated[0]!r}; rename a column."
         )

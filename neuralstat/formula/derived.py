@@ -15,6 +15,7 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import expressions, frames, text, windows
+from neuralstat.formula.arrays import by_parts, turned, wide
 from neuralstat.formula.bounds import check_expression
 from neuralstat.formula.harmless import check_harmless
 from neuralstat.formula.tensors import Tensor, TensorArray, element_names, is_tensor, tensor_column
@@ -89,7 +90,9 @@ class Derived:
             return self._window(frame, context)
         if self._is_text:
             return self._of_texts(frame)
-        made = tensor_column(_arithmetic(self.expr, frame, context, self.name), self.name, "formula: ")
+        made = by_parts(self.expr, frame, context)
+        if made is None:
+            made = tensor_column(_arithmetic(self.expr, frame, context, self.name), self.name, "formula: ")
         if self.shape and made.dtype.shape != self.shape:
             raise DataError(
                 f"`{self.name}` has the shape {made.dtype.shape} per row, but {self.shape} in the fitted data."
@@ -114,7 +117,7 @@ class Derived:
             values = np.asarray(_arithmetic(self.expr, frame, context, self.name), dtype=np.float64)
             if values.shape != (len(frame),):
                 raise DataError(f"formula: `{self.name}` needs one number per row.")
-        return TensorArray(windows.windows(values, self.options["shifts"], groups))
+        return TensorArray(windows.windows(values, self.options["shifts"], groups), owned=True)
 
     def _groups(self, frame: pd.DataFrame) -> np.ndarray | None:
         by = self.options["by"]
@@ -134,9 +137,10 @@ class Derived:
             values = text.count_words(texts, self.words, self.options["binary"], lowercase)
         else:
             values = text.number_words(texts, self.words, self.options["length"], lowercase)
-        out = np.full((len(frame), *self.shape), np.nan)
+        out = turned((len(frame), *self.shape))
+        out[:] = np.nan
         out[known] = values
-        return TensorArray(out)
+        return TensorArray(out, owned=True)
 
 
 def _texts(frame: pd.DataFrame, column: str, name: str) -> tuple[list[str], np.ndarray]:
@@ -157,7 +161,7 @@ def _arithmetic(expr: str, frame: pd.DataFrame, context: Mapping[str, Any], name
     for column in expressions.names(expr):
         if column in frame.columns:
             values = frames.take(frame, column)
-            env[column] = values.array.values if is_tensor(values) else frames.numbers(values, f"column {column!r}")
+            env[column] = wide(values.array.values) if is_tensor(values) else frames.numbers(values, f"column {column!r}")
         elif column in context:
             env[column] = context[column]
         elif column != "np":

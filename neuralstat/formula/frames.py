@@ -198,7 +198,10 @@ def raw(values: pd.Series, name: str) -> pd.Series:
     """As `plain`, but dates, durations and periods stay what they are: a term may make numbers of them."""
     dtype = values.dtype
     if isinstance(values.array, TensorArray):
-        return pd.Series(TensorArray(values.array.values.astype(np.float64)), name=name)
+        array = values.array.values
+        if array.dtype == np.float64 or array.dtype.itemsize < 8:  # all of these are floats exactly
+            return pd.Series(values.array.copy(), name=name)
+        return pd.Series(TensorArray(array.astype(np.float64), owned=True), name=name)
     if isinstance(dtype, pd.ArrowDtype) and "dictionary" in str(dtype):
         values = values.astype("category")
         dtype = values.dtype

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
-from neuralstat.formula import expressions, frames, windows
+from neuralstat.formula import arrays, expressions, frames, windows
 from neuralstat.formula.extremes import WEIGHTS as SIZES
 from neuralstat.formula.tensors import is_tensor
 
@@ -70,7 +70,9 @@ def clean(frame: pd.DataFrame, columns: Sequence[str], positions: np.ndarray) ->
     """Give the columns, plain (dates as they are) and finite, for some rows; the index is 0, 1, ..."""
     plain = {}
     for name in columns:
-        plain[name] = frames.raw(frames.take(frame, name).iloc[positions], name)
+        values = frames.take(frame, name)
+        whole = is_tensor(values) and len(positions) == len(values)  # of arrays there is no second copy
+        plain[name] = frames.raw(values if whole else values.iloc[positions], name)
         frames.finite(plain[name], name)
     return pd.DataFrame(plain, index=pd.RangeIndex(len(positions)))
 
@@ -88,7 +90,7 @@ def numeric_rows(
         Do not warn about dropped rows, as where a lag leaves the first ones empty.
     """
     named = [(v, names or ("offset",) * len(v)) for v, names in parts if v is not None]
-    bad = np.logical_or.reduce([np.isnan(values).any(axis=0) for values, _ in named])
+    bad = np.logical_or.reduce([arrays.missing(values) for values, _ in named])
     if not bad.any():
         return np.arange(len(bad))
     culprits = dict.fromkeys(

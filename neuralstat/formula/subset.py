@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import DataWarning
 from . import Design
+from .arrays import with_arrays
 from .scaling import fit_scaling
-from .spec import Spec, tensor_inputs
+from .spec import Spec
 from .structure import unscaled
 from .tensors import pooled_groups
 
@@ -99,5 +100,5 @@ def _columns(design: Design, rows: np.ndarray) -> tuple[np.ndarray, Spec]:
     _, matrix = refit_matrix(spec.matrix, clean.iloc[rows].reset_index(drop=True), spec.scope())
     x = apply_matrix(matrix, clean, spec.scope())
     if spec.tensors:
-        x = np.concatenate([tensor_inputs(spec.tensors, clean), x])
+        x = with_arrays(spec.tensors, clean, x)
     return x, replace(spec, matrix=matrix)

@@ -45,14 +45,18 @@ class TensorDtype(ExtensionDtype):
 class TensorArray(ExtensionArray):
     """n arrays of one shape, as pandas wants a column; a row with a NaN anywhere is missing.
 
+    It cannot be changed, so that copies share memory.
+
     Parameters
     ----------
     values : array of shape (n, ...)
-        Numbers or booleans.
+        Numbers or booleans, not copied.
+    owned : bool
+        Whether nobody else may change them, as they may their own array.
     """
 
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = np.asarray(values)
+    def __init__(self, values: np.ndarray, owned: bool = False) -> None:
+        self.values, self.owned = np.asarray(values), owned
 
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: Any = None, copy: bool = False) -> "TensorArray":
@@ -82,7 +86,8 @@ class TensorArray(ExtensionArray):
             (item,) = item
         if isinstance(item, int | np.integer):
             return self.values[item]
-        return type(self)(self.values[pd.api.indexers.check_array_indexer(self, item)])
+        at = pd.api.indexers.check_array_indexer(self, item)
+        return type(self)(self.values[at], self.owned or not isinstance(at, slice))
 
     @property
     def flat(self) -> np.ndarray:
@@ -98,7 +103,8 @@ class TensorArray(ExtensionArray):
         """Rows that miss a number."""
         if self.values.dtype.kind != "f":
             return np.zeros(len(self), bool)
-        return np.isnan(self.values).any(axis=tuple(range(1, self.values.ndim)))
+        with np.errstate(invalid="ignore"):  # the largest of numbers with a NaN is NaN: no array of flags
+            return np.isnan(self.values.max(axis=tuple(range(1, self.values.ndim))))
 
     def take(self, indices: Any, *, allow_fill: bool = False, fill_value: Any = None) -> "TensorArray":
         """Rows by position; -1 is a missing row with `allow_fill`."""
@@ -117,8 +123,8 @@ class TensorArray(ExtensionArray):
         return type(self)(taken)
 
     def copy(self) -> "TensorArray":
-        """A copy."""
-        return type(self)(self.values.copy())
+        """The same values: they cannot be changed."""
+        return type(self)(self.values, self.owned)
 
     def _formatter(self, boxed: bool = False) -> Any:
         return lambda value: f"<{' x '.join(map(str, np.shape(value)))}>"
@@ -175,7 +181,11 @@ class Tensor:
 
 def element_names(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     """``pixels[0,0]``, ``pixels[0,1]``, ..."""
-    return tuple(f"{name}[{','.join(map(str, at))}]" for at in np.ndindex(*shape))
+    made = [f"{name}["]
+    for axis, size in enumerate(shape):
+        ends = [f"{k}]" if axis == len(shape) - 1 else f"{k}," for k in range(size)]
+        made = [head + end for head in made for end in ends]
+    return tuple(made)
 
 
 def joint_shape(tensors: Sequence[Tensor]) -> tuple[int, ...] | None:

@@ -19,20 +19,22 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..checks.arguments import PATH
+from ..checks.arguments import FLAG, NONE, PATH
 from ..checks.arrays import DAMAGES, read_array
 from ..checks.files import is_damage, open_regular, parse_json, replacing
 from ..errors import FileFormatError
 from ..fitted import Fitted, fitted_of
+from ..formula import Design
+from ..formula.arrays import WithoutCovariates, reads_arrays
 from . import model as plain
 from .encoding import Reader, Writer, write_array
 
-FORMAT, VERSION = "neuralstat-fit", 1
+FORMAT, VERSION = "neuralstat-fit", 2  # 1 where covariates are there: what older ones read
 MODEL = "model.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # one time stamp for all members: equal fits give equal members
 
 
-def save(fit: Any, path: str | os.PathLike[str]) -> None:
+def save(fit: Any, path: str | os.PathLike[str], data: bool | None = None) -> None:
     """Write a fit to a file.
 
     Parameters
@@ -40,12 +42,18 @@ def save(fit: Any, path: str | os.PathLike[str]) -> None:
     fit : NeuralNetResults or Fitted
     path : str or Path
         The usual suffix is ``.nst``. A file that exists is replaced at the end, in one step.
+    data : bool, optional
+        Whether the covariates of the fit are saved too. None: unless they are arrays of several axes, as images are, which
+        take far more room than weights. Without them a fit that was loaded predicts new rows; what looks at the rows of the
+        fit (fitted values, residuals, degrees of freedom, a summary) says that it lacks them.
 
     Raises
     ------
     ArgumentError
         Where a part of the fit cannot be stored as plain data: functions of the user that are no expressions,
         index labels of unusual kinds.
+    DataError
+        Where ``data=True`` is asked of a fit that was itself saved without.
     OSError
         Where the folder does not exist or is not writable.
 
@@ -54,9 +62,13 @@ def save(fit: Any, path: str | os.PathLike[str]) -> None:
     read
     """
     fitted, target = fitted_of(fit), PATH.check(path, "path")
+    data = (FLAG | NONE).check(data, "data")
+    bare = isinstance(fitted.design, WithoutCovariates)
+    if data is None:
+        data = not (bare or reads_arrays(fitted.design))
     writer = Writer()
-    model = plain.pack(fitted, writer)
-    document = {"format": FORMAT, "version": VERSION, "saved": _provenance(fitted), "model": model}
+    model = plain.pack(fitted, writer, data)
+    document = {"format": FORMAT, "version": 1 if data else 2, "saved": _provenance(fitted), "model": model}
     text = json.dumps(document, allow_nan=False)
     with replacing(target) as half, zipfile.ZipFile(half, "w", zipfile.ZIP_STORED) as file:
         file.writestr(zipfile.ZipInfo(MODEL, _EPOCH), text.encode())
@@ -159,11 +171,10 @@ def _provenance(fitted: Fitted) -> dict[str, str]:
     """Versions, date, and a hash of the data."""
     import scipy
 
-    digest = hashlib.sha256()
     design = fitted.design
-    for part in (design.x, design.y, design.weights, design.frequencies, design.offset):
-        if part is not None:
-            digest.update(str(part.shape).encode() + np.ascontiguousarray(part).tobytes())
+    bare = isinstance(design, WithoutCovariates)
+    digest = None if bare else _digest(design)
+    known = (fitted.saved or {}).get("data", "sha256:")
     return {
         "neuralstat": __version__,
         "python": platform.python_version(),
@@ -173,5 +184,14 @@ def _provenance(fitted: Fitted) -> dict[str, str]:
         "scipy": scipy.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "data": f"sha256:{digest.hexdigest()}",
+        "data": known if digest is None else f"sha256:{digest}",
     }
+
+
+def _digest(design: Design) -> str:
+    digest = hashlib.sha256()
+    for part in (design.x, design.y, design.weights, design.frequencies, design.offset):
+        if part is not None:
+            digest.update(str(part.shape).encode())
+            digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from ..errors import FileFormatError, NeuralStatError
 from ..families import Distributional
 from ..fitted import Fitted
 from ..formula import Design
+from ..formula.arrays import WithoutCovariates
 from ..formula.spec import Spec
 from ..formula.tensors import TensorArray, is_tensor
 from ..functions.penalties import COLUMNS
@@ -35,8 +36,8 @@ TRIED = 10  # rows
 _PRUNED = ("number", "loss", "reached", "steps")
 
 
-def pack(fitted: Fitted, writer: Writer) -> dict[str, Any]:
-    """All parts of a fit; arrays go to the writer.
+def pack(fitted: Fitted, writer: Writer, data: bool = True) -> dict[str, Any]:
+    """All parts of a fit, its covariates only if `data`; arrays go to the writer.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def pack(fitted: Fitted, writer: Writer) -> dict[str, Any]:
         "settings": pack_settings(fitted.settings, writer),
         "seeds": pack_seeds(fitted.seeds, writer),
         "spec": fitted.design.spec.to_json(),
-        "design": _pack_design(fitted.design, writer),
+        "design": _pack_design(fitted.design, writer, data),
         "fit": _pack_fit(fitted.fit, writer),
     }
 
@@ -79,6 +80,8 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
         raise
     except NeuralStatError as error:
         raise FileFormatError(f"its settings are damaged ({error})") from None
+    if parts["design"]["x"] is None:
+        design = WithoutCovariates.of(design)
     fit = _unpack_fit(parts, network, settings, reader)
     formula = None if spec.formula is None else surv.readable(spec.formula)
     procedure = Procedure(design, network, settings, unpack_seeds(parts, reader), formula)
@@ -89,13 +92,13 @@ def unpack(model: Any, reader: Reader, saved: dict[str, str] | None = None) -> F
 # design ------------------------------------------------------------------------------------------------
 
 
-def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
+def _pack_design(design: Design, writer: Writer, data: bool) -> dict[str, Any]:
     reads = {} if design.reads is None else {"reads": {role: list(at) for role, at in design.reads.items()}}
     grouped = {} if design.groups is None else {"groups": writer.array(design.groups, "groups")}
     return {
         **reads,
         **grouped,
-        "x": writer.array(design.x, "x"),
+        "x": writer.array(design.x, "x") if data else None,
         "y": writer.array(design.y[: len(design.spec.y_names)], "y"),
         "weights": None if design.weights is None else writer.array(design.weights, "weights"),
         "frequencies": None if design.frequencies is None else writer.array(design.frequencies, "frequencies"),
@@ -106,7 +109,7 @@ def _pack_design(design: Design, writer: Writer) -> dict[str, Any]:
         "frame": [
             [writer.value(name, "frame"), _pack_column(design, name, k, writer)]
             for k, name in enumerate(design.frame.columns)
-        ],
+        ] if data else None,
     }
 
 
@@ -117,7 +120,7 @@ def _pack_column(design: Design, name: str, k: int, writer: Writer) -> Any:
         return writer.index(_labels(column), f"frame.{k}")
     if design.scaling is None and name in design.terms:
         return {"kind": "inputs"}
-    return {"kind": "tensor", "values": writer.array(column.array.values, f"frame.{k}")}
+    return {"kind": "tensor", "values": writer.array(column.array.values.astype(np.float64), f"frame.{k}")}
 
 
 def _unpack_column(name: str, entry: Any, x: np.ndarray, spec: Any, reader: Reader) -> Any:
@@ -125,8 +128,10 @@ def _unpack_column(name: str, entry: Any, x: np.ndarray, spec: Any, reader: Read
         return reader.index(entry)
     shape = spec.columns[name].shape
     if entry["kind"] == "inputs":
-        return TensorArray(np.ascontiguousarray(x[list(spec.terms[name])].T).reshape(-1, *shape))
-    return TensorArray(reader.array(entry["values"], "<f8", (x.shape[1], *shape)))
+        rows = list(spec.terms[name])
+        part = x[rows[0] : rows[-1] + 1] if rows[-1] - rows[0] + 1 == len(rows) else x[rows]
+        return TensorArray(np.moveaxis(part.reshape(*shape, -1), -1, 0), owned=True)
+    return TensorArray(reader.array(entry["values"], "<f8", (x.shape[1], *shape)), owned=True)
 
 
 def _labels(column: pd.Series) -> pd.Index:
@@ -140,10 +145,11 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
     more = tuple(name for name in ("reads", "groups") if isinstance(known, dict) and name in known)
     stored = section(parts, "design", (*names, *more))
     d, k = len(spec.x_names), len(spec.y_names)
-    x = reader.array(stored["x"], "<f8", (d, None))
-    n = x.shape[1]
+    bare = stored["x"] is None  # saved without covariates
     kept = reader.array(stored["kept"], "b", (None,))
     index, full = reader.index(stored["index"]), reader.index(stored["full_index"])
+    x = np.broadcast_to(0.0, (d, len(index))) if bare else reader.array(stored["x"], "<f8", (d, None))
+    n = x.shape[1]
     y = reader.array(stored["y"], "<f8", (k, n))
     weights = None if stored["weights"] is None else reader.array(stored["weights"], "<f8", (n,))
     often = None if stored["frequencies"] is None else reader.array(stored["frequencies"], "<f8", (n,))
@@ -152,20 +158,23 @@ def _unpack_design(parts: dict[str, Any], spec: Any, reader: Reader) -> Design:
         raise FileFormatError("its offset does not belong to its formula")
     if n == 0 or kept.sum() != n or len(index) != n or len(full) != kept.size:
         raise FileFormatError("its rows do not fit its labels")
-    if not all(np.isfinite(a).all() for a in (x, y, weights, often, offset) if a is not None):
+    if not all(np.isfinite(a).all() for a in (y, weights, often, offset, None if bare else x) if a is not None):
         raise FileFormatError("its data hold values that are not finite")
     if often is not None and weights is None:
         raise FileFormatError("its frequencies do not belong to its weights")
     groups = reader.array(stored["groups"], "<i8", (n,)) if "groups" in stored else None
     if groups is not None and (groups.min() < 0 or groups.max() >= n):
         raise FileFormatError("its groups are damaged")
+    frame = _examples(spec) if bare else _unpack_frame(stored["frame"], index, x, spec, reader)
     design = Design(
         x=x, y=y, x_names=spec.x_names, y_names=spec.y_names, terms=spec.terms, classes=spec.classes,
         response=surv.readable(spec.response), weights=weights, offset=offset, index=index, full_index=full, kept=kept,
-        scaling=spec.scaling, spec=spec, frame=_unpack_frame(stored["frame"], index, x, spec, reader),
+        scaling=spec.scaling, spec=spec, frame=frame,
         frequencies=often, groups=groups, reads=_unpack_reads(stored.get("reads"), d),
     )  # fmt: skip
     _try(design)
+    if bare and stored["frame"] is not None:
+        raise FileFormatError("its covariates are damaged")
     return design
 
 
@@ -194,6 +203,12 @@ def _try(design: Design) -> None:
         raise
     except Exception as error:
         raise FileFormatError(f"its formula does not fit its data ({type(error).__name__}: {str(error)[:120]})") from None
+
+
+def _examples(spec: Spec) -> pd.DataFrame:
+    """Two rows of the kind that covariates were."""
+    made = {name: kind.example(2) for name, kind in spec.columns.items()}
+    return pd.DataFrame({name: TensorArray(v) if np.ndim(v) > 1 else v for name, v in made.items()})
 
 
 def _unpack_frame(entry: Any, index: pd.Index, x: np.ndarray, spec: Any, reader: Reader) -> pd.DataFrame:
