@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes:
     """Plot the criterion of every model.
 
-    Where one set of terms was tried: against the hidden units, a line per penalty. Where terms were chosen: against
-    the models in the order they were fitted, the formula beside the selected one.
+    Where one set of terms was tried: against the hidden units, a line per penalty. Where terms or other arguments were
+    chosen: against the models in the order they were fitted, the formula or the arguments beside the selected one.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     """
     ax = style.target_axes(ax, (6.8, 4.4))
     style.tidy(ax)
-    grid = path["formula"].nunique() == 1
-    if grid:
+    grid, others = path["formula"].nunique() == 1, "settings" in path
+    if grid and not others:
         shown = list(dict.fromkeys(path["hidden"]))
         one = not any(isinstance(h, str) or len(h) > 1 for h in shown)
         place = {h: (sum(h) if one else i) for i, h in enumerate(shown)}
@@ -56,6 +56,8 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     text = f"selected: {units}" + ("" if row["penalty"] == "none" else f", {row['penalty']}")
     if not grid:
         text = f"selected: {row['formula']}; {units}"
+    if others:
+        text += f", {row['settings']}"
     ax.set_title(text, fontsize=11, color=style.INK, loc="left", parse_math=False)
     ax.set_ylabel(criterion, parse_math=False)
     return ax

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..api import NeuralNet, neuralnet
+from ..api import neuralnet
 from ..assessment import RISK, Risk, risk
 from ..checks import arguments as kinds
 from ..checks import check_choice
@@ -27,7 +27,8 @@ from ..results import NeuralNetResults
 from ..seeds import seed_sequence
 from ..training.interrupts import passed_on
 from .candidates import DECAY, WITH_ERROR, architectures, check_options, layered, named_options, of_risk, penalties
-from .terms import Scope, Term, Whole
+from .grid import described, settings_of
+from .terms import Scope, Term, Whole, prepared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,11 +41,12 @@ NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model: terms, architecture (hidden units, or the name of a sequence of layers), penalty."""
+    """A model: terms, architecture (hidden units, or the name of a sequence of layers), penalty, place in the grid."""
 
     terms: frozenset[Term]
     hidden: tuple[int, ...] | str
     penalty: Penalty | None
+    place: int = 0
 
 
 @dataclass
@@ -57,7 +59,8 @@ class Selection:
         A row per model fitted, in order: ``stage`` ("grid", "inputs"), ``formula``, ``hidden`` (units, or the name of the
         layers), ``penalty``, ``weights``
         (number), ``df`` and ``criterion`` (smaller is better; NaN where it is not defined, with the reason in
-        ``note``), ``se``, ``converged`` (repetitions), ``selected``.
+        ``note``), ``se``, ``converged`` (repetitions), ``selected``. With a grid a column for each argument
+        in it, and ``settings``, all of them as text.
     best : NeuralNetResults
         The fit selected.
     criterion, rule, df : str
@@ -83,10 +86,11 @@ class Selection:
         chosen = self.path[self.path["selected"]].iloc[0]
         known = self.path["criterion"].notna().sum()
         se = "" if np.isnan(chosen["se"]) else f" (se {chosen['se']:.3g})"
+        more = f", {chosen['settings']}" if "settings" in chosen else ""
         lines = [
             f"Selection by {self.criterion} (df: {self.df}), rule {self.rule!r}: {len(self.path)} models, "
             f"{known} with a criterion",
-            f"selected: {chosen['formula']}, hidden {chosen['hidden']}, penalty {chosen['penalty']}: "
+            f"selected: {chosen['formula']}, hidden {chosen['hidden']}, penalty {chosen['penalty']}{more}: "
             f"{self.criterion} {chosen['criterion']:.6g}{se}, {chosen['df']:.4g} df, {chosen['weights']} weights",
         ]
         if self.sigma is not None:
@@ -113,6 +117,7 @@ class _Search:
     sigma: float | None = None
     sigma_source: str | None = None
     layers: Mapping[str, Any] = field(default_factory=dict)
+    grid: Sequence[Mapping[str, Any]] = ({},)
     fits: dict[Candidate, Any] = field(default_factory=dict)
     rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
     risks: dict[Candidate, Risk] = field(default_factory=dict)
@@ -127,7 +132,7 @@ class _Search:
                 warnings.simplefilter("ignore", FitWarning)  # of the one that is selected it is said
                 self.fits[candidate] = neuralnet(
                     self.scope.formula(candidate.terms), self.data, penalty=candidate.penalty,
-                    random_state=self.random_state, **shape, **self.settings,
+                    random_state=self.random_state, **shape, **self.settings, **self.grid[candidate.place],
                 )  # fmt: skip
         return self.fits[candidate]
 
@@ -168,8 +173,10 @@ class _Search:
             elif issubclass(w.category, NeuralStatWarning):
                 note.append(str(w.message))
         penalty = "none" if candidate.penalty is None else str(candidate.penalty)
+        own = self.grid[candidate.place]
         return {
             "stage": stage, "formula": fit.formula, "hidden": candidate.hidden, "penalty": penalty,
+            **own, **({"settings": described(own)} if own else {}),
             "weights": fit.k_params, "df": d, "criterion": float(value), "se": float(se),
             "converged": f"{int(fit.fit.converged.sum())}/{fit.nrep}", "note": " ".join(dict.fromkeys(note)),
         }  # fmt: skip
@@ -190,6 +197,7 @@ class _Search:
 @arguments(
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
+    grid=NONE | kinds.Anything("arguments with their candidates"), n_iter=NONE | kinds.Whole(1, 10_000),
     inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK, "evidence"),
     df=kinds.Anything("a method of df", *DF), rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS),
     rep=kinds.Whole(1, 10_000), average=FLAG, sigma=SIGMA,
@@ -197,11 +205,12 @@ class _Search:
 )  # fmt: skip
 def select(
     formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
+    grid: Mapping[str, Any] | None = None, n_iter: int | None = None,
     inputs: bool = False, criterion: str = "cv", df: Any = "auto", rule: str | None = None, direction: str = "backward",
     rep: int = 5, average: bool = True, sigma: Any = None, criterion_options: Mapping[str, Any] | None = None,
     random_state: Any = None, **settings: Any,
 ) -> Selection:  # fmt: skip
-    """Choose hidden units, layers, penalty and inputs.
+    """Choose hidden units, layers, penalty, inputs, and any other argument of `neuralnet`.
 
     All models of the grid are fitted to the same rows, with the same streams of random starts and the same folds. With
     ``inputs=True`` the grid is searched with all terms, then terms are dropped or added one at a time, by the
@@ -220,6 +229,12 @@ def select(
     penalty : Penalty or list of Penalty or None, optional
     decay : number or list of numbers, optional
         Candidates of weight decay, instead of `penalty`; 0 is none.
+    grid : dict, optional
+        Candidates of other arguments of `neuralnet` by name, ``{"learningrate": [0.001, 0.01], "act_fct": ["relu", "tanh"],
+        "epochs": [5, 20], "batch_size": [16, 64]}``: all combinations, with those of `hidden` or `layers` and of penalties.
+        Dropout is a matter of `layers`.
+    n_iter : int, optional
+        Instead of all combinations of `grid` so many at random; candidates may then be distributions, as of `scipy.stats`.
     inputs : bool
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
@@ -236,7 +251,8 @@ def select(
     rule : {"min", "1se"}, optional
         The least criterion; or, of the models within one standard error of the least, the one of fewest degrees of
         freedom. "1se" needs a criterion with a standard error: "gcv", "cp" and those of `risk`; it is the default
-        of those that judge by other rows ("cv", "loo", "nested_cv", "holdout", "bootstrap", "632", "632+").
+        of those that judge by other rows ("cv", "loo", "nested_cv", "holdout", "bootstrap", "632", "632+"), unless there is
+        a `grid`, whose arguments do not order models by their size.
     direction : {"backward", "forward", "both"}
         Of the search over terms: from all terms, from none, or from all with additions at each step.
     rep : int
@@ -283,27 +299,30 @@ def select(
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
     check_options(criterion, df, criterion_options)
     if rule is None:
-        rule = "1se" if criterion in RESAMPLED else "min"
+        rule = "1se" if criterion in RESAMPLED and grid is None else "min"
     if rule == "1se" and criterion not in WITH_ERROR:
         raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, WITH_ERROR))}.")
     for name in ("formula", "data", "context"):
         if name in settings:
             raise ArgumentError(f"select takes no argument {name!r} besides its own.")
     named = layered(layers, hidden, inputs)
-    grid = [(h, p) for h in named or architectures(hidden) for p in penalties(penalty, decay)]
+    seeds = seed_sequence(random_state)
+    more = settings_of(grid, n_iter, seeds)
+    if twice := sorted(set(more[0]) & set(settings)):
+        raise ArgumentError(f"grid: {twice[0]!r} is given beside it, too.")
+    models = [(h, p, k) for h in named or architectures(hidden) for p in penalties(penalty, decay) for k in range(len(more))]
     settings["rep"] = rep
     scope: Scope | Whole
     if named:  # one formula: its rows are the same for all candidates
         frame, scope = frames.as_frame(data), Whole(formula)
     else:
-        settings, frame, scope = _prepare(formula, data, settings)
-    seeds = seed_sequence(random_state)
+        settings, frame, scope = prepared(formula, data, settings, more[0])
     search = _Search(
         scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
-        dict(criterion_options), seeds, layers=named,
+        dict(criterion_options), seeds, layers=named, grid=more,
     )  # fmt: skip
     everything = frozenset(scope.terms)
-    candidates = [Candidate(everything, h, p) for h, p in grid]
+    candidates = [Candidate(everything, *model) for model in models]
     if criterion in NEEDS_SIGMA:
         _set_sigma(search, candidates, sigma)
     elif sigma is not None:
@@ -313,23 +332,9 @@ def select(
         chosen, _ = search.best(candidates, "grid")
         found = _stepwise(search, chosen, direction)
         if found != everything:
-            hiddens = grid if found else [((), p) for p in dict.fromkeys(p for _, p in grid)]
-            search.best([Candidate(found, h, p) for h, p in hiddens], "grid again")
+            left = models if found else list(dict.fromkeys(((), p, k) for _, p, k in models))
+            search.best([Candidate(found, *model) for model in left], "grid again")
     return _finish(search, rule)
-
-
-def _prepare(formula: str, data: Any, settings: dict[str, Any]) -> tuple[dict[str, Any], pd.DataFrame, Scope]:
-    """Rows that are complete for all terms, arrays among the settings on these rows, and the terms."""
-    whole = NeuralNet.from_formula(formula, data, **{**settings, "hidden": 0})
-    kept = whole.design.kept
-    frame = frames.as_frame(data).loc[kept]
-    settings = dict(settings)
-    for name in ("weights", "freq_weights", "var_weights", "offset"):
-        value = settings.get(name)
-        if value is not None and not isinstance(value, str):
-            array = np.asarray(value)
-            settings[name] = array[kept] if array.shape[0] == kept.size else array
-    return settings, frame, Scope.of(formula, whole.design)
 
 
 def _set_sigma(search: _Search, candidates: list[Candidate], sigma: Any) -> None:
@@ -349,7 +354,7 @@ def _stepwise(search: _Search, chosen: Candidate, direction: str) -> frozenset[T
     """Terms found by dropping and adding one at a time while the criterion falls."""
 
     def candidate(terms: frozenset[Term]) -> Candidate:
-        return Candidate(terms, chosen.hidden if terms else (), chosen.penalty)
+        return Candidate(terms, chosen.hidden if terms else (), chosen.penalty, chosen.place)
 
     used = frozenset() if direction == "forward" else chosen.terms
     now = search.value(candidate(used), "inputs")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..formula import Design, expressions
+import numpy as np
+import pandas as pd
+
+from ..api import NeuralNet
+from ..formula import Design, expressions, frames
 from ..formula.parse import split_sides
 
 
@@ -91,3 +96,19 @@ def _text(expr: str, method: str) -> str:
         return f"`{expr}`" if not expr.isidentifier() else expr
     call: Any = expressions.parse(expr)[0].body
     return expr if isinstance(call, ast.Call) else f"{{{expr}}}"
+
+
+def prepared(
+    formula: str, data: Any, settings: dict[str, Any], more: Mapping[str, Any]
+) -> tuple[dict[str, Any], pd.DataFrame, Scope]:
+    """Rows that are complete for all terms, arrays among the settings on these rows, and the terms."""
+    whole = NeuralNet.from_formula(formula, data, **{**settings, **more, "hidden": 0})
+    kept = whole.design.kept
+    frame = frames.as_frame(data).loc[kept]
+    settings = dict(settings)
+    for name in ("weights", "freq_weights", "var_weights", "offset"):
+        value = settings.get(name)
+        if value is not None and not isinstance(value, str):
+            array = np.asarray(value)
+            settings[name] = array[kept] if array.shape[0] == kept.size else array
+    return settings, frame, Scope.of(formula, whole.design)

@@ -20,7 +20,7 @@ def data():
 
 @pytest.mark.parametrize("argument", [
     "hidden", "layers", "penalty", "decay", "inputs", "criterion", "df", "rule", "direction", "rep", "average", "sigma",
-    "random_state",
+    "random_state", "grid", "n_iter",
 ])  # fmt: skip
 def test_nonsense_is_refused_in_words(data, argument):
     for value in NONSENSE:
