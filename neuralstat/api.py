@@ -201,6 +201,10 @@ def neuralnet(
         row), ``leads(v, k)`` (the k from the row on), ``window(v, h)`` (2 h + 1 around it), each with ``by=group``, and with
         a warning where a time index has gaps; of dates numbers, ``t.dt.month``, ``td.dt.days``, ``{t > "2022-06-01"}``;
         ``tokens(text, max_features=...)`` (counts of words), ``sequences(text, length, max_features)``.
+        Structured formulas, whose other terms are linear (docs/terms.md): ``nn(x, z, hidden=(5, 3))``, ``nn(image,
+        layers=cnn)`` (a network of its own covariates), ``s(x, k=10, bs="cr", by=g)``, ``te(x, z)`` (penalised smooths),
+        ``(1 | g)``, ``(x | g)``, ``(1 | g/h)`` (random effects); ``embed(g, 3)`` (coordinates of levels, which a network
+        reads), ``linear(x + z)`` (beside one network of the other terms). Strengths of their penalties are estimated.
         A formula is code: any Python expression in it is evaluated. Never take one from a stranger (SECURITY.md).
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
@@ -292,8 +296,7 @@ def neuralnet(
     random_state : int, SeedSequence, Generator, optional
         Each repetition has its own stream.
     tol : float, optional
-        With "lm", "bfgs", "lbfgs": also stop when a step lowers the error by no more than `tol` times the
-        error.
+        With "lm", "bfgs", "lbfgs": also stop when a step lowers the error by no more than `tol` times the error.
     polish : bool
         Finish with "lm" (or "bfgs", "lbfgs" for many weights) down to a largest partial derivative of 1e-6,
         as inference at an optimum needs; steps add up. Converged means what it means without.
@@ -301,9 +304,8 @@ def neuralnet(
         Where random start weights come from: "normal" unless given, with minibatches "glorot"; see
         `neuralstat.start.start_weights`.
     keep : int, optional
-        Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the
-        others), and only the `keep` with the least error to the end; the others are listed in
-        `results.pruned`.
+        Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the others), and
+        only the `keep` with the least error to the end; the others are listed in `results.pruned`.
     epochs : int, optional
         Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
     batch_size : int, optional
@@ -339,8 +341,7 @@ def neuralnet(
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is
         used. Where it cannot be written (a full disk), the fit goes on, with a warning.
     freeze : str or sequence of str, optional
-        Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the
-        names.
+        Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the names.
     dispformula : str, True or mapping, optional
         For families with more than one parameter, what the parameters beside the mean depend on: ``"~ 1"`` on nothing, but
         estimated with the rest; ``"~ x + z"`` linearly, on the parameter's link, on these covariates; True: an output of the
@@ -353,8 +354,7 @@ def neuralnet(
         then of a mean and a variance, with no likelihood, as with ``family="quasipoisson"`` and ``"quasibinomial"``. Families
         that have a dispersion estimate it so in any case.
     towers : mapping, optional
-        Layers of the networks that a formula names, ``nn(image, layers=cnn)``: ``{"cnn": [Conv2D(8, 3, "relu"), ...]}``; a
-        name of `context` will do, too.
+        Layers that a formula names, ``nn(image, layers=cnn)``: ``{"cnn": [Conv2D(8, 3, "relu"), ...]}``, as in `context`.
     orthogonal : bool
         Whether what a network of a structured formula says is reported orthogonal to the linear and smooth terms of the same
         covariates, so that a coefficient is all that is linear in its covariate. The fit is the same.
