@@ -1188,7 +1188,10 @@ class NeuralNetResults:
         return plots.plot_error(self.fit.trace, list(self.fit.converged), ax=ax, **options)
 
     def plot_history(self, metric: str = "loss", *, ax: Axes | None = None) -> Axes:
-        """Loss (or another column of `history`) against the epoch; see `plots.plot_history`."""
+        """Loss (or another column of `history`) against the epoch.
+
+        See `plots.plot_history`, which draws several fits in one picture: ``plot_history({"small": fit, "large": other})``.
+        """
         record = self.fit.history
         best = None if record is None else record.best_epoch
         return plots.plot_history(self.history, metric, best_epochs=best, ax=ax)
