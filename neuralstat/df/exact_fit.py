@@ -129,3 +129,19 @@ def units(fitted: Fitted) -> np.ndarray:
     """(K,) what contributions to linear predictors are multiplied by for the units of the response."""
     scaling = fitted.design.scaling
     return np.ones(fitted.network.n_outputs) if scaling is None else output_units(fitted.network, scaling)[0]
+
+
+def predictor_variance(fitted: Fitted, b: int, x: np.ndarray) -> np.ndarray:
+    """(1, m) posterior variance of the linear predictor at inputs (D, m), original units, without matrices of all weights.
+
+    Effects of new levels are at their mean, 0.
+    """
+    columns = np.column_stack([np.ones(x.shape[1]), x[exact_terms.dense_rows(fitted.design)].T])
+    codes, z = [], []
+    for special in random_specials(fitted):
+        level, own = exact_terms.effects_of(fitted.design, special, x)
+        known = len(state_of(fitted.design, special.exprs[0])["names"])
+        codes.append(np.where(level == known, -1, level))
+        z.append(np.linalg.inv(rotation(fitted, special)).T @ own)
+    variance = exact_solution(fitted, b).variance_of(columns, codes, z, new_levels=False)
+    return (variance * units(fitted)[0] ** 2)[np.newaxis]

@@ -22,6 +22,7 @@ import pandas as pd
 
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
+from ..df.exact_fit import large, predictor_variance
 from ..errors import ArgumentError
 from ..families import Cox, Distribution, Gaussian, Quantile
 from ..fitted import Fitted
@@ -279,7 +280,9 @@ def _from_variance(
     df = t_degrees(fitted, at.numbers, use_t, clustered)
     interval = Choice(*INTERVALS).check(options.pop("interval", "normal"), "interval")
     mean, between, draws = at.mean, at.between, None
-    if method == "bayes":
+    if method in ("delta", "bayes") and large(fitted):
+        sampling = predictor_variance(fitted, at.numbers[0], at.x) * _slopes(fitted, mean) ** 2
+    elif method == "bayes":
         sampling = posterior_variance(fitted, at.numbers, at.x, at.offset, at.share)
     elif method != "bootstrap":
         sampling = mean_variance(fitted, at.numbers, at.x, at.offset, cov_type, at.pooled)

@@ -130,8 +130,11 @@ def _tested(
         return network_test(fitted, b, part)
     if part.kind == "smooth":
         own = part.index
-        rank = float(known.edf1[own].sum())
-        return smooth_test(theta[own], known.covariance(own), known.information(own), rank, rest)
+        rank, spread = float(known.edf1[own].sum()), known.covariance(own)
+        theta, turn = orthogonal.moved(fitted, b)
+        if turn is not None and isinstance(known, Dense):
+            spread = turn[own][:, known.used] @ known.spread @ turn[own][:, known.used].T
+        return smooth_test(theta[own], spread, known.information(own), rank, rest)
     if part.kind == "random":
         return _effects(fitted, b, part, known, rest) if isinstance(known, Dense) else _ratio(fitted, b, part)
     values = theta[part.index] if covariance is None else orthogonal.reported(fitted, b)[part.index]

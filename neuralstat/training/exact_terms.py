@@ -84,7 +84,12 @@ def problem_of(procedure: Procedure, data: cpu.Data, b: int, correlated: bool = 
     for special in random_terms(design):
         level, z = effects_of(design, special, x)
         count = len(state_of(design, special.exprs[0])["names"])
-        randoms.append(mixed.Random(special.label, np.minimum(level, count - 1), count, z, correlated and len(z) > 1))
+        level = np.minimum(level, count - 1)
+        if fixed is not None and len(z) > 1:  # each effect with a strength of its own
+            named = [f"{special.label}.{r + 1}" for r in range(len(z))]
+            randoms += [mixed.Random(name, level, count, row[np.newaxis], False) for name, row in zip(named, z, strict=True)]
+        else:
+            randoms.append(mixed.Random(special.label, level, count, z, correlated and len(z) > 1))
     family = likelihood(network)
     assert family is not None
     weight = None if data.weight.size == 0 else data.weight[b if len(data.weight) > 1 else 0][at]
@@ -156,8 +161,9 @@ def _weights(procedure: Procedure, theta: np.ndarray, solution: mixed.Solution) 
     by_name: dict[str, float] = dict(
         zip((g.name for g in procedure.groups if g.kind == "smooth"), solution.strengths, strict=True)
     )
-    for special, effects, covariance in zip(random_terms(design), solution.effects, solution.covariances, strict=True):
-        groups = [g for g in procedure.groups if g.name == special.label or g.name.startswith(f"{special.label}.")]
+    found = zip(solution.prepared.problem.randoms, solution.effects, solution.covariances, strict=True)
+    for term, effects, covariance in found:
+        groups = [g for g in procedure.groups if g.name == term.name or g.name.startswith(f"{term.name}.")]
         for r, group in enumerate(groups):
             theta[group.index] = effects[:, r]
             variance = covariance[r, r]

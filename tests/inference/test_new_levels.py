@@ -54,3 +54,22 @@ def test_nested_groups(study):
     known = fit.get_prediction(d[:1]).summary_frame()
     width = [(f.obs_ci_upper - f.obs_ci_lower)[0] for f in (known, cask, both)]
     assert width[0] < width[1] < width[2]
+
+
+def test_many_levels_without_matrices_of_all_weights(study):
+    """Variances of predictions by the exact fit, against those by all weights."""
+    from neuralstat.df import exact_fit
+
+    fit = ns.neuralnet("Reaction ~ Days + (Days | Subject)", study)
+    rows = study[:30].assign(Subject=study.Subject[:30].astype(str).where(study.index[:30] % 4 > 0, "new"))
+    fit = ns.neuralnet("Reaction ~ Days + (Days | Subject)", study.assign(Subject=study.Subject.astype(str)))
+    found = exact_fit.predictor_variance(fit.fitted, 0, fit.design.encode(rows).x)[0]
+    np.testing.assert_allclose(np.sqrt(found), fit.get_prediction(rows).summary_frame().mean_se, rtol=1e-5)
+
+
+def test_refits_hold_the_strengths_of_every_effect(study):
+    fit = ns.neuralnet("Reaction ~ Days + (Days | Subject)", study)
+    procedure = fit.fitted.procedure
+    again = procedure.train(fit.data, fit.fit.theta, procedure.masks[1], 1, strengths=fit.fit.strengths)
+    np.testing.assert_allclose(again.theta, fit.fit.theta, atol=1e-7)
+    np.testing.assert_allclose(again.strengths, fit.fit.strengths, rtol=1e-12)
