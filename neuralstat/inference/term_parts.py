@@ -18,7 +18,6 @@ from ..df.local import active
 from ..errors import DfError
 from ..fitted import Fitted, kept
 from ..formula.expressions import display
-from ..formula.smooths import penalties
 from ..formula.structure import Special
 from ..likelihood.likelihood import several
 from ..network import derivatives
@@ -86,6 +85,8 @@ def _linear(fitted: Fitted, k: int) -> Iterator[Part]:
 
 def _smooth(fitted: Fitted, special: Special, k: int) -> Iterator[Part]:
     """A smooth; of a factor in ``by`` one for each level."""
+    from ..formula.smooths import penalties
+
     rows = np.array(rows_of(fitted.design, special.exprs[0]))
     state = state_of(fitted.design, special.exprs[0])
     levels = list(penalties(state)) if state["smooth"] == "s" and state.get("by") == "levels" else [""]
