@@ -218,7 +218,7 @@ def strengths(fitted: Fitted, b: int) -> pd.DataFrame:
     DataFrame
         Columns ``group``, ``kind``, ``weights`` (their number), ``strength`` (lam), ``sd`` (root of phi / lam, the standard
         deviation of the group's weights a priori, in the units that training sees) and ``edf`` (sum of the diagonal of
-        (H + S)^-1 H over the weights); the last row, "unpenalised", has the weights without a penalty, where there are some.
+        (H + S)^-1 H over the weights). The row "given" has the weights whose penalty was given, "unpenalised" those of none.
 
     Raises
     ------
@@ -237,6 +237,10 @@ def strengths(fitted: Fitted, b: int) -> pd.DataFrame:
         rest[own] = False
         sd = np.sqrt(found.phi / strength) if strength > 0 else np.inf
         rows.append((group.name, group.kind, own.size, float(strength), float(sd), float(edf[own].sum())))
-    if rest.any():
+    given = rest & (fitted.penalty_curvature(b) > 0)
+    if given.any():
+        rows.append(("given", "decay", int(given.sum()), np.nan, np.nan, float(edf[given].sum())))
+    if (rest & ~given).any():
+        rest = rest & ~given
         rows.append(("unpenalised", "", int(rest.sum()), 0.0, np.inf, float(edf[rest].sum())))
     return pd.DataFrame(rows, columns=list(COLUMNS))

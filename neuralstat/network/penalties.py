@@ -174,13 +174,18 @@ def layer_weights(network: Network) -> dict[str, np.ndarray]:
     return {**{name: np.concatenate(parts) for name, parts in layers.items()}, **arrays}
 
 
-def coefficients(penalty: Penalty | None, network: Network, design: Any) -> np.ndarray | None:
-    """The penalty of a model as kernels see it, (P, COLUMNS), without what is estimated; None without one."""
+def coefficients(
+    penalty: Penalty | None, network: Network, design: Any, where: np.ndarray | None = None
+) -> np.ndarray | None:
+    """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), without what is estimated; else None."""
     if penalty is None or all(part.estimate is not None for part in penalty.parts):
         return None
     terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
     layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
-    return penalty.coefficients(network.is_bias, terms, layers)
+    table = penalty.coefficients(network.is_bias, terms, layers)
+    if where is not None:
+        table[np.ix_(~where, [DECAY, ELIMINATION, L1])] = 0.0
+    return table
 
 
 STRENGTH = Number(0.0, 1e100)  # beyond, the penalty of a weight of moderate size is no number

@@ -41,7 +41,7 @@ from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
 from .strengths import Group, groups_of
-from .structured import start_at_zero, with_mean_rows
+from .structured import penalisable, start_at_zero, with_mean_rows
 from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
@@ -130,7 +130,7 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return coefficients(self.settings.penalty, self.network, self.design)
+        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design))
 
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -160,8 +160,9 @@ class Procedure:
 
     def _feasible(self, theta: np.ndarray) -> np.ndarray:
         """Random start weights (B, P) moved to where the model is defined; linear terms and effects begin at 0."""
-        own = start_at_zero(self.network, self.design) & self.masks[1]
-        return feasible(self.network, self.design, np.where(own, 0.0, theta), free=self.masks[1])
+        trained = self.masks[1]
+        theta = np.where(start_at_zero(self.network, self.design) & trained, 0.0, theta)
+        return feasible(self.network, self.design, theta, free=trained)
 
     # training ----------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ..layers import codes
 from ..network.arrays import positions
 from ..network.penalties import term_weights
 from .stack import of_networks
+from .structured import penalisable
 
 if TYPE_CHECKING:
     from ..network.network import Network
@@ -71,7 +72,8 @@ def groups_of(procedure: Procedure) -> tuple[Group, ...]:
 
 def decay_groups(procedure: Procedure, part: Part) -> tuple[Group, ...]:
     """The groups of an estimated weight decay: those of its trained weights that it penalises."""
-    network, used = procedure.network, procedure.masks[1] & _shrinks(procedure.network, part.biases)
+    network = procedure.network
+    used = procedure.masks[1] & _shrinks(network, part.biases) & penalisable(network, procedure.design)
     found = {
         "layer": _by_layer, "unit": _by_unit, "input": lambda n: _by_column(n, _columns(n)),
         "term": lambda n: _by_column(n, procedure.design.terms),

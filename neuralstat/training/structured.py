@@ -195,7 +195,8 @@ def _network(design: Design, settings: Settings, special: Special) -> tuple[Towe
         chain = _chain(hidden, special.options.get("act") or settings.act_fct)
     tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes)
     made = _gathered(tower, embeddings, chain)
-    return tower, made if len(_flat(chain, shape)) == 1 else [*made, Flatten()]
+    entering = (len(rows) + sum(layer.output_dim for layer in embeddings),) if embeddings else shape
+    return tower, made if len(_flat(chain, entering)) == 1 else [*made, Flatten()]
 
 
 def _flat(chain: list[Any], shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -230,6 +231,24 @@ def start_at_zero(network: Network, design: Design) -> np.ndarray:
     for tower, rows in zip(network.towers, tower_rows(network), strict=True):
         if kinds.get(tower.name) == "random":
             flags[network.slices[rows[0]]] = True
+    return flags
+
+
+def penalisable(network: Network, design: Design) -> np.ndarray:
+    """(P,) bool: weights that ``penalty=`` is for; in structured formulas of networks, with those from their last units."""
+    if not structured(design):
+        return np.ones(network.n_params, bool)
+    flags = np.zeros(network.n_params, bool)
+    per_unit, units = network.shapes[-1]
+    output = flags[network.slices[-1]].reshape(units, per_unit)
+    place = 1 + network.direct
+    kinds = {special.label: special.kind for special in design.spec.specials}
+    for tower, rows, size in zip(network.towers, tower_rows(network), network.tower_sizes, strict=True):
+        if kinds.get(tower.name) == "network":
+            output[:, place : place + size] = True
+            for k in {k for k in rows if k >= 0}:
+                flags[network.slices[k]] = True
+        place += size
     return flags
 
 

@@ -47,6 +47,9 @@ def settled(settings: Settings, design: Design, context: Mapping[str, Any] | Non
                                 "towers={name: [...]}.")  # fmt: skip
         if not any(s.kind == "network" for s in specials):
             changed["hidden"] = ()
+            if settings.penalty is not None:
+                raise ArgumentError("penalty is for the networks of a structured formula, of which it has none; smooth and "
+                                    "random terms have penalties of their own, whose strengths are estimated.")  # fmt: skip
             asked = settings.dispformula.values() if isinstance(settings.dispformula, Mapping) else [settings.dispformula]
             if any(one is True for one in asked):
                 raise ArgumentError("dispformula: True is an output of a network, of which the formula has none; give '~ 1'.")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..checks.values import as_array, shown
-from ..errors import ArgumentError, DataError, DataWarning
+from ..checks.values import as_array, is_whole, shown
+from ..errors import ArgumentError, DataError, DataWarning, caller
 from ..families import Distributional
 from ..formula.derived import WINDOWS
 from ..formula.divide import divide, tables
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 WEIGHTS = ("weights", "var_weights", "freq_weights")
+BY_CHANCE = 1e-4  # probability below which validation rows that lack a class are no accident
 PER_ROW = ("weights", "freq_weights", "var_weights", "groups", "offset")  # settings with a value per row, or a column's name
 
 
@@ -123,9 +124,32 @@ def split(design: Design, settings: Settings, source: Source) -> tuple[Design, R
         except DataError as error:
             said, last = str(error).removeprefix("validation: "), design.x.shape[1] - training.x.shape[1]
             raise DataError(f"validation={given!r}, the last {last} rows: {said}") from error
+    _warn_sorted(training, rows, given)
     kept = np.zeros_like(design.kept)
     kept[parts.first] = training.kept
     return replace(training, full_index=design.full_index, kept=kept), rows
+
+
+def _warn_sorted(training: Design, rows: Rows, share: Any) -> None:
+    """Warn where the last rows lack classes that they would have, had the rows no order.
+
+    A class is lacking where as many rows, taken at random from all, would be without it less often than `BY_CHANCE`.
+    """
+    factor = training.classes is not None
+    own, held = class_of_rows(training.y, factor), class_of_rows(rows.data.y[0], factor)
+    if own is None or held is None:
+        return  # numbers
+    classes = (0, 1) if training.classes is None else training.classes
+    counts = [np.bincount(codes, minlength=len(classes)) for codes in (own, held)]
+    part = (counts[0] + counts[1]) / (own.size + held.size)
+    never = (counts[1] == 0) & ((1 - part) ** held.size < BY_CHANCE)
+    if never.any():
+        listed = ", ".join(repr(c) for c, lacks in zip(classes, never, strict=True) if lacks)
+        warnings.warn(
+            f"validation={share!r}: the last {held.size} rows, which are set aside, have none of class {listed}: rows "
+            "seem to be sorted by class. Shuffle them first, as by data.sample(frac=1, random_state=1), or give a table.",
+            DataWarning, stacklevel=caller(),
+        )  # fmt: skip
 
 
 def encode(
@@ -274,6 +298,9 @@ def class_factors(design: Design, class_weight: Any, y: np.ndarray | None = None
         raise ArgumentError(f"class_weight needs a factor as response, or 0 and 1; {design.response!r} is neither.")
     classes = (0, 1) if design.classes is None else tuple(design.classes)
     if isinstance(class_weight, Mapping):
+        if not any(c in classes for c in class_weight) and all(is_whole(c) for c in class_weight):
+            # by position, as in Keras, where labels are numbers
+            class_weight = {classes[c] if 0 <= c < len(classes) else c: w for c, w in class_weight.items()}
         unknown = [c for c in class_weight if c not in classes]
         if unknown:
             raise ArgumentError(f"class_weight: {unknown[0]!r} is no class; known: {', '.join(map(repr, classes))}.")

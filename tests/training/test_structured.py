@@ -329,3 +329,17 @@ def test_log_likelihoods_of_lme4():
     names = ["Intercept.to.share", *(f"period[T.{k}].to.share" for k in (2, 3, 4))]
     np.testing.assert_allclose(fit.params[names], [-1.398343, -0.991925, -1.128216, -1.579745], rtol=6e-4)
     assert fit.variance_components["sd"][0] == pytest.approx(0.64207, rel=1e-3)
+
+
+def test_penalties_that_are_given_are_of_networks(data):
+    """A coefficient beside a network is not shrunk by its decay; estimated and given strengths stand side by side."""
+    fit = ns.neuralnet("y ~ x + nn(z, hidden=2) + (1 | g)", data, penalty=ns.decay(0.1), rep=1, random_state=1)
+    by_weight = dict(zip(fit.network.names, fit.fit.penalty[0][:, 0], strict=True))
+    assert by_weight["x.to.y"] == by_weight["Intercept.to.y"] == 0
+    assert by_weight["z.to.nn(z).1layhid1"] == by_weight["nn(z).1layhid2.to.y"] == 0.1
+    assert by_weight["(1 | g)[1]"] == fit.fit.strengths[0, 0] != 0.1
+    assert fit.strengths["group"].tolist() == ["(1 | g)", "given", "unpenalised"]
+    units = ns.neuralnet("y ~ x + nn(z, hidden=2)", data, penalty=ns.decay("estimate", groups="unit"), rep=1, random_state=1)
+    assert units.strengths["weights"].tolist() == [2, 2, 2, 2]
+    with pytest.raises(ArgumentError, match="penalty is for the networks"):
+        ns.neuralnet("y ~ x + (1 | g)", data, penalty=ns.decay(0.1))
