@@ -165,7 +165,8 @@ class _Derivation:
         """The structure in which networks of one array read it as it is: ``nn(pixels)`` has the inputs of ``pixels``."""
         specials = []
         for special in structure.specials:
-            text = special.exprs[0].removeprefix("nn(").removesuffix(")") if special.kind == "network" else ","
+            first = special.exprs[0] if special.kind == "network" else ""  # codes(g) where nothing but embed(g) is read
+            text = first.removeprefix("nn(").removesuffix(")") if first.startswith("nn(") else ","
             if not any(token == "," for _, token in top_level(text)):
                 inner = text[1:-1] if text.startswith("{") else text
                 name = inner.strip("`")

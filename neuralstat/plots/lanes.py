@@ -92,11 +92,14 @@ class _Reader:
         self.inner = orthogonal.moved(fitted, b)[0]
         self.outer = orthogonal.reported(fitted, b)
         self.seen = fitted.case_weights > 0
-        self.values = derivatives.units(network, design.x, self.inner, design.offset)[:, self.seen]
         self.standardized = standardized
+        self.inputs = len(design.x_names)
+        self.values = np.zeros((network.width, 0))  # a fit that was saved without its covariates is drawn by weights
+        if standardized:
+            self.values = derivatives.units(network, design.x, self.inner, design.offset)[:, self.seen]
         self.known = _degrees(fitted, b)
         self.count = network.n_outputs
-        self.first = len(design.x) - (network.direct if network.towers else len(direct_rows(design)))
+        self.first = self.inputs - (network.direct if network.towers else len(direct_rows(design)))
         spread = np.ones(self.count)
         if network.objective.output.name == "identity" and not network.objective.several:
             spread = design.y[:, self.seen].std(axis=1)
@@ -133,9 +136,10 @@ class _Reader:
     def whole(self, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The same of a term as one: NaN, and the standard deviation of what it adds to each output."""
         at = self.at[:, columns]
-        size = (self.inner[at] @ self.values[rows]).std(axis=1) / self.spread
         absent = (~self.free[at] & (self.outer[at] == 0)).all(axis=1)
-        size = np.where(absent, 0.0, size)
+        size = np.full(self.count, np.nan)
+        if self.standardized:
+            size = np.where(absent, 0.0, (self.inner[at] @ self.values[rows]).std(axis=1) / self.spread)
         return np.full((1, self.count), np.nan), size[np.newaxis], absent[np.newaxis]
 
     def direct(self, rows: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -171,8 +175,8 @@ def lanes_of(fitted: Fitted, b: int, *, standardized: bool, max_units: int) -> L
     b : int
     standardized : bool
         Whether sizes are those of weights between standardized inputs, units and responses; else of the weights as they are.
-        Terms that are one node have the standard deviation of what they add to the linear predictor, per standard deviation
-        of the response where the output is linear.
+        Terms that are one node then have the standard deviation of what they add to the linear predictor, per standard
+        deviation of the response where the output is linear; else NaN.
     max_units : int
         More linear terms than these are put together.
     """
@@ -258,7 +262,7 @@ def _last(read: _Reader, number: int) -> tuple[np.ndarray, np.ndarray]:
     units = read.network.tower_sizes
     before = sum(units[:number])
     columns = 1 + read.network.direct + np.arange(before, before + units[number])
-    return columns, len(read.design.x) + np.arange(before, before + units[number])
+    return columns, read.inputs + np.arange(before, before + units[number])
 
 
 def _network(read: _Reader, number: int, special: Special | None) -> Lane:

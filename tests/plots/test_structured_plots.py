@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import neuralstat as ns
-from neuralstat.errors import ArgumentError
+from neuralstat.errors import ArgumentError, DataError
 from neuralstat.plots.lanes import lanes_of
 from neuralstat.plots.structured import plot_structured
 
@@ -20,7 +20,7 @@ FAST = {"rep": 1, "random_state": 1, "algorithm": "bfgs", "threshold": 0.5, "pen
 FORMULAS = {
     "towers": "y ~ x + c + nn(z, embed(g, 2), hidden=(3, 2)) + nn(w, hidden=4)",
     "every kind": "y ~ x + nn(z, hidden=2) + s(w, k=5) + (1 | g/h) + (0 + x | c)",
-    "no towers": "y ~ x + s(z, k=5) + te(z, w, k=3) + (x | g)",
+    "no towers": "y ~ c + s(z, k=5) + te(x, w, k=3) + (x | g)",
     "beside a network": "y ~ x + z + embed(g, 2) + linear(x + c)",
     "wide": "y ~ x + nn(z, hidden=20)",
 }  # fmt: skip
@@ -41,7 +41,8 @@ def data():
 
 @pytest.fixture(scope="module")
 def fitted(data):
-    return {name: fits.quiet(formula, data, **FAST) for name, formula in FORMULAS.items()}
+    own = {**FAST, "penalty": None}  # penalty= is for networks
+    return {name: fits.quiet(formula, data, **(own if name == "no towers" else FAST)) for name, formula in FORMULAS.items()}
 
 
 def logistic(z):
@@ -180,6 +181,19 @@ def test_several_outputs(data):
     drawn = lanes_of(located.fitted, 0, standardized=True, max_units=9)
     assert np.isfinite(drawn.lanes[0].out).tolist() == [[True] + [False] * (located.network.n_outputs - 1)]
     located.plot()
+
+
+def test_a_network_of_levels_alone(data, tmp_path):
+    """Also of a fit that was saved without its covariates, by weights."""
+    fit = fits.quiet("y ~ x + nn(embed(g, 2), hidden=2)", data, **FAST)
+    (box,) = [lane for lane in lanes_of(fit.fitted, 0, standardized=True, max_units=9).lanes if lane.kind == "dense"]
+    assert [(s.name, s.units) for s in box.sources] == [("g", 2)] and box.weights[0].shape == (3, 2)
+    plain = ns.neuralnet("y ~ x + s(z, k=4)", data)
+    plain.save(tmp_path / "a.nst", data=False)
+    again = ns.load(tmp_path / "a.nst")
+    assert [t.get_text() for t in again.plot(widths="weights").texts if t.get_gid() == "box text"] == ["s(z, k=4)"]
+    with pytest.raises(DataError, match="saved with it"):
+        again.plot()
 
 
 def test_bad_arguments(fitted):
