@@ -177,7 +177,7 @@ def layer_weights(network: Network) -> dict[str, np.ndarray]:
 def coefficients(
     penalty: Penalty | None, network: Network, design: Any, where: np.ndarray | None = None
 ) -> np.ndarray | None:
-    """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), without what is estimated; else None."""
+    """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), less what is estimated; else None."""
     if penalty is None or all(part.estimate is not None for part in penalty.parts):
         return None
     terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
