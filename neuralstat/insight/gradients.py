@@ -53,6 +53,16 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     fitted = check_fit(fit, "saliency")
     x, offset, _, complete = inputs(fitted, new, "saliency")
     theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    raw, d = output_slopes(fitted, x, theta, offset, type)
+    chosen = d[numbers_of(fitted, output, raw), :, np.arange(x.shape[1])].T
+    chosen[:, ~complete] = np.nan
+    return as_images(chosen, fitted.network.input_shape)
+
+
+def output_slopes(
+    fitted: Fitted, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None, type: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the last layer gives (K, m), and slopes (K, D, m) of predictions or predictors in the units of the data."""
     raw = derivatives.outputs(fitted.network, x, theta, offset)[0]
     d = derivatives.slopes(fitted.network, x, theta, offset)
     objective, scaling = fitted.network.objective, fitted.design.scaling
@@ -62,13 +72,10 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
         raise ArgumentError(f"type='link' needs a family; this fit has the output activation {objective.output.name!r}.")
     if scaling is not None:
         d = d * scaling.y_sd[:, np.newaxis, np.newaxis] / scaling.x_sd[:, np.newaxis]
-    which = _outputs(fitted, output, raw)
-    chosen = d[which, :, np.arange(x.shape[1])].T
-    chosen[:, ~complete] = np.nan
-    return as_images(chosen, fitted.network.input_shape)
+    return raw, d
 
 
-def _outputs(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
+def numbers_of(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
     """Number of the output that each row is about."""
     names = list(fitted.design.y_names)
     classes = list(fitted.design.classes or ())
