@@ -14,9 +14,12 @@ import pandas as pd
 
 from .api import NeuralNet
 from .checks.arguments import FLAG, N_JOBS, NONE, POSITIVE, RANDOM_STATE, Choice, Number, Whole
+from .errors import ArgumentError
 from .network.penalties import decay as weight_decay
+from .optimizers import MINIBATCH, MinibatchOptimizer
 from .results import NeuralNetResults
 from .training.interrupts import passed_on
+from .training.kinds import FIT
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
@@ -46,13 +49,15 @@ _PARAMETERS = """
         Weight decay, ``decay / 2 * sum w^2`` is added to the error.
     penalty : Penalty, optional
         Another penalty instead of `decay`, such as ``neuralstat.l1(0.1)``.
-    algorithm : {"rprop+", "rprop-", "sag", "slr", "backprop"}
-    learningrate : float, optional
-        Of "backprop".
+    algorithm : str or optimizer
+        "auto": "rprop+" on all observations, and "adam" where `layers`, `epochs`, `batch_size`, `early_stopping` or
+        `learning_rate` ask for training by epochs; or any that `neuralstat.neuralnet` takes.
+    learningrate, learning_rate : float, optional
+        Two names of one thing: of "backprop" and of what trains by epochs.
     threshold : float
-        Stop where no partial derivative of the error is larger.
+        Stop where no partial derivative of the error is larger; not used by epochs.
     stepmax : int
-        At most so many steps.
+        At most so many steps; not used by epochs.
     rep : int
         Repetitions from random starts; predictions are averaged over those that converged.
     standardize : bool
@@ -60,12 +65,21 @@ _PARAMETERS = """
     n_jobs : int, optional
         Threads over repetitions.
     random_state : int, RandomState, Generator, SeedSequence, optional
+    layers : sequence of neuralstat.layers, optional
+        Instead of `hidden`. X may have any number of dimensions: images (n, row, column, channel), sequences
+        (n, time, feature).
+    epochs, batch_size : int, optional
+        Of training by epochs.
+    early_stopping : EarlyStopping, optional
+    validation : float, optional
+        Share of the rows, the last ones, that is set aside for `early_stopping`.
 """
 
 #: what parameters may be, beyond what `NeuralNet` checks; scikit-learn wants them checked in `fit`, and stored as given
 _KINDS = {
     "decay": Number(0.0, 1e100), "learningrate": NONE | POSITIVE, "rep": Whole(1), "standardize": FLAG | Choice("auto"),
-    "n_jobs": N_JOBS, "random_state": RANDOM_STATE,
+    "n_jobs": N_JOBS, "random_state": RANDOM_STATE, "learning_rate": NONE | POSITIVE, "epochs": FIT["epochs"],
+    "batch_size": FIT["batch_size"], "early_stopping": FIT["early_stopping"], "validation": NONE | Number(0.0, below=1.0),
 }  # fmt: skip
 _ATTRIBUTES = """
     results_ : NeuralNetResults
@@ -99,7 +113,7 @@ class _NeuralNetEstimator(BaseEstimator):
         act_fct: Any = "logistic",
         decay: float = 0.01,
         penalty: Any = None,
-        algorithm: str = "rprop+",
+        algorithm: Any = "auto",
         learningrate: float | None = None,
         threshold: float = 0.05,
         stepmax: int = 10_000,
@@ -107,6 +121,12 @@ class _NeuralNetEstimator(BaseEstimator):
         standardize: bool = True,
         n_jobs: int | None = None,
         random_state: Any = None,
+        layers: Any = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        early_stopping: Any = None,
+        validation: float | None = None,
     ) -> None:
         self.hidden = hidden
         self.act_fct = act_fct
@@ -120,6 +140,12 @@ class _NeuralNetEstimator(BaseEstimator):
         self.standardize = standardize
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.layers = layers
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation = validation
 
     def _train(self, endog: Any, x: np.ndarray, sample_weight: Any, family: str) -> None:
         """Fit the model of checked data."""
@@ -128,38 +154,52 @@ class _NeuralNetEstimator(BaseEstimator):
             given["random_state"] = self.random_state.randint(0, 2**31 - 1, size=4).tolist()
         checked = {name: kind.check(given[name], name) for name, kind in _KINDS.items()}
         decay = checked.pop("decay")
+        rate = checked.pop("learning_rate")
+        if rate is not None and checked["learningrate"] is not None:
+            raise ArgumentError("learning_rate and learningrate are one thing: give one of them.")
+        checked["learningrate"] = checked["learningrate"] if rate is None else rate
         weights = (
             None
             if sample_weight is None
             else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
         )
-        model = NeuralNet(
-            endog,
-            self._frame(x),
-            hidden=self.hidden,
-            act_fct=self.act_fct,
-            penalty=weight_decay(decay) if self.penalty is None else self.penalty,
-            algorithm=self.algorithm,
-            threshold=self.threshold,
-            stepmax=self.stepmax,
-            weights=weights,
-            family=family,
-            **checked,
-        )
+        epochs = {name: checked.pop(name) for name in ("epochs", "batch_size", "early_stopping", "validation")}
+        by_epochs = self.layers is not None or rate is not None or any(value is not None for value in epochs.values())
+        algorithm = self.algorithm
+        if isinstance(algorithm, str) and algorithm == "auto":
+            algorithm = "adam" if by_epochs else "rprop+"
+        settings: dict[str, Any] = {
+            "penalty": weight_decay(decay) if self.penalty is None else self.penalty, "algorithm": algorithm,
+            "weights": weights, "family": family, **checked,
+            **{name: value for name, value in epochs.items() if value is not None},
+        }  # fmt: skip
+        minibatch = isinstance(algorithm, MinibatchOptimizer) or (isinstance(algorithm, str) and algorithm in MINIBATCH)
+        if not (by_epochs and minibatch):
+            settings |= {"threshold": self.threshold, "stepmax": self.stepmax}
+        if self.layers is None:
+            settings |= {"hidden": self.hidden, "act_fct": self.act_fct}
+        else:
+            settings["layers"] = self.layers
+        if x.ndim > 2:
+            model = NeuralNet.from_formula("y ~ x", {"x": x, "y": endog}, **settings)
+        else:
+            model = NeuralNet(endog, self._frame(x), **settings)
         model.design = _population_scaling(model.design)
         with passed_on():  # a search or validation around it must not go on with half a fit
             self.results_ = model.fit()
         self.n_iter_ = int(self.results_.fit.steps.max())
 
-    def _frame(self, x: np.ndarray) -> pd.DataFrame:
-        """Covariates under their names, x1, x2, ... where they have none."""
+    def _frame(self, x: np.ndarray) -> Any:
+        """Covariates under their names, x1, x2, ... where they have none; arrays of several axes as one."""
+        if x.ndim > 2:
+            return {"x": x}
         names = getattr(self, "feature_names_in_", [f"x{j + 1}" for j in range(x.shape[1])])
         return pd.DataFrame(x, columns=list(names))
 
     def _mean(self, X: Any) -> np.ndarray:
         """Predictions (m, K), averaged over the converged repetitions, over all where none converged."""
         check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, reset=False)
+        x = validate_data(self, X, dtype=np.float64, reset=False, allow_nd=True)
         table = self.results_.predict(self._frame(x), rep="all").to_numpy()
         values = table.reshape(len(x), self.results_.nrep, -1)
         done = self.results_.fit.finished
@@ -193,7 +233,7 @@ class NeuralNetRegressor(RegressorMixin, MultiOutputMixin, _NeuralNetEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
+        X : array-like of shape (n, D), or with more dimensions
         y : array-like of shape (n,) or (n, K)
         sample_weight : array-like of shape (n,), optional
             Case weights.
@@ -203,7 +243,7 @@ class NeuralNetRegressor(RegressorMixin, MultiOutputMixin, _NeuralNetEstimator):
         self
         """
         x, y = validate_data(
-            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2, allow_nd=True
         )
         self._flat = y.ndim == 1
         self._train(np.asarray(y, dtype=np.float64), x, sample_weight, "gaussian")
@@ -242,7 +282,7 @@ class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, D)
+        X : array-like of shape (n, D), or with more dimensions
         y : array-like of shape (n,)
             Labels of any kind.
         sample_weight : array-like of shape (n,), optional
@@ -252,7 +292,7 @@ class NeuralNetClassifier(ClassifierMixin, _NeuralNetEstimator):
         -------
         self
         """
-        x, y = validate_data(self, X, y, dtype=np.float64)
+        x, y = validate_data(self, X, y, dtype=np.float64, allow_nd=True)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
