@@ -334,8 +334,9 @@ def neuralnet(
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.
     class_weight : dict or "balanced", optional
-        Class -> weight of its rows; multiplies the case weights, with every algorithm. "balanced" is n / (number of classes
-        * rows of the class). Refits weigh the classes of their own rows.
+        Class (or, where none of the keys is one, its position from 0, as in Keras) -> weight of its rows; multiplies the case
+        weights, with every algorithm. "balanced" is n / (number of classes * rows of the class). Refits weigh the classes of
+        their own rows.
     checkpoint : path, optional
         File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is

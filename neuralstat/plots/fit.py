@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from neuralstat.checks import shown
 from neuralstat.checks.arguments import Anything, Numbers, arguments
@@ -230,7 +231,8 @@ def plot_confusion(
     Parameters
     ----------
     table : array-like or DataFrame, shape (G, G)
-        Counts; a row per observed class, a column per predicted class.
+        Counts; a row per observed class, a column per predicted class. A DataFrame, as ``pandas.crosstab`` makes it, may lack
+        classes that were never predicted, or never observed.
     labels : sequence of str, optional
         Names of the classes; by default the row labels of a DataFrame, else 1 to G.
     y_name : str
@@ -247,6 +249,7 @@ def plot_confusion(
     ArgumentError
         When the table is not square, or has counts that are negative or not finite, or is empty.
     """
+    table = _square(table)
     try:
         counts = Numbers(None, finite=False).check(table, "table")
     except ArgumentError:
@@ -294,3 +297,14 @@ def plot_confusion(
     right = np.trace(counts) / counts.sum()
     ax.set_title(f"{100 * right:.1f}% of {counts.sum():g} correct", fontsize=11, color=style.INK, loc="left")
     return ax
+
+
+def _square(table: Any) -> Any:
+    """A cross table with the same classes as rows and columns, in the order of the rows; anything else as it is."""
+    if not isinstance(table, pd.DataFrame) or not (table.index.is_unique and table.columns.is_unique):
+        return table
+    both = table.columns.isin(table.index)
+    if not both.any() or (table.shape[0] == table.shape[1] and not both.all()):
+        return table  # columns have other names than classes
+    classes = [*table.index, *table.columns[~both]]
+    return table.reindex(index=classes, columns=classes, fill_value=0)

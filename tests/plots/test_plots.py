@@ -462,3 +462,23 @@ W = weights_of((2, 2, 1))
 def test_unusable_arguments_are_refused(call, message):
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+def test_confusion_of_classes_that_were_never_predicted():
+    observed, predicted = list("aabbccc"), list("acbacca")
+    whole = pd.crosstab(pd.Series(observed), pd.Series(predicted))
+    assert whole.shape == (3, 3)
+    part = pd.crosstab(pd.Series(observed), pd.Series([p if p != "b" else "c" for p in predicted]))
+    assert part.shape == (3, 2)
+    ax = plots.plot_confusion(part)
+    counts = {t.get_gid(): t.get_text() for t in ax.texts if str(t.get_gid()).startswith("count")}
+    want = np.array([[1, 0, 1], [1, 0, 1], [1, 0, 2]])
+    assert [[int(counts[f"count-{i}-{j}"]) for j in range(3)] for i in range(3)] == want.tolist()
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    assert "42.9% of 7" in ax.get_title(loc="left")
+    turned = plots.plot_confusion(whole[["c", "a", "b"]])  # columns in another order
+    assert "57.1% of 7" in turned.get_title(loc="left")
+    unseen = plots.plot_confusion(pd.crosstab(pd.Series(["a", "a"]), pd.Series(["a", "z"])))
+    assert [t.get_text() for t in unseen.get_yticklabels()] == ["a", "z"]
+    named = pd.DataFrame([[3, 1], [0, 2]], index=["x", "y"])  # columns 0 and 1 are no classes
+    assert "83.3% of 6" in plots.plot_confusion(named).get_title(loc="left")

@@ -169,3 +169,17 @@ def test_saved_updated_and_described(data, tmp_path):
     np.testing.assert_array_equal(further.design.weights, fit.design.weights)
     head = fit.replace_head(data, "b ~ x", class_weight={1: 2.0}, algorithm="bfgs")
     np.testing.assert_array_equal(head.design.weights, np.where(data["b"] == 1, 2.0, 1.0))
+
+
+def test_classes_by_position_are_those_by_name():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"x": rng.normal(size=60), "y": np.repeat(["no", "yes", "maybe"], 20)})
+    common = {"hidden": 1, "family": "multinomial", "rep": 1, "random_state": 1}
+    by_name = ns.neuralnet("y ~ x", data, class_weight={"maybe": 1.0, "yes": 3.0}, **common)
+    by_place = ns.neuralnet("y ~ x", data, class_weight={0: 1.0, 2: 3.0}, **common)
+    np.testing.assert_array_equal(by_name.params, by_place.params)
+    with pytest.raises(ArgumentError, match="3 is no class"):
+        ns.neuralnet("y ~ x", data, class_weight={3: 1.0}, **common)
+    flags = data.assign(y=rng.integers(0, 2, 60))
+    with pytest.raises(ArgumentError, match="2 is no class"):  # keys are classes where one of them is
+        ns.neuralnet("y ~ x", flags, class_weight={0: 1.0, 2: 3.0}, hidden=1, family="binomial")
