@@ -334,9 +334,8 @@ def neuralnet(
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.
     class_weight : dict or "balanced", optional
-        Class (or, where none of the keys is one, its position from 0, as in Keras) -> weight of its rows; multiplies the case
-        weights, with every algorithm. "balanced" is n / (number of classes * rows of the class). Refits weigh the classes of
-        their own rows.
+        Class (or, where no key is one, its position from 0, as in Keras) -> weight of its rows; multiplies the case weights,
+        with every algorithm. "balanced" is n / (number of classes * rows of the class), of their own rows in refits.
     checkpoint : path, optional
         File that holds the state after each epoch. Where it exists, the fit goes on from there, and ends with the same
         bits as one that was never interrupted; a file of another fit is an error. Without `random_state` the file's is
@@ -357,8 +356,8 @@ def neuralnet(
     towers : mapping, optional
         Layers that a formula names, ``nn(image, layers=cnn)``: ``{"cnn": [Conv2D(8, 3, "relu"), ...]}``, as in `context`.
     orthogonal : bool
-        Whether what a network of a structured formula says is reported orthogonal to the linear and smooth terms of the same
-        covariates, so that a coefficient is all that is linear in its covariate. The fit is the same.
+        Whether coefficients beside a network of the same covariates are all that is linear in these, the network's part
+        orthogonal to them (docs/terms.md). The fit is the same.
     context : mapping, optional
         Further names for the formula.
     **unknown

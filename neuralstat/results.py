@@ -1176,10 +1176,10 @@ class NeuralNetResults:
         )
 
     def plot(self, rep: Any = "best", *, ax: Axes | None = None, **options: Any) -> Axes:
-        """The network as a diagram: unit by unit for dense layers, block by block for others.
+        """The network as a diagram: unit by unit for dense layers, block by block for others; structured formulas by term.
 
-        See `plots.plot_network` for the options of the first, `plots.plot_layers` for the second. Widths are those of
-        standardized weights; ``widths="weights"`` shows these as they are.
+        Options are those of `plots.plot_network`, of `plots.plot_layers` for the second. Widths are those of standardized
+        weights; ``widths="weights"`` shows these as they are.
         """
         return drawing.plot(self.fitted, rep, ax=ax, **options)
 
