@@ -146,7 +146,7 @@ def neuralnet(
     stepmax: int = STEPMAX,
     rep: int | None = None,
     startweights: Any = None,
-    learningrate: float | None = None,
+    learningrate: Any = None,
     learningrate_limit: Any = LEARNINGRATE_LIMIT,
     learningrate_factor: Any = LEARNINGRATE_FACTOR,
     penalty: Any = None,
@@ -240,8 +240,8 @@ def neuralnet(
     algorithm : str or Optimizer
         R's "rprop+", "rprop-", "sag", "slr", "backprop"; Levenberg-Marquardt ("lm"), "bfgs", "lbfgs", which need far
         fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, with
-        Keras' defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw". Or an instance with
-        settings of its own, as ``neuralstat.optimizers.LM(damping=1)`` or ``Adam(learning_rate=0.01, clipnorm=1)``.
+        Keras' defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop" (or "RMSprop"), "adam", "adamw". Or an instance
+        with its own settings, as ``neuralstat.optimizers.LM(damping=1)`` or ``Adam(learning_rate=0.01, clipnorm=1)``.
         "rprop+" unless given; a model without hidden units then goes straight to its one optimum.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
@@ -251,8 +251,8 @@ def neuralnet(
         on all observations; 1 without hidden units, for fits by epochs, and under ``compat="R"``.
     startweights : optional
         See `neuralstat.start.start_weights`.
-    learningrate : float, optional
-        Of "backprop"; also replaces the default of a minibatch optimizer named by a string.
+    learningrate : float or Schedule, optional
+        Of "backprop"; or instead of the default of a minibatch optimizer named by a string, also one of `schedules`.
     learningrate_limit, learningrate_factor : (min, max), (minus, plus)
         Limits of the step sizes, and their factors after and without a change of sign.
     penalty : Penalty, optional

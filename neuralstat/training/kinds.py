@@ -20,6 +20,7 @@ from ..checks.arguments import (
 )
 from ..network.penalties import Penalty, decay
 from ..network.start import INITS
+from ..schedules import Schedule
 from .stopping import EarlyStopping
 
 PER_ROW = Anything("the name of a column, or one number per row", None)
@@ -42,7 +43,7 @@ FIT: dict[str, Kind] = {
     "stepmax": Whole(1),
     "rep": NONE | Whole(1),
     "startweights": Anything("None, numbers, lists of weight matrices, or dicts of arrays", None),
-    "learningrate": NONE | POSITIVE,
+    "learningrate": NONE | POSITIVE | Instance(Schedule, "one of neuralstat.schedules"),
     "learningrate_limit": Anything("two numbers (min, max)", None, (1e-10, 0.1)),
     "learningrate_factor": Anything("two numbers (minus, plus)", None, (0.5, 1.2)),
     "penalty": NONE | Instance(Penalty, "made by decay(), elimination(), l1() or elastic_net()", decay(0.1)),

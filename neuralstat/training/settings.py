@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,13 @@ from ..network.names import layer_names
 from ..network.start import given_repetitions
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
+from ..schedules import Schedule
 from .epoch_settings import check_epochs, optimizer_of
 from .kinds import FIT
 from .parameters import asked, check_dispformula
 
 ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
+KERAS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad")  # names of classes there, and lower-case ones here
 RATE_ALGORITHMS = ("backprop",)
 STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers
@@ -190,6 +192,15 @@ class Settings:
                 raise ArgumentError(f"{name} cannot be combined with layers=, which says what the hidden layers are.")
 
     def _check_algorithm(self, put: Callable[[str, Any], None]) -> None:
+        if isinstance(self.algorithm, str) and self.algorithm in KERAS:
+            put("algorithm", self.algorithm.lower())
+        if isinstance(self.learningrate, Schedule):  # which the optimizer of that name then has
+            name = self.algorithm
+            if not isinstance(name, str) or name not in MINIBATCH:
+                belongs = f"to {', '.join(map(repr, MINIBATCH))}" if isinstance(name, str) else "into the optimizer itself"
+                raise ArgumentError(f"learningrate: a schedule belongs {belongs}; algorithm={shown(name)}.")
+            put("algorithm", replace(MINIBATCH[name], learning_rate=self.learningrate))
+            put("learningrate", None)
         known = isinstance(self.algorithm, str) and self.algorithm in ALGORITHMS
         if not known and not isinstance(self.algorithm, Optimizer):
             raise ArgumentError(
