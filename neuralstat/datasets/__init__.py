@@ -20,7 +20,7 @@ from neuralstat.datasets.generators import (
 from neuralstat.datasets.images import cifar10, fashion_mnist, image_folder, mnist
 from neuralstat.datasets.packaged import co2, digits, heart, macrodata, nile, randhie, sunspots
 from neuralstat.datasets.tables import cbpp, housing, infert, iris, lung, mcycle, pastes, sleepstudy, veteran
-from neuralstat.datasets.texts import boston_housing, imdb, multi_hot, pad_sequences, reuters
+from neuralstat.datasets.texts import boston_housing, decode, imdb, multi_hot, pad_sequences, reuters, word_index
 
 __all__ = [
     "Truth",
@@ -30,6 +30,7 @@ __all__ = [
     "cbpp",
     "cifar10",
     "co2",
+    "decode",
     "digits",
     "doppler",
     "doppler_dj",
@@ -62,5 +63,6 @@ __all__ = [
     "truth",
     "two_spirals",
     "veteran",
+    "word_index",
     "xor",
 ]

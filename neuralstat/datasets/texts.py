@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from neuralstat.checks import arguments as kinds
-from neuralstat.checks import check_size
+from neuralstat.checks import check_size, shown
 from neuralstat.checks.arguments import NONE, PATH, SHARE, arguments
+from neuralstat.checks.files import open_regular, parse_json
 from neuralstat.datasets.files import as_path, npz
 from neuralstat.errors import ArgumentError, FileFormatError
 
 START, UNKNOWN, SHIFT = 1, 2, 3  # Keras' numbers: of the start of a text, of rare words, and how words are moved up
+MOST_BYTES = 2**26  # of an index of words
 _WORDS = kinds.Anything("a sequence of sequences of whole numbers >= 0", [[1, 2], [3]])
 _ROW = kinds.Anything("a sequence of whole numbers", [1, 2])
 _SHARED = {"path": PATH, "num_words": kinds.Whole(1), "length": NONE | kinds.Whole(1), "n": NONE | kinds.Whole(1)}
@@ -175,6 +177,73 @@ def reuters(
     order = {"train": order[:cut], "test": order[cut:], "all": order}[subset][:n]
     words = _encode(x[order], num_words, length)
     return {"topic": pd.Categorical.from_codes(y[order], topics), "words": words}
+
+
+@arguments(path=PATH)
+def word_index(path: str | os.PathLike[str]) -> dict[str, int]:
+    """Read Keras' ``imdb_word_index.json`` or ``reuters_word_index.json``, from a file that you have.
+
+    Returns
+    -------
+    dict
+        Word -> how common it is, from 1; in `imdb` and `reuters` its number is larger by 3. See `decode`.
+
+    Raises
+    ------
+    FileFormatError
+        Where the file holds something else, or two words have one number.
+    """
+    source = as_path(path)
+    with open_regular(source) as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise FileFormatError(f"{source}: it has more than {MOST_BYTES} bytes")
+    try:
+        found = parse_json(raw, "it", None)
+    except FileFormatError as error:
+        raise FileFormatError(f"{source}: {error}") from None
+    if not isinstance(found, dict) or not found or not all(type(k) is int and k > 0 for k in found.values()):
+        raise FileFormatError(f"{source}: it is no table of words and their numbers from 1")
+    if len(set(found.values())) < len(found):
+        raise FileFormatError(f"{source}: two words have one number")
+    return found
+
+
+@arguments(sequences=kinds.Anything("numbers of words, of one text or of several", [1, 14, 22]),
+           index=kinds.Map(kinds.Whole(1)))
+def decode(sequences: Any, index: Mapping[str, int]) -> Any:
+    """Texts from the numbers that `imdb` and `reuters` give with ``length=``.
+
+    Parameters
+    ----------
+    sequences : sequence of int, or of such sequences
+    index : mapping
+        From `word_index`.
+
+    Returns
+    -------
+    str, or list of str
+        Words with a space between them; "?" for those that are too rare to have a number of their own. Zeros before short
+        texts, and the mark of a text's start, are left out.
+
+    Raises
+    ------
+    ArgumentError
+        Where a number belongs to no word of the index.
+    """
+    items = list(sequences) if isinstance(sequences, Sequence | np.ndarray) and not isinstance(sequences, str) else None
+    if items is None:
+        raise ArgumentError(f"sequences must be numbers of words, of one text or of several, got {shown(sequences)}.")
+    one = not any(isinstance(item, Sequence | np.ndarray) and np.ndim(item) > 0 for item in items)
+    words: dict[int, str] = {0: "", START: "", UNKNOWN: "?", **{k + SHIFT: word for word, k in index.items()}}
+    out = []
+    for k, row in enumerate(_numbers([items] if one else items)):
+        strange = next((int(number) for number in row if int(number) not in words), None)
+        if strange is not None:
+            where = "" if one else f"[{k}]"
+            raise ArgumentError(f"sequences{where} holds {strange}, which is no word of the index.")
+        out.append(" ".join(word for number in row if (word := words[int(number)])))
+    return out[0] if one else out
 
 
 @arguments(path=PATH)

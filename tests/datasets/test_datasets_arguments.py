@@ -62,6 +62,7 @@ READERS = {
     "cifar10": ("folder", "subset", "n", "scale"), "image_folder": ("path", "size", "channels", "classes", "n", "scale"),
     "npz": ("path", "names", "max_bytes"), "imdb": ("path", "subset", "num_words", "length", "n"),
     "reuters": ("path", "subset", "num_words", "length", "n", "test_share"), "boston_housing": ("path",),
+    "word_index": ("path",),
 }  # fmt: skip
 
 

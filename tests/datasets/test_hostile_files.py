@@ -125,6 +125,7 @@ def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.npz")
     readers = (
         npz, ns.datasets.imdb, ns.datasets.reuters, ns.datasets.boston_housing, ns.datasets.mnist, ns.read_weights, ns.load,
+        ns.datasets.word_index,
     )  # fmt: skip
     for path in ("/dev/zero", tmp_path / "pipe.npz", tmp_path):
         for reader in readers:
