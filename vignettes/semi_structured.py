@@ -233,8 +233,8 @@ image_runs.round(3)
 # %% [markdown]
 # Leaving the image out is wrong by 0.62. With the network next to nothing is left of that, but something is: from 400 images it learns
 # f nearly, x takes what is left (0.02), and what the network misses differs from data set to data set. The standard error, 0.033,
-# does not know of that: it is given the penalty and what the network can say, and its intervals hold 75 %, where those with f
-# known hold 95 %. Where the image says more than the network can learn, x takes the credit for it: 0.64, and 7 %. So a
+# does not know of that: it is given the penalty and what the network can say, and its intervals hold 80 %, where those with f
+# known hold 95 %. Where the image says more than the network can learn, x takes the credit for it: 0.64, and 13 %. So a
 # coefficient beside a network is worth what the network is worth. (With x unrelated to the image there is nothing to take.)
 #
 # Larger networks are trained by epochs (`algorithm="adam"`); no strength is then estimated, and standard errors are given the
