@@ -349,7 +349,9 @@ def _groupings(text: str, piece: str) -> list[tuple[str, ...]]:
 
 def _refuse_inside(piece: str, known: Collection[str]) -> None:
     """Raise where a special term stands inside a plain one."""
-    bare = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'", "", piece)
+    bare = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'|{[^{}]*}", "", piece)
+    if re.search(r"\([^()]*\|[^()]*\)", bare):
+        raise ArgumentError(f"formula: `{piece}`: random terms, (1 | g), are terms by themselves; slopes of x are (x | g).")
     inside = re.search(rf"(?<![\w.])({'|'.join(known)})\s*\(", bare) if known else None
     if inside is not None:
         name = inside.group(1)

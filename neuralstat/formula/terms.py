@@ -109,6 +109,9 @@ def _python(value: Any) -> Any:
 
 def _positions(values: pd.Series, levels: Sequence[Any]) -> np.ndarray:
     """Place of each value among levels; their number where it is none of them."""
+    if len(levels) and all(isinstance(level, str) for level in levels) and values.dtype.kind in "iuf":
+        whole = values.dtype.kind != "f" or bool((values == np.floor(values)).all())
+        values = (values.astype(np.int64) if whole else values).astype(str)  # numbers that were read as texts at the fit
     at = pd.Index(levels).get_indexer(pd.Index(values.astype(object) if frames.is_factor(values) else values))
     return np.where(at < 0, len(levels), at)
 

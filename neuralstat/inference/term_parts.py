@@ -21,7 +21,7 @@ from ..formula.expressions import display
 from ..formula.structure import Special
 from ..likelihood.likelihood import several
 from ..network import derivatives
-from ..training.curvature import factor_of, gauss_newton
+from ..training.curvature import factor_of, gauss_newton, undetermined
 from ..training.structured import direct_terms, leading, rows_of, state_of, tower_rows
 from .covariance import between_outputs, curvature_of
 from .dispersion import dispersion
@@ -164,11 +164,13 @@ class Dense(Curvature):
         self.place = np.cumsum(self.used) - 1
         self.penalty = fitted.penalty_curvature(b)[self.used]
         self.matrix = _information(fitted, b, self.used)
-        factor = None if not np.isfinite(self.matrix).all() else factor_of(self.matrix + np.diag(self.penalty))
+        loose = undetermined(fitted.network, self.used, self.penalty)
+        closed = np.diag(self.penalty) + loose @ loose.T
+        factor = None if not np.isfinite(self.matrix).all() else factor_of(self.matrix + closed)
         if factor is None:
             raise DfError(f"data and penalty do not determine the weights of repetition {b + 1} (collinear terms, or units "
                           "that a network does without).")  # fmt: skip
-        self.inverse = factor.solve(np.eye(len(self.matrix)))
+        self.inverse = factor.solve(np.eye(len(self.matrix))) - loose @ loose.T
         self.inverse = (self.inverse + self.inverse.T) / 2
         turned = self.inverse @ self.matrix
         own = np.diag(turned)

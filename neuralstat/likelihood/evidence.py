@@ -40,6 +40,7 @@ from .likelihood import check_likely, loglike_at, scale, several
 from .predictors import predictors
 
 MOST = 5_000  # weights
+AWAY = 1e9  # strength, beside a dispersion of about 1, from which on a group is penalised away
 COLUMNS = ("group", "kind", "weights", "strength", "sd", "edf")
 
 
@@ -236,6 +237,7 @@ def strengths(fitted: Fitted, b: int) -> pd.DataFrame:
         own = group.index[found.used[group.index]]
         rest[own] = False
         sd = np.sqrt(found.phi / strength) if strength > 0 else np.inf
+        strength, sd = (np.inf, 0.0) if strength > AWAY else (strength, sd)
         rows.append((group.name, group.kind, own.size, float(strength), float(sd), float(edf[own].sum())))
     given = rest & (fitted.penalty_curvature(b) > 0)
     if given.any():

@@ -15,6 +15,7 @@ from .arrays import positions
 if TYPE_CHECKING:
     from .network import Network
 
+NEW = "(new)"  # level of an embedding for those that were not there
 _KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d", "MaxPool2D": "max_pooling2d",
                 "AvgPool1D": "average_pooling1d", "AvgPool2D": "average_pooling2d",
                 "GlobalAvgPool": "global_average_pooling", "GlobalMaxPool": "global_max_pooling"}  # fmt: skip
@@ -69,7 +70,7 @@ def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
 def tower_names(network: Network) -> tuple[str, ...]:
     """Names of the weights of towers.
 
-    "x.to.1layhid1" in a tower without a name, "x.to.nn(x).1layhid1" in one with, "(1 | g)[1]" in an embedding (level, then
+    "x.to.1layhid1" in a tower without a name, "x.to.nn(x).1layhid1" in one with, "(1 | g)[a]" in an embedding (level, then
     coordinate), and at the end "x.to.y", "nn(x).1layhid1.to.y". Weights of towers with other layers are named by array, as
     "nn(image)/conv2d/kernel[0,0,0,1]", their last units "nn(image).1", "nn(image).2".
     """
@@ -80,6 +81,7 @@ def tower_names(network: Network) -> tuple[str, ...]:
     names = [""] * network.n_params if len(plain) == len(set(rows.values())) else by_array(network)
     units = {k: _inside(name) for k, name in enumerate(inputs[: len(inputs) - network.direct])}
     units |= dict(enumerate(inputs[len(units) :], len(units)))
+    named = {at: (*own, NEW) for tower in network.towers for at, own in zip(tower.codes, tower.levels, strict=True)}
     depth: dict[str, int] = {}
     place, last = len(inputs), len(table) - 1
     for k, row in enumerate(table):
@@ -94,7 +96,7 @@ def tower_names(network: Network) -> tuple[str, ...]:
             alone = sum(name == owner for name in rows.values()) == 1
             label = owner if alone and owner else f"{owner}.{units[source]}" if owner else units[source]
             units |= {target + u: label if size == 1 else f"{label}.{u + 1}" for u in range(size)}
-            levels = range(1, int(row[codes.UNITS]) + 1)
+            levels = named[source]
             names[part] = [f"{label}[{v}]" if size == 1 else f"{label}[{v},{u + 1}]" for v in levels for u in range(size)]
         else:
             depth[owner] = depth.get(owner, 0) + 1

@@ -44,6 +44,8 @@ class Tower:
         Of these, for one observation; () where there are none.
     codes : tuple of int
         Inputs that are codes of levels.
+    levels : tuple of tuples of str
+        Names of the levels of each of them.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Tower:
     first: int
     shape: tuple[int, ...]
     codes: tuple[int, ...] = ()
+    levels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def numbers(self) -> int:

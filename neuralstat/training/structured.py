@@ -114,7 +114,8 @@ def towered_network(design: Design, settings: Settings, objective: Objective, na
             row = rows_of(design, special.exprs[0])[0]
             count = len(levels_of(design, special.exprs[0])) + 1
             outputs = objective.family.leading if objective.several else len(names)
-            add(Tower(special.label, 0, 0, (), (row,)), [Embedding(count, outputs), Flatten()])
+            levels = (tuple(levels_of(design, special.exprs[0])),)
+            add(Tower(special.label, 0, 0, (), (row,), levels), [Embedding(count, outputs), Flatten()])
     return Network(
         (*layers, Dense(len(names))), (len(design.x),), objective, design.x_names, names, design.offset is not None,
         towers=tuple(towers), direct=len(direct),
@@ -169,7 +170,8 @@ def _whole(design: Design, settings: Settings) -> tuple[Tower, list[Any]]:
         chain = _activated(settings.layers)
     else:
         chain = _chain(settings.hidden, settings.act_fct)
-    tower = Tower("", 0, rows[0] if rows else 0, shape, codes)
+    levels = tuple(tuple(levels_of(design, expr)) for expr in exprs)
+    tower = Tower("", 0, rows[0] if rows else 0, shape, codes, levels)
     return tower, _gathered(tower, embeddings, chain)
 
 
@@ -187,13 +189,14 @@ def _network(design: Design, settings: Settings, special: Special) -> tuple[Towe
         towers: Mapping[str, Any] = settings.towers or {}
         if name not in towers:
             said = f"formula: {special.label}: there are no layers {name!r}"
-            raise ArgumentError(f"{said}; give them as towers={{{name!r}: [...]}}.")
+            raise ArgumentError(f"{said}; give them as towers={{{name!r}: [...]}}, or in context=.")
         shape = shape if tensor is None else tensor.shape
         chain = _activated(towers[name])
     else:
         hidden = special.options.get("hidden") or (settings.hidden if settings.hidden not in ((1,), (0,), ()) else UNITS)
         chain = _chain(hidden, special.options.get("act") or settings.act_fct)
-    tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes)
+    levels = tuple(tuple(levels_of(design, expr)) for expr in exprs)
+    tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes, levels)
     made = _gathered(tower, embeddings, chain)
     entering = (len(rows) + sum(layer.output_dim for layer in embeddings),) if embeddings else shape
     return tower, made if len(_flat(chain, entering)) == 1 else [*made, Flatten()]

@@ -17,17 +17,21 @@ def test_the_smooth_is_mgcv_s(vignette):
 
 def test_calibration(vignette):
     sizes = vignette["sizes"]
-    vignette.says("With 400 to 1000 data sets each, a rate of 5 % has a Monte-Carlo error of 0.7 to 1.1 %")
-    assert sizes["replicates"].between(400, 1000).all()
+    vignette.says("With 300 to 1000 data sets each, a rate of 5 % has a Monte-Carlo error of 0.7 to 1.3 %")
+    assert sizes["replicates"].between(300, 1000).all()
     errors = np.sqrt(0.05 * 0.95 / sizes["replicates"])
-    assert errors.min().round(3) == 0.007 and errors.max().round(3) == 0.011
-    vignette.says("Intervals of x hold 93 to 97 %, and its tests reject in 3 to 7 %")
-    assert sizes.loc[sizes["what"] == "coverage of x", "rate"].between(0.925, 0.975).all()
-    assert sizes.loc[sizes["what"] == "size of x", "rate"].between(0.025, 0.075).all()
-    vignette.says("Tests of a network reject a little too often, in up to 8 %")
+    assert errors.min().round(3) == 0.007 and errors.max().round(3) == 0.013
+    vignette.says("Intervals of x hold 92 to 98 %, and its tests reject in 2 to 8 %", "with a network 5.4 %")
+    of_x = sizes[sizes["what"] == "size of x"]
+    assert sizes.loc[sizes["what"] == "coverage of x", "rate"].round(2).between(0.92, 0.98).all()
+    assert of_x["rate"].round(2).between(0.02, 0.08).all()
+    assert of_x.loc[of_x["model"].str.contains("nn"), "rate"].mean().round(3) == 0.054
+    vignette.says("most where x is correlated with z and z acts linearly")
+    assert of_x.loc[of_x["rate"].idxmax(), "design"] == "n 200, corr, linear"
+    vignette.says("Tests of a network reject a little too often, in up to 7 %")
     other = sizes[sizes["what"] == "size of the other term"]
     network = other["model"].str.contains("nn")
-    assert other.loc[network, "rate"].between(0.05, 0.085).all()
+    assert other.loc[network, "rate"].round(2).between(0.05, 0.07).all()
     assert other.loc[~network, "rate"].between(0.03, 0.07).all()
 
 

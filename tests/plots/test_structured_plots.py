@@ -54,10 +54,9 @@ def test_weights_in_lanes_make_the_prediction(data):
     fit = fits.quiet(FORMULAS["towers"], data, orthogonal=False, **FAST)
     drawn = lanes_of(fit.fitted, 0, standardized=False, max_units=20)
     theta = dict(zip(fit.network.names, fit.theta[0], strict=True))
-    at = data.g.map({v: k + 1 for k, v in enumerate(sorted(data.g.unique()))})
     tower = "nn(z, embed(g, 2))"
-    (first,) = [name.partition("[")[0] for name in theta if name.endswith("[1,1]")]
-    coordinates = np.array([[theta[f"{first}[{k},{j}]"] for j in (1, 2)] for k in at])
+    (first,) = [name.partition("[")[0] for name in theta if name.endswith("[(new),1]")]
+    coordinates = np.array([[theta[f"{first}[{k},{j}]"] for j in (1, 2)] for k in data.g])
     inputs = {tower: np.column_stack([data.z, coordinates]), "nn(w)": data[["w"]].to_numpy()}
     columns = {"x": data.x, "c[T.green]": data.c == "green", "c[T.red]": data.c == "red"}
     total = np.full(len(data), drawn.constant[0])
@@ -82,8 +81,8 @@ def test_widths_are_of_standardized_terms(data, fitted):
     assert lanes["x"].out_sizes[0, 0] == pytest.approx(abs(by_x), rel=1e-9)
     assert lanes["x"].out[0, 0] == pytest.approx(fit.params["x.to.y"], rel=1e-12)
     level = data.groupby("g").x.transform("size") * 0.0
-    for k, name in enumerate(sorted(data.g.unique())):
-        level = level.where(data.g != name, fit.theta[0][list(fit.network.names).index(f"(1 | g)[{k + 1}]")])
+    for name in sorted(data.g.unique()):
+        level = level.where(data.g != name, fit.theta[0][list(fit.network.names).index(f"(1 | g)[{name}]")])
     held = fit.theta[0][list(fit.network.names).index("(1 | g).to.y")]
     assert lanes[("(1 | g)",)].out_sizes[0, 0] == pytest.approx((held * level).std() / data.y.std(), rel=1e-6)
     bend = [name for name in fit.network.names if name.startswith("s(w")]
