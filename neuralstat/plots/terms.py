@@ -81,7 +81,7 @@ def plot_terms(
     panels = [panel for part in found for panel in _panels(fitted, b, part, alpha, partial_residuals)]
     if not panels:
         raise ArgumentError("plot_terms: no term can be drawn.")
-    columns = min(COLUMNS, len(panels))
+    columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
     lines = -(-len(panels) // columns)
     if axes is not None:
         lines, columns = 1, len(panels)

@@ -18,6 +18,7 @@ from ..training.structured import has_towers, leading
 from .coefficients import ALPHA, MOST_ROWS, figure
 from .tables import Table
 
+MANY = 0.15  # of the observed values, degrees of freedom of networks from which on their penalties matter to coefficients
 KINDS = {"smooth": "Smooth terms", "network": "Networks", "random": "Random terms"}
 
 
@@ -42,6 +43,11 @@ def term_tables(fitted: Fitted) -> tuple[list[Table], list[str]]:
             made.append(_variances(fitted))
     notes += [f"{term}: no p value: {why}." for term, why in table.attrs["notes"].items()]
     made.append(_fit(fitted, table))
+    taken = float(table.loc[table["kind"] == "network", "edf"].sum())
+    if (table["kind"] == "linear").any() and taken > MANY * fitted.n_values:
+        notes.append(f"Networks take {taken:.4g} degrees of freedom of {fitted.n_values:.6g} observed values: what their penalties "
+                     "leave of them unsaid goes to the coefficients beside them where covariates are related, and standard "
+                     "errors do not count it.")  # fmt: skip
     return made, notes
 
 
