@@ -83,8 +83,8 @@ def importance(
     for name, given in (("loss", loss), ("data", data), ("repeats", repeats), ("random_state", random_state)):
         if given is not None:
             raise ArgumentError(f"{name} belongs to method='permutation', not to {method!r}.")
-    if not fitted.network.dense:
-        raise ArgumentError(f"method={method!r} needs dense layers: use method='permutation'.")
+    if not fitted.network.dense or fitted.network.towers or fitted.network.skip:
+        raise ArgumentError(f"method={method!r} needs one chain of dense layers: use method='permutation'.")
     if method == "garson" and len(fitted.network.hidden) != 1:
         raise ArgumentError("method='garson' needs one hidden layer: use method='olden' or 'permutation'.")
     outputs = outputs_of(fitted, response, rep, se=False)

@@ -76,6 +76,8 @@ class TermTests:
 
 def first_weights(fitted: Fitted) -> dict[str, np.ndarray]:
     """Positions in the flat vector of the weights from each term's columns to the first layer."""
+    if fitted.network.towers or fitted.design.spec.specials:
+        raise ArgumentError("the terms of a structured formula are tested by fit.terms.")
     if not fitted.network.dense:
         raise ArgumentError("tests of terms need a network whose first layer is dense.")
     per_unit, units = fitted.network.shapes[0]

@@ -45,9 +45,9 @@ def term_tables(fitted: Fitted) -> tuple[list[Table], list[str]]:
     made.append(_fit(fitted, table))
     taken = float(table.loc[table["kind"] == "network", "edf"].sum())
     if (table["kind"] == "linear").any() and taken > MANY * fitted.n_values:
-        notes.append(f"Networks take {taken:.4g} degrees of freedom of {fitted.n_values:.6g} observed values: what their penalties "
-                     "leave of them unsaid goes to the coefficients beside them where covariates are related, and standard "
-                     "errors do not count it.")  # fmt: skip
+        notes.append(f"Networks take {taken:.4g} degrees of freedom of {fitted.n_values:.6g} observed values: what their "
+                     "penalties leave of them unsaid goes to the coefficients beside them where covariates are related, and "
+                     "standard errors do not count it.")  # fmt: skip
     return made, notes
 
 

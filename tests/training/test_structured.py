@@ -344,3 +344,14 @@ def test_penalties_that_are_given_are_of_networks(data):
     assert units.strengths["weights"].tolist() == [2, 2, 2, 2]
     with pytest.raises(ArgumentError, match="penalty is for the networks"):
         ns.neuralnet("y ~ x + (1 | g)", data, penalty=ns.decay(0.1))
+
+
+def test_what_is_of_one_network_only(data):
+    fit = ns.neuralnet("y ~ x + nn(z, hidden=2)", data, rep=1, random_state=1)
+    for call, message in (
+        (fit.wald_test_terms, "tested by fit.terms"), (fit.term_tests, "tested by fit.terms"),
+        (lambda: fit.importance("olden"), "one chain of dense layers"),
+        (lambda: ns.neuralnet("y ~ x + nn(z)", data, penalty=ns.decay(0.1, terms={"x": 1.0})), "networks go by layer"),
+    ):  # fmt: skip
+        with pytest.raises(ArgumentError, match=message):
+            call()
