@@ -1111,11 +1111,14 @@ class NeuralNetResults:
         **settings
             Arguments of `neuralnet` about training: algorithm, learningrate, epochs, batch_size, freeze (``None`` frees
             all), penalty, threshold, early_stopping, validation (data), ... The others are those of the fit.
+            ``resume=True`` goes on with the state of a minibatch optimizer, for so many further `epochs`: 1 epoch and 1
+            further are bit for bit 2 epochs (but for rates that depend on the number of epochs, as `OneCycle`'s).
 
         Returns
         -------
         NeuralNetResults
-            A new fit, whose start weights are the weights of this one; steps and history begin anew.
+            A new fit, whose start weights are the weights of this one; steps and history begin anew. With ``resume=True``
+            the fit of all epochs, with its start weights and history.
 
         Raises
         ------

@@ -48,6 +48,16 @@ class Attack:
     success: bool
     evaluations: int
 
+    def __repr__(self) -> str:
+        """One line: the pixels, the classes and their probabilities."""
+        at = ", ".join(f"({row}, {column})" for row, column in self.pixels.tolist())
+        was, now = float(np.max(self.probabilities_before)), float(np.max(self.probabilities_after))
+        if self.before == self.after:
+            said = f"{self.before!r} stays ({was:.3g}, then {now:.3g})"
+        else:
+            said = f"{self.before!r} ({was:.3g}) becomes {self.after!r} ({now:.3g})"
+        return f"<Attack at {at}: {said}, {'success' if self.success else 'no success'} after {self.evaluations} images>"
+
 
 @arguments(
     fit=FIT, new=NEW, pixels=Whole(1, 100_000), target=Anything("a class", None), bounds=BOUNDS,

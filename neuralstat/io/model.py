@@ -235,7 +235,7 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
     packed: dict[str, Any] = {
         f.name: writer.array(getattr(fit, f.name), f.name)
         for f in dataclasses.fields(Fit)
-        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned", "history", *ESTIMATED)
+        if f.name not in ("trace", "seconds", "device", "algorithm", "number", "pruned", "history", "state", *ESTIMATED)
     }  # fmt: skip
     packed |= {name: writer.array(value, name) for name, value in fit.estimated.items() if value is not None}
     packed["seconds"], packed["device"], packed["algorithm"] = float(fit.seconds), fit.device, fit.algorithm
@@ -260,7 +260,7 @@ def _pack_fit(fit: Fit, writer: Writer) -> dict[str, Any]:
 
 def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, reader: Reader) -> Fit:
     known = parts.get("fit")
-    absent = [name for name in ESTIMATED if not isinstance(known, dict) or name not in known]
+    absent = ["state", *(name for name in ESTIMATED if not isinstance(known, dict) or name not in known)]
     stored = section(parts, "fit", tuple(f.name for f in dataclasses.fields(Fit) if f.name not in absent))
     real, b, p = np.dtype(settings.dtype).str, settings.kept, network.n_params
     free = reader.array(stored["free"], "b", (None, p))
@@ -290,7 +290,7 @@ def _unpack_fit(parts: dict[str, Any], network: Network, settings: Settings, rea
         number=None if stored["number"] is None else reader.array(stored["number"], "<i8", (b,)),
         pruned=_unpack_pruned(stored, settings, reader),
         history=_unpack_history(stored, b, reader),
-        **_unpack_estimated(stored, b, p, reader),
+        **_unpack_estimated(stored, b, p, reader),  # type: ignore[arg-type]
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -154,19 +155,30 @@ def restore(path: Any, state: Any, mark: np.ndarray, metrics: np.ndarray | None 
     most = int(arrays["epoch"].max(initial=0))
     if most > width:
         raise ArgumentError(f"checkpoint: {os.fspath(path)!r} already has {most} epochs; epochs={width} is fewer.")
-    for name in _SAVED:
-        target, source = getattr(state, name), arrays[name]
-        if name == "history":
-            epochs = min(source.shape[1], width)
-            target[:, :epochs] = source[:, :epochs]
-        else:
-            target[...] = source
     if metrics is not None:
         stored = arrays.get("metrics", np.zeros(0))
         if stored.dtype != float or stored.ndim != 3 or stored[:, :1].shape[::2] != metrics.shape[::2]:
             raise _no_checkpoint(path, "its metrics cannot have been written")
-        metrics[:, : stored.shape[1]] = stored[:, : metrics.shape[1]]
+    put(arrays, state, metrics)
     return True
+
+
+def taken(state: Any, metrics: np.ndarray | None) -> dict[str, np.ndarray]:
+    """What `put` takes: the arrays of a state at the end of training, not copied, and those of its metrics."""
+    return {name: getattr(state, name) for name in _SAVED} | ({} if metrics is None else {"metrics": metrics})
+
+
+def put(arrays: Mapping[str, np.ndarray], state: Any, metrics: np.ndarray | None = None) -> None:
+    """Put stored arrays of as many epochs as there were into a state of as many as there may be."""
+    width = state.history.shape[1]
+    for name in _SAVED:
+        target, source = getattr(state, name), arrays[name]
+        if name == "history":
+            target[:, : source.shape[1]] = source[:, :width]
+        else:
+            target[...] = source
+    if metrics is not None:
+        metrics[:, : arrays["metrics"].shape[1]] = arrays["metrics"][:, : metrics.shape[1]]
 
 
 def _check(path: Any, arrays: dict[str, np.ndarray], state: Any) -> None:

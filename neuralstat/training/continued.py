@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks.arguments import FLAG, Whole
+from ..engine import batches
 from ..errors import ArgumentError
 from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
 from ..seeds import seed_sequence
 from . import interrupts
 from .epoch_settings import ARGUMENTS
+from .epochs import make_rows
 from .model import Source, merge_settings
 from .procedure import Procedure
+from .progress import EpochLifesign
 from .settings import Settings
 from .validation import encode
 
@@ -26,6 +30,7 @@ CONTINUED = 0x636F6E74  # child of a fit's seeds from which `update` draws
 _KEPT = ("hidden", "layers", "act_fct", "output_act_fct", "linear_output", "err_fct", "family", "exclude",
          "constant_weights", "rep", "keep", "startweights", "init", "weights", "freq_weights", "var_weights", "offset",
          "groups", "standardize", "missing", "class_weight", "compat")  # fmt: skip
+_RESUMED = ("epochs", "callbacks", "checkpoint", "lifesign", "lifesign_step", "progress", "n_jobs")  # with resume=True
 # Settings that belong to one set of data: a new head starts without them
 _OF_DATA = ("weights", "freq_weights", "var_weights", "offset", "groups", "exclude", "constant_weights", "validation",
             "checkpoint", "callbacks", "class_weight", "random_state", "rep", "keep")  # fmt: skip
@@ -41,7 +46,8 @@ def update(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple
         Where it ended; internal units.
     settings : mapping
         Arguments of `neuralnet` about training: algorithm, learningrate, epochs, batch_size, freeze (``None`` frees
-        all), penalty, threshold, early_stopping, validation (data), ... The others are those of the procedure.
+        all), penalty, threshold, early_stopping, validation (data), ... The others are those of the procedure. With
+        ``resume=True`` `epochs`, and arguments that do not change the fit.
 
     Returns
     -------
@@ -53,6 +59,9 @@ def update(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple
     ArgumentError
         For settings that make the data, the network or the repetitions.
     """
+    settings = dict(settings)
+    if FLAG.check(settings.pop("resume", False), "resume"):
+        return _resumed(procedure, fit, settings)
     for name in settings:
         if name in _KEPT:
             raise ArgumentError(f"update: {name} belongs to the model; fit a new one with neuralnet().")
@@ -65,6 +74,31 @@ def update(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple
     free = following.masks[1]
     following = replace(following, validation=_validation_rows(procedure, merged, settings))
     return following, following.run_from(fit.theta.astype(np.float64), free, owner=interrupts.owned())
+
+
+def _resumed(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tuple[Procedure, Fit]:
+    """Further epochs with the optimizer's state, as if all had been asked for at once."""
+    own = procedure.settings
+    for name in settings:
+        if name not in _RESUMED:
+            raise ArgumentError(f"update: resume=True goes on as before, and takes {', '.join(_RESUMED)}; not {name}.")
+    if fit.state is None:
+        raise ArgumentError("update: resume=True needs the optimizer's state, which fits by epochs on a CPU have and files "
+                            "of fits do not: train with checkpoint= to go on later.")  # fmt: skip
+    if own.early_stopping is not None or not np.all(fit.status == batches.EPOCHS_DONE):
+        raise ArgumentError("update: resume=True goes on from fits that had all their epochs, without early_stopping.")
+    more = Whole(1).check(settings.get("epochs"), "epochs")
+    merged = merge_settings(own, {"checkpoint": None, **settings, "epochs": int(fit.state["epoch"].max()) + more})
+    following, design = replace(procedure, settings=merged), procedure.design
+    rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(merged.dtype))
+    training = replace(following.training, carried=fit.state)
+    with EpochLifesign(merged, procedure.network, training.epochs) as lifesign:
+        made = following.train_epochs(
+            rows, fit.start, following.masks[1], merged.n_jobs, training, procedure.validation, watch=lifesign.watch,
+            owner=interrupts.owned(), measure=True,
+        )  # fmt: skip
+        lifesign.finish(made)
+    return following, made
 
 
 def _seeds(seeds: np.random.SeedSequence, random_state: Any) -> np.random.SeedSequence:

@@ -50,6 +50,8 @@ class Training:
         Also stop after so many batches.
     augment : callable or None
         As `augment.ImageAugmenter`: gives every epoch its own version of the observations.
+    carried : dict of arrays, optional
+        The state of a fit of fewer epochs, `Fit.state`, from which this one goes on.
     """
 
     optimizer: MinibatchOptimizer
@@ -62,6 +64,7 @@ class Training:
     threshold: float | None = None
     stepmax: int | None = None
     augment: Any = None
+    carried: dict[str, np.ndarray] | None = None
 
 
 def make_rows(
@@ -155,7 +158,7 @@ def make_state(
     plateau[:, batches.FACTOR], plateau[:, batches.LEAST] = 1.0, np.inf
     return State(
         theta=theta, free=np.atleast_2d(np.ascontiguousarray(free)),
-        memory=np.full((b, optimizer.slots, p), optimizer.initial, theta.dtype),
+        memory=np.zeros((b, optimizer.slots, p), theta.dtype),  # which takes no memory until it is written to
         steps=np.zeros(b, np.int64), epoch=np.zeros(b, np.int64), place=np.zeros(b, np.int64),
         order=np.zeros((b if plan.shuffle else 0, rows.inputs.shape[0]), np.int64), sums=np.zeros((b, 2)),
         status=np.zeros(b, np.int64), loss=np.full(b, np.nan, theta.dtype), reached=np.full(b, np.nan, theta.dtype),
@@ -244,10 +247,16 @@ def train_epochs(
     elif network.coupled:  # a batch is one block
         net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
     state = make_state(start, free, rows, plan, optimizer, keys)
+    if optimizer.initial != 0:
+        state.memory.fill(optimizer.initial)
     nothing = validation if validation is not None else Rows(rows.inputs[:0], rows.data)
     record = None
     if measured is not None:
         record = Record(measured, network, rows, validation, state.history.shape[:2], training.early_stopping)
+    measures = None if record is None else record.values
+    if training.carried is not None:
+        checkpoint.put(training.carried, state, measures)
+        state.status[state.status == batches.EPOCHS_DONE] = cpu.RUNNING
     saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds, record)
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
@@ -320,6 +329,7 @@ def train_epochs(
         state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
         state.status, _traces(state, rows.inputs.shape[0], each), time.perf_counter() - began,
         ran_on, optimizer.name, history=_history(state, plan, columns, record),
+        state=checkpoint.taken(state, measures) if device == "cpu" else None,  # a device's memory is not read back
     )  # fmt: skip
 
 
@@ -369,12 +379,9 @@ def _checkpoint(
 def _traces(state: State, n: int, each: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Error records: the steps at the ends of epochs and n times the epoch's mean loss."""
     out = []
-    for b in range(state.steps.size):
-        epochs = int(state.epoch[b])
-        at, errors = each * np.arange(1, epochs + 1), state.history[b, :epochs, batches.LOSS] * n
-        if epochs == 0:
-            at, errors = np.array([state.steps[b]]), np.array([float(state.loss[b])])
-        out.append((at, errors))
+    for b, epochs in enumerate(map(int, state.epoch)):
+        done = each * np.arange(1, epochs + 1), state.history[b, :epochs, batches.LOSS] * n
+        out.append(done if epochs else (np.array([state.steps[b]]), np.array([float(state.loss[b])])))
     return out
 
 

@@ -74,6 +74,8 @@ class Fit:
         Of the noise at these strengths, internal units; 1 where the family has none.
     evidence : (B,) array, optional
         Logarithm of the marginal likelihood (`strengths.evidence`), up to what all repetitions share.
+    state : dict of arrays, optional
+        Of the minibatch optimizers, at the end of training: what `update` goes on from. Not saved.
     """
 
     theta: np.ndarray
@@ -94,6 +96,7 @@ class Fit:
     penalty: np.ndarray | None = None
     dispersion: np.ndarray | None = None
     evidence: np.ndarray | None = None
+    state: dict[str, np.ndarray] | None = field(default=None, repr=False)
 
     @property
     def ranking(self) -> np.ndarray:

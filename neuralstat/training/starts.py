@@ -41,6 +41,8 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     if family is None or family.name == "multinomial":
         return theta
     w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
+    if family.link.name == "identity" and all(np.isinf(family.predictor_range(sign)).all() for sign in (1.0, -1.0)):
+        return theta  # without a pass through all observations
     theta = theta.copy()
     known = 0.0 if design.offset is None else design.offset
     raw = derivatives.outputs(network, design.x, theta, design.offset) - known  # (B, K, n)

@@ -155,6 +155,9 @@ def test_the_attack_finds_the_decisive_pixel(linear):
     found = insight.one_pixel_attack(linear, one(k), random_state=1)
     assert found.success and (found.before, found.after) == ("on", "off")
     assert found.pixels.tolist() == [[2, 3]] and found.values.shape == (1, 2)
+    said = repr(found)
+    assert said.startswith("<Attack at (2, 3): 'on' (0.") and "becomes 'off' (0." in said and "\n" not in said
+    assert said.endswith(f"success after {found.evaluations} images>")
     assert np.sum(np.any(found.image != IMAGES[k], axis=2)) == 1
     np.testing.assert_array_equal(found.image[2, 3], found.values[0])
     p = float(linear.predict({**one(k), "pixels": found.image[np.newaxis]}).iloc[0])

@@ -341,11 +341,11 @@ def test_wrong_shapes_and_kinds(saved, tmp_path, name):
 
 def test_versions(saved, tmp_path):
     def newer(document):
-        document["version"] = 2
+        document["version"] = 3
         document["saved"]["neuralstat"] = "9.9"
         document["model"] = {"of": "the future"}
 
-    refused(with_model(saved, tmp_path, newer), r"newer neuralstat \(9.9, file version 2\).*upgrade")
+    refused(with_model(saved, tmp_path, newer), r"newer neuralstat \(9.9, file version 3\).*upgrade")
     for version in (0, "1", None, 1.0, True, [1]):
         refused(with_model(saved, tmp_path, lambda d, v=version: d.update(version=v)), "its version is")
     refused(with_model(saved, tmp_path, lambda d: d.update(format="other")), "does not have the format")

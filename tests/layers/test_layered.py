@@ -472,7 +472,7 @@ def test_saved_fits(data, joined, tmp_path):
     scaled = raw.neuralnet("y ~ {pixels * 2} + z", data, layers=[L.Conv2D(2, (2, 3), lambda z: z / (1 + z**2)), *IMAGES[1:]],
                           algorithm="adam", epochs=1, standardize=True, freeze="conv2d/bias")  # fmt: skip
     for fit in (joined, scaled):
-        fit.save(path)
+        fit.save(path, data=True)
         again = ns.load(path)
         assert again.call == fit.call and again.network.layer_names == fit.network.layer_names
         np.testing.assert_array_equal(again.predict(data), fit.predict(data))
