@@ -39,7 +39,8 @@ def terms(fit: object, cov_type: str | None = None, rep: object = "best") -> pd.
     Returns
     -------
     DataFrame
-        A row per term (per output and term where there are several outputs, with the column ``output``), labelled by it.
+        A row per term (per output and term where there are several outputs, with the column ``output``), labelled by it, as
+        the column ``term`` says, too.
         ``kind`` is "linear", "smooth", "random" or "network". ``edf`` is the trace of (H + S)^-1 H over its weights.
         ``statistic`` is F where the dispersion is estimated and else chi2, as ``distribution`` says, with ``ref_df`` its
         (first) degrees of freedom; ``pvalue`` follows from the exact null distribution of the statistic, which F and chi2 on
@@ -57,7 +58,9 @@ def terms(fit: object, cov_type: str | None = None, rep: object = "best") -> pd.
         For a network of all covariates, whose terms share its weights: `term_tests` tests these.
     """
     fitted = fitted_of(fit)
-    return _terms(fitted, cov_type, fitted.which(rep)).copy()
+    table = _terms(fitted, cov_type, fitted.which(rep)).rename_axis(None)
+    table.insert(0, "term", table.index)
+    return table
 
 
 @kept

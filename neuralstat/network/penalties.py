@@ -153,8 +153,8 @@ def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[s
     """
     first = network.table[0]
     if network.towers:
-        raise ArgumentError("penalty: strengths per term are for one network of all covariates; those of a structured formula's "
-                            "networks go by layer, decay(layers=), or are estimated.")  # fmt: skip
+        raise ArgumentError("penalty: strengths per term are for one network of all covariates; those of structured "
+                            "formulas' networks go by layer, decay(layers=), or are estimated.")  # fmt: skip
     if first[codes.OP] != codes.DENSE:
         raise ArgumentError("penalty: strengths per term need a dense first layer.")
     per_unit = first[codes.N_IN] + 1
