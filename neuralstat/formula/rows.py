@@ -190,7 +190,7 @@ def group_codes(given: Any, frame: pd.DataFrame) -> np.ndarray:
     known = ~frames.missing(values)
     try:
         codes[known] = pd.factorize(values[known])[0]
-    except TypeError:  # what cannot be hashed, such as lists
+    except Exception:  # what cannot be hashed, such as lists, or compared, which is anybody's code
         raise DataError("groups must be labels that can be told apart: numbers, strings, dates or categories.") from None
     return codes
 
