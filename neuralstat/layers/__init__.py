@@ -30,4 +30,13 @@ LAYERS: dict[str, Any] = {
         GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape,
     )
 }  # fmt: skip
-__all__ = [*LAYERS]
+# Keras' names of the same
+MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D = MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D
+GlobalAveragePooling1D = GlobalAveragePooling2D = GlobalAvgPool
+GlobalMaxPooling1D = GlobalMaxPooling2D = GlobalMaxPool
+BatchNormalization = BatchNorm
+
+__all__ = [
+    *LAYERS, "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "MaxPooling1D", "MaxPooling2D",
+]  # fmt: skip

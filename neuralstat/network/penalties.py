@@ -187,7 +187,8 @@ def coefficients(
     layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
     table = penalty.coefficients(network.is_bias, terms, layers)
     if where is not None:
-        table[np.ix_(~where, [DECAY, ELIMINATION, L1])] = 0.0
+        for column in (DECAY, ELIMINATION, L1):
+            table[~where, column] = 0.0
     return table
 
 
