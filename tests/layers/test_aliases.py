@@ -5,9 +5,9 @@ import pytest
 
 import neuralstat as ns
 
-
 NAMES = {
-    "MaxPooling1D": "MaxPool1D", "MaxPooling2D": "MaxPool2D", "AveragePooling1D": "AvgPool1D", "AveragePooling2D": "AvgPool2D",
+    "MaxPooling1D": "MaxPool1D", "MaxPooling2D": "MaxPool2D",
+    "AveragePooling1D": "AvgPool1D", "AveragePooling2D": "AvgPool2D",
     "GlobalAveragePooling1D": "GlobalAvgPool", "GlobalAveragePooling2D": "GlobalAvgPool",
     "GlobalMaxPooling1D": "GlobalMaxPool", "GlobalMaxPooling2D": "GlobalMaxPool", "BatchNormalization": "BatchNorm",
 }  # fmt: skip

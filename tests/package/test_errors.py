@@ -124,7 +124,7 @@ def test_every_argument_is_in_the_table():
     for name in later:  # arguments of optimizers that take batches are tested with them
         assert name in {
             "epochs", "batch_size", "shuffle", "validation", "early_stopping", "callbacks", "class_weight", "checkpoint",
-            "augment", "freq_weights", "var_weights", "metrics", "dispformula",
+            "augment", "freq_weights", "var_weights", "metrics", "dispformula", "groups",
         }, name
 
 
