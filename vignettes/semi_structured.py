@@ -120,7 +120,7 @@ calibration.map(lambda v: f"{v:.3f}" if v < 1 else f"{v:.0f}".replace("nan", "â€
 # %% [markdown]
 # With 300 to 1000 data sets each, a rate of 5 % has a Monte-Carlo error of 0.7 to 1.3 %. Intervals of x hold 92 to 98 %, and its
 # tests reject in 2 to 8 %, in the mean over the designs with a network 5.4 %: most where x is correlated with z and z acts
-# linearly, which the penalty does not know. Tests of a network reject a little too often, in up to 7 %.
+# linearly, which the penalty does not know. Tests of a network without an effect reject in 4 to 6 %.
 #
 # ## What a coefficient means where the network sees x, too
 #
@@ -163,7 +163,7 @@ nam.terms.round(4)
 _ = nam.plot_terms()
 
 # %% [markdown]
-# The sine, the parabola and the kink; and for d, which does nothing, a quarter of a degree of freedom and p = 0.24: its penalty has
+# The sine, the parabola and the kink; and for d, which does nothing, a quarter of a degree of freedom and p = 0.59: its penalty has
 # grown until hardly anything was left. Nothing had to be chosen, neither units nor strengths.
 #
 # ## Estimated, or chosen

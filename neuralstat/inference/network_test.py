@@ -8,6 +8,9 @@ residuals r (working ones in other families) of precision W, the other terms pro
 
     T = r'W K W r = u'u,  u = Z'W r,  K = Z Z',   T / phi = sum_j m_j chi2_1, m_j eigenvalues of Z'PZ.
 
+The covariance of a network has few large eigenvalues, those of smooth functions of single covariates. With its fourth root
+in its place (`FLATTER`) lines are found as well as before, and waves and interactions far better; the test stays exact.
+
 For normal errors T is compared with r'W r + (penalty), which makes the test exact but for these strengths. Other networks of
 the formula are in the model without this one as such processes, too, with variances that are estimated.
 
@@ -35,6 +38,7 @@ from .smooth_test import Test
 LANDMARKS = 400  # rows that a process is followed at
 SPREAD = 2.0  # standard deviation of the weights into a unit, over the root of the number of inputs
 LOST = 1e-8  # variance of a feature, relative to the largest, that is none
+FLATTER = 0.25  # power of the eigenvalues of the covariance
 
 
 def network_test(fitted: Fitted, b: int, part: of_terms.Part) -> Test | str:
@@ -62,7 +66,7 @@ def network_test(fitted: Fitted, b: int, part: of_terms.Part) -> Test | str:
         problem = _without(fitted, b, part)
         if problem.x.shape[1] + sum(r.levels * r.size for r in problem.randoms) > MOST:
             return f"the other terms have more than {MOST:,} weights"
-        return _score_test(problem, mixed.fit(problem), features(fitted, part))
+        return _score_test(problem, mixed.fit(problem), flatter(features(fitted, part)))
     except (ArgumentError, DataError, DfError, TooLargeError) as error:
         return f"the model without it cannot be fitted: {error}"
 
@@ -82,6 +86,13 @@ def features(fitted: Fitted, part: of_terms.Part) -> np.ndarray:
     size, turn = np.linalg.eigh(among)
     there = size > LOST * size.max()
     return values @ (turn[:, there] / np.sqrt(size[there]))
+
+
+def flatter(z: np.ndarray) -> np.ndarray:
+    """Features whose covariance is a power of that of features (n, q); see `FLATTER`."""
+    u, s, _ = np.linalg.svd(z, full_matrices=False)
+    there = s**2 > LOST * s[0] ** 2
+    return u[:, there] * s[there] ** FLATTER
 
 
 def _arcsine(u: np.ndarray, v: np.ndarray) -> np.ndarray:

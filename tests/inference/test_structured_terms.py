@@ -221,3 +221,17 @@ def test_a_coefficient_beside_a_network_is_calibrated(correlation):
     error = 4 * np.sqrt(0.05 * 0.95 / draws)
     assert hits / draws == pytest.approx(0.05, abs=0.02 + error)
     assert covered / draws == pytest.approx(0.95, abs=0.02 + error)
+
+
+def test_networks_of_waves_and_interactions_are_found():
+    """What a network says by rougher functions, which its prior thinks little of; a line nearly as by Wald's test."""
+    rng = np.random.default_rng(0)
+    d = pd.DataFrame(rng.normal(size=(200, 3)), columns=["x", "w", "v"])
+    noise = 0.3 * rng.normal(size=200)
+    for effect, term in ((0.3 * d.w * d.v, "nn(w, v, hidden=3)"), (0.3 * np.sin(5 * d.w), "nn(w, hidden=3)")):
+        fit = ns.neuralnet(f"y ~ x + {term}", d.assign(y=d.x + effect + noise), rep=1, random_state=1)
+        assert fit.terms["pvalue"].iloc[1] < 1e-4
+    line = d.assign(y=d.x + 0.1 * d.w + noise)
+    known = ns.neuralnet("y ~ x + w", line, hidden=0).pvalues["w.to.y"]
+    found = ns.neuralnet("y ~ x + nn(w, hidden=3)", line, rep=1, random_state=1).terms["pvalue"].iloc[1]
+    assert np.log(found) < 0.6 * np.log(known)

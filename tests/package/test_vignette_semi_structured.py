@@ -28,10 +28,10 @@ def test_calibration(vignette):
     assert of_x.loc[of_x["model"].str.contains("nn"), "rate"].mean().round(3) == 0.054
     vignette.says("most where x is correlated with z and z acts linearly")
     assert of_x.loc[of_x["rate"].idxmax(), "design"] == "n 200, corr, linear"
-    vignette.says("Tests of a network reject a little too often, in up to 7 %")
+    vignette.says("Tests of a network without an effect reject in 4 to 6 %")
     other = sizes[sizes["what"] == "size of the other term"]
     network = other["model"].str.contains("nn")
-    assert other.loc[network, "rate"].round(2).between(0.05, 0.07).all()
+    assert other.loc[network, "rate"].round(2).between(0.04, 0.06).all()
     assert other.loc[~network, "rate"].between(0.03, 0.07).all()
 
 
@@ -72,8 +72,9 @@ def test_what_is_fitted_on_the_page():
     assert rows["standard error"].round(3).to_list()[:2] == [0.057, 0.082]
     assert meaning.loc["..., orthogonal=False"].round(1).to_list() == [-0.8, 1.6]
     terms = vignette["nam"].terms
-    vignette.says("a quarter of a degree of freedom and p = 0.24")
-    assert terms.loc["nn(d)", "edf"] < 0.4 and terms.loc["nn(d)", "pvalue"] > 0.1 and (terms["pvalue"][:3] < 1e-4).all()
+    vignette.says("a quarter of a degree of freedom and p = 0.59")
+    assert terms.loc["nn(d)", "edf"] < 0.4 and round(terms.loc["nn(d)", "pvalue"], 2) == 0.59
+    assert (terms["pvalue"][:3] < 1e-4).all()
     penalties = vignette["penalties"]["squared error"]
     vignette.says("The best of seven fixed strengths has 556, the estimated ones 559")
     fixed = penalties.drop("decay('estimate')")
