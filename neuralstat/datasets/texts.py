@@ -80,6 +80,13 @@ def _numbers(sequences: Any) -> list[np.ndarray]:
     return out
 
 
+def _is_row(given: Any) -> bool:
+    """Whether something holds items: an array of some dimension, a list, a range; not text."""
+    if isinstance(given, np.ndarray):
+        return given.ndim > 0
+    return isinstance(given, Sequence) and not isinstance(given, str | bytes)
+
+
 def _texts(x: Any, y: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
     """Lists of numbers and labels, checked."""
     if x is None or y is None:
@@ -231,10 +238,13 @@ def decode(sequences: Any, index: Mapping[str, int]) -> Any:
     ArgumentError
         Where a number belongs to no word of the index.
     """
-    items = list(sequences) if isinstance(sequences, Sequence | np.ndarray) and not isinstance(sequences, str) else None
-    if items is None:
+    if not _is_row(sequences):
         raise ArgumentError(f"sequences must be numbers of words, of one text or of several, got {shown(sequences)}.")
-    one = not any(isinstance(item, Sequence | np.ndarray) and np.ndim(item) > 0 for item in items)
+    check_size(len(sequences), "sequences", 100)  # as a list
+    items = list(sequences)
+    one = not any(map(_is_row, items))
+    for item in filter(_is_row, items):
+        check_size(len(item), "sequences", 100)
     words: dict[int, str] = {0: "", START: "", UNKNOWN: "?", **{k + SHIFT: word for word, k in index.items()}}
     out = []
     for k, row in enumerate(_numbers([items] if one else items)):
