@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import platform
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 STAMP = ("date", "cpu", "versions")
@@ -74,3 +76,22 @@ def write(name: str, rows: list[dict[str, object]]) -> None:
         for row in rows:
             writer.writerow({**row, **stamp})
             print("  ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()))
+
+
+def by_seed(compared: Any, truths: Any, replicates: int, file: Path, doc: str | None) -> Any:
+    """A table of ``compared(truth, seed)``, lists of rows, over truths and data sets; written to `file` as it grows.
+
+    `replicates` and `file` are the defaults of arguments on the command line, whose help is `doc`.
+    """
+    import pandas as pd
+
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--replicates", type=int, default=replicates)
+    parser.add_argument("--file", type=Path, default=file)
+    given = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    for seed in range(given.replicates):
+        for truth in truths:
+            rows += compared(truth, seed)
+        pd.DataFrame(rows).round(5).to_csv(given.file, index=False)  # what there is
+    return pd.DataFrame(rows)

@@ -10,13 +10,13 @@ network of the image of 148 weights (one start), whose strengths are estimated. 
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from common import by_seed
 
 import neuralstat as ns
 from neuralstat.layers import Conv2D, Dense, Flatten
@@ -65,17 +65,8 @@ def compared(truth: str, seed: int) -> list[dict[str, object]]:
 
 def main() -> None:
     """Print the table, and write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=60)
-    parser.add_argument("--file", type=Path, default=FILE)
-    given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows: list[dict[str, object]] = []
-    for seed in range(given.replicates):
-        for truth in TRUTHS:
-            rows += compared(truth, seed)
-        pd.DataFrame(rows).round(5).to_csv(given.file, index=False)  # what there is
-    by = pd.DataFrame(rows).groupby(["truth", "model"], sort=False)
+    by = by_seed(compared, TRUTHS, 60, FILE, __doc__).groupby(["truth", "model"], sort=False)
     found = by.agg(coef=("coef", "mean"), error=("coef", "sem"), sd=("coef", "std"), se=("se", "mean"), held=("held", "mean"),
                    seconds=("seconds", "median"))  # fmt: skip
     print(found.round(4).to_string())

@@ -10,13 +10,13 @@ seconds.
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from common import by_seed
 
 import neuralstat as ns
 
@@ -60,17 +60,8 @@ def compared(truth: str, seed: int) -> list[dict[str, object]]:
 
 def main() -> None:
     """Print the table, and write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=12)
-    parser.add_argument("--file", type=Path, default=FILE)
-    given = parser.parse_args()
     warnings.simplefilter("ignore")
-    rows: list[dict[str, object]] = []
-    for seed in range(given.replicates):
-        for truth in TRUTHS:
-            rows += compared(truth, seed)
-        pd.DataFrame(rows).round(5).to_csv(given.file, index=False)  # what there is
-    by = pd.DataFrame(rows).groupby(["truth", "model"], sort=False)
+    by = by_seed(compared, TRUTHS, 12, FILE, __doc__).groupby(["truth", "model"], sort=False)
     print(by.agg(rmse=("rmse", "mean"), error=("rmse", "sem"), seconds=("seconds", "median")).round(4).to_string())
 
 
