@@ -122,7 +122,7 @@ def direct_inputs(fitted: Fitted) -> set[int]:
 
 def dense_index(fitted: Fitted) -> np.ndarray:
     """Positions of the weights that belong to the columns of `exact_solution`: the constant's, then by input."""
-    return np.concatenate([output_block(fitted)[0, :1], direct(fitted, exact_terms.dense_rows(fitted.design), 0)])
+    return np.concatenate([output_block(fitted)[0, :1], direct(fitted, exact_terms.dense_rows(fitted.procedure), 0)])
 
 
 def units(fitted: Fitted) -> np.ndarray:
@@ -136,7 +136,7 @@ def predictor_variance(fitted: Fitted, b: int, x: np.ndarray) -> np.ndarray:
 
     Effects of new levels are at their mean, 0.
     """
-    columns = np.column_stack([np.ones(x.shape[1]), x[exact_terms.dense_rows(fitted.design)].T])
+    columns = np.column_stack([np.ones(x.shape[1]), x[exact_terms.dense_rows(fitted.procedure)].T])
     codes, z = [], []
     for special in random_specials(fitted):
         level, own = exact_terms.effects_of(fitted.design, special, x)

@@ -103,14 +103,15 @@ def _as_coefficients(fitted: Fitted, part: Part) -> np.ndarray:
     """
     if part.kind != "smooth" or part.special is None:
         return np.eye(part.index.size)
-    state = state_of(fitted.design, part.special.exprs[0])
+    state, rows = state_of(fitted.design, part.special.exprs[0]), rows_of(fitted.design, part.special.exprs[0])
+    if part.index.size < len(rows) // (1 if "margins" in state else len(state["coefs"])):  # without what others say already
+        return np.eye(part.index.size)
     if "margins" in state:
         count = len(state["means"])
         means, sds = np.array(state["means"]), np.array(state["sds"])
         gram = (np.eye(count) + (count + 1) * np.outer(means, means)) / np.outer(sds, sds)
         return np.asarray(np.linalg.inv(np.linalg.cholesky(gram).T))
-    first = rows_of(fitted.design, part.special.exprs[0])[0]
-    coefs = np.array(state["coefs"][(int(part.rows[0]) - first) // part.index.size])
+    coefs = np.array(state["coefs"][(int(part.rows[0]) - rows[0]) // part.index.size])
     return np.asarray(np.linalg.inv(np.linalg.qr(coefs, mode="r")))
 
 

@@ -105,7 +105,7 @@ def _without(fitted: Fitted, b: int, part: of_terms.Part) -> mixed.Problem:
     """The model without a network, and with the others as processes."""
     made = exact_terms.problem_of(fitted.procedure, fitted.data, b)
     direct = exact_fit.direct_inputs(fitted)
-    dense = exact_terms.dense_rows(fitted.design)
+    dense = exact_terms.dense_rows(fitted.procedure)
     kept = [0, *(1 + k for k, row in enumerate(dense) if row in direct)]
     place = {column: k for k, column in enumerate(kept)}
     penalties = [replace(p, columns=np.array([place[c] for c in p.columns])) for p in made.penalties]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
+from ..errors import DataWarning, caller
 from ..fitted import Fitted
 from ..formula import expressions, frames
 from ..formula.structure import Special
@@ -30,7 +32,7 @@ def prior_variance(fitted: Fitted, numbers: list[int], new: Any, x: np.ndarray, 
     specials = random_terms(fitted.design)
     if not specials or new is None or fitted.fit.strengths is None or fitted.fit.dispersion is None:
         return None
-    scaling = fitted.design.scaling
+    several, scaling = fitted.network.objective.several, fitted.design.scaling
     unit = np.ones(len(fitted.design.y)) if scaling is None else scaling.y_sd**2
     total, found = np.zeros((unit.size, x.shape[1])), False
     for special in specials:
@@ -39,6 +41,10 @@ def prior_variance(fitted: Fitted, numbers: list[int], new: Any, x: np.ndarray, 
         fresh = level == count
         if not fresh.any():
             continue
+        if several:
+            warnings.warn(f"{special.label}: intervals of new observations of new levels lack the variance between levels in "
+                          "families of several parameters.", DataWarning, stacklevel=caller())  # fmt: skip
+            return None
         found = True
         if special.kind == "slopes":
             known = _at_a_known_level(fitted, special, new)

@@ -15,7 +15,7 @@ from .exact import family_of
 from .fit import Fit
 from .stack import of_networks
 from .strengths import penalties_at
-from .structured import aliased, rows_of, state_of, structured
+from .structured import direct_rows, rows_of, state_of, structured
 
 if TYPE_CHECKING:
     from ..families import Family
@@ -74,7 +74,7 @@ def problem_of(procedure: Procedure, data: cpu.Data, b: int, correlated: bool = 
         at = data.rows[b if len(data.rows) > 1 else 0]
         at = at[: data.count[b if len(data.count) > 1 else 0]] if data.count.size else at
     x = data.x[:, at]
-    dense = dense_rows(design)
+    dense = dense_rows(procedure)
     place = {row: 1 + k for k, row in enumerate(dense)}
     penalties, randoms = [], []
     for group in procedure.groups:
@@ -105,10 +105,14 @@ def random_terms(design: Design) -> list[Special]:
     return [special for special in design.spec.specials if special.kind in ("random", "slopes")]
 
 
-def dense_rows(design: Design) -> list[int]:
-    """Rows of x that are columns of the dense part: all but codes, random slopes, and what others say already."""
-    away = {row for special in random_terms(design) for row in rows_of(design, special.exprs[0])} | set(aliased(design))
-    return [row for row in range(len(design.x)) if row not in away]
+def dense_rows(procedure: Procedure) -> list[int]:
+    """Rows of x that are columns of the dense part: all but codes, random slopes, and those whose weight is held at 0."""
+    design, network = procedure.design, procedure.network
+    away = {row for special in random_terms(design) for row in rows_of(design, special.exprs[0])}
+    rows = direct_rows(design)
+    first = len(design.x) - network.direct if network.towers else 0
+    held = ~procedure.masks[0][network.slices[-1].start + 1 + rows - first]
+    return [row for row in range(len(design.x)) if row not in away | set(rows[held].tolist())]
 
 
 def _inputs(network: Network, design: Design, index: np.ndarray) -> np.ndarray:
@@ -154,7 +158,7 @@ def _weights(procedure: Procedure, theta: np.ndarray, solution: mixed.Solution) 
     design, network = procedure.design, procedure.network
     first = len(design.x) - network.direct if network.towers else 0
     output = network.slices[-1].start
-    dense = dense_rows(design)
+    dense = dense_rows(procedure)
     theta[output] = solution.beta[0]
     for k, row in enumerate(dense):
         theta[output + 1 + row - first] = solution.beta[1 + k]

@@ -180,7 +180,6 @@ class Procedure:
         passes through as KeyboardInterrupt. So it is in all that trains here.
         """
         design, settings = self.design, self.settings
-        groups_of_terms(self)  # which epochs may not be able to train
         if settings.minibatch:
             return self._run_epochs(start, free, owner)
         data = make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))

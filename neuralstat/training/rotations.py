@@ -7,6 +7,7 @@ algorithm (Laird & Ware 1982, Biometrics 38:963) between fits.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,11 +16,12 @@ import numpy as np
 
 from .. import mixed
 from ..engine.data import make_data
+from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..formula.expressions import compiled
 from ..formula.structure import Special
 from ..network import derivatives
 from . import exact_terms
-from .structured import rows_of, state_of
+from .structured import leading, rows_of, state_of
 
 if TYPE_CHECKING:
     from .fit import Fit
@@ -38,6 +40,10 @@ def correlated(procedure: Procedure) -> list[Special]:
 def prepared(procedure: Procedure) -> Procedure:
     """The procedure in the coordinates that an exact fit finds; as it is where there is none."""
     wanted = correlated(procedure)
+    if wanted and leading(procedure.network) > 1:
+        label = wanted[0].label
+        raise ArgumentError(f"formula: {label}: correlated effects are for models of one linear predictor; here write "
+                            f"{label.replace('|', '||')}, whose effects are uncorrelated.")  # fmt: skip
     if not wanted or not exact_terms.possible(procedure.network, procedure.design, procedure.settings):
         return procedure
     design = procedure.design
@@ -54,9 +60,13 @@ def run(procedure: Procedure) -> tuple[Procedure, Fit]:
         return procedure, fit
     if exact_terms.possible(procedure.network, procedure.design, procedure.settings):
         return procedure, fit
-    for _ in range(ROUNDS):
+    for left in range(ROUNDS, -1, -1):
         turns = _turns(procedure, fit)
-        if turns is None or fit.evidence is None or not np.all(np.isfinite(fit.evidence)):
+        if turns is None:
+            break
+        if not turns or not left:
+            warnings.warn(f"{correlated(procedure)[0].label}: the correlation of the effects has not settled; variances and "
+                          "correlations are those of the last round.", ConvergenceWarning, stacklevel=caller())  # fmt: skip
             break
         theta = np.array(fit.theta)
         for group, turn in _columns(procedure, turns):
@@ -76,7 +86,10 @@ def _columns(procedure: Procedure, turns: Mapping[str, np.ndarray]) -> list[tupl
 
 
 def _turns(procedure: Procedure, fit: Fit) -> dict[str, np.ndarray] | None:
-    """T by term, from the second moments of the effects given the data at the best repetition; None where all are settled."""
+    """T by term, from the second moments of the effects given the data at the best repetition.
+
+    None where all are settled; empty where the data and penalties do not determine the weights there.
+    """
     b = int(np.argmin(fit.ranking))
     theta, penalty = fit.theta[b].astype(float), fit.penalty[b]  # type: ignore[index]
     free = procedure.masks[1]
@@ -86,7 +99,9 @@ def _turns(procedure: Procedure, fit: Fit) -> dict[str, np.ndarray] | None:
     try:
         inverse = np.linalg.inv(hessian) * float(fit.dispersion[b])  # type: ignore[index]
     except np.linalg.LinAlgError:
-        return None
+        return {}
+    if not np.isfinite(inverse).all():
+        return {}
     place = np.cumsum(free) - 1
     turns, left = {}, 0.0
     for special in correlated(procedure):

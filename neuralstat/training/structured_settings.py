@@ -42,6 +42,10 @@ def settled(settings: Settings, design: Design, context: Mapping[str, Any] | Non
     if towers != dict(settings.towers or {}):
         changed["towers"] = towers
     if is_structured(specials):
+        of_terms = [s for s in specials if s.kind in ("smooth", "random", "slopes")]
+        if of_terms and settings.minibatch:
+            raise ArgumentError(f"algorithm: the strength of {of_terms[0].label} is estimated by Hessians of all rows, "
+                                "and not by epochs: leave epochs and the algorithm out, or the term.")  # fmt: skip
         if settings.layers is not None:
             raise ArgumentError("layers= is for one network of all covariates; here give nn(..., layers=name) and "
                                 "towers={name: [...]}.")  # fmt: skip

@@ -25,16 +25,13 @@ def groups_of_terms(procedure: Procedure) -> tuple[Group, ...]:
     Raises
     ------
     ArgumentError
-        Where terms have strengths to be estimated, and these weights are too many or are not trained on all observations.
+        Where terms have strengths to be estimated, and the weights are too many.
     """
     network, design, settings = procedure.network, procedure.design, procedure.settings
     found = term_groups(network, design)
     if not structured(design) or exact_terms.possible(network, design, settings):
         return found
     count = int(procedure.masks[1].sum())
-    if found and settings.minibatch:
-        said = f"algorithm: the strength of {found[0].name} is estimated by Hessians of all observations, and not by epochs"
-        raise ArgumentError(f"{said}: leave epochs and the algorithm out, or the term.")
     if found and count > MOST:
         said = f"formula: the strength of {found[0].name} is estimated with matrices of all trained weights"
         raise ArgumentError(f"{said}, of which there are {count:,}, more than {MOST:,}: smaller networks, or no such term.")

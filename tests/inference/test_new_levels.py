@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 import neuralstat as ns
+from neuralstat.errors import DataWarning
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,10 @@ def test_refits_hold_the_strengths_of_every_effect(study):
     again = procedure.train(fit.data, fit.fit.theta, procedure.masks[1], 1, strengths=fit.fit.strengths)
     np.testing.assert_allclose(again.theta, fit.fit.theta, atol=1e-7)
     np.testing.assert_allclose(again.strengths, fit.fit.strengths, rtol=1e-12)
+
+
+def test_families_of_several_parameters_say_what_their_intervals_lack(study):
+    fit = ns.neuralnet("Reaction ~ Days + (1 | Subject)", study, family="student", random_state=1)
+    with pytest.warns(DataWarning, match="lack the variance between levels"):
+        found = fit.get_prediction(study[:2].assign(Subject=1)).summary_frame()
+    assert np.isfinite(found["mean"]).all()

@@ -235,3 +235,13 @@ def test_networks_of_waves_and_interactions_are_found():
     known = ns.neuralnet("y ~ x + w", line, hidden=0).pvalues["w.to.y"]
     found = ns.neuralnet("y ~ x + nn(w, hidden=3)", line, rep=1, random_state=1).terms["pvalue"].iloc[1]
     assert np.log(found) < 0.6 * np.log(known)
+
+
+@pytest.mark.filterwarnings("ignore:formula.*left out")
+def test_concurvity_where_a_column_is_left_out():
+    """Columns that are left out are in no measure."""
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame(rng.uniform(-1, 1, size=(100, 2)), columns=["x", "z"])
+    fit = ns.neuralnet("y ~ x + te(x, z, k=4)", d.assign(y=d.x + d.z**2 + 0.1 * rng.normal(size=100)))
+    table = fit.concurvity()
+    assert table.notna().all(axis=None) and (table >= 0).all(axis=None) and (table <= 1 + 1e-9).all(axis=None)

@@ -242,6 +242,7 @@ def test_families(family):
         ("y ~ nn(x, layers=cnn)", "no layers 'cnn'"),
         ("y ~ embed(g, 0)", "number of coordinates"),
         ("y ~ x * (1 | g)", "are terms by themselves"),
+        ("y + w ~ x + (x | g)", r"\(x \| g\): correlated effects.*\(x \|\| g\)"),
         ("y ~ (1 | g | h)", r"more than one \|"),
         ("y ~ (0 | g)", r"no term before the \|"),
         ("y ~ (1 | )", r"written \(terms \| groups\)"),
