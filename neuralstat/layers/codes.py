@@ -28,9 +28,17 @@ DILATION_ROWS, DILATION_COLS = 21, 22
 TIMES, FEATURES, UNITS, SEQUENCES = ROWS, CHANNELS, FILTERS, STRIDE_ROWS  # a recurrent layer's names for them
 OFFSET = 23  # first row of known parts of the linear predictor, added before the activation; -1 for none
 KIND = 24  # of a pooling layer: MAXIMUM or MEAN
-COLUMNS = 25
+# Of moves of units (`layers.move`): strides over source and target, and whether they add
+STRIDE_CHANNELS = 25
+SPREAD_ROWS, SPREAD_COLS = 26, 27
+ADDS = 28  # 1: adds to what lies at the target; 2: going back, adds to the delta of the source; 3: both
+MASK = 29  # first row of a recurrent or attention layer's mask, a unit for each time; -1 for none
+OPTIONS = 30  # what else a layer does that is not common, by bits
+WANTED = 31  # 1: the gradient of its weights; 2: the delta of its inputs; 3: both
+COLUMNS = 32
 
-DENSE, CONV2D, LSTM, POOL, SIMPLE_RNN, GRU, EMBEDDING, BATCH_NORM, DROPOUT, COPY = range(1, 11)
+DENSE, CONV2D, LSTM, POOL, SIMPLE_RNN, GRU, EMBEDDING, BATCH_NORM, DROPOUT, COPY, MOVE = range(1, 12)
+LAYER_NORM, DEPTHWISE, PRELU, NOISE, ATTENTION, MASKING = range(12, 18)
 MAXIMUM, MEAN = 0, 1
 
 IMAGES = (CONV2D, POOL)

@@ -92,7 +92,7 @@ class Builder:
         row[codes.TARGET], row[codes.N_OUT] = at, n_out
         row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
         self.width += n_out if target is None else 0
-        row[codes.SCRATCH], row[codes.OFFSET] = self.width, -1
+        row[codes.SCRATCH], row[codes.OFFSET], row[codes.MASK], row[codes.WANTED] = self.width, -1, -1, 3
         for column, value in place.fields.items():
             row[column] = value
         self.rows.append(row)
