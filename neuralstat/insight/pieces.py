@@ -26,7 +26,7 @@ def check_fit(fit: Any, what: str) -> Fitted:
         Where it is none, or tabular covariates stand beside its array.
     """
     fitted = fitted_of(fit)
-    if fitted.network.beside:
+    if fitted.network.beside or len(fitted.network.entries) > 1:
         raise ArgumentError(f"{what} needs a model of one array; this one has tabular covariates beside it.")
     return fitted
 

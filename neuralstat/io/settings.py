@@ -12,14 +12,13 @@ from ..augment import ImageAugmenter
 from ..errors import ArgumentError, FileFormatError
 from ..families import family_from_json
 from ..formula.rows import group_codes
-from ..layers import LAYERS
 from ..network.penalties import PENALTIES, decay
 from ..optimizers import from_plain
-from ..symbolic.custom import Activation, Loss
 from ..training.metrics import resolve
 from ..training.settings import DEFAULT_ALGORITHM, DefaultName, Settings
 from ..training.stopping import EarlyStopping
 from .encoding import Reader, Writer, section
+from .layers import pack_function, pack_layers, unpack_function, unpack_layers
 
 _WATCHED = ("lifesign", "progress", "callbacks", "checkpoint")  # how a fit was watched is no part of it
 _LATER = ("dispformula", "scale", "groups", "towers", "orthogonal")  # which older files lack
@@ -39,11 +38,11 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
     for name in settings.names():
         value = getattr(settings, name)
         if name in _CUSTOM:
-            packed[name] = _pack_function(value, name, writer)
+            packed[name] = pack_function(value, name, writer)
         elif name == "layers":
-            packed[name] = None if value is None else [_pack_layer(layer, writer) for layer in value]
+            packed[name] = None if value is None else pack_layers(value, writer)
         elif name == "towers" and value is not None:
-            packed[name] = {own: [_pack_layer(layer, writer) for layer in layers] for own, layers in value.items()}
+            packed[name] = {own: pack_layers(layers, writer) for own, layers in value.items()}
         elif name == "family":
             packed[name] = value if value is None or isinstance(value, str) else value.to_json()
         elif name == "penalty":
@@ -73,37 +72,6 @@ def pack_settings(settings: Settings, writer: Writer) -> dict[str, Any]:
     return packed
 
 
-def _pack_layer(layer: Any, writer: Writer) -> dict[str, Any]:
-    """Kind and arguments of a layer."""
-    packed: dict[str, Any] = {"kind": type(layer).__name__}
-    for field in dataclasses.fields(layer):
-        value = getattr(layer, field.name)
-        activation = field.name.endswith("activation")
-        packed[field.name] = (
-            _pack_function(value, "layers", writer) if activation else writer.value(value, f"layers.{field.name}")
-        )
-    return packed
-
-
-def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
-    if entry is None:
-        return None
-    if not isinstance(entry, list) or len(entry) > _MAX_PARTS:
-        raise FileFormatError("its layers are damaged")
-    layers = []
-    for packed in entry:
-        kind = LAYERS.get(str(packed.get("kind"))) if isinstance(packed, dict) else None
-        names = set() if kind is None else {field.name for field in dataclasses.fields(kind)}
-        if kind is None or set(packed) != {"kind", *names}:
-            raise FileFormatError("its layers are damaged")
-        values = {
-            name: _unpack_function(packed[name], "layers") if name.endswith("activation") else reader.value(packed[name])
-            for name in names
-        }
-        layers.append(kind(**values))
-    return layers
-
-
 def _pack_part(part: Any) -> list[Any]:
     """A part of a penalty: kind, strength, scale, biases, strengths of terms, and of layers where there are any.
 
@@ -113,30 +81,6 @@ def _pack_part(part: Any) -> list[Any]:
         return [part.kind, "estimate", part.estimate, part.biases]
     terms, layers = ([[name, own] for name, own in pairs] for pairs in (part.terms, part.layers))
     return [part.kind, part.strength, part.scale, part.biases, terms, *([layers] if layers else [])]
-
-
-def _pack_function(value: Any, name: str, writer: Writer) -> Any:
-    """A name, or an expression of a user's function."""
-    if isinstance(value, list | tuple):
-        return [_pack_function(v, name, writer) for v in value]
-    if value is None or isinstance(value, str):
-        return value
-    kind = Loss if name == "err_fct" else Activation
-    if callable(value) and not isinstance(value, kind):
-        value = kind(value)
-    if isinstance(value, kind):
-        return {"custom": value.to_json()}
-    raise ArgumentError(f"{name} holds {type(value).__name__}, which cannot be saved.")
-
-
-def _unpack_function(entry: Any, name: str) -> Any:
-    if isinstance(entry, list):
-        return [_unpack_function(e, name) for e in entry]
-    if entry is None or isinstance(entry, str):
-        return entry
-    if isinstance(entry, dict) and set(entry) == {"custom"}:
-        return (Loss if name == "err_fct" else Activation).from_json(entry["custom"])
-    raise FileFormatError(f"its setting {name!r} is damaged")
 
 
 def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
@@ -154,11 +98,11 @@ def unpack_settings(parts: dict[str, Any], reader: Reader) -> Settings:
     values: dict[str, Any] = {}
     for name, entry in stored.items():
         if name in _CUSTOM:
-            values[name] = _unpack_function(entry, name)
+            values[name] = unpack_function(entry, name)
         elif name == "layers":
-            values[name] = _unpack_layers(entry, reader)
+            values[name] = unpack_layers(entry, reader)
         elif name == "towers" and isinstance(entry, dict):
-            values[name] = {own: _unpack_layers(layers, reader) or [] for own, layers in entry.items()}
+            values[name] = {own: unpack_layers(layers, reader) or [] for own, layers in entry.items()}
         elif name == "family" and isinstance(entry, dict):
             values[name] = family_from_json(entry)
         elif name == "penalty":

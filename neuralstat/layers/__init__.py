@@ -11,6 +11,28 @@ from typing import Any
 from .base import Layer as Layer
 from .base import Placement as Placement
 from .basic import Activation, BatchNorm, Dense, Dropout, Flatten, Reshape
+from .graph import (
+    Add,
+    Average,
+    Branches,
+    Concatenate,
+    From,
+    Input,
+    Residual,
+    Subtract,
+    call,
+)
+from .moves import (
+    Cropping1D,
+    Cropping2D,
+    Permute,
+    RepeatVector,
+    Reverse,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
 from .sequence import GRU, LSTM, Embedding, SimpleRNN
 from .spatial import (
     AvgPool1D,
@@ -27,9 +49,13 @@ LAYERS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
-        GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape,
+        GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
+        Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
+        Branches, From,
     )
 }  # fmt: skip
+for kind in LAYERS.values():
+    kind.__call__ = call
 # Keras' names of the same
 MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D = MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D
 GlobalAveragePooling1D = GlobalAveragePooling2D = GlobalAvgPool
@@ -38,5 +64,5 @@ BatchNormalization = BatchNorm
 
 __all__ = [
     *LAYERS, "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "MaxPooling1D", "MaxPooling2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "MaxPooling1D", "MaxPooling2D",
 ]  # fmt: skip

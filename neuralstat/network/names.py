@@ -26,19 +26,23 @@ def _axes_after(layer: Any, axes: int) -> int:
     kind = type(layer).__name__
     if kind in ("SimpleRNN", "LSTM", "GRU"):
         return 2 if layer.return_sequences else 1
+    if kind == "RepeatVector":
+        return 2
     if kind in ("Dense", "Flatten", "GlobalAvgPool", "GlobalMaxPool"):
         return 1
     return axes + 1 if kind == "Embedding" else len(layer.target_shape) if kind == "Reshape" else axes
 
 
-def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
+def layer_names(layers: Sequence[Any], inputs: Sequence[int] = (3,), wires: Sequence[tuple[int, ...]] = ()) -> tuple[str, ...]:
     """Names of layers: those given, else the kind with a number from the second on, as Keras gives them.
 
     Parameters
     ----------
     layers : sequence of layers
-    axes : int
-        Of one observation: global pooling has other names in Keras for sequences and for images.
+    inputs : sequence of int
+        Axes of each input, for one observation: global pooling has other names in Keras for sequences and for images.
+    wires : sequence of tuples of int, optional
+        What each layer reads, see `expand.Flat`; each the one before it where not given.
 
     Raises
     ------
@@ -52,12 +56,14 @@ def layer_names(layers: Sequence[Any], axes: int = 3) -> tuple[str, ...]:
         raise ArgumentError(f"layers: two layers are called {twice!r}.")
     counts: dict[str, int] = {}
     names = []
-    for layer, name in zip(layers, given, strict=True):
+    after = {-1 - j: axes for j, axes in enumerate(inputs)}  # axes of what comes out of layers
+    for k, (layer, name) in enumerate(zip(layers, given, strict=True)):
+        axes = after.get(wires[k][0] if wires else k - 1, 3)
         kind = type(layer).__name__
         base = _KERAS_NAMES.get(kind, re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower())
         if kind in ("GlobalAvgPool", "GlobalMaxPool"):
             base += f"{axes - 1}d"
-        axes = _axes_after(layer, axes)
+        after[k] = _axes_after(layer, axes)
         while name is None:
             number = counts.get(base, 0)
             counts[base] = number + 1

@@ -29,7 +29,8 @@ from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
-from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side, tower_topology
+from .rows import LEAST_BLOCK, placed
+from .table import Entry, Tower, chain, side_by_side, tower_topology, wired
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
 
@@ -57,6 +58,10 @@ class Network:
         Chains side by side, whose layers stand one after the other in `layers`; empty for one chain.
     direct : int
         Inputs, the last ones, that the output layer reads before the towers' last units.
+    wires : tuple of tuples of int
+        What each layer reads: layers by number, or -1, -2, ... for `entries`; empty for a chain, and for towers.
+    entries : tuple of Entry
+        Where the inputs of a graph lie.
 
     Notes
     -----
@@ -76,11 +81,15 @@ class Network:
     skip: bool = False
     towers: tuple[Tower, ...] = ()
     direct: int = 0
+    wires: tuple[tuple[int, ...], ...] = ()
+    entries: tuple[Entry, ...] = ()
     _built: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.towers:
             made = side_by_side(self, self.towers, self.direct)
+        elif self.wires:
+            made = wired(self, self.wires, self._entries)
         else:
             made = chain(self, *self._join(tuple(self.input_shape)))
         self._built.update(made)
@@ -107,14 +116,23 @@ class Network:
             shape = place.shape
         raise ArgumentError("layers: tabular inputs beside an array need a Dense layer to enter.")
 
+    @property
+    def _entries(self) -> tuple[Entry, ...]:
+        """Inputs of a graph."""
+        return self.entries or (Entry(0, tuple(self.input_shape)),)
+
     @cached_property
     def layer_names(self) -> tuple[str, ...]:
         """Name of every layer: its own, or as Keras counts, ``"conv2d"``, ``"conv2d_1"``, ``"dense"``."""
         if not self.towers:
-            return layer_names(self.layers, len(self.input_shape))
+            return layer_names(self.layers, [len(entry.shape) for entry in self._entries], self.wires)
         found: list[str] = []
         for tower in self.towers:
-            own = layer_names(self.layers[len(found) : len(found) + tower.count], len(tower.shape))
+            wires, before = tower.wires, tower.count - len(tower.wires)
+            if wires:  # behind embeddings, which a chain of their own makes
+                wires = (*((k - 1,) for k in range(before)),
+                         *(tuple(r + before if r >= 0 else before - 1 for r in reads) for reads in wires))
+            own = layer_names(self.layers[len(found) : len(found) + tower.count], [len(tower.shape)], wires)
             found += [f"{tower.name}/{name}" if tower.name else name for name in own]
         return (*found, "output")
 
@@ -126,7 +144,7 @@ class Network:
     @property
     def plain(self) -> bool:
         """Whether it is a chain of Dense layers, with all inputs at the first."""
-        chained = not self.beside and not self.skip and not self.towers
+        chained = not self.beside and not self.skip and not self.towers and not self.wires
         return chained and all(type(layer) is Dense for layer in self.layers)
 
     @property
@@ -174,7 +192,8 @@ class Network:
         """Units per layer, as "1-10-5-15-1"; of towers by name, as "nn(x) 1-5, (1 | g) 18 levels, 2 direct; 1"."""
         if self.towers:
             return tower_topology(self)
-        return "-".join(str(n) for n in (len(self.input_names), *self.table[:, codes.N_OUT]))
+        rows = {row: math.prod(shape) for row, _, shape in self.places if row >= 0} if self.wires else {}
+        return "-".join(str(n) for n in (len(self.input_names), *(rows.values() or self.table[:, codes.N_OUT])))
 
     def net(self, penalty: np.ndarray | None = None, rows: int = 0) -> Net:
         """The network as kernels see it, with the penalty's coefficients (P, 4), for up to so many observations.

@@ -2,7 +2,8 @@
 
 A chain is one layer after the other. Towers read inputs of their own, write their last units side by side, and an output
 layer reads these, after the inputs that go straight to it. Layout of the buffer then: inputs of the towers, inputs of the
-output layer, last units of the towers, all other units.
+output layer, last units of the towers, all other units. Chains and towers of layers that read others than the one before them
+are graphs (`network.graph`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..checks import check_size
-from ..errors import ArgumentError
-from ..layers import codes
-from .objective import resolve_activation
+from .graph import Entry, add_graph, last_shape
+from .rows import Builder, activation_of, placed
 
 if TYPE_CHECKING:
-    from ..layers.base import Placement
     from .network import Network
-    from .objective import ActivationSpec
-
-LEAST_BLOCK = 16
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,8 @@ class Tower:
         Inputs that are codes of levels.
     levels : tuple of tuples of str
         Names of the levels of each of them.
+    wires : tuple of tuples of int
+        What each layer of its chain reads, see `expand.Flat`; empty where each reads the one before it.
     """
 
     name: str
@@ -54,83 +49,12 @@ class Tower:
     shape: tuple[int, ...]
     codes: tuple[int, ...] = ()
     levels: tuple[tuple[str, ...], ...] = ()
+    wires: tuple[tuple[int, ...], ...] = ()
 
     @property
     def numbers(self) -> int:
         """Inputs that are numbers."""
         return math.prod(self.shape) if self.shape else 0
-
-
-class Builder:
-    """Rows of a table, one by one."""
-
-    def __init__(self, network: Network, width: int) -> None:
-        self.network, self.width, self.n_params = network, width, 0
-        self.rows: list[np.ndarray] = []
-        self.constants: list[float] = []
-        self.shapes: list[tuple[int, int]] = []
-        self.slices: list[slice] = []
-        self.places: list[tuple[int, int, tuple[int, ...]]] = []
-        self.kinds: list[tuple[Any, Placement]] = []
-
-    def place(self, k: int, shape: tuple[int, ...]) -> Placement:
-        """Contribution of layer k, whose errors name the layer."""
-        place = placed(self.network, k, shape)
-        n_params = self.n_params + place.n_params
-        check_size(n_params, f"a network of {n_params} weights, up to layer {k + 1}")
-        check_size(self.width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
-        return place
-
-    def add(self, k: int, place: Placement, spec: ActivationSpec, source: int, n_in: int, target: int | None = None) -> int:
-        """A row for layer k; the first buffer row that it writes, new ones unless told."""
-        row = np.zeros(codes.COLUMNS, np.int64)
-        n_out = math.prod(place.shape)
-        assert place.op is not None
-        at = self.width if target is None else target
-        row[codes.OP], row[codes.PARAM] = place.op, self.n_params
-        row[codes.SOURCE], row[codes.N_IN] = source, n_in
-        row[codes.TARGET], row[codes.N_OUT] = at, n_out
-        row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
-        self.width += n_out if target is None else 0
-        row[codes.SCRATCH], row[codes.OFFSET], row[codes.MASK], row[codes.WANTED] = self.width, -1, -1, 3
-        for column, value in place.fields.items():
-            row[column] = value
-        self.rows.append(row)
-        self.constants.append(spec.parameter if place.constant is None else place.constant)
-        self.kinds.append((self.network.layers[k], place))
-        self.shapes.append((place.per_unit, place.units))
-        self.slices.append(slice(self.n_params, self.n_params + place.n_params))
-        self.width += place.n_scratch
-        self.n_params += place.n_params
-        return at
-
-    def built(self, join: tuple[int | None, int | None] = (None, None)) -> dict[str, Any]:
-        """What `Network` keeps."""
-        if self.network.offset:
-            self.rows[-1][codes.OFFSET] = self.width
-            self.width += self.rows[-1][codes.N_OUT]
-        return {
-            "table": np.array(self.rows), "constants": np.array(self.constants, dtype=np.float64),
-            "shapes": tuple(self.shapes), "slices": tuple(self.slices), "n_params": self.n_params, "width": int(self.width),
-            "places": tuple(self.places), "join": join, "kinds": tuple(self.kinds),
-        }  # fmt: skip
-
-
-def placed(network: Network, k: int, shape: tuple[int, ...]) -> Placement:
-    """Contribution of layer k; its errors name the layer."""
-    try:
-        return network.layers[k].place(shape)
-    except ArgumentError as error:
-        name = "the output layer" if k == len(network.layers) - 1 else f"layer {k + 1} ({network.layer_names[k]!r})"
-        raise ArgumentError(f"layers: {name}: {error}") from None
-
-
-def activation_of(network: Network, k: int) -> ActivationSpec:
-    """Activation of layer k as kernels have it."""
-    if k == len(network.layers) - 1:
-        return network.objective.inside
-    layer = network.layers[k]
-    return resolve_activation(layer.activation, f"layers: layer {k + 1} ({type(layer).__name__}): activation")
 
 
 def chain(network: Network, join: int | None, before: int | None, kept: int) -> dict[str, Any]:
@@ -154,6 +78,13 @@ def chain(network: Network, join: int | None, before: int | None, kept: int) -> 
         shape = place.shape
         made.places.append((len(made.rows) - 1, source, shape))
     return made.built((join, before))
+
+
+def wired(network: Network, wires: Sequence[tuple[int, ...]], entries: Sequence[Entry]) -> dict[str, Any]:
+    """The table of a graph."""
+    made = Builder(network, len(network.input_names))
+    add_graph(made, 0, wires, entries)
+    return made.built()
 
 
 def side_by_side(network: Network, towers: Sequence[Tower], direct: int) -> dict[str, Any]:
@@ -186,6 +117,8 @@ def _entering(network: Network, first: int, tower: Tower) -> tuple[int, tuple[in
 def _last_units(network: Network, first: int, tower: Tower) -> int:
     """Units that a tower ends in."""
     begin, shape = _entering(network, first, tower)
+    if tower.wires:
+        return math.prod(last_shape(network, begin, tower.wires, [Entry(0, shape)]))
     for k in range(begin, first + tower.count):
         shape = placed(network, k, shape).shape
     return math.prod(shape)
@@ -199,6 +132,9 @@ def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
     ops = list(range(begin, end))
     inner, after = [], shape
     for k in ops:
+        if tower.wires:
+            inner = ops
+            break
         place = placed(network, k, after)
         inner += [] if place.op is None else [k]
         after = place.shape
@@ -219,6 +155,9 @@ def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
         made.places.append((len(made.rows) - 1, at, (tower.numbers,)))
     if tower.codes:
         source = gathered
+    if tower.wires:
+        add_graph(made, begin, tower.wires, [Entry(source, shape)], target)
+        return
     rows = len(made.rows) if not tower.codes else 0
     for k in ops:
         place = made.place(k, shape)
@@ -235,12 +174,11 @@ def tower_topology(network: Network) -> str:
     parts, first = [], 0
     for tower in network.towers:
         inputs = tower.numbers + sum(network.layers[first + j].output_dim for j in range(len(tower.codes)))
-        begin, shape = _entering(network, first, tower)
-        units = [str(inputs)]
-        for k in range(begin, first + tower.count):
-            place = placed(network, k, shape)
-            units += [] if place.op is None else [str(math.prod(place.shape))]
-            shape = place.shape
+        begin, _ = _entering(network, first, tower)
+        units, before = [str(inputs)], -1 if begin == first else network.places[begin - 1][0]
+        for row, _, shape in network.places[begin : first + tower.count]:
+            units += [] if row == before else [str(math.prod(shape))]
+            before = row
         if len(units) == 1 and tower.codes:  # effects of levels
             parts.append(f"{tower.name} {network.layers[first].input_dim - 1} levels")
         else:

@@ -15,10 +15,12 @@ from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
 from ..layers import Dense
+from ..network.expand import expanded
 from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
 from . import surv
+from .graph_inputs import activated, inputs_of
 from .parameters import by_parameter, held_out, output_names, reads_inputs, with_known
 from .settings import Settings
 from .structured import has_towers, towered_network
@@ -235,17 +237,17 @@ def _layered_network(design: Design, settings: Settings) -> Network:
     objective = resolve_objective(
         settings.err_fct, settings.linear_output, settings.output_act_fct, family, resolve_activation("identity"), None
     )
-    layers = [
-        replace(layer, activation=resolve_activation(layer.activation, f"layers: layer {k + 1} (Dense): activation"))
-        if type(layer) is Dense else layer
-        for k, layer in enumerate(settings.layers)
-    ]
-    output = Dense(len(names))
+    flat, entries = inputs_of(expanded(settings.layers), design)
+    layers = activated(flat.layers)
+    wires, output = list(flat.wires), Dense(len(names))
     if layers and not objective.several and is_output(layers[-1], len(names), objective.output.name):
         output = replace(output, name=layers.pop().name)
+    elif wires:
+        wires.append((len(layers) - 1,))
+    shape = design.input_shape if not wires else entries[0].shape if len(entries) == 1 else (len(design.x),)
     return Network(
-        (*layers, output), design.input_shape, objective, design.x_names, names,
-        design.offset is not None, design.n_beside,
+        (*layers, output), shape, objective, design.x_names, names, design.offset is not None,
+        0 if wires else design.n_beside, wires=tuple(wires), entries=entries,
     )  # fmt: skip
 
 
@@ -262,7 +264,7 @@ def warn_output_layer(network: Network, settings: Settings) -> None:
     FitWarning
     """
     last = settings.layers[-1] if settings.layers else None
-    if type(last) is not Dense or len(network.layers) == len(settings.layers):
+    if type(last) is not Dense or len(network.layers) == len(expanded(settings.layers).layers):
         return
     name, units = resolve_activation(last.activation).name, network.layers[-1].units
     implied = network.objective.output.name

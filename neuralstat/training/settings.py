@@ -15,6 +15,8 @@ from ..errors import ArgumentError
 from ..families import Distributional, Family, Mixture, resolve_family
 from ..families.quasi import with_dispersion
 from ..layers import LAYERS
+from ..layers.graph import Graph, Node
+from ..network.expand import expanded
 from ..network.names import layer_names
 from ..network.start import given_repetitions
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
@@ -300,20 +302,29 @@ class Settings:
         return tuple(f.name for f in fields(cls))
 
 
-def checked_layers(given: Any, argument: str) -> tuple[Any, ...]:
-    """Layers of a chain as a tuple of their own; a list would be shared with the caller.
+def checked_layers(given: Any, argument: str) -> Any:
+    """Layers as a tuple of their own (a list would be shared with the caller), or the graph that ends in a node.
 
     Raises
     ------
     ArgumentError
         Where they are no layers, too many, or two have one name.
     """
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise ArgumentError(f"{argument} must be a sequence of neuralstat.layers, got {shown(given)}.")
-    if len(given) > MOST_LAYERS:
-        raise ArgumentError(f"{argument} must be at most {MOST_LAYERS}, got {len(given)}.")
-    for layer in given:
-        if not isinstance(layer, tuple(LAYERS.values())):
-            raise ArgumentError(f"{argument} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {shown(layer)}.")
-    layer_names(given)
-    return tuple(given)
+    if isinstance(given, Node):
+        given = Graph.of(given)
+    if not isinstance(given, Graph):
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise ArgumentError(f"{argument} must be a sequence of neuralstat.layers, got {shown(given)}.")
+        if len(given) > MOST_LAYERS:
+            raise ArgumentError(f"{argument} must be at most {MOST_LAYERS}, got {len(given)}.")
+        for layer in given:
+            if not isinstance(layer, (*LAYERS.values(), Node)):
+                raise ArgumentError(
+                    f"{argument} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {shown(layer)}."
+                )
+        given = tuple(given)
+    flat = expanded(given, argument)
+    if len(flat.layers) > MOST_LAYERS:
+        raise ArgumentError(f"{argument} must be at most {MOST_LAYERS}, got {len(flat.layers)}.")
+    layer_names(flat.layers)
+    return given

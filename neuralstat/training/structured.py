@@ -13,9 +13,11 @@ from ..errors import ArgumentError, DataError
 from ..formula.expressions import compiled
 from ..formula.structure import Special, is_structured, term_of
 from ..layers import Activation, Dense, Embedding, Flatten
+from ..network.expand import expanded
 from ..network.network import Network
 from ..network.objective import resolve_activation
 from ..network.table import Tower
+from .graph_inputs import activated, check_shape
 
 if TYPE_CHECKING:
     from ..formula import Design
@@ -129,9 +131,14 @@ def _chain(hidden: Any, act: Any) -> list[Any]:
     return [Dense(int(units), resolve_activation(a)) for units, a in zip(hidden, acts, strict=True)]
 
 
-def _activated(layers: Any) -> list[Any]:
-    return [replace(layer, activation=resolve_activation(layer.activation)) if type(layer) is Dense else layer
-            for layer in layers]  # fmt: skip
+def _wired(layers: Any, shape: tuple[int, ...]) -> tuple[list[Any], tuple[tuple[int, ...], ...]]:
+    """Layers of a tower, and what each of them reads where they are a graph, which ends in one axis."""
+    flat = expanded(layers)
+    if len(flat.inputs) > 1:
+        raise ArgumentError(f"layers: a network in a formula has one input, this graph has {len(flat.inputs)}.")
+    check_shape(flat.inputs[0], shape)
+    chain = activated(flat.layers)
+    return (chain, ()) if not flat.wires else ([*chain, Flatten()], (*flat.wires, (len(chain) - 1,)))
 
 
 def _embeddings(design: Design, exprs: tuple[str, ...], dims: Any) -> tuple[list[Any], tuple[int, ...]]:
@@ -167,11 +174,11 @@ def _whole(design: Design, settings: Settings) -> tuple[Tower, list[Any]]:
         shape = design.input_shape if design.spec.tensors else shape
         if design.spec.tensors and (codes or len(rows) > sum(t.size for t in design.spec.tensors)):
             raise ArgumentError("formula: covariates beside an array and linear terms: write nn(array, layers=...).")
-        chain = _activated(settings.layers)
+        chain, wires = _wired(settings.layers, shape)
     else:
-        chain = _chain(settings.hidden, settings.act_fct)
+        chain, wires = _chain(settings.hidden, settings.act_fct), ()
     levels = tuple(tuple(levels_of(design, expr)) for expr in exprs)
-    tower = Tower("", 0, rows[0] if rows else 0, shape, codes, levels)
+    tower = Tower("", 0, rows[0] if rows else 0, shape, codes, levels, wires)
     return tower, _gathered(tower, embeddings, chain)
 
 
@@ -191,15 +198,15 @@ def _network(design: Design, settings: Settings, special: Special) -> tuple[Towe
             said = f"formula: {special.label}: there are no layers {name!r}"
             raise ArgumentError(f"{said}; give them as towers={{{name!r}: [...]}}, or in context=.")
         shape = shape if tensor is None else tensor.shape
-        chain = _activated(towers[name])
+        chain, wires = _wired(towers[name], shape)
     else:
         hidden = special.options.get("hidden") or (settings.hidden if settings.hidden not in ((1,), (0,), ()) else UNITS)
-        chain = _chain(hidden, special.options.get("act") or settings.act_fct)
+        chain, wires = _chain(hidden, special.options.get("act") or settings.act_fct), ()
     levels = tuple(tuple(levels_of(design, expr)) for expr in exprs)
-    tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes, levels)
+    tower = Tower(special.label, 0, rows[0] if rows else 0, shape, codes, levels, wires)
     made = _gathered(tower, embeddings, chain)
     entering = (len(rows) + sum(layer.output_dim for layer in embeddings),) if embeddings else shape
-    return tower, made if len(_flat(chain, entering)) == 1 else [*made, Flatten()]
+    return tower, made if wires or len(_flat(chain, entering)) == 1 else [*made, Flatten()]
 
 
 def _flat(chain: list[Any], shape: tuple[int, ...]) -> tuple[int, ...]:

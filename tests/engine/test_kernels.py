@@ -25,6 +25,7 @@ from neuralstat.engine.cpu import BLOCK
 from neuralstat.functions.activations import ACTIVATIONS
 from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import LAYERS
+from neuralstat.layers.graph import MERGING
 
 SIZES = [1, BLOCK - 1, BLOCK, BLOCK + 1, 700]
 SMALL_DENSE = CHAINS["Dense"][2]
@@ -71,7 +72,8 @@ def test_gradient_of_every_loss(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradient_of_every_layer(name):
-    chains.twin(naive.LAYERS, name, "layer")
+    if LAYERS[name] not in (L.Residual, L.Branches, L.From):  # which consist of others
+        chains.twin(naive.JOINS if LAYERS[name] in MERGING else naive.LAYERS, name, "layer")
     for chain in chains.twin(CHAINS, name, "layer"):
         assert any(type(layer).__name__ == name for layer in chain[0])
         network = chain_network(chain)

@@ -11,6 +11,7 @@ from neuralstat.engine.data import make_data
 from neuralstat.functions.activations import ACTIVATIONS
 from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import LAYERS
+from neuralstat.network.expand import expanded
 from neuralstat.network.network import Network
 from neuralstat.network.objective import ActivationSpec, objective, resolve_activation
 
@@ -94,6 +95,52 @@ CHAINS = {
     ],
     "Flatten": [((L.Flatten(), L.Dense(2, "tanh"), L.Dense(1)), (2, 3))],
     "Reshape": [((L.Dense(6, "tanh"), L.Reshape((3, 2)), L.LSTM(2), L.Dense(2)), (2,))],
+    "ZeroPadding1D": [((L.Conv1D(2, 2, "tanh"), L.ZeroPadding1D((2, 1)), L.LSTM(2), L.Dense(1)), (3, 2))],
+    "ZeroPadding2D": [
+        ((L.Conv2D(2, 2, "tanh"), L.ZeroPadding2D(((1, 0), (2, 1))), L.Conv2D(2, 2), L.Flatten(), L.Dense(1)), (3, 3, 1)),
+    ],
+    "Cropping1D": [((L.Conv1D(2, 2, "tanh"), L.Cropping1D((1, 0)), L.Flatten(), L.Dense(2)), (4, 2))],
+    "Cropping2D": [((L.Conv2D(2, 2, "tanh"), L.Cropping2D(((1, 0), (0, 2))), L.Flatten(), L.Dense(1)), (4, 5, 1))],
+    "UpSampling1D": [((L.Conv1D(2, 2, "tanh"), L.UpSampling1D(3), L.Conv1D(1, 2), L.Flatten(), L.Dense(1)), (3, 2))],
+    "UpSampling2D": [((L.Conv2D(2, 2, "tanh"), L.UpSampling2D((2, 3)), L.Conv2D(1, 2), L.Flatten(), L.Dense(1)), (3, 3, 1))],
+    "Permute": [
+        ((L.Conv1D(2, 2, "tanh"), L.Permute((2, 1)), L.LSTM(2), L.Dense(1)), (4, 2)),
+        ((L.Conv2D(2, 2, "tanh"), L.Permute((3, 1, 2)), L.Conv2D(1, 2), L.Flatten(), L.Dense(1)), (3, 4, 1)),
+    ],
+    "RepeatVector": [((L.Dense(3, "tanh"), L.RepeatVector(3), L.LSTM(2), L.Dense(1)), (2,))],
+    "Reverse": [((L.Conv1D(2, 2, "tanh"), L.Reverse(), L.GRU(2), L.Dense(1)), (4, 2))],
+    "Add": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, "logistic"), L.Dense(3, name="b"), L.Add(["b", "a", "a"]), L.Dense(2)), (2,)),
+        ((L.Conv2D(2, 3, "tanh", padding="same", name="a"), L.Conv2D(2, 1, name="b"), L.Add(["a", "b"]), L.MaxPool2D(2),
+          L.Flatten(), L.Dense(1)), (4, 4, 1)),
+    ],
+    "Subtract": [((L.Dense(3, "tanh", name="a"), L.Dense(3, name="b"), L.Subtract(["a", "b"]), L.Dense(2)), (2,))],
+    "Average": [
+        ((L.Dense(2, "tanh", name="a"), L.Dense(2, name="b"), L.Average(["a", "b", "input"]), L.Dense(2)), (2,)),
+    ],
+    "Concatenate": [
+        ((L.Conv2D(2, 2, "tanh", name="a"), L.Conv2D(3, 1, name="b"), L.Concatenate(["a", "b", "a"]), L.Conv2D(2, 2),
+          L.Flatten(), L.Dense(1)), (3, 4, 1)),
+        ((L.Conv2D(2, 2, "tanh", name="a"), L.Conv2D(2, 1, name="b"), L.Concatenate(["a", "b"], axis=1), L.Conv2D(2, 2),
+          L.Flatten(), L.Dense(1)), (3, 4, 1)),
+        ((L.LSTM(2, return_sequences=True, name="a"), L.Conv1D(2, 1, name="b"), L.Concatenate(["b", "a"], axis=-2),
+          L.GRU(2), L.Dense(1)), (3, 2)),
+    ],
+    "Residual": [
+        ((L.Residual([L.Dense(3, "tanh"), L.Dense(2)], activation="tanh"), L.Dense(2)), (2,)),
+        ((L.Conv2D(2, 1, "tanh"), L.Residual([L.Residual([L.Conv2D(2, 3, "softplus", padding="same")]), L.BatchNorm()],
+          shortcut=[L.Conv2D(2, 1)]), L.GlobalAvgPool(), L.Dense(1)), (3, 3, 1)),
+        ((L.Embedding(4, 2), L.Residual([L.GRU(2, return_sequences=True)]), L.LSTM(2), L.Dense(1)), (3,)),
+    ],
+    "Branches": [
+        ((L.Branches([L.Conv2D(2, 3, "tanh", padding="same")], [L.MaxPool2D(3, strides=1, padding="same"), L.Conv2D(1, 1)], []),
+          L.Flatten(), L.Dense(2)), (3, 3, 2)),
+        ((L.Branches([L.Flatten(), L.Dense(3)], [L.LSTM(3)], merge="average", activation="tanh"), L.Dense(1)), (3, 2)),
+    ],
+    "From": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(2, "logistic", name="b"), L.From("a"), L.Dense(2, name="c"),
+          L.Add(["b", "c"]), L.Dense(1)), (2,)),
+    ],
 }  # fmt: skip
 
 # A kind of everything: convolution, its image read as a sequence of rows, dense layers
@@ -120,11 +167,13 @@ def output_of(loss: str) -> str:
 def chain_network(chain, loss: str = "sse", output: str | None = None, offset: bool = False) -> Network:
     """The package's network of a chain of `CHAINS`."""
     layers, shape = chain
-    d, k = int(np.prod(shape)), layers[-1].units
+    flat = expanded(layers)
+    d, k = int(np.prod(shape)), flat.layers[-1].units
     goal = objective(loss, resolve_activation(output_of(loss) if output is None else output))
     return Network(
-        tuple(layers), shape, goal, tuple(f"x{j}" for j in range(d)), tuple(f"y{j}" for j in range(k)), offset
-    )
+        flat.layers, shape, goal, tuple(f"x{j}" for j in range(d)), tuple(f"y{j}" for j in range(k)), offset,
+        wires=flat.wires,
+    )  # fmt: skip
 
 
 def with_parameter(name: str, parameter: float) -> ActivationSpec:
@@ -168,7 +217,7 @@ def naive_loss(network: Network, theta, x, y, weights=None, offset=0.0, activati
     goal = network.objective
     output = "identity" if goal.of_predictor else goal.output.name
     return np.sum(naive.losses(goal.name, network.layers, naive.split(theta, network.shapes), x, y, output,
-                               weights, offset, activations, training))  # fmt: skip
+                               weights, offset, activations, training, network.wires))  # fmt: skip
 
 
 def naive_gradient(network: Network, theta, x, y, **more):

@@ -214,6 +214,38 @@ def lstm(layer, w, x):
     return np.stack(states, axis=1) if layer.return_sequences else h
 
 
+def ends(value, n):
+    """Before and after, for each of n axes."""
+    value = (value,) * n if isinstance(value, int) else tuple(value)
+    if n == 1:
+        return [value if len(value) == 2 else value * 2]
+    return [(v, v) if isinstance(v, int) else tuple(v) for v in value]
+
+
+def padded(n):
+    return lambda layer, w, x: np.pad(x, [(0, 0), *ends(layer.padding, n), (0, 0)])
+
+
+def cropped(n):
+    def crop(layer, w, x):
+        kept = [slice(a, x.shape[1 + k] - b) for k, (a, b) in enumerate(ends(layer.cropping, n))]
+        return x[(slice(None), *kept)]
+
+    return crop
+
+
+def upsampled(layer, w, x):
+    for axis, times in enumerate(np.broadcast_to(layer.size, x.ndim - 2)):
+        x = np.repeat(x, times, axis=1 + axis)
+    return x
+
+
+JOINS = {  # of layers that read several
+    "Add": lambda layer, parts: sum(parts),
+    "Subtract": lambda layer, parts: parts[0] - parts[1],
+    "Average": lambda layer, parts: sum(parts) / len(parts),
+    "Concatenate": lambda layer, parts: np.concatenate(parts, axis=layer.axis),
+}
 LAYERS = {
     "Dense": dense,
     "Conv1D": conv1d,
@@ -233,6 +265,15 @@ LAYERS = {
     "Activation": lambda layer, w, x: x,
     "Flatten": lambda layer, w, x: x.reshape(x.shape[0], -1),
     "Reshape": lambda layer, w, x: x.reshape(x.shape[0], *layer.target_shape),
+    "ZeroPadding1D": padded(1),
+    "ZeroPadding2D": padded(2),
+    "Cropping1D": cropped(1),
+    "Cropping2D": cropped(2),
+    "UpSampling1D": upsampled,
+    "UpSampling2D": upsampled,
+    "Permute": lambda layer, w, x: np.transpose(x, (0, *layer.dims)),
+    "RepeatVector": lambda layer, w, x: np.repeat(x[:, np.newaxis], layer.n, axis=1),
+    "Reverse": lambda layer, w, x: x[:, ::-1],
 }
 WITH_WEIGHTS = {"Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm"}
 WITH_ACTIVATION = {"Dense", "Conv1D", "Conv2D", "Activation"}
@@ -260,27 +301,35 @@ def activation(given, z):
     return ACTIVATIONS[name](z, p)
 
 
-def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None, training=None):
+def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None, training=None, wires=()):
     """Outputs (n, K). `activations` replaces the layers' own, where these are no plain names.
 
-    `training`: layer -> what it does in training (number of the layer, weights, x), where that differs.
+    `training`: layer -> what it does in training (number of the layer, weights, x), where that differs. `wires`: for each
+    layer the layers that it reads, -1 for the input, -1 - j for input j where `x` is a list; the one before where not given.
     """
     matrices = list(matrices)
+    known = {-1 - j: part for j, part in enumerate(x if isinstance(x, list) else [x])}
     for k, layer in enumerate(layers):
         kind = type(layer).__name__
         w = matrices.pop(0) if kind in WITH_WEIGHTS else None
-        x = training[k](layer, w, x) if k in (training or {}) else LAYERS[kind](layer, w, x)
+        read = [known[r] for r in (wires[k] if wires else (k - 1,))]
+        x = read[0]
+        if kind in JOINS:
+            x = JOINS[kind](layer, read)
+        else:
+            x = training[k](layer, w, x) if k in (training or {}) else LAYERS[kind](layer, w, x)
         if k == len(layers) - 1:
             return activation(output, x + offset)
         if kind in WITH_ACTIVATION:
             x = activation((activations or {}).get(k, layer.activation) or "identity", x)
+        known[k] = x
     raise AssertionError("no layer")
 
 
 def losses(name, layers, matrices, x, y, output="identity", weights=None, offset=0.0, activations=None,
-           training=None):  # fmt: skip
+           training=None, wires=()):  # fmt: skip
     """Weighted loss of each observation (n,)."""
-    case = LOSSES[name](outputs(layers, matrices, x, output, offset, activations, training), y)
+    case = LOSSES[name](outputs(layers, matrices, x, output, offset, activations, training, wires), y)
     return case if weights is None else weights * case
 
 

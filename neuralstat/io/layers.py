@@ -1,0 +1,106 @@
+"""Layers and functions of users as plain data, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..errors import ArgumentError, FileFormatError
+from ..layers import LAYERS
+from ..layers.graph import Graph, InputLayer, Node
+from ..symbolic.custom import Activation, Loss
+from .encoding import Reader, Writer
+
+_KINDS = {**LAYERS, "InputLayer": InputLayer}
+_DEEPEST, _MOST = 50, 1000  # of layers inside layers; of layers
+_HOLDING = ("layers", "shortcut", "chains", "layer")  # fields of layers that hold layers
+
+
+def pack_layers(layers: Any, writer: Writer) -> Any:
+    """Layers one after the other, or a graph."""
+    if isinstance(layers, Graph):
+        return {"layers": [_pack_layer(layer, writer) for layer in layers], "wires": [list(reads) for reads in layers.wires],
+                "inputs": [_pack_layer(layer, writer) for layer in layers.inputs]}  # fmt: skip
+    if isinstance(layers, list | tuple):
+        return [pack_layers(layer, writer) for layer in layers]
+    return _pack_layer(layers.layer if isinstance(layers, Node) else layers, writer)
+
+
+def _pack_layer(layer: Any, writer: Writer) -> dict[str, Any]:
+    """Kind and arguments of a layer."""
+    packed: dict[str, Any] = {"kind": type(layer).__name__}
+    for field in dataclasses.fields(layer):
+        value = getattr(layer, field.name)
+        if field.name in _HOLDING and value is not None and not isinstance(value, str):
+            packed[field.name] = pack_layers(value, writer)
+        elif field.name.endswith("activation"):
+            packed[field.name] = pack_function(value, "layers", writer)
+        else:
+            packed[field.name] = writer.value(value, f"layers.{field.name}")
+    return packed
+
+
+def unpack_layers(entry: Any, reader: Reader, depth: int = 0) -> Any:
+    """Invert `pack_layers`."""
+    if entry is None:
+        return None
+    if depth > _DEEPEST:
+        raise FileFormatError("its layers are nested too deeply")
+    if isinstance(entry, list):
+        if len(entry) > _MOST:
+            raise FileFormatError("its layers are damaged")
+        return [unpack_layers(part, reader, depth + 1) for part in entry]
+    if isinstance(entry, dict) and set(entry) == {"layers", "wires", "inputs"}:
+        return _unpack_graph(entry, reader, depth)
+    kind = _KINDS.get(str(entry.get("kind"))) if isinstance(entry, dict) else None
+    fields = {} if kind is None else {field.name: field.default for field in dataclasses.fields(kind)}
+    needed = {name for name, default in fields.items() if default is dataclasses.MISSING}  # older files may lack the others
+    if kind is None or not {"kind", *needed} <= set(entry) <= {"kind", *fields}:
+        raise FileFormatError("its layers are damaged")
+    values = {name: _unpack_field(name, entry[name], reader, depth) for name in fields if name in entry}
+    if kind is InputLayer:
+        return Node(InputLayer(**values), ())
+    return kind(*values.pop("chains"), **values) if "chains" in values else kind(**values)
+
+
+def _unpack_field(name: str, entry: Any, reader: Reader, depth: int) -> Any:
+    if name in _HOLDING and isinstance(entry, list | dict):
+        return unpack_layers(entry, reader, depth + 1)
+    return unpack_function(entry, "layers") if name.endswith("activation") else reader.value(entry)
+
+
+def _unpack_graph(entry: dict[str, Any], reader: Reader, depth: int) -> Graph:
+    parts = [unpack_layers(entry[name], reader, depth + 1) for name in ("layers", "inputs")]
+    wires = entry["wires"]
+    sound = isinstance(wires, list) and all(isinstance(part, list) for part in parts) and len(wires) == len(parts[0]) > 0
+    if not sound or not all(isinstance(node, Node) for node in parts[1]):
+        raise FileFormatError("its layers are damaged")
+    for k, reads in enumerate(wires):
+        if not isinstance(reads, list) or not reads or not all(type(r) is int and -len(parts[1]) <= r < k for r in reads):
+            raise FileFormatError("its layers are damaged")
+    return Graph(tuple(parts[0]), tuple(map(tuple, wires)), tuple(node.layer for node in parts[1]))
+
+
+def pack_function(value: Any, name: str, writer: Writer) -> Any:
+    """A name, or an expression of a user's function."""
+    if isinstance(value, list | tuple):
+        return [pack_function(v, name, writer) for v in value]
+    if value is None or isinstance(value, str):
+        return value
+    kind = Loss if name == "err_fct" else Activation
+    if callable(value) and not isinstance(value, kind):
+        value = kind(value)
+    if isinstance(value, kind):
+        return {"custom": value.to_json()}
+    raise ArgumentError(f"{name} holds {type(value).__name__}, which cannot be saved.")
+
+
+def unpack_function(entry: Any, name: str) -> Any:
+    """Invert `pack_function`."""
+    if isinstance(entry, list):
+        return [unpack_function(e, name) for e in entry]
+    if entry is None or isinstance(entry, str):
+        return entry
+    if isinstance(entry, dict) and set(entry) == {"custom"}:
+        return (Loss if name == "err_fct" else Activation).from_json(entry["custom"])
+    raise FileFormatError(f"its setting {name!r} is damaged")

@@ -1,0 +1,92 @@
+"""Rows of the table that kernels see, one by one: where weights and units of a layer lie."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..checks import check_size
+from ..errors import ArgumentError
+from ..layers import codes
+from .objective import resolve_activation
+
+if TYPE_CHECKING:
+    from ..layers.base import Placement
+    from .network import Network
+    from .objective import ActivationSpec
+
+LEAST_BLOCK = 16
+
+
+class Builder:
+    """Rows of a table, one by one."""
+
+    def __init__(self, network: Network, width: int) -> None:
+        self.network, self.width, self.n_params = network, width, 0
+        self.rows: list[np.ndarray] = []
+        self.constants: list[float] = []
+        self.shapes: list[tuple[int, int]] = []
+        self.slices: list[slice] = []
+        self.places: list[tuple[int, int, tuple[int, ...]]] = []
+        self.kinds: list[tuple[Any, Placement]] = []
+
+    def place(self, k: int, shape: tuple[int, ...]) -> Placement:
+        """Contribution of layer k, whose errors name the layer."""
+        place = placed(self.network, k, shape)
+        n_params = self.n_params + place.n_params
+        check_size(n_params, f"a network of {n_params} weights, up to layer {k + 1}")
+        check_size(self.width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
+        return place
+
+    def add(self, k: int, place: Placement, spec: ActivationSpec, source: int, n_in: int, target: int | None = None) -> int:
+        """A row for layer k; the first buffer row that it writes, new ones unless told."""
+        row = np.zeros(codes.COLUMNS, np.int64)
+        n_out = math.prod(place.shape)
+        assert place.op is not None
+        at = self.width if target is None else target
+        row[codes.OP], row[codes.PARAM] = place.op, self.n_params
+        row[codes.SOURCE], row[codes.N_IN] = source, n_in
+        row[codes.TARGET], row[codes.N_OUT] = at, n_out
+        row[codes.ACT], row[codes.ADDRESS] = spec.code, spec.address
+        self.width += n_out if target is None else 0
+        row[codes.SCRATCH], row[codes.OFFSET], row[codes.MASK], row[codes.WANTED] = self.width, -1, -1, 3
+        for column, value in place.fields.items():
+            row[column] = value
+        self.rows.append(row)
+        self.constants.append(spec.parameter if place.constant is None else place.constant)
+        self.kinds.append((self.network.layers[k], place))
+        self.shapes.append((place.per_unit, place.units))
+        self.slices.append(slice(self.n_params, self.n_params + place.n_params))
+        self.width += place.n_scratch
+        self.n_params += place.n_params
+        return at
+
+    def built(self, join: tuple[int | None, int | None] = (None, None)) -> dict[str, Any]:
+        """What `Network` keeps."""
+        if self.network.offset:
+            self.rows[-1][codes.OFFSET] = self.width
+            self.width += self.rows[-1][codes.N_OUT]
+        return {
+            "table": np.array(self.rows), "constants": np.array(self.constants, dtype=np.float64),
+            "shapes": tuple(self.shapes), "slices": tuple(self.slices), "n_params": self.n_params, "width": int(self.width),
+            "places": tuple(self.places), "join": join, "kinds": tuple(self.kinds),
+        }  # fmt: skip
+
+
+def placed(network: Network, k: int, shape: tuple[int, ...]) -> Placement:
+    """Contribution of layer k; its errors name the layer."""
+    try:
+        return network.layers[k].place(shape)
+    except ArgumentError as error:
+        name = "the output layer" if k == len(network.layers) - 1 else f"layer {k + 1} ({network.layer_names[k]!r})"
+        raise ArgumentError(f"layers: {name}: {error}") from None
+
+
+def activation_of(network: Network, k: int) -> ActivationSpec:
+    """Activation of layer k as kernels have it."""
+    if k == len(network.layers) - 1:
+        return network.objective.inside
+    layer = network.layers[k]
+    return resolve_activation(layer.activation, f"layers: layer {k + 1} ({type(layer).__name__}): activation")
