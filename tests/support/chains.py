@@ -133,8 +133,8 @@ CHAINS = {
         ((L.Embedding(4, 2), L.Residual([L.GRU(2, return_sequences=True)]), L.LSTM(2), L.Dense(1)), (3,)),
     ],
     "Branches": [
-        ((L.Branches([L.Conv2D(2, 3, "tanh", padding="same")], [L.MaxPool2D(3, strides=1, padding="same"), L.Conv2D(1, 1)], []),
-          L.Flatten(), L.Dense(2)), (3, 3, 2)),
+        ((L.Branches([L.Conv2D(2, 2, "tanh", padding="same")], [L.MaxPool2D(2, strides=1, padding="same"), L.Conv2D(1, 1)], []),
+          L.Flatten(), L.Dense(1)), (2, 2, 1)),
         ((L.Branches([L.Flatten(), L.Dense(3)], [L.LSTM(3)], merge="average", activation="tanh"), L.Dense(1)), (3, 2)),
     ],
     "From": [

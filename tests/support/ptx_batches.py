@@ -23,12 +23,13 @@ UNITS = {
 }  # fmt: skip
 UPDATE = {name: ("update", "", name) for name in ("add", "prepare", "norms", "step", "finish", "advance", "forget")}
 NORMALIZATION = {f"batch norm {name}": ("normalization", "", name) for name in ("forward", "backward", "move")}
+MOVES = {f"move {name}": ("moves", "", name) for name in ("forward", "backward")}
 RECURRENT = {
     f"{kind} {name}": ("recurrent", kind, name)
     for kind in ("lstm", "gru", "simple")
     for name in ("turn", "forward", "backward")
 }
-KERNELS = {**PRODUCTS, **UNITS, **UPDATE, **NORMALIZATION, **RECURRENT}
+KERNELS = {**PRODUCTS, **UNITS, **UPDATE, **NORMALIZATION, **MOVES, **RECURRENT}
 #: The loss of every distribution with every link, and of some families
 LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
@@ -40,7 +41,7 @@ def _same(function):
 @functools.cache
 def _built(module: str, kind: str, dtype: str):
     """Undecorated kernels."""
-    from neuralstat.engine.cuda.batches import normalization, products, program, recurrent, units, update
+    from neuralstat.engine.cuda.batches import moves, normalization, products, program, recurrent, units, update
 
     if module == "products":
         return {
@@ -52,7 +53,7 @@ def _built(module: str, kind: str, dtype: str):
         return units.build(dtype, 0, program.LANES, program.EDGE, False, _same, code)
     if module == "recurrent":
         return recurrent.build(dtype, kind, 2, True, 64, False, _same)
-    build = update.build if module == "update" else normalization.build
+    build = {"update": update, "moves": moves, "normalization": normalization}[module].build
     return build(dtype, program.LANES, False, _same)
 
 

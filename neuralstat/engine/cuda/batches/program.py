@@ -66,6 +66,13 @@ def _normalization(dtype: str, simulate: bool) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
+def _moves(dtype: str, simulate: bool) -> Any:
+    from . import moves
+
+    return moves.build(dtype, lanes(), simulate)
+
+
+@functools.lru_cache(maxsize=64)
 def _products(dtype: str, tile: Any, simulate: bool) -> Any:
     from . import products
 
@@ -219,6 +226,8 @@ class Program:
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training))
             elif op == codes.COPY:
                 yield self.each(self.units.copy, n_out * m, *plain)
+            elif op == codes.MOVE:
+                yield self.each(_moves(self.dtype, self.simulate).forward, n_out * m, *plain)
             if op in (codes.DENSE, codes.CONV2D, codes.COPY):
                 yield self.each(self.units.activation, n_out * m, *plain)
 
@@ -261,6 +270,8 @@ class Program:
                 yield self.each(self.units.drop_back, n_in * m, *plain)
             elif op == codes.COPY:
                 yield self.each(self.units.copy_back, n_in * m, *plain)
+            elif op == codes.MOVE:
+                yield self.each(_moves(self.dtype, self.simulate).backward, n_in * m, *plain)
 
     def sums(self, p: int) -> Launch:
         """Product p."""
