@@ -13,6 +13,8 @@ from ..checks.arguments import REP, Anything, Choice, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..inference.predict import inputs
+from ..layers import LAYERS
+from ..layers.graph import Branches, Graph, Node
 from ..network import derivatives
 from ..network.arrays import positions, to_arrays
 
@@ -43,7 +45,10 @@ def get_weights(fitted: Fitted, rep: Any = "best") -> Any:
 
 
 def layer_table(fitted: Fitted) -> pd.DataFrame:
-    """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights)."""
+    """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights).
+
+    Of graphs also ``reads``, the names of the layers that it reads.
+    """
     network, free, known = fitted.network, fitted.fit.free[0], positions(fitted.network)
     rows = []
     for name, layer, place in zip(network.layer_names, network.layers, network.places, strict=True):
@@ -51,6 +56,10 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
         own = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         rows.append((name, type(layer).__name__, place[2], own.size, int(free[own].sum())))
     frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
+    if network.wires:
+        inputs = [f"input {j + 1}" if len(network.entries) > 1 else "input" for j in range(max(len(network.entries), 1))]
+        known = (*network.layer_names, *reversed(inputs))
+        frame["reads"] = [", ".join(known[r] for r in reads) for reads in network.wires]
     return frame.set_index("layer")
 
 
@@ -98,11 +107,34 @@ def features(fitted: Fitted, layer: str, new: Any = None, rep: Any = "best", *, 
     return own.reshape(-1, *shape)
 
 
+def layers_call(layers: Any) -> str:
+    """Layers as they are written, in brackets; of a graph its layers with what they read."""
+    if isinstance(layers, Graph):
+        inputs = [layer.name or "input" for layer in layers.inputs]
+        names = (*(f"#{k + 1}" for k in range(len(layers))), *reversed(inputs))
+        said = [f"{layer_call(layer)}({', '.join(names[r] for r in reads)})" for layer, reads in zip(layers, layers.wires)]
+        return f"[{', '.join(said)}]"
+    return f"[{', '.join(map(layer_call, layers))}]"
+
+
 def layer_call(layer: Any) -> str:
     """A layer as it is written, without the arguments that have their default: ``Conv2D(32, 3, 'relu')``."""
+    if isinstance(layer, Node):
+        layer = layer.layer
+    if isinstance(layer, Branches):
+        more = [f"{name}={value!r}" for name, value, usual in (
+            ("merge", layer.merge, "concatenate"), ("name", layer.name, None), ("activation", layer.activation, None),
+        ) if value != usual]  # fmt: skip
+        return f"Branches({', '.join([*map(layers_call, layer.chains), *more])})"
     said: list[str] = []
     for k, entry in enumerate(fields(layer)):
         value = getattr(layer, entry.name)
+        if entry.name in ("layers", "shortcut") and value is not None:
+            said.append(layers_call(value) if k == len(said) else f"{entry.name}={layers_call(value)}")
+            continue
+        if isinstance(value, tuple(LAYERS.values())):
+            said.append(layer_call(value))
+            continue
         value = value if not hasattr(value, "name") else value.name
         if entry.default is not MISSING and (value is entry.default or value == entry.default):
             continue

@@ -65,6 +65,21 @@ def hidden_layer(fitted: Fitted, layer: Any) -> int:
     return at
 
 
+def _wires(network: Network, first: int, last: int) -> tuple[tuple[int, ...], ...]:
+    """What the layers first, ..., last - 1 of a graph read, the first of them the input; empty for a chain.
+
+    Raises
+    ------
+    ArgumentError
+        Where one reads more than one layer before them.
+    """
+    own = network.wires[first:last]
+    if any(r < first - 1 or (r < 0 < first) for reads in own for r in reads):
+        name = network.layer_names[first - 1]
+        raise ArgumentError(f"layer: {name!r} lies on one of several ways through the network; name one that all go through.")
+    return tuple(tuple(r - first if r >= first else -1 for r in reads) for reads in own) if first else tuple(own)
+
+
 class Piece:
     """Layers first, ..., last - 1 of a network, followed by a Dense layer of one unit.
 
@@ -76,16 +91,17 @@ class Piece:
     """
 
     def __init__(self, network: Network, theta: np.ndarray, first: int, last: int) -> None:
-        layers = network.layers[first:last]
+        layers, wires = network.layers[first:last], _wires(network, first, last)
         shape = tuple(network.input_shape) if first == 0 else network.places[first - 1][2]
         self.shape = network.places[last - 1][2] if last else tuple(network.input_shape)
         self.size = math.prod(self.shape)
-        begin = network.places[first - 1][0] + 1 if first else 0
-        end = network.places[last - 1][0] + 1 if last else 0
+        begin, end = (1 + max((row for row, _, _ in network.places[:k]), default=-1) for k in (first, last))
         parts = [theta[network._built["slices"][k]] for k in range(begin, end)]
         more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name="_flatten"), Dense(1, name="_end"))
+        if wires:
+            wires = (*wires, *((len(layers) - 1 + j,) for j in range(len(more))))
         self.network = Network((*layers, *more), shape, objective("sse", resolve_activation("identity")),
-                               ("",) * math.prod(shape), ("",))  # fmt: skip
+                               ("",) * math.prod(shape), ("",), wires=wires)  # fmt: skip
         self._body = np.concatenate([*parts, np.zeros(0)])
         self._place = self.network.places[len(layers) - 1] if layers else None
 

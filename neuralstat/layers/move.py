@@ -5,8 +5,8 @@ target, or be divided by a whole number. Going back, a unit of the source has th
 to. Where several layers read the same units, all but the last read copies, whose deltas are added.
 
 Unit (r, c, k) of the target is buffer row ``TARGET + r SPREAD_ROWS + c SPREAD_COLS + k``. It is unit (y, x, k) of the source,
-``SOURCE + CHANNELS + y STRIDE_ROWS + x STRIDE_COLS + k STRIDE_CHANNELS``, where ``r - PAD_ROWS = y KERNEL_ROWS + a`` with a in
-0 ... KERNEL_ROWS - 1, and only a = 0 where `STUFFED`; the same for columns.
+``SOURCE + CHANNELS + y STRIDE_ROWS + x STRIDE_COLS + k STRIDE_CHANNELS``, where ``r - PAD_ROWS = y KERNEL_ROWS + a`` with a
+in 0 ... KERNEL_ROWS - 1, and only a = 0 where `STUFFED`; the same for columns.
 """
 
 from __future__ import annotations

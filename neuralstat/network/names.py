@@ -33,7 +33,9 @@ def _axes_after(layer: Any, axes: int) -> int:
     return axes + 1 if kind == "Embedding" else len(layer.target_shape) if kind == "Reshape" else axes
 
 
-def layer_names(layers: Sequence[Any], inputs: Sequence[int] = (3,), wires: Sequence[tuple[int, ...]] = ()) -> tuple[str, ...]:
+def layer_names(
+    layers: Sequence[Any], inputs: Sequence[int] = (3,), wires: Sequence[tuple[int, ...]] = ()
+) -> tuple[str, ...]:
     """Names of layers: those given, else the kind with a number from the second on, as Keras gives them.
 
     Parameters

@@ -66,20 +66,46 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     labels[0] = f"{input_name}\n\n{labels[0]}"
     slot = [max(block_width(width, skew), 1.05) + GAP for _, width, skew in sizes]
     ax = style.target_axes(ax, (max(4.0, 0.92 * sum(slot)), 3.8))
-    left = end = 0.0
+    left, spans = 0.0, []
     for k, ((height, width, skew), room) in enumerate(zip(sizes, slot, strict=True)):
         at = left + (room - block_width(width, skew)) / 2
         block(ax, at, 0.0, height, width, skew, faces[k])
         ax.text(left + room / 2, -HEIGHT / 2 - 0.25, labels[k], ha="center", va="top", fontsize=7.5, color=style.INK,
                 parse_math=False)  # fmt: skip
-        if k:
-            ax.annotate("", (at - 0.04, 0), (end + 0.04, 0), arrowprops={"arrowstyle": "->", "color": style.GREY, "lw": 1})
-        end, left = at + block_width(width, skew), left + room
+        spans.append((at, at + block_width(width, skew), height / 2 + skew * SKEW[1]))
+        left += room
+    highest = max(_arrow(ax, spans, j, k) for k, reads in enumerate(_reads(table), 1) for j in reads)
     ax.set_xlim(0, left)
-    ax.set_ylim(-HEIGHT / 2 - 1.35, HEIGHT / 2 + HEIGHT * SKEW[1] + 0.1)
+    ax.set_ylim(-HEIGHT / 2 - 1.35, max(HEIGHT / 2 + HEIGHT * SKEW[1], highest) + 0.1)
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
+
+
+def _reads(table: pd.DataFrame) -> list[list[int]]:
+    """For every layer the blocks that it reads; 0 is the input's."""
+    if "reads" not in table:
+        return [[k] for k in range(len(table))]
+    known = {str(name): k for k, name in enumerate(table.index, 1)}
+    return [[known.get(name, 0) for name in str(names).split(", ")] for names in table["reads"]]
+
+
+def _arrow(ax: Axes, spans: list[tuple[float, float, float]], j: int, k: int) -> float:
+    """An arrow from block j to block k, straight to the next one, else over those between; how high it goes."""
+    look = {"arrowstyle": "->", "color": style.GREY, "lw": 1}
+    if j == k - 1:
+        ax.annotate("", (spans[k][0] - 0.04, 0), (spans[j][1] + 0.04, 0), arrowprops=look)
+        return 0.0
+    begin, end = (((a + b) / 2, high + 0.05) for a, b, high in (spans[j], spans[k]))
+    over = max(high for _, _, high in spans[j : k + 1]) + 0.12 + 0.1 * (k - j)
+    rise = [over - begin[1], over - end[1]]
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path as Curve
+
+    points = [begin, (begin[0], begin[1] + 1.35 * rise[0]), (end[0], end[1] + 1.35 * rise[1]), end]
+    curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])
+    ax.add_patch(FancyArrowPatch(path=curve, arrowstyle="->", color=style.GREY, lw=1, mutation_scale=9, fill=False))
+    return over
 
 
 def blocks(table: pd.DataFrame, shape: tuple[int, ...]) -> tuple[list[str], list[str], list[tuple[float, float, float]]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..fitted import Fitted
-from ..insight.layers import layer_call
+from ..insight.layers import layers_call
 from ..network.penalties import Penalty
 from ..symbolic.custom import Activation, Loss
 from ..training.settings import DefaultName, Settings
@@ -42,7 +42,7 @@ def _argument(name: str, value: Any, usual: Any) -> str | None:
     if isinstance(value, np.ndarray | pd.Series | pd.DataFrame):
         return f"{name}=..."
     if name == "layers" and value is not None:
-        return f"layers=[{', '.join(map(layer_call, value))}]"
+        return f"layers={layers_call(value)}"
     if name == "startweights" and value is not None:
         return "startweights=..."
     return None if value is usual or _equal(value, usual) else f"{name}={_shown(value)}"

@@ -110,7 +110,8 @@ CHAINS = {
     "RepeatVector": [((L.Dense(3, "tanh"), L.RepeatVector(3), L.LSTM(2), L.Dense(1)), (2,))],
     "Reverse": [((L.Conv1D(2, 2, "tanh"), L.Reverse(), L.GRU(2), L.Dense(1)), (4, 2))],
     "Add": [
-        ((L.Dense(3, "tanh", name="a"), L.Dense(3, "logistic"), L.Dense(3, name="b"), L.Add(["b", "a", "a"]), L.Dense(2)), (2,)),
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, "logistic"), L.Dense(3, name="b"), L.Add(["b", "a", "a"]), L.Dense(2)),
+         (2,)),
         ((L.Conv2D(2, 3, "tanh", padding="same", name="a"), L.Conv2D(2, 1, name="b"), L.Add(["a", "b"]), L.MaxPool2D(2),
           L.Flatten(), L.Dense(1)), (4, 4, 1)),
     ],
@@ -133,8 +134,8 @@ CHAINS = {
         ((L.Embedding(4, 2), L.Residual([L.GRU(2, return_sequences=True)]), L.LSTM(2), L.Dense(1)), (3,)),
     ],
     "Branches": [
-        ((L.Branches([L.Conv2D(2, 2, "tanh", padding="same")], [L.MaxPool2D(2, strides=1, padding="same"), L.Conv2D(1, 1)], []),
-          L.Flatten(), L.Dense(1)), (2, 2, 1)),
+        ((L.Branches([L.Conv2D(2, 2, "tanh", padding="same")],
+                     [L.MaxPool2D(2, strides=1, padding="same"), L.Conv2D(1, 1)], []), L.Flatten(), L.Dense(1)), (2, 2, 1)),
         ((L.Branches([L.Flatten(), L.Dense(3)], [L.LSTM(3)], merge="average", activation="tanh"), L.Dense(1)), (3, 2)),
     ],
     "From": [
