@@ -19,6 +19,7 @@ from ..jit.compile import entry, jit
 from ..jit.random import permute
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..layers.training import after_batch, predict_mode, training_mode
+from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
 
@@ -61,6 +62,7 @@ class Plan(NamedTuple):
     plateau: np.ndarray  # (5,) factor, patience, min_delta, cooldown, least rate; factor 1 for no such rule
     plateau_watch: int
     momentum: np.ndarray  # (layers,) of moving averages; negative for layers that keep theirs, or have none
+    bound: Any  # weights under constraints: optimizers.constraints.Bound
 
 
 class State(NamedTuple):
@@ -271,6 +273,7 @@ def take(net: Any, plan: Any, theta: Any, grad: Any, memory: Any, t: int, rate: 
     if clipped:
         clip(plan.settings, plan.groups, norms, grad)
     step(plan.code, plan.settings, rate, t, theta, grad, memory, constants, scale)
+    constrain(plan.bound, theta)
     for h in range(held.size):
         theta[held[h]] = kept[h]
     return value

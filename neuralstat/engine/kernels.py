@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..functions.activations import SOFTMAX, activate, softmax_backward
+from ..functions.activations import activate, is_coupled, softmax_backward
 from ..jit.compile import jit
 from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, N_OUT, OFFSET, OP, TARGET
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET
 from ..layers.dense import (
     dense_backward,
     dense_backward_cpu,
@@ -62,24 +62,34 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
         elif layered is not None:
             layer_forward(row, constants[k], theta, value, lane, m, lanes, layered.images, layered.recurrent,
                           layered.others, gpu)
-            if row[OP] != CONV2D and row[OP] != COPY:
+            if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
                 continue
         if row[OFFSET] >= 0:
             for u in range(row[N_OUT]):
                 for i in range(lane, m, lanes):
                     value[row[TARGET] + u, i] += value[row[OFFSET] + u, i]
-        activate(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET], row[N_OUT], lane, m, lanes, custom,
-                 rare, gpu)
+        units = together(row)
+        for u in range(0, row[N_OUT], units):
+            activate(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET] + u, units, lane, m, lanes, custom,
+                     rare, gpu)
+
+
+@jit
+def together(row: Any) -> int:
+    """Units that an activation is applied to at once: all, or those of the last axis for softmax."""
+    return row[FILTERS] if is_coupled(row[ACT]) and row[FILTERS] > 0 else row[N_OUT]
 
 
 @jit
 def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int,
                        gpu: Any) -> None:
     """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
-    if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY:  # no activation of its own
+    if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:  # no activation of its own
         return
-    if row[ACT] == SOFTMAX:
-        softmax_backward(value, delta, row[TARGET], row[N_OUT], lane, m, lanes)
+    if is_coupled(row[ACT]):
+        units = together(row)
+        for u in range(0, row[N_OUT], units):
+            softmax_backward(row[ACT], value, delta, row[TARGET] + u, units, lane, m, lanes)
         return
     if gpu is None:
         multiply_rows(delta, slope, row[TARGET], row[N_OUT], m)

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..jit.call import call_activation
 from ..jit.compile import entry, jit, named
-from ..jit.scalar import erf_, exp_, expm1_, log1p_, real_, tanh_
+from ..jit.scalar import erf_, exp_, expm1_, log1p_, log_, real_, tanh_
 from ..jit.simd_activations import elementwise, simd_logistic, simd_tanh
 from ..jit.simd_cells import simd_relu
+from . import seldom as more
+from .seldom import seldom
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
+LOG_SOFTMAX = 27  # after those of `seldom`
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, NIPS 30
 
@@ -131,19 +134,44 @@ ACTIVATIONS: dict[str, ActivationKind] = {
     "logistic": ActivationKind(LOGISTIC, logistic, formula="1 / (1 + exp(-z))"),
     "tanh": ActivationKind(TANH, tanh, formula="tanh(z)"),
     "relu": ActivationKind(RELU, relu, formula="max(z, 0)"),
-    "leaky_relu": ActivationKind(LEAKY_RELU, leaky_relu, 0.3, "z if z > 0 else p z"),
+    "leaky_relu": ActivationKind(LEAKY_RELU, leaky_relu, 0.2, "z if z > 0 else p z"),
     "elu": ActivationKind(ELU, elu, 1.0, "z if z > 0 else p (exp(z) - 1)"),
     "selu": ActivationKind(SELU, selu, formula="1.0507 (z if z > 0 else 1.6733 (exp(z) - 1))"),
     "softplus": ActivationKind(SOFTPLUS, softplus, formula="log(1 + exp(z))"),
     "gelu": ActivationKind(GELU, gelu, formula="z Phi(z)"),
     "swish": ActivationKind(SWISH, swish, formula="z / (1 + exp(-z))"),
     "softmax": ActivationKind(SOFTMAX, None, formula="exp(z_k) / sum_l exp(z_l)"),
+    "log_softmax": ActivationKind(LOG_SOFTMAX, None, formula="z_k - log(sum_l exp(z_l))"),
+    "relu6": ActivationKind(more.CAPPED_RELU, more.capped_relu, 6.0, "min(max(z, 0), p)"),
+    "hard_sigmoid": ActivationKind(more.HARD_LOGISTIC, more.hard_logistic, formula="min(max(z / 6 + 1/2, 0), 1)"),
+    "hard_swish": ActivationKind(more.HARD_SWISH, more.hard_swish, formula="z min(max(z / 6 + 1/2, 0), 1)"),
+    "softsign": ActivationKind(more.SOFTSIGN, more.softsign, formula="z / (1 + |z|)"),
+    "mish": ActivationKind(more.MISH, more.mish, formula="z tanh(log(1 + exp(z)))"),
+    "exponential": ActivationKind(more.EXPONENTIAL, more.exponential, formula="exp(z)"),
+    "celu": ActivationKind(more.CELU, more.celu, 1.0, "z if z > 0 else p (exp(z / p) - 1)"),
+    "hard_tanh": ActivationKind(more.HARD_TANH, more.hard_tanh, formula="min(max(z, -1), 1)"),
+    "tanh_shrink": ActivationKind(more.TANH_SHRINK, more.tanh_shrink, formula="z - tanh(z)"),
+    "soft_shrink": ActivationKind(more.SOFT_SHRINK, more.soft_shrink, 0.5, "sign(z) max(|z| - p, 0)"),
+    "hard_shrink": ActivationKind(more.HARD_SHRINK, more.hard_shrink, 0.5, "z if |z| > p else 0"),
+    "log_sigmoid": ActivationKind(more.LOG_LOGISTIC, more.log_logistic, formula="-log(1 + exp(-z))"),
+    "squareplus": ActivationKind(more.SQUAREPLUS, more.squareplus, 4.0, "(z + sqrt(z^2 + p)) / 2"),
+    "sparse_plus": ActivationKind(more.SPARSE_PLUS, more.sparse_plus, formula="0, (z + 1)^2 / 4, z: by z < -1, z < 1"),
+    "sparse_sigmoid": ActivationKind(more.SPARSE_LOGISTIC, more.sparse_logistic, formula="min(max((z + 1) / 2, 0), 1)"),
 }
+COUPLED = ("softmax", "log_softmax")  # whose units see each other
+
+
+class Parametric(NamedTuple):
+    """An activation with another parameter than its default."""
+
+    name: str
+    parameter: float
+
 
 COMMON = {"identity", "logistic", "tanh", "relu"}  # always compiled; the others only where a network has one
 
 # Other names under which the same functions go: R's, Keras', the link functions'.
-ALIASES = {"ReLu": "relu", "linear": "identity", "sigmoid": "logistic", "silu": "swish"}
+ALIASES = {"ReLu": "relu", "linear": "identity", "sigmoid": "logistic", "silu": "swish", "hard_silu": "hard_swish"}
 
 
 # logistic_rows, tanh_rows(value, slope, first, units, m): vector code for real numbers, loops otherwise.
@@ -216,15 +244,54 @@ def _apply_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m:
             slope[u, i] = 1  # the units' slopes are coupled: see `softmax_backward`
 
 
-@jit
-def softmax_backward(value: Any, delta: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
-    """``delta`` from d loss / d a to d loss / d z in place: delta_u = a_u (delta_u - sum_v a_v delta_v)."""
+@jit(strict=True)
+def _apply_log_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
     for i in range(lane, m, lanes):
+        largest = real_(value[first, i])
+        for u in range(first + 1, first + units):
+            largest = max(largest, real_(value[u, i]))
+        total = value[first, i] * 0
+        for u in range(first, first + units):
+            total += exp_(value[u, i] - largest)
+        total = largest + log_(total)
+        for u in range(first, first + units):
+            value[u, i] = value[u, i] - total
+            slope[u, i] = 1  # as of softmax
+
+
+@jit
+def is_coupled(code: int) -> bool:
+    """Whether the units that an activation is applied to see each other."""
+    return code == SOFTMAX or code == LOG_SOFTMAX
+
+
+@jit
+def softmax_backward(code: int, value: Any, delta: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    """``delta`` from d loss / d a to d loss / d z in place: delta_u = a_u (delta_u - sum_v a_v delta_v).
+
+    Of log_softmax, where `value` holds log a: delta_u - a_u sum_v delta_v.
+    """
+    for i in range(lane, m, lanes):
+        if code == LOG_SOFTMAX:
+            total = value[first, i] * 0
+            for u in range(first, first + units):
+                total += delta[u, i]
+            for u in range(first, first + units):
+                delta[u, i] -= exp_(value[u, i]) * total
+            continue
         mean = value[first, i] * 0
         for u in range(first, first + units):
             mean += value[u, i] * delta[u, i]
         for u in range(first, first + units):
             delta[u, i] = value[u, i] * (delta[u, i] - mean)
+
+
+@jit(strict=True)
+def _apply_seldom(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
+                  lanes: int) -> None:
+    for u in range(first, first + units):
+        for i in range(lane, m, lanes):
+            value[u, i], slope[u, i] = seldom(code, value[u, i], p)
 
 
 @jit
@@ -254,6 +321,10 @@ def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, unit
         _swish(p, value, slope, first, units, lane, m, lanes)
     elif code == SOFTMAX:
         _apply_softmax(value, slope, first, units, lane, m, lanes)
+    elif code == LOG_SOFTMAX:
+        _apply_log_softmax(value, slope, first, units, lane, m, lanes)
+    else:
+        _apply_seldom(code, p, value, slope, first, units, lane, m, lanes)
 
 
 @jit

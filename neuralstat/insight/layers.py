@@ -139,5 +139,5 @@ def layer_call(layer: Any) -> str:
         if entry.default is not MISSING and (value is entry.default or value == entry.default):
             continue
         text = getattr(value, "__name__", None) or repr(value)
-        said.append(text if k == len(said) else f"{entry.name}={text}")
+        said.append(text if k == len(said) and not entry.kw_only else f"{entry.name}={text}")
     return f"{type(layer).__name__}({', '.join(said)})"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .arguments import CONSTRAINTS, L1, L1L2, L2, REGULARIZERS, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from .base import Layer as Layer
 from .base import Placement as Placement
-from .basic import Activation, BatchNorm, Dense, Dropout, Flatten, Reshape
+from .basic import Activation, Dense, Flatten, Reshape
 from .graph import (
     Add,
     Average,
@@ -33,12 +34,17 @@ from .moves import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from .normalizing import BatchNorm, GroupNormalization, LayerNormalization
+from .random import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from .rectifiers import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from .sequence import GRU, LSTM, Embedding, SimpleRNN
 from .spatial import (
     AvgPool1D,
     AvgPool2D,
     Conv1D,
     Conv2D,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool1D,
@@ -51,7 +57,9 @@ LAYERS: dict[str, Any] = {
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
         GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
         Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
-        Branches, From,
+        Branches, From, DepthwiseConv1D, DepthwiseConv2D,
+        LayerNormalization, GroupNormalization, LeakyReLU, ReLU, ELU, PReLU, Softmax, GaussianNoise, GaussianDropout,
+        AlphaDropout, SpatialDropout1D, SpatialDropout2D,
     )
 }  # fmt: skip
 for kind in LAYERS.values():
@@ -61,8 +69,11 @@ MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D = MaxPool1D, MaxP
 GlobalAveragePooling1D = GlobalAveragePooling2D = GlobalAvgPool
 GlobalMaxPooling1D = GlobalMaxPooling2D = GlobalMaxPool
 BatchNormalization = BatchNorm
+Convolution1D, Convolution2D = Conv1D, Conv2D
+LayerNorm, GroupNorm = LayerNormalization, GroupNormalization  # as BatchNorm
 
 __all__ = [
-    *LAYERS, "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Input", "MaxPooling1D", "MaxPooling2D",
+    *LAYERS, *REGULARIZERS, *CONSTRAINTS, "AveragePooling1D", "AveragePooling2D", "BatchNormalization", "Convolution1D",
+    "Convolution2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GroupNorm", "Input", "LayerNorm", "MaxPooling1D", "MaxPooling2D",
 ]  # fmt: skip

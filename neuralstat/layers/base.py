@@ -36,6 +36,9 @@ class Placement:
         How many of each group are biases.
     moving : int
         How many at the end of each group are moving averages, which no gradient moves.
+    implied : tuple of (int, float)
+        Places in each group of weights that the table has and the layer does not, with the values that they are held at:
+        (0, 0) for a layer without biases.
     constant : float
         What kernels get in place of the activation's parameter, for layers without an activation.
     """
@@ -49,6 +52,7 @@ class Placement:
     fields: dict[int, int] = field(default_factory=dict)
     biases: int = 1
     moving: int = 0
+    implied: tuple[tuple[int, float], ...] = ()
     constant: float | None = None
 
 
@@ -60,6 +64,11 @@ class Layer(Protocol):
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Contribution of the layer to a network in which `shape` comes in."""
         ...
+
+
+def without_bias(layer: Any, biases: int = 1) -> tuple[tuple[int, float], ...]:
+    """`Placement.implied` of a layer with so many biases a unit."""
+    return () if layer.use_bias else tuple((j, 0.0) for j in range(biases))
 
 
 def several(value: Any, n: int) -> tuple[int, ...]:

@@ -1,18 +1,19 @@
-"""Descriptions of layers that know no space or time: dense, shape, activation, normalisation, dropout."""
+"""Descriptions of layers that know no space or time: dense, shape, activation."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from ..checks.arguments import NONE, POSITIVE, Number, Several, arguments
+from ..checks.arguments import NONE, Several, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import ACTIVATION, NAME, UNITS, Placement
+from .arguments import USE_BIAS, of_arrays
+from .base import ACTIVATION, NAME, UNITS, Placement, without_bias
 
 
-@arguments(units=UNITS, activation=ACTIVATION, name=NAME)
+@arguments(units=UNITS, activation=ACTIVATION, name=NAME, use_bias=USE_BIAS, **of_arrays("kernel", "bias"))
 @dataclass(frozen=True)
 class Dense:
     """Fully connected layer.
@@ -24,18 +25,35 @@ class Dense:
     activation : str, Activation, callable or None
         None is the identity.
     name : str, optional
+    use_bias : bool
+    kernel_initializer, bias_initializer : str
+        Start weights, where ``init="keras"``: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+        "lecun_normal", "orthogonal", "uniform" (or "random_uniform"), "random_normal", "truncated_normal", "zeros", "ones".
+    kernel_regularizer, bias_regularizer : "l1", "l2", float, L1, L2, L1L2 or None
+        Penalty that is added to the mean loss: "l1" ``0.01 * sum |w|``, "l2" ``0.01 * sum w^2``, a number ``number * sum w^2``.
+    kernel_constraint, bias_constraint : "max_norm", "unit_norm", "min_max_norm", "non_neg", MaxNorm, ... or None
+        What holds after each step of a minibatch optimizer.
     """
 
     units: int
     activation: Any = None
     name: str | None = None
+    _: KW_ONLY
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: unit by unit, bias first."""
         if len(shape) != 1:
             raise ArgumentError(f"Dense needs a flat input, but {shape} comes in: put Flatten() before it.")
         per_unit = 1 + shape[0]
-        return Placement((self.units,), codes.DENSE, self.units * per_unit, 0, self.units, per_unit)
+        return Placement((self.units,), codes.DENSE, self.units * per_unit, 0, self.units, per_unit,
+                         implied=without_bias(self))  # fmt: skip
 
 
 @arguments(name=NAME, activation=NONE)
@@ -70,7 +88,7 @@ class Reshape:
 @arguments(activation=ACTIVATION, name=NAME)
 @dataclass(frozen=True)
 class Activation:
-    """Applies an activation to every unit; softmax to all units of the layer together.
+    """Applies an activation to every unit; softmax and log_softmax to those of the last axis together.
 
     Parameters
     ----------
@@ -83,62 +101,4 @@ class Activation:
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """No weights."""
-        return Placement(shape, codes.COPY)
-
-
-@arguments(rate=Number(0.0, below=1.0), name=NAME, activation=ACTIVATION)
-@dataclass(frozen=True)
-class Dropout:
-    """Sets units to 0 at random in training, and divides the others by the share that is kept; else passes on.
-
-    Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014, JMLR 15:1929. Which units of which observations
-    are dropped at which step is a function of the repetition's key (`engine.random`). Needs a minibatch optimizer.
-
-    Parameters
-    ----------
-    rate : float
-        Share that is dropped, in [0, 1).
-    name : str, optional
-    """
-
-    rate: float
-    name: str | None = None
-    activation: Any = None
-
-    def place(self, shape: tuple[int, ...]) -> Placement:
-        """Scratch: what each unit is multiplied by, less 1."""
-        return Placement(shape, codes.DROPOUT, n_scratch=math.prod(shape), constant=float(self.rate))
-
-
-@arguments(momentum=Number(0.0, 1.0), epsilon=POSITIVE, name=NAME, activation=ACTIVATION)
-@dataclass(frozen=True)
-class BatchNorm:
-    """Batch normalisation over the last axis (channels, features, units); Ioffe & Szegedy 2015, ICML 37:448.
-
-    In training a channel is centred and scaled by its mean and variance over the batch (and all positions of an image
-    or sequence); in prediction by moving averages of these, which each training step updates:
-    ``moving = momentum * moving + (1 - momentum) * batch``, with the variance that divides by n, as in Keras. Both are
-    then scaled by gamma and shifted by beta. Needs a minibatch optimizer. A layer whose gamma and beta are all held out
-    of the fit uses, and keeps, its moving averages.
-
-    Parameters
-    ----------
-    momentum : float
-    epsilon : float
-        Added to the variance.
-    name : str, optional
-    """
-
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-    name: str | None = None
-    activation: Any = None
-
-    def place(self, shape: tuple[int, ...]) -> Placement:
-        """Weights: channel by channel: beta, gamma, moving mean, moving variance.
-
-        Scratch: the number of observations of a batch in training, and for each channel mean, 1 / sd and variance.
-        """
-        channels = shape[-1]
-        return Placement(shape, codes.BATCH_NORM, 4 * channels, 1 + channels, channels, 4,
-                         {codes.CHANNELS: channels}, moving=2, constant=float(self.epsilon))  # fmt: skip
+        return Placement(shape, codes.COPY, fields={codes.FILTERS: shape[-1]})

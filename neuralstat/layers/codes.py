@@ -27,7 +27,7 @@ PAD_ROWS, PAD_COLS = 19, 20
 DILATION_ROWS, DILATION_COLS = 21, 22
 TIMES, FEATURES, UNITS, SEQUENCES = ROWS, CHANNELS, FILTERS, STRIDE_ROWS  # a recurrent layer's names for them
 OFFSET = 23  # first row of known parts of the linear predictor, added before the activation; -1 for none
-KIND = 24  # of a pooling layer: MAXIMUM or MEAN
+KIND = 24  # of a pooling layer: MAXIMUM or MEAN; of dropout: 1 for whole channels; of PRELU and NOISE: see there
 # Of moves of units (`layers.move`): strides over source and target, and whether they add
 STRIDE_CHANNELS = 25
 SPREAD_ROWS, SPREAD_COLS = 26, 27
@@ -41,10 +41,10 @@ DENSE, CONV2D, LSTM, POOL, SIMPLE_RNN, GRU, EMBEDDING, BATCH_NORM, DROPOUT, COPY
 LAYER_NORM, DEPTHWISE, PRELU, NOISE, ATTENTION, MASKING = range(12, 18)
 MAXIMUM, MEAN = 0, 1
 
-IMAGES = (CONV2D, POOL)
+IMAGES = (CONV2D, POOL, DEPTHWISE)
 RECURRENT = (LSTM, SIMPLE_RNN, GRU)
-OTHERS = (EMBEDDING, BATCH_NORM, DROPOUT, COPY, MOVE)
-OF_TRAINING = (BATCH_NORM, DROPOUT)  # layers that do one thing in training, another in prediction
+OTHERS = (EMBEDDING, BATCH_NORM, DROPOUT, COPY, MOVE, LAYER_NORM, PRELU, NOISE)
+OF_TRAINING = (BATCH_NORM, DROPOUT, NOISE)  # layers that do one thing in training, another in prediction
 
 
 class Layered(NamedTuple):

@@ -11,7 +11,9 @@ import numpy as np
 
 from ..jit.compile import jit
 from ..jit.random import DROPOUT, philox
-from .codes import N_IN, SCRATCH, SOURCE, TARGET
+from .codes import CHANNELS, KIND, N_IN, SCRATCH, SOURCE, TARGET
+
+SPATIAL = 1  # kind: whole channels are dropped, at all positions
 
 
 @jit
@@ -63,7 +65,7 @@ def drop(row: Any, rate: float, value: Any, key: Any, step: int, order: Any, fir
     """
     cut = np.uint64(rate * 4294967296.0)
     kept = 1.0 / (1.0 - rate) - 1.0
-    units = row[N_IN]
+    units = row[CHANNELS] if row[KIND] == SPATIAL else row[N_IN]
     for u in range(0, units, 4):
         for i in range(m):
             observation = order[first + i] if order.size > 0 else first + i
@@ -78,3 +80,6 @@ def drop(row: Any, rate: float, value: Any, key: Any, step: int, order: Any, fir
                 value[at + 2, i] = -1.0 if words[2] < cut else kept
             if u + 3 < units:
                 value[at + 3, i] = -1.0 if words[3] < cut else kept
+    for u in range(units, row[N_IN]):
+        for i in range(m):
+            value[row[SCRATCH] + u, i] = value[row[SCRATCH] + u % units, i]

@@ -10,6 +10,9 @@ SimpleRNN, LSTM         kernel (features, gates units), recurrent_kernel (units,
 GRU                     the same, bias (2, 3 units): of inputs, of states; gates z, r, h
 Embedding               embeddings (input_dim, output_dim)
 BatchNorm               gamma, beta, moving_mean, moving_variance, each (channels,)
+LayerNormalization      gamma, beta, each (channels,); GroupNormalization the same
+DepthwiseConv1D, 2D     kernel ([row,] column, in, depth_multiplier), bias (in depth_multiplier,)
+PReLU                   alpha, the shape of the input, 1 along shared axes
 ======================  ======================================================================================
 """
 
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from . import codes
+from .prelu import HELD
 
 Arrays = dict[str, np.ndarray]
 
@@ -53,21 +57,46 @@ def _batch_norm(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
     return {"gamma": block[:, 1], "beta": block[:, 0], "moving_mean": block[:, 2], "moving_variance": block[:, 3]}
 
 
+def _layer_norm(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
+    return {"gamma": block[:, 1], "beta": block[:, 0]}
+
+
+def _depthwise(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
+    field: tuple[int, ...] = (int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS]))
+    if type(layer).__name__ == "DepthwiseConv1D":
+        field = field[1:]
+    kernel = block[:, 1:].reshape(int(row[codes.CHANNELS]), -1, *field)
+    return {"kernel": np.moveaxis(kernel, (0, 1), (-2, -1)), "bias": block[:, 0]}
+
+
+def _prelu(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
+    if row[codes.KIND] == HELD:
+        return {"negative_slope": block[:, 0], "threshold": block[:, 1], "max_value": block[:, 2]}
+    whole = [int(row[column]) for column in (codes.ROWS, codes.COLS, codes.CHANNELS)]
+    strides = [int(row[column]) for column in (codes.STRIDE_ROWS, codes.STRIDE_COLS, codes.STRIDE_CHANNELS)]
+    shape = [size if stride else 1 for size, stride in zip(whole, strides, strict=True)]
+    return {"alpha": block.reshape(shape[3 - int(row[codes.OPTIONS]) :])}
+
+
 _ARRAYS: dict[int, Callable[[np.ndarray, Any, np.ndarray], Arrays]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.LSTM: _recurrent, codes.GRU: _recurrent,
     codes.SIMPLE_RNN: _recurrent, codes.EMBEDDING: _embedding, codes.BATCH_NORM: _batch_norm,
+    codes.LAYER_NORM: _layer_norm, codes.DEPTHWISE: _depthwise, codes.PRELU: _prelu,
 }  # fmt: skip
 
 
-def by_row(network: Any) -> list[Arrays]:
-    """For each row of the table its arrays of positions."""
+def by_row(network: Any, implied: bool = False) -> list[Arrays]:
+    """For each row of the table its arrays of positions; with `implied` those, too, that layers do not have."""
     flat = np.arange(network.n_params)
     out = []
     for row, layer, part, (per_unit, units) in zip(
         network.table, network.table_layers, network.slices, network.shapes, strict=True
     ):
         make = _ARRAYS.get(int(row[codes.OP]))
-        out.append({} if make is None else make(row, layer, flat[part].reshape(units, per_unit)))
+        arrays = {} if make is None else make(row, layer, flat[part].reshape(units, per_unit))
+        if not implied and network.implied is not None:
+            arrays = {name: at for name, at in arrays.items() if not network.implied[0][at].all()}
+        out.append(arrays)
     return out
 
 

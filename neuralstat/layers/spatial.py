@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from ..checks.arguments import NONE, Choice, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import ACTIVATION, EXTENT, NAME, UNITS, Placement, several, window
+from .arguments import USE_BIAS, of_arrays
+from .base import ACTIVATION, EXTENT, NAME, UNITS, Placement, several, window, without_bias
 
 
 def _convolution_arguments(n: int, *paddings: str) -> Any:
     return arguments(
         filters=UNITS, kernel_size=EXTENT[n], activation=ACTIVATION, strides=EXTENT[n], padding=Choice(*paddings),
-        dilation_rate=EXTENT[n], name=NAME,
+        dilation_rate=EXTENT[n], name=NAME, use_bias=USE_BIAS, **of_arrays("kernel", "bias"),
+    )  # fmt: skip
+
+
+def _depthwise_arguments(n: int, *paddings: str) -> Any:
+    return arguments(
+        kernel_size=EXTENT[n], strides=EXTENT[n], padding=Choice(*paddings), depth_multiplier=UNITS, dilation_rate=EXTENT[n],
+        activation=ACTIVATION, name=NAME, use_bias=USE_BIAS, **of_arrays("depthwise", "bias"),
     )  # fmt: skip
 
 
@@ -63,7 +71,20 @@ def _convolution(layer: Any, n: int, shape: tuple[int, ...]) -> Placement:
     fields[codes.FILTERS] = layer.filters
     per_unit = 1 + kernel[0] * kernel[1] * image[2]
     out = ((fields[codes.OUT_ROWS],) if n == 2 else ()) + (fields[codes.OUT_COLS], layer.filters)
-    return Placement(out, codes.CONV2D, layer.filters * per_unit, 0, layer.filters, per_unit, fields)
+    return Placement(out, codes.CONV2D, layer.filters * per_unit, 0, layer.filters, per_unit, fields,
+                     implied=without_bias(layer))  # fmt: skip
+
+
+def _depthwise(layer: Any, n: int, shape: tuple[int, ...]) -> Placement:
+    """Weights: unit by unit: bias, then kernel (row, column)."""
+    kernel, stride, dilation = _axes(layer, n, "kernel_size", "strides", "dilation_rate")
+    image = _image(layer, n, shape)
+    paddings = (layer.padding if n == 2 else "valid", layer.padding)
+    fields = _geometry(image, kernel, stride, dilation, paddings, type(layer).__name__)
+    filters = fields[codes.FILTERS] = image[2] * layer.depth_multiplier
+    per_unit = 1 + kernel[0] * kernel[1]
+    out = ((fields[codes.OUT_ROWS],) if n == 2 else ()) + (fields[codes.OUT_COLS], filters)
+    return Placement(out, codes.DEPTHWISE, filters * per_unit, 0, filters, per_unit, fields, implied=without_bias(layer))
 
 
 def _pooling(layer: Any, n: int, shape: tuple[int, ...], kind: int) -> Placement:
@@ -98,6 +119,8 @@ class Conv1D:
     padding : {"valid", "same", "causal"}
         "causal": all zeros before, so that no output sees a later input.
     name : str, optional
+    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, ...
+        See `Dense`.
     """
 
     filters: int
@@ -107,6 +130,14 @@ class Conv1D:
     padding: str = "valid"
     dilation_rate: Any = 1
     name: str | None = None
+    _: KW_ONLY
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """A convolution of an image of one row."""
@@ -126,6 +157,8 @@ class Conv2D:
     strides, dilation_rate : int or (int, int)
     padding : {"valid", "same"}
     name : str, optional
+    use_bias, kernel_initializer, bias_initializer, kernel_regularizer, ...
+        See `Dense`.
     """
 
     filters: int
@@ -135,10 +168,102 @@ class Conv2D:
     padding: str = "valid"
     dilation_rate: Any = 1
     name: str | None = None
+    _: KW_ONLY
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    bias_constraint: Any = None
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: filter by filter: bias, then kernel (row, column, channel)."""
         return _convolution(self, 2, shape)
+
+
+@_depthwise_arguments(1, "valid", "same", "causal")
+@dataclass(frozen=True)
+class DepthwiseConv1D:
+    """Convolution of sequences (time, feature), each feature by filters of its own.
+
+    Channel k becomes the channels ``k depth_multiplier``, ... of the output. The array "kernel" is (time, channel,
+    depth_multiplier), as in Keras.
+
+    Parameters
+    ----------
+    kernel_size : int
+    strides, dilation_rate : int
+    padding : {"valid", "same", "causal"}
+    depth_multiplier : int
+        Filters of each channel.
+    activation : str, Activation, callable or None
+    name : str, optional
+    use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, ...
+        See `Dense`.
+    """
+
+    kernel_size: Any
+    strides: Any = 1
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    dilation_rate: Any = 1
+    activation: Any = None
+    name: str | None = None
+    _: KW_ONLY
+    use_bias: bool = True
+    depthwise_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    depthwise_regularizer: Any = None
+    bias_regularizer: Any = None
+    depthwise_constraint: Any = None
+    bias_constraint: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """An image of one row."""
+        return _depthwise(self, 1, shape)
+
+
+@_depthwise_arguments(2, "valid", "same")
+@dataclass(frozen=True)
+class DepthwiseConv2D:
+    """Convolution of images (row, column, channel), each channel by filters of its own; Chollet 2017, CVPR, 1800.
+
+    Channel k becomes the channels ``k depth_multiplier``, ... of the output. The array "kernel" is (row, column, channel,
+    depth_multiplier), as in Keras.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+    strides, dilation_rate : int or (int, int)
+    padding : {"valid", "same"}
+    depth_multiplier : int
+        Filters of each channel.
+    activation : str, Activation, callable or None
+    name : str, optional
+    use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, ...
+        See `Dense`.
+    """
+
+    kernel_size: Any
+    strides: Any = 1
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    dilation_rate: Any = 1
+    activation: Any = None
+    name: str | None = None
+    _: KW_ONLY
+    use_bias: bool = True
+    depthwise_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    depthwise_regularizer: Any = None
+    bias_regularizer: Any = None
+    depthwise_constraint: Any = None
+    bias_constraint: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """Weights: unit by unit: bias, then kernel (row, column)."""
+        return _depthwise(self, 2, shape)
 
 
 @dataclass(frozen=True)

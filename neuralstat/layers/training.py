@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.compile import jit
-from .codes import BATCH_NORM, DROPOUT, N_IN, OP, SCRATCH
+from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
+from .noise import disturb
 from .normalization import move_averages
 
 
@@ -20,7 +21,7 @@ def predict_mode(table: Any, value: Any) -> None:
         row = table[k]
         if row[OP] == BATCH_NORM:
             value[row[SCRATCH], 0] = 0
-        elif row[OP] == DROPOUT:
+        elif row[OP] == DROPOUT or row[OP] == NOISE:
             for u in range(row[N_IN]):
                 value[row[SCRATCH] + u, :] = 0
 
@@ -41,6 +42,8 @@ def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: An
             value[row[SCRATCH], 0] = m if momentum[k] >= 0 else 0
         elif row[OP] == DROPOUT:
             drop(row, constants[k], value, key, step, order, first, m)
+        elif row[OP] == NOISE:
+            disturb(row, constants[k], value, key, step, order, first, m)
 
 
 @jit

@@ -8,29 +8,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
+from ..layers import LSTM
+from ..layers.arguments import VARIANCE, initializer_of
 from ..layers.keras_weights import by_row
 
 if TYPE_CHECKING:
     from .network import Network
 
+TRUNCATED_SD = 0.87962566103423978  # of a standard normal cut at -2 and 2
 
-def positions(network: Network) -> dict[str, np.ndarray]:
+
+def positions(network: Network, implied: bool = False) -> dict[str, np.ndarray]:
     """Array name (``"conv2d_1/kernel"``) -> positions of its elements in the flat vector, in Keras' shape and order.
+
+    With `implied` also those of arrays that the table has and layers do not (biases with ``use_bias=False``).
 
     Kernels of dense layers are (inputs, units), of convolutions ([row,] column, in, out); of recurrent layers (inputs,
     gates * units); see `layers.keras_weights`.
     """
-    arrays = by_row(network)
+    arrays = by_row(network, implied)
     return {
-        f"{name}/{array}": np.ascontiguousarray(at) for name, k in _weighted(network) for array, at in arrays[k].items()
-    }
+        f"{name}/{array}": np.ascontiguousarray(at)
+        for name, k in _weighted(network, arrays) for array, at in arrays[k].items()
+    }  # fmt: skip
 
 
-def _weighted(network: Network) -> list[tuple[str, int]]:
+def _weighted(network: Network, arrays: list[dict[str, np.ndarray]]) -> list[tuple[str, int]]:
     """Name and row of the table of every layer that has weights."""
     seen, out = set(), []
     for name, (k, _, _) in zip(network.layer_names, network.places, strict=True):
-        if k >= 0 and k not in seen and network.shapes[k][1]:
+        if k >= 0 and k not in seen and arrays[k]:
             out.append((name, k))
         seen.add(k)
     return out
@@ -109,31 +116,56 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (q.T if rows < columns else q).reshape(shape)
 
 
-def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
-    """Random start weights (P,) as Keras' layers draw them by default.
+def _drawn(rng: np.random.Generator, shape: tuple[int, ...], how: str) -> Any:
+    """Start values of an array by the name of an initializer, as Keras draws them."""
+    if how in VARIANCE:
+        scale, fan, distribution = VARIANCE[how]
+        fan_in, fan_out = _fans(shape) if len(shape) > 1 else (shape[0], shape[0])
+        variance = scale / max(fan_in if fan == "in" else (fan_in + fan_out) / 2, 1.0)
+        if distribution == "uniform":
+            limit = np.sqrt(3 * variance)
+            return rng.uniform(-limit, limit, shape)
+        return _truncated(rng, shape) * np.sqrt(variance) / TRUNCATED_SD
+    if how == "orthogonal":
+        return _orthogonal(rng, shape)
+    if how in ("uniform", "random_uniform"):
+        return rng.uniform(-0.05, 0.05, shape)
+    if how == "random_normal":
+        return 0.05 * rng.standard_normal(shape)
+    return 0.05 * _truncated(rng, shape) if how == "truncated_normal" else float(how == "ones")
 
-    Kernels: uniform within sqrt(6 / (fan in + fan out)) (Glorot & Bengio 2010, AISTATS, 249), where the field of a
+
+def _truncated(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Standard normal numbers between -2 and 2."""
+    z = rng.standard_normal(shape)
+    while (outside := np.abs(z) > 2).any():
+        z[outside] = rng.standard_normal(int(outside.sum()))
+    return z
+
+
+#: Where a layer has no argument for the start values of an array
+_DEFAULTS = {"recurrent_kernel": "orthogonal", "embeddings": "uniform", "gamma": "ones", "moving_variance": "ones"}
+
+
+def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
+    """Random start weights (P,) as Keras' layers draw them, by their initializers.
+
+    By default kernels: uniform within sqrt(6 / (fan in + fan out)) (Glorot & Bengio 2010, AISTATS, 249), where the field of a
     convolution's kernel counts in both. Recurrent kernels: orthogonal (Saxe, McClelland & Ganguli 2014, ICLR). Embeddings:
     uniform in (-0.05, 0.05). Biases: 0, but 1 at the forget gate of an LSTM (Jozefowicz, Zaremba & Sutskever 2015, ICML).
-    Scales (gamma, moving variance) 1; shifts 0.
+    Scales (gamma, moving variance) 1; shifts 0. Others: "he" (He, Zhang, Ren & Sun 2015, ICCV, 1026), "lecun" (LeCun et al.
+    1998, Efficient BackProp); normal ones are cut at two standard deviations.
     """
-    theta = np.zeros(network.n_params)
-    kinds = dict(zip(network.layer_names, (type(layer).__name__ for layer in network.layers), strict=True))
-    for name, at in positions(network).items():
-        layer, _, array = name.rpartition("/")
-        if array == "recurrent_kernel":
-            values: Any = _orthogonal(rng, at.shape)
-        elif array.endswith("kernel"):
-            limit = np.sqrt(6 / sum(_fans(at.shape)))
-            values = rng.uniform(-limit, limit, at.shape)
-        elif array == "embeddings":
-            values = rng.uniform(-0.05, 0.05, at.shape)
-        elif array in ("gamma", "moving_variance"):
-            values = 1.0
-        elif array == "bias" and kinds[layer] == "LSTM":
-            values = np.zeros(at.shape)
-            values[at.size // 4 : at.size // 2] = 1.0
-        else:
-            values = 0.0
-        theta[at] = values
+    theta = np.zeros(network.n_params) if network.implied is None else network.implied[1].copy()
+    arrays = by_row(network)
+    for _, k in _weighted(network, arrays):
+        layer = network.table_layers[k]
+        for array, at in arrays[k].items():
+            usual = "glorot_uniform" if array.endswith("kernel") else "zeros"
+            how = initializer_of(layer, array) or _DEFAULTS.get(array, usual)
+            values = _drawn(rng, at.shape, how)
+            if array == "bias" and isinstance(layer, LSTM):
+                values = np.array(np.broadcast_to(values, at.shape))
+                values[at.size // 4 : at.size // 2] = 1.0
+            theta[at] = values
     return theta

@@ -131,7 +131,7 @@ def _plain_owners(table: Any, rows: dict[int, str]) -> set[str]:
 def by_array(network: Network) -> list[str]:
     """Names of weights by array, "conv2d/kernel[0,0,0,1]"."""
     names = [""] * network.n_params
-    for array, at in positions(network).items():
+    for array, at in positions(network, implied=True).items():
         for index, position in np.ndenumerate(at):
             names[position] = f"{array}[{','.join(map(str, index))}]"
     return names

@@ -205,7 +205,7 @@ class Network:
         told = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
         family, several = (None, told) if objective.loss >= DISTRIBUTION else (told, None)
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
-        coefficients = np.where(self.is_moving[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
+        coefficients = np.where(self.still[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
         block = max(self._block, PAD * -(-rows // PAD)) if objective.coupled else self._block
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
                    objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
@@ -272,6 +272,23 @@ class Network:
             if place.moving:
                 flags[part].reshape(-1, place.per_unit)[:, -place.moving :] = True
         return flags
+
+    @cached_property
+    def implied(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Weights (P,) bool that the table has and layers do not, and the values (P,) they are held at; None for none."""
+        if not any(place.implied for _, place in self._built["kinds"]):
+            return None
+        held, values = np.zeros(self.n_params, bool), np.zeros(self.n_params)
+        for part, (_, place) in zip(self.slices, self._built["kinds"], strict=True):
+            for at, value in place.implied:
+                held[part].reshape(-1, place.per_unit)[:, at] = True
+                values[part].reshape(-1, place.per_unit)[:, at] = value
+        return held, values
+
+    @cached_property
+    def still(self) -> np.ndarray:
+        """(P,) bool: what no gradient moves, moving averages and implied weights."""
+        return self.is_moving if self.implied is None else self.is_moving | self.implied[0]
 
     @property
     def coupled(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..checks import shown
 from ..errors import ArgumentError
-from ..functions.activations import ACTIVATIONS, ALIASES, activation_values
+from ..functions.activations import ACTIVATIONS, ALIASES, Parametric, activation_values
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
 from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import LOSSES
@@ -80,6 +80,8 @@ def resolve_activation(given: Any, argument: str = "act_fct") -> ActivationSpec:
         given = "identity"
     if isinstance(given, ActivationSpec):
         return given
+    if isinstance(given, Parametric):
+        return ActivationSpec(given.name, ACTIVATIONS[given.name].code, float(given.parameter))
     if isinstance(given, str):
         name = ALIASES.get(given, given)
         if name not in ACTIVATIONS:

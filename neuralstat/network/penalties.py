@@ -12,6 +12,8 @@ from ..checks.arguments import FLAG, NONE, Choice, Map, Number, arguments
 from ..errors import ArgumentError
 from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
 from ..layers import codes
+from ..layers.arguments import regularizer_of
+from ..layers.keras_weights import by_row
 from .arrays import positions
 
 if TYPE_CHECKING:
@@ -178,18 +180,38 @@ def layer_weights(network: Network) -> dict[str, np.ndarray]:
 
 
 def coefficients(
-    penalty: Penalty | None, network: Network, design: Any, where: np.ndarray | None = None
+    penalty: Penalty | None, network: Network, design: Any, where: np.ndarray | None = None, n: float = 1.0
 ) -> np.ndarray | None:
-    """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), less what is estimated; else None."""
-    if penalty is None or all(part.estimate is not None for part in penalty.parts):
-        return None
-    terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
-    layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
-    table = penalty.coefficients(network.is_bias, terms, layers)
-    if where is not None:
-        for column in (DECAY, ELIMINATION, L1):
-            table[~where, column] = 0.0
+    """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), less what is estimated; else None.
+
+    Layers' own penalties, which are of the mean loss of n observations, are added.
+    """
+    own, table = regularizers(network), None
+    if own is not None and penalty is not None and penalty.estimated is not None:
+        raise ArgumentError("penalty: decay('estimate') cannot stand beside penalties of layers, as kernel_regularizer.")
+    if penalty is not None and not all(part.estimate is not None for part in penalty.parts):
+        terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
+        layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
+        table = penalty.coefficients(network.is_bias, terms, layers)
+        none = np.zeros(network.n_params, bool) if where is None else ~where
+        none = none if network.implied is None else none | network.implied[0]
+        table[np.ix_(none, (DECAY, ELIMINATION, L1))] = 0.0
+    if own is None:
+        return table
+    table = np.zeros((network.n_params, COLUMNS)) + np.eye(COLUMNS)[SCALE] if table is None else table
+    table[:, (DECAY, L1)] += n * own
     return table
+
+
+def regularizers(network: Network) -> np.ndarray | None:
+    """Layers' own penalties of the mean loss: (P, 2) strengths as of `decay` and `l1`; None without any."""
+    found = None
+    for layer, arrays in zip(network.table_layers, by_row(network), strict=True):
+        for array, at in arrays.items():
+            if (own := regularizer_of(layer, array)) is not None:
+                found = np.zeros((network.n_params, 2)) if found is None else found
+                found[at] = 2 * own.l2, own.l1
+    return found
 
 
 STRENGTH = Number(0.0, 1e100)  # beyond, the penalty of a weight of moderate size is no number
@@ -237,7 +259,8 @@ def decay(
     layers : dict, optional
         Name of a layer, or of one of its arrays -> strength in place of `lam`: ``decay(0, layers={"dense": 0.01,
         "conv2d/kernel": 0.1})``. With ``biases=False`` a layer's strength is not for its biases; an array's is for what it
-        names. Keras' ``kernel_regularizer=L2(l)`` of a layer is ``decay(0, layers={"dense/kernel": 2 * l})``.
+        names. Keras' ``kernel_regularizer=L2(l)`` of a layer, which is added to the mean of n observations' errors and not to
+        their sum, is ``decay(0, layers={"dense/kernel": 2 * n * l})``: layers have that argument themselves.
 
     Returns
     -------

@@ -14,7 +14,20 @@ import numpy as np
 from ..checks.arguments import NOT_NEGATIVE, POSITIVE, SHARE, Choice, Number, Whole, arguments
 from ..errors import ArgumentError
 from .base import Optimizer
-from .minibatch import CLASSES, MINIBATCH, SGD, Adagrad, Adam, AdamW, MinibatchOptimizer, RMSprop
+from .minibatch import (
+    CLASSES,
+    MINIBATCH,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lion,
+    MinibatchOptimizer,
+    Nadam,
+    RMSprop,
+)
 from .minibatch import from_plain as minibatch_from_plain
 from .rprop import CODES
 

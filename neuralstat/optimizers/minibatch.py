@@ -231,11 +231,97 @@ class AdamW(Adam):
     weight_decay: float | None = 0.004
 
 
+@arguments(**_SHARED, beta_1=_MEAN, beta_2=_MEAN, epsilon=NOT_NEGATIVE)
+@dataclass(frozen=True, repr=False)
+class Nadam(MinibatchOptimizer):
+    """`Adam` that looks ahead by Nesterov's momentum, which grows with the steps: ``u_t = beta_1 (1 - 0.96^t / 2)``.
+
+    ``w = w - rate (u_(t+1) m / (1 - U_(t+1)) + (1 - u_t) g / (1 - U_t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)`` with U the
+    product of all u (Dozat 2016, ICLR workshop).
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    code = codes.NADAM
+    slots = 2
+
+
+@arguments(**_SHARED, rho=_MEAN, epsilon=NOT_NEGATIVE)
+@dataclass(frozen=True, repr=False)
+class Adadelta(MinibatchOptimizer):
+    """``d = sqrt(a + epsilon) g / sqrt(s + epsilon); w = w - rate d`` with running means s of g^2 and a of d^2.
+
+    Zeiler 2012, arXiv:1212.5701, where `learning_rate` is 1.
+
+    Parameters
+    ----------
+    rho, epsilon : float
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    rho: float = 0.95
+    epsilon: float = 1e-7
+    code = codes.ADADELTA
+    slots = 2
+
+
+@arguments(**_SHARED, beta_1=_MEAN, beta_2=_MEAN, epsilon=NOT_NEGATIVE)
+@dataclass(frozen=True, repr=False)
+class Adamax(MinibatchOptimizer):
+    """`Adam` by the largest gradient: ``u = max(beta_2 u, |g|); w = w - rate / (1 - beta_1^t) m / (u + epsilon)``.
+
+    Parameters
+    ----------
+    beta_1, beta_2, epsilon : float
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    code = codes.ADAMAX
+    slots = 2
+
+
+@arguments(**_SHARED, beta_1=Number(above=0.0, most=1.0), beta_2=_MEAN)
+@dataclass(frozen=True, repr=False)
+class Lion(MinibatchOptimizer):
+    """``w = w - rate sign(beta_1 m + (1 - beta_1) g); m = beta_2 m + (1 - beta_2) g`` (Chen et al. 2023, arXiv:2302.06675).
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float
+    learning_rate, weight_decay, clipnorm, global_clipnorm, clipvalue
+        See `MinibatchOptimizer`.
+    """
+
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    code = codes.LION
+    slots = 1
+
+
 MINIBATCH: dict[str, MinibatchOptimizer] = {
     "sgd": SGD(), "momentum": SGD(momentum=0.9), "nesterov": SGD(momentum=0.9, nesterov=True), "adagrad": Adagrad(),
-    "rmsprop": RMSprop(), "adam": Adam(), "adamw": AdamW(),
+    "rmsprop": RMSprop(), "adam": Adam(), "adamw": AdamW(), "nadam": Nadam(), "adadelta": Adadelta(),
+    "adamax": Adamax(), "lion": Lion(),
 }  # fmt: skip
-CLASSES: dict[str, type[MinibatchOptimizer]] = {c.__name__: c for c in (SGD, Adagrad, RMSprop, Adam, AdamW)}
+CLASSES: dict[str, type[MinibatchOptimizer]] = {
+    c.__name__: c for c in (SGD, Adagrad, RMSprop, Adam, AdamW, Nadam, Adadelta, Adamax, Lion)
+}
 
 
 def from_plain(stored: Any) -> MinibatchOptimizer:

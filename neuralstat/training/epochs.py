@@ -17,6 +17,7 @@ from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
+from ..network.constraints import bound
 from ..network.network import Network
 from ..optimizers.minibatch import MinibatchOptimizer
 from ..schedules import OneCycle, Performance
@@ -96,7 +97,7 @@ def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
 
 def weight_groups(network: Network) -> np.ndarray:
     """(P,) int64 number of the array, as Keras divides them, that each weight belongs to: kernels and biases apart."""
-    groups = np.empty(network.n_params, np.int64)
+    groups = np.zeros(network.n_params, np.int64)
     for k, positions in enumerate(array_positions(network)):
         groups[positions] = k
     return groups
@@ -138,7 +139,7 @@ def make_plan(
         patience=-1 if stopping is None else int(stopping.patience),
         min_delta=0.0 if stopping is None else float(stopping.min_delta), watch=monitor,
         restore=stopping is not None and bool(stopping.restore_best), plateau=plateau, plateau_watch=watched,
-        momentum=_momentum(network, free),
+        momentum=_momentum(network, free), bound=bound(network, free),
     )  # fmt: skip
     columns = ["loss", name, "val_loss", None if name is None else f"val_{name}", "learning_rate"]
     if validation is None:
@@ -240,7 +241,7 @@ def train_epochs(
     began = time.perf_counter()
     net = network.net(penalty)
     optimizer = training.optimizer
-    free = np.asarray(free) & ~network.is_moving  # moving averages follow the batches, not the gradient
+    free = np.asarray(free) & ~network.still  # moving averages follow the batches, not the gradient
     plan, columns = make_plan(network, rows, validation, free, training)
     if network.objective.coupled:  # so are all observations, for the history
         net = network.net(penalty, max(rows.inputs.shape[0], 0 if validation is None else validation.inputs.shape[0]))

@@ -138,6 +138,8 @@ def output_names(design: Design, family: Family | None) -> tuple[str, ...]:
 def held_out(network: Network, design: Design, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Which weights (P,) are in the fit, and the values of the others, original units; see `fixed_weights`."""
     free, constants = fixed_weights(network, settings.exclude, settings.constant_weights, settings.compat)
+    if network.implied is not None:
+        free, constants = free & ~network.implied[0], np.where(network.implied[0], network.implied[1], constants)
     if has_towers(design):
         pattern, values = held(network, design)
         free, constants = free & pattern, np.where(pattern | (constants != 0), constants, values)

@@ -19,6 +19,7 @@ from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..network import derivatives
 from ..network.arrays import frozen
+from ..network.constraints import check_constraints
 from ..network.indexes import check_indexes
 from ..network.penalties import coefficients, per_observation
 from ..network.scaling import scaled_constants, to_internal, to_original
@@ -102,6 +103,7 @@ class Procedure:
         warn_aliased(design)
         network = build_network(design, settings)
         warn_output_layer(network, settings)
+        check_constraints(network, settings.minibatch, settings.algorithm)
         check_indexes(network, design.x)
         if validation is not None:
             check_indexes(network, validation.inputs.T, "validation: ")
@@ -130,7 +132,11 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design))
+        return self.penalty_beside(self.design.x.shape[1])
+
+    def penalty_beside(self, n: int) -> np.ndarray | None:
+        """`penalty` where layers' own stand beside the mean error of n observations."""
+        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
 
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -378,7 +384,7 @@ class Procedure:
         measure : bool
             Whether all metrics are recorded; else the one that early stopping watches only.
         """
-        penalty = self.penalty  # steps go along the mean error: the same objective, divided by n
+        penalty = self.penalty_beside(rows.inputs.shape[0])  # steps go along the mean error: the same objective, divided by n
         if penalty is not None:
             penalty = per_observation(penalty, 1 / rows.inputs.shape[0])
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))

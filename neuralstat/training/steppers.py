@@ -12,7 +12,7 @@ from ..engine.curvature import curve_buffers
 from ..engine.quasi_newton import Memory, train_quasi_newton
 from ..engine.second_order import train_lm
 from ..engine.tracking import Rules, Track
-from ..functions.activations import SOFTMAX
+from ..functions.activations import LOG_SOFTMAX, SOFTMAX
 from ..functions.losses import MULTINOMIAL
 from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
@@ -85,7 +85,7 @@ class SecondOrder:
         size, n_params = int(free.sum()), free.size
         if isinstance(self.optimizer, LM):
             last = self.net.table[-1]
-            coupled = self.net.loss == MULTINOMIAL or last[codes.ACT] == SOFTMAX
+            coupled = self.net.loss == MULTINOMIAL or last[codes.ACT] in (SOFTMAX, LOG_SOFTMAX)
             curve = curve_buffers(self.net.table, int(last[codes.N_OUT]), free, bool(coupled))
             return curve, np.zeros(lm.MEMORY), np.zeros(n_params), *np.zeros((3, size, size))
         limited = isinstance(self.optimizer, LBFGS)

@@ -44,6 +44,10 @@ def elu(z, p):
     return np.where(positive(z), z, p * np.expm1(np.where(positive(z), 0, z)))
 
 
+def clipped(z, low, high):
+    return np.where(np.real(z) <= low, low, np.where(np.real(z) < high, z, high))
+
+
 def softmax(z, p=0.0):
     e = np.exp(z - np.max(np.real(z), axis=-1, keepdims=True))
     return e / np.sum(e, axis=-1, keepdims=True)
@@ -61,8 +65,26 @@ ACTIVATIONS = {
     "gelu": lambda z, p: z * (1 + erf(z / np.sqrt(2))) / 2,
     "swish": lambda z, p: z / (1 + np.exp(-z)),
     "softmax": softmax,
+    "log_softmax": lambda z, p: np.log(softmax(z)),
+    "relu6": lambda z, p: clipped(z, 0, p),
+    "hard_sigmoid": lambda z, p: clipped(z / 6 + 0.5, 0, 1),
+    "hard_swish": lambda z, p: z * clipped(z / 6 + 0.5, 0, 1),
+    "softsign": lambda z, p: z / (1 + np.where(positive(z), z, -z)),
+    "mish": lambda z, p: z * np.tanh(np.log(1 + np.exp(z))),
+    "exponential": lambda z, p: np.exp(z),
+    "celu": lambda z, p: np.where(positive(z), z, p * np.expm1(np.where(positive(z), 0, z / p))),
+    "hard_tanh": lambda z, p: clipped(z, -1, 1),
+    "tanh_shrink": lambda z, p: z - np.tanh(z),
+    "soft_shrink": lambda z, p: np.where(np.real(z) > p, z - p, np.where(np.real(z) < -p, z + p, 0)),
+    "hard_shrink": lambda z, p: np.where(np.abs(np.real(z)) > p, z, 0),
+    "log_sigmoid": lambda z, p: -np.log(1 + np.exp(-z)),
+    "squareplus": lambda z, p: (z + np.sqrt(z**2 + p)) / 2,
+    "sparse_plus": lambda z, p: np.where(np.real(z) <= -1, 0, np.where(np.real(z) < 1, (z + 1) ** 2 / 4, z)),
+    "sparse_sigmoid": lambda z, p: clipped((z + 1) / 2, 0, 1),
 }
-PARAMETERS = {"leaky_relu": 0.3, "elu": 1.0}  # defaults
+PARAMETERS = {
+    "leaky_relu": 0.2, "elu": 1.0, "relu6": 6.0, "celu": 1.0, "soft_shrink": 0.5, "hard_shrink": 0.5, "squareplus": 4.0,
+}  # fmt: skip  # defaults
 
 # Losses: output f or linear predictor eta (n, K), response y (n, K) -> loss per observation (n,)
 
@@ -246,7 +268,61 @@ JOINS = {  # of layers that read several
     "Average": lambda layer, parts: sum(parts) / len(parts),
     "Concatenate": lambda layer, parts: np.concatenate(parts, axis=layer.axis),
 }
+def depthwise(layer, w, x):
+    image = x if x.ndim == 4 else x[:, np.newaxis]
+    (a, b), (s, t), (d, e) = (pair(v) if x.ndim == 4 else (1, v) for v in
+                              (layer.kernel_size, layer.strides, layer.dilation_rate))
+    kernel = w[1:].reshape(a, b, x.shape[-1], layer.depth_multiplier)
+    pads, out = [(0, 0)] * 4, []
+    for axis, k, stride, rate, padding in ((1, a, s, d, layer.padding if x.ndim == 4 else "valid"),
+                                           (2, b, t, e, layer.padding)):
+        n, pads[axis] = positions(image.shape[axis], k, stride, rate, padding)
+        out.append(n)
+    image = np.pad(image, pads)
+    z = np.empty((len(x), *out, w.shape[1]), np.result_type(x, w))
+    for r in range(out[0]):
+        for c in range(out[1]):
+            patch = image[:, r * s : r * s + (a - 1) * d + 1 : d, c * t : c * t + (b - 1) * e + 1 : e]
+            z[:, r, c] = np.einsum("nabk,abkq->nkq", patch, kernel).reshape(len(x), -1) + w[0]
+    return z if x.ndim == 4 else z[:, 0]
+
+
+def normalised(x, axes, epsilon):
+    mean = np.mean(x, axis=axes, keepdims=True)
+    return (x - mean) / np.sqrt(np.mean((x - mean) ** 2, axis=axes, keepdims=True) + epsilon)
+
+
+def group_norm(layer, w, x):
+    groups = x.shape[-1] if layer.groups == -1 else layer.groups
+    parts = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
+    return w[1] * normalised(parts, (1, 3), layer.epsilon).reshape(x.shape) + w[0]
+
+
+def prelu(layer, w, x):
+    return np.where(positive(x), x, w.reshape(layer.alphas(x.shape[1:])) * x)
+
+
+def relu(layer, w, x):
+    limit = np.inf if layer.max_value is None else layer.max_value
+    slope, threshold = layer.negative_slope, layer.threshold
+    return np.where(np.real(x) > threshold, clipped(x, 0, limit), slope * (x - threshold))
+
+
 LAYERS = {
+    "DepthwiseConv1D": depthwise,
+    "DepthwiseConv2D": depthwise,
+    "LayerNormalization": lambda layer, w, x: w[1] * normalised(x, -1, layer.epsilon) + w[0],
+    "GroupNormalization": group_norm,
+    "LeakyReLU": lambda layer, w, x: leaky_relu(x, layer.negative_slope),
+    "ReLU": relu,
+    "ELU": lambda layer, w, x: elu(x, layer.alpha),
+    "PReLU": prelu,
+    "Softmax": lambda layer, w, x: softmax(x),
+    "GaussianNoise": lambda layer, w, x: x,  # in prediction
+    "GaussianDropout": lambda layer, w, x: x,
+    "AlphaDropout": lambda layer, w, x: x,
+    "SpatialDropout1D": lambda layer, w, x: x,
+    "SpatialDropout2D": lambda layer, w, x: x,
     "Dense": dense,
     "Conv1D": conv1d,
     "Conv2D": conv2d,
@@ -275,8 +351,9 @@ LAYERS = {
     "RepeatVector": lambda layer, w, x: np.repeat(x[:, np.newaxis], layer.n, axis=1),
     "Reverse": lambda layer, w, x: x[:, ::-1],
 }
-WITH_WEIGHTS = {"Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm"}
-WITH_ACTIVATION = {"Dense", "Conv1D", "Conv2D", "Activation"}
+WITH_WEIGHTS = {"Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
+                "DepthwiseConv2D", "LayerNormalization", "GroupNormalization", "PReLU"}  # fmt: skip
+WITH_ACTIVATION = {"Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D", "DepthwiseConv2D"}
 
 # A network: a list of layers, the activation of its output, a flat vector
 
@@ -296,8 +373,6 @@ def split(theta, shapes):
 
 def activation(given, z):
     name, p = given if isinstance(given, tuple) else (given, PARAMETERS.get(given, 0.0))
-    if name == "softmax" and z.ndim > 2:  # over all units of the layer
-        return softmax(z.reshape(z.shape[0], -1)).reshape(z.shape)
     return ACTIVATIONS[name](z, p)
 
 
@@ -311,7 +386,8 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
     known = {-1 - j: part for j, part in enumerate(x if isinstance(x, list) else [x])}
     for k, layer in enumerate(layers):
         kind = type(layer).__name__
-        w = matrices.pop(0) if kind in WITH_WEIGHTS else None
+        general = kind == "ReLU" and layer.activation is None  # its three weights are held
+        w = matrices.pop(0) if kind in WITH_WEIGHTS or general else None
         read = [known[r] for r in (wires[k] if wires else (k - 1,))]
         x = read[0]
         if kind in JOINS:

@@ -8,6 +8,8 @@ import numpy as np
 from observations import SEVERAL, problem
 
 from neuralstat.engine.cuda import losses
+from neuralstat.layers.codes import COLUMNS
+from neuralstat.optimizers.constraints import Bound
 
 #: Kernel: (module, kind or tile, name)
 PRODUCTS = {
@@ -18,10 +20,19 @@ PRODUCTS = {
 PRODUCTS.update({f"float64 {name}": PRODUCTS[name] for name in PRODUCTS if "flat" in name})  # the largest that fit
 UNITS = {
     name: ("units", "", name)
-    for name in ("collect", "responses", "activation", "through", "objective", "pool", "pool_back", "drop", "drop_back",
-                 "embed", "embed_gradient", "copy", "copy_back", "clear")
+    for name in ("collect", "responses", "activation", "through", "objective", "pool", "pool_back", "embed",
+                 "embed_gradient", "copy", "copy_back", "clear")
 }  # fmt: skip
-UPDATE = {name: ("update", "", name) for name in ("add", "prepare", "norms", "step", "finish", "advance", "forget")}
+SPECIAL = {
+    name: ("special", "", name)
+    for name in ("norm", "norm_back", "norm_gradient", "prelu", "prelu_back", "prelu_gradient", "noise", "noise_back", "drop",
+                 "drop_back")
+}  # fmt: skip
+DEPTHWISE = {f"depthwise{name}": ("depthwise", "", f"depthwise{name}") for name in ("", "_back", "_gradient")}
+UPDATE = {
+    name: ("update", "", name)
+    for name in ("add", "prepare", "norms", "step", "constrain", "finish", "advance", "forget")
+}
 NORMALIZATION = {f"batch norm {name}": ("normalization", "", name) for name in ("forward", "backward", "move")}
 MOVES = {f"move {name}": ("moves", "", name) for name in ("forward", "backward")}
 RECURRENT = {
@@ -29,7 +40,7 @@ RECURRENT = {
     for kind in ("lstm", "gru", "simple")
     for name in ("turn", "forward", "backward")
 }
-KERNELS = {**PRODUCTS, **UNITS, **UPDATE, **NORMALIZATION, **MOVES, **RECURRENT}
+KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT}
 #: The loss of every distribution with every link, and of some families
 LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
@@ -41,7 +52,17 @@ def _same(function):
 @functools.cache
 def _built(module: str, kind: str, dtype: str):
     """Undecorated kernels."""
-    from neuralstat.engine.cuda.batches import moves, normalization, products, program, recurrent, units, update
+    from neuralstat.engine.cuda.batches import (
+        depthwise,
+        moves,
+        normalization,
+        products,
+        program,
+        recurrent,
+        special,
+        units,
+        update,
+    )
 
     if module == "products":
         return {
@@ -53,8 +74,10 @@ def _built(module: str, kind: str, dtype: str):
         return units.build(dtype, 0, program.LANES, program.EDGE, False, _same, code)
     if module == "recurrent":
         return recurrent.build(dtype, kind, 2, True, 64, False, _same)
-    build = {"update": update, "moves": moves, "normalization": normalization}[module].build
-    return build(dtype, program.LANES, False, _same)
+    modules = {
+        "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update,
+    }  # fmt: skip
+    return modules[module].build(dtype, program.LANES, False, _same)
 
 
 def dtype_of(name: str) -> str:
@@ -84,13 +107,13 @@ def arguments(name: str, dtype: str):
     def double(*shape):
         return np.zeros(shape)
 
-    model = Model(whole(2, 25), real(2), real(2, 9), real(2, 9), whole(2, 21))
+    model = Model(whole(2, COLUMNS), real(2), real(2, 9), real(2, 9), whole(2, 21))
     turn = Turn(whole(3, 4), whole(1), whole(2), whole(2, 5))
     buffers = Buffers(real(2, 8, 32), real(2, 8, 32), real(2, 8, 32), real(2, 1, 32), real(2, 32), double(2, 1, 2),
                       real(2, 9), real(2, 9))  # fmt: skip
     rows = Rows(real(1, 5, 2), real(1, 1, 5), real(1, 5), real(1, 5))
     memory = Memory(real(2, 2, 9), np.ones(9, bool), real(9, 4), whole(9), double(2, 1), whole(2), double(2, 2),
-                    double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2))  # fmt: skip
+                    double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2), Bound(whole(3), whole(2), double(1, 4)))  # fmt: skip
     plain = model, 1, turn, buffers
     module, kind, entry = {**KERNELS, **LOSSES}[name]
     if entry in ("collect", "responses"):
@@ -100,12 +123,13 @@ def arguments(name: str, dtype: str):
         return model, turn, buffers, 0, told, 1, 0.5
     if entry in ("shares", "add"):
         return *plain, 4
-    if entry == "drop" or (module, entry) == ("normalization", "forward"):
+    if entry in ("drop", "noise") or (module, entry) == ("normalization", "forward"):
         return *plain, memory, 1
     if (module, entry) == ("normalization", "backward"):
         return *plain, memory, 1, 1
     if entry == "move":
         return *plain, memory
-    other = {"prepare": (model, turn, memory, 0), "norms": (model, turn, memory), "finish": (turn, buffers, memory),
+    other = {"prepare": (model, turn, memory, 0), "norms": (model, turn, memory), "constrain": (model, turn, memory),
+             "finish": (turn, buffers, memory),
              "step": (model, turn, memory, 5, 0, 0.5, 1), "advance": (turn,), "forget": (model, turn)}  # fmt: skip
     return other[entry] if module == "update" else plain

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from ...errors import DeviceError
-from ...layers.codes import BATCH_NORM, DROPOUT, OP
+from ...layers.codes import BATCH_NORM, DROPOUT, NOISE, OP
 from ..cpu import Data, Net
 from . import losses, memory
 from .plan import Plan, is_dense_chain, make_plan, tiles_of
@@ -156,7 +156,7 @@ def check_functions(net: Net) -> None:
 def check_kernels(net: Net) -> None:
     """Raise DeviceError where a network has parts that only the CPU's, or minibatch training's, kernels know."""
     check_functions(net)
-    for op, name in ((BATCH_NORM, "BatchNorm"), (DROPOUT, "Dropout")):
+    for op, name in ((BATCH_NORM, "BatchNorm"), (DROPOUT, "Dropout"), (NOISE, "noise")):
         if np.any(net.table[:, OP] == op):
             raise DeviceError(f"device='cuda': {name} needs a minibatch optimizer ('adam', 'sgd', ...) on a device.")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ...functions.activations import SOFTMAX, activate, softmax_backward
+from ...functions.activations import activate, is_coupled, softmax_backward
 from ...functions.losses import CE_R
 from ...layers.codes import ACT, ADDRESS, N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
 from ..kernels import forward, row_backward, row_gradient, through_activation
@@ -98,7 +98,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
     run_forward, apply, sum_loss = to_device(forward), to_device(activate), build_loss(target, rare, code)
     slope_back, step_back, add_gradient = (
         to_device(through_activation), to_device(row_backward), to_device(row_gradient))  # fmt: skip
-    softmax_back = to_device(softmax_backward)
+    softmax_back, coupled = to_device(softmax_backward), to_device(is_coupled)
     number = numba.float64 if dtype == "float64" else numba.float32
 
     @function
@@ -235,8 +235,8 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
     def back(problem, plan, arrays, skip, m, lane, lanes):
         end = problem.table.shape[0] - 1
         row = problem.table[end]
-        if row[ACT] == SOFTMAX and not skip and rare is not None:
-            softmax_back(arrays.value[row[TARGET] :], arrays.delta, 0, row[N_OUT], lane, m, lanes)
+        if coupled(row[ACT]) and not skip and rare is not None:
+            softmax_back(row[ACT], arrays.value[row[TARGET] :], arrays.delta, 0, row[N_OUT], lane, m, lanes)
         for u in range(row[N_OUT]):
             for i in range(lane, m, lanes):
                 if skip:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...functions.activations import SOFTMAX
+from ...functions.activations import LOG_SOFTMAX, SOFTMAX
 from ...layers.codes import ACT, DENSE, N_IN, N_OUT, OP, PARAM, SOURCE, TARGET
 from ..cpu import BLOCK, Data, Net
 
@@ -47,7 +47,7 @@ def is_dense_chain(table: np.ndarray) -> bool:
         and table[0, SOURCE] == 0
         and np.all(table[1:, SOURCE] == table[:-1, TARGET])
         and np.all(table[1:, N_IN] == table[:-1, N_OUT])
-        and np.all(table[:-1, ACT] != SOFTMAX)
+        and not np.isin(table[:-1, ACT], (SOFTMAX, LOG_SOFTMAX)).any()
     )
 
 

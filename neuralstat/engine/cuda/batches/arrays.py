@@ -64,3 +64,4 @@ class Memory(NamedTuple):
     constants: Any  # (steps, 1 or S, first_order.CONSTANTS), and 1 / size of the batch in SCALE
     keys: Any  # (S, 2) uint64
     momentum: Any  # (layers,) of moving averages
+    bound: Any  # optimizers.constraints.Bound

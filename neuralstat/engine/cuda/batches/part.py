@@ -112,6 +112,7 @@ class Part:
             send(state.steps[self.first : self.last]), send(state.sums[self.first : self.last]),
             send(np.zeros((s, blocks))), send(np.zeros((self.steps_at_once, own, first_order.CONSTANTS), self.dtype)),
             send(state.keys[self.first : self.last]), send(plan.momentum.astype(self.dtype)),
+            type(plan.bound)(*map(send, plan.bound)),
         )  # fmt: skip
 
     def _program(self, observations: int, order: Any = None) -> Program:

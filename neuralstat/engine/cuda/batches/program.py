@@ -27,6 +27,10 @@ ENOUGH = 512  # blocks that keep a device busy: gradients are summed by so many 
 MOST_SPLITS = 128
 MANY = 512  # observations from which recurrent layers take four at once
 SIMULATED_LANES, SIMULATED_EDGE = 2, 2
+ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
+SPECIAL = {codes.DEPTHWISE: ("depthwise", "depthwise"), codes.LAYER_NORM: ("special", "norm"),
+           codes.PRELU: ("special", "prelu"), codes.NOISE: ("special", "noise"), codes.DROPOUT: ("special", "drop")}  # fmt: skip
+DRAWN = (codes.NOISE, codes.DROPOUT)
 
 
 class Launch(NamedTuple):
@@ -52,24 +56,12 @@ def _units(dtype: str, rare: Any, simulate: bool, code: int | None = None) -> An
 
 
 @functools.lru_cache(maxsize=64)
-def _update(dtype: str, simulate: bool) -> Any:
-    from . import update
+def _built(name: str, dtype: str, simulate: bool) -> Any:
+    """Kernels of a module that ask for no more than this."""
+    from . import depthwise, moves, normalization, special, update  # need numba-cuda
 
-    return update.build(dtype, lanes(), simulate)
-
-
-@functools.lru_cache(maxsize=64)
-def _normalization(dtype: str, simulate: bool) -> Any:
-    from . import normalization
-
-    return normalization.build(dtype, lanes(), simulate)
-
-
-@functools.lru_cache(maxsize=64)
-def _moves(dtype: str, simulate: bool) -> Any:
-    from . import moves
-
-    return moves.build(dtype, lanes(), simulate)
+    modules = {"depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update}
+    return modules[name].build(dtype, lanes(), simulate)
 
 
 @functools.lru_cache(maxsize=64)
@@ -182,7 +174,7 @@ class Program:
         self.net, self.products, self.there = net, products, arrays
         self.observations, self.members, self.dtype = observations, members, dtype
         self.simulate = simulated()
-        self.units, self.update = _units(dtype, net.rare, self.simulate), _update(dtype, self.simulate)
+        self.units, self.update = _units(dtype, net.rare, self.simulate), _built("update", dtype, self.simulate)
 
     def strided(self, n: int) -> tuple[int, int, int]:
         """Grid of a launch that goes through n numbers of every member."""
@@ -218,17 +210,17 @@ class Program:
                 yield self.rowwise(self.units.pool, n_out, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.embed, n_out * m, *plain)
-            elif op == codes.DROPOUT:
-                yield self.each(self.units.drop, -(-n_out // 4) * m, *plain, there.memory, training)
             elif op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
-                kernel = _normalization(self.dtype, self.simulate).forward
+                kernel = _built("normalization", self.dtype, self.simulate).forward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training))
             elif op == codes.COPY:
                 yield self.each(self.units.copy, n_out * m, *plain)
             elif op == codes.MOVE:
-                yield self.each(_moves(self.dtype, self.simulate).forward, n_out * m, *plain)
-            if op in (codes.DENSE, codes.CONV2D, codes.COPY):
+                yield self.each(_built("moves", self.dtype, self.simulate).forward, n_out * m, *plain)
+            elif op in SPECIAL:
+                yield self.special(k, row, "", training)
+            if op in ACTIVATED:
                 yield self.each(self.units.activation, n_out * m, *plain)
 
     def objective(self, metric: int, cut: float) -> Launch:
@@ -246,7 +238,7 @@ class Program:
             row = self.net.table[k]
             plain = there.model, k, there.turn, there.buffers
             op, n_in, n_out = int(row[codes.OP]), int(row[codes.N_IN]), int(row[codes.N_OUT])
-            if op in (codes.DENSE, codes.CONV2D, codes.COPY) and (k < last or self.net.loss != CE_R):
+            if op in ACTIVATED and (k < last or self.net.loss != CE_R):
                 yield self.each(self.units.through, n_out * m, *plain)
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "backward")
@@ -256,8 +248,10 @@ class Program:
                 yield self.each(self.units.embed_gradient, int(row[codes.UNITS]) * lanes(), *plain)
             if op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
-                kernel = _normalization(self.dtype, self.simulate).backward
+                kernel = _built("normalization", self.dtype, self.simulate).backward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(k > 0)))
+            if op in SPECIAL and op not in DRAWN:
+                yield self.special(k, row, "_gradient")
             if k == 0:
                 return
             for p in self.products.forward[k]:
@@ -266,12 +260,23 @@ class Program:
                 yield self.rowwise(self.units.pool_back, n_in, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.clear, n_in * m, *plain)
-            elif op == codes.DROPOUT:
-                yield self.each(self.units.drop_back, n_in * m, *plain)
             elif op == codes.COPY:
                 yield self.each(self.units.copy_back, n_in * m, *plain)
             elif op == codes.MOVE:
-                yield self.each(_moves(self.dtype, self.simulate).backward, n_in * m, *plain)
+                yield self.each(_built("moves", self.dtype, self.simulate).backward, n_in * m, *plain)
+            elif op in SPECIAL:
+                yield self.special(k, row, "_back")
+
+    def special(self, k: int, row: np.ndarray, purpose: str = "", training: int = 0) -> Launch:
+        """Layer k, one of `SPECIAL`: forward, "_back" for derivatives in its inputs, or "_gradient"."""
+        op, there = int(row[codes.OP]), self.there
+        kernel = getattr(_built(SPECIAL[op][0], self.dtype, self.simulate), SPECIAL[op][1] + purpose)
+        plain = there.model, k, there.turn, there.buffers
+        if purpose == "_gradient":
+            grid = min(there.model.theta.shape[1], 2 if self.simulate else MOST_GRID), 1, self.members
+            return Launch(kernel, grid, lanes(), 0, plain)
+        more = (there.memory, training) if op in DRAWN and not purpose else ()
+        return self.each(kernel, int(row[codes.N_IN if purpose else codes.N_OUT]) * self.observations, *plain, *more)
 
     def sums(self, p: int) -> Launch:
         """Product p."""
@@ -340,9 +345,11 @@ class Program:
         if clip == 2:
             yield Launch(self.update.norms, (groups, 1, self.members), lanes(), 0, plain)
         yield self.each(self.update.step, size, *plain, optimizer_code, clip, limit, ready)
+        if bound := int(there.memory.bound.limits.shape[0]):
+            yield Launch(self.update.constrain, (min(bound, MOST_GRID), 1, self.members), lanes(), 0, plain)
         for k, row in enumerate(self.net.table):
             if row[codes.OP] == codes.BATCH_NORM:
-                kernel = _normalization(self.dtype, self.simulate).move
+                kernel = _built("normalization", self.dtype, self.simulate).move
                 yield self.each(kernel, int(row[codes.CHANNELS]), there.model, k, there.turn, there.buffers, there.memory)
         grid = -(-self.members // lanes()), 1, 1
         yield Launch(self.update.finish, grid, lanes(), 0, (there.turn, there.buffers, there.memory))

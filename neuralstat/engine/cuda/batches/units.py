@@ -1,4 +1,4 @@
-"""Kernels that go through units one by one: observations, activations, losses, pools, dropout, embeddings.
+"""Kernels that go through units one by one: observations, activations, losses, pools, embeddings.
 
 Blocks of threads go through (row, observation) pairs in strides of the grid, observations side by side (pools: a row to a
 block); the third axis of the grid is the member of the stack.
@@ -12,8 +12,7 @@ import numba
 import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
-from ....functions.activations import SOFTMAX, activate, softmax_backward
-from ....jit.random import DROPOUT, philox
+from ....functions.activations import activate, is_coupled, softmax_backward
 from ....layers.codes import (
     ACT,
     ADDRESS,
@@ -33,7 +32,6 @@ from ....layers.codes import (
     PAD_ROWS,
     PARAM,
     ROWS,
-    SCRATCH,
     SOURCE,
     STRIDE_COLS,
     STRIDE_ROWS,
@@ -42,6 +40,7 @@ from ....layers.codes import (
 )
 from ...batches import ABOVE, LARGEST, SQUARES
 from ...cpu import RUNNING
+from ...kernels import together as together_of
 from ..device import target
 from ..losses import build_loss
 from .arrays import FIRST, LOSS, METRIC, SIZE
@@ -57,8 +56,6 @@ class Kernels(NamedTuple):
     objective: Any
     pool: Any
     pool_back: Any
-    drop: Any
-    drop_back: Any
     embed: Any
     embed_gradient: Any
     copy: Any
@@ -94,12 +91,11 @@ def build(
             Loss and metric, added to `parts`, derivatives into `delta`.
         pool, pool_back, copy, copy_back, embed, embed_gradient, clear : (model, k, turn, buffers)
             Of layer k; `clear` sets the derivatives in its inputs to zero.
-        drop, drop_back : (model, k, turn, buffers, memory, training)
-            Dropout.
     """
     tools = target(simulate)
     function, barrier, to_device = tools.function, tools.barrier, tools.to_device
-    apply, softmax_back, draw = to_device(activate), to_device(softmax_backward), to_device(philox)
+    apply, softmax_back = to_device(activate), to_device(softmax_backward)
+    coupled, group_of = to_device(is_coupled), to_device(together_of)
     sum_loss = build_loss(tools, rare, code)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -153,10 +149,10 @@ def build(
             return
         row, value, slope = model.table[k], buffers.value[s], buffers.slope[s]
         m = turn.items[turn.clock[0], SIZE]
-        together = row[N_OUT] if row[ACT] == SOFTMAX else 1
+        together = group_of(row) if coupled(row[ACT]) else 1
         for e in range(start, row[N_OUT] // together * m, cuda.gridDim.x * lanes):
-            u = e // m
-            i = e - u * m
+            u = e // m * together
+            i = e % m
             first = row[TARGET] + u
             if row[OFFSET] >= 0:
                 for j in range(together):
@@ -171,12 +167,12 @@ def build(
             return
         row, value, slope, delta = model.table[k], buffers.value[s], buffers.slope[s], buffers.delta[s]
         m = turn.items[turn.clock[0], SIZE]
-        together = row[N_OUT] if row[ACT] == SOFTMAX else 1
+        together = group_of(row) if coupled(row[ACT]) else 1
         for e in range(start, row[N_OUT] // together * m, cuda.gridDim.x * lanes):
-            u = e // m
-            i = e - u * m
-            if row[ACT] == SOFTMAX:
-                softmax_back(value, delta, row[TARGET], row[N_OUT], i, i + 1, 1)
+            u = e // m * together
+            i = e % m
+            if coupled(row[ACT]):
+                softmax_back(row[ACT], value, delta, row[TARGET] + u, together, i, i + 1, 1)
             else:
                 delta[row[TARGET] + u, i] *= slope[row[TARGET] + u, i]
 
@@ -291,44 +287,6 @@ def build(
                 delta[row[SOURCE] + u, i] = total
 
     @compiled
-    def drop(model, k, turn, buffers, memory, training):
-        start, s = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
-        if turn.status[s] != RUNNING:
-            return
-        row, value, order = model.table[k], buffers.value[s], turn.order[s]
-        item, rate = turn.items[turn.clock[0]], float(model.constants[k])
-        m = item[SIZE]
-        cut, kept = np.uint64(rate * 4294967296.0), 1.0 / (1.0 - rate) - 1.0
-        for e in range(start, (row[N_IN] + 3) // 4 * m, cuda.gridDim.x * lanes):
-            group = e // m
-            i = e - group * m
-            at = item[FIRST] + i
-            if order.shape[0] > 0:
-                at = order[at]
-            u = 4 * group
-            words = draw(np.uint64(row[TARGET] + u), np.uint64(at), np.uint64(memory.steps[s]), np.uint64(DROPOUT),
-                         memory.keys[s, 0], memory.keys[s, 1])  # fmt: skip
-            for j in range(min(4, row[N_IN] - u)):
-                word = words[0] if j == 0 else words[1] if j == 1 else words[2] if j == 2 else words[3]
-                more = number(0)
-                if training != 0:
-                    more = number(-1.0 if word < cut else kept)
-                value[row[SCRATCH] + u + j, i] = more
-                value[row[TARGET] + u + j, i] = value[row[SOURCE] + u + j, i] * (1 + more)
-
-    @compiled
-    def drop_back(model, k, turn, buffers):
-        start, s = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
-        if turn.status[s] != RUNNING:
-            return
-        row, value, delta = model.table[k], buffers.value[s], buffers.delta[s]
-        m = turn.items[turn.clock[0], SIZE]
-        for e in range(start, row[N_IN] * m, cuda.gridDim.x * lanes):
-            u = e // m
-            i = e - u * m
-            delta[row[SOURCE] + u, i] = delta[row[TARGET] + u, i] * (1 + value[row[SCRATCH] + u, i])
-
-    @compiled
     def embed(model, k, turn, buffers):
         start, s = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
         if turn.status[s] != RUNNING:
@@ -395,5 +353,5 @@ def build(
         for e in range(start, row[N_IN] * m, cuda.gridDim.x * lanes):
             delta[row[SOURCE] + e // m, e % m] = 0
 
-    return Kernels(collect, responses, activation, through, objective, pool, pool_back, drop, drop_back, embed,
-                   embed_gradient, copy, copy_back, clear)  # fmt: skip
+    return Kernels(collect, responses, activation, through, objective, pool, pool_back, embed, embed_gradient, copy, copy_back,
+                   clear)  # fmt: skip

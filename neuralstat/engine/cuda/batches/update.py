@@ -13,6 +13,7 @@ import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ....functions.penalties import penalise
+from ....optimizers import constraints as bounds
 from ....optimizers import first_order as codes
 from ...cpu import NONFINITE, RUNNING
 from ..device import target
@@ -29,6 +30,7 @@ class Kernels(NamedTuple):
     prepare: Any
     norms: Any
     step: Any
+    constrain: Any
     finish: Any
     advance: Any
     forget: Any
@@ -56,6 +58,21 @@ def constants_of(code: int, settings: np.ndarray, rates: np.ndarray, first: int)
         t, one, two = first + 1.0 + np.arange(rates.size), settings[codes.BETA1], settings[codes.BETA2]
         out[:, RATE] = rates * np.sqrt(1 - two**t) / (1 - one**t)
         out[:, A], out[:, B] = 1 - one, 1 - two
+    elif code == codes.ADADELTA:
+        out[:, A], out[:, B] = settings[codes.RHO], 1 - settings[codes.RHO]
+    elif code == codes.LION:
+        out[:, A], out[:, B] = settings[codes.BETA1], 1 - settings[codes.BETA1]
+        out[:, CC], out[:, D] = settings[codes.BETA2], 1 - settings[codes.BETA2]
+    elif code == codes.ADAMAX:
+        t, one = first + 1.0 + np.arange(rates.size), settings[codes.BETA1]
+        out[:, RATE], out[:, A], out[:, B] = rates / (1 - one**t), 1 - one, settings[codes.BETA2]
+    elif code == codes.NADAM:
+        t, one, two = first + 1 + np.arange(rates.size), settings[codes.BETA1], settings[codes.BETA2]
+        corrected = np.sqrt(1 - two**t)
+        out[:, RATE], out[:, EPS] = rates * corrected, settings[codes.EPSILON] * corrected
+        out[:, A], out[:, B] = 1 - one, 1 - two
+        schedule = getattr(codes.momentum_schedule, "py_func", codes.momentum_schedule)
+        out[:, CC : D + 1] = [schedule(one, int(k)) for k in t]
     return out
 
 
@@ -72,6 +89,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             of it into `extra`; zeros for weights that do not move (not with `whole`).
         norms : (model, turn, memory)
             Squares of the norms of groups of weights; grid: groups, 1, members.
+        constrain : (model, turn, memory)
+            Weights under constraints, after a step; grid: groups, 1, members.
         step : (model, turn, memory, code, clip, limit, ready)
             The optimizer's step; the gradient is zero afterwards. `clip`: 0 nothing, 1 by value, 2 by norms of groups.
             `ready`: whether `prepare` came before.
@@ -204,6 +223,29 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     move = c[CC] * slots[2, j] + rate * g / math.sqrt(v - c[D] * (mean * mean) + eps)
                     slots[2, j] = move
                     new -= move
+            elif code == codes.ADADELTA:
+                v = a * slots[0, j] + b * (g * g)
+                move = math.sqrt(slots[1, j] + eps) * g / math.sqrt(v + eps)
+                slots[0, j] = v
+                slots[1, j] = a * slots[1, j] + b * (move * move)
+                new -= rate * move
+            elif code == codes.LION:
+                v = slots[0, j] * a + g * b
+                slots[0, j] = slots[0, j] * c[CC] + g * c[D]
+                if v > 0:
+                    new -= rate
+                elif v < 0:
+                    new += rate
+            elif code == codes.ADAMAX:
+                mean = slots[0, j] + (g - slots[0, j]) * a
+                v = max(b * slots[1, j], abs(g))
+                slots[0, j], slots[1, j] = mean, v
+                new -= rate * mean / (v + eps)
+            elif code == codes.NADAM:
+                mean = slots[0, j] + (g - slots[0, j]) * a
+                v = slots[1, j] + (g * g - slots[1, j]) * b
+                slots[0, j], slots[1, j] = mean, v
+                new -= rate * (c[CC] * mean + c[D] * g) / (math.sqrt(v) + eps)
             else:
                 mean = slots[0, j] + (g - slots[0, j]) * a
                 v = slots[1, j] + (g * g - slots[1, j]) * b
@@ -213,6 +255,38 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     slots[2, j] = v
                 new -= mean * rate / (math.sqrt(v) + eps)
             theta[j] = new
+
+    @compiled
+    def constrain(model, turn, memory):
+        lane, s = cuda.threadIdx.x, cuda.blockIdx.z
+        parts = cuda.shared.array(lanes, numba.float64)
+        if turn.status[s] != RUNNING:
+            return
+        theta, at, starts, limits = model.theta[s], memory.bound.at, memory.bound.starts, memory.bound.limits
+        for group in range(cuda.blockIdx.x, limits.shape[0], cuda.gridDim.x):
+            first, last = starts[group], starts[group + 1]
+            total = 0.0
+            for k in range(first + lane, last, lanes):
+                w = float(theta[at[k]])
+                total += w * w
+            parts[lane] = total
+            barrier()
+            half = lanes // 2
+            while half > 0:
+                if lane < half:
+                    parts[lane] += parts[lane + half]
+                barrier()
+                half //= 2
+            norm, share = math.sqrt(parts[0]), limits[group, bounds.RATE]
+            wanted = share * min(max(norm, limits[group, bounds.LEAST]), limits[group, bounds.MOST]) + (1 - share) * norm
+            factor = number(wanted / (bounds.EPSILON + norm))
+            sign = limits[group, bounds.KIND] == bounds.SIGN
+            for k in range(first + lane, last, lanes):
+                if not sign:
+                    theta[at[k]] *= factor
+                elif theta[at[k]] < 0:
+                    theta[at[k]] = 0
+            barrier()
 
     @compiled
     def finish(turn, buffers, memory):
@@ -247,4 +321,4 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
         for j in range(start, model.grad.shape[1], cuda.gridDim.x * lanes):
             model.grad[s, j] = 0
 
-    return Kernels(add, prepare, norms, step, finish, advance, forget)
+    return Kernels(add, prepare, norms, step, constrain, finish, advance, forget)
