@@ -10,7 +10,7 @@ from typing import Any
 
 from ..jit.by_number import by_number
 from ..jit.compile import jit
-from ..layers.codes import BATCH_NORM, CONV2D, COPY, DROPOUT, EMBEDDING, GRU, LSTM, OP, POOL, SIMPLE_RNN
+from ..layers.codes import BATCH_NORM, CONV2D, COPY, DROPOUT, EMBEDDING, GRU, LSTM, MASK, MASKING, OP, POOL, SIMPLE_RNN
 from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
 from ..layers.conv_cpu import conv2d_backward_cpu, conv2d_forward_cpu, conv2d_gradient_cpu
 from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
@@ -31,6 +31,7 @@ from ..layers.lstm import (
     lstm_gradient,
     lstm_gradient_cpu,
 )
+from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
 from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
 from ..layers.pool import pool_backward, pool_backward_cpu, pool_forward, pool_forward_cpu
 from ..layers.simple_rnn import (
@@ -69,6 +70,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
                 _conv_forward(row, theta, value, m)
             else:
                 conv2d_forward(row, theta, value, lane, m, lanes)
+        elif op == POOL and row[MASK] >= 0:
+            masked_mean_forward(row, value, lane, m, lanes)
         elif op == POOL:
             if gpu is None:
                 _pool_forward(row, theta, value, m)
@@ -97,6 +100,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
             copy_forward(row, value, lane, m, lanes)
         elif op == DROPOUT:
             dropout_forward(row, value, lane, m, lanes)
+        elif op == MASKING:
+            masking_forward(row, constant, value, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_forward(row, constant, theta, value, m)
 
@@ -112,6 +117,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
                 _conv_backward(row, theta, delta, m)
             else:
                 conv2d_backward(row, theta, delta, lane, m, lanes)
+        elif op == POOL and row[MASK] >= 0:
+            masked_mean_backward(row, value, delta, lane, m, lanes)
         elif op == POOL:
             if gpu is None:
                 _pool_backward(row, value, delta, m)
@@ -140,6 +147,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
             copy_backward(row, delta, lane, m, lanes)
         elif op == DROPOUT:
             dropout_backward(row, value, delta, lane, m, lanes)
+        elif op == MASKING:
+            masking_backward(row, value, delta, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_backward(row, value, delta, m)
 

@@ -94,12 +94,15 @@ def _unpack_layers(entry: Any, reader: Reader) -> list[Any] | None:
     for packed in entry:
         kind = LAYERS.get(str(packed.get("kind"))) if isinstance(packed, dict) else None
         names = set() if kind is None else {field.name for field in dataclasses.fields(kind)}
-        if kind is None or set(packed) != {"kind", *names}:
+        needed = set() if kind is None else {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+        if kind is None or not {"kind", *needed} <= set(packed) <= {"kind", *names}:
             raise FileFormatError("its layers are damaged")
         values = {
             name: _unpack_function(packed[name], "layers") if name.endswith("activation") else reader.value(packed[name])
-            for name in names
+            for name in names & set(packed)
         }
+        if "go_backwards" in names - set(packed):  # of recurrent layers that knew no activation but their own
+            values.pop("activation", None)
         layers.append(kind(**values))
     return layers
 

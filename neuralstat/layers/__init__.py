@@ -11,7 +11,7 @@ from typing import Any
 from .base import Layer as Layer
 from .base import Placement as Placement
 from .basic import Activation, BatchNorm, Dense, Dropout, Flatten, Reshape
-from .sequence import GRU, LSTM, Embedding, SimpleRNN
+from .sequence import GRU, LSTM, Embedding, Masking, SimpleRNN
 from .spatial import (
     AvgPool1D,
     AvgPool2D,
@@ -27,7 +27,7 @@ LAYERS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
-        GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape,
+        GRU, Masking, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape,
     )
 }  # fmt: skip
 # Keras' names of the same

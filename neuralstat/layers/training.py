@@ -11,6 +11,7 @@ from ..jit.compile import jit
 from .codes import BATCH_NORM, DROPOUT, N_IN, OP, SCRATCH
 from .dropout import drop
 from .normalization import move_averages
+from .recurrent import drop_factors, is_dropping, keep_factors
 
 
 @jit
@@ -23,6 +24,8 @@ def predict_mode(table: Any, value: Any) -> None:
         elif row[OP] == DROPOUT:
             for u in range(row[N_IN]):
                 value[row[SCRATCH] + u, :] = 0
+        elif is_dropping(row):
+            keep_factors(row, value)
 
 
 @jit
@@ -41,6 +44,8 @@ def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: An
             value[row[SCRATCH], 0] = m if momentum[k] >= 0 else 0
         elif row[OP] == DROPOUT:
             drop(row, constants[k], value, key, step, order, first, m)
+        elif is_dropping(row):
+            drop_factors(row, value, key, step, order, first, m)
 
 
 @jit

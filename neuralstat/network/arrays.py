@@ -118,6 +118,8 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
     Scales (gamma, moving variance) 1; shifts 0.
     """
     theta = np.zeros(network.n_params)
+    forget = {name: getattr(own, "unit_forget_bias", False)
+              for name, own in zip(network.layer_names, network.layers, strict=True)}  # fmt: skip
     kinds = dict(zip(network.layer_names, (type(layer).__name__ for layer in network.layers), strict=True))
     for name, at in positions(network).items():
         layer, _, array = name.rpartition("/")
@@ -130,7 +132,7 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
             values = rng.uniform(-0.05, 0.05, at.shape)
         elif array in ("gamma", "moving_variance"):
             values = 1.0
-        elif array == "bias" and kinds[layer] == "LSTM":
+        elif array == "bias" and kinds[layer] == "LSTM" and forget[layer]:
             values = np.zeros(at.shape)
             values[at.size // 4 : at.size // 2] = 1.0
         else:
