@@ -20,6 +20,8 @@ from ..layers.codes import (
     GRU,
     LAYER_NORM,
     LSTM,
+    MASK,
+    MASKING,
     MOVE,
     NOISE,
     OP,
@@ -56,6 +58,7 @@ from ..layers.lstm import (
     lstm_gradient,
     lstm_gradient_cpu,
 )
+from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
 from ..layers.move import move_backward, move_forward
 from ..layers.noise import noise_backward, noise_forward
 from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
@@ -100,6 +103,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
                 _conv_forward(row, theta, value, m)
             else:
                 conv2d_forward(row, theta, value, lane, m, lanes)
+        elif op == POOL and row[MASK] >= 0:
+            masked_mean_forward(row, value, lane, m, lanes)
         elif op == POOL:
             if gpu is None:
                 _pool_forward(row, theta, value, m)
@@ -141,6 +146,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
             prelu_forward(row, theta, value, lane, m, lanes)
         elif op == NOISE:
             noise_forward(row, constant, value, lane, m, lanes)
+        elif op == MASKING:
+            masking_forward(row, constant, value, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_forward(row, constant, theta, value, m)
 
@@ -156,6 +163,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
                 _conv_backward(row, theta, delta, m)
             else:
                 conv2d_backward(row, theta, delta, lane, m, lanes)
+        elif op == POOL and row[MASK] >= 0:
+            masked_mean_backward(row, value, delta, lane, m, lanes)
         elif op == POOL:
             if gpu is None:
                 _pool_backward(row, value, delta, m)
@@ -197,6 +206,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
             prelu_backward(row, theta, value, delta, lane, m, lanes)
         elif op == NOISE:
             noise_backward(row, value, delta, lane, m, lanes)
+        elif op == MASKING:
+            masking_backward(row, value, delta, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_backward(row, value, delta, m)
 

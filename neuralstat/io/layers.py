@@ -58,6 +58,8 @@ def unpack_layers(entry: Any, reader: Reader, depth: int = 0) -> Any:
     if kind is None or not {"kind", *needed} <= set(entry) <= {"kind", *fields}:
         raise FileFormatError("its layers are damaged")
     values = {name: _unpack_field(name, entry[name], reader, depth) for name in fields if name in entry}
+    if "go_backwards" in set(fields) - set(entry):  # of recurrent layers that knew no activation but their own
+        values.pop("activation", None)
     if kind is InputLayer:
         return Node(InputLayer(**values), ())
     return kind(*values.pop("chains"), **values) if "chains" in values else kind(**values)

@@ -37,7 +37,7 @@ from .moves import (
 from .normalizing import BatchNorm, GroupNormalization, LayerNormalization
 from .random import AlphaDropout, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from .rectifiers import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from .sequence import GRU, LSTM, Embedding, SimpleRNN
+from .sequence import GRU, LSTM, Embedding, Masking, SimpleRNN
 from .spatial import (
     AvgPool1D,
     AvgPool2D,
@@ -55,7 +55,7 @@ LAYERS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
-        GRU, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
+        GRU, Masking, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
         Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
         Branches, From, DepthwiseConv1D, DepthwiseConv2D,
         LayerNormalization, GroupNormalization, LeakyReLU, ReLU, ELU, PReLU, Softmax, GaussianNoise, GaussianDropout,

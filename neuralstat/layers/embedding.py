@@ -8,16 +8,21 @@ import numpy as np
 
 from ..jit.compile import jit
 from ..jit.scalar import real_
-from .codes import FEATURES, N_IN, PARAM, SOURCE, TARGET, UNITS
+from .codes import FEATURES, MASK, N_IN, PARAM, SOURCE, TARGET, UNITS
 
 
 @jit
 def embedding_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
-    """The vector of every integer; NaN for what is none of 0 ... input_dim - 1. See `dense_forward`."""
+    """The vector of every integer; NaN for what is none of 0 ... input_dim - 1. See `dense_forward`.
+
+    Where the layer masks zeros, rows of the mask from MASK on are written, too.
+    """
     length = row[FEATURES]
     for p in range(row[N_IN]):
         for i in range(lane, m, lanes):
             at = real_(value[row[SOURCE] + p, i])
+            if row[MASK] >= 0:
+                value[row[MASK] + p, i] = 0 if at == 0 else 1
             if 0 <= at < row[UNITS]:
                 w = row[PARAM] + int(at) * length
                 for j in range(length):

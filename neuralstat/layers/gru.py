@@ -6,7 +6,8 @@ At time t, with gates z, r, h in this order and two biases b, c of each::
     k = tanh(W_h x + b_h + r (U_h h_(t-1) + c_h))    h_t = z h_(t-1) + (1 - z) k
 
 Weights, gate by gate and unit by unit: b, c, W (features), U (units). Scratch rows, time by time: z, r, k, and the
-bracket, each of U units; then h of all times but the last where only that is put out.
+bracket, each of U units; then h of all times but the last where only that is put out. `recurrent` says what variants
+there are.
 """
 
 from __future__ import annotations
@@ -15,95 +16,149 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import logistic, tanh
 from ..jit.compile import jit
+from ..jit.scalar import real_
 from ..jit.simd_cells import gru_backward_cells, gru_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
-from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
-from .recurrent import gate_totals, gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights
+from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
+from .recurrent import (
+    DROPS,
+    GATE,
+    OTHER,
+    SQUASH,
+    biases_of,
+    clear_states,
+    gate_totals,
+    gradient_sums,
+    hidden_row,
+    input_and_state,
+    input_factors,
+    input_row,
+    keep_masked,
+    mask_row,
+    pass_masked,
+    room_for,
+    run_of,
+    scaled,
+    slope_at,
+    squashed,
+    state_factors,
+    through_weights,
+)
 
 GATES = 4  # scratch rows per unit and time
+
+
+@jit
+def _forward_cells(row: Any, value: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """Gates and h from the gates' sums."""
+    units, mask = row[UNITS], mask_row(row, t)
+    gate, h, h_before = row[SCRATCH] + t * GATES * units, hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            z, r = squashed(row[GATE], value[gate + u, i]), squashed(row[GATE], value[gate + units + u, i])
+            k = squashed(row[SQUASH], value[gate + 2 * units + u, i] + r * value[gate + 3 * units + u, i])
+            old = z * 0
+            if t > 0:
+                old = value[h_before + u, i]
+            value[gate + u, i] = z
+            value[gate + units + u, i] = r
+            value[gate + 2 * units + u, i] = k
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                value[h + u, i] = old
+            else:
+                value[h + u, i] = z * old + (1 - z) * k
+
+
+@jit
+def _backward_cells(row: Any, value: Any, delta: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """Derivatives in the gates' sums, and what goes straight to h before, from those in h."""
+    units, mask = row[UNITS], mask_row(row, t)
+    gate, h, h_before = row[SCRATCH] + t * GATES * units, hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            z, r = value[gate + u, i], value[gate + units + u, i]
+            k, inner = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
+            dh = delta[h + u, i]
+            old, straight = z * 0, z
+            if t > 0:
+                old = value[h_before + u, i]
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                if t > 0:
+                    delta[h_before + u, i] += dh
+                dh, straight = dh * 0, z * 0
+            if t > 0:
+                delta[h_before + u, i] += dh * straight
+            d = dh * (1 - z) * slope_at(row[SQUASH], k)
+            delta[gate + u, i] = dh * (old - k) * slope_at(row[GATE], z)
+            delta[gate + units + u, i] = d * inner * slope_at(row[GATE], r)
+            delta[gate + 2 * units + u, i] = d
+            delta[gate + 3 * units + u, i] = d * r
 
 
 @jit
 def gru_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
     """All times of the layer; see `dense_forward` for the arguments. Scratch rows are written, too."""
     units, features = row[UNITS], row[FEATURES]
+    bias = biases_of(row, 2)
     for t in range(row[TIMES]):
-        x, gate = row[SOURCE] + t * features, row[SCRATCH] + t * GATES * units
-        h, h_before = hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+        x, gate, h_before = input_row(row, t), row[SCRATCH] + t * GATES * units, hidden_row(row, t - 1, GATES)
         for u in range(3 * units):
-            w = row[PARAM] + u * (2 + features + units)
+            w = row[PARAM] + u * (bias + features + units)
+            fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 3, u // units)
             for i in range(lane, m, lanes):
-                of_input, of_state = theta[w], theta[w + 1]
+                value[gate + u, i] = 0
+                of_input, of_state = value[gate + u, i], value[gate + u, i]
+                if bias > 0:
+                    of_input, of_state = theta[w], theta[w + 1]
                 for j in range(features):
-                    of_input += theta[w + 2 + j] * value[x + j, i]
+                    of_input += theta[w + bias + j] * scaled(value[x + j, i], value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        of_state += theta[w + 2 + features + j] * value[h_before + j, i]
+                        of_state += theta[w + bias + features + j] * scaled(value[h_before + j, i], value, fh, j, i)
                 if u < 2 * units:
-                    a, _ = logistic(of_input + of_state, 0.0)
+                    value[gate + u, i] = of_input + of_state
                 else:
-                    a, _ = tanh(of_input + value[gate + u - units, i] * of_state, 0.0)
-                    value[gate + u + units, i] = of_state
-                value[gate + u, i] = a
-        for u in range(units):
-            for i in range(lane, m, lanes):
-                z = value[gate + u, i]
-                state = (1 - z) * value[gate + 2 * units + u, i]
-                if t > 0:
-                    state += z * value[h_before + u, i]
-                value[h + u, i] = state
+                    value[gate + u, i] = of_input
+                    value[gate + units + u, i] = of_state
+        _forward_cells(row, value, t, lane, m, lanes)
 
 
 @jit
 def gru_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
     """Through time: fills `delta` of z, r, k (before their activations) and of the bracket, and of the source rows."""
     units, features = row[UNITS], row[FEATURES]
+    bias = biases_of(row, 2)
     for s in range(row[SOURCE], row[SOURCE] + row[TIMES] * features):
         for i in range(lane, m, lanes):
             delta[s, i] = 0
-    if row[SEQUENCES] == 0:
-        for t in range(row[TIMES] - 1):
-            for u in range(units):
-                for i in range(lane, m, lanes):
-                    delta[hidden_row(row, t, GATES) + u, i] = 0
+    clear_states(row, GATES, delta, lane, m, lanes)
     for t in range(row[TIMES] - 1, -1, -1):
-        x, gate = row[SOURCE] + t * features, row[SCRATCH] + t * GATES * units
-        h, h_before = hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
-        for u in range(units):
-            for i in range(lane, m, lanes):
-                z, r = value[gate + u, i], value[gate + units + u, i]
-                k, inner = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
-                dh = delta[h + u, i]
-                old = z * 0
-                if t > 0:
-                    old = value[h_before + u, i]
-                    delta[h_before + u, i] += dh * z
-                d = dh * (1 - z) * (1 - k * k)
-                delta[gate + u, i] = dh * (old - k) * z * (1 - z)
-                delta[gate + units + u, i] = d * inner * r * (1 - r)
-                delta[gate + 2 * units + u, i] = d
-                delta[gate + 3 * units + u, i] = d * r
+        x, gate, h_before = input_row(row, t), row[SCRATCH] + t * GATES * units, hidden_row(row, t - 1, GATES)
+        _backward_cells(row, value, delta, t, lane, m, lanes)
         for u in range(3 * units):
-            w = row[PARAM] + u * (2 + features + units)
+            w = row[PARAM] + u * (bias + features + units)
+            fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 3, u // units)
             of_state = gate + u if u < 2 * units else gate + u + units
             for i in range(lane, m, lanes):
+                d, e = delta[gate + u, i], delta[of_state, i]
                 for j in range(features):
-                    delta[x + j, i] += theta[w + 2 + j] * delta[gate + u, i]
+                    delta[x + j, i] += theta[w + bias + j] * scaled(d, value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        delta[h_before + j, i] += theta[w + 2 + features + j] * delta[of_state, i]
+                        delta[h_before + j, i] += theta[w + bias + features + j] * scaled(e, value, fh, j, i)
 
 
 @jit
 def gru_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
     """Add d loss / d weights, after `gru_backward`; the lanes share the weights."""
     units, features = row[UNITS], row[FEATURES]
-    per_unit = 2 + features + units
+    bias = biases_of(row, 2)
+    per_unit = bias + features + units
     for p in range(lane, 3 * units * per_unit, lanes):
         u = p // per_unit
-        q = p - u * per_unit - 2
+        q = p - u * per_unit - bias
+        fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 3, u // units)
         total = grad[row[PARAM] + p]
         for t in range(row[TIMES]):
             d = row[SCRATCH] + t * GATES * units + u
@@ -114,27 +169,33 @@ def gru_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
                     total += delta[d, i]
             elif q < features:
                 for i in range(m):
-                    total += delta[d, i] * value[row[SOURCE] + t * features + q, i]
+                    total += delta[d, i] * scaled(value[input_row(row, t) + q, i], value, fx, q, i)
             elif t > 0:
+                s = hidden_row(row, t - 1, GATES) + q - features
                 for i in range(m):
-                    total += delta[d, i] * value[hidden_row(row, t - 1, GATES) + q - features, i]
+                    total += delta[d, i] * scaled(value[s, i], value, fh, q - features, i)
         grad[row[PARAM] + p] = total
 
 
 @jit
 def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`gru_forward` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
-    per_unit, length, w = 2 + features + units, features + units, row[PARAM]
+    if row[OPTIONS] & DROPS != 0:
+        gru_forward(row, theta, value, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
+    per_unit, length, w = bias + features + units, features + units, row[PARAM]
     k = w + 2 * units * per_unit  # weights of the candidate
     gates = np.zeros(panel_size(2 * units, length), theta.dtype)
     of_input, of_state = np.zeros(panel_size(units, features), theta.dtype), np.zeros(panel_size(units, units), theta.dtype)
     both = theta[w : w + 2 * units * per_unit].copy()
-    for u in range(2 * units):
-        both[u * per_unit] += both[u * per_unit + 1]
-    pack_panel(gates, length, both, 0, 2, per_unit, 1, 2 * units, 0, length)
-    pack_panel(of_input, features, theta, k, k + 2, per_unit, 1, units, 0, features)
-    pack_panel(of_state, units, theta, k + 1, k + 2 + features, per_unit, 1, units, 0, units)
+    if bias > 0:
+        for u in range(2 * units):
+            both[u * per_unit] += both[u * per_unit + 1]
+    of_x, of_h = (k, k + 1) if bias > 0 else (-1, -1)
+    pack_panel(gates, length, both, 0 if bias > 0 else -1, bias, per_unit, 1, 2 * units, 0, length)
+    pack_panel(of_input, features, theta, of_x, k + bias, per_unit, 1, units, 0, features)
+    pack_panel(of_state, units, theta, of_h, k + bias + features, per_unit, 1, units, 0, units)
     segments, state, lines = np.empty((2, 3), np.int64), np.empty((1, 3), np.int64), np.empty(6, np.int64)
     for t in range(row[TIMES]):
         gate = row[SCRATCH] + t * GATES * units
@@ -143,34 +204,46 @@ def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
         sum_rows(value, gate + 2 * units, units, of_input, features, 1, value, segments, 1, m)
         run_of(state, 0, segments[1, 0] if t > 0 else 0, units, 0)
         sum_rows(value, gate + 3 * units, units, of_state, units, 1, value, state, n - 1, m)
+        if row[OPTIONS] & OTHER != 0:
+            _forward_cells(row, value, t, 0, m, 1)
+            continue
         for j in range(4):
             lines[j] = gate + j * units
         lines[4] = segments[1, 0] if t > 0 else -1
         lines[5] = hidden_row(row, t, GATES)
         gru_forward_cells(value, value, lines, units, m)
+        mask = mask_row(row, t)
+        if mask >= 0:
+            keep_masked(value, mask, lines[5], lines[4], units, m)
 
 
 @jit
 def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`gru_backward` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
-    per_unit, length, w = 2 + features + units, 3 * units, row[PARAM]
+    if row[OPTIONS] & DROPS != 0:
+        gru_backward(row, theta, value, delta, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
+    per_unit, length, w = bias + features + units, 3 * units, row[PARAM]
     to_input = np.zeros(panel_size(features, length), theta.dtype)
     to_state = np.zeros(panel_size(units, length), theta.dtype)
-    pack_panel(to_input, length, theta, -1, w + 2, 1, per_unit, features, 0, length)
-    pack_panel(to_state, length, theta, -1, w + 2 + features, 1, per_unit, units, 0, length)
+    pack_panel(to_input, length, theta, -1, w + bias, 1, per_unit, features, 0, length)
+    pack_panel(to_state, length, theta, -1, w + bias + features, 1, per_unit, units, 0, length)
     of_input, of_state, lines = np.empty((1, 3), np.int64), np.empty((2, 3), np.int64), np.empty(6, np.int64)
-    if row[SEQUENCES] == 0:
-        for t in range(row[TIMES] - 1):
-            first = hidden_row(row, t, GATES)
-            delta[first : first + units, :m] = 0
+    clear_states(row, GATES, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * GATES * units
-        for j in range(4):
-            lines[j] = gate + j * units
-        lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
-        lines[5] = hidden_row(row, t, GATES)
-        gru_backward_cells(value, delta, lines, units, m)
+        if row[OPTIONS] & OTHER != 0:
+            _backward_cells(row, value, delta, t, 0, m, 1)
+        else:
+            for j in range(4):
+                lines[j] = gate + j * units
+            lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
+            lines[5] = hidden_row(row, t, GATES)
+            mask = mask_row(row, t)
+            if mask >= 0:
+                pass_masked(value, delta, mask, lines[5], lines[4], units, m)
+            gru_backward_cells(value, delta, lines, units, m)
         run_of(of_input, 0, gate, length, 0)
         run_of(of_state, 0, gate, 2 * units, 0)
         run_of(of_state, 1, gate + length, units, 2 * units)
@@ -180,17 +253,21 @@ def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> No
 @jit
 def gru_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`gru_gradient` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
+    if row[OPTIONS] & DROPS != 0:
+        gru_gradient(row, value, delta, grad, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
     step = GATES * units
     gradient_sums(row, GATES, value, delta, row[SCRATCH], step, 4 * units, of_input, of_state, m)
     totals = gate_totals(row, delta, step, 4 * units, m)
     for u in range(3 * units):
-        w = row[PARAM] + u * (2 + features + units)
+        w = row[PARAM] + u * (bias + features + units)
         s = u if u < 2 * units else u + units
-        grad[w] += totals[u]
-        grad[w + 1] += totals[s]
+        if bias > 0:
+            grad[w] += totals[u]
+            grad[w + 1] += totals[s]
         for j in range(features):
-            grad[w + 2 + j] += of_input[u, j]
+            grad[w + bias + j] += of_input[u, j]
         for j in range(units):
-            grad[w + 2 + features + j] += of_state[s, j]
+            grad[w + bias + features + j] += of_state[s, j]

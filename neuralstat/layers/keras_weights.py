@@ -25,6 +25,7 @@ import numpy as np
 
 from . import codes
 from .prelu import HELD
+from .recurrent import NO_BIAS
 
 Arrays = dict[str, np.ndarray]
 
@@ -42,11 +43,11 @@ def _convolution(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 
 
 def _recurrent(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
-    biases = 2 if row[codes.OP] == codes.GRU else 1
+    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if row[codes.OP] == codes.GRU else 1
     state = biases + int(row[codes.FEATURES])
     bias = block[:, :biases].T
-    return {"kernel": block[:, biases:state].T, "recurrent_kernel": block[:, state:].T,
-            "bias": bias if biases == 2 else bias[0]}  # fmt: skip
+    arrays = {"kernel": block[:, biases:state].T, "recurrent_kernel": block[:, state:].T}
+    return arrays if biases == 0 else {**arrays, "bias": bias if biases == 2 else bias[0]}
 
 
 def _embedding(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:

@@ -6,7 +6,7 @@ At time t, with gates i, f, c, o in this order::
     C_t = f C_(t-1) + i g         o = s(W_o x + U_o h + b_o)    h_t = o tanh(C_t)
 
 Weights, gate by gate and unit by unit: bias, W (features), U (units). Scratch rows, time by time: i, f, g, o, C,
-tanh(C), each of U units. The target holds h of every time, or of the last.
+tanh(C), each of U units. The target holds h of every time, or of the last. `recurrent` says what variants there are.
 """
 
 from __future__ import annotations
@@ -15,18 +15,32 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import logistic, tanh
 from ..jit.compile import jit
+from ..jit.scalar import real_
 from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
-from .codes import FEATURES, PARAM, SCRATCH, SEQUENCES, SOURCE, TIMES, UNITS
+from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
 from .recurrent import (
+    DROPS,
+    GATE,
+    OTHER,
+    SQUASH,
+    biases_of,
+    clear_states,
     gate_totals,
     gradient_sums,
     hidden_row,
     input_and_state,
+    input_factors,
+    input_row,
+    keep_masked,
+    mask_row,
     room_for,
     run_of,
+    scaled,
+    slope_at,
+    squashed,
+    state_factors,
     through_weights,
 )
 
@@ -41,39 +55,93 @@ def _hidden_row(row: Any, t: int) -> int:
 
 
 @jit
+def _forward_cells(row: Any, value: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """Gates, cell and h from the gates' sums."""
+    units, mask = row[UNITS], mask_row(row, t)
+    gate = row[SCRATCH] + t * GATES * units
+    h, h_before, before = _hidden_row(row, t), _hidden_row(row, t - 1), gate - GATES * units
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            a = squashed(row[GATE], value[gate + u, i])
+            f = squashed(row[GATE], value[gate + units + u, i])
+            c = squashed(row[SQUASH], value[gate + 2 * units + u, i])
+            o = squashed(row[GATE], value[gate + 3 * units + u, i])
+            cell, old, state = a * c, a * 0, a * 0
+            if t > 0:
+                old, state = value[before + 4 * units + u, i], value[h_before + u, i]
+                cell += f * old
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                value[gate + 4 * units + u, i] = old
+                value[h + u, i] = state
+            else:
+                y = squashed(row[SQUASH], cell)
+                value[gate + 4 * units + u, i] = cell
+                value[gate + 5 * units + u, i] = y
+                value[h + u, i] = o * y
+            value[gate + u, i] = a
+            value[gate + units + u, i] = f
+            value[gate + 2 * units + u, i] = c
+            value[gate + 3 * units + u, i] = o
+
+
+@jit
+def _backward_cells(row: Any, value: Any, delta: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """Derivatives in the gates' sums, and in the cell before, from those in h."""
+    units, mask = row[UNITS], mask_row(row, t)
+    gate = row[SCRATCH] + t * GATES * units
+    h, h_before = _hidden_row(row, t), _hidden_row(row, t - 1)
+    before, after = gate - GATES * units, gate + GATES * units
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            dh = delta[h + u, i]
+            carried = dh * 0
+            if t < row[TIMES] - 1:  # what flowed back through the forget gate of the next time
+                carried = delta[after + 4 * units + u, i]
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                for k in range(4):
+                    delta[gate + k * units + u, i] = 0
+                delta[gate + 4 * units + u, i] = carried
+                if t > 0:
+                    delta[h_before + u, i] += dh
+            else:
+                a, f = value[gate + u, i], value[gate + units + u, i]
+                c, o = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
+                y = value[gate + 5 * units + u, i]
+                cell = dh * o * slope_at(row[SQUASH], y) + carried
+                old = cell * 0
+                if t > 0:
+                    old = value[before + 4 * units + u, i]
+                delta[gate + u, i] = cell * c * slope_at(row[GATE], a)
+                delta[gate + units + u, i] = cell * old * slope_at(row[GATE], f)
+                delta[gate + 2 * units + u, i] = cell * a * slope_at(row[SQUASH], c)
+                delta[gate + 3 * units + u, i] = dh * y * slope_at(row[GATE], o)
+                delta[gate + 4 * units + u, i] = cell * f
+
+
+@jit
 def lstm_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
     """All times of the layer; see `dense_forward` for the arguments. Scratch rows are written, too."""
     units, features = row[UNITS], row[FEATURES]
-    per_unit = 1 + features + units
+    bias = biases_of(row, 1)
+    per_unit = bias + features + units
     for t in range(row[TIMES]):
-        x = row[SOURCE] + t * features
+        x, h_before = input_row(row, t), _hidden_row(row, t - 1)
         gate = row[SCRATCH] + t * GATES * units
-        before = gate - GATES * units
-        h_before = _hidden_row(row, t - 1)
-        h = _hidden_row(row, t)
         for u in range(4 * units):
             w = row[PARAM] + u * per_unit
+            fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 4, u // units)
             for i in range(lane, m, lanes):
-                z = theta[w]
+                value[gate + u, i] = 0
+                z = value[gate + u, i]
+                if bias > 0:
+                    z = theta[w]
                 for j in range(features):
-                    z += theta[w + 1 + j] * value[x + j, i]
+                    z += theta[w + bias + j] * scaled(value[x + j, i], value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        z += theta[w + 1 + features + j] * value[h_before + j, i]
-                if u < 2 * units or u >= 3 * units:
-                    a, _ = logistic(z, 0.0)
-                else:
-                    a, _ = tanh(z, 0.0)
-                value[gate + u, i] = a
-        for u in range(units):
-            for i in range(lane, m, lanes):
-                cell = value[gate + u, i] * value[gate + 2 * units + u, i]
-                if t > 0:
-                    cell += value[gate + units + u, i] * value[before + 4 * units + u, i]
-                squashed, _ = tanh(cell, 0.0)
-                value[gate + 4 * units + u, i] = cell
-                value[gate + 5 * units + u, i] = squashed
-                value[h + u, i] = value[gate + 3 * units + u, i] * squashed
+                        z += theta[w + bias + features + j] * scaled(value[h_before + j, i], value, fh, j, i)
+                value[gate + u, i] = z
+        _forward_cells(row, value, t, lane, m, lanes)
 
 
 @jit
@@ -83,58 +151,38 @@ def lstm_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: in
     Destroys the target rows of `delta`, which hold d loss / d h.
     """
     units, features = row[UNITS], row[FEATURES]
-    per_unit = 1 + features + units
+    bias = biases_of(row, 1)
+    per_unit = bias + features + units
     for s in range(row[SOURCE], row[SOURCE] + row[TIMES] * features):
         for i in range(lane, m, lanes):
             delta[s, i] = 0
-    for t in range(row[TIMES] - 1):
-        if row[SEQUENCES] == 0:
-            h = _hidden_row(row, t)
-            for u in range(units):
-                for i in range(lane, m, lanes):
-                    delta[h + u, i] = 0
+    clear_states(row, GATES, delta, lane, m, lanes)
     for t in range(row[TIMES] - 1, -1, -1):
-        x = row[SOURCE] + t * features
+        x, h_before = input_row(row, t), _hidden_row(row, t - 1)
         gate = row[SCRATCH] + t * GATES * units
-        before, after = gate - GATES * units, gate + GATES * units
-        h_before = _hidden_row(row, t - 1)
-        h = _hidden_row(row, t)
-        for u in range(units):
-            for i in range(lane, m, lanes):
-                gi, gf = value[gate + u, i], value[gate + units + u, i]
-                gc, go = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
-                squashed = value[gate + 5 * units + u, i]
-                dh = delta[h + u, i]
-                dcell = dh * go * (1 - squashed * squashed)
-                if t < row[TIMES] - 1:  # what flowed back through the forget gate of the next time
-                    dcell += delta[after + 4 * units + u, i]
-                old = value[gate + 4 * units + u, i] * 0
-                if t > 0:
-                    old = value[before + 4 * units + u, i]
-                delta[gate + u, i] = dcell * gc * gi * (1 - gi)
-                delta[gate + units + u, i] = dcell * old * gf * (1 - gf)
-                delta[gate + 2 * units + u, i] = dcell * gi * (1 - gc * gc)
-                delta[gate + 3 * units + u, i] = dh * squashed * go * (1 - go)
-                delta[gate + 4 * units + u, i] = dcell * gf
+        _backward_cells(row, value, delta, t, lane, m, lanes)
         for u in range(4 * units):
             w = row[PARAM] + u * per_unit
+            fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 4, u // units)
             for i in range(lane, m, lanes):
                 d = delta[gate + u, i]
                 for j in range(features):
-                    delta[x + j, i] += theta[w + 1 + j] * d
+                    delta[x + j, i] += theta[w + bias + j] * scaled(d, value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        delta[h_before + j, i] += theta[w + 1 + features + j] * d
+                        delta[h_before + j, i] += theta[w + bias + features + j] * scaled(d, value, fh, j, i)
 
 
 @jit
 def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
     """Add d loss / d weights, after `lstm_backward`; the lanes share the weights."""
     units, features = row[UNITS], row[FEATURES]
-    per_unit = 1 + features + units
+    bias = biases_of(row, 1)
+    per_unit = bias + features + units
     for p in range(lane, 4 * units * per_unit, lanes):
         u = p // per_unit
-        q = p - u * per_unit - 1
+        q = p - u * per_unit - bias
+        fx, fh = input_factors(row, GATES, u // units), state_factors(row, GATES, 4, u // units)
         total = grad[row[PARAM] + p]
         for t in range(row[TIMES]):
             d = row[SCRATCH] + t * GATES * units + u
@@ -142,67 +190,117 @@ def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
                 for i in range(m):
                     total += delta[d, i]
             elif q < features:
-                s = row[SOURCE] + t * features + q
+                s = input_row(row, t) + q
                 for i in range(m):
-                    total += delta[d, i] * value[s, i]
+                    total += delta[d, i] * scaled(value[s, i], value, fx, q, i)
             elif t > 0:
                 s = _hidden_row(row, t - 1) + q - features
                 for i in range(m):
-                    total += delta[d, i] * value[s, i]
+                    total += delta[d, i] * scaled(value[s, i], value, fh, q - features, i)
         grad[row[PARAM] + p] = total
 
 
 @jit
 def lstm_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`lstm_forward` for one lane."""
-    units, length = row[UNITS], row[FEATURES] + row[UNITS]
+    if row[OPTIONS] & DROPS != 0:
+        lstm_forward(row, theta, value, 0, m, 1)
+        return
+    units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
     panel = np.zeros(panel_size(4 * units, length), theta.dtype)
-    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, 4 * units, 0, length)
+    pack_panel(panel, length, theta, row[PARAM] if bias > 0 else -1, row[PARAM] + bias, length + bias, 1, 4 * units, 0,
+               length)  # fmt: skip
     segments, lines = np.empty((2, 3), np.int64), np.empty(8, np.int64)
     for t in range(row[TIMES]):
-        gate = row[SCRATCH] + t * GATES * units
+        gate, mask = row[SCRATCH] + t * GATES * units, mask_row(row, t)
         n = input_and_state(row, t, GATES, segments)
         sum_rows(value, gate, 4 * units, panel, length, 1, value, segments, n, m)
+        if row[OPTIONS] & OTHER != 0:
+            _forward_cells(row, value, t, 0, m, 1)
+            continue
         for k in range(6):
             lines[k] = gate + k * units
         lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
         lines[7] = hidden_row(row, t, GATES)
         lstm_forward_cells(value, value, lines, units, m)
+        if mask >= 0:
+            keep_masked(value, mask, gate + 4 * units, lines[6], units, m)
+            keep_masked(value, mask, lines[7], _hidden_row(row, t - 1) if t > 0 else -1, units, m)
+
+
+@jit
+def _pass_masked(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
+    """At observations whose mask is 0: no derivatives in gates; those in cell and h go to the time before."""
+    units, flags = row[UNITS], value[mask_row(row, t)]
+    gate = row[SCRATCH] + t * GATES * units
+    h, h_before = _hidden_row(row, t), _hidden_row(row, t - 1)
+    for u in range(4 * units):
+        line = delta[gate + u]
+        for i in range(m):
+            line[i] = line[i] if flags[i] != 0 else flags[i]
+    for u in range(units):
+        line = delta[gate + 4 * units + u]
+        if t < row[TIMES] - 1:
+            of = delta[gate + GATES * units + 4 * units + u]
+            for i in range(m):
+                line[i] = line[i] if flags[i] != 0 else of[i]
+        else:
+            for i in range(m):
+                line[i] = line[i] if flags[i] != 0 else flags[i]
+        if t > 0:
+            to, of = delta[h_before + u], delta[h + u]
+            for i in range(m):
+                to[i] += of[i] if flags[i] == 0 else flags[i] * 0
 
 
 @jit
 def lstm_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`lstm_backward` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
-    per_unit, length = 1 + features + units, 4 * units
+    if row[OPTIONS] & DROPS != 0:
+        lstm_backward(row, theta, value, delta, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
+    per_unit, length = bias + features + units, 4 * units
     to_input = np.zeros(panel_size(features, length), theta.dtype)
     to_state = np.zeros(panel_size(units, length), theta.dtype)
-    pack_panel(to_input, length, theta, -1, row[PARAM] + 1, 1, per_unit, features, 0, length)
-    pack_panel(to_state, length, theta, -1, row[PARAM] + 1 + features, 1, per_unit, units, 0, length)
+    pack_panel(to_input, length, theta, -1, row[PARAM] + bias, 1, per_unit, features, 0, length)
+    pack_panel(to_state, length, theta, -1, row[PARAM] + bias + features, 1, per_unit, units, 0, length)
     segments, lines = np.empty((1, 3), np.int64), np.empty(9, np.int64)
+    added = mask_row(row, 0) >= 0  # masked times add to the state before
+    if added:
+        clear_states(row, GATES, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * GATES * units
-        for k in range(6):
-            lines[k] = gate + k * units
-        lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
-        lines[7] = hidden_row(row, t, GATES)
-        lines[8] = gate + GATES * units + 4 * units if t < row[TIMES] - 1 else -1
-        lstm_backward_cells(value, delta, lines, units, m)
+        if row[OPTIONS] & OTHER != 0:
+            _backward_cells(row, value, delta, t, 0, m, 1)
+        else:
+            for k in range(6):
+                lines[k] = gate + k * units
+            lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
+            lines[7] = hidden_row(row, t, GATES)
+            lines[8] = gate + GATES * units + 4 * units if t < row[TIMES] - 1 else -1
+            lstm_backward_cells(value, delta, lines, units, m)
+            if added:
+                _pass_masked(row, value, delta, t, m)
         run_of(segments, 0, gate, length, 0)
-        through_weights(row, t, GATES, to_input, to_state, length, delta, segments, 1, segments, 1, m, False)
+        through_weights(row, t, GATES, to_input, to_state, length, delta, segments, 1, segments, 1, m, added)
 
 
 @jit
 def lstm_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`lstm_gradient` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
+    if row[OPTIONS] & DROPS != 0:
+        lstm_gradient(row, value, delta, grad, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
     gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
     totals = gate_totals(row, delta, GATES * units, 4 * units, m)
     for u in range(4 * units):
-        w = row[PARAM] + u * (1 + features + units)
-        grad[w] += totals[u]
+        w = row[PARAM] + u * (bias + features + units)
+        if bias > 0:
+            grad[w] += totals[u]
         for j in range(features):
-            grad[w + 1 + j] += of_input[u, j]
+            grad[w + bias + j] += of_input[u, j]
         for j in range(units):
-            grad[w + 1 + features + j] += of_state[u, j]
+            grad[w + bias + features + j] += of_state[u, j]

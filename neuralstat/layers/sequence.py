@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from ..checks.arguments import FLAG, NONE, Choice, arguments
+from ..checks.arguments import FLAG, NONE, Choice, Exactly, Number, arguments
 from ..errors import ArgumentError
-from . import codes
+from . import codes, recurrent
 from .base import ACTIVATION, NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
+from .masking import APPLIED, FOUND
 
-_recurrent_arguments = arguments(units=UNITS, return_sequences=FLAG, name=NAME, activation=NONE | Choice("tanh"))
+INSIDE = NONE | Choice(*recurrent.INSIDE)
+RATE = Number(0.0, below=1.0)
+
+
+def _recurrent_arguments(*more: str) -> Any:
+    others = {"recurrent_activation": INSIDE, "unit_forget_bias": FLAG, "reset_after": Exactly(True)}
+    return arguments(
+        units=UNITS, activation=INSIDE, use_bias=FLAG, dropout=RATE, recurrent_dropout=RATE, return_sequences=FLAG,
+        return_state=Exactly(False), go_backwards=FLAG, stateful=Exactly(False), name=NAME,
+        **{name: others[name] for name in more},
+    )  # fmt: skip
 
 
 def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: int, biases: int = 1) -> Placement:
     """Weights: gate by gate, unit by unit: biases, W (features), U (units).
 
-    Scratch: `kept` rows for each unit and time; h of every time but the last where only that is put out.
+    Scratch: `kept` rows for each unit and time; h of every time but the last where only that is put out; factors of
+    dropout.
     """
     if len(shape) != 2:
         raise ArgumentError(f"{type(layer).__name__} needs (time, feature) input, but {shape} comes in.")
     times, features = shape
-    units = layer.units
+    units, biases = layer.units, biases if layer.use_bias else 0
     per_unit = biases + features + units
     scratch = times * kept * units + (0 if layer.return_sequences else (times - 1) * units)
-    fields = {codes.TIMES: times, codes.FEATURES: features, codes.UNITS: units,
-              codes.SEQUENCES: int(layer.return_sequences)}  # fmt: skip
+    inside = recurrent.INSIDE[layer.activation or "linear"]
+    gate = recurrent.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
+    drops, by_gate = layer.dropout > 0 or layer.recurrent_dropout > 0, layer.recurrent_dropout > 0 and gates > 1
+    scratch += (features + units) * (gates if by_gate else 1) if drops else 0
+    options = {
+        recurrent.BACKWARDS: layer.go_backwards, recurrent.NO_BIAS: not layer.use_bias, recurrent.DROPS: drops,
+        recurrent.OTHER: (inside, gate) != (recurrent.TANH, recurrent.SIGMOID), recurrent.BY_GATE: by_gate,
+    }  # fmt: skip
+    fields = {
+        codes.TIMES: times, codes.FEATURES: features, codes.UNITS: units, codes.SEQUENCES: int(layer.return_sequences),
+        codes.OPTIONS: sum(bit for bit, on in options.items() if on), recurrent.SQUASH: inside, recurrent.GATE: gate,
+        recurrent.OF_INPUT: int(layer.dropout * 2**32), recurrent.OF_STATE: int(layer.recurrent_dropout * 2**32),
+    }  # fmt: skip
     out = (times, units) if layer.return_sequences else (units,)
     return Placement(out, op, gates * units * per_unit, scratch, gates * units, per_unit, fields, biases)
 
 
-@_recurrent_arguments
+@_recurrent_arguments()
 @dataclass(frozen=True)
 class SimpleRNN:
     """Recurrent layer h_t = tanh(W x_t + U h_(t-1) + b) over sequences (time, feature).
@@ -40,22 +64,45 @@ class SimpleRNN:
     Parameters
     ----------
     units : int
+    activation : str or None
+        "tanh", "sigmoid", "linear" (None), "relu", "hard_sigmoid", "elu", "selu" or "softplus".
+    use_bias : bool
+    dropout, recurrent_dropout : float
+        Share of the inputs, and of the state, that training sets to 0 at random, the same at all times of a sequence
+        (Gal & Ghahramani 2016, NIPS 29). Needs a minibatch optimizer.
     return_sequences : bool
         True: h of every time, shape (time, units); False: of the last, shape (units,).
+    go_backwards : bool
+        True begins with the last time. With `return_sequences` the states are put out in the order in which they are
+        formed, so that of the last time comes first.
     name : str, optional
+    return_state, stateful : False
+        Keras' arguments of these names, which do not exist here.
+
+    Notes
+    -----
+    At times that a mask leaves out (`Embedding` with ``mask_zero``, `Masking`) the state stays as it was, zeros at the
+    beginning, and is put out again.
     """
 
     units: int
+    activation: str | None = "tanh"
+    use_bias: bool = True
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     return_sequences: bool = False
+    go_backwards: bool = False
     name: str | None = None
-    activation: Any = None
+    return_state: bool = False
+    stateful: bool = False
+    acts_inside: ClassVar[bool] = True
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: unit by unit: bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.SIMPLE_RNN, 1, 0)
 
 
-@_recurrent_arguments
+@_recurrent_arguments("recurrent_activation", "unit_forget_bias")
 @dataclass(frozen=True)
 class LSTM:
     """Long short-term memory layer over sequences (time, feature).
@@ -63,22 +110,36 @@ class LSTM:
     Parameters
     ----------
     units : int
-    return_sequences : bool
-        True: h of every time, shape (time, units); False: of the last, shape (units,).
-    name : str, optional
+    activation, recurrent_activation : str or None
+        Of candidates and cells, and of gates; see `SimpleRNN`.
+    use_bias : bool
+    unit_forget_bias : bool
+        Whether biases of forget gates start at 1.
+    dropout, recurrent_dropout, return_sequences, go_backwards, name, return_state, stateful
+        See `SimpleRNN`. With `recurrent_dropout` each gate has factors of its own, of inputs and states; else the gates
+        share those of the inputs, as in Keras.
     """
 
     units: int
+    activation: str | None = "tanh"
+    recurrent_activation: str | None = "sigmoid"
+    use_bias: bool = True
+    unit_forget_bias: bool = True
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     return_sequences: bool = False
+    go_backwards: bool = False
     name: str | None = None
-    activation: Any = None
+    return_state: bool = False
+    stateful: bool = False
+    acts_inside: ClassVar[bool] = True
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: gates i, f, c, o, unit by unit: bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.LSTM, 4, LSTM_GATES)
 
 
-@_recurrent_arguments
+@_recurrent_arguments("recurrent_activation", "reset_after")
 @dataclass(frozen=True)
 class GRU:
     """Gated recurrent unit over sequences (time, feature), with the reset gate after the product (Keras' default).
@@ -86,22 +147,77 @@ class GRU:
     Parameters
     ----------
     units : int
-    return_sequences : bool
-        True: h of every time, shape (time, units); False: of the last, shape (units,).
-    name : str, optional
+    activation, recurrent_activation : str or None
+        Of candidates, and of gates; see `SimpleRNN`.
+    use_bias, dropout, recurrent_dropout, return_sequences, go_backwards, name, return_state, stateful
+        See `SimpleRNN` and, for factors of gates, `LSTM`.
+    reset_after : True
+        The other order does not exist here.
     """
 
     units: int
+    activation: str | None = "tanh"
+    recurrent_activation: str | None = "sigmoid"
+    use_bias: bool = True
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
     return_sequences: bool = False
+    go_backwards: bool = False
     name: str | None = None
-    activation: Any = None
+    return_state: bool = False
+    stateful: bool = False
+    reset_after: bool = True
+    acts_inside: ClassVar[bool] = True
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: gates z, r, h, unit by unit: input bias, recurrent bias, W (features), U (units)."""
         return _recurrent(self, shape, codes.GRU, 3, GRU_GATES, 2)
 
 
-@arguments(input_dim=UNITS, output_dim=UNITS, name=NAME, activation=ACTIVATION)
+def _masking(shape: tuple[int, ...], kind: int, value: float) -> Placement:
+    times, features = math.prod(shape[:-1]), shape[-1]
+    return Placement(shape, codes.MASKING, n_scratch=times, fields={codes.CHANNELS: features, codes.KIND: kind},
+                     constant=float(value))  # fmt: skip
+
+
+@arguments(mask_value=Number(), name=NAME, activation=NONE)
+@dataclass(frozen=True)
+class Masking:
+    """Leaves out times at which all features are `mask_value`: recurrent layers behind it skip them.
+
+    Its outputs are 0 there. The mask goes through layers that keep the times apart; `GlobalAvgPool` takes means over the
+    times that are there (0 where none is); other layers lose it, with a warning.
+
+    Parameters
+    ----------
+    mask_value : float
+    name : str, optional
+    """
+
+    mask_value: float = 0.0
+    name: str | None = None
+    activation: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """Scratch: the mask, a row for each time."""
+        if len(shape) < 2:
+            raise ArgumentError(f"Masking needs (time, feature) input, but {shape} comes in.")
+        return _masking(shape, FOUND, self.mask_value)
+
+
+@dataclass(frozen=True)
+class ZeroMasked:
+    """Sets units to 0 at masked times, as the halves of a bidirectional layer that puts out all times need it."""
+
+    name: str | None = None
+    activation: Any = None
+
+    def place(self, shape: tuple[int, ...]) -> Placement:
+        """No weights."""
+        return _masking(shape, APPLIED, 0.0)
+
+
+@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=ACTIVATION)
 @dataclass(frozen=True)
 class Embedding:
     """Turns integers 0, 1, ..., input_dim - 1 into vectors.
@@ -112,16 +228,19 @@ class Embedding:
         Number of integers. Data that hold others are refused, by name of the column.
     output_dim : int
         Length of the vectors.
+    mask_zero : bool
+        True: 0 stands for no word, and times that hold it are masked; see `Masking`.
     name : str, optional
     """
 
     input_dim: int
     output_dim: int
+    mask_zero: bool = False
     name: str | None = None
     activation: Any = None
 
     def place(self, shape: tuple[int, ...]) -> Placement:
-        """Weights: integer by integer, the elements of its vector; no biases."""
+        """Weights: integer by integer, the elements of its vector; no biases. Scratch: the mask, where there is one."""
         fields = {codes.FEATURES: self.output_dim, codes.UNITS: self.input_dim}
-        return Placement((*shape, self.output_dim), codes.EMBEDDING, self.input_dim * self.output_dim, 0,
-                         self.input_dim, self.output_dim, fields, 0)  # fmt: skip
+        return Placement((*shape, self.output_dim), codes.EMBEDDING, self.input_dim * self.output_dim,
+                         math.prod(shape) if self.mask_zero else 0, self.input_dim, self.output_dim, fields, 0)  # fmt: skip

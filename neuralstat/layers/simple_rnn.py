@@ -1,7 +1,7 @@
 """Simple recurrent layer (Elman 1990, Cognitive Science 14:179): h_t = tanh(W x_t + U h_(t-1) + b), as in Keras.
 
 Weights, unit by unit: bias, W (features), U (units). The target holds h of every time, or of the last; then the others
-lie in the scratch rows.
+lie in the scratch rows. `recurrent` says what variants there are.
 """
 
 from __future__ import annotations
@@ -10,67 +10,118 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import tanh
 from ..jit.compile import jit
+from ..jit.scalar import real_
 from ..jit.simd_cells import rnn_backward_cells, rnn_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
-from .codes import FEATURES, PARAM, SEQUENCES, SOURCE, TIMES, UNITS
-from .recurrent import gradient_sums, hidden_row, input_and_state, room_for, run_of, through_weights
+from .codes import FEATURES, OPTIONS, PARAM, SOURCE, TIMES, UNITS
+from .recurrent import (
+    DROPS,
+    OTHER,
+    SQUASH,
+    biases_of,
+    clear_states,
+    gradient_sums,
+    hidden_row,
+    input_and_state,
+    input_factors,
+    input_row,
+    keep_masked,
+    mask_row,
+    pass_masked,
+    room_for,
+    run_of,
+    scaled,
+    slope_at,
+    squashed,
+    state_factors,
+    through_weights,
+)
+
+
+@jit
+def _forward_cells(row: Any, value: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """h from its sums."""
+    units, mask = row[UNITS], mask_row(row, t)
+    h, h_before = hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            a = squashed(row[SQUASH], value[h + u, i])
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                a = value[h_before + u, i] if t > 0 else a * 0
+            value[h + u, i] = a
+
+
+@jit
+def _backward_cells(row: Any, value: Any, delta: Any, t: int, lane: int, m: int, lanes: int) -> None:
+    """Derivatives in the sums from those in h, in place."""
+    units, mask = row[UNITS], mask_row(row, t)
+    h, h_before = hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
+    for u in range(units):
+        for i in range(lane, m, lanes):
+            if mask >= 0 and real_(value[mask, i]) == 0:
+                if t > 0:
+                    delta[h_before + u, i] += delta[h + u, i]
+                delta[h + u, i] = 0
+            else:
+                delta[h + u, i] *= slope_at(row[SQUASH], value[h + u, i])
 
 
 @jit
 def simple_rnn_forward(row: Any, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
     """All times of the layer; see `dense_forward` for the arguments."""
     units, features = row[UNITS], row[FEATURES]
+    bias, fx, fh = biases_of(row, 1), input_factors(row, 0, 0), state_factors(row, 0, 1, 0)
     for t in range(row[TIMES]):
-        x, h, h_before = row[SOURCE] + t * features, hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
+        x, h, h_before = input_row(row, t), hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
         for u in range(units):
-            w = row[PARAM] + u * (1 + features + units)
+            w = row[PARAM] + u * (bias + features + units)
             for i in range(lane, m, lanes):
-                z = theta[w]
+                value[h + u, i] = 0
+                z = value[h + u, i]
+                if bias > 0:
+                    z = theta[w]
                 for j in range(features):
-                    z += theta[w + 1 + j] * value[x + j, i]
+                    z += theta[w + bias + j] * scaled(value[x + j, i], value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        z += theta[w + 1 + features + j] * value[h_before + j, i]
-                a, _ = tanh(z, 0.0)
-                value[h + u, i] = a
+                        z += theta[w + bias + features + j] * scaled(value[h_before + j, i], value, fh, j, i)
+                value[h + u, i] = z
+        _forward_cells(row, value, t, lane, m, lanes)
 
 
 @jit
 def simple_rnn_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
     """Through time: turns `delta` of h into d loss / d z in place, and fills that of the source rows."""
     units, features = row[UNITS], row[FEATURES]
+    bias, fx, fh = biases_of(row, 1), input_factors(row, 0, 0), state_factors(row, 0, 1, 0)
     for s in range(row[SOURCE], row[SOURCE] + row[TIMES] * features):
         for i in range(lane, m, lanes):
             delta[s, i] = 0
-    if row[SEQUENCES] == 0:
-        for t in range(row[TIMES] - 1):
-            for u in range(units):
-                for i in range(lane, m, lanes):
-                    delta[hidden_row(row, t, 0) + u, i] = 0
+    clear_states(row, 0, delta, lane, m, lanes)
     for t in range(row[TIMES] - 1, -1, -1):
-        x, h, h_before = row[SOURCE] + t * features, hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
+        x, h, h_before = input_row(row, t), hidden_row(row, t, 0), hidden_row(row, t - 1, 0)
+        _backward_cells(row, value, delta, t, lane, m, lanes)
         for u in range(units):
-            w = row[PARAM] + u * (1 + features + units)
+            w = row[PARAM] + u * (bias + features + units)
             for i in range(lane, m, lanes):
-                d = delta[h + u, i] * (1 - value[h + u, i] * value[h + u, i])
-                delta[h + u, i] = d
+                d = delta[h + u, i]
                 for j in range(features):
-                    delta[x + j, i] += theta[w + 1 + j] * d
+                    delta[x + j, i] += theta[w + bias + j] * scaled(d, value, fx, j, i)
                 if t > 0:
                     for j in range(units):
-                        delta[h_before + j, i] += theta[w + 1 + features + j] * d
+                        delta[h_before + j, i] += theta[w + bias + features + j] * scaled(d, value, fh, j, i)
 
 
 @jit
 def simple_rnn_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
     """Add d loss / d weights, after `simple_rnn_backward`; the lanes share the weights."""
     units, features = row[UNITS], row[FEATURES]
-    per_unit = 1 + features + units
+    bias, fx, fh = biases_of(row, 1), input_factors(row, 0, 0), state_factors(row, 0, 1, 0)
+    per_unit = bias + features + units
     for p in range(lane, units * per_unit, lanes):
         u = p // per_unit
-        q = p - u * per_unit - 1
+        q = p - u * per_unit - bias
         total = grad[row[PARAM] + p]
         for t in range(row[TIMES]):
             d = hidden_row(row, t, 0) + u
@@ -79,59 +130,84 @@ def simple_rnn_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, 
                     total += delta[d, i]
             elif q < features:
                 for i in range(m):
-                    total += delta[d, i] * value[row[SOURCE] + t * features + q, i]
+                    total += delta[d, i] * scaled(value[input_row(row, t) + q, i], value, fx, q, i)
             elif t > 0:
+                s = hidden_row(row, t - 1, 0) + q - features
                 for i in range(m):
-                    total += delta[d, i] * value[hidden_row(row, t - 1, 0) + q - features, i]
+                    total += delta[d, i] * scaled(value[s, i], value, fh, q - features, i)
         grad[row[PARAM] + p] = total
 
 
 @jit
 def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`simple_rnn_forward` for one lane."""
-    units, length = row[UNITS], row[FEATURES] + row[UNITS]
+    if row[OPTIONS] & DROPS != 0:
+        simple_rnn_forward(row, theta, value, 0, m, 1)
+        return
+    units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
     panel = np.zeros(panel_size(units, length), theta.dtype)
-    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, units, 0, length)
+    pack_panel(panel, length, theta, row[PARAM] if bias > 0 else -1, row[PARAM] + bias, length + bias, 1, units, 0, length)
     segments, lines = np.empty((2, 3), np.int64), np.empty(1, np.int64)
     for t in range(row[TIMES]):
-        n = input_and_state(row, t, 0, segments)
+        n, mask = input_and_state(row, t, 0, segments), mask_row(row, t)
         lines[0] = hidden_row(row, t, 0)
         sum_rows(value, lines[0], units, panel, length, 1, value, segments, n, m)
+        if row[OPTIONS] & OTHER != 0:
+            _forward_cells(row, value, t, 0, m, 1)
+            continue
         rnn_forward_cells(value, value, lines, units, m)
+        if mask >= 0:
+            keep_masked(value, mask, lines[0], hidden_row(row, t - 1, 0) if t > 0 else -1, units, m)
 
 
 @jit
 def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`simple_rnn_backward` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
-    per_unit = 1 + features + units
+    if row[OPTIONS] & DROPS != 0:
+        simple_rnn_backward(row, theta, value, delta, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
+    per_unit = bias + features + units
     to_input = np.zeros(panel_size(features, units), theta.dtype)
     to_state = np.zeros(panel_size(units, units), theta.dtype)
-    pack_panel(to_input, units, theta, -1, row[PARAM] + 1, 1, per_unit, features, 0, units)
-    pack_panel(to_state, units, theta, -1, row[PARAM] + 1 + features, 1, per_unit, units, 0, units)
+    pack_panel(to_input, units, theta, -1, row[PARAM] + bias, 1, per_unit, features, 0, units)
+    pack_panel(to_state, units, theta, -1, row[PARAM] + bias + features, 1, per_unit, units, 0, units)
     segments, lines = np.empty((1, 3), np.int64), np.empty(1, np.int64)
+    added = mask_row(row, 0) >= 0  # masked times add to the state before
+    if added:
+        clear_states(row, 0, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         lines[0] = hidden_row(row, t, 0)
-        rnn_backward_cells(value, delta, lines, units, m)
+        if row[OPTIONS] & OTHER != 0:
+            _backward_cells(row, value, delta, t, 0, m, 1)
+        else:
+            if added:
+                before = hidden_row(row, t - 1, 0) if t > 0 else -1
+                pass_masked(value, delta, mask_row(row, t), lines[0], before, units, m)
+            rnn_backward_cells(value, delta, lines, units, m)
         run_of(segments, 0, lines[0], units, 0)
-        through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, False)
+        through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, added)
 
 
 @jit
 def simple_rnn_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`simple_rnn_gradient` for one lane."""
-    units, features = row[UNITS], row[FEATURES]
+    if row[OPTIONS] & DROPS != 0:
+        simple_rnn_gradient(row, value, delta, grad, 0, m, 1)
+        return
+    units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     of_input, of_state = room_for(units, features, value), room_for(units, units, value)
     gradient_sums(row, 0, value, delta, -1, 0, units, of_input, of_state, m)
     for u in range(units):
-        w = row[PARAM] + u * (1 + features + units)
-        for t in range(row[TIMES]):
-            line = delta[hidden_row(row, t, 0) + u]
-            total = grad[w]
-            for i in range(m):
-                total += line[i]
-            grad[w] = total
+        w = row[PARAM] + u * (bias + features + units)
+        if bias > 0:
+            for t in range(row[TIMES]):
+                line = delta[hidden_row(row, t, 0) + u]
+                total = grad[w]
+                for i in range(m):
+                    total += line[i]
+                grad[w] = total
         for j in range(features):
-            grad[w + 1 + j] += of_input[u, j]
+            grad[w + bias + j] += of_input[u, j]
         for j in range(units):
-            grad[w + 1 + features + j] += of_state[u, j]
+            grad[w + bias + features + j] += of_state[u, j]

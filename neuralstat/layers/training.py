@@ -12,6 +12,7 @@ from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
 from .noise import disturb
 from .normalization import move_averages
+from .recurrent import drop_factors, is_dropping, keep_factors
 
 
 @jit
@@ -24,6 +25,8 @@ def predict_mode(table: Any, value: Any) -> None:
         elif row[OP] == DROPOUT or row[OP] == NOISE:
             for u in range(row[N_IN]):
                 value[row[SCRATCH] + u, :] = 0
+        elif is_dropping(row):
+            keep_factors(row, value)
 
 
 @jit
@@ -44,6 +47,8 @@ def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: An
             drop(row, constants[k], value, key, step, order, first, m)
         elif row[OP] == NOISE:
             disturb(row, constants[k], value, key, step, order, first, m)
+        elif is_dropping(row):
+            drop_factors(row, value, key, step, order, first, m)
 
 
 @jit

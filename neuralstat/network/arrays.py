@@ -164,7 +164,7 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
             usual = "glorot_uniform" if array.endswith("kernel") else "zeros"
             how = initializer_of(layer, array) or _DEFAULTS.get(array, usual)
             values = _drawn(rng, at.shape, how)
-            if array == "bias" and isinstance(layer, LSTM):
+            if array == "bias" and isinstance(layer, LSTM) and layer.unit_forget_bias:
                 values = np.array(np.broadcast_to(values, at.shape))
                 values[at.size // 4 : at.size // 2] = 1.0
             theta[at] = values

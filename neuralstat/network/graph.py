@@ -17,6 +17,7 @@ from ..layers.base import Placement
 from ..layers.graph import MERGING
 from ..layers.move import BACKWARD, FORWARD
 from ..layers.moves import as_image, copied, moved
+from .masks import mask_after
 from .objective import resolve_activation
 from .rows import activation_of, placed
 
@@ -116,6 +117,7 @@ class _Rows:
                     self.last[_read(self.units, entries, r).root] = (j, slot)
         self.starts = {-1 - j: entry.first for j, entry in enumerate(entries)}
         self.rows: dict[int, int] = {}  # root: row of the layer
+        self.masks: dict[int, int] = {}  # layer: first row of the mask beside what comes out, where there is one
 
     def add(self) -> None:
         """All rows."""
@@ -127,10 +129,24 @@ class _Rows:
             if own.root == j:
                 join = isinstance(self.network.layers[self.first + j], MERGING)
                 self.starts[j] = self._join(j) if join else self._single(j)
+            self._mask(j)
             self.made.places.append((self.rows.get(own.root, -1), self.starts[own.root], own.shape))
         end = self.units[-1]
         if end.root < 0 and end.root in self.target:  # nothing but its input comes out
             self._row(self.first, copied(end.shape), self.starts[end.root], math.prod(end.shape), self.target[end.root])
+
+    def _mask(self, j: int) -> None:
+        """Carry the mask of what layer j reads on."""
+        layer = self.network.layers[self.first + j]
+        found = [self.masks.get(r, -1) for r in self.wires[j]]
+        if not isinstance(layer, MERGING):
+            row = self.made.rows[self.rows[j]] if j in self.rows else None
+            self.masks[j] = mask_after(layer, row, found[0])
+            return
+        several = {mask for mask in found if mask >= 0}
+        if len(several) > 1:
+            raise ArgumentError(f"layers: {type(layer).__name__} joins sequences whose masks are not one.")
+        self.masks[j] = max(found)
 
     def _row(self, k: int, place: Placement, source: int, n_in: int, target: int | None) -> int:
         spec = resolve_activation("identity") if place.op == codes.MOVE else activation_of(self.network, k)

@@ -27,6 +27,7 @@ from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
+from ..layers.recurrent import DROPS
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .rows import LEAST_BLOCK, placed
@@ -216,7 +217,10 @@ class Network:
         """Families of layers that kernels need; None for a dense network."""
         ops = set(self.table[:, codes.OP].tolist())
         families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.OF_TRAINING)
-        return None if self.dense else codes.Layered(*(0 if ops & set(family) else None for family in families))
+        if self.dense:
+            return None
+        layered = codes.Layered(*(0 if ops & set(family) else None for family in families))
+        return layered._replace(training=0) if self.drops else layered
 
     @property
     def _block(self) -> int:
@@ -294,6 +298,12 @@ class Network:
     def coupled(self) -> bool:
         """Whether in training an observation's output depends on the others of its batch."""
         return bool(np.any(self.table[:, codes.OP] == codes.BATCH_NORM))
+
+    @property
+    def drops(self) -> bool:
+        """Whether recurrent layers drop inputs or states in training."""
+        rows = self.table[np.isin(self.table[:, codes.OP], codes.RECURRENT)]
+        return bool(np.any(rows[:, codes.OPTIONS] & DROPS))
 
     @property
     def slices(self) -> tuple[slice, ...]:

@@ -89,4 +89,6 @@ def activation_of(network: Network, k: int) -> ActivationSpec:
     if k == len(network.layers) - 1:
         return network.objective.inside
     layer = network.layers[k]
+    if getattr(layer, "acts_inside", False):  # its kernels apply it
+        return resolve_activation(None)
     return resolve_activation(layer.activation, f"layers: layer {k + 1} ({type(layer).__name__}): activation")

@@ -233,6 +233,8 @@ def check_possible(
     """Raise ArgumentError where an algorithm cannot train a model, or a rule does not belong to it."""
     lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
     needs = [type(layer).__name__ for layer in network.layers if isinstance(layer, BatchNorm | Dropout)]
+    needs += [type(layer).__name__ + "'s dropout" for layer in network.layers
+              if getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0)]  # fmt: skip
     if needs:
         raise ArgumentError(
             f"algorithm={algorithm!r} takes the gradient of one function of the weights, which a network with "

@@ -103,7 +103,7 @@ def recurrent_vector(row, theta, value, delta, grad, m):
         simple_rnn.simple_rnn_gradient_cpu(row, value, delta, grad, m)
 
 
-def compare(plain, vector, layer, shape, dtype):
+def compare(plain, vector, layer, shape, dtype, masked=False):
     """Units, their delta and the gradient of one layer, from both codes and from buffers with arbitrary contents."""
     network = chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape))
     row = network.table[0]
@@ -111,6 +111,10 @@ def compare(plain, vector, layer, shape, dtype):
     fan = 1 + shape[-1] + getattr(layer, "units", 0)  # larger weights make recurrent states chaotic
     theta = (rng.standard_normal(network.n_params) / np.sqrt(fan)).astype(dtype)
     start = rng.standard_normal((2, network.width, M)).astype(dtype)
+    if masked:
+        row = row.copy()
+        row[codes.MASK] = network.width
+        start = np.concatenate([start, rng.integers(0, 2, (2, shape[0], M)).astype(dtype)], axis=1)
     results = []
     for kernel in (plain, vector):
         value, delta = start.copy()
@@ -142,6 +146,21 @@ def test_pools(layer, shape, dtype):
 @pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
 def test_recurrent_layers(kind, units, shape, sequences, dtype):
     compare(recurrent_plain, recurrent_vector, kind(units, return_sequences=sequences), shape, dtype)
+
+
+VARIANTS = [
+    ({}, True), ({"go_backwards": True}, False), ({"go_backwards": True}, True), ({"use_bias": False}, True),
+    ({"activation": "softplus"}, True), ({"activation": "relu", "use_bias": False}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize(("given", "masked"), VARIANTS)
+@pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
+def test_variants_of_recurrent_layers(kind, given, masked, sequences, dtype):
+    for units, shape in ((1, (1, 1)), (9, (5, 17)), (40, (12, 3))):
+        compare(recurrent_plain, recurrent_vector, kind(units, return_sequences=sequences, **given), shape, dtype, masked)
 
 
 @entry

@@ -83,6 +83,10 @@ CHAINS = {
         ((L.Embedding(4, 3), L.Flatten(), L.Dense(2)), (3,)),
         ((L.Embedding(5, 2), L.GRU(2), L.Dense(1)), (4,)),
     ],
+    "Masking": [
+        ((L.Masking(), L.LSTM(2, return_sequences=True), L.SimpleRNN(2), L.Dense(1)), (3, 2)),
+        ((L.Masking(0.5), L.GRU(2, return_sequences=True), L.GlobalAvgPool(), L.Dense(1)), (3, 2)),
+    ],
     "BatchNorm": [
         ((L.Dense(3, "tanh"), L.BatchNorm(), L.Dense(2)), (2,)),
         ((L.Conv2D(2, 2), L.BatchNorm(), L.Activation("tanh"), L.Flatten(), L.Dense(1)), (3, 3, 1)),
@@ -233,6 +237,8 @@ def draw(network: Network, n: int, seed: int = 0, scale: float = 0.7, b: int = 1
     if network.implied is not None:
         theta[:, network.implied[0]] = network.implied[1][network.implied[0]]
     first = network.layers[0]
+    if isinstance(first, L.Masking):  # times that are there for some
+        x[rng.random(x.shape[:2]) < 0.4] = first.mask_value
     if isinstance(first, L.Embedding):
         x = rng.integers(0, first.input_dim, x.shape).astype(float)
     return theta, x, rng.uniform(0.05, 0.95, (n, network.n_outputs))

@@ -187,25 +187,69 @@ def overall(reduce):
     return lambda layer, w, x: reduce(x.reshape(x.shape[0], -1, x.shape[-1]), 1)
 
 
-def simple_rnn(layer, w, x):
-    features, h, states = x.shape[2], np.zeros((x.shape[0], layer.units)), []
-    for t in range(x.shape[1]):
-        h = np.tanh(x[:, t] @ w[1 : 1 + features] + h @ w[1 + features :] + w[0])
-        states.append(h)
-    return np.stack(states, axis=1) if layer.return_sequences else h
+INSIDE = {
+    None: lambda z: z, "linear": lambda z: z, "identity": lambda z: z, "sigmoid": logistic, "logistic": logistic,
+    "hard_sigmoid": lambda z: np.where(np.real(z) < -3, 0 * z, np.where(np.real(z) > 3, 1 + 0 * z, z / 6 + 0.5)),
+    "tanh": np.tanh,
+    **{name: (lambda kind: lambda z: ACTIVATIONS[kind](z, 1.0))(name) for name in ("relu", "elu", "selu", "softplus")},
+}  # fmt: skip
 
 
-def gru(layer, w, x):
-    features, units, h, states = x.shape[2], layer.units, np.zeros((x.shape[0], layer.units)), []
-    gate = [slice(k * units, (k + 1) * units) for k in range(3)]
-    for t in range(x.shape[1]):
-        of_input = x[:, t] @ w[2 : 2 + features] + w[0]
-        of_state = h @ w[2 + features :] + w[1]
-        z, r = (logistic(of_input[:, g] + of_state[:, g]) for g in gate[:2])
-        candidate = np.tanh(of_input[:, gate[2]] + r * of_state[:, gate[2]])
-        h = z * h + (1 - z) * candidate
-        states.append(h)
-    return np.stack(states, axis=1) if layer.return_sequences else h
+def recurrent(layer, w, x, gates, biases, n_states, step, mask, factors):
+    """Any recurrent layer over time.
+
+    ``step(of_input, of_state, states)``: sums of inputs and of states by gate, (gates, n, units), give the new states, h
+    first. `mask` (n, times); `factors`: of inputs (gates, n, features) and states (gates, n, units).
+    """
+    n, times, features = x.shape
+    units, biases = layer.units, biases if layer.use_bias else 0
+    parts = [w[:, g * units : (g + 1) * units] for g in range(gates)]
+    fx, fh = (np.ones(gates),) * 2 if factors is None else factors
+    states, out = [np.zeros((n, units))] * n_states, []
+    for t in reversed(range(times)) if layer.go_backwards else range(times):
+        of_input = [(x[:, t] * fx[g]) @ v[biases : biases + features] + (v[0] if biases else 0) for g, v in enumerate(parts)]
+        of_state = [(states[0] * fh[g]) @ v[biases + features :] + (v[1] if biases == 2 else 0) for g, v in enumerate(parts)]
+        new = step(of_input, of_state, states)
+        if mask is not None:
+            new = [np.where(mask[:, t, np.newaxis], a, b) for a, b in zip(new, states, strict=True)]
+        states = new
+        out.append(states[0])
+    return np.stack(out, axis=1) if layer.return_sequences else states[0]
+
+
+def simple_rnn(layer, w, x, mask=None, factors=None):
+    squash = INSIDE[layer.activation]
+    return recurrent(layer, w, x, 1, 1, 1, lambda a, b, _: [squash(a[0] + b[0])], mask, factors)
+
+
+def lstm(layer, w, x, mask=None, factors=None):
+    squash, gate = INSIDE[layer.activation], INSIDE[layer.recurrent_activation]
+
+    def step(a, b, states):
+        i, f, g, o = (p + q for p, q in zip(a, b, strict=True))
+        cell = gate(f) * states[1] + gate(i) * squash(g)
+        return [gate(o) * squash(cell), cell]
+
+    return recurrent(layer, w, x, 4, 1, 2, step, mask, factors)
+
+
+def gru(layer, w, x, mask=None, factors=None):
+    squash, gate = INSIDE[layer.activation], INSIDE[layer.recurrent_activation]
+
+    def step(a, b, states):
+        z, r = gate(a[0] + b[0]), gate(a[1] + b[1])
+        return [z * states[0] + (1 - z) * squash(a[2] + r * b[2])]
+
+    return recurrent(layer, w, x, 3, 2, 1, step, mask, factors)
+
+
+def masked_mean(x, mask):
+    """Over times; 0 where there is none."""
+    return np.sum(np.where(mask[..., np.newaxis], x, 0), axis=1) / np.maximum(mask.sum(axis=1), 1)[:, np.newaxis]
+
+
+def masking(layer, w, x):
+    return np.where(np.any(np.real(x) != layer.mask_value, axis=-1, keepdims=True), x, 0)
 
 
 def embedding(layer, w, x):
@@ -219,21 +263,6 @@ def batch_norm(layer, w, x, training=False):
         mean = np.mean(x, axis=axes)
         variance = np.mean((x - mean) ** 2, axis=axes)
     return gamma * (x - mean) / np.sqrt(variance + layer.epsilon) + beta
-
-
-def lstm(layer, w, x):
-    n, times, features = x.shape
-    units = layer.units
-    h = np.zeros((n, units))
-    cell = np.zeros((n, units))
-    states = []
-    for t in range(times):
-        z = x[:, t] @ w[1 : 1 + features] + h @ w[1 + features :] + w[0]
-        i, f, g, o = (z[:, k * units : (k + 1) * units] for k in range(4))
-        cell = logistic(f) * cell + logistic(i) * np.tanh(g)
-        h = logistic(o) * np.tanh(cell)
-        states.append(h)
-    return np.stack(states, axis=1) if layer.return_sequences else h
 
 
 def ends(value, n):
@@ -336,6 +365,7 @@ LAYERS = {
     "LSTM": lstm,
     "GRU": gru,
     "Embedding": embedding,
+    "Masking": masking,
     "BatchNorm": batch_norm,
     "Dropout": lambda layer, w, x: x,  # in prediction
     "Activation": lambda layer, w, x: x,
@@ -376,24 +406,43 @@ def activation(given, z):
     return ACTIVATIONS[name](z, p)
 
 
+RECURRENT = {"SimpleRNN": simple_rnn, "LSTM": lstm, "GRU": gru}
+
+
+def mask_after(layer, kind, x, mask):
+    """Which times are there behind a layer that reads x."""
+    if kind == "Masking":
+        return np.any(np.real(x) != layer.mask_value, axis=-1)
+    if kind == "Embedding":
+        return np.real(x) != 0 if layer.mask_zero else None
+    passes = kind in ("Dropout", "Activation") or (kind in RECURRENT and layer.return_sequences)
+    return mask if passes else None
+
+
 def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None, training=None, wires=()):
     """Outputs (n, K). `activations` replaces the layers' own, where these are no plain names.
 
     `training`: layer -> what it does in training (number of the layer, weights, x), where that differs. `wires`: for each
     layer the layers that it reads, -1 for the input, -1 - j for input j where `x` is a list; the one before where not given.
     """
-    matrices = list(matrices)
+    matrices, masks = list(matrices), {}
     known = {-1 - j: part for j, part in enumerate(x if isinstance(x, list) else [x])}
     for k, layer in enumerate(layers):
         kind = type(layer).__name__
         general = kind == "ReLU" and layer.activation is None  # its three weights are held
         w = matrices.pop(0) if kind in WITH_WEIGHTS or general else None
-        read = [known[r] for r in (wires[k] if wires else (k - 1,))]
-        x = read[0]
+        reads = wires[k] if wires else (k - 1,)
+        x, mask = known[reads[0]], masks.get(reads[0])
+        given, masked = x, mask is not None and kind in (*RECURRENT, "GlobalAvgPool")
         if kind in JOINS:
-            x = JOINS[kind](layer, read)
+            x = JOINS[kind](layer, [known[r] for r in reads])
+        elif k in (training or {}):
+            x = training[k](layer, w, x)
+        elif masked:
+            x = RECURRENT[kind](layer, w, x, mask) if kind in RECURRENT else masked_mean(x, mask)
         else:
-            x = training[k](layer, w, x) if k in (training or {}) else LAYERS[kind](layer, w, x)
+            x = LAYERS[kind](layer, w, x)
+        masks[k] = mask_after(layer, kind, given, mask)
         if k == len(layers) - 1:
             return activation(output, x + offset)
         if kind in WITH_ACTIVATION:
