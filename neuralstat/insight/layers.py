@@ -16,7 +16,7 @@ from ..inference.predict import inputs
 from ..layers import LAYERS
 from ..layers.graph import Branches, Graph, Node
 from ..network import derivatives
-from ..network.arrays import positions, to_arrays
+from ..network.arrays import to_arrays, weights_by_layer
 
 
 @arguments(rep=Choice("all") | REP)
@@ -49,12 +49,12 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
 
     Of graphs also ``reads``, the names of the layers that it reads.
     """
-    network, free, known = fitted.network, fitted.fit.free[0], positions(fitted.network)
+    network, free, known = fitted.network, fitted.fit.free[0], weights_by_layer(fitted.network)
     rows = []
     for name, layer, place in zip(network.layer_names, network.layers, network.places, strict=True):
-        parts = [at.ravel() for array, at in known.items() if array.rpartition("/")[0] == name]
-        own = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        rows.append((name, type(layer).__name__, place[2], own.size, int(free[own].sum())))
+        own = known.get(name, np.zeros(0, np.int64))
+        kind = getattr(layer, "kind", type(layer).__name__)
+        rows.append((name, kind, place[2], own.size, int(free[own].sum())))
     frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
     if network.wires:
         inputs = [f"input {j + 1}" if len(network.entries) > 1 else "input" for j in range(max(len(network.entries), 1))]

@@ -12,6 +12,14 @@ from .arguments import CONSTRAINTS, L1, L1L2, L2, REGULARIZERS, MaxNorm, MinMaxN
 from .base import Layer as Layer
 from .base import Placement as Placement
 from .basic import Activation, Dense, Flatten, Reshape
+from .composite import (
+    Bidirectional,
+    Conv1DTranspose,
+    Conv2DTranspose,
+    SeparableConv1D,
+    SeparableConv2D,
+    TimeDistributed,
+)
 from .graph import (
     Add,
     Average,
@@ -57,7 +65,8 @@ LAYERS: dict[str, Any] = {
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
         GRU, Masking, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
         Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
-        Branches, From, DepthwiseConv1D, DepthwiseConv2D,
+        Branches, From, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Conv1DTranspose, Conv2DTranspose,
+        Bidirectional, TimeDistributed,
         LayerNormalization, GroupNormalization, LeakyReLU, ReLU, ELU, PReLU, Softmax, GaussianNoise, GaussianDropout,
         AlphaDropout, SpatialDropout1D, SpatialDropout2D,
     )

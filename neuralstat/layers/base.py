@@ -36,6 +36,8 @@ class Placement:
         How many of each group are biases.
     moving : int
         How many at the end of each group are moving averages, which no gradient moves.
+    times : int
+        The layer is applied so many times, to equal parts of its input, with the same weights: rows of the table.
     implied : tuple of (int, float)
         Places in each group of weights that the table has and the layer does not, with the values that they are held at:
         (0, 0) for a layer without biases.
@@ -53,6 +55,7 @@ class Placement:
     biases: int = 1
     moving: int = 0
     implied: tuple[tuple[int, float], ...] = ()
+    times: int = 1
     constant: float | None = None
 
 

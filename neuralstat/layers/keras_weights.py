@@ -36,10 +36,13 @@ def _dense(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 
 def _convolution(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
     field: tuple[int, ...] = (int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS]))
-    if type(layer).__name__ == "Conv1D":
+    kind = type(layer).__name__
+    if kind in ("Conv1D", "FlippedConv1D"):
         field = field[1:]
-    kernel = block[:, 1:].reshape(len(block), *field, int(row[codes.CHANNELS]))
-    return {"kernel": np.moveaxis(kernel, 0, -1), "bias": block[:, 0]}
+    kernel = np.moveaxis(block[:, 1:].reshape(len(block), *field, int(row[codes.CHANNELS])), 0, -1)
+    if kind in ("FlippedConv1D", "FlippedConv2D"):  # of transposed convolutions
+        kernel = np.swapaxes(np.flip(kernel, tuple(range(len(field)))), -2, -1)
+    return {"kernel": kernel, "bias": block[:, 0]}
 
 
 def _recurrent(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
@@ -93,7 +96,8 @@ def by_row(network: Any, implied: bool = False) -> list[Arrays]:
     for row, layer, part, (per_unit, units) in zip(
         network.table, network.table_layers, network.slices, network.shapes, strict=True
     ):
-        make = _ARRAYS.get(int(row[codes.OP]))
+        make = _ARRAYS.get(int(row[codes.OP])) if units else None
+        layer = getattr(layer, "layer", layer)  # of one that applies it at each time
         arrays = {} if make is None else make(row, layer, flat[part].reshape(units, per_unit))
         if not implied and network.implied is not None:
             arrays = {name: at for name, at in arrays.items() if not network.implied[0][at].all()}

@@ -28,8 +28,24 @@ def positions(network: Network, implied: bool = False) -> dict[str, np.ndarray]:
     """
     arrays = by_row(network, implied)
     return {
-        f"{name}/{array}": np.ascontiguousarray(at)
+        array_name(name, array): np.ascontiguousarray(at)
         for name, k in _weighted(network, arrays) for array, at in arrays[k].items()
+    }  # fmt: skip
+
+
+def array_name(layer: str, array: str) -> str:
+    """Name of an array of a layer; parts of a layer have arrays of that layer, ``"separable_conv2d/depthwise_kernel"``."""
+    whole, _, part = layer.rpartition("/")
+    if part in ("depthwise", "pointwise") and whole:
+        return f"{whole}/{array}" if array == "bias" else f"{layer}_{array}"
+    return f"{layer}/{array}"
+
+
+def weights_by_layer(network: Network) -> dict[str, np.ndarray]:
+    """Positions of the weights of every layer that has some."""
+    arrays = by_row(network)
+    return {
+        name: np.concatenate([at.ravel() for at in arrays[k].values()]) for name, k in _weighted(network, arrays)
     }  # fmt: skip
 
 
@@ -90,7 +106,7 @@ def frozen(network: Network, names: Any) -> np.ndarray:
         raise ArgumentError(f"freeze must be names of layers or arrays, got {shown!r}.")
     known = positions(network)
     for name in names:
-        own = [at for array, at in known.items() if array == name or array.rpartition("/")[0] == name]
+        own = [at for array, at in known.items() if array == name or array.startswith(f"{name}/")]
         if not own and name not in network.layer_names:
             raise ArgumentError(
                 f"freeze: there is no layer {name!r}; layers: {', '.join(map(repr, network.layer_names))}."

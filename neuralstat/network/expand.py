@@ -8,7 +8,17 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..layers import Activation, Dense
+from ..layers.composite import (
+    MODES,
+    Bidirectional,
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Realigned,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Graph, InputLayer, Node, Residual
+from .names import base_name
 
 INPUT = "input"  # name of an input without one
 
@@ -117,7 +127,24 @@ def _activated(made: _Expander, layer: Any, reads: Sequence[int], activation: An
     return at if activation is None else made.add(Activation(activation), (at,))
 
 
-_COMPOSITES: dict[type, Callable[[_Expander, Any, Sequence[int]], int]] = {Residual: _residual, Branches: _branches}
+def _bidirectional(made: _Expander, layer: Bidirectional, reads: Sequence[int]) -> int:
+    (at,) = reads
+    name = made.numbered(layer, "bidirectional")
+    ends = [made.chain(chain, at, "Bidirectional") for chain in layer.both(name, base_name(type(layer.layer).__name__))]
+    return made.add(MODES[layer.merge_mode](name=f"{name}/{layer.merge_mode}"), ends)
+
+
+def _in_parts(made: _Expander, layer: Any, reads: Sequence[int]) -> int:
+    (at,) = reads
+    for part in layer.parts(made.numbered(layer, base_name(type(layer).__name__))):
+        at = made.add(part, (at,))
+    return at
+
+
+_COMPOSITES: dict[type, Callable[[_Expander, Any, Sequence[int]], int]] = {
+    Residual: _residual, Branches: _branches, Bidirectional: _bidirectional, SeparableConv1D: _in_parts,
+    SeparableConv2D: _in_parts, Conv1DTranspose: _in_parts, Conv2DTranspose: _in_parts,
+}  # fmt: skip
 
 
 def _sequence(layers: Any, words: str) -> Sequence[Any]:
@@ -127,7 +154,7 @@ def _sequence(layers: Any, words: str) -> Sequence[Any]:
         raise ArgumentError(f"{words} must be a sequence of neuralstat.layers, got {type(layers).__name__}.")
     for layer in layers:
         inner = isinstance(layer, Node) and isinstance(layer.layer, InputLayer)
-        if not inner and not isinstance(layer, tuple(LAYERS.values())):
+        if not inner and not isinstance(layer, (*LAYERS.values(), Realigned)):
             raise ArgumentError(f"{words} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r:.60}.")
     return layers
 

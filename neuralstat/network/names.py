@@ -21,6 +21,11 @@ _KERAS_NAMES = {"BatchNorm": "batch_normalization", "MaxPool1D": "max_pooling1d"
                 "GlobalAvgPool": "global_average_pooling", "GlobalMaxPool": "global_max_pooling"}  # fmt: skip
 
 
+def base_name(kind: str) -> str:
+    """A kind of layer as Keras names layers of it, ``"conv2d"``."""
+    return _KERAS_NAMES.get(kind, re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower())
+
+
 def _axes_after(layer: Any, axes: int) -> int:
     """Axes of a layer's output for one observation, from those of its input."""
     kind = type(layer).__name__
@@ -62,7 +67,7 @@ def layer_names(
     for k, (layer, name) in enumerate(zip(layers, given, strict=True)):
         axes = after.get(wires[k][0] if wires else k - 1, 3)
         kind = type(layer).__name__
-        base = _KERAS_NAMES.get(kind, re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower())
+        base = base_name(kind)
         if kind in ("GlobalAvgPool", "GlobalMaxPool"):
             base += f"{axes - 1}d"
         after[k] = _axes_after(layer, axes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class Builder:
         row[codes.SCRATCH], row[codes.OFFSET], row[codes.MASK], row[codes.WANTED] = self.width, -1, -1, 3
         for column, value in place.fields.items():
             row[column] = value
+        if place.times > 1:
+            return self._repeated(k, place, spec, row)
         self.rows.append(row)
         self.constants.append(spec.parameter if place.constant is None else place.constant)
         self.kinds.append((self.network.layers[k], place))
@@ -62,6 +65,24 @@ class Builder:
         self.width += place.n_scratch
         self.n_params += place.n_params
         return at
+
+    def _repeated(self, k: int, place: Placement, spec: ActivationSpec, row: np.ndarray) -> int:
+        """A row for each time, which share the weights of the first."""
+        n_in, n_out, param = (int(row[column]) // times for column, times in (
+            (codes.N_IN, place.times), (codes.N_OUT, place.times), (codes.PARAM, 1)))  # fmt: skip
+        for t in range(place.times):
+            own = row.copy()
+            own[codes.SOURCE] += t * n_in
+            own[codes.TARGET] += t * n_out
+            own[codes.N_IN], own[codes.N_OUT], own[codes.SCRATCH] = n_in, n_out, self.width
+            self.rows.append(own)
+            self.constants.append(spec.parameter if place.constant is None else place.constant)
+            self.kinds.append((self.network.layers[k], place if t == 0 else replace(place, n_params=0, units=0, implied=())))
+            self.shapes.append((place.per_unit, place.units if t == 0 else 0))
+            self.slices.append(slice(param, param + place.n_params) if t == 0 else slice(self.n_params, self.n_params))
+            self.width += place.n_scratch
+            self.n_params += place.n_params if t == 0 else 0
+        return int(row[codes.TARGET])
 
     def built(self, join: tuple[int | None, int | None] = (None, None)) -> dict[str, Any]:
         """What `Network` keeps."""
