@@ -1,0 +1,95 @@
+"""Graphs of layers, written once: `L` is ``keras.layers`` or ``neuralstat.layers``, whose functional forms read the same."""
+
+
+def resnet(L):
+    """Two residual blocks, the second of which halves the image; with batch normalisation."""
+    inputs = L.Input(shape=(6, 6, 2))
+    h = L.Conv2D(3, 3, padding="same", use_bias=False, name="stem")(inputs)
+    h = L.BatchNormalization(momentum=0.75, name="stem_bn")(h)
+    h = L.Activation("relu", name="stem_relu")(h)
+    past = h
+    h = L.Conv2D(3, 3, padding="same", activation="relu", name="a1")(h)
+    h = L.Conv2D(3, 3, padding="same", name="a2")(h)
+    h = L.Activation("relu", name="a_relu")(L.Add(name="a_add")([h, past]))
+    past = L.Conv2D(4, 1, strides=2, name="b_past")(h)
+    h = L.ZeroPadding2D(1, name="b_pad")(h)
+    h = L.Conv2D(4, 3, strides=2, activation="tanh", name="b1")(h)
+    h = L.Conv2D(4, 3, padding="same", name="b2")(h)
+    h = L.Add(name="b_add")([past, h])
+    return inputs, L.GlobalAveragePooling2D(name="pool")(h)
+
+
+def inception(L):
+    """Four ways that are joined along channels, then along rows."""
+    inputs = L.Input(shape=(6, 5, 2))
+    one = L.Conv2D(2, 1, activation="relu", name="one")(inputs)
+    three = L.Conv2D(2, 1, activation="tanh", name="three_in")(inputs)
+    three = L.Conv2D(3, 3, padding="same", activation="tanh", name="three")(three)
+    pool = L.MaxPooling2D(3, strides=1, padding="same", name="pool")(inputs)
+    pool = L.Conv2D(1, 1, name="pool_out")(pool)
+    h = L.Concatenate(name="joined")([one, three, pool, inputs])
+    low = L.Cropping2D(((3, 0), (0, 0)), name="low")(h)
+    high = L.Cropping2D(((0, 3), (0, 0)), name="high")(h)
+    h = L.Concatenate(axis=1, name="again")([low, high, low])
+    h = L.Conv2D(2, 2, activation="relu", name="last")(h)
+    return inputs, L.Flatten(name="flat")(h)
+
+
+def bidirectional(L):
+    """Recurrent layers in both directions, by times and at the end."""
+    inputs = L.Input(shape=(5, 2))
+    h = L.Bidirectional(L.LSTM(3, return_sequences=True), name="both")(inputs)
+    h = L.TimeDistributed(L.Dense(3, activation="tanh"), name="each")(h)
+    h = L.Bidirectional(L.GRU(2, return_sequences=True), merge_mode="sum", name="sum")(h)
+    h = L.Bidirectional(L.SimpleRNN(2), merge_mode="ave", name="ave")(h)
+    return inputs, h
+
+
+def words(L):
+    """A text padded by zeros, read in both directions."""
+    inputs = L.Input(shape=(6,))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    h = L.Bidirectional(L.LSTM(2, return_sequences=True), name="both")(h)
+    return inputs, L.GRU(3, name="last")(h)
+
+
+def autoencoder(L):
+    """Strided, separable, and transposed convolutions; nearest neighbours."""
+    inputs = L.Input(shape=(6, 6, 1))
+    h = L.SeparableConv2D(3, 3, strides=2, padding="same", activation="tanh", depth_multiplier=2, name="separable")(inputs)
+    h = L.Conv2DTranspose(2, 3, strides=2, padding="same", activation="relu", name="up")(h)
+    h = L.Conv2D(2, 2, strides=2, name="down")(h)
+    h = L.Conv2DTranspose(2, (2, 3), strides=(3, 1), padding="valid", name="wide")(h)
+    h = L.UpSampling2D((1, 2), name="twice")(h)
+    h = L.MaxPooling2D(2, name="pool")(h)
+    return inputs, L.Flatten(name="flat")(h)
+
+
+def frames(L):
+    """Images one after the other: a small network for each, then a recurrent one."""
+    inputs = L.Input(shape=(3, 4, 4, 1))
+    h = L.TimeDistributed(L.Conv2D(2, 3, activation="tanh"), name="conv")(inputs)
+    h = L.TimeDistributed(L.MaxPooling2D(2), name="pool")(h)
+    h = L.TimeDistributed(L.Flatten(), name="flat")(h)
+    return inputs, L.LSTM(2, name="lstm")(h)
+
+
+def numbers(L):
+    """Dense layers: means, differences, repeats, other orders of axes."""
+    inputs = L.Input(shape=(3,))
+    a = L.Dense(4, activation="tanh", name="a")(inputs)
+    b = L.Dense(4, activation="sigmoid", name="b")(inputs)
+    mean = L.Average(name="mean")([a, b, a])
+    less = L.Subtract(name="less")([mean, L.Dense(4, name="c")(inputs)])
+    h = L.RepeatVector(3, name="repeat")(less)
+    h = L.Permute((2, 1), name="turned")(h)
+    h = L.ZeroPadding1D((1, 2), name="pad")(h)
+    h = L.Conv1D(2, 3, activation="tanh", name="conv")(h)
+    h = L.UpSampling1D(2, name="twice")(h)
+    h = L.Cropping1D((1, 2), name="crop")(h)
+    return inputs, L.SimpleRNN(3, name="rnn")(h)
+
+
+MODELS = {model.__name__: model for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers)}
+SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "autoencoder": (6, 6, 1),
+          "frames": (3, 4, 4, 1), "numbers": (3,)}  # fmt: skip
