@@ -1,0 +1,10 @@
+"""Networks that others have trained, with weights from a file that you have."""
+
+from __future__ import annotations
+
+from .application import Application
+from .images import MEANS, decode_predictions, preprocess_input
+from .resnet import ResNet50
+from .vgg import VGG16, VGG19, vgg
+
+__all__ = ["MEANS", "VGG16", "VGG19", "Application", "ResNet50", "decode_predictions", "preprocess_input", "vgg"]
