@@ -48,6 +48,8 @@ class Application(Sequence[Any]):
         ``"block1_conv1/kernel"``, ..., and those of the head.
     """
 
+    _entries: tuple[Entry, ...] = ()  # where its inputs lie, if there are several
+
     @arguments(
         name=Text(), layers=Anything("layers", [Flatten()]), head=Anything("None or a Dense layer", None, Dense(2)),
         input_shape=Several(Whole(1), 1, 4), weights=NONE | Map(Numbers(None)),
@@ -93,7 +95,7 @@ class Application(Sequence[Any]):
             params[name.rpartition("/")[0]] += math.prod(shape)
         rows = [(name, type(layer).__name__, place[2], params[name], params[name])
                 for name, layer, place in zip(network.layer_names, network.layers, network.places, strict=True)]  # fmt: skip
-        rows = rows if self.head is not None else rows[: -len(_ENDING)]
+        rows = rows if self.head is not None else rows[: -len(ENDING)]
         return pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"]).set_index("layer")
 
     def summary(self) -> str:
@@ -104,7 +106,7 @@ class Application(Sequence[Any]):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the hidden layers."""
-        return self._graph.layer_names[: -1 if self.head is not None else -len(_ENDING)]
+        return self._graph.layer_names[: -1 if self.head is not None else -len(ENDING)]
 
     @property
     def weight_names(self) -> tuple[str, ...]:
@@ -206,11 +208,12 @@ class Application(Sequence[Any]):
     @cached_property
     def _graph(self) -> Network:
         """The network without its weights; without a head it ends in one unit."""
-        return network_of((*self.layers, *(_ENDING if self.head is None else (self.head,))), self.input_shape)
+        end = ENDING if self.head is None else (self.head,)
+        return network_of((*self.layers, *end), self.input_shape, self._entries)
 
 
 _END = Dense(1, name="_end")
-_ENDING = (Flatten(name="_flatten"), _END)
+ENDING = (Flatten(name="_flatten"), _END)
 
 
 def _is_layer(layer: Any) -> bool:

@@ -57,7 +57,7 @@ def array_shapes(network: Network) -> dict[str, tuple[int, ...]]:
         make = ARRAYS.get(int(row[codes.OP]))
         block = np.broadcast_to(np.arange(per_unit), (units, per_unit))  # of each weight its place in its group
         implied = {j for j, _ in place.implied}
-        arrays = {} if make is None else make(row, layer, block)
+        arrays = {} if make is None or not units else make(row, layer, block)
         made.append({name: at for name, at in arrays.items() if int(at.flat[0]) not in implied})
     return {array_name(name, array): at.shape for name, k in _weighted(network, made) for array, at in made[k].items()}
 
