@@ -202,7 +202,8 @@ class Application(Sequence[Any]):
         weights = self._known()
         if not hasattr(self, "_made"):
             network = self._graph
-            self._made = network, fill(network, np.zeros(network.n_params), weights, "weights")
+            start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
+            self._made = network, fill(network, start, weights, "weights")
         return self._made
 
     @cached_property

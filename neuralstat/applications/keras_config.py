@@ -12,6 +12,7 @@ from ..errors import ArgumentError, FileFormatError
 MODELS = ("Sequential", "Functional", "Model")
 _PLACES = ("input_layers", "output_layers")
 _WITHOUT_EFFECT = (None, False)
+_MODULES = ("keras", "keras_core", "tf_keras", "tensorflow")
 _MOST_MODELS = 50  # in one another
 #: Layers without weights, which may be called several times
 SHARED = frozenset((
@@ -178,11 +179,12 @@ class _Reader:
             else:
                 found[at] = reads[k]
         nodes = {(name, k): node for name, entry in entries.items() for k, node in enumerate(entry.get("inbound_nodes") or [])}
-        called = {name for name, entry in entries.items() if entry["class_name"] != "InputLayer"}
-        for name in called:
-            self._once(entries[name], len(entries[name].get("inbound_nodes") or []), path)
+        for name, entry in entries.items():
+            self._once(entry, len(entry.get("inbound_nodes") or []), path)
         for at in _ordered(nodes, found, ends[0]):
             reading, options = _node(nodes[at], f"layer {path + at[0]!r}")
+            if "mask" in options and _automatic(options["mask"], nodes, entries):
+                del options["mask"]
             own = tuple(found[r] for r in reading)
             found[at] = self._call(entries[at[0]], own, options, path, held, inference, depth)
         return found[ends[0]]
@@ -197,15 +199,18 @@ class _Reader:
         self, entry: Config, reads: tuple[str, ...], options: Config, path: str, held: bool, inference: bool, depth: int
     ) -> str:
         kind, config = _text(entry["class_name"]), entry["config"]
-        inference = inference or options.pop("training", None) is False
+        called = options.pop("training", None) is False  # which Keras writes for other layers, too, where nobody said it
+        inference = inference or (called and kind in (*MODELS, "BatchNormalization"))
         name = _name(entry)
+        check_own(entry, f"layer {path + name!r} ({kind})")
         if kind in MODELS:
             if options:
                 raise ArgumentError(f"model {path + name!r} is called with {_listed(options)}, which has no counterpart.")
             return self.model(kind, _of_model(entry), reads, f"{path}{name}/", held, inference, depth + 1)
         if not isinstance(config, dict):
             raise FileFormatError(f"layer {path + name!r:.80} has no configuration")
-        if "module" not in entry and "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation")):
+        old = "module" not in entry and not isinstance(config.get("dtype"), dict)
+        if old and "hard_sigmoid" in (config.get("activation"), config.get("recurrent_activation")):
             raise ArgumentError(f"layer {path + name!r} ({kind}): 'hard_sigmoid' of Keras 2 has no counterpart.")
         held = held or config.get("trainable", True) is False
         own = self._unique(name, path)
@@ -221,6 +226,13 @@ class _Reader:
             made += "_"
         self.used.add(made)
         return made
+
+
+def check_own(entry: Config, label: str) -> None:
+    """Raise ArgumentError where a layer's class is not Keras' own, whatever it is called."""
+    module = entry.get("module")
+    if isinstance(module, str) and module.partition(".")[0] not in _MODULES:
+        raise ArgumentError(f"{label}: a class of {module!r:.60} has no counterpart.")
 
 
 def _of_model(entry: Config) -> Config:
@@ -301,6 +313,25 @@ def _node(node: Any, label: str) -> tuple[list[tuple[str, int]], Config]:
     return found, options
 
 
+def _automatic(mask: Any, nodes: dict[tuple[str, int], Any], entries: dict[str, Config]) -> bool:
+    """Whether a mask is the one that an Embedding or a Masking layer of the model makes."""
+    (at,) = list(_tensors(mask)) or [("", -1)]
+    entry, inside = entries.get(at[0], {}), nodes.get(at)
+    makes, value = "Embedding", "mask_zero"
+    if entry.get("class_name") == "Any" and entry["config"].get("axis") == -1 and not entry["config"].get("keepdims"):
+        makes, value = "Masking", "mask_value"
+        (at,) = _tensors(inside["args"])
+        entry, inside = entries[at[0]], nodes[at]
+    if entry.get("class_name") != "NotEqual" or len(inside["args"]) != 2:
+        return False
+    (masked,), number = _tensors(inside["args"][0]), inside["args"][1]
+    makers = [e["config"] for (name, k), node in nodes.items() if (e := entries[name])["class_name"] == makes
+              and _node(node, name)[0] == [masked]]  # fmt: skip
+    said = [bool(config.get(value)) and number == 0 if makes == "Embedding" else config.get(value) == number
+            for config in makers]  # fmt: skip
+    return any(said)
+
+
 def _tensors(value: Any) -> Iterator[tuple[str, int]]:
     """Tensors in an argument of a call in Keras 3."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
@@ -319,35 +350,32 @@ def _ordered(
     nodes: dict[tuple[str, int], Any], known: dict[tuple[str, int], str], end: tuple[str, int]
 ) -> list[tuple[str, int]]:
     """Calls that lead to the end, each after those that it reads; in the order of the configuration where that is one."""
-    reads = {at: _node(node, f"layer {at[0]!r}")[0] for at, node in nodes.items()}
-    needed, todo = {end}, [end]
+    reads: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    todo = [end]
     while todo:
         at = todo.pop()
-        if at in known:
+        if at in known or at in reads:
             continue
-        if at not in reads:
+        if at not in nodes:
             raise FileFormatError(f"no layer puts out {at[0]!r:.80}")
-        more = [one for one in reads[at] if one not in needed]
-        needed.update(more)
-        todo += more
+        reads[at] = _node(nodes[at], f"layer {at[0]!r}")[0]
+        todo += reads[at]
     order: list[tuple[str, int]] = []
-    open_ = {at: sum(one not in known for one in set(reads[at])) for at in reads if at in needed and at not in known}
+    names = [at for at in nodes if at in reads]
+    placed = {at: k for k, at in enumerate(names)}
+    waits = {at: sum(one not in known for one in set(reads[at])) for at in names}
     readers: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for at in open_:
+    for at in names:
         for one in set(reads[at]):
             readers.setdefault(one, []).append(at)
-    ready = [at for at in open_ if open_[at] == 0]
-    placed = {at: k for k, at in enumerate(open_)}
-    heap = [placed[at] for at in ready]
-    heapq.heapify(heap)
-    names = list(open_)
-    while heap:
-        at = names[heapq.heappop(heap)]
+    ready = [placed[at] for at in names if waits[at] == 0]
+    while ready:
+        at = names[heapq.heappop(ready)]
         order.append(at)
         for one in readers.get(at, []):
-            open_[one] -= 1
-            if open_[one] == 0:
-                heapq.heappush(heap, placed[one])
-    if len(order) < len(open_):
+            waits[one] -= 1
+            if waits[one] == 0:
+                heapq.heappush(ready, placed[one])
+    if len(order) < len(names):
         raise FileFormatError("layers read one another in a circle")
     return order

@@ -15,7 +15,7 @@ from ..layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
 from ..network.names import base_name
 from ..network.objective import resolve_activation
 from ..weights.layouts import snake_case
-from .keras_config import Call, Config
+from .keras_config import Call, Config, check_own
 
 Shape = tuple[int, ...]
 
@@ -24,6 +24,7 @@ IGNORED = frozenset((
     "name", "trainable", "dtype", "seed", "unroll", "implementation", "batch_shape", "batch_input_shape", "input_length",
     "unit_forget_bias", "renorm_momentum", "renorm_clipping", "synchronized", "autocast", "fused",
 ))  # fmt: skip
+_EXTENTS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size", "padding", "cropping")
 _SOFT = ("softmax", "log_softmax")  # of the last axis
 
 
@@ -218,7 +219,7 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
         if key == "activation" and key in kind.takes:
             values[key], behind = _activated(call, kind, value)
         elif key in kind.takes:
-            value = _plain(value)
+            value = _plain(value, key in _EXTENTS)
             if key in known:
                 values[key] = value
             elif not all(one == kind.takes[key] for one in (value if isinstance(value, tuple) else (value,))):
@@ -236,11 +237,12 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
     return values, behind
 
 
-def _plain(value: Any) -> Any:
-    """Tuples for lists; one number for a list of one."""
+def _plain(value: Any, extent: bool = False) -> Any:
+    """Tuples for lists; of extents one number for equal ones."""
     if isinstance(value, list):
         made = tuple(_plain(one) for one in value)
-        return made[0] if len(made) == 1 and isinstance(made[0], int) else made
+        same = extent and made and all(type(one) is int and one == made[0] for one in made)
+        return made[0] if same else made
     return value
 
 
@@ -328,6 +330,7 @@ def _inner(call: Call, key: str, name: str) -> Call:
     entry = call.config.get(key)
     if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
         raise FileFormatError(f"{call.label} lacks its {key}")
+    check_own(entry, f"{call.label}: {key}")
     return Call(name, str(entry.get("class_name")), entry["config"], (), call.path, call.held)
 
 
