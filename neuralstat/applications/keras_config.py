@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ArgumentError, FileFormatError
+from ..errors import ArgumentError, FileFormatError, NeuralStatError
 
 MODELS = ("Sequential", "Functional", "Model")
 _PLACES = ("input_layers", "output_layers")
@@ -90,15 +91,21 @@ def described(config: Config) -> Description:
     Raises
     ------
     FileFormatError
-        Where the configuration is damaged.
+        Where the configuration is damaged; `damage` says it of parts that are of another kind.
     ArgumentError
         For models that are neither Sequential nor functional, layers that are called twice, several outputs, and calls with
         arguments that have no counterpart.
     """
+    return _Reader().read(config)
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """What goes wrong in a configuration whose parts are not what they should be is said in one way."""
     try:
-        return _Reader().read(config)
+        yield
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        if isinstance(error, ArgumentError | FileFormatError):
+        if isinstance(error, NeuralStatError):
             raise
         raise FileFormatError(f"the model's configuration is damaged ({type(error).__name__}: {str(error)[:80]})") from None
 

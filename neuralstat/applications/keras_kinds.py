@@ -274,16 +274,17 @@ def _of_weights(call: Call, key: str, value: Any, known: bool) -> Any:
 
 def _special(value: Any) -> bool:
     """Whether an initializer has other numbers than those of its name."""
-    config = value.get("config", {}) if isinstance(value, dict) else {}
+    config = value.get("config") or {} if isinstance(value, dict) else {}
     usual = {"mean": 0.0, "stddev": 0.05, "minval": -0.05, "maxval": 0.05, "gain": 1.0}
     return any(config.get(key, number) != number for key, number in usual.items())
 
 
 def _activated(call: Call, kind: Kind, given: Any) -> tuple[Any, list[Any]]:
     """An activation as an argument, and one that has to be a layer of its own."""
+    inside = kind.arrays == _RECURRENT  # nothing stands behind what is done at each time
     if isinstance(given, dict):
         inner = given.get("class_name")
-        if isinstance(inner, str) and inner in KINDS and not KINDS[inner].arrays and isinstance(given.get("config"), dict):
+        if not inside and isinstance(inner, str) and inner in KINDS and not KINDS[inner].arrays and isinstance(given.get("config"), dict):
             made = made_of(Call(f"{call.name}_activation", inner, given["config"], (), call.path, call.held), [])
             return None, made.layers
         given = given.get("config", inner)
@@ -295,7 +296,7 @@ def _activated(call: Call, kind: Kind, given: Any) -> tuple[Any, list[Any]]:
         resolve_activation(given)
     except ArgumentError:
         raise refused(call, "activation", given) from None
-    if given in _SOFT and kind.own not in ("Dense", "Activation"):
+    if given in _SOFT and not inside and kind.own not in ("Dense", "Activation"):
         return None, [own.Activation(given, name=f"{call.name}_{given}")]
     return given, []
 

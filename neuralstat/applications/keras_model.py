@@ -23,7 +23,7 @@ from ..network.table import Entry
 from ..weights import read_weights
 from ..weights.config import parse_config
 from .application import ENDING, Application, network_of
-from .keras_config import Call, Description, described
+from .keras_config import Call, Description, damage, described
 from .keras_kinds import Array, Made, Shape, made_of
 
 _OF_TRAINING = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D)
@@ -192,9 +192,10 @@ def _arrays_of(model: Any, path: str) -> dict[str, np.ndarray]:
 
 
 def _made(config: dict[str, Any], stored: Mapping[str, np.ndarray], input_shape: tuple[int, ...] | None) -> KerasModel:
-    description = described(config)
-    inputs = _shapes(description, input_shape)
-    built = _Builder(description, inputs)
+    with damage():
+        description = described(config)
+        inputs = _shapes(description, input_shape)
+        built = _Builder(description, inputs)
     weights = _weights(built.arrays, stored)
     made = KerasModel(description.name, built.layers, inputs, None, built.freeze)
     wrong = [name for name, shape in made.arrays.items() if name not in weights or weights[name].shape != shape]

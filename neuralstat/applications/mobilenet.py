@@ -8,7 +8,7 @@ from typing import Any
 from ..checks.arguments import FLAG, NONE, PATH, POSITIVE, Several, Whole, arguments
 from ..layers import Add, BatchNorm, Conv2D, Dense, DepthwiseConv2D, GlobalAvgPool, ReLU, ZeroPadding2D
 from .application import Application, with_weights
-from .vgg import checked_shape
+from .vgg_family import checked_shape
 
 #: Filters, first stride, expansion and number of the blocks of each stage
 MOBILENET_V2_STAGES = ((16, 1, 1, 1), (24, 2, 6, 2), (32, 2, 6, 3), (64, 2, 6, 4), (96, 1, 6, 3), (160, 2, 6, 3),

@@ -9,7 +9,7 @@ from typing import Any
 from ..checks.arguments import FLAG, NONE, PATH, Several, Text, Whole, arguments
 from ..layers import Activation, Add, BatchNorm, Conv2D, Dense, From, GlobalAvgPool, MaxPool2D, ZeroPadding2D
 from .application import Application, with_weights
-from .vgg import checked_shape
+from .vgg_family import checked_shape
 
 RESNET50_STACKS = ((64, 3), (128, 4), (256, 6), (512, 3))  # filters and blocks of each stack
 _EPSILON = 1.001e-5  # of the variances
