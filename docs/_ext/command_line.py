@@ -32,7 +32,8 @@ def _options(command: argparse.ArgumentParser, actions: list[argparse.Action]) -
         shown = ", ".join(action.option_strings)
         value = "" if isinstance(action, argparse.BooleanOptionalAction) else value
         term = f"{shown} {value}".strip() if shown else formatter._format_args(action, action.dest)
-        yield from (f"`{term}`", f": {_plain(formatter._expand_help(action) if action.help else "")}", "")
+        said = formatter._expand_help(action) if action.help else ""
+        yield from (f"`{term}`", f": {_plain(said)}", "")
 
 
 def _plain(text: str) -> str:
