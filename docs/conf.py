@@ -18,6 +18,7 @@ sys.path[:0] = [str(ROOT), str(HERE / "_ext")]
 os.environ.pop("MPLBACKEND", None)  # figures of pages are those of notebooks
 
 import kernel  # noqa: E402
+import names  # noqa: E402
 
 import neuralstat  # noqa: E402
 
@@ -54,6 +55,7 @@ suppress_warnings = ["mystnb.unknown_mime_type", "config.cache"]
 # docstrings
 autosummary_generate = True
 autosummary_imported_members = False
+autosummary_context = {"members_of": names.members()}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

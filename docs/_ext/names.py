@@ -33,6 +33,9 @@ RETURNED = (
     "inference.predict.ComputeResult", "assessment.brier.BrierScore", "assessment.concordance.Concordance",
     "survival.kaplan_meier.KaplanMeier", "summary.summary.Summary",
 )  # fmt: skip
+# Public classes that are looked at, and so have their members on their page.
+WITH_MEMBERS = ("DegreesOfFreedom", "study.StudyResult", "weights.WeightFile", "insight.Attack", "insight.Maximised",
+                "datasets.Truth", "applications.Application", "sklearn.NeuralNetRegressor", "sklearn.NeuralNetClassifier")
 # Public to other rooms of the package, not to users.
 INTERNAL = {
     "families.DISTRIBUTIONS", "families.FAMILIES", "families.family_from_json", "families.needs", "families.resolve_family",
@@ -119,6 +122,25 @@ def public_names() -> list[Name]:
     return sorted(names, key=lambda n: n.path.lower())
 
 
+def members() -> dict[str, list[tuple[str, str]]]:
+    """What the pages of classes that functions return list: full name -> directives and names of members."""
+    package, found = importlib.import_module(PACKAGE), {}
+    for path in (*RETURNED, *WITH_MEMBERS):
+        module, _, name = path.rpartition(".")
+        kind = getattr(importlib.import_module(f"{PACKAGE}.{module}") if module else package, name)
+        own = [
+            (member, inspect.getattr_static(kind, member))
+            for owner in reversed(kind.__mro__)
+            if owner.__module__.startswith(PACKAGE)
+            for member in vars(owner)
+            if not member.startswith("_") and not re.fullmatch(r"set_\w+_request", member)
+        ]
+        named = {m: "autoattribute" if isinstance(v, property) else "automethod" for m, v in own
+                 if isinstance(v, property) or inspect.isroutine(v) or isinstance(v, (classmethod, staticmethod))}
+        found[f"{PACKAGE}.{path}"] = [(directive, member) for member, directive in named.items()]
+    return found
+
+
 def pages_of_reference() -> dict[str, str]:
     """Path of a name -> page of the reference that lists it."""
     found = {}
@@ -129,8 +151,8 @@ def pages_of_reference() -> dict[str, str]:
                 inside = True
             elif line.strip() and not line.startswith(" "):
                 inside = False
-            elif inside and re.fullmatch(r"\s+[\w.]+", line):
-                found[line.strip()] = page.stem
+            elif inside and re.fullmatch(r"\s+~?[\w.]+", line):
+                found[line.strip().lstrip("~")] = page.stem
     return found
 
 
