@@ -46,7 +46,7 @@ extensions = [
     "benchmarks",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "gallery/*.ipynb", "gallery/*.md5", "gallery/README*", "plots", "reference/_command_line.md", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "gallery/**.ipynb", "gallery/**.md5", "plots", "reference/_command_line.md", "sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 nitpicky = False
@@ -86,6 +86,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_sidebars = {"index": [], "changelog": [], "security": [], "contributing": []}
 html_theme_options = {
     "logo": {"text": "neuralstat"},

@@ -1,6 +1,7 @@
 """Every public name: where its documentation is, whether it has an example, which guides speak of it.
 
-``python docs/_ext/names.py`` prints the counts; the site has the table on the page "All names".
+``python docs/_ext/names.py`` prints the counts, with ``--write`` it also writes the lists of what names still lack
+(``tests/docs``); the site has the table on the page "All names".
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import csv
 import importlib
 import inspect
+import io
 import re
 import sys
 from dataclasses import dataclass
@@ -177,6 +179,17 @@ def mentions(name: Name, texts: dict[str, str]) -> list[str]:
     return [page for page, text in texts.items() if re.search(pattern, text)]
 
 
+def without_example(names: list[Name]) -> set[str]:
+    """Paths of names that have none."""
+    return {name.path for name in names if not name.has_example and not name.alias}
+
+
+def in_no_guide(names: list[Name]) -> set[str]:
+    """Paths of names of which no guide speaks."""
+    texts = guides()
+    return {name.path for name in names if not name.alias and not mentions(name, texts)}
+
+
 def table() -> list[dict[str, str]]:
     """A row per name."""
     pages, texts = pages_of_reference(), guides()
@@ -221,8 +234,6 @@ def write(app: Any) -> None:
 
 
 def _write(target: Path, lines: list[list[str]]) -> None:
-    import io
-
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(lines)
     if not target.exists() or target.read_text(encoding="utf-8") != text.getvalue():
@@ -235,10 +246,18 @@ def setup(app: Any) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
+def _main() -> None:
     found = table()
     for row in found:
         if not row["reference"]:
-            print("on no page:", row["name"], "|", row["kind"])
-    print(counts(found))
+            sys.stdout.write(f"on no page: {row['name']}\n")
+    sys.stdout.write(f"{counts(found)}\n")
+    if "--write" in sys.argv:
+        names, folder = public_names(), ROOT / "tests" / "docs"
+        for file, lacking in (("without_example", without_example(names)), ("in_no_guide", in_no_guide(names))):
+            (folder / f"{file}.txt").write_text("\n".join(sorted(lacking)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    _main()

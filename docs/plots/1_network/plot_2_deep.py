@@ -1,12 +1,12 @@
 """
-Data and fit
-============
+Three hidden layers
+===================
 
-The mean of all repetitions, and where new observations will lie.
+Of large networks weights are drawn without their numbers.
 """
 
 import neuralstat as ns
 
 data = ns.datasets.doppler(n=200, noise=0.1, random_state=1)
 fit = ns.neuralnet("y ~ x", data, hidden=(10, 5, 15), rep=3, random_state=1)
-fit.plot_fit(interval="obs")
+fit.plot()
