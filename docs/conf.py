@@ -25,8 +25,8 @@ import neuralstat  # noqa: E402
 os.environ["IPYTHONDIR"] = str(kernel.configure(BUILD / "ipython"))
 
 project = "neuralstat"
-author = "the authors of neuralstat"
-copyright = author
+author = "the neuralstat developers"
+copyright = "2026, the neuralstat developers"
 version = release = neuralstat.__version__
 
 extensions = [
@@ -38,6 +38,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
+    "stale",
     "docstrings",
     "kernel",
     "vignettes",
@@ -46,7 +47,7 @@ extensions = [
     "benchmarks",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "gallery/**.ipynb", "gallery/**.md5", "plots", "reference/_command_line.md", "sg_execution_times.rst"]
+exclude_patterns = ["_build", "**.ipynb_checkpoints", "gallery/**.ipynb", "gallery/**.md5", "plots", "reference/_command_line.md", "_tables", "sg_execution_times.rst"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 nitpicky = False
