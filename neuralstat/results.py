@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .assessment.brier import BrierScore
     from .assessment.concordance import Concordance
     from .df import DegreesOfFreedom
+    from .export.tables import Estimates
     from .formula import Design
     from .inference.nested import Comparison
     from .inference.wald import TermTests
@@ -1307,11 +1308,13 @@ class NeuralNetResults:
         Examples
         --------
         >>> import neuralstat as ns
-        >>> iris = ns.datasets.iris()
-        >>> fit = ns.neuralnet("Sepal_Length ~ Petal_Length + Species", iris, hidden=1, rep=1, random_state=1)
-        >>> fit.model_inputs(iris.head(2))["x"]
-        array([[1.4, 0. , 0. ],
-               [1.4, 0. , 0. ]])
+        >>> data = ns.datasets.infert()
+        >>> fit = ns.neuralnet("case ~ age + education", data, hidden=0, family="binomial", random_state=1)
+        >>> fit.model_inputs(data.tail(2))["x"]
+        array([[29.,  0.,  1.],
+               [23.,  0.,  1.]])
+        >>> fit.design.x_names
+        ('age', 'education[T.6-11yrs]', 'education[T.12+ yrs]')
         """
         return export.model_inputs(self.fitted, new, offset)
 
@@ -1389,9 +1392,47 @@ class NeuralNetResults:
         """
         return export.to_xarray(self.fitted)
 
+    def estimates(self, kind: str = "auto") -> Estimates:
+        """Estimates for packages that print tables of several models, such as maketables: to LaTeX, Word, HTML.
+
+        Parameters
+        ----------
+        kind : {"auto", "coefficients", "effects"}
+            Coefficients of models without hidden units, and of the linear terms of structured formulas; average marginal
+            effects on the response; "auto": coefficients where there are any.
+
+        Returns
+        -------
+        Estimates
+            ``.table`` is a DataFrame with the columns "b", "se", "t", "p", "ci95l", "ci95u".
+
+        Raises
+        ------
+        ArgumentError
+            Where coefficients are asked for and none means something by itself; and as `marginal_effects`.
+
+        Notes
+        -----
+        ``maketables.ETable([one.estimates(), other.estimates()])``: given a fit itself, maketables (0.2) takes it for one of
+        statsmodels by its attributes, and prints every weight of a network.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.infert()
+        >>> fit = ns.neuralnet("case ~ age + parity", data, hidden=0, family="binomial", random_state=1)
+        >>> fit.estimates().table[["b", "se"]].round(3)
+                         b     se
+        Coefficient
+        Intercept   -0.793  0.808
+        age          0.001  0.026
+        parity       0.015  0.109
+        """
+        return estimates.estimates(self.fitted, kind)
+
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
-        return estimates.estimates(self.fitted)
+        return self.estimates().table
 
     def __maketables_stat__(self, key: str) -> Any:
         return estimates.statistic(self.fitted, key)
@@ -1399,18 +1440,6 @@ class NeuralNetResults:
     @property
     def __maketables_depvar__(self) -> str:
         return self.design.response
-
-    @property
-    def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return estimates.covariance_info(self.fitted)
-
-    @property
-    def __maketables_stat_labels__(self) -> dict[str, str]:
-        return dict(estimates.LABELS)
-
-    @property
-    def __maketables_default_stat_keys__(self) -> list[str]:
-        return estimates.default_statistics(self.fitted)
 
 
 def announced(fitted: Fitted) -> NeuralNetResults:

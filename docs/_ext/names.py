@@ -33,7 +33,7 @@ RETURNED = (
     "inference.distribution.Distribution", "inference.intervals.ConfidenceInterval", "inference.nested.Comparison",
     "inference.nested.AnovaTable", "inference.nonlinearity.NonlinearityTest", "inference.wald.TermTests",
     "inference.predict.ComputeResult", "assessment.brier.BrierScore", "assessment.concordance.Concordance",
-    "survival.kaplan_meier.KaplanMeier", "summary.summary.Summary",
+    "survival.kaplan_meier.KaplanMeier", "summary.summary.Summary", "export.tables.Estimates",
 )  # fmt: skip
 # Public classes that are looked at, and so have their members on their page.
 WITH_MEMBERS = ("DegreesOfFreedom", "study.StudyResult", "weights.WeightFile", "insight.Attack", "insight.Maximised",
@@ -44,7 +44,7 @@ INTERNAL = {
     "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any", "augment.change_rows",
 }  # fmt: skip
 GUIDES = ("tutorials", "howto", "coming_from", "explanation", "gallery", "vignettes")
-PAGES = ("index.md", "families.md", "terms.md", "clusters.md", "parity.md")
+PAGES = ("index.md", "ecosystem.md", "families.md", "terms.md", "clusters.md", "parity.md")
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ average marginal effects in their place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..checks.arguments import Choice, arguments
 from ..df import exact_fit
 from ..effects import marginal_effects
-from ..errors import NeuralStatError
+from ..errors import ArgumentError, NeuralStatError
 from ..families import Gaussian, Multinomial
 from ..fitted import Fitted
 from ..inference import coefficients as of_weights
@@ -63,14 +65,82 @@ def _plain(fitted: Fitted, k: int) -> list[tuple[str, int]]:
     return [(name, k * per + j) for j, name in enumerate(("Intercept", *fitted.network.input_names))]
 
 
-def estimates(fitted: Fitted) -> pd.DataFrame:
-    """`coefficients`, or where there are none average marginal effects on the response, in the same columns."""
-    if has_coefficients(fitted):
-        return coefficients(fitted)
+def effects(fitted: Fitted) -> pd.DataFrame:
+    """Average marginal effects on the response, in the columns of `coefficients`."""
     table = marginal_effects(fitted, alpha=ALPHA)
     names = [" ".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in table.index]
     values = table.iloc[:, :6].to_numpy(float)
     return pd.DataFrame(values, pd.Index(names, name="Coefficient"), list(STATISTICS))
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Estimates of a fit as packages take them that print tables of several models, such as maketables.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row each; columns "b", "se", "t", "p", "ci95l", "ci95u".
+    kind : {"coefficients", "effects"}
+    fitted : Fitted
+    """
+
+    table: pd.DataFrame
+    kind: str
+    fitted: Fitted
+
+    def __repr__(self) -> str:
+        words = {"coefficients": "Coefficients", "effects": "Average marginal effects"}[self.kind]
+        return f"{words} of {self.fitted.design.response}\n{self.table.to_string(float_format='%.4g')}"
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(float_format="%.4g")
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        return self.table
+
+    def __maketables_stat__(self, key: str) -> Any:
+        return statistic(self.fitted, key)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.fitted.design.response
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return covariance_info(self.fitted)
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        return dict(LABELS)
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", "r2" if isinstance(self.fitted.family, Gaussian) else "pseudo_r2"]
+
+
+@arguments(kind=Choice("auto", "coefficients", "effects"))
+def estimates(fitted: Fitted, kind: str = "auto") -> Estimates:
+    """Estimates for tables of several models; see `NeuralNetResults.estimates`.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    kind : {"auto", "coefficients", "effects"}
+
+    Raises
+    ------
+    ArgumentError
+        Where coefficients are asked for and none means something by itself.
+    """
+    known = has_coefficients(fitted)
+    if kind == "coefficients" and not known:
+        raise ArgumentError("kind='coefficients': no weight of this fit means something by itself; kind='effects' has "
+                            "average marginal effects.")  # fmt: skip
+    if kind == "coefficients" or (kind == "auto" and known):
+        return Estimates(coefficients(fitted), "coefficients", fitted)
+    return Estimates(effects(fitted), "effects", fitted)
 
 
 def _auto(name: str) -> Callable[[Fitted], Any]:
@@ -88,10 +158,9 @@ _STATISTICS: dict[str, Callable[[Fitted], Any]] = {
     "aic": _auto("aic"), "aicc": _auto("aicc"), "bic": _auto("bic"),
     "weights": lambda fitted: fitted.k_params,
     "converged": lambda fitted: f"{int(fitted.fit.converged.sum())}/{fitted.nrep}",
-    "estimates": lambda fitted: "coefficients" if has_coefficients(fitted) else "average marginal effects",
 }  # fmt: skip
-LABELS = {"weights": "Weights", "converged": "Converged", "estimates": "Estimates", "deviance": "Deviance",
-          "df_resid": "Residual df", "pseudo_r2": "Pseudo R2 (McFadden)"}  # fmt: skip
+LABELS = {"weights": "Weights", "converged": "Converged", "deviance": "Deviance", "df_resid": "Residual df",
+          "pseudo_r2": "Pseudo R2 (McFadden)"}  # fmt: skip
 
 
 def statistic(fitted: Fitted, key: str) -> Any:
@@ -104,11 +173,6 @@ def statistic(fitted: Fitted, key: str) -> Any:
     except NeuralStatError:
         return None
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def default_statistics(fitted: Fitted) -> list[str]:
-    """Keys that are shown unless others are asked for."""
-    return ["N", "r2" if isinstance(fitted.family, Gaussian) else "pseudo_r2", "estimates"]
 
 
 def covariance_info(fitted: Fitted) -> dict[str, Any]:
