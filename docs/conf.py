@@ -1,7 +1,7 @@
 """The site: ``python -m sphinx -W -b html docs docs/_build/html``.
 
-Needs the extra ``docs``. Pages are executed; what they gave is kept in ``docs/_build`` until their code changes. To execute all
-again: ``rm -r docs/_build``. Nothing on a page is fetched from elsewhere.
+Needs the extra ``docs``. Pages are executed; what they gave is kept in ``docs/_build`` until their code changes. To execute
+all again: ``rm -r docs/_build docs/gallery``. Nothing on a page is fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ extensions = [
     "benchmarks",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
-exclude_patterns = ["_build", "**.ipynb_checkpoints", "gallery/**.ipynb", "gallery/**.md5", "plots", "reference/_command_line.md", "_tables", "sg_execution_times.rst"]
+exclude_patterns = [
+    "_build", "_tables", "plots", "gallery/**.ipynb", "gallery/**.md5", "reference/_command_line.md",
+    "sg_execution_times.rst", "**.ipynb_checkpoints",
+]  # fmt: skip
 templates_path = ["_templates"]
 default_role = "py:obj"
 nitpicky = False

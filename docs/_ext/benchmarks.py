@@ -1,4 +1,4 @@
-"""Tables of ``benchmarks/results`` for the page of benchmarks: each written to ``docs/_tables/NAME.md``, which the page includes."""
+"""Tables of ``benchmarks/results``, each written to ``docs/_tables/NAME.md``, which pages include."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def share(value: float, error: float | None = None) -> str:
 def markdown(frame: pd.DataFrame) -> str:
     """The frame as a table of Markdown."""
     head = "| " + " | ".join(map(str, frame.columns)) + " |"
-    line = "|" + "|".join("---" if kind == object or kind == "str" else "---:" for kind in frame.dtypes) + "|"
+    line = "|" + "|".join("---:" if pd.api.types.is_numeric_dtype(kind) else "---" for kind in frame.dtypes) + "|"
     rows = ["| " + " | ".join(number(value) for value in row) + " |" for row in frame.itertuples(index=False)]
     return "\n".join([head, line, *rows]) + "\n"
 

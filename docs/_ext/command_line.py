@@ -17,7 +17,8 @@ def page() -> str:
     for name, command in commands.choices.items():
         lines += [f"## `neuralstat {name}`", "", command.description or "", ""]
         for group in command._action_groups:
-            actions = [a for a in group._group_actions if a.help is not argparse.SUPPRESS and "--help" not in a.option_strings]
+            shown = (a for a in group._group_actions if a.help is not argparse.SUPPRESS)
+            actions = [a for a in shown if "--help" not in a.option_strings]
             if actions:
                 lines += [f"**{(group.title or '').capitalize()}**", "", *_options(command, actions), ""]
         if command.epilog:
@@ -28,7 +29,8 @@ def page() -> str:
 def _options(command: argparse.ArgumentParser, actions: list[argparse.Action]) -> Iterator[str]:
     formatter = command._get_formatter()
     for action in actions:
-        value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action)) if action.nargs != 0 else ""
+        metavar = formatter._get_default_metavar_for_optional(action)
+        value = formatter._format_args(action, metavar) if action.nargs != 0 else ""
         shown = ", ".join(action.option_strings)
         value = "" if isinstance(action, argparse.BooleanOptionalAction) else value
         term = f"{shown} {value}".strip() if shown else formatter._format_args(action, action.dest)

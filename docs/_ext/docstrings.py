@@ -1,6 +1,7 @@
 """What docstrings need on their way to pages.
 
-They are written to be read in a terminal: ``|y - mu|``, ``mu_(i)`` and ``*shape`` are mathematics and Python there, but marks to Sphinx.
+They are written to be read in a terminal: ``|y - mu|``, ``mu_(i)`` and ``*shape`` are mathematics and Python there, but
+marks to Sphinx.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ LITERAL = re.compile(r"(``.+?``|`[^`]+`)")
 
 
 def escape(line: str) -> str:
-    """The line with bars, last underscores and stars that end no emphasis as they are; what stands between backticks is left alone."""
+    """The line with bars, last underscores and stars that end no emphasis as they are, but for what is between backticks."""
     parts = LITERAL.split(line)
     for i in range(0, len(parts), 2):
         part = re.sub(r"(?<=\w)_(?!\w)", r"\_", parts[i].replace("|", "\\|"))

@@ -1,11 +1,12 @@
 """Kernels of executed pages: sharp figures, and no words about figures that were drawn.
 
-`configure` writes the settings of IPython's kernels. As an extension this takes out outputs such as ``<Axes: ...>``, the value
-of a last line that draws.
+`configure` writes the settings of IPython's kernels. As an extension this takes out outputs such as ``<Axes: ...>``, the
+value of a last line that draws.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def configure(folder: Path) -> Path:
 
 def is_drawing(text: str) -> bool:
     """Whether the text is the value of a line that draws."""
-    return text.lstrip("[({array ").startswith(DRAWN)
+    return re.sub(r"^(?:array|[\[({\s])+", "", text).startswith(DRAWN)
 
 
 def remove_drawings(app: Any, doctree: nodes.document) -> None:

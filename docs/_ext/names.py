@@ -36,8 +36,10 @@ RETURNED = (
     "survival.kaplan_meier.KaplanMeier", "summary.summary.Summary", "export.tables.Estimates",
 )  # fmt: skip
 # Public classes that are looked at, and so have their members on their page.
-WITH_MEMBERS = ("DegreesOfFreedom", "study.StudyResult", "weights.WeightFile", "insight.Attack", "insight.Maximised",
-                "datasets.Truth", "applications.Application", "sklearn.NeuralNetRegressor", "sklearn.NeuralNetClassifier")
+WITH_MEMBERS = (
+    "DegreesOfFreedom", "study.StudyResult", "weights.WeightFile", "insight.Attack", "insight.Maximised", "datasets.Truth",
+    "applications.Application", "sklearn.NeuralNetRegressor", "sklearn.NeuralNetClassifier",
+)  # fmt: skip
 # Public to other rooms of the package, not to users.
 INTERNAL = {
     "families.DISTRIBUTIONS", "families.FAMILIES", "families.family_from_json", "families.needs", "families.resolve_family",
@@ -49,7 +51,7 @@ PAGES = ("index.md", "ecosystem.md", "families.md", "terms.md", "clusters.md", "
 
 @dataclass(frozen=True)
 class Name:
-    """A public name, as users write it after ``neuralstat.``"""
+    """A public name, as users write it after ``neuralstat.``."""
 
     path: str
     kind: str
@@ -72,8 +74,8 @@ def _module_names(name: str) -> list[str]:
     module = importlib.import_module(f"{PACKAGE}.{name}")
     listed = getattr(module, "__all__", None)
     if listed is None:
-        own = {k: v for k, v in vars(module).items() if not k.startswith("_") and (inspect.isclass(v) or inspect.isroutine(v))}
-        listed = [k for k, v in own.items() if v.__module__ == module.__name__]
+        own = {k: v for k, v in vars(module).items() if inspect.isclass(v) or inspect.isroutine(v)}
+        listed = [k for k, v in own.items() if v.__module__ == module.__name__ and not k.startswith("_")]
     return sorted(set(listed))
 
 
@@ -137,9 +139,13 @@ def members() -> dict[str, list[tuple[str, str]]]:
             for member in vars(owner)
             if not member.startswith("_") and not re.fullmatch(r"set_\w+_request", member)
         ]
+        said = set(re.findall(r"(?m)^([\w, ]+?) : ", inspect.getdoc(kind) or ""))
+        said = {name.strip() for names in said for name in names.split(",")}  # in the docstring's list of attributes
         named = {m: "autoattribute" if isinstance(v, property) else "automethod" for m, v in own
                  if isinstance(v, property) or inspect.isroutine(v) or isinstance(v, (classmethod, staticmethod))}
-        found[f"{PACKAGE}.{path}"] = [(directive, member) for member, directive in named.items()]
+        found[f"{PACKAGE}.{path}"] = [
+            (directive, member) for member, directive in named.items() if directive == "automethod" or member not in said
+        ]
     return found
 
 
@@ -161,7 +167,7 @@ def pages_of_reference() -> dict[str, str]:
 def guides() -> dict[str, str]:
     """Page -> its text, of what is not reference."""
     files = [path for folder in GUIDES for path in sorted((DOCS / folder).glob("*.md"))]
-    files += sorted((DOCS / "plots").glob("*.py"))
+    files += sorted((DOCS / "plots").rglob("*.py"))
     files += [path for path in sorted((ROOT / "vignettes").glob("*.py")) if path.name != "render.py"]
     files += [DOCS / page for page in PAGES]
     return {f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8") for path in files if path.exists()}
@@ -217,6 +223,16 @@ def counts(rows: list[dict[str, str]]) -> dict[str, int]:
     }
 
 
+def _linked(pages: list[str], most: int = 3) -> str:
+    """Links to the first of some pages."""
+    shown = []
+    for page in pages[:most]:
+        folder, _, stem = page.rpartition("/")
+        place = f"gallery/{folder}" if folder[:1].isdigit() else "" if folder == "docs" else folder
+        shown.append(f":doc:`{stem.replace('_', ' ')} <{'/' + place if place else ''}/{stem}>`")
+    return ", ".join(shown) + (f" and {len(pages) - most} more" if len(pages) > most else "")
+
+
 def write(app: Any) -> None:
     """The table and the counts as files that the page "All names" includes."""
     rows, target = table(), Path(app.srcdir) / "reference" / "names.csv"
@@ -224,9 +240,8 @@ def write(app: Any) -> None:
     stub = "generated/" + PACKAGE
     for row in rows:
         shown = f"`{row['name']}`" if row["kind"].startswith("alias") else f":doc:`{row['name']} <{stub}.{row['name']}>`"
-        page = f":doc:`{row['reference']}`" if row["reference"] else "none"
-        guides_ = row["guides"].split(", ")
-        some = ", ".join(guides_[:3]) + (f" and {len(guides_) - 3} more" if len(guides_) > 3 else "")
+        page = f":doc:`{row['reference']} <{row['reference']}>`" if row["reference"] else "none"
+        some = _linked(row["guides"].split(", ") if row["guides"] else [])
         lines.append([shown if row["reference"] else row["name"], row["kind"], page, row["documented"], row["example"], some])
     found = counts(rows)
     lines.append(["all: " + str(found["names"]), "", *(f"lacking: {found[key]}" for key in list(found)[1:])])

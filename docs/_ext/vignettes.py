@@ -1,7 +1,7 @@
 """Vignettes as pages: ``vignettes/NAME.py`` becomes ``docs/vignettes/NAME.ipynb``, executed in the folder of the vignettes.
 
-What execution gave is kept beside the site under a digest of the script and of the tables that it may read, so that it runs once.
-With ``NEURALSTAT_QUICK=1`` the short forms are run, with other figures than the texts speak of.
+What execution gave is kept beside the site under a digest of the script and of the tables that it may read, so that it runs
+once. With ``NEURALSTAT_QUICK=1`` the short forms are run, with other figures than the texts speak of.
 """
 
 from __future__ import annotations

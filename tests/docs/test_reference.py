@@ -1,4 +1,4 @@
-"""Every public name is documented, on a page of the reference; its examples run; what names still lack is listed, and only that."""
+"""Every public name is documented, on a page of the reference, and its examples run; what names still lack is listed."""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ def served_faults(tmp_path_factory):
     head = "<title>t</title><link rel='icon' href='data:,'><meta name='viewport' content='width=device-width'>"
     scrolls = LONG.replace("STYLE", "overflow-x: auto")
     for name, body in {**{name: body for name, (body, _) in FAULTS.items()}, "sound": scrolls}.items():
-        (folder / f"{name}.html").write_text(f"<!doctype html><html><head>{head}</head><body>{body}</body></html>", encoding="utf-8")
+        text = f"<!doctype html><html><head>{head}</head><body>{body}</body></html>"
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
     with _server(folder) as address:
         yield address
 
