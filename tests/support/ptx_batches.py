@@ -113,7 +113,8 @@ def arguments(name: str, dtype: str):
                       real(2, 9), real(2, 9))  # fmt: skip
     rows = Rows(real(1, 5, 2), real(1, 1, 5), real(1, 5), real(1, 5))
     memory = Memory(real(2, 2, 9), np.ones(9, bool), real(9, 4), whole(9), double(2, 1), whole(2), double(2, 2),
-                    double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2), Bound(whole(3), whole(2), double(1, 4)))  # fmt: skip
+                    double(2, 1), real(3, 1, 8), np.zeros((2, 2), np.uint64), real(2),
+                    Bound(whole(3), whole(2), double(1, 4)))  # fmt: skip
     plain = model, 1, turn, buffers
     module, kind, entry = {**KERNELS, **LOSSES}[name]
     if entry in ("collect", "responses"):

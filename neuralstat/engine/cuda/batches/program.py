@@ -28,8 +28,10 @@ MOST_SPLITS = 128
 MANY = 512  # observations from which recurrent layers take four at once
 SIMULATED_LANES, SIMULATED_EDGE = 2, 2
 ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
+#: Layers by kernels of a module: its name, and what theirs begin with
 SPECIAL = {codes.DEPTHWISE: ("depthwise", "depthwise"), codes.LAYER_NORM: ("special", "norm"),
-           codes.PRELU: ("special", "prelu"), codes.NOISE: ("special", "noise"), codes.DROPOUT: ("special", "drop")}  # fmt: skip
+           codes.PRELU: ("special", "prelu"), codes.NOISE: ("special", "noise"),
+           codes.DROPOUT: ("special", "drop")}  # fmt: skip
 DRAWN = (codes.NOISE, codes.DROPOUT)
 
 
