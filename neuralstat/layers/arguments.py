@@ -132,7 +132,9 @@ _NAMED_CONSTRAINTS = {"max_norm": MaxNorm(), "unit_norm": UnitNorm(), "min_max_n
 USE_BIAS = FLAG
 INITIALIZER = Choice(*INITIALIZERS)
 REGULARIZER = NONE | Choice("l1", "l2") | NOT_NEGATIVE | Instance(Regularizer, "one of L1, L2, L1L2", L2(0.1), L1L2(0.1, 0.2))
-CONSTRAINT = NONE | Choice(*_NAMED_CONSTRAINTS) | Instance(Constraint, "one of MaxNorm, UnitNorm, MinMaxNorm, NonNeg", MaxNorm(3))
+CONSTRAINT = NONE | Choice(*_NAMED_CONSTRAINTS) | Instance(
+    Constraint, "one of MaxNorm, UnitNorm, MinMaxNorm, NonNeg", MaxNorm(3)
+)
 
 
 def of_arrays(*roles: str) -> dict[str, Any]:

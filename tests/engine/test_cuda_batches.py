@@ -131,6 +131,27 @@ def test_batch_normalisation_and_dropout_held_out():
     same(*both(dropped, Training(SGD(0.5), 2, batch_size=3), b=2))
 
 
+@pytest.mark.parametrize(
+    "layer", [L.GaussianNoise(0.5), L.GaussianDropout(0.4), L.AlphaDropout(0.4)], ids=lambda layer: type(layer).__name__
+)
+def test_noise_is_the_same(layer):
+    chain = ((L.Dense(6, "tanh"), layer, L.Dense(1)), (2,))
+    same(*both(chain, Training(SGD(0.5), 2, batch_size=3), b=2))
+    chain = ((L.Conv1D(5, 2), L.SpatialDropout1D(0.4), L.Flatten(), L.Dense(1)), (3, 1))
+    same(*both(chain, Training(SGD(0.5), 2, batch_size=3)))
+
+
+@pytest.mark.parametrize("constraint", [L.MaxNorm(0.4), L.UnitNorm(), L.MinMaxNorm(0.3, 0.5, 0.8), L.NonNeg()], ids=repr)
+def test_constraints(constraint):
+    chain = ((L.Dense(3, "tanh", kernel_constraint=constraint), L.Dense(1, use_bias=False)), (2,))
+    here, there = both(chain, Training(SGD(0.5), 2, batch_size=3), b=2)
+    same(here, there)
+    kernel = here.theta[0, :9].reshape(3, 3)[:, 1:]
+    norms = np.sqrt((kernel**2).sum(axis=1))
+    assert np.all(kernel >= 0) if isinstance(constraint, L.NonNeg) else np.all(norms < 1.1)
+    np.testing.assert_array_equal(there.theta[:, -4], there.start[:, -4])  # no bias to train
+
+
 def test_single_precision():
     same(*both(DENSE, Training(Adam(), 2, batch_size=3), dtype=np.float32), tolerance=1e-5)
 

@@ -159,7 +159,8 @@ def test_layers_are_those_of_keras(keras, name):
     held = 0 if network.implied is None else int(network.implied[0].sum())
     assert len(ours) == len(model.weights) and network.n_params - held == model.count_params()
     assert np.sum(~network.still) == sum(int(np.prod(w.shape)) for w in model.trainable_weights)
-    starts = {name: getattr(layer, "kernel_initializer", "") for name, layer in zip(network.layer_names, layers, strict=False)}
+    starts = {name: getattr(layer, "kernel_initializer", "")
+              for name, layer in zip(network.layer_names, layers, strict=False)}  # fmt: skip
     for (array, values), weight in zip(ours.items(), model.weights, strict=True):
         how = starts.get(array.partition("/")[0])
         other = keras.ops.convert_to_numpy(weight)

@@ -84,12 +84,12 @@ CASES = {
 }  # fmt: skip
 
 
-BIASED = {"use_bias": False}
+BARE = {"use_bias": False}
 CASES |= {
     "depthwise": ((7, 6, 2), "sse", 2, 20, [
         ("DepthwiseConv2D", {"kernel_size": 3, "padding": "same", "depth_multiplier": 2, "activation": "relu"}),
         ("DepthwiseConv2D", {"kernel_size": [2, 3], "strides": 2, "activation": "tanh"}),
-        ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "padding": "same", **BIASED}), ("Flatten", {}),
+        ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "padding": "same", **BARE}), ("Flatten", {}),
     ]),
     "depthwise1d": ((9, 3), "binomial", 1, 20, [
         ("DepthwiseConv1D", {"kernel_size": 3, "padding": "same", "dilation_rate": 2, "activation": "tanh"}),
@@ -124,16 +124,18 @@ CASES |= {
            ("hard_tanh", "sparse_plus", "soft_shrink", "sparse_sigmoid", "hard_shrink"),
        ))},
     "no_bias": ((5, 5, 1), "sse", 1, 20, [
-        ("Conv2D", {"filters": 3, "kernel_size": 3, "activation": "relu", "kernel_regularizer": {"L2": {"l2": 0.02}}, **BIASED}),
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "activation": "relu", "kernel_regularizer": {"L2": {"l2": 0.02}},
+                    **BARE}),
         ("Flatten", {}), ("BatchNorm", {"momentum": 0.75, "center": False}),
-        ("Dense", {"units": 4, "activation": "tanh", "kernel_regularizer": {"L1L2": {"l1": 0.01, "l2": 0.02}}, **BIASED}),
+        ("Dense", {"units": 4, "activation": "tanh", "kernel_regularizer": {"L1L2": {"l1": 0.01, "l2": 0.02}}, **BARE}),
         ("Dense", {"units": 3, "activation": "tanh", "bias_regularizer": {"L1": {"l1": 0.03}}}),
     ]),
     "constraints": ((5, 5, 1), "sse", 1, 20, [
         ("Conv2D", {"filters": 2, "kernel_size": 2, "activation": "tanh",
                     "kernel_constraint": {"MaxNorm": {"max_value": 0.75, "axis": [0, 1, 2]}}}), ("Flatten", {}),
         ("Dense", {"units": 5, "activation": "tanh", "kernel_constraint": {"MaxNorm": {"max_value": 0.5}}}),
-        ("Dense", {"units": 4, "activation": "tanh", "kernel_constraint": {"UnitNorm": {}}, "bias_constraint": {"NonNeg": {}}}),
+        ("Dense", {"units": 4, "activation": "tanh", "kernel_constraint": {"UnitNorm": {}},
+                   "bias_constraint": {"NonNeg": {}}}),
         ("Dense", {"units": 4, "kernel_constraint": {"MinMaxNorm": {"min_value": 0.5, "max_value": 1.0, "rate": 0.75}}}),
     ]),
 }  # fmt: skip
