@@ -20,7 +20,10 @@ from .walk import plain_name
 Arrays = dict[str, np.ndarray]
 DTYPE = "float32"  # what Keras computes in, whatever the dtype of a layer (3.15 on torch)
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu",
-               "softplus": "softplus", "gelu": "gelu", "swish": "silu", "softmax": "softmax"}  # fmt: skip
+               "softplus": "softplus", "gelu": "gelu", "swish": "silu", "softmax": "softmax", "hard_swish": "hard_silu",
+               **{name: name for name in (
+                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh", "tanh_shrink",
+                   "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid")}}  # fmt: skip
 LINKS = {"log": "exponential", "logit": "sigmoid"}
 
 
@@ -120,10 +123,9 @@ class Graph:
         return _LAYERS[int(row[codes.OP])](self, plain_name(name), layer, row, arrays, x)
 
     def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
-        """An activation of `ACTIVATIONS`; softmax over all units. It is the layer's own where the layer has one."""
-        if kind == "softmax" and len(z.shape) > 1:
-            flat = self.add("Activation", "softmax", {"activation": "softmax"}, [self.flat(z)], (math.prod(z.shape),))
-            return self.shaped(flat, z.shape)
+        """An activation of `ACTIVATIONS`. It is the layer's own where the layer has one."""
+        if kind == "relu6" and parameter != 6:
+            return self.add("ReLU", "re_lu", {"max_value": parameter}, [z], z.shape)
         if kind == "leaky_relu":
             return self.add("LeakyReLU", "leaky_relu", {"negative_slope": parameter}, [z], z.shape)
         if kind == "elu":

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError
-from ..functions.activations import SELU_ALPHA, SELU_SCALE
+from ..functions.activations import COUPLED, SELU_ALPHA, SELU_SCALE
 from ..layers import codes
 
 OPSET, IR = 17, 8
@@ -103,9 +103,9 @@ class Graph:
         return _LAYERS[int(row[codes.OP])](self, row, constant, arrays, x)
 
     def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
-        """An activation of `ACTIVATIONS`; softmax over all units."""
-        if kind == "softmax":
-            return self.shaped(Tensor(self.node("Softmax", self.flat(z).name, axis=1), (math.prod(z.shape),)), z.shape)
+        """An activation of `ACTIVATIONS`; softmax and log_softmax over the last axis."""
+        if kind in COUPLED:
+            return Tensor(self.node("Softmax" if kind == "softmax" else "LogSoftmax", z.name, axis=-1), z.shape)
         if kind not in _ACTIVATIONS:
             raise ArgumentError(f"layer {name!r}: the activation {kind!r} cannot be exported to ONNX.")
         return Tensor(_ACTIVATIONS[kind](self, z.name, parameter), z.shape)
@@ -253,12 +253,50 @@ def _leaky(g: Graph, z: str, p: float) -> str:
     return g.node("Add", g.node("Relu", z), g.node("Mul", g.node("Min", z, g.constant(0.0)), g.constant(p)))
 
 
+def _clip(g: Graph, z: str, least: float, most: float) -> str:
+    return g.node("Min", g.node("Max", z, g.constant(least)), g.constant(most))
+
+
+def _hard(g: Graph, z: str, p: float) -> str:
+    return _clip(g, g.node("Add", g.node("Mul", z, g.constant(1 / 6)), g.constant(0.5)), 0.0, 1.0)
+
+
+def _sparse(g: Graph, z: str, p: float) -> str:
+    return _clip(g, g.node("Mul", g.node("Add", z, g.constant(1.0)), g.constant(0.5)), 0.0, 1.0)
+
+
+def _sparse_plus(g: Graph, z: str, p: float) -> str:
+    half = _sparse(g, z, p)
+    return g.node("Add", g.node("Mul", half, half), g.node("Relu", g.node("Sub", z, g.constant(1.0))))
+
+
+def _celu(g: Graph, z: str, p: float) -> str:
+    below = g.node("Min", z, g.constant(0.0))
+    curve = g.node("Sub", g.node("Exp", g.node("Mul", below, g.constant(1 / p))), g.constant(1.0))
+    return g.node("Add", g.node("Relu", z), g.node("Mul", curve, g.constant(p)))
+
+
+def _squareplus(g: Graph, z: str, p: float) -> str:
+    root = g.node("Sqrt", g.node("Add", g.node("Mul", z, z), g.constant(p)))
+    return g.node("Mul", g.node("Add", z, root), g.constant(0.5))
+
+
 _ACTIVATIONS: dict[str, Callable[[Graph, str, float], str]] = {
     "logistic": lambda g, z, p: g.node("Sigmoid", z), "tanh": lambda g, z, p: g.node("Tanh", z),
     "relu": lambda g, z, p: g.node("Relu", z), "leaky_relu": _leaky, "elu": _elu,
     "selu": lambda g, z, p: g.node("Mul", _elu(g, z, SELU_ALPHA), g.constant(SELU_SCALE)), "softplus": _softplus,
     "gelu": lambda g, z, p: g.node("Mul", z, _cdf(g, z)),
     "swish": lambda g, z, p: g.node("Mul", z, g.node("Sigmoid", z)),
+    "relu6": lambda g, z, p: _clip(g, z, 0.0, p), "hard_sigmoid": _hard, "celu": _celu, "squareplus": _squareplus,
+    "hard_swish": lambda g, z, p: g.node("Mul", z, _hard(g, z, p)), "hard_tanh": lambda g, z, p: _clip(g, z, -1.0, 1.0),
+    "softsign": lambda g, z, p: g.node("Div", z, g.node("Add", g.node("Abs", z), g.constant(1.0))),
+    "mish": lambda g, z, p: g.node("Mul", z, g.node("Tanh", _softplus(g, z, p))),
+    "exponential": lambda g, z, p: g.node("Exp", z), "tanh_shrink": lambda g, z, p: g.node("Sub", z, g.node("Tanh", z)),
+    "soft_shrink": lambda g, z, p: g.node("Sub", z, _clip(g, z, -p, p)),
+    "hard_shrink": lambda g, z, p: g.node(
+        "Where", g.node("Greater", g.node("Abs", z), g.constant(p)), z, g.constant(0.0)),
+    "log_sigmoid": lambda g, z, p: g.node("Neg", _softplus(g, g.node("Neg", z), p)), "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": _sparse,
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted
-from ..functions.activations import ACTIVATIONS, IDENTITY
+from ..functions.activations import ACTIVATIONS, COUPLED, IDENTITY
 from ..inference.predict import inputs as encoded
 from ..layers import codes
 from ..layers.keras_weights import by_row
@@ -153,8 +153,11 @@ class Writer(Protocol):
     def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: dict[str, np.ndarray], x: Any) -> Any:
         """What a row of the table makes of x, without its activation."""
 
+    def shaped(self, x: Any, shape: Sequence[int]) -> Any:
+        """The same units in another shape of an observation."""
+
     def activation(self, name: str, kind: str, parameter: float, z: Any) -> Any:
-        """An activation of `ACTIVATIONS`; softmax over all units."""
+        """An activation of `ACTIVATIONS`; softmax over the last axis."""
 
     def plus(self, x: Any, offset: Any) -> Any:
         """Sums, unit by unit."""
@@ -207,7 +210,7 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
     buffer = Buffer(writer)
     for one in inputs_of(fitted):
         buffer.write(one.start, one.stop - one.start, given[one.name])
-    arrays, constants, names = by_row(network), network._built["constants"], row_names(network)
+    arrays, constants, names = by_row(network, implied=True), network._built["constants"], row_names(network)
     last = len(network.table) - 1
     size, shift = response_units(fitted)
     linear = response.activation == "identity" and response.link is None and network.table[last, codes.ACT] == IDENTITY
@@ -227,6 +230,9 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
             y = writer.plus(y, given[OFFSET])
         if op in ACTIVATED:
             kind = activation_name(int(row[codes.ACT]), name)
+            if kind in COUPLED:  # over units that lie together
+                own, count = int(row[codes.FILTERS] or row[codes.N_OUT]), int(row[codes.N_OUT])
+                y = writer.shaped(y, (own,) if own == count else (count // own, own))
             y = y if kind == "identity" else writer.activation(name, kind, float(constants[k]), y)
         buffer.write(int(row[codes.TARGET]), int(row[codes.N_OUT]), y)
     if response.link is not None:
