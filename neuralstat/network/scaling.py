@@ -158,8 +158,8 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
             continue
         name = network.names[part.start + mixed[0] * per_unit]
         raise ArgumentError(
-            f"exclude: {name!r} cannot be held constant with standardize=True, since in original units it depends on the "
-            "other weights of its unit; hold those too, or use standardize=False."
+            f"exclude: {name!r} cannot be held constant with standardize=True (nor can use_bias=False be), since in original "
+            "units it depends on the other weights of its unit; hold those too, or use standardize=False."
         )
     values = to_internal(network, scaling, np.where(free, 0.0, constants)[np.newaxis])[0]
     return np.where(free, constants, values)
