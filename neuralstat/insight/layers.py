@@ -127,7 +127,7 @@ def layer_call(layer: Any) -> str:
         ) if value != usual]  # fmt: skip
         return f"Branches({', '.join([*map(layers_call, layer.chains), *more])})"
     said: list[str] = []
-    for k, entry in enumerate(fields(layer)):
+    for k, entry in enumerate(sorted(fields(layer), key=lambda entry: entry.kw_only)):
         value = getattr(layer, entry.name)
         if entry.name in ("layers", "shortcut") and value is not None:
             said.append(layers_call(value) if k == len(said) else f"{entry.name}={layers_call(value)}")
