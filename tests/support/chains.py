@@ -184,11 +184,38 @@ CHAINS = {
                      [L.MaxPool2D(2, strides=1, padding="same"), L.Conv2D(1, 1)], []), L.Flatten(), L.Dense(1)), (2, 2, 1)),
         ((L.Branches([L.Flatten(), L.Dense(3)], [L.LSTM(3)], merge="average", activation="tanh"), L.Dense(1)), (3, 2)),
     ],
+    "SeparableConv1D": [
+        ((L.SeparableConv1D(2, 2, padding="causal", activation="tanh"), L.GRU(2), L.Dense(1)), (4, 2)),
+    ],
+    "SeparableConv2D": [
+        ((L.SeparableConv2D(2, 2, strides=2, depth_multiplier=2, activation="tanh"), L.Flatten(), L.Dense(1)), (5, 4, 1)),
+    ],
+    "Conv1DTranspose": [((L.Conv1D(2, 2), L.Conv1DTranspose(2, 3, 2, activation="tanh"), L.LSTM(2), L.Dense(1)), (4, 1))],
+    "Conv2DTranspose": [
+        ((L.Conv2D(2, 2), L.Conv2DTranspose(1, 3, 2, "same", "tanh"), L.Flatten(), L.Dense(1)), (3, 3, 1)),
+        ((L.Conv2DTranspose(1, (1, 2), (2, 3), "valid", "tanh"), L.Flatten(), L.Dense(1)), (2, 3, 1)),
+    ],
+    "Bidirectional": [
+        ((L.Conv1D(2, 2, "tanh"), L.Bidirectional(L.GRU(2, return_sequences=True)), L.Bidirectional(L.SimpleRNN(2)),
+          L.Dense(1)), (4, 1)),
+        ((L.Embedding(4, 2, mask_zero=True), L.Bidirectional(L.SimpleRNN(2, return_sequences=True), merge_mode="sum"),
+          L.LSTM(1), L.Dense(1)), (4,)),
+    ],
+    "TimeDistributed": [
+        ((L.Conv1D(2, 2, "tanh"), L.TimeDistributed(L.Dense(3, "tanh")), L.SimpleRNN(2), L.Dense(1)), (4, 1)),
+        ((L.TimeDistributed(L.Conv2D(2, 2, "tanh")), L.TimeDistributed(L.MaxPool2D(2)), L.TimeDistributed(L.Flatten()),
+          L.GRU(1), L.Dense(1)), (2, 3, 3, 1)),
+        ((L.TimeDistributed(L.LSTM(2)), L.TimeDistributed(L.Activation("tanh")), L.SimpleRNN(2), L.Dense(1)), (2, 3, 1)),
+    ],
     "From": [
         ((L.Dense(3, "tanh", name="a"), L.Dense(2, "logistic", name="b"), L.From("a"), L.Dense(2, name="c"),
           L.Add(["b", "c"]), L.Dense(1)), (2,)),
     ],
 }  # fmt: skip
+
+# Layers that consist of others
+COMPOSED = {"Residual", "Branches", "From", "SeparableConv1D", "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose",
+            "Bidirectional"}  # fmt: skip
 
 # A kind of everything: convolution, its image read as a sequence of rows, dense layers
 MIXED = ((L.Conv2D(2, 2, "tanh"), L.Reshape((2, 4)), L.LSTM(3, return_sequences=True), L.LSTM(2),

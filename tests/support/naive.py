@@ -291,6 +291,22 @@ def upsampled(layer, w, x):
     return x
 
 
+def spread(layer, w, x):
+    """Zeros between and around, so that a convolution is the adjoint of a strided one."""
+    image = x if x.ndim == 4 else x[:, np.newaxis]
+    kernel, stride = (((1, v) if x.ndim == 3 else pair(v)) for v in (layer.kernel_size, layer.strides))
+    sizes = [n * s + (max(k - s, 0) if layer.padding == "valid" else 0)
+             for n, k, s in zip(image.shape[1:3], kernel, stride, strict=True)]  # fmt: skip
+    z = np.zeros((len(x), *(n + k - 1 for n, k in zip(sizes, kernel, strict=True)), x.shape[-1]), x.dtype)
+    cut = [max(k - s, 0) // 2 if layer.padding == "same" else 0 for k, s in zip(kernel, stride, strict=True)]
+    for r in range(image.shape[1]):
+        for c in range(image.shape[2]):
+            at = [p * s + k - 1 - o for p, s, k, o in zip((r, c), stride, kernel, cut, strict=True)]
+            if at[0] < z.shape[1] and at[1] < z.shape[2]:
+                z[:, at[0], at[1]] = image[:, r, c]
+    return z if x.ndim == 4 else z[:, 0]
+
+
 JOINS = {  # of layers that read several
     "Add": lambda layer, parts: sum(parts),
     "Subtract": lambda layer, parts: parts[0] - parts[1],
@@ -380,10 +396,18 @@ LAYERS = {
     "Permute": lambda layer, w, x: np.transpose(x, (0, *layer.dims)),
     "RepeatVector": lambda layer, w, x: np.repeat(x[:, np.newaxis], layer.n, axis=1),
     "Reverse": lambda layer, w, x: x[:, ::-1],
+    "Realigned": lambda layer, w, x: x[:, ::-1],
+    "Spread": spread,
+    "FlippedConv1D": conv1d,
+    "FlippedConv2D": conv2d,
+    "TimeDistributed": lambda layer, w, x: np.stack(
+        [LAYERS[type(layer.layer).__name__](layer.layer, w, x[:, t]) for t in range(x.shape[1])], axis=1
+    ),
 }
-WITH_WEIGHTS = {"Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
+INNER = ("Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU")  # layers with weights in TimeDistributed
+WITH_WEIGHTS = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
                 "DepthwiseConv2D", "LayerNormalization", "GroupNormalization", "PReLU"}  # fmt: skip
-WITH_ACTIVATION = {"Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D", "DepthwiseConv2D"}
+WITH_ACTIVATION = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D", "DepthwiseConv2D"}
 
 # A network: a list of layers, the activation of its output, a flat vector
 
@@ -415,7 +439,7 @@ def mask_after(layer, kind, x, mask):
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    passes = kind in ("Dropout", "Activation") or (kind in RECURRENT and layer.return_sequences)
+    passes = kind in ("Realigned", "Dropout", "Activation") or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
 
@@ -430,6 +454,7 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
     for k, layer in enumerate(layers):
         kind = type(layer).__name__
         general = kind == "ReLU" and layer.activation is None  # its three weights are held
+        general |= kind == "TimeDistributed" and type(layer.layer).__name__ in INNER
         w = matrices.pop(0) if kind in WITH_WEIGHTS or general else None
         reads = wires[k] if wires else (k - 1,)
         x, mask = known[reads[0]], masks.get(reads[0])
@@ -442,10 +467,10 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
             x = RECURRENT[kind](layer, w, x, mask) if kind in RECURRENT else masked_mean(x, mask)
         else:
             x = LAYERS[kind](layer, w, x)
-        masks[k] = mask_after(layer, kind, given, mask)
+        masks[k] = mask_after(layer, kind, given, mask) if kind not in JOINS else mask
         if k == len(layers) - 1:
             return activation(output, x + offset)
-        if kind in WITH_ACTIVATION:
+        if kind in WITH_ACTIVATION or (kind == "TimeDistributed" and type(layer.layer).__name__ in WITH_ACTIVATION):
             x = activation((activations or {}).get(k, layer.activation) or "identity", x)
         known[k] = x
     raise AssertionError("no layer")
