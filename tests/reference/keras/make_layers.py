@@ -138,6 +138,13 @@ CASES |= {
                    "bias_constraint": {"NonNeg": {}}}),
         ("Dense", {"units": 4, "kernel_constraint": {"MinMaxNorm": {"min_value": 0.5, "max_value": 1.0, "rate": 0.75}}}),
     ]),
+    "recurrent_penalties": ((5,), "binomial", 1, 20, [
+        ("Embedding", {"input_dim": 9, "output_dim": 3, "embeddings_regularizer": {"L2": {"l2": 0.02}}}),
+        ("GRU", {"units": 3, "return_sequences": True, "recurrent_regularizer": {"L1": {"l1": 0.01}},
+                 "kernel_constraint": {"MaxNorm": {"max_value": 0.75}}}),
+        ("LSTM", {"units": 3, "kernel_regularizer": {"L2": {"l2": 0.03}}, "bias_regularizer": {"L2": {"l2": 0.04}},
+                  "recurrent_constraint": {"UnitNorm": {}}}),
+    ]),
 }  # fmt: skip
 
 
