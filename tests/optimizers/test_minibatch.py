@@ -471,7 +471,7 @@ def test_classes(data):
         ({"algorithm": "adam", "class_weight": 3}, "class_weight must be"),
         ({"algorithm": Adam(0.1), "learningrate": 0.1}, "learningrate: give it to the optimizer"),
         ({"algorithm": "adam", "compat": "R"}, "compat='R'"),
-        ({"algorithm": "adamax"}, "unknown algorithm 'adamax'"),
+        ({"algorithm": "adamix"}, "unknown algorithm 'adamix'"),
     ],
 )
 def test_arguments_are_named(data, arguments, message):
