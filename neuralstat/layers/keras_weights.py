@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import codes
-from .recurrent import NO_BIAS
+from .recurrent_rows import NO_BIAS
 
 Arrays = dict[str, np.ndarray]
 

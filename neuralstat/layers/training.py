@@ -11,7 +11,7 @@ from ..jit.compile import jit
 from .codes import BATCH_NORM, DROPOUT, N_IN, OP, SCRATCH
 from .dropout import drop
 from .normalization import move_averages
-from .recurrent import drop_factors, is_dropping, keep_factors
+from .recurrent_rows import drop_factors, is_dropping, keep_factors
 
 
 @jit

@@ -27,7 +27,7 @@ from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
-from ..layers.recurrent import DROPS
+from ..layers.recurrent_rows import DROPS
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .table import LEAST_BLOCK, Tower, chain, placed, side_by_side, tower_topology
