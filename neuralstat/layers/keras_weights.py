@@ -25,7 +25,7 @@ import numpy as np
 
 from . import codes
 from .prelu import HELD
-from .recurrent import NO_BIAS
+from .recurrent_rows import NO_BIAS
 
 Arrays = dict[str, np.ndarray]
 

@@ -75,6 +75,28 @@ def test_layers_after_each_other():
         same(*both(chain, Training(Adam(0.05), 1, batch_size=3), n=4))
 
 
+MASKED = (L.Embedding(3, 2, mask_zero=True), (3,))
+OTHER = {"activation": "softplus", "recurrent_activation": "hard_sigmoid"}
+
+
+@pytest.mark.parametrize("kind", [L.SimpleRNN, L.LSTM, L.GRU])
+def test_variants_of_recurrent_layers(kind):
+    """Masked, reversed, without biases, with other activations."""
+    other = OTHER if kind is not L.SimpleRNN else {"activation": "softplus"}
+    for chain in [
+        ((MASKED[0], kind(1, return_sequences=True), kind(1, go_backwards=True), L.Dense(1)), MASKED[1]),
+        ((kind(1, use_bias=False, go_backwards=True, **other), L.Dense(1)), (3, 1)),
+        ((L.Masking(), kind(1, **other), L.Dense(1)), (3, 1)),
+    ]:
+        same(*both(chain, Training(SGD(0.05), 1, batch_size=3), n=4))
+
+
+def test_dropout_inside_of_recurrent_layers_is_refused():
+    for given in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}):
+        with pytest.raises(DeviceError, match="dropout and recurrent_dropout of GRU run on the CPU only"):
+            both(((L.GRU(1, **given), L.Dense(1)), (2, 1)), Training(SGD(0.05), 1, batch_size=3), n=4)
+
+
 @pytest.mark.parametrize("name", MINIBATCH)
 def test_every_optimizer(name):
     same(*both(DENSE, Training(MINIBATCH[name], 2, batch_size=3), b=2 if name == "adam" else 1))
