@@ -2,7 +2,8 @@
 
 The same layers in Keras (torch backend), in the same run, where ``--keras`` names a Python that has it; gradient ascent
 beside plain PyTorch. Every measurement has a process of its own, which does the work twice: seconds are of the second time
-(kernels are compiled, libraries loaded), memory is the peak of the process beyond what it held before. Weights are random.
+(kernels are compiled, libraries loaded), those of all cores together beside them; memory is the peak of the process beyond
+what it held before. Weights are random.
 
 Run ``python benchmarks/frozen.py --keras PYTHON`` (3 minutes on two cores) for ``results/frozen.csv``.
 """
@@ -176,9 +177,10 @@ def measure(row: str, keras: bool) -> None:
     work()
     first = time.perf_counter() - began
     forget_peak()
-    before, began = held(), time.perf_counter()
+    before, spent, began = held(), time.process_time(), time.perf_counter()
     work()
-    print(json.dumps({"first": first, "seconds": time.perf_counter() - began, "memory": held() - before}))
+    taken = time.perf_counter() - began, time.process_time() - spent
+    print(json.dumps({"first": first, "seconds": taken[0], "cpu": taken[1], "memory": held() - before}))
 
 
 def asked(python: str, row: str, keras: bool) -> dict[str, float]:
@@ -201,12 +203,14 @@ def main() -> None:
     if given.row:
         measure(given.row, given.of_keras)
         return
-    lines = ["row,what,seconds,first_seconds,memory_mb,keras_seconds,keras_memory_mb,times_keras"]
+    ours, its = "seconds,cpu_seconds,first_seconds,memory_mb", "keras_seconds,keras_cpu_seconds,keras_memory_mb,times_keras"
+    lines = [f"row,what,{ours},{its}"]
     for row in given.rows:
-        ours = asked(sys.executable, row, False)
-        its = None if given.keras is None else asked(given.keras, row, True)
-        more = ",," if its is None else f"{its['seconds']:.3g},{its['memory']:.0f},{ours['seconds'] / its['seconds']:.3g}"
-        lines.append(f'{row},"{ROWS[row]}",{ours["seconds"]:.3g},{ours["first"]:.3g},{ours["memory"]:.0f},{more}')
+        here_, there_ = asked(sys.executable, row, False), None if given.keras is None else asked(given.keras, row, True)
+        line = [here_[name] for name in ("seconds", "cpu", "first", "memory")]
+        if there_ is not None:
+            line += [*(there_[name] for name in ("seconds", "cpu", "memory")), here_["seconds"] / there_["seconds"]]
+        lines.append(f'{row},"{ROWS[row]}",' + ",".join(f"{value:.3g}" for value in line) + "," * (8 - len(line)))
         print(lines[-1], flush=True)
     given.out.write_text("\n".join(lines) + "\n")
 

@@ -59,9 +59,9 @@ _ARRAYS: dict[int, Callable[[np.ndarray, Any, np.ndarray], Arrays]] = {
 }  # fmt: skip
 
 
-def by_row(network: Any) -> list[Arrays]:
-    """For each row of the table its arrays of positions."""
-    flat = np.arange(network.n_params)
+def by_row(network: Any, theta: np.ndarray | None = None) -> list[Arrays]:
+    """For each row of the table its arrays of positions; of a flat vector `theta` (P,) views of it."""
+    flat = np.arange(network.n_params) if theta is None else theta
     out = []
     for row, layer, part, (per_unit, units) in zip(
         network.table, network.table_layers, network.slices, network.shapes, strict=True
@@ -69,6 +69,13 @@ def by_row(network: Any) -> list[Arrays]:
         make = _ARRAYS.get(int(row[codes.OP]))
         out.append({} if make is None else make(row, layer, flat[part].reshape(units, per_unit)))
     return out
+
+
+def of_row(network: Any, k: int) -> Arrays:
+    """The arrays of row k of the table, with positions among its weights."""
+    per_unit, units = network.shapes[k]
+    make = _ARRAYS[int(network.table[k, codes.OP])]
+    return make(network.table[k], network.table_layers[k], np.arange(per_unit * units).reshape(units, per_unit))
 
 
 def array_positions(network: Any) -> list[np.ndarray]:

@@ -26,6 +26,12 @@ def positions(network: Network) -> dict[str, np.ndarray]:
     }
 
 
+def views(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of a flat vector (P,), by name as in `positions`, which changes with them."""
+    arrays = by_row(network, theta)
+    return {f"{name}/{array}": own for name, k in _weighted(network) for array, own in arrays[k].items()}
+
+
 def _weighted(network: Network) -> list[tuple[str, int]]:
     """Name and row of the table of every layer that has weights."""
     seen, out = set(), []
@@ -38,7 +44,7 @@ def _weighted(network: Network) -> list[tuple[str, int]]:
 
 def to_arrays(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a flat vector (P,)."""
-    return {name: np.asarray(theta)[at].copy() for name, at in positions(network).items()}
+    return {name: own.copy() for name, own in views(network, np.asarray(theta)).items()}
 
 
 def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argument: str = "startweights") -> np.ndarray:
@@ -50,7 +56,7 @@ def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argumen
         For a name that the network does not have, another shape, or numbers that are not finite.
     """
     theta = np.array(theta, dtype=np.float64)
-    known = positions(network)
+    known = views(network, theta)
     for name, given in arrays.items():
         if name not in known:
             raise ArgumentError(f"{argument}: the network has no array {name!r}; it has {', '.join(map(repr, known))}.")
@@ -62,7 +68,7 @@ def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argumen
             raise ArgumentError(f"{argument}: {name!r} has the shape {array.shape}, expected {known[name].shape}.")
         if not np.isfinite(array).all():
             raise ArgumentError(f"{argument}: {name!r} must be finite numbers.")
-        theta[known[name]] = array
+        known[name][...] = array
     return theta
 
 
@@ -119,7 +125,7 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
     """
     theta = np.zeros(network.n_params)
     kinds = dict(zip(network.layer_names, (type(layer).__name__ for layer in network.layers), strict=True))
-    for name, at in positions(network).items():
+    for name, at in views(network, theta).items():
         layer, _, array = name.rpartition("/")
         if array == "recurrent_kernel":
             values: Any = _orthogonal(rng, at.shape)
@@ -135,5 +141,5 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
             values[at.size // 4 : at.size // 2] = 1.0
         else:
             values = 0.0
-        theta[at] = values
+        at[...] = values
     return theta

@@ -56,7 +56,7 @@ def wanted_table(network: Network, free: np.ndarray) -> np.ndarray:
     row that they come from, near or far, has wanted weights.
     """
     table = network.table.copy()
-    any_free = np.atleast_2d(free).any(axis=0)
+    any_free = np.array(np.atleast_2d(free).any(axis=0))
     moved: list[tuple[int, int]] = []  # ranges that free weights have a part in
     for k, part in enumerate(network.slices):
         weights = bool(any_free[part].any())

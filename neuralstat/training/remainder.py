@@ -145,7 +145,7 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
         Observations whose features will be asked for.
     """
     table = net.table
-    free = state.free.any(axis=0)
+    free = np.array(state.free.any(axis=0))
     fixed = constant_rows(network, free, plan.momentum)
     if not fixed.any():
         return None
@@ -164,7 +164,7 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
     rest = table[changing].copy()
     rest[:, codes.SOURCE] -= shift
     penalty, weights = net.penalty, np.arange(network.n_params)
-    if not (len(penalty) and np.any(penalty[np.ix_(frozen, [DECAY, ELIMINATION, L1])] != 0)):
+    if not (len(penalty) and np.any(penalty[frozen][:, [DECAY, ELIMINATION, L1]] != 0)):
         # the optimizer sees nothing of weights that do not move; a penalty on them is part of the loss
         weights = np.concatenate([np.arange(network.slices[k].start, network.slices[k].stop) for k in changing])
         gone = np.cumsum([0, *(network.slices[k].stop - network.slices[k].start for k in changing)])[:-1]
