@@ -301,9 +301,10 @@ class Fitted(OfParameters, Penalised):
     @functools.cached_property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b))
+        free = self.fit.free
+        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b), free[b % len(free)])
                 for b, theta in enumerate(self.fit.theta)]  # fmt: skip
-        return np.where(self.fit.free, np.array(rows), 0.0)
+        return np.where(free, np.array(rows), 0.0)
 
     # weights and means -------------------------------------------------------------------------------------
 

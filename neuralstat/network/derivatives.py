@@ -12,6 +12,7 @@ from ..jit.compile import as_python
 from .network import Network
 from .objective import resolve_activation
 from .passes import Passes, suits
+from .upstream import wanted_table
 
 CHUNK = 2048  # observations whose derivatives are worked out together
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
@@ -33,11 +34,14 @@ def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(theta)
 
 
-def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
-    """Gradient (P,) of the error of one network, with the penalty's."""
+def gradient(
+    network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None, free: np.ndarray | None = None
+) -> np.ndarray:
+    """Gradient (P,) of the error of one network, with the penalty's; with `free`, (P,) bool, right at these weights only."""
     n = as_python(cpu.n_seen)(data, 0)
     grad = np.empty(network.n_params)
-    cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad)
+    net = network.net(rows=n) if free is None else network.net(rows=n)._replace(table=wanted_table(network, free))
+    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, n, grad)
     if penalty is not None:
         as_python(penalise)(penalty, theta, grad)
     return grad
@@ -50,6 +54,10 @@ def penalty_value(coefficients: np.ndarray, theta: np.ndarray) -> float:
 
 def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
     """Error of one network, without penalty."""
+    if suits(network) and data.rows.size == 0 and not network.objective.coupled:
+        made = outputs(network, data.x, theta, data.offset if data.offset.size else None)[0]
+        losses = predictor_losses(network, made, data.y[0])[0]
+        return float(losses.sum() if data.weight.size == 0 else losses @ data.weight[0])
     grad = np.empty(network.n_params)
     n = as_python(cpu.n_seen)(data, 0)
     return float(cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad))

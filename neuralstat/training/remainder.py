@@ -155,16 +155,16 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
     if place is None:
         return None
     to, shift = place
-    frozen = np.concatenate([np.arange(s.start, s.stop) for s in np.array(network.slices, object)[fixed]])
+    frozen = [network.slices[k] for k in np.flatnonzero(fixed)]
     width = int(to.max()) + 1
-    sources = _sources(state.theta[:, frozen])
+    sources = _sources(state.theta, frozen)
     wanted = sum(rows.inputs.shape[0] for rows in sets) * (width + at.size) * (int(sources.max()) + 1)
     if wanted * state.theta.itemsize > SHARE * memory_at_hand():
         return None
     rest = table[changing].copy()
     rest[:, codes.SOURCE] -= shift
     penalty, weights = net.penalty, np.arange(network.n_params)
-    if not (len(penalty) and np.any(penalty[frozen][:, [DECAY, ELIMINATION, L1]] != 0)):
+    if not (len(penalty) and any(penalty[part, column].any() for part in frozen for column in (DECAY, ELIMINATION, L1))):
         # the optimizer sees nothing of weights that do not move; a penalty on them is part of the loss
         weights = np.concatenate([np.arange(network.slices[k].start, network.slices[k].stop) for k in changing])
         gone = np.cumsum([0, *(network.slices[k].stop - network.slices[k].start for k in changing)])[:-1]
@@ -216,7 +216,13 @@ def _placed(table: np.ndarray, changing: np.ndarray, at: np.ndarray) -> tuple[np
     return np.arange(at.size), shift
 
 
-def _sources(frozen: np.ndarray) -> np.ndarray:
-    """Numbers of the distinct rows of an array (B, F), in the order in which they come."""
+def _sources(theta: np.ndarray, frozen: list[slice]) -> np.ndarray:
+    """Numbers of the distinct frozen weights of a stack (B, P), in the order in which they come."""
     known: dict[bytes, int] = {}
-    return np.array([known.setdefault(hashlib.sha256(row.tobytes()).digest(), len(known)) for row in frozen])
+    out = np.zeros(len(theta), np.int64)
+    for b in range(len(theta) if len(theta) > 1 else 0):
+        digest = hashlib.sha256()
+        for part in frozen:
+            digest.update(theta[b, part].tobytes())
+        out[b] = known.setdefault(digest.digest(), len(known))
+    return out
