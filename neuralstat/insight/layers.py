@@ -98,13 +98,11 @@ def features(fitted: Fitted, layer: str, new: Any = None, rep: Any = "best", *, 
         raise ArgumentError(f"layer must be one of {listed}; got {shown(layer)}.")
     b = fitted.which(rep)
     x, off, index, complete = inputs(fitted, new, offset)
-    values = derivatives.units(fitted.network, np.ascontiguousarray(x), fitted.fit.theta[b].astype(float), off)
-    _, first, shape = fitted.network.places[at]
-    own = values[first : first + int(np.prod(shape))].T.copy()
+    own = derivatives.layer_units(fitted.network, np.ascontiguousarray(x), fitted.fit.theta[b], at, off).astype(float)
     own[~complete] = np.nan
-    if len(shape) == 1:
-        return pd.DataFrame(own, index, [f"{names[at]}[{u}]" for u in range(shape[0])])
-    return own.reshape(-1, *shape)
+    if own.ndim == 2:
+        return pd.DataFrame(own, index, [f"{names[at]}[{u}]" for u in range(own.shape[1])])
+    return own
 
 
 def layers_call(layers: Any) -> str:

@@ -174,6 +174,18 @@ def test_constraints(constraint):
     np.testing.assert_array_equal(there.theta[:, -4], there.start[:, -4])  # no bias to train
 
 
+@pytest.mark.parametrize("trained", [[-1], [0, -1], [1]])
+def test_frozen_layers(trained):
+    """Gradients go no further down than they are wanted."""
+    for chain in (MIXED, NORMALISED, ((L.LSTM(2, return_sequences=True), L.SimpleRNN(2), L.Dense(1)), (3, 1))):
+        network = chain_network(chain)
+        free = np.zeros(network.n_params, bool)
+        weighted = [part for part in network.slices if part.stop > part.start]
+        for k in trained:
+            free[weighted[k]] = True
+        same(*both(chain, Training(Adam(0.05), 2, batch_size=3), n=5, free=free))
+
+
 def test_single_precision():
     same(*both(DENSE, Training(Adam(), 2, batch_size=3), dtype=np.float32), tolerance=1e-5)
 

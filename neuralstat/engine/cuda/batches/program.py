@@ -247,28 +247,31 @@ class Program:
         return Launch(kernel, (blocks, 1, self.members), lanes(), 0, arguments)
 
     def backward(self, training: int) -> Iterator[Launch]:
-        """Derivatives and gradients of all layers."""
+        """Derivatives and gradients of all layers, as far down as anything is wanted (`codes.WANTED`)."""
         there, m, last = self.there, self.observations, len(self.net.table) - 1
         for k in range(last, -1, -1):
             row = self.net.table[k]
             plain = there.model, k, there.turn, there.buffers
             op, n_in, n_out = int(row[codes.OP]), int(row[codes.N_IN]), int(row[codes.N_OUT])
+            weights, inputs = row[codes.WANTED] % 2 == 1, k > 0 and row[codes.WANTED] >= 2
+            if not weights and not inputs:
+                continue
             if op in ACTIVATED and (k < last or self.net.loss != CE_R):
                 yield self.each(self.units.through, n_out * m, *plain)
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "backward")
-            for p in self.products.gradient[k]:
+            for p in self.products.gradient[k] if weights else ():
                 yield from self.gradient(p)
-            if op == codes.EMBEDDING:
+            if op == codes.EMBEDDING and weights:
                 yield self.each(self.units.embed_gradient, int(row[codes.UNITS]) * lanes(), *plain)
             if op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
                 kernel = _built("normalization", self.dtype, self.simulate).backward
-                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(k > 0)))
+                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(inputs)))
             if op in SPECIAL and op not in DRAWN:
                 yield self.special(k, row, "_gradient")
-            if k == 0:
-                return
+            if not inputs:
+                continue
             for p in self.products.forward[k]:
                 yield self.returns(p)
             if op == codes.MASKING or (op == codes.POOL and row[codes.MASK] >= 0):
