@@ -43,7 +43,8 @@ WITH_MEMBERS = (
 # Public to other rooms of the package, not to users.
 INTERNAL = {
     "families.DISTRIBUTIONS", "families.FAMILIES", "families.family_from_json", "families.needs", "families.resolve_family",
-    "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any", "augment.change_rows",
+    "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any",
+    "augment.change_rows",
 }  # fmt: skip
 GUIDES = ("tutorials", "howto", "coming_from", "explanation", "gallery", "vignettes")
 PAGES = ("index.md", "ecosystem.md", "families.md", "terms.md", "clusters.md", "parity.md")

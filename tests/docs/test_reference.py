@@ -76,7 +76,7 @@ FENCE = re.compile(r"^(`{3,}|:{3,})(?:python|\{code-cell\}[^\n]*)\n(.*?)^\1$", r
 
 
 def _blocks():
-    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]):
+    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
         if "_build" not in path.parts and "gallery" not in path.relative_to(ROOT).parts:
             for i, match in enumerate(FENCE.finditer(path.read_text(encoding="utf-8"))):
                 yield pytest.param(match.group(2), id=f"{path.relative_to(ROOT)}-{i}")
