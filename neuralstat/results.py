@@ -1428,9 +1428,9 @@ class NeuralNetResults:
         >>> fit.estimates().table[["b", "se"]].round(3)
                          b     se
         Coefficient
-        Intercept   -0.793  0.808
+        Intercept   -0.754  0.836
         age          0.001  0.026
-        parity       0.015  0.109
+        parity       0.015  0.108
         """
         return estimates.estimates(self.fitted, kind)
 
