@@ -58,8 +58,8 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
     if network.wires:
         inputs = [f"input {j + 1}" if len(network.entries) > 1 else "input" for j in range(max(len(network.entries), 1))]
-        known = (*network.layer_names, *reversed(inputs))
-        frame["reads"] = [", ".join(known[r] for r in reads) for reads in network.wires]
+        names = (*network.layer_names, *reversed(inputs))
+        frame["reads"] = [", ".join(names[r] for r in reads) for reads in network.wires]
     return frame.set_index("layer")
 
 
@@ -125,7 +125,7 @@ def layer_call(layer: Any) -> str:
         ) if value != usual]  # fmt: skip
         return f"Branches({', '.join([*map(layers_call, layer.chains), *more])})"
     said: list[str] = []
-    for k, entry in enumerate(sorted(fields(layer), key=lambda entry: entry.kw_only)):
+    for k, entry in enumerate(sorted(fields(layer), key=lambda entry: entry.kw_only is True)):
         value = getattr(layer, entry.name)
         if entry.name in ("layers", "shortcut") and value is not None:
             said.append(layers_call(value) if k == len(said) else f"{entry.name}={layers_call(value)}")
