@@ -239,9 +239,9 @@ def neuralnet(
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
     algorithm : str or Optimizer
         R's "rprop+", "rprop-", "sag", "slr", "backprop"; Levenberg-Marquardt ("lm"), "bfgs", "lbfgs", which need far
-        fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, with
-        Keras' defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop" (or "RMSprop"), "adam", "adamw". Or an instance
-        with its own settings, as ``neuralstat.optimizers.LM(damping=1)`` or ``Adam(learning_rate=0.01, clipnorm=1)``.
+        fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, as Keras'
+        optimizers of these names: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam", "adadelta",
+        "adamax", "lion". Or an instance, as ``neuralstat.optimizers.LM(damping=1)``, ``Adam(learning_rate=0.01)``.
         "rprop+" unless given; a model without hidden units then goes straight to its one optimum.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most
@@ -307,7 +307,8 @@ def neuralnet(
         Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the others), and
         only the `keep` with the least error to the end; the others are listed in `results.pruned`.
     epochs : int, optional
-        Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
+        Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit. Without
+        `threshold` the error of a single repetition at its final weights is worked out when it is first asked for.
     batch_size : int, optional
         Observations per step; None for all. A step goes along the mean over the batch of case weight times
         gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the penalty's
@@ -342,6 +343,8 @@ def neuralnet(
         used. Where it cannot be written (a full disk), the fit goes on, with a warning.
     freeze : str or sequence of str, optional
         Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the names.
+        No gradients are taken below the last layer that is trained. By epochs, units of first layers that are held as a
+        whole are worked out once, where they fit into memory, unless `augment` changes what they see; the fit is the same.
     dispformula : str, True or mapping, optional
         For families with more than one parameter, what the parameters beside the mean depend on: ``"~ 1"`` on nothing, but
         estimated with the rest; ``"~ x + z"`` linearly, on the parameter's link, on these covariates; True: an output of the

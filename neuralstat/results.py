@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from . import df as degrees
-from . import effects, io, plots
+from . import effects, export, io, plots
 from .assessment import survival
 from .effects import slopes as effect_slopes
+from .export import frames
+from .export import tables as estimates
 from .families import Family
 from .fitted import Fitted
 from .formula.arrays import WithoutCovariates
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .assessment.brier import BrierScore
     from .assessment.concordance import Concordance
     from .df import DegreesOfFreedom
+    from .export.tables import Estimates
     from .formula import Design
     from .inference.nested import Comparison
     from .inference.wald import TermTests
@@ -401,14 +404,15 @@ class NeuralNetResults:
         -------
         Series, or DataFrame for several outputs
             Indexed as `new`. With ``rep="all"`` a DataFrame with a column per repetition, for several outputs with
-            columns (rep, output).
+            columns (rep, output). Of a table of polars or pyarrow a table of the same, with nulls for what is missing.
 
         Raises
         ------
         ArgumentError, DataError
             For unknown `rep` and `type`; for columns or levels that do not fit.
         """
-        return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
+        made = predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
+        return frames.like(frames.kind_of(new), made)
 
     def baseline_hazard(self, rep: Any = "best") -> pd.DataFrame:
         """Breslow's estimate of the baseline of Cox's model: of a row whose linear predictor is the mean, 0.
@@ -449,7 +453,8 @@ class NeuralNetResults:
         DataFrame, shape (rows, n)
             NaN at rows kept out of the fit. That parameters are estimates is not in the draws.
         """
-        return distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
+        made = distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
+        return frames.like(frames.kind_of(new), made)
 
     @property
     def resid_quantile(self) -> pd.Series:
@@ -553,9 +558,10 @@ class NeuralNetResults:
     def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
         """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.
 
-        See `inference.get_prediction.get_prediction` for the arguments.
+        See `inference.get_prediction.get_prediction` for the arguments. Of a table of polars or pyarrow its tables are of the
+        same kind.
         """
-        return get_prediction(self.fitted, new, **options)
+        return frames.framed(frames.kind_of(new), get_prediction(self.fitted, new, **options))
 
     def coverage(self, method: str = "delta", **options: Any) -> pd.DataFrame:
         """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`."""
@@ -1099,7 +1105,7 @@ class NeuralNetResults:
         ArgumentError
             Where there is no such layer.
         """
-        return layers.features(self.fitted, layer, new, rep, offset=offset)
+        return frames.like(frames.kind_of(new), layers.features(self.fitted, layer, new, rep, offset=offset))
 
     # going on ----------------------------------------------------------------------------------------------
 
@@ -1278,6 +1284,166 @@ class NeuralNetResults:
         such a fit predicts new rows, and says what it lacks where the rows of the fit are needed.
         """
         io.save(self.fitted, path, data)
+
+    # for other programs ------------------------------------------------------------------------------------
+
+    def model_inputs(self, new: Any = None, *, offset: Any = None) -> dict[str, np.ndarray]:
+        """What exported models read: the design's columns of rows of data in original units, by name of the tensor.
+
+        Parameters
+        ----------
+        new : table, array, list or Series, optional
+            As in `predict`; None: the rows of the fit.
+        offset : array, optional
+            As in `predict`.
+
+        Returns
+        -------
+        dict of str to array
+            For each input of `to_onnx` and `to_keras` an array (m, ...), float64, int64 where they are codes of levels or
+            words: "x" for a table, with factors and transformations as the formula makes them; an array under its name; the
+            towers of a structured formula under theirs, and "direct" what goes straight to the output; "offset".
+
+        Raises
+        ------
+        DataError
+            Where a row without all its values would need a code; and as `predict`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.infert()
+        >>> fit = ns.neuralnet("case ~ age + education", data, hidden=0, family="binomial", random_state=1)
+        >>> fit.model_inputs(data.tail(2))["x"]
+        array([[29.,  0.,  1.],
+               [23.,  0.,  1.]])
+        >>> fit.design.x_names
+        ('age', 'education[T.6-11yrs]', 'education[T.12+ yrs]')
+        """
+        return export.model_inputs(self.fitted, new, offset)
+
+    def to_onnx(self, path: Any, *, rep: Any = "mean", dtype: str = "float32") -> None:
+        """Write the fit as an ONNX model whose output "y" equals ``predict(rep=rep)``; see `export.onnx_file.to_onnx`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The usual suffix is ``.onnx``.
+        rep : {"mean", "best"} or int
+        dtype : {"float32", "float64"}
+            Of inputs, weights and output. What single precision rounds is more visible the steeper the network.
+
+        Raises
+        ------
+        ArgumentError
+            Where the package onnx is not installed; for what has no counterpart there, by name.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=1, random_state=1)
+        >>> fit.to_onnx("doppler.onnx", dtype="float64")  # doctest: +SKIP
+        >>> session = onnxruntime.InferenceSession("doppler.onnx")  # doctest: +SKIP
+        >>> (y,) = session.run(None, fit.model_inputs(data))  # doctest: +SKIP
+        """
+        export.to_onnx(self.fitted, path, rep=rep, dtype=dtype)
+
+    def to_keras(self, path: Any, *, rep: Any = "best") -> None:
+        """Write the fit as a ``.keras`` file, which ``keras.models.load_model`` reads; see `export.keras_file.to_keras`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in ``.keras``.
+        rep : {"best", "mean"} or int
+
+        Raises
+        ------
+        ArgumentError
+            Where h5py is not installed; for what has no counterpart there, by name.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=1, random_state=1)
+        >>> fit.to_keras("doppler.keras")  # doctest: +SKIP
+        >>> keras.models.load_model("doppler.keras").predict(fit.model_inputs(data)["x"])  # doctest: +SKIP
+        """
+        export.to_keras(self.fitted, path, rep=rep)
+
+    def to_xarray(self) -> Any:
+        """Weights, coefficients, fitted values and history with named dimensions; see `export.data_set.to_xarray`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions ``rep``, ``weight``, ``obs``, ``output``, ``epoch``, ``coefficient``, ``statistic``.
+
+        Raises
+        ------
+        ArgumentError
+            Where xarray is not installed.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=3, random_state=1)
+        >>> dict(fit.to_xarray()["fitted"].sizes)
+        {'rep': 3, 'obs': 100, 'output': 1}
+        """
+        return export.to_xarray(self.fitted)
+
+    def estimates(self, kind: str = "auto") -> Estimates:
+        """Estimates for packages that print tables of several models, such as maketables: to LaTeX, Word, HTML.
+
+        Parameters
+        ----------
+        kind : {"auto", "coefficients", "effects"}
+            Coefficients of models without hidden units, and of the linear terms of structured formulas; average marginal
+            effects on the response; "auto": coefficients where there are any.
+
+        Returns
+        -------
+        Estimates
+            ``.table`` is a DataFrame with the columns "b", "se", "t", "p", "ci95l", "ci95u".
+
+        Raises
+        ------
+        ArgumentError
+            Where coefficients are asked for and none means something by itself; and as `marginal_effects`.
+
+        Notes
+        -----
+        ``maketables.ETable([one.estimates(), other.estimates()])``: given a fit itself, maketables (0.2) takes it for one of
+        statsmodels by its attributes, and prints every weight of a network.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.infert()
+        >>> fit = ns.neuralnet("case ~ age + parity", data, hidden=0, family="binomial", random_state=1)
+        >>> fit.estimates().table[["b", "se"]].round(3)
+                         b     se
+        Coefficient
+        Intercept   -0.754  0.836
+        age          0.001  0.026
+        parity       0.015  0.108
+        """
+        return estimates.estimates(self.fitted, kind)
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        return self.estimates().table
+
+    def __maketables_stat__(self, key: str) -> Any:
+        return estimates.statistic(self.fitted, key)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.design.response
 
 
 def announced(fitted: Fitted) -> NeuralNetResults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,13 +14,28 @@ import pandas as pd
 from ..checks import as_array, check_items, shown
 from ..checks.arguments import NONE, Anything, Map, Numbers, Several, Text, Whole, arguments
 from ..errors import ArgumentError, DataError
-from ..layers import LAYERS, Dense, Flatten
+from ..layers import (
+    LAYERS,
+    Activation,
+    AvgPool1D,
+    AvgPool2D,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool1D,
+    MaxPool2D,
+)
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
 from ..network.arrays import array_shapes, fill
 from ..network.expand import Flat, expanded
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
+from ..network.passes import Passes, possible
 from ..network.table import Entry
 from ..summary.tables import layers_table
 from ..weights import read_weights
@@ -150,7 +165,7 @@ class Application(Sequence[Any]):
         """
         if self.head is None:
             raise ArgumentError(f"{self.name}: made with include_top=False it predicts nothing; see features().")
-        z = self._passes(images, None)
+        z = self._passes(images, None).astype(float)
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
 
@@ -180,31 +195,25 @@ class Application(Sequence[Any]):
         images = as_array(images, "images", "numbers")
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
-        network, theta = self._network()
-        out = []
+        network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
+        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
+        units = self._units(network, layer, row)
+        out = np.empty((len(images), *shape), kind)
         for first in range(0, len(images), _IMAGES):
-            some = images[first : first + _IMAGES].astype(np.float64)
-            x = np.ascontiguousarray(some.reshape(len(some), -1).T)
-            if layer is None:
-                out.append(derivatives.outputs(network, x, theta[np.newaxis])[0].T)
-                continue
-            _, start, shape = network.places[layer]
-            units = derivatives.units(network, x, theta)[start : start + math.prod(shape)]
-            out.append(units.T.reshape(len(some), *shape))
-        shape = self._shape(layer)
-        return np.concatenate(out) if out else np.zeros((0, *shape))
+            some = slice(first, first + _IMAGES)
+            out[some] = units(images[some].astype(kind).reshape(-1, math.prod(self.input_shape))).reshape(-1, *shape)
+        return out
 
-    def _shape(self, layer: int | None) -> tuple[int, ...]:
-        return (self.head.units,) if layer is None else self._network()[0].places[layer][2]
-
-    def _network(self) -> tuple[Network, np.ndarray]:
-        """The network and its weights (P,); without a head it ends in one unit with weights 0."""
-        weights = self._known()
-        if not hasattr(self, "_made"):
-            network = self._graph
-            start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
-            self._made = network, fill(network, start, weights, "weights")
-        return self._made
+    def _units(self, network: Network, layer: int | None, row: int | None) -> Callable[[np.ndarray], np.ndarray]:
+        """Function from images (m, D) to outputs (None), or to a layer's units."""
+        if row != -1 and possible(network) and set(map(type, network.table_layers)) <= _PLAIN and network.implied is None:
+            passes = Passes.of_arrays(network, self._known())  # without a copy of the weights
+            return lambda x: passes.outputs(x, row)
+        start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
+        theta = fill(network, start, self._known(), "weights")
+        if layer is None:
+            return lambda x: derivatives.outputs(network, np.ascontiguousarray(x.T, float), theta[np.newaxis])[0].T
+        return lambda x: derivatives.layer_units(network, np.ascontiguousarray(x.T, float), theta, layer)
 
     @cached_property
     def _graph(self) -> Network:
@@ -213,6 +222,7 @@ class Application(Sequence[Any]):
         return network_of((*self.layers, *end), self.input_shape, self._entries)
 
 
+_PLAIN = {Conv1D, Conv2D, Dense, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, Dropout, Activation}
 _END = Dense(1, name="_end")
 ENDING = (Flatten(name="_flatten"), _END)
 

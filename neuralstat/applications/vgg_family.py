@@ -89,7 +89,7 @@ def VGG16(
 
     Notes
     -----
-    Predictions hold every unit of 16 images in double precision: about 6 GB for 224 x 224, 0.2 GB for 32 x 32.
+    Predictions are worked out in the type of the weights (float32 in files), and hold little more memory than these.
 
     References
     ----------

@@ -12,7 +12,7 @@ from typing import Any
 from ..functions.activations import activate, is_coupled, softmax_backward
 from ..jit.compile import jit
 from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET, WANTED
 from ..layers.dense import (
     dense_backward,
     dense_backward_cpu,
@@ -61,7 +61,7 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
                 dense_forward(row, theta, value, lane, m, lanes)
         elif layered is not None:
             layer_forward(row, constants[k], theta, value, lane, m, lanes, layered.images, layered.recurrent,
-                          layered.others, gpu)
+                          layered.others, layered.more, gpu)
             if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
                 continue
         if row[OFFSET] >= 0:
@@ -111,7 +111,7 @@ def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lan
                 dense_backward(row, theta, delta, lane, m, lanes)
     elif layered is not None:
         layer_backward(row, theta, value, delta, inputs, lane, m, lanes, layered.images, layered.recurrent,
-                       layered.others, gpu)
+                       layered.others, layered.more, gpu)
 
 
 @jit
@@ -125,13 +125,13 @@ def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
             dense_gradient(row, value, delta, grad, lane, m, lanes)
     elif layered is not None:
         layer_gradient(row, value, delta, grad, lane, m, lanes, layered.images, layered.recurrent, layered.others,
-                       gpu)
+                       layered.more, gpu)
 
 
 @jit
 def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: Any, m: int, skip_last: bool,
              inputs: bool, layered: Any) -> None:
-    """Back through all layers on one lane.
+    """Back through all layers on one lane, as far down as anything is wanted (`codes.WANTED`).
 
     Parameters
     ----------
@@ -142,11 +142,14 @@ def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: A
     skip_last : bool
         True where `delta` already is d loss / d z of the last layer (R's shortcut for cross entropy).
     inputs : bool
-        True carries `delta` to the inputs.
+        True carries `delta` to the inputs, through all layers.
     """
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
+        if row[WANTED] == 0 and not inputs:
+            continue
         if k < table.shape[0] - 1 or not skip_last:
             through_activation(row, value, slope, delta, 0, m, 1, None)
-        row_backward(row, theta, value, delta, k > 0 or inputs, 0, m, 1, layered, None)
-        row_gradient(row, value, delta, grad, 0, m, 1, layered, None)
+        row_backward(row, theta, value, delta, inputs or (k > 0 and row[WANTED] >= 2), 0, m, 1, layered, None)
+        if row[WANTED] % 2 == 1:
+            row_gradient(row, value, delta, grad, 0, m, 1, layered, None)

@@ -262,7 +262,7 @@ def _apply_log_softmax(value: Any, slope: Any, first: int, units: int, lane: int
 @jit
 def is_coupled(code: int) -> bool:
     """Whether the units that an activation is applied to see each other."""
-    return code == SOFTMAX or code == LOG_SOFTMAX
+    return code in (SOFTMAX, LOG_SOFTMAX)
 
 
 @jit

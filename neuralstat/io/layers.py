@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ArgumentError, FileFormatError
 from ..layers import LAYERS
+from ..layers.arguments import as_plain, built
 from ..layers.graph import Graph, InputLayer, Node
 from ..symbolic.custom import Activation, Loss
 from .encoding import Reader, Writer
@@ -36,7 +37,7 @@ def _pack_layer(layer: Any, writer: Writer) -> dict[str, Any]:
         elif field.name.endswith("activation"):
             packed[field.name] = pack_function(value, "layers", writer)
         else:
-            packed[field.name] = writer.value(value, f"layers.{field.name}")
+            packed[field.name] = writer.value(as_plain(value), f"layers.{field.name}")
     return packed
 
 
@@ -68,7 +69,7 @@ def unpack_layers(entry: Any, reader: Reader, depth: int = 0) -> Any:
 def _unpack_field(name: str, entry: Any, reader: Reader, depth: int) -> Any:
     if name in _HOLDING and isinstance(entry, list | dict):
         return unpack_layers(entry, reader, depth + 1)
-    return unpack_function(entry, "layers") if name.endswith("activation") else reader.value(entry)
+    return unpack_function(entry, "layers") if name.endswith("activation") else built(reader.value(entry))
 
 
 def _unpack_graph(entry: dict[str, Any], reader: Reader, depth: int) -> Graph:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .arguments import CONSTRAINTS, L1, L1L2, L2, REGULARIZERS, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+from .arguments import CONSTRAINTS, REGULARIZERS
+from .arguments import L1 as L1
+from .arguments import L1L2 as L1L2
+from .arguments import L2 as L2
+from .arguments import MaxNorm as MaxNorm
+from .arguments import MinMaxNorm as MinMaxNorm
+from .arguments import NonNeg as NonNeg
+from .arguments import UnitNorm as UnitNorm
 from .base import Layer as Layer
 from .base import Placement as Placement
 from .basic import Activation, Dense, Flatten, Reshape

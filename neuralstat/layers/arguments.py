@@ -132,7 +132,9 @@ _NAMED_CONSTRAINTS = {"max_norm": MaxNorm(), "unit_norm": UnitNorm(), "min_max_n
 USE_BIAS = FLAG
 INITIALIZER = Choice(*INITIALIZERS)
 REGULARIZER = NONE | Choice("l1", "l2") | NOT_NEGATIVE | Instance(Regularizer, "one of L1, L2, L1L2", L2(0.1), L1L2(0.1, 0.2))
-CONSTRAINT = NONE | Choice(*_NAMED_CONSTRAINTS) | Instance(Constraint, "one of MaxNorm, UnitNorm, MinMaxNorm, NonNeg", MaxNorm(3))
+CONSTRAINT = NONE | Choice(*_NAMED_CONSTRAINTS) | Instance(
+    Constraint, "one of MaxNorm, UnitNorm, MinMaxNorm, NonNeg", MaxNorm(3)
+)
 
 
 def of_arrays(*roles: str) -> dict[str, Any]:
@@ -169,22 +171,25 @@ def constraint_of(layer: Any, array: str) -> Constraint | None:
     return _NAMED_CONSTRAINTS[given] if isinstance(given, str) else given
 
 
-def to_plain(part: Regularizer | Constraint) -> dict[str, Any]:
-    """As plain data; see `from_plain`."""
-    return {"of weights": type(part).__name__, **{f.name: getattr(part, f.name) for f in fields(part)}}  # type: ignore[arg-type]
+def as_plain(value: Any) -> Any:
+    """A layer's argument as plain data: penalties and constraints as dicts; see `built`."""
+    if isinstance(value, Regularizer | Constraint):
+        return {"of weights": type(value).__name__, **{f.name: getattr(value, f.name) for f in fields(value)}}  # type: ignore[arg-type]
+    return value
 
 
-def from_plain(stored: Any) -> Any:
-    """Rebuild what `to_plain` made.
+def built(value: Any) -> Any:
+    """What `as_plain` was given.
 
     Raises
     ------
     ArgumentError
-        Where it is none.
+        Where a dict describes no penalty or constraint.
     """
-    name = stored.get("of weights") if isinstance(stored, dict) else None
-    kind = {**REGULARIZERS, **CONSTRAINTS}.get(name) if isinstance(name, str) else None
-    values = {} if kind is None else {k: v for k, v in stored.items() if k != "of weights"}
+    if not isinstance(value, dict):
+        return value
+    kind = {**REGULARIZERS, **CONSTRAINTS}.get(str(value.get("of weights")))
+    values = {k: v for k, v in value.items() if k != "of weights"}
     if kind is None or not set(values) <= {f.name for f in fields(kind)}:
-        raise ArgumentError(f"no penalty or constraint of weights: {stored!r:.80}")
+        raise ArgumentError(f"no penalty or constraint of weights: {value!r:.80}")
     return kind(**values)

@@ -30,7 +30,8 @@ class Dense:
         Start weights, where ``init="keras"``: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
         "lecun_normal", "orthogonal", "uniform" (or "random_uniform"), "random_normal", "truncated_normal", "zeros", "ones".
     kernel_regularizer, bias_regularizer : "l1", "l2", float, L1, L2, L1L2 or None
-        Penalty that is added to the mean loss: "l1" ``0.01 * sum |w|``, "l2" ``0.01 * sum w^2``, a number ``number * sum w^2``.
+        Penalty that is added to the mean loss: "l1" ``0.01 * sum |w|``, "l2" ``0.01 * sum w^2``, a number that
+        ``* sum w^2``.
     kernel_constraint, bias_constraint : "max_norm", "unit_norm", "min_max_norm", "non_neg", MaxNorm, ... or None
         What holds after each step of a minibatch optimizer.
     """

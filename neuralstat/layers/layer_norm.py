@@ -1,5 +1,6 @@
-"""Normalisation of every observation by itself: over the last axis (Ba, Kiros & Hinton 2016, arXiv:1607.06450), or over
-groups of channels and all positions (Wu & He 2018, ECCV, 3).
+"""Normalisation of every observation by itself, over the last axis, or over groups of channels and all positions.
+
+Ba, Kiros & Hinton 2016, arXiv:1607.06450; Wu & He 2018, ECCV, 3.
 
 Units are divided into sets: ROWS neighbouring positions by UNITS neighbouring channels each. Weights, channel by channel:
 beta, gamma. Scratch: for each set two rows, its mean and 1 / sd; going back, in `delta`, two means of derivatives.

@@ -81,10 +81,10 @@ def _by_observation(layer: Any, shape: tuple[int, ...], positions: int, channels
 @arguments(axis=_LAST | Whole(1, 8), activation=NONE, **_SHARED)
 @dataclass(frozen=True)
 class LayerNormalization:
-    """Centres and scales each observation over its last axis, at every position by itself; Ba, Kiros & Hinton 2016,
-    arXiv:1607.06450.
+    """Centres and scales each observation over its last axis, at every position by itself.
 
-    The variance divides by n. Both are then scaled by gamma and shifted by beta, one for each unit of the last axis.
+    Ba, Kiros & Hinton 2016, arXiv:1607.06450. The variance divides by n. Units are then scaled by gamma and shifted by beta,
+    one of each for every unit of the last axis.
 
     Parameters
     ----------

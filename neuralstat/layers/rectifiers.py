@@ -165,7 +165,7 @@ class PReLU:
         """Shape of the array of weights, 1 along shared axes."""
         shared = (self.shared_axes,) if isinstance(self.shared_axes, int) else self.shared_axes or ()
         if any(axis > len(shape) for axis in shared):
-            raise ArgumentError(f"PReLU: shared_axes={self.shared_axes!r} are not all among the {len(shape)} axes of {shape}.")
+            raise ArgumentError(f"PReLU: shared_axes={self.shared_axes!r} are not among the {len(shape)} axes of {shape}.")
         return tuple(1 if k + 1 in shared else size for k, size in enumerate(shape))
 
     def place(self, shape: tuple[int, ...]) -> Placement:

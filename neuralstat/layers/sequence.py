@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 from ..checks.arguments import FLAG, NONE, Choice, Exactly, Number, arguments
 from ..errors import ArgumentError
-from . import codes, recurrent
+from . import codes, inside
+from . import recurrent_rows as rows
+from .arguments import of_arrays
 from .base import ACTIVATION, NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 from .masking import APPLIED, FOUND
 
-INSIDE = NONE | Choice(*recurrent.INSIDE)
+INSIDE = NONE | Choice(*inside.INSIDE)
 RATE = Number(0.0, below=1.0)
 
 
@@ -23,7 +25,7 @@ def _recurrent_arguments(*more: str) -> Any:
     return arguments(
         units=UNITS, activation=INSIDE, use_bias=FLAG, dropout=RATE, recurrent_dropout=RATE, return_sequences=FLAG,
         return_state=Exactly(False), go_backwards=FLAG, stateful=Exactly(False), name=NAME,
-        **{name: others[name] for name in more},
+        **of_arrays("kernel", "recurrent", "bias"), **{name: others[name] for name in more},
     )  # fmt: skip
 
 
@@ -31,7 +33,7 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     """Weights: gate by gate, unit by unit: biases, W (features), U (units).
 
     Scratch: `kept` rows for each unit and time; h of every time but the last where only that is put out; factors of
-    dropout.
+    dropout, and inputs and states times these.
     """
     if len(shape) != 2:
         raise ArgumentError(f"{type(layer).__name__} needs (time, feature) input, but {shape} comes in.")
@@ -39,26 +41,42 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     units, biases = layer.units, biases if layer.use_bias else 0
     per_unit = biases + features + units
     scratch = times * kept * units + (0 if layer.return_sequences else (times - 1) * units)
-    inside = recurrent.INSIDE[layer.activation or "linear"]
-    gate = recurrent.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
+    squash = inside.INSIDE[layer.activation or "linear"]
+    gate = inside.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
     drops, by_gate = layer.dropout > 0 or layer.recurrent_dropout > 0, layer.recurrent_dropout > 0 and gates > 1
-    scratch += (features + units) * (gates if by_gate else 1) if drops else 0
+    scratch += (1 + times) * (features + units) * (gates if by_gate else 1) if drops else 0
     options = {
-        recurrent.BACKWARDS: layer.go_backwards, recurrent.NO_BIAS: not layer.use_bias, recurrent.DROPS: drops,
-        recurrent.OTHER: (inside, gate) != (recurrent.TANH, recurrent.SIGMOID), recurrent.BY_GATE: by_gate,
+        rows.BACKWARDS: layer.go_backwards, rows.NO_BIAS: not layer.use_bias, rows.DROPS: drops,
+        rows.OTHER: (squash, gate) != (inside.TANH, inside.SIGMOID), rows.BY_GATE: by_gate,
     }  # fmt: skip
     fields = {
         codes.TIMES: times, codes.FEATURES: features, codes.UNITS: units, codes.SEQUENCES: int(layer.return_sequences),
-        codes.OPTIONS: sum(bit for bit, on in options.items() if on), recurrent.SQUASH: inside, recurrent.GATE: gate,
-        recurrent.OF_INPUT: int(layer.dropout * 2**32), recurrent.OF_STATE: int(layer.recurrent_dropout * 2**32),
+        codes.OPTIONS: sum(bit for bit, on in options.items() if on), rows.SQUASH: squash, rows.GATE: gate,
+        rows.OF_INPUT: int(layer.dropout * 2**32), rows.OF_STATE: int(layer.recurrent_dropout * 2**32),
     }  # fmt: skip
     out = (times, units) if layer.return_sequences else (units,)
     return Placement(out, op, gates * units * per_unit, scratch, gates * units, per_unit, fields, biases)
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """Start values, penalties and constraints of recurrent layers' arrays."""
+
+    _: KW_ONLY
+    kernel_initializer: str = "glorot_uniform"
+    recurrent_initializer: str = "orthogonal"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+    recurrent_regularizer: Any = None
+    bias_regularizer: Any = None
+    kernel_constraint: Any = None
+    recurrent_constraint: Any = None
+    bias_constraint: Any = None
+
+
 @_recurrent_arguments()
 @dataclass(frozen=True)
-class SimpleRNN:
+class SimpleRNN(_Weights):
     """Recurrent layer h_t = tanh(W x_t + U h_(t-1) + b) over sequences (time, feature).
 
     Parameters
@@ -76,6 +94,8 @@ class SimpleRNN:
         True begins with the last time. With `return_sequences` the states are put out in the order in which they are
         formed, so that of the last time comes first.
     name : str, optional
+    kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer, ..., kernel_constraint, ...
+        See `Dense`.
     return_state, stateful : False
         Keras' arguments of these names, which do not exist here.
 
@@ -104,7 +124,7 @@ class SimpleRNN:
 
 @_recurrent_arguments("recurrent_activation", "unit_forget_bias")
 @dataclass(frozen=True)
-class LSTM:
+class LSTM(_Weights):
     """Long short-term memory layer over sequences (time, feature).
 
     Parameters
@@ -141,7 +161,7 @@ class LSTM:
 
 @_recurrent_arguments("recurrent_activation", "reset_after")
 @dataclass(frozen=True)
-class GRU:
+class GRU(_Weights):
     """Gated recurrent unit over sequences (time, feature), with the reset gate after the product (Keras' default).
 
     Parameters
@@ -217,7 +237,7 @@ class ZeroMasked:
         return _masking(shape, APPLIED, 0.0)
 
 
-@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=ACTIVATION)
+@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=ACTIVATION, **of_arrays("embeddings"))
 @dataclass(frozen=True)
 class Embedding:
     """Turns integers 0, 1, ..., input_dim - 1 into vectors.
@@ -231,6 +251,8 @@ class Embedding:
     mask_zero : bool
         True: 0 stands for no word, and times that hold it are masked; see `Masking`.
     name : str, optional
+    embeddings_initializer, embeddings_regularizer, embeddings_constraint
+        See `Dense`.
     """
 
     input_dim: int
@@ -238,6 +260,10 @@ class Embedding:
     mask_zero: bool = False
     name: str | None = None
     activation: Any = None
+    _: KW_ONLY
+    embeddings_initializer: str = "uniform"
+    embeddings_regularizer: Any = None
+    embeddings_constraint: Any = None
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """Weights: integer by integer, the elements of its vector; no biases. Scratch: the mask, where there is one."""

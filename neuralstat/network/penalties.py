@@ -195,7 +195,8 @@ def coefficients(
         table = penalty.coefficients(network.is_bias, terms, layers)
         none = np.zeros(network.n_params, bool) if where is None else ~where
         none = none if network.implied is None else none | network.implied[0]
-        table[np.ix_(none, (DECAY, ELIMINATION, L1))] = 0.0
+        for column in (DECAY, ELIMINATION, L1):
+            table[none, column] = 0.0
     if own is None:
         return table
     table = np.zeros((network.n_params, COLUMNS)) + np.eye(COLUMNS)[SCALE] if table is None else table

@@ -102,7 +102,8 @@ class Source:
         design = self._arrays(options) if self.formula is None else self._formula(self.formula, settings, options)
         if design.groups is not None and design.n_groups < 2:
             raise DataError("groups: all rows used are of one cluster; standard errors and folds by clusters need 2 or more.")
-        if settings.scaled == "auto" and settings.exclude is not None and not _holdable(design, settings):
+        held = settings.exclude is not None or not all(getattr(k, "use_bias", True) for k in settings.layers or ())
+        if settings.scaled == "auto" and held and not _holdable(design, settings):
             return self._design(replace(settings, standardize=False))
         if family is not None and family.name == "multinomial" and len(design.y_names) < 2:
             raise DataError(

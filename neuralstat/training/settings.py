@@ -27,7 +27,8 @@ from .kinds import FIT
 from .parameters import asked, check_dispformula
 
 ALGORITHMS = (*CODES, *OPTIMIZERS, "auto", *MINIBATCH)
-KERAS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Nadam", "Adadelta", "Adamax", "Lion")  # names of classes there, and lower-case ones here
+# Names of classes there, and lower-case ones here
+KERAS = ("SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Nadam", "Adadelta", "Adamax", "Lion")
 RATE_ALGORITHMS = ("backprop",)
 STEPMAX = 100_000
 # This very object is the default, which tells it from a threshold of 0.01 that was given: the minibatch optimizers

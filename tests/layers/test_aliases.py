@@ -10,6 +10,8 @@ NAMES = {
     "AveragePooling1D": "AvgPool1D", "AveragePooling2D": "AvgPool2D",
     "GlobalAveragePooling1D": "GlobalAvgPool", "GlobalAveragePooling2D": "GlobalAvgPool",
     "GlobalMaxPooling1D": "GlobalMaxPool", "GlobalMaxPooling2D": "GlobalMaxPool", "BatchNormalization": "BatchNorm",
+    "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "LayerNorm": "LayerNormalization",
+    "GroupNorm": "GroupNormalization",
 }  # fmt: skip
 
 

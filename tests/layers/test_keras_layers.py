@@ -17,8 +17,17 @@ OURS = {"GlobalAveragePooling1D": "GlobalAvgPool", "GlobalAveragePooling2D": "Gl
 FAMILY = {"sse": None, "multinomial": "multinomial", "binomial": "binomial"}
 
 
+def part(value):
+    """An argument: penalties and constraints are dicts of their arguments by name."""
+    if not isinstance(value, dict):
+        return value
+    ((name, arguments),) = value.items()
+    return getattr(L, name)(**arguments)
+
+
 def layers_of(case):
-    return [getattr(L, OURS.get(kind, kind))(**arguments) for kind, arguments in case["layers"]]
+    return [getattr(L, OURS.get(kind, kind))(**{name: part(value) for name, value in arguments.items()})
+            for kind, arguments in case["layers"]]  # fmt: skip
 
 
 def data_of(case):

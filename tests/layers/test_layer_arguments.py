@@ -23,9 +23,20 @@ GIVEN = {
     "Dense": {"units": 2}, "Conv1D": {"filters": 2, "kernel_size": 3}, "Conv2D": {"filters": 2, "kernel_size": (3, 2)},
     "SimpleRNN": {"units": 2}, "LSTM": {"units": 2}, "GRU": {"units": 2}, "Embedding": {"input_dim": 5, "output_dim": 2},
     "Dropout": {"rate": 0.5}, "Activation": {"activation": "relu"}, "Reshape": {"target_shape": (2, 3)},
+    "DepthwiseConv1D": {"kernel_size": 3}, "DepthwiseConv2D": {"kernel_size": (3, 2)},
+    **{kind: {"rate": 0.5} for kind in ("GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D")},
+    "GaussianNoise": {"stddev": 0.5},
 }  # fmt: skip
 #: What is right after all
-RIGHT = {"rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True]}
+NUMBERS = [0, 2.5]
+RIGHT = {
+    "rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True], "groups": [-1], "axis": [-1],
+    "stddev": NUMBERS,
+    "negative_slope": NUMBERS, "threshold": NUMBERS, "max_value": NUMBERS, "alpha": [-1, *NUMBERS],
+    **{flag: [True] for flag in ("use_bias", "center", "scale")},
+    **{f"{role}_regularizer": NUMBERS for role in ("kernel", "recurrent", "bias", "depthwise", "alpha", "beta", "gamma",
+                                                   "embeddings")},
+}  # fmt: skip
 PLACES = [(kind, field.name) for kind in L.LAYERS for field in dataclasses.fields(L.LAYERS[kind])]
 
 

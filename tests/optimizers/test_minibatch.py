@@ -15,7 +15,7 @@ import neuralstat as ns
 from neuralstat.jit.random import permute, philox
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation
-from neuralstat.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
+from neuralstat.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
 from neuralstat.optimizers import first_order as codes
 from neuralstat.optimizers.minibatch import from_plain
 from neuralstat.seeds import children
@@ -89,6 +89,22 @@ def naive(optimizer, theta, steps, gradient):
             increment = lr * g / np.sqrt(v - (h**2 if o.centered else 0) + o.epsilon)
             m = o.momentum * m + increment
             w = w - m
+        elif isinstance(o, Adadelta):
+            v = o.rho * v + (1 - o.rho) * g**2
+            move = -np.sqrt(h + o.epsilon) * g / np.sqrt(v + o.epsilon)
+            h = o.rho * h + (1 - o.rho) * move**2
+            w = w + lr * move
+        elif isinstance(o, Lion):
+            w = w - lr * np.sign(o.beta_1 * m + (1 - o.beta_1) * g)
+            m = o.beta_2 * m + (1 - o.beta_2) * g
+        elif isinstance(o, Adamax):
+            m, h = m + (g - m) * (1 - o.beta_1), np.maximum(o.beta_2 * h, np.abs(g))
+            w = w - lr * m / ((1 - o.beta_1**t) * (h + o.epsilon))
+        elif isinstance(o, Nadam):
+            m, v = m + (g - m) * (1 - o.beta_1), v + (g**2 - v) * (1 - o.beta_2)
+            u = o.beta_1 * (1 - 0.5 * 0.96 ** np.arange(1, t + 2))
+            look = u[t] * m / (1 - np.prod(u)) + (1 - u[t - 1]) * g / (1 - np.prod(u[:t]))
+            w = w - lr * look / (np.sqrt(v / (1 - o.beta_2**t)) + o.epsilon)
         else:
             m, v = m + (g - m) * (1 - o.beta_1), v + (g**2 - v) * (1 - o.beta_2)
             h = np.maximum(h, v)
@@ -102,6 +118,9 @@ OPTIMIZERS = [
     Adagrad(0.05), Adagrad(0.05, initial_accumulator_value=0.5, weight_decay=0.01), RMSprop(0.01), RMSprop(0.01, rho=0.8),
     RMSprop(0.01, momentum=0.5), RMSprop(0.01, centered=True), RMSprop(0.01, momentum=0.5, centered=True),
     Adam(0.01), Adam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-4), Adam(0.01, amsgrad=True), AdamW(0.01),
+    Nadam(0.01), Nadam(0.01, beta_1=0.8, beta_2=0.99, epsilon=1e-4, weight_decay=0.1), Adadelta(1.0),
+    Adadelta(2.0, rho=0.8, epsilon=1e-4, weight_decay=0.01), Adamax(0.01), Adamax(0.01, beta_1=0.8, beta_2=0.9),
+    Lion(0.005), Lion(0.005, beta_1=0.7, beta_2=0.8, weight_decay=0.1),
     AdamW(0.01, weight_decay=0.3, amsgrad=True), SGD(ns.schedules.Exponential(0.1, steps=7), momentum=0.5),
 ]  # fmt: skip
 
@@ -452,7 +471,7 @@ def test_classes(data):
         ({"algorithm": "adam", "class_weight": 3}, "class_weight must be"),
         ({"algorithm": Adam(0.1), "learningrate": 0.1}, "learningrate: give it to the optimizer"),
         ({"algorithm": "adam", "compat": "R"}, "compat='R'"),
-        ({"algorithm": "adamax"}, "unknown algorithm 'adamax'"),
+        ({"algorithm": "adamix"}, "unknown algorithm 'adamix'"),
     ],
 )
 def test_arguments_are_named(data, arguments, message):

@@ -37,7 +37,7 @@ RANKS = (
     ("inference",),
     ("effects", "insight"),
     ("plots", "summary"),
-    ("io",),
+    ("io", "export"),
     ("results",),
     ("api",),
     ("selection", "study", "survival", "sklearn", "applications", "cli"),

@@ -84,6 +84,70 @@ CASES = {
 }  # fmt: skip
 
 
+BARE = {"use_bias": False}
+CASES |= {
+    "depthwise": ((7, 6, 2), "sse", 2, 20, [
+        ("DepthwiseConv2D", {"kernel_size": 3, "padding": "same", "depth_multiplier": 2, "activation": "relu"}),
+        ("DepthwiseConv2D", {"kernel_size": [2, 3], "strides": 2, "activation": "tanh"}),
+        ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "padding": "same", **BARE}), ("Flatten", {}),
+    ]),
+    "depthwise1d": ((9, 3), "binomial", 1, 20, [
+        ("DepthwiseConv1D", {"kernel_size": 3, "padding": "same", "dilation_rate": 2, "activation": "tanh"}),
+        ("DepthwiseConv1D", {"kernel_size": 2, "strides": 2, "depth_multiplier": 2}), ("Flatten", {}),
+    ]),
+    "layer_norm": ((5, 3), "sse", 1, 20, [
+        ("LayerNormalization", {}), ("Conv1D", {"filters": 3, "kernel_size": 2, "activation": "tanh"}),
+        ("LayerNormalization", {"center": False, "epsilon": 2**-6}), ("LSTM", {"units": 3}),
+        ("LayerNormalization", {"scale": False}),
+    ]),
+    "group_norm": ((4, 4, 4), "sse", 1, 20, [
+        ("GroupNormalization", {"groups": 2}), ("Conv2D", {"filters": 4, "kernel_size": 2}),
+        ("GroupNormalization", {"groups": -1}), ("Activation", {"activation": "relu"}), ("Flatten", {}),
+    ]),
+    "rectifiers": ((4,), "sse", 2, 20, [
+        ("Dense", {"units": 6}), ("LeakyReLU", {}), ("Dense", {"units": 5}), ("PReLU", {}), ("Dense", {"units": 5}),
+        ("ReLU", {"max_value": 1.0, "negative_slope": 0.25, "threshold": 0.125}), ("Dense", {"units": 4}),
+        ("ELU", {"alpha": 0.5}), ("Dense", {"units": 4}), ("ReLU", {"max_value": 1.5}),
+    ]),
+    "prelu_cnn": ((5, 5, 1), "multinomial", 3, 20, [
+        ("Conv2D", {"filters": 2, "kernel_size": 2}), ("PReLU", {"shared_axes": [1, 2]}), ("Flatten", {}),
+    ]),
+    "softmax_axis": ((4, 3), "sse", 1, 20, [
+        ("Conv1D", {"filters": 3, "kernel_size": 2, "activation": "softmax"}),
+        ("Conv1D", {"filters": 3, "kernel_size": 2}), ("Softmax", {}), ("Flatten", {}),
+        ("Dense", {"units": 3, "activation": "log_softmax"}),
+    ]),
+    **{f"activations_{k}": ((3,), "sse", 1, 20, [("Dense", {"units": 3, "activation": name}) for name in names])
+       for k, names in enumerate((
+           ("mish", "hard_sigmoid", "relu6", "softsign", "exponential"),
+           ("celu", "hard_silu", "squareplus", "log_sigmoid", "tanh_shrink"),
+           ("hard_tanh", "sparse_plus", "soft_shrink", "sparse_sigmoid", "hard_shrink"),
+       ))},
+    "no_bias": ((5, 5, 1), "sse", 1, 20, [
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "activation": "relu", "kernel_regularizer": {"L2": {"l2": 0.02}},
+                    **BARE}),
+        ("Flatten", {}), ("BatchNorm", {"momentum": 0.75, "center": False}),
+        ("Dense", {"units": 4, "activation": "tanh", "kernel_regularizer": {"L1L2": {"l1": 0.01, "l2": 0.02}}, **BARE}),
+        ("Dense", {"units": 3, "activation": "tanh", "bias_regularizer": {"L1": {"l1": 0.03}}}),
+    ]),
+    "constraints": ((5, 5, 1), "sse", 1, 20, [
+        ("Conv2D", {"filters": 2, "kernel_size": 2, "activation": "tanh",
+                    "kernel_constraint": {"MaxNorm": {"max_value": 0.75, "axis": [0, 1, 2]}}}), ("Flatten", {}),
+        ("Dense", {"units": 5, "activation": "tanh", "kernel_constraint": {"MaxNorm": {"max_value": 0.5}}}),
+        ("Dense", {"units": 4, "activation": "tanh", "kernel_constraint": {"UnitNorm": {}},
+                   "bias_constraint": {"NonNeg": {}}}),
+        ("Dense", {"units": 4, "kernel_constraint": {"MinMaxNorm": {"min_value": 0.5, "max_value": 1.0, "rate": 0.75}}}),
+    ]),
+    "recurrent_penalties": ((5,), "binomial", 1, 20, [
+        ("Embedding", {"input_dim": 9, "output_dim": 3, "embeddings_regularizer": {"L2": {"l2": 0.02}}}),
+        ("GRU", {"units": 3, "return_sequences": True, "recurrent_regularizer": {"L1": {"l1": 0.01}},
+                 "kernel_constraint": {"MaxNorm": {"max_value": 0.75}}}),
+        ("LSTM", {"units": 3, "kernel_regularizer": {"L2": {"l2": 0.03}}, "bias_regularizer": {"L2": {"l2": 0.04}},
+                  "recurrent_constraint": {"UnitNorm": {}}}),
+    ]),
+}  # fmt: skip
+
+
 def error(loss, outputs, y):
     """Half the deviance of every row, from the linear predictor."""
     if loss == "sse":
@@ -98,11 +162,17 @@ def mean(loss, outputs):
     return inverse[loss](outputs)
 
 
+def part(value):
+    """An argument: penalties and constraints are dicts of their arguments by name."""
+    if not isinstance(value, dict):
+        return value
+    ((name, arguments),) = value.items()
+    return getattr(keras.regularizers if name.startswith("L") else keras.constraints, name)(**arguments)
+
+
 def build(shape, outputs, layers):
     keras.backend.clear_session()
-    leaky = keras.layers.LeakyReLU()  # slope 0.3; the activation of that name has 0.2
-    made = [getattr(keras.layers, KERAS.get(kind, kind))(
-        **{**arguments, **({"activation": leaky} if arguments.get("activation") == "leaky_relu" else {})})
+    made = [getattr(keras.layers, KERAS.get(kind, kind))(**{name: part(value) for name, value in arguments.items()})
             for kind, arguments in layers]  # fmt: skip
     return keras.Sequential([keras.Input(shape), *made, keras.layers.Dense(outputs)])
 
@@ -122,10 +192,11 @@ def fit(model, start, loss, x, y, new, kind, arguments, epochs, batch):
             rows = slice(first, first + batch)
             each = error(loss, model(x[rows], training=True), y[rows])
             model.zero_grad()
-            each.mean().backward()
+            penalty = sum(model.losses)
+            (each.mean() + penalty).backward()
             with torch.no_grad():
                 optimizer.apply([v.value.grad for v in model.trainable_weights], model.trainable_weights)
-            total += float(each.sum().detach())
+            total += float((each.sum() + len(each) * penalty).detach())
         record.append(total / len(x))
     predictions = mean(loss, model(new, training=False)).detach().numpy().tolist()
     return {"weights": named(model), "loss": record, "predictions": predictions}

@@ -353,5 +353,5 @@ def build(
         for e in range(start, row[N_IN] * m, cuda.gridDim.x * lanes):
             delta[row[SOURCE] + e // m, e % m] = 0
 
-    return Kernels(collect, responses, activation, through, objective, pool, pool_back, embed, embed_gradient, copy, copy_back,
-                   clear)  # fmt: skip
+    return Kernels(collect, responses, activation, through, objective, pool, pool_back, embed, embed_gradient, copy,
+                   copy_back, clear)  # fmt: skip

@@ -67,7 +67,7 @@ def constants_of(code: int, settings: np.ndarray, rates: np.ndarray, first: int)
         t, one = first + 1.0 + np.arange(rates.size), settings[codes.BETA1]
         out[:, RATE], out[:, A], out[:, B] = rates / (1 - one**t), 1 - one, settings[codes.BETA2]
     elif code == codes.NADAM:
-        t, one, two = first + 1 + np.arange(rates.size), settings[codes.BETA1], settings[codes.BETA2]
+        t, one, two = first + 1.0 + np.arange(rates.size), settings[codes.BETA1], settings[codes.BETA2]
         corrected = np.sqrt(1 - two**t)
         out[:, RATE], out[:, EPS] = rates * corrected, settings[codes.EPSILON] * corrected
         out[:, A], out[:, B] = 1 - one, 1 - two

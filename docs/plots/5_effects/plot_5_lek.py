@@ -1,0 +1,12 @@
+"""
+Profiles
+========
+
+The others held at their quantiles (Lek's profile).
+"""
+
+import neuralstat as ns
+
+data = ns.datasets.friedman1(n=300, noise=1.0, random_state=1)
+fit = ns.neuralnet("y ~ .", data, hidden=6, penalty=ns.decay(0.1), random_state=1)
+fit.plot_effects("x4", "lek")

@@ -1,0 +1,252 @@
+"""Layers as the graph of a functional model of Keras 3, and where its weights lie in the file.
+
+A model is a list of layers, each called once; its weights lie under the name of the layer's class and its number among those
+of the class, in Keras' order of layers: by the longest way to the output, then as a search from the output meets them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..layers import codes
+from .walk import plain_name
+
+Arrays = dict[str, np.ndarray]
+DTYPE = "float32"  # what Keras computes in, whatever the dtype of a layer (3.15 on torch)
+ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu",
+               "softplus": "softplus", "gelu": "gelu", "swish": "silu", "softmax": "softmax", "hard_swish": "hard_silu",
+               **{name: name for name in (
+                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh", "tanh_shrink",
+                   "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid")}}  # fmt: skip
+LINKS = {"log": "exponential", "logit": "sigmoid"}
+
+
+class Tensor(NamedTuple):
+    """The layer that gives it, and the shape of an observation."""
+
+    layer: int
+    shape: tuple[int, ...]
+
+
+@dataclass
+class Node:
+    """A layer of the model: its class, its arguments, what it reads, its weights in Keras' order."""
+
+    kind: str
+    config: dict[str, Any]
+    sources: list[Tensor]
+    shape: tuple[int, ...]
+    weights: list[np.ndarray] = field(default_factory=list)
+    listed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the layer."""
+        return self.config["name"]
+
+    @property
+    def folder(self) -> str:
+        """Where its weights lie below the layer's folder: those of recurrent layers are their cells'."""
+        return "cell/vars" if self.kind in ("LSTM", "GRU", "SimpleRNN") else "vars"
+
+
+class Graph:
+    """Layers of a model, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.suffix = ""
+        self._names: set[str] = set()
+
+    def add(
+        self, kind: str, name: str, config: dict[str, Any], sources: Sequence[Tensor], shape: tuple[int, ...],
+        weights: Sequence[np.ndarray] = (), listed: bool = False, dtype: str = DTYPE,
+    ) -> Tensor:  # fmt: skip
+        """A further layer."""
+        stem = f"{name}{self.suffix}" if kind != "InputLayer" else name
+        name, k = stem, 0
+        while name in self._names:
+            k += 1
+            name = f"{stem}_{k}"
+        self._names.add(name)
+        if kind == "InputLayer":
+            config = {"name": name, "dtype": dtype, **config}
+        else:
+            policy = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
+            config = {"name": name, "trainable": True, "dtype": policy, **config}
+        self.nodes.append(Node(kind, config, list(sources), shape, list(weights), listed))
+        return Tensor(len(self.nodes) - 1, shape)
+
+    # shapes and sums -------------------------------------------------------------------------------------------
+
+    def shaped(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """The same units in another shape."""
+        shape = tuple(int(n) for n in shape)
+        if shape == x.shape:
+            return x
+        if len(shape) == 1:
+            return self.add("Flatten", "flatten", {}, [x], shape)
+        return self.add("Reshape", "reshape", {"target_shape": list(shape)}, [x], shape)
+
+    def flat(self, x: Tensor) -> Tensor:
+        """One axis of units."""
+        return self.shaped(x, (math.prod(x.shape),))
+
+    def side_by_side(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Units of several tensors as one."""
+        parts = [self.flat(x) for x in tensors]
+        return self.add("Concatenate", "concatenate", {"axis": -1}, parts, (sum(x.shape[0] for x in parts),), listed=True)
+
+    def part(self, tensor: Tensor, start: int, stop: int) -> Tensor:
+        """Keras has no layer that takes some units."""
+        raise ArgumentError("a layer reads a part of another's units, which cannot be exported to Keras.")
+
+    def plus(self, x: Tensor, offset: Tensor) -> Tensor:
+        """Sums, unit by unit."""
+        return self.add("Add", "add_offset", {}, [x, offset], x.shape, listed=True)
+
+    def scaled(self, x: Tensor, size: np.ndarray, shift: np.ndarray) -> Tensor:
+        """``x * size + shift``, unit by unit."""
+        weights = [-shift / size, 1 / np.square(size), np.zeros((), np.int32)]
+        return self.add("Normalization", "units", {"axis": [-1]}, [x], x.shape, weights)
+
+    # layers --------------------------------------------------------------------------------------------------
+
+    def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+        """What a row of the table makes of x, without its activation."""
+        return _LAYERS[int(row[codes.OP])](self, plain_name(name), layer, row, arrays, x)
+
+    def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
+        """An activation of `ACTIVATIONS`. It is the layer's own where the layer has one."""
+        if kind == "relu6" and parameter != 6:
+            return self.add("ReLU", "re_lu", {"max_value": parameter}, [z], z.shape)
+        if kind == "leaky_relu":
+            return self.add("LeakyReLU", "leaky_relu", {"negative_slope": parameter}, [z], z.shape)
+        if kind == "elu":
+            return self.add("ELU", "elu", {"alpha": parameter}, [z], z.shape)
+        if kind not in ACTIVATIONS:
+            raise ArgumentError(f"layer {name!r}: the activation {kind!r} cannot be exported to Keras.")
+        return self.activated(ACTIVATIONS[kind], z, name)
+
+    def activated(self, function: str, z: Tensor, name: str = "activation") -> Tensor:
+        """One of Keras' functions."""
+        made = self.nodes[z.layer]
+        if made.config.get("activation") == "linear" and z.layer == len(self.nodes) - 1:
+            made.config["activation"] = function
+            return z
+        kind = self.add("Activation", plain_name(name), {"activation": function}, [z], z.shape)
+        return kind
+
+    def inverse_link(self, link: Any, eta: Tensor) -> Tensor:
+        """Means of linear predictors."""
+        if link.name not in LINKS:
+            raise ArgumentError(f"the link {link.name!r} has no counterpart among Keras' activations: it cannot be exported.")
+        return self.activated(LINKS[link.name], eta, "response")
+
+    # order -----------------------------------------------------------------------------------------------------
+
+    def ordered(self, output: Tensor) -> list[int]:
+        """Numbers of the layers in Keras' order."""
+        met: list[int] = []
+        done: list[int] = []
+        stack: list[tuple[int, int]] = [(output.layer, 0)]
+        while stack:  # a search in depth, without recursion
+            at, child = stack.pop()
+            if child == 0:
+                if at in met:
+                    continue
+                met.append(at)
+            if child < len(self.nodes[at].sources):
+                stack += [(at, child + 1), (self.nodes[at].sources[child].layer, 0)]
+            else:
+                done.append(at)
+        depth = dict.fromkeys(met, 0)
+        for at in reversed(done):
+            for source in self.nodes[at].sources:
+                depth[source.layer] = max(depth[source.layer], depth[at] + 1)
+        return sorted(met, key=lambda at: (-depth[at], met.index(at)))
+
+
+def _dense(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    units = arrays["kernel"].shape[1]
+    return g.add("Dense", name, {"units": units, "activation": "linear"}, [g.flat(x)], (units,),
+                 [arrays["kernel"], arrays["bias"]])  # fmt: skip
+
+
+def _several(value: Any, n: int) -> list[int]:
+    return [int(value)] * n if np.ndim(value) == 0 else [int(one) for one in value]
+
+
+def _axes(row: np.ndarray, flat: bool, *columns: int) -> tuple[int, ...]:
+    """Values of the table by axis; the first of a sequence is left out."""
+    return tuple(int(row[c]) for c in (columns[1:] if flat else columns))
+
+
+def _convolution(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    n = arrays["kernel"].ndim - 2
+    shape = _axes(row, n == 1, codes.ROWS, codes.COLS, codes.CHANNELS)
+    out = _axes(row, n == 1, codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS)
+    config = {"filters": out[-1], "kernel_size": list(arrays["kernel"].shape[:n]), "strides": _several(layer.strides, n),
+              "padding": layer.padding, "dilation_rate": _several(layer.dilation_rate, n), "activation": "linear",
+              "data_format": "channels_last"}  # fmt: skip
+    return g.add(f"Conv{n}D", name, config, [g.shaped(x, shape)], out, [arrays["kernel"], arrays["bias"]])
+
+
+def _pooling(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    largest = row[codes.KIND] == codes.MAXIMUM
+    kind = "Max" if largest else "Average"
+    given = type(layer).__name__
+    if given.startswith("Global"):
+        if len(x.shape) not in (2, 3):
+            x = g.shaped(x, (int(row[codes.COLS]), int(row[codes.CHANNELS])))
+        dims = len(x.shape) - 1
+        return g.add(f"Global{kind}Pooling{dims}D", name, {"data_format": "channels_last"}, [x], (int(row[codes.CHANNELS]),))
+    n = 1 if given.endswith("1D") else 2
+    shape = _axes(row, n == 1, codes.ROWS, codes.COLS, codes.CHANNELS)
+    out = _axes(row, n == 1, codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS)
+    size = _several(layer.pool_size, n)
+    config = {"pool_size": size, "strides": size if layer.strides is None else _several(layer.strides, n),
+              "padding": layer.padding, "data_format": "channels_last"}  # fmt: skip
+    return g.add(f"{kind}Pooling{n}D", name, config, [g.shaped(x, shape)], out)
+
+
+def _recurrent(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    units, times, every = int(row[codes.UNITS]), int(row[codes.TIMES]), bool(row[codes.SEQUENCES])
+    return g.add(type(layer).__name__, name, {"units": units, "return_sequences": every},
+                 [g.shaped(x, (times, int(row[codes.FEATURES])))], (times, units) if every else (units,),
+                 [arrays["kernel"], arrays["recurrent_kernel"], arrays["bias"]])  # fmt: skip
+
+
+def _embedding(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    rows, dim = arrays["embeddings"].shape
+    return g.add("Embedding", name, {"input_dim": rows, "output_dim": dim}, [x], (*x.shape, dim), [arrays["embeddings"]])
+
+
+def _batch_norm(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    channels = int(row[codes.CHANNELS])
+    if x.shape[-1] != channels:
+        x = g.shaped(x, (math.prod(x.shape) // channels, channels))
+    config = {"axis": -1, "momentum": float(layer.momentum), "epsilon": float(layer.epsilon)}
+    return g.add("BatchNormalization", name, config, [x], x.shape,
+                 [arrays[n] for n in ("gamma", "beta", "moving_mean", "moving_variance")])  # fmt: skip
+
+
+def _dropout(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    return g.add("Dropout", name, {"rate": float(layer.rate)}, [x], x.shape)
+
+
+def _copy(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    return x
+
+
+_LAYERS: dict[int, Callable[..., Tensor]] = {
+    codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
+    codes.LSTM: _recurrent, codes.GRU: _recurrent, codes.SIMPLE_RNN: _recurrent, codes.BATCH_NORM: _batch_norm,
+    codes.DROPOUT: _dropout, codes.COPY: _copy,
+}  # fmt: skip

@@ -1,0 +1,320 @@
+"""Layers as nodes of an ONNX graph (opset 17), for one network after the other.
+
+Convolutions and pooling are (observation, channel, row, column) there, recurrent layers (time, observation, feature). Gates
+of LSTM are i, o, f, c (ours i, f, c, o), of GRU z, r, h as ours, with ``linear_before_reset``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ArgumentError
+from ..functions.activations import COUPLED, SELU_ALPHA, SELU_SCALE
+from ..layers import codes
+
+OPSET, IR = 17, 8
+Arrays = dict[str, np.ndarray]
+
+
+class Tensor(NamedTuple):
+    """Name of a value of the graph, and the shape of an observation."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class Graph:
+    """Nodes and constants.
+
+    Parameters
+    ----------
+    onnx : module
+    dtype : type
+        Of the numbers: np.float32 or np.float64.
+    """
+
+    def __init__(self, onnx: Any, dtype: Any) -> None:
+        self.onnx, self.dtype = onnx, np.dtype(dtype)
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._known: dict[tuple[Any, ...], str] = {}
+        self._count = 0
+
+    def name(self, stem: str) -> str:
+        """A new name."""
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def constant(self, values: Any, dtype: Any = None, stem: str = "constant") -> str:
+        """Name of an array that is part of the model; equal ones are one."""
+        array = np.ascontiguousarray(values, self.dtype if dtype is None else dtype)
+        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 else (id(array), self._count)
+        if key not in self._known:
+            self._known[key] = self.name(stem)
+            self.constants.append(self.onnx.numpy_helper.from_array(array, self._known[key]))
+        return self._known[key]
+
+    def node(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> Any:
+        """The output of a new node, or a list of them."""
+        made = [self.name(kind.lower()) for _ in range(outputs)]
+        self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), made, name=self.name(f"node_{kind}"), **attributes))
+        return made[0] if outputs == 1 else made
+
+    # shapes and sums ---------------------------------------------------------------------------------------
+
+    def shaped(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """The same units in another shape of an observation."""
+        shape = tuple(int(n) for n in shape)
+        if shape == x.shape:
+            return x
+        return Tensor(self.node("Reshape", x.name, self.constant([-1, *shape], np.int64)), shape)
+
+    def flat(self, x: Tensor) -> Tensor:
+        """One axis of units."""
+        return self.shaped(x, (math.prod(x.shape),))
+
+    def side_by_side(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Units of several tensors as one."""
+        parts = [self.flat(x) for x in tensors]
+        return Tensor(self.node("Concat", *(x.name for x in parts), axis=1), (sum(x.shape[0] for x in parts),))
+
+    def part(self, tensor: Tensor, start: int, stop: int) -> Tensor:
+        """Some neighbouring units."""
+        ends = (self.constant([n], np.int64) for n in (start, stop, 1))
+        first, last, axis = ends
+        return Tensor(self.node("Slice", self.flat(tensor).name, first, last, axis), (stop - start,))
+
+    def plus(self, x: Tensor, offset: Tensor) -> Tensor:
+        """Sums, unit by unit."""
+        return Tensor(self.node("Add", x.name, offset.name), x.shape)
+
+    def scaled(self, x: Tensor, size: np.ndarray, shift: np.ndarray) -> Tensor:
+        """``x * size + shift``, unit by unit."""
+        return Tensor(self.node("Add", self.node("Mul", x.name, self.constant(size)), self.constant(shift)), x.shape)
+
+    # layers --------------------------------------------------------------------------------------------------
+
+    def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+        """What a row of the table makes of x, without its activation."""
+        return _LAYERS[int(row[codes.OP])](self, row, constant, arrays, x)
+
+    def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
+        """An activation of `ACTIVATIONS`; softmax and log_softmax over the last axis."""
+        if kind in COUPLED:
+            return Tensor(self.node("Softmax" if kind == "softmax" else "LogSoftmax", z.name, axis=-1), z.shape)
+        if kind not in _ACTIVATIONS:
+            raise ArgumentError(f"layer {name!r}: the activation {kind!r} cannot be exported to ONNX.")
+        return Tensor(_ACTIVATIONS[kind](self, z.name, parameter), z.shape)
+
+    def inverse_link(self, link: Any, eta: Tensor) -> Tensor:
+        """Means of linear predictors."""
+        name = link.name if link.name in _LINKS else "power" if link.name.startswith("power") else ""
+        if not name:
+            raise ArgumentError(f"the link {link.name!r} cannot be exported to ONNX.")
+        return Tensor(_LINKS[name](self, eta.name, float(link.parameter)), eta.shape)
+
+
+def _dense(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    kernel = g.constant(arrays["kernel"], stem="kernel")
+    z = g.node("MatMul", g.flat(x).name, kernel)
+    return Tensor(g.node("Add", z, g.constant(arrays["bias"], stem="bias")), (arrays["kernel"].shape[1],))
+
+
+def _window(row: np.ndarray) -> dict[str, Any]:
+    """Attributes of convolutions and pooling."""
+    size = [int(row[codes.ROWS]), int(row[codes.COLS])]
+    out = [int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS])]
+    kernel = [int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS])]
+    stride = [int(row[codes.STRIDE_ROWS]), int(row[codes.STRIDE_COLS])]
+    before = [int(row[codes.PAD_ROWS]), int(row[codes.PAD_COLS])]
+    dilation = [max(int(row[codes.DILATION_ROWS]), 1), max(int(row[codes.DILATION_COLS]), 1)]
+    after = [max((out[j] - 1) * stride[j] + (kernel[j] - 1) * dilation[j] + 1 - size[j] - before[j], 0) for j in (0, 1)]
+    return {"kernel_shape": kernel, "strides": stride, "dilations": dilation, "pads": [*before, *after]}
+
+
+def _image(g: Graph, row: np.ndarray, x: Tensor) -> str:
+    """x as (observation, channel, row, column)."""
+    shape = (int(row[codes.ROWS]), int(row[codes.COLS]), int(row[codes.CHANNELS]))
+    return g.node("Transpose", g.shaped(x, shape).name, perm=[0, 3, 1, 2])
+
+
+def _from_image(g: Graph, row: np.ndarray, name: str) -> Tensor:
+    """Back to (observation, row, column, channel)."""
+    shape = (int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), int(row[codes.FILTERS]))
+    return Tensor(g.node("Transpose", name, perm=[0, 2, 3, 1]), shape)
+
+
+def _convolution(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    kernel = arrays["kernel"]
+    kernel = kernel if kernel.ndim == 4 else kernel[np.newaxis]
+    weights = g.constant(np.transpose(kernel, (3, 2, 0, 1)), stem="kernel")
+    z = g.node("Conv", _image(g, row, x), weights, g.constant(arrays["bias"], stem="bias"), **_window(row))
+    return _from_image(g, row, z)
+
+
+def _pooling(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    largest = row[codes.KIND] == codes.MAXIMUM
+    if row[codes.OUT_ROWS] * row[codes.OUT_COLS] == 1 and not (row[codes.PAD_ROWS] or row[codes.PAD_COLS]) and all(
+        row[kernel] >= row[size] for kernel, size in ((codes.KERNEL_ROWS, codes.ROWS), (codes.KERNEL_COLS, codes.COLS))
+    ):  # of all positions
+        channels = int(row[codes.CHANNELS])
+        all_of = g.shaped(x, (int(row[codes.ROWS] * row[codes.COLS]), channels))
+        return Tensor(g.node("ReduceMax" if largest else "ReduceMean", all_of.name, axes=[1], keepdims=0), (channels,))
+    window = _window(row)
+    if largest:
+        return _from_image(g, row, g.node("MaxPool", _image(g, row, x), **window))
+    del window["dilations"]
+    return _from_image(g, row, g.node("AveragePool", _image(g, row, x), count_include_pad=0, **window))
+
+
+def _recurrent(kind: str, order: tuple[int, ...], **attributes: Any) -> Callable[..., Tensor]:
+    """A recurrent layer whose gates stand in another order there."""
+
+    def make(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+        units, times = int(row[codes.UNITS]), int(row[codes.TIMES])
+
+        def gates(array: np.ndarray) -> np.ndarray:
+            """(..., gates units) with the gates in ONNX' order, transposed, for one direction."""
+            parts = np.split(array, len(order), axis=-1)
+            return np.concatenate([parts[k] for k in order], axis=-1)
+
+        bias = np.atleast_2d(arrays["bias"])
+        both = gates(bias) if len(bias) == 2 else np.concatenate([gates(bias), np.zeros_like(bias)])
+        sequence = g.node("Transpose", g.shaped(x, (times, int(row[codes.FEATURES]))).name, perm=[1, 0, 2])
+        weights = [g.constant(gates(arrays[name]).T[np.newaxis], stem=name) for name in ("kernel", "recurrent_kernel")]
+        every, last = g.node(kind, sequence, *weights, g.constant(both.reshape(1, -1), stem="bias"), outputs=2,
+                             hidden_size=units, **attributes)  # fmt: skip
+        axis = g.constant([1 if row[codes.SEQUENCES] else 0], np.int64)
+        if row[codes.SEQUENCES]:
+            return Tensor(g.node("Transpose", g.node("Squeeze", every, axis), perm=[1, 0, 2]), (times, units))
+        return Tensor(g.node("Squeeze", last, axis), (units,))
+
+    return make
+
+
+def _embedding(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    table = arrays["embeddings"]
+    at = g.node("Cast", x.name, to=g.onnx.TensorProto.INT64)
+    return Tensor(g.node("Gather", g.constant(table, stem="embeddings"), at, axis=0), (*x.shape, table.shape[1]))
+
+
+def _batch_norm(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    channels = int(row[codes.CHANNELS])
+    factor = arrays["gamma"] / np.sqrt(arrays["moving_variance"] + constant)
+    by_channel = g.shaped(x, (math.prod(x.shape) // channels, channels))
+    return g.shaped(g.scaled(by_channel, factor, arrays["beta"] - arrays["moving_mean"] * factor), x.shape)
+
+
+def _same(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    return x
+
+
+_LAYERS: dict[int, Callable[..., Tensor]] = {
+    codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
+    codes.LSTM: _recurrent("LSTM", (0, 3, 1, 2)), codes.GRU: _recurrent("GRU", (0, 1, 2), linear_before_reset=1),
+    codes.SIMPLE_RNN: _recurrent("RNN", (0,), activations=["Tanh"]), codes.BATCH_NORM: _batch_norm, codes.DROPOUT: _same,
+    codes.COPY: _same,
+}  # fmt: skip
+
+
+# functions of one number -------------------------------------------------------------------------------------
+
+
+def _below(g: Graph, z: str) -> str:
+    """exp(min(z, 0)) - 1."""
+    return g.node("Sub", g.node("Exp", g.node("Min", z, g.constant(0.0))), g.constant(1.0))
+
+
+def _elu(g: Graph, z: str, p: float) -> str:
+    return g.node("Add", g.node("Relu", z), g.node("Mul", _below(g, z), g.constant(p)))
+
+
+def _softplus(g: Graph, z: str, p: float) -> str:
+    small = g.node("Exp", g.node("Neg", g.node("Abs", z)))
+    return g.node("Add", g.node("Relu", z), g.node("Log", g.node("Add", small, g.constant(1.0))))
+
+
+def _cdf(g: Graph, z: str) -> str:
+    """The normal distribution function."""
+    erf = g.node("Erf", g.node("Mul", z, g.constant(math.sqrt(0.5))))
+    return g.node("Mul", g.node("Add", erf, g.constant(1.0)), g.constant(0.5))
+
+
+def _cloglog(g: Graph, eta: str, p: float = 0.0) -> str:
+    """1 - exp(-exp(eta))."""
+    return g.node("Sub", g.constant(1.0), g.node("Exp", g.node("Neg", g.node("Exp", eta))))
+
+
+def _leaky(g: Graph, z: str, p: float) -> str:
+    return g.node("Add", g.node("Relu", z), g.node("Mul", g.node("Min", z, g.constant(0.0)), g.constant(p)))
+
+
+def _clip(g: Graph, z: str, least: float, most: float) -> str:
+    return g.node("Min", g.node("Max", z, g.constant(least)), g.constant(most))
+
+
+def _hard(g: Graph, z: str, p: float) -> str:
+    return _clip(g, g.node("Add", g.node("Mul", z, g.constant(1 / 6)), g.constant(0.5)), 0.0, 1.0)
+
+
+def _sparse(g: Graph, z: str, p: float) -> str:
+    return _clip(g, g.node("Mul", g.node("Add", z, g.constant(1.0)), g.constant(0.5)), 0.0, 1.0)
+
+
+def _sparse_plus(g: Graph, z: str, p: float) -> str:
+    half = _sparse(g, z, p)
+    return g.node("Add", g.node("Mul", half, half), g.node("Relu", g.node("Sub", z, g.constant(1.0))))
+
+
+def _celu(g: Graph, z: str, p: float) -> str:
+    below = g.node("Min", z, g.constant(0.0))
+    curve = g.node("Sub", g.node("Exp", g.node("Mul", below, g.constant(1 / p))), g.constant(1.0))
+    return g.node("Add", g.node("Relu", z), g.node("Mul", curve, g.constant(p)))
+
+
+def _squareplus(g: Graph, z: str, p: float) -> str:
+    root = g.node("Sqrt", g.node("Add", g.node("Mul", z, z), g.constant(p)))
+    return g.node("Mul", g.node("Add", z, root), g.constant(0.5))
+
+
+_ACTIVATIONS: dict[str, Callable[[Graph, str, float], str]] = {
+    "logistic": lambda g, z, p: g.node("Sigmoid", z), "tanh": lambda g, z, p: g.node("Tanh", z),
+    "relu": lambda g, z, p: g.node("Relu", z), "leaky_relu": _leaky, "elu": _elu,
+    "selu": lambda g, z, p: g.node("Mul", _elu(g, z, SELU_ALPHA), g.constant(SELU_SCALE)), "softplus": _softplus,
+    "gelu": lambda g, z, p: g.node("Mul", z, _cdf(g, z)),
+    "swish": lambda g, z, p: g.node("Mul", z, g.node("Sigmoid", z)),
+    "relu6": lambda g, z, p: _clip(g, z, 0.0, p), "hard_sigmoid": _hard, "celu": _celu, "squareplus": _squareplus,
+    "hard_swish": lambda g, z, p: g.node("Mul", z, _hard(g, z, p)), "hard_tanh": lambda g, z, p: _clip(g, z, -1.0, 1.0),
+    "softsign": lambda g, z, p: g.node("Div", z, g.node("Add", g.node("Abs", z), g.constant(1.0))),
+    "mish": lambda g, z, p: g.node("Mul", z, g.node("Tanh", _softplus(g, z, p))),
+    "exponential": lambda g, z, p: g.node("Exp", z), "tanh_shrink": lambda g, z, p: g.node("Sub", z, g.node("Tanh", z)),
+    "soft_shrink": lambda g, z, p: g.node("Sub", z, _clip(g, z, -p, p)),
+    "hard_shrink": lambda g, z, p: g.node(
+        "Where", g.node("Greater", g.node("Abs", z), g.constant(p)), z, g.constant(0.0)),
+    "log_sigmoid": lambda g, z, p: g.node("Neg", _softplus(g, g.node("Neg", z), p)), "sparse_plus": _sparse_plus,
+    "sparse_sigmoid": _sparse,
+}  # fmt: skip
+
+
+def _power(g: Graph, eta: str, p: float) -> str:
+    return g.node("Pow", eta, g.constant(1 / p))
+
+
+def _nbinom(g: Graph, eta: str, p: float) -> str:
+    below = g.node("Sub", g.node("Exp", g.node("Neg", eta)), g.constant(1.0))
+    return g.node("Reciprocal", g.node("Mul", below, g.constant(p)))
+
+
+_LINKS: dict[str, Callable[[Graph, str, float], str]] = {
+    "log": lambda g, eta, p: g.node("Exp", eta), "logit": lambda g, eta, p: g.node("Sigmoid", eta),
+    "probit": lambda g, eta, p: _cdf(g, eta), "cloglog": _cloglog,
+    "loglog": lambda g, eta, p: g.node("Exp", g.node("Neg", g.node("Exp", g.node("Neg", eta)))),
+    "cauchy": lambda g, eta, p: g.node(
+        "Add", g.node("Mul", g.node("Atan", eta), g.constant(1 / math.pi)), g.constant(0.5)),
+    "logc": lambda g, eta, p: g.node("Sub", g.constant(1.0), g.node("Exp", eta)),
+    "inverse_power": _power, "inverse_squared": _power, "sqrt": _power, "power": _power, "nbinom": _nbinom,
+}  # fmt: skip

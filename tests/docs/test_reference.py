@@ -1,0 +1,112 @@
+"""Every public name is documented, on a page of the reference, and its examples run; what names still lack is listed."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import re
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+from places import ROOT
+
+DOCS = ROOT / "docs"
+HERE = Path(__file__).parent
+WITHOUT_EXAMPLE = HERE / "without_example.txt"
+IN_NO_GUIDE = HERE / "in_no_guide.txt"
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="needs the repository")
+
+if DOCS.is_dir():
+    sys.path.insert(0, str(DOCS / "_ext"))
+    import names
+
+    NAMES = names.public_names()
+    WITH_EXAMPLE = [name for name in NAMES if name.has_example and not name.alias]
+else:
+    NAMES, WITH_EXAMPLE = [], []
+
+
+def _listed(path):
+    return set(path.read_text(encoding="utf-8").split())
+
+
+def test_every_name_is_documented():
+    assert not [name.path for name in NAMES if not name.docstring]
+
+
+def test_every_name_is_on_a_page_of_the_reference():
+    pages = names.pages_of_reference()
+    missing = [name.path for name in NAMES if (name.alias or name.path) not in pages]
+    assert not missing, f"add them to a list in docs/reference/*.rst: {missing}"
+
+
+def test_the_reference_lists_public_names_only():
+    public = {name.alias or name.path for name in NAMES}
+    assert not set(names.pages_of_reference()) - public
+
+
+def test_new_names_have_an_example():
+    """The list holds those that have none yet; ``python docs/_ext/names.py --write`` makes it as short as it can be."""
+    new = names.without_example(NAMES) - _listed(WITHOUT_EXAMPLE)
+    assert not new, f"their docstrings need an Examples section: {sorted(new)}"
+
+
+def test_new_names_are_in_a_guide():
+    """The list holds those of which no guide speaks yet."""
+    new = names.in_no_guide(NAMES) - _listed(IN_NO_GUIDE)
+    assert not new, f"no page but the reference speaks of them: {sorted(new)}"
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLE, ids=lambda name: name.path)
+def test_examples_run(name, monkeypatch, tmp_path):
+    import matplotlib.pyplot as plt
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(name.docstring, {}, name.path, None, 0)
+    said = []
+    try:
+        doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(test, out=said.append)
+    finally:
+        plt.close("all")
+    assert not said, "".join(said)
+
+
+FENCE = re.compile(r"^(`{3,}|:{3,})(?:python|\{code-cell\}[^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+
+
+def _blocks():
+    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
+        if "_build" not in path.parts and "gallery" not in path.relative_to(ROOT).parts:
+            for i, match in enumerate(FENCE.finditer(path.read_text(encoding="utf-8"))):
+                yield pytest.param(match.group(2), id=f"{path.relative_to(ROOT)}-{i}")
+
+
+@pytest.mark.parametrize("block", list(_blocks()) if DOCS.is_dir() else [])
+def test_code_on_pages_is_python(block):
+    options = re.sub(r"\A(---\n.*?^---\n|(:[\w-]+:[^\n]*\n)*)", "", block, flags=re.DOTALL | re.MULTILINE)
+    ast.parse(re.sub(r"(?m)^[%!].*$", "", options))
+
+
+def test_links_of_pages_exist():
+    missing = []
+    others = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
+    for path in [*DOCS.rglob("*.md"), *others]:
+        if "_build" in path.parts or "gallery" in path.relative_to(ROOT).parts:
+            continue
+        text = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"))
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
+            if "://" not in target and not (path.parent / target).exists():
+                missing.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not missing
+
+
+def test_versions_agree():
+    import neuralstat
+
+    for name, pattern in (("CITATION.cff", r'^version: "?([\d.]+)"?$'), ("CHANGELOG.md", r"^## \[([\d.]+)\]")):
+        found = re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert found and found[0] == neuralstat.__version__, name

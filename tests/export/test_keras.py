@@ -1,0 +1,164 @@
+"""Models of Keras: files as Keras has read them (stored), and as the installed one reads them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import written
+from chains import CHAINS
+from places import KERAS
+from raw import CUT_SHORT
+
+import neuralstat as ns
+from neuralstat import layers as L
+from neuralstat.errors import ArgumentError
+from neuralstat.layers import LAYERS
+
+h5py = pytest.importorskip("h5py")
+pytestmark = [CUT_SHORT, pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning")]
+STORED = KERAS / "written"
+
+
+def parts(path):
+    """Configuration, and arrays by their place."""
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
+        config = json.loads(archive.read("config.json"))
+        arrays = {}
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            file.visititems(lambda name, one: arrays.update({name: one[()]}) if isinstance(one, h5py.Dataset) else None)
+    return config, arrays
+
+
+def assert_predicts(got, fit, rep):
+    expected = np.asarray(fit.predict(rep=rep))
+    expected = expected.reshape(len(expected), -1)
+    most = max(1.0, np.abs(expected).max(), np.abs(fit.theta).max())
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6 * most)
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {name: written.made(name) for name in written.FITS}
+
+
+@pytest.mark.parametrize("name", written.FITS)
+def test_files_are_those_that_keras_has_read(name, fits, tmp_path):
+    """Stored: files, and predictions that Keras 3.15 made from them; see tests/reference/keras/make_written.py."""
+    fits[name].to_keras(tmp_path / "m.keras", rep="mean")
+    config, arrays = parts(tmp_path / "m.keras")
+    known, stored = parts(STORED / f"{name}.keras")
+    assert config == known
+    assert list(arrays) == list(stored)
+    for place, values in stored.items():
+        np.testing.assert_allclose(arrays[place], values, rtol=1e-4, atol=1e-5, err_msg=place)
+        assert arrays[place].dtype == values.dtype
+    with np.load(STORED / f"{name}.npz") as file:
+        assert_predicts(file["predictions"], fits[name], "mean")
+        assert [layer["name"] for layer in config["config"]["layers"]] == list(file["layers"])
+
+
+def test_weights_are_read_back(fits, tmp_path):
+    fit = fits["words"]
+    fit.to_keras(tmp_path / "m.keras")
+    read = ns.read_weights(tmp_path / "m.keras")
+    own = fit.get_weights()
+    assert list(read) == list(own)
+    for name, values in own.items():
+        np.testing.assert_array_equal(read[name], values.astype(np.float32))
+    again = ns.neuralnet("y ~ text", fits["words"].design.frame.assign(y=[0, 1] * 12), layers=list(fit.network.layers[:-1]),
+                         family="binomial", algorithm="adam", epochs=0, startweights=read, rep=1, random_state=9)  # fmt: skip
+    np.testing.assert_allclose(again.predict(), fit.predict(), atol=1e-6)
+
+
+def test_the_scale_of_dense_networks(tmp_path):
+    """One layer scales the inputs, the output layer is in the units of the response."""
+    data = ns.datasets.doppler(n=60, noise=0.1, random_state=1).assign(y=lambda d: 100 + 5 * d["y"])
+    fit = ns.neuralnet("y ~ x", data, hidden=2, rep=1, random_state=1, stepmax=50)
+    fit.to_keras(tmp_path / "m.keras")
+    _, arrays = parts(tmp_path / "m.keras")
+    np.testing.assert_allclose(arrays["layers/normalization/vars/0"], fit.design.scaling.x_mean, rtol=1e-6)
+    np.testing.assert_allclose(arrays["layers/normalization/vars/1"], fit.design.scaling.x_sd**2, rtol=1e-6)
+    np.testing.assert_allclose(arrays["layers/dense_1/vars/0"], fit.weights[0][1][1:], rtol=1e-6)
+    np.testing.assert_allclose(arrays["layers/dense_1/vars/1"], fit.weights[0][1][0], rtol=1e-6)
+
+
+def test_equal_fits_give_equal_files(fits, tmp_path):
+    for name in ("a", "b"):
+        fits["sequence"].to_keras(tmp_path / f"{name}.keras")
+    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
+
+
+# with Keras ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def keras():
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras")
+
+
+def by_keras(keras, path, fit):
+    fed = fit.model_inputs()
+    return keras.models.load_model(path).predict(fed if len(fed) > 1 else next(iter(fed.values())), verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Keras
+@pytest.mark.parametrize("name", written.FITS)
+def test_the_installed_keras_predicts_the_same(name, fits, keras, tmp_path):
+    for rep in ("mean", "best"):
+        fits[name].to_keras(tmp_path / "m.keras", rep=rep)
+        assert_predicts(by_keras(keras, tmp_path / "m.keras", fits[name]), fits[name], rep)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Keras
+@pytest.mark.parametrize("kind", LAYERS)
+def test_the_installed_keras_has_every_layer(kind, keras, tmp_path):
+    for layers, shape in CHAINS[kind]:
+        rng = np.random.default_rng(1)
+        x = rng.normal(size=(12, *shape))
+        if layers[:-1] and isinstance(layers[0], L.Embedding):
+            x = rng.integers(0, layers[0].input_dim, x.shape).astype(float)
+        if any(isinstance(layer, L.AvgPool1D | L.AvgPool2D) and layer.padding == "same" for layer in layers):
+            continue  # its torch backend counts what lies outside
+        fit = ns.neuralnet("y ~ x", {"x": x, "y": rng.normal(size=12)}, layers=list(layers[:-1]), algorithm="adam",
+                           epochs=1 if kind == "BatchNorm" else 0, rep=1, random_state=1)  # fmt: skip
+        try:
+            fit.to_keras(tmp_path / "m.keras")
+        except ArgumentError as error:
+            assert "cannot be exported yet" in str(error)
+            continue
+        assert_predicts(by_keras(keras, tmp_path / "m.keras", fit), fit, "best")
+
+
+# what is refused -------------------------------------------------------------------------------------------------
+
+
+def dense(**more):
+    data = ns.datasets.doppler(n=40, noise=0.1, random_state=1)
+    return ns.neuralnet("y ~ x", data, hidden=1, rep=1, random_state=1, stepmax=20, **more)
+
+
+def test_what_has_no_counterpart_is_refused_by_name(tmp_path):
+    with pytest.raises(ArgumentError, match=r"layer 'dense' has an activation of your own"):
+        dense(act_fct=lambda z: z / (1 + abs(z))).to_keras(tmp_path / "m.keras")
+    data = ns.datasets.infert()
+    fit = ns.neuralnet("case ~ age", data, hidden=1, family=ns.families.Binomial("probit"), rep=1, random_state=1, stepmax=20)
+    with pytest.raises(ArgumentError, match=r"the link 'probit' has no counterpart"):
+        fit.to_keras(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_suffixes_and_a_missing_h5py(tmp_path, monkeypatch):
+    fit = dense()
+    with pytest.raises(ArgumentError, match=r"path must end in \.keras"):
+        fit.to_keras(tmp_path / "m.h5")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ArgumentError, match=r"neuralstat\[hdf5\]"):
+        fit.to_keras(tmp_path / "m.keras")
