@@ -222,7 +222,7 @@ class Application(Sequence[Any]):
         return network_of((*self.layers, *end), self.input_shape, self._entries)
 
 
-_PLAIN = {Conv1D, Conv2D, Dense, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, Dropout, Activation}
+_PLAIN = {Activation, AvgPool1D, AvgPool2D, Conv1D, Conv2D, Dense, Dropout, GlobalAvgPool, GlobalMaxPool, MaxPool1D, MaxPool2D}
 _END = Dense(1, name="_end")
 ENDING = (Flatten(name="_flatten"), _END)
 

@@ -185,8 +185,9 @@ class _Reader:
                 found[at] = name
             else:
                 found[at] = reads[k]
-        nodes = {(name, k): node for name, entry in entries.items() for k, node in enumerate(entry.get("inbound_nodes") or [])}
-        for name, entry in entries.items():
+        nodes = {(name, k): node for name, entry in entries.items()
+                 for k, node in enumerate(entry.get("inbound_nodes") or [])}  # fmt: skip
+        for entry in entries.values():
             self._once(entry, len(entry.get("inbound_nodes") or []), path)
         for at in _ordered(nodes, found, ends[0]):
             reading, options = _node(nodes[at], f"layer {path + at[0]!r}")
@@ -323,7 +324,7 @@ def _node(node: Any, label: str) -> tuple[list[tuple[str, int]], Config]:
 def _automatic(mask: Any, nodes: dict[tuple[str, int], Any], entries: dict[str, Config]) -> bool:
     """Whether a mask is the one that an Embedding or a Masking layer of the model makes."""
     (at,) = list(_tensors(mask)) or [("", -1)]
-    entry, inside = entries.get(at[0], {}), nodes.get(at)
+    entry, inside = entries.get(at[0], {}), nodes.get(at, {})
     makes, value = "Embedding", "mask_zero"
     if entry.get("class_name") == "Any" and entry["config"].get("axis") == -1 and not entry["config"].get("keepdims"):
         makes, value = "Masking", "mask_value"

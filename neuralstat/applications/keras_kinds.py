@@ -284,8 +284,9 @@ def _activated(call: Call, kind: Kind, given: Any) -> tuple[Any, list[Any]]:
     inside = kind.arrays == _RECURRENT  # nothing stands behind what is done at each time
     if isinstance(given, dict):
         inner = given.get("class_name")
-        if not inside and isinstance(inner, str) and inner in KINDS and not KINDS[inner].arrays and isinstance(given.get("config"), dict):
-            made = made_of(Call(f"{call.name}_activation", inner, given["config"], (), call.path, call.held), [])
+        config = given.get("config")
+        if not inside and inner in KINDS and not KINDS[inner].arrays and isinstance(config, dict):
+            made = made_of(Call(f"{call.name}_activation", inner, config, (), call.path, call.held), [])
             return None, made.layers
         given = given.get("config", inner)
     if given is None or given == "linear":
@@ -379,7 +380,8 @@ def _time_distributed(call: Call, shapes: Sequence[Shape]) -> Made:
     shape = shapes[0][1:]
     if inner.kind in ("Sequential", "Functional", "Model") or inner.kind not in KINDS:
         raise ArgumentError(f"{call.label} of {inner.kind!r:.60} has no counterpart.")
-    arguments_of(replace(call, config={k: v for k, v in call.config.items() if k != "layer"}), Kind("TimeDistributed"), shapes)
+    outer = replace(call, config={k: v for k, v in call.config.items() if k != "layer"})
+    arguments_of(outer, Kind("TimeDistributed"), shapes)
     made = made_of(inner, [shape])
     try:
         layers = [own.TimeDistributed(replace(layer, name=None), name=layer.name) for layer in made.layers]

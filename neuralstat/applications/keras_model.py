@@ -93,7 +93,8 @@ class KerasModel(Application):
             if set(given) != set(names):
                 raise DataError(f"images must have the inputs {', '.join(map(repr, names))}; got {list(given)!r:.80}.")
             given = [given[name] for name in names]
-        arrays = [as_array(array, "images", "numbers") for array in check_items(given, "images", "a sequence of arrays", 1000)]
+        given = check_items(given, "images", "a sequence of arrays", 1000)
+        arrays = [as_array(array, "images", "numbers") for array in given]
         if len(arrays) != len(names):
             raise DataError(f"images must be {len(names)} arrays, one for each input; got {len(arrays)}.")
         for array, (name, shape) in zip(arrays, self.inputs, strict=True):
@@ -229,7 +230,9 @@ def _shapes(description: Description, given: tuple[int, ...] | None) -> tuple[tu
     found: list[tuple[str, Shape]] = []
     for name, shape in description.inputs:
         if given is not None:
-            fits = shape is None or (len(shape) == len(given) and all(a in (None, b) for a, b in zip(shape, given, strict=True)))
+            fits = shape is None or (
+                len(shape) == len(given) and all(a in (None, b) for a, b in zip(shape, given, strict=True))
+            )
             if len(description.inputs) > 1 or not fits:
                 said = "has several inputs" if len(description.inputs) > 1 else f"is made for {shape}"
                 raise ArgumentError(f"input_shape must fit the model, which {said}; got {given!r}.")

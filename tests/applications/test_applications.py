@@ -158,3 +158,17 @@ def test_vgg16_with_random_weights_gives_keras_features(tmp_path, monkeypatch):
         ours = ns.applications.VGG16(path, include_top=False, input_shape=(32, 32, 3))
         np.testing.assert_allclose(ours.features(images), theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max())
         path.unlink()
+
+
+def test_softmax_of_every_position():
+    """Of the last axis, in array operations as in kernels."""
+    for name in ("softmax", "log_softmax"):
+        layers = [ns.layers.Conv2D(4, 3, name="a"), ns.layers.Activation(name, name="s")]
+        made = ns.applications.Application("two", layers, None, (9, 8, 2))
+        rng = np.random.default_rng(1)
+        made.weights = {array: rng.standard_normal(shape) for array, shape in made.arrays.items()}
+        images = rng.standard_normal((3, 9, 8, 2))
+        z = made.features(images, "a")
+        p = np.exp(z - z.max(axis=-1, keepdims=True))
+        p /= p.sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(made.features(images), p if name == "softmax" else np.log(p), rtol=1e-12)

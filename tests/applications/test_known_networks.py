@@ -81,7 +81,8 @@ def test_weights_from_files_with_and_without_top(tmp_path):
     old = {name.replace("depthwise/kernel", "depthwise/depthwise_kernel"): array for name, array in weights.items()}
     assert "block_1_depthwise/depthwise_kernel" in old  # as in files of Keras 2
     ns.write_safetensors(path, old)
-    np.testing.assert_array_equal(small(weights=path).weights["block_1_depthwise/kernel"], weights["block_1_depthwise/kernel"])
+    array = "block_1_depthwise/kernel"
+    np.testing.assert_array_equal(small(weights=path).weights[array], weights[array])
     with pytest.raises(DataError) as caught:
         ns.applications.ResNet50(weights=path, include_top=False)
     assert "missing: conv1_conv/kernel (7, 7, 3, 64)" in str(caught.value) and "unexpected: Conv1/kernel" in str(caught.value)

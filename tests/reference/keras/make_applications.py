@@ -42,7 +42,6 @@ def main():
         features = base.predict(images(), verbose=0)
         own["features"] = {"shape": features.shape, "mean": features.mean(axis=(1, 2, 3)).tolist(),
                            "first": features[0, 0, 0, :6].tolist()}  # fmt: skip
-        print(name, own["params"], own["params_notop"], np.round(own["predictions"], 3), own["features"])
     text = json.dumps(known, separators=(",", ":"))
     (Path(__file__).parent / "applications.json").write_text(text + "\n")
 

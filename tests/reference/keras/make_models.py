@@ -111,7 +111,7 @@ MODELS = (cnn, lstm, bidirectional, resnet, inception, text, nested, inputs, ste
 def data(model, rng):
     """Five observations for each input."""
     found = []
-    for tensor, name in zip(model.inputs, model.input_names if hasattr(model, "input_names") else model.inputs, strict=True):
+    for tensor in model.inputs:
         shape = (5, *tensor.shape[1:])
         words = any(isinstance(layer, kl.Embedding) for layer in model.layers)
         x = rng.integers(0, 9, shape) if words else rng.standard_normal(shape)
