@@ -222,7 +222,8 @@ class Application(Sequence[Any]):
         return network_of((*self.layers, *end), self.input_shape, self._entries)
 
 
-_PLAIN = {Activation, AvgPool1D, AvgPool2D, Conv1D, Conv2D, Dense, Dropout, GlobalAvgPool, GlobalMaxPool, MaxPool1D, MaxPool2D}
+_PLAIN = {Activation, AvgPool1D, AvgPool2D, Conv1D, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool1D,
+          MaxPool2D}  # fmt: skip
 _END = Dense(1, name="_end")
 ENDING = (Flatten(name="_flatten"), _END)
 
