@@ -124,7 +124,7 @@ OF = {
     ("ns.schedules", "steps"): ("5.0",), ("ns.augment", "scale"): ("1.0",),
     ("fit('epochs')", "new"): ("arrays()", "None"), ("ns.families", "parameter"): ("0.0",),
     ("ns.layers", "rate"): ("0.5",), ("fit", "path"): ("'x.nst'",), ("ns.applications", "classes"): ("3",),
-    ("ns.applications.VGG16", "input_shape"): ("(32, 32, 3)",),
+    ("ns.applications", "input_shape"): ("(32, 32, 3)",),
     ("ns.applications", "layers"): ("[ns.layers.Flatten()]",),
     ("ns.nonlinearity_test", "test"): ("'terasvirta'", "'white'"), ("ns.augment", "steps"): ("1",),
     ("ns.chunks", "source"): ("[data()]",), ("ns.kaplan_meier", "data"): ("data()",),
