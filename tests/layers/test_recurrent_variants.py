@@ -13,7 +13,7 @@ from chains import chain_network, close, draw, kernel_data, kernel_gradient, nai
 from neuralstat import layers as L
 from neuralstat.engine import batches, cpu
 from neuralstat.errors import ArgumentError, FileFormatError, FitWarning
-from neuralstat.io.settings import _pack_layer, _unpack_layers
+from neuralstat.io.layers import pack_layers, unpack_layers
 from neuralstat.jit.compile import as_python, entry
 from neuralstat.layers import codes
 from neuralstat.layers import recurrent_rows as recurrent
@@ -207,8 +207,8 @@ def test_layers_of_older_files_are_read():
     reader = SimpleNamespace(value=lambda packed, *_: packed)
     packed = [{"kind": "LSTM", "units": 2, "return_sequences": True, "name": None, "activation": None},
               {"kind": "Embedding", "input_dim": 3, "output_dim": 2, "name": None, "activation": None}]  # fmt: skip
-    assert _unpack_layers(packed, reader) == [L.LSTM(2, return_sequences=True), L.Embedding(3, 2)]
-    linear = _pack_layer(L.GRU(2, activation=None), reader)
-    assert _unpack_layers([linear], reader) == [L.GRU(2, activation=None)]
+    assert unpack_layers(packed, reader) == [L.LSTM(2, return_sequences=True), L.Embedding(3, 2)]
+    linear = pack_layers(L.GRU(2, activation=None), reader)
+    assert unpack_layers([linear], reader) == [L.GRU(2, activation=None)]
     with pytest.raises(FileFormatError):
-        _unpack_layers([{"kind": "LSTM", "return_sequences": True}], reader)
+        unpack_layers([{"kind": "LSTM", "return_sequences": True}], reader)
