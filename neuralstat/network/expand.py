@@ -18,6 +18,7 @@ from ..layers.composite import (
     SeparableConv2D,
 )
 from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Graph, InputLayer, Node, Residual
+from ..layers.sequence import ZeroMasked
 from .names import base_name
 
 INPUT = "input"  # name of an input without one
@@ -154,7 +155,7 @@ def _sequence(layers: Any, words: str) -> Sequence[Any]:
         raise ArgumentError(f"{words} must be a sequence of neuralstat.layers, got {type(layers).__name__}.")
     for layer in layers:
         inner = isinstance(layer, Node) and isinstance(layer.layer, InputLayer)
-        if not inner and not isinstance(layer, (*LAYERS.values(), Realigned)):
+        if not inner and not isinstance(layer, (*LAYERS.values(), Realigned, ZeroMasked)):
             raise ArgumentError(f"{words} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r:.60}.")
     return layers
 

@@ -33,7 +33,9 @@ RIGHT = {
     "rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True], "groups": [-1], "axis": [-1],
     "stddev": NUMBERS,
     "negative_slope": NUMBERS, "threshold": NUMBERS, "max_value": NUMBERS, "alpha": [-1, *NUMBERS],
-    **{flag: [True] for flag in ("use_bias", "center", "scale")},
+    **{flag: [True] for flag in ("use_bias", "center", "scale", "go_backwards", "unit_forget_bias", "reset_after",
+                                       "mask_zero")},
+    "dropout": [0], "recurrent_dropout": [0], "mask_value": [-1, *NUMBERS],
     **{f"{role}_regularizer": NUMBERS for role in ("kernel", "recurrent", "bias", "depthwise", "alpha", "beta", "gamma",
                                                    "embeddings")},
 }  # fmt: skip
@@ -73,7 +75,7 @@ def test_numbers_of_other_types_arrive_as_ints():
 def test_unused_and_contradicting_options():
     for make, name in [
         (lambda: L.Flatten(activation="relu"), "activation"), (lambda: L.Reshape((2, 2), activation="relu"), "activation"),
-        (lambda: L.LSTM(2, activation="relu"), "activation"), (lambda: L.Conv2D(2, 3, padding="causal"), "padding"),
+        (lambda: L.LSTM(2, activation="swish"), "activation"), (lambda: L.Conv2D(2, 3, padding="causal"), "padding"),
         (lambda: L.MaxPool1D((1, 2)), "pool_size"), (lambda: L.Conv2D(2, (1, 2, 3)), "kernel_size"),
     ]:  # fmt: skip
         with pytest.raises(ArgumentError, match=f"^{name} must be"):
