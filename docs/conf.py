@@ -40,6 +40,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "stale",
     "docstrings",
+    "links",
     "kernel",
     "vignettes",
     "names",

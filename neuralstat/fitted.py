@@ -19,6 +19,7 @@ from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Distributional, Family, Gaussian, Multinomial
 from .network import derivatives
 from .network.blas import on_one_thread
+from .network.passes import suits
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
@@ -245,6 +246,8 @@ class Fitted(OfParameters, Penalised):
     @functools.cached_property
     def best(self) -> int:
         """The repetition (from 0) with the least error among the converged, among all where none converged."""
+        if self.nrep == 1:
+            return 0
         errors = np.where(np.isnan(self.ranking), np.inf, self.ranking)
         if self.fit.finished.any():
             errors = np.where(self.fit.finished, errors, np.inf)
@@ -298,9 +301,10 @@ class Fitted(OfParameters, Penalised):
     @functools.cached_property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b))
+        free = self.fit.free
+        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b), free[b % len(free)])
                 for b, theta in enumerate(self.fit.theta)]  # fmt: skip
-        return np.where(self.fit.free, np.array(rows), 0.0)
+        return np.where(free, np.array(rows), 0.0)
 
     # weights and means -------------------------------------------------------------------------------------
 
@@ -317,9 +321,13 @@ class Fitted(OfParameters, Penalised):
     def raw(self, x: np.ndarray, offset: np.ndarray | None, numbers: Iterable[int]) -> np.ndarray:
         """What kernels give, (B', K, m), for covariates (D, m) in internal units.
 
-        The linear predictor where the loss is of it, else the output activation's values.
+        The linear predictor where the loss is of it, else the output activation's values. Of large networks (`passes`) in
+        the type of numbers that they were trained in.
         """
-        theta = self.fit.theta[list(numbers)].astype(float)
+        at = list(numbers)
+        theta = self.fit.theta if at == list(range(self.nrep)) else self.fit.theta[at]  # of large networks no copy
+        if not suits(self.network):
+            theta = theta.astype(float)
         return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
 
     def predictors(self, raw: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from . import df as degrees
 from . import effects, export, io, plots
 from .assessment import survival
 from .effects import slopes as effect_slopes
+from .export import frames
 from .export import tables as estimates
 from .families import Family
 from .fitted import Fitted
@@ -403,14 +404,15 @@ class NeuralNetResults:
         -------
         Series, or DataFrame for several outputs
             Indexed as `new`. With ``rep="all"`` a DataFrame with a column per repetition, for several outputs with
-            columns (rep, output).
+            columns (rep, output). Of a table of polars or pyarrow a table of the same, with nulls for what is missing.
 
         Raises
         ------
         ArgumentError, DataError
             For unknown `rep` and `type`; for columns or levels that do not fit.
         """
-        return predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
+        made = predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
+        return frames.like(frames.kind_of(new), made)
 
     def baseline_hazard(self, rep: Any = "best") -> pd.DataFrame:
         """Breslow's estimate of the baseline of Cox's model: of a row whose linear predictor is the mean, 0.
@@ -451,7 +453,8 @@ class NeuralNetResults:
         DataFrame, shape (rows, n)
             NaN at rows kept out of the fit. That parameters are estimates is not in the draws.
         """
-        return distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
+        made = distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
+        return frames.like(frames.kind_of(new), made)
 
     @property
     def resid_quantile(self) -> pd.Series:
@@ -555,9 +558,10 @@ class NeuralNetResults:
     def get_prediction(self, new: Any = None, **options: Any) -> Prediction:
         """Predictions with standard errors and intervals, by the delta method, bootstrap or conformal methods.
 
-        See `inference.get_prediction.get_prediction` for the arguments.
+        See `inference.get_prediction.get_prediction` for the arguments. Of a table of polars or pyarrow its tables are of the
+        same kind.
         """
-        return get_prediction(self.fitted, new, **options)
+        return frames.framed(frames.kind_of(new), get_prediction(self.fitted, new, **options))
 
     def coverage(self, method: str = "delta", **options: Any) -> pd.DataFrame:
         """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`."""
@@ -1101,7 +1105,7 @@ class NeuralNetResults:
         ArgumentError
             Where there is no such layer.
         """
-        return layers.features(self.fitted, layer, new, rep, offset=offset)
+        return frames.like(frames.kind_of(new), layers.features(self.fitted, layer, new, rep, offset=offset))
 
     # going on ----------------------------------------------------------------------------------------------
 
@@ -1424,9 +1428,9 @@ class NeuralNetResults:
         >>> fit.estimates().table[["b", "se"]].round(3)
                          b     se
         Coefficient
-        Intercept   -0.793  0.808
+        Intercept   -0.754  0.836
         age          0.001  0.026
-        parity       0.015  0.109
+        parity       0.015  0.108
         """
         return estimates.estimates(self.fitted, kind)
 

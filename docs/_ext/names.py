@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import importlib
 import inspect
 import io
@@ -43,7 +44,8 @@ WITH_MEMBERS = (
 # Public to other rooms of the package, not to users.
 INTERNAL = {
     "families.DISTRIBUTIONS", "families.FAMILIES", "families.family_from_json", "families.needs", "families.resolve_family",
-    "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any", "augment.change_rows",
+    "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any",
+    "augment.change_rows",
 }  # fmt: skip
 GUIDES = ("tutorials", "howto", "coming_from", "explanation", "gallery", "vignettes")
 PAGES = ("index.md", "ecosystem.md", "families.md", "terms.md", "clusters.md", "parity.md")
@@ -149,6 +151,7 @@ def members() -> dict[str, list[tuple[str, str]]]:
     return found
 
 
+@functools.cache
 def pages_of_reference() -> dict[str, str]:
     """Path of a name -> page of the reference that lists it."""
     found = {}
@@ -182,7 +185,7 @@ def mentions(name: Name, texts: dict[str, str]) -> list[str]:
         pattern = rf"\b{last}\b"
     else:
         pattern = rf"\b{re.escape(name.path)}\b"
-    return [page for page, text in texts.items() if re.search(pattern, text)]
+    return [page for page, text in texts.items() if last in text and re.search(pattern, text)]
 
 
 def without_example(names: list[Name]) -> set[str]:

@@ -22,6 +22,7 @@ from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
+from .kernels import forward
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
 
@@ -222,6 +223,22 @@ def evaluate(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none
     work.case[:] = 1
     sums[0] /= n
     sums[1] /= n
+
+
+@entry
+def kept_units(net: Any, rows: Any, theta: Any, at: Any, first: int, last: int, out: Any) -> None:
+    """Units ``at`` (F,) of the observations first .. last, as in prediction, into rows of `out` (n, F)."""
+    work = workspace(net, rows.data, theta)
+    none = np.empty(0, np.int64)
+    as_predicted(net, work, net.layered)
+    for start in range(first, last, net.block):
+        m = min(net.block, last - start)
+        collect(net, rows, 0, none, start, m, work)
+        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
+                net.rare, None)
+        for f in range(at.size):
+            for i in range(m):
+                out[start + i, f] = work.value[at[f], i]
 
 
 @jit

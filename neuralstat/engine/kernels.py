@@ -12,7 +12,7 @@ from typing import Any
 from ..functions.activations import activate, is_coupled, softmax_backward
 from ..jit.compile import jit
 from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET, WANTED
 from ..layers.dense import (
     dense_backward,
     dense_backward_cpu,
@@ -131,7 +131,7 @@ def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
 @jit
 def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: Any, m: int, skip_last: bool,
              inputs: bool, layered: Any) -> None:
-    """Back through all layers on one lane.
+    """Back through all layers on one lane, as far down as anything is wanted (`codes.WANTED`).
 
     Parameters
     ----------
@@ -142,11 +142,14 @@ def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: A
     skip_last : bool
         True where `delta` already is d loss / d z of the last layer (R's shortcut for cross entropy).
     inputs : bool
-        True carries `delta` to the inputs.
+        True carries `delta` to the inputs, through all layers.
     """
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
+        if row[WANTED] == 0 and not inputs:
+            continue
         if k < table.shape[0] - 1 or not skip_last:
             through_activation(row, value, slope, delta, 0, m, 1, None)
-        row_backward(row, theta, value, delta, k > 0 or inputs, 0, m, 1, layered, None)
-        row_gradient(row, value, delta, grad, 0, m, 1, layered, None)
+        row_backward(row, theta, value, delta, inputs or (k > 0 and row[WANTED] >= 2), 0, m, 1, layered, None)
+        if row[WANTED] % 2 == 1:
+            row_gradient(row, value, delta, grad, 0, m, 1, layered, None)

@@ -83,6 +83,20 @@ class Estimates:
         A row each; columns "b", "se", "t", "p", "ci95l", "ci95u".
     kind : {"coefficients", "effects"}
     fitted : Fitted
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.infert()
+    >>> fit = ns.neuralnet("case ~ age + parity", data, hidden=0, family="binomial", random_state=1)
+    >>> fit.estimates().table.loc["age"].round(2)
+    b        0.00
+    se       0.03
+    t        0.04
+    p        0.96
+    ci95l   -0.05
+    ci95u    0.05
+    Name: age, dtype: float64
     """
 
     table: pd.DataFrame

@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import FitWarning, caller
 from ..fitted import Fitted, fitted_of, kept
 from ..likelihood.likelihood import TOLD
+from ..network.passes import products
 from . import findings_data, findings_fit, findings_model, findings_training
 from .findings import SEVERITIES, Finding
 
@@ -20,6 +21,7 @@ FINDINGS = (
     "collapsed", "diverged", "saturated unit", "duplicate unit", "separation", "single optimum", "df near n",
     "overdispersion", "overfit", "constant column", "collinear columns", "high leverage", "not converged",
 )  # fmt: skip
+MOST_PRODUCTS = 5e9  # of a pass over all rows that is taken to look at a fit when it was made
 COLUMNS = ("severity", "finding", "where", "remedy")
 
 
@@ -106,16 +108,23 @@ def warn_severe(fitted: Fitted) -> None:
     """Warn, once, of all errors that are seen without looking hard.
 
     Nothing is said of start weights that were left as they were given, and of fits under ``compat="R"``, which are as silent
-    as R's.
+    as R's. Where a pass over all rows takes long, and training needed none, what training recorded is all that is looked at.
     """
     if fitted.settings.compat == "R" or np.array_equal(fitted.fit.theta, fitted.fit.start):
         return
-    severe = [f for check in CHECKS if check.at_fit for f in _of(fitted, check) if f.severity == "error"]
+    every = (f for check in CHECKS if check.at_fit for f in _of(fitted, check))
+    severe = [f for f in (findings_fit.as_recorded(fitted) if costly(fitted) else every) if f.severity == "error"]
     if any(f.finding == "df near n" for f in severe):
         fitted.__dict__[TOLD] = True  # statistics that are NaN for it need not say so again
     if severe:
         text = " ".join(f"{f.finding.capitalize()}: {f.where}. Remedy: {f.remedy}." for f in severe)
         warnings.warn(f"{text} (fit.diagnose() has all findings.)", FitWarning, stacklevel=caller())
+
+
+def costly(fitted: Fitted) -> bool:
+    """Whether a pass over all rows takes long, and training by epochs needed none."""
+    settings = fitted.settings
+    return settings.minibatch and settings.threshold is None and products(fitted.network) * fitted.n_rows > MOST_PRODUCTS
 
 
 def in_a_line(fitted: Fitted, said: Iterable[str] = ()) -> str | None:

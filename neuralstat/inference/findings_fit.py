@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..engine import cpu
 from ..families import Distribution, Distributional, Gaussian, Multinomial, Survival
 from ..families.null import null_means
 from ..fitted import Fitted, kept
@@ -21,6 +22,7 @@ from .findings import (
     large_columns,
     listed,
     lost,
+    null_error,
     output_biases,
     repetitions,
     untrained,
@@ -49,6 +51,22 @@ def diverged(fitted: Fitted) -> Iterator[Finding]:
     used = fitted.best in bad or bool(fitted.fit.finished[bad].any())  # predictions are of finished repetitions
     severity = "error" if used and (has_constants(fitted) or gone.any()) else "warning"
     yield Finding(severity, "diverged", joined(repetitions(fitted, bad), figures), _remedy_diverged(fitted))
+
+
+def as_recorded(fitted: Fitted) -> Iterator[Finding]:
+    """`diverged`, by the weights and by the loss that training recorded of the last epoch, without a pass over the rows."""
+    fit, record = fitted.fit, fitted.fit.history
+    gone = ~np.isfinite(fit.theta).all(axis=1) | (fit.status == cpu.NONFINITE)
+    if gone.any():
+        where = joined(repetitions(fitted, np.flatnonzero(gone)), "weights, error or gradient not finite")
+        yield Finding("error", "diverged", where, _remedy_diverged(fitted))
+    elif record is not None and has_constants(fitted) and not fitted.penalised and not fitted.network.objective.several:
+        at, null = record.columns.index("loss"), null_error(fitted)
+        last = np.array([record.values[b, n - 1, at] if n > 1 else 0.0 for b, n in enumerate(record.epochs)])
+        bad = np.flatnonzero((last * fitted.n_rows > (1 + WORSE) * null) & (null > 0))
+        if bad.size:
+            where = joined(repetitions(fitted, bad), "the loss of the last epoch is worse than that of the intercept alone")
+            yield Finding("error", "diverged", where, _remedy_diverged(fitted))
 
 
 def _remedy_diverged(fitted: Fitted) -> str:

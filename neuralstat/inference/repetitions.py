@@ -15,6 +15,7 @@ from ..likelihood.criteria import r_criterion
 from ..likelihood.evidence import log_evidences
 from ..network import derivatives
 from ..network.canonical import canonical, distinct_optima
+from ..network.names import name_of
 from ..training.fit import STATUS
 from ..training.metrics import squared_unit
 
@@ -51,7 +52,7 @@ def reps(fitted: Fitted) -> pd.DataFrame:
             "steps": fit.steps,
             "converged": fit.converged,
             "status": [STATUS[int(s)] for s in fit.status],
-            "largest_gradient": [network.names[j] for j in size.argmax(axis=1)],
+            "largest_gradient": [name_of(network, j) for j in size.argmax(axis=1)],
             "optimum": optima(fitted),
             **more,
         },
@@ -83,7 +84,7 @@ def _steepest(fitted: Fitted, b: int) -> str:
     gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_of(b))
     free = fitted.fit.free[b % fitted.fit.free.shape[0]]
     size = np.where(free, np.abs(np.where(np.isnan(gradient), np.inf, gradient)), 0.0)
-    return f" at {fitted.network.names[int(size.argmax())]}"
+    return f" at {name_of(fitted.network, int(size.argmax()))}"
 
 
 def warn_unconverged(fitted: Fitted) -> None:

@@ -147,7 +147,7 @@ def maximise_filter(
     """
     fitted = check_fit(fit, "maximise_filter")
     k = hidden_layer(fitted, layer)
-    piece = Piece(fitted.network, fitted.fit.theta[fitted.which(rep)].astype(float), 0, k + 1)
+    piece = Piece(fitted.network, fitted.fit.theta[fitted.which(rep)], 0, k + 1)
     channels = piece.shape[-1]
     if filter >= channels:
         raise ArgumentError(f"filter must be a whole number from 0 to {channels - 1}, got {filter!r}.")

@@ -58,8 +58,8 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
     if network.wires:
         inputs = [f"input {j + 1}" if len(network.entries) > 1 else "input" for j in range(max(len(network.entries), 1))]
-        known = (*network.layer_names, *reversed(inputs))
-        frame["reads"] = [", ".join(known[r] for r in reads) for reads in network.wires]
+        names = (*network.layer_names, *reversed(inputs))
+        frame["reads"] = [", ".join(names[r] for r in reads) for reads in network.wires]
     return frame.set_index("layer")
 
 
@@ -98,13 +98,11 @@ def features(fitted: Fitted, layer: str, new: Any = None, rep: Any = "best", *, 
         raise ArgumentError(f"layer must be one of {listed}; got {shown(layer)}.")
     b = fitted.which(rep)
     x, off, index, complete = inputs(fitted, new, offset)
-    values = derivatives.units(fitted.network, np.ascontiguousarray(x), fitted.fit.theta[b].astype(float), off)
-    _, first, shape = fitted.network.places[at]
-    own = values[first : first + int(np.prod(shape))].T.copy()
+    own = derivatives.layer_units(fitted.network, np.ascontiguousarray(x), fitted.fit.theta[b], at, off).astype(float)
     own[~complete] = np.nan
-    if len(shape) == 1:
-        return pd.DataFrame(own, index, [f"{names[at]}[{u}]" for u in range(shape[0])])
-    return own.reshape(-1, *shape)
+    if own.ndim == 2:
+        return pd.DataFrame(own, index, [f"{names[at]}[{u}]" for u in range(own.shape[1])])
+    return own
 
 
 def layers_call(layers: Any) -> str:
@@ -127,7 +125,7 @@ def layer_call(layer: Any) -> str:
         ) if value != usual]  # fmt: skip
         return f"Branches({', '.join([*map(layers_call, layer.chains), *more])})"
     said: list[str] = []
-    for k, entry in enumerate(sorted(fields(layer), key=lambda entry: entry.kw_only)):
+    for k, entry in enumerate(sorted(fields(layer), key=lambda entry: entry.kw_only is True)):
         value = getattr(layer, entry.name)
         if entry.name in ("layers", "shortcut") and value is not None:
             said.append(layers_call(value) if k == len(said) else f"{entry.name}={layers_call(value)}")

@@ -15,6 +15,7 @@ from ..layers import Dense, Flatten
 from ..network import derivatives
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
+from ..network.passes import Passes, possible, suits
 
 
 def check_fit(fit: Any, what: str) -> Fitted:
@@ -102,21 +103,34 @@ class Piece:
             wires = (*wires, *((len(layers) - 1 + j,) for j in range(len(more))))
         self.network = Network((*layers, *more), shape, objective("sse", resolve_activation("identity")),
                                ("",) * math.prod(shape), ("",), wires=wires)  # fmt: skip
-        self._body = np.concatenate([*parts, np.zeros(0)])
+        self._body = np.concatenate([*parts, np.zeros(0, theta.dtype)])
         self._place = self.network.places[len(layers) - 1] if layers else None
+        self._row = -1 if self._place is None else self._place[0]  # of the table
+        self._passes = None
+        if self._row >= 0 and suits(network) and possible(self.network):
+            self._passes = Passes.of_theta(self.network, self._theta(np.zeros(self.size)))
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """Units of the last layer (size, m)."""
         if self._place is None:
             return x
-        units = derivatives.units(self.network, np.ascontiguousarray(x), self._theta(np.zeros(self.size)))
+        if self._passes is not None:
+            return self._passes.outputs(self._across(x), self._row).T
+        units = derivatives.units(self.network, np.ascontiguousarray(x), self._theta(np.zeros(self.size)).astype(float))
         return units[self._place[1] : self._place[1] + self.size]
 
     def value_and_slope(self, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``weights @ units`` (m,) and its slopes along the inputs (D, m)."""
-        theta = self._theta(weights)
+        if self._passes is not None:
+            value, slope = self._passes.value_and_slope(self._across(x), self._row, weights.astype(self._body.dtype))
+            return value, slope.T
+        theta = self._theta(weights).astype(float)
         x = np.ascontiguousarray(x)
         return derivatives.outputs(self.network, x, theta)[0, 0], derivatives.slopes(self.network, x, theta)[0]
 
+    def _across(self, x: np.ndarray) -> np.ndarray:
+        """Inputs (m, D) in the type of the weights."""
+        return np.ascontiguousarray(x.T, self._body.dtype)
+
     def _theta(self, weights: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._body, [0.0], weights])
+        return np.concatenate([self._body, np.zeros(1, self._body.dtype), weights.astype(self._body.dtype)])

@@ -10,8 +10,8 @@ from typing import Any
 
 from .arguments import CONSTRAINTS, REGULARIZERS
 from .arguments import L1 as L1
-from .arguments import L2 as L2
 from .arguments import L1L2 as L1L2
+from .arguments import L2 as L2
 from .arguments import MaxNorm as MaxNorm
 from .arguments import MinMaxNorm as MinMaxNorm
 from .arguments import NonNeg as NonNeg

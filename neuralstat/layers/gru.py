@@ -21,29 +21,36 @@ from ..jit.scalar import real_
 from ..jit.simd_cells import gru_backward_cells, gru_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
+from .inside import slope_at, slope_rows, squash_rows, squashed
 from .recurrent import (
+    clear_states,
+    copied_input_and_state,
+    copy_dropped,
+    gate_totals,
+    gather_copies,
+    gradient_sums,
+    input_and_state,
+    keep_masked,
+    pass_masked,
+    room_for,
+    run_of,
+    through_copies,
+    through_weights,
+)
+from .recurrent_rows import (
+    BY_GATE,
     DROPS,
     GATE,
     OTHER,
     SQUASH,
     biases_of,
-    clear_states,
-    gate_totals,
-    gradient_sums,
+    groups_of,
     hidden_row,
-    input_and_state,
     input_factors,
     input_row,
-    keep_masked,
     mask_row,
-    pass_masked,
-    room_for,
-    run_of,
     scaled,
-    slope_at,
-    squashed,
     state_factors,
-    through_weights,
 )
 
 GATES = 4  # scratch rows per unit and time
@@ -178,40 +185,101 @@ def gru_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
 
 
 @jit
+def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
+    """`_forward_cells` for one lane without a mask, row by row."""
+    units = row[UNITS]
+    gate, h, h_before = row[SCRATCH] + t * GATES * units, hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+    squash_rows(row[GATE], value, gate, 2 * units, m)
+    for u in range(gate, gate + units):
+        r, k, inner = value[u + units], value[u + 2 * units], value[u + 3 * units]
+        for i in range(m):
+            k[i] += r[i] * inner[i]
+    squash_rows(row[SQUASH], value, gate + 2 * units, units, m)
+    for u in range(units):
+        to, z, k = value[h + u], value[gate + u], value[gate + 2 * units + u]
+        if t > 0:
+            old = value[h_before + u]
+            for i in range(m):
+                to[i] = k[i] + z[i] * (old[i] - k[i])
+        else:
+            for i in range(m):
+                to[i] = k[i] - z[i] * k[i]
+
+
+@jit
+def _backward_rows(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
+    """`_backward_cells` for one lane without a mask, row by row."""
+    units = row[UNITS]
+    gate, h, h_before = row[SCRATCH] + t * GATES * units, hidden_row(row, t, GATES), hidden_row(row, t - 1, GATES)
+    for u in range(units):
+        dz, dk, dh = delta[gate + u], delta[gate + 2 * units + u], delta[h + u]
+        z, k = value[gate + u], value[gate + 2 * units + u]
+        for i in range(m):
+            dk[i] = dh[i] - dh[i] * z[i]
+        if t > 0:
+            old, to = value[h_before + u], delta[h_before + u]
+            for i in range(m):
+                dz[i] = dh[i] * (old[i] - k[i])
+            for i in range(m):
+                to[i] += dh[i] * z[i]
+        else:
+            for i in range(m):
+                dz[i] = -dh[i] * k[i]
+    slope_rows(row[SQUASH], value, delta, gate + 2 * units, gate + 2 * units, units, m)
+    for u in range(gate, gate + units):
+        dr, dk, di = delta[u + units], delta[u + 2 * units], delta[u + 3 * units]
+        r, inner = value[u + units], value[u + 3 * units]
+        for i in range(m):
+            dr[i] = dk[i] * inner[i]
+        for i in range(m):
+            di[i] = dk[i] * r[i]
+    slope_rows(row[GATE], value, delta, gate, gate, 2 * units, m)
+
+
+@jit
 def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`gru_forward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        gru_forward(row, theta, value, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
     per_unit, length, w = bias + features + units, features + units, row[PARAM]
     k = w + 2 * units * per_unit  # weights of the candidate
-    gates = np.zeros(panel_size(2 * units, length), theta.dtype)
+    dropped, groups = row[OPTIONS] & DROPS != 0, 2 if row[OPTIONS] & BY_GATE != 0 else 1
+    n_rows, last = 2 * units // groups, groups_of(row, 3) - 1
+    gates = np.zeros((groups, panel_size(n_rows, length)), theta.dtype)
     of_input, of_state = np.zeros(panel_size(units, features), theta.dtype), np.zeros(panel_size(units, units), theta.dtype)
     both = theta[w : w + 2 * units * per_unit].copy()
     if bias > 0:
         for u in range(2 * units):
             both[u * per_unit] += both[u * per_unit + 1]
     of_x, of_h = (k, k + 1) if bias > 0 else (-1, -1)
-    pack_panel(gates, length, both, 0 if bias > 0 else -1, bias, per_unit, 1, 2 * units, 0, length)
+    for g in range(groups):
+        first = g * n_rows * per_unit
+        pack_panel(gates[g], length, both, first if bias > 0 else -1, first + bias, per_unit, 1, n_rows, 0, length)
     pack_panel(of_input, features, theta, of_x, k + bias, per_unit, 1, units, 0, features)
     pack_panel(of_state, units, theta, of_h, k + bias + features, per_unit, 1, units, 0, units)
     segments, state, lines = np.empty((2, 3), np.int64), np.empty((1, 3), np.int64), np.empty(6, np.int64)
     for t in range(row[TIMES]):
         gate = row[SCRATCH] + t * GATES * units
-        n = input_and_state(row, t, GATES, segments)
-        sum_rows(value, gate, 2 * units, gates, length, 1, value, segments, n, m)
+        if dropped:
+            copy_dropped(row, GATES, 3, t, value, m)
+        for g in range(groups):
+            if dropped:
+                n = copied_input_and_state(row, GATES, 3, g, t, segments)
+            else:
+                n = input_and_state(row, t, GATES, segments)
+            sum_rows(value, gate + g * n_rows, n_rows, gates[g], length, 1, value, segments, n, m)
+        if dropped:
+            n = copied_input_and_state(row, GATES, 3, last, t, segments)
         sum_rows(value, gate + 2 * units, units, of_input, features, 1, value, segments, 1, m)
         run_of(state, 0, segments[1, 0] if t > 0 else 0, units, 0)
         sum_rows(value, gate + 3 * units, units, of_state, units, 1, value, state, n - 1, m)
-        if row[OPTIONS] & OTHER != 0:
-            _forward_cells(row, value, t, 0, m, 1)
-            continue
         for j in range(4):
             lines[j] = gate + j * units
-        lines[4] = segments[1, 0] if t > 0 else -1
+        lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
         lines[5] = hidden_row(row, t, GATES)
-        gru_forward_cells(value, value, lines, units, m)
+        if row[OPTIONS] & OTHER != 0:
+            _forward_rows(row, value, t, m)
+        else:
+            gru_forward_cells(value, value, lines, units, m)
         mask = mask_row(row, t)
         if mask >= 0:
             keep_masked(value, mask, lines[5], lines[4], units, m)
@@ -220,46 +288,57 @@ def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
 @jit
 def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`gru_backward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        gru_backward(row, theta, value, delta, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
-    per_unit, length, w = bias + features + units, 3 * units, row[PARAM]
-    to_input = np.zeros(panel_size(features, length), theta.dtype)
-    to_state = np.zeros(panel_size(units, length), theta.dtype)
-    pack_panel(to_input, length, theta, -1, w + bias, 1, per_unit, features, 0, length)
-    pack_panel(to_state, length, theta, -1, w + bias + features, 1, per_unit, units, 0, length)
+    dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 3)
+    per_unit, length = bias + features + units, 3 * units // groups
+    to_input = np.zeros((groups, panel_size(features, length)), theta.dtype)
+    to_state = np.zeros((groups, panel_size(units, length)), theta.dtype)
+    for g in range(groups):
+        w = row[PARAM] + g * length * per_unit + bias
+        pack_panel(to_input[g], length, theta, -1, w, 1, per_unit, features, 0, length)
+        pack_panel(to_state[g], length, theta, -1, w + features, 1, per_unit, units, 0, length)
     of_input, of_state, lines = np.empty((1, 3), np.int64), np.empty((2, 3), np.int64), np.empty(6, np.int64)
     clear_states(row, GATES, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * GATES * units
+        for j in range(4):
+            lines[j] = gate + j * units
+        lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
+        lines[5] = hidden_row(row, t, GATES)
+        mask = mask_row(row, t)
+        if mask >= 0:
+            pass_masked(value, delta, mask, lines[5], lines[4], units, m)
         if row[OPTIONS] & OTHER != 0:
-            _backward_cells(row, value, delta, t, 0, m, 1)
+            _backward_rows(row, value, delta, t, m)
         else:
-            for j in range(4):
-                lines[j] = gate + j * units
-            lines[4] = hidden_row(row, t - 1, GATES) if t > 0 else -1
-            lines[5] = hidden_row(row, t, GATES)
-            mask = mask_row(row, t)
-            if mask >= 0:
-                pass_masked(value, delta, mask, lines[5], lines[4], units, m)
             gru_backward_cells(value, delta, lines, units, m)
-        run_of(of_input, 0, gate, length, 0)
-        run_of(of_state, 0, gate, 2 * units, 0)
-        run_of(of_state, 1, gate + length, units, 2 * units)
-        through_weights(row, t, GATES, to_input, to_state, length, delta, of_input, 1, of_state, 2, m, True)
+        if groups > 1:
+            for g in range(groups):
+                run_of(of_input, 0, gate + g * units, units, 0)
+                run_of(of_state, 0, gate + (3 if g == 2 else g) * units, units, 0)
+                through_copies(row, GATES, 3, g, t, to_input[g], to_state[g], length, delta, of_input, of_state, 1, m)
+        else:
+            run_of(of_input, 0, gate, length, 0)
+            run_of(of_state, 0, gate, 2 * units, 0)
+            run_of(of_state, 1, gate + length, units, 2 * units)
+            if dropped:
+                through_copies(row, GATES, 3, 0, t, to_input[0], to_state[0], length, delta, of_input, of_state, 2, m)
+            else:
+                through_weights(row, t, GATES, to_input[0], to_state[0], length, delta, of_input, 1, of_state, 2, m, True)
+        if dropped:
+            gather_copies(row, GATES, 3, t, value, delta, m)
 
 
 @jit
 def gru_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`gru_gradient` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        gru_gradient(row, value, delta, grad, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
-    step = GATES * units
-    gradient_sums(row, GATES, value, delta, row[SCRATCH], step, 4 * units, of_input, of_state, m)
+    step, groups = GATES * units, 4 if row[OPTIONS] & BY_GATE != 0 else 1
+    n, sets = 4 * units // groups, 3 if row[OPTIONS] & DROPS != 0 else 0
+    for k in range(groups):
+        gradient_sums(row, GATES, value, delta, row[SCRATCH] + k * n, step, n, of_input[k * n : (k + 1) * n],
+                      of_state[k * n : (k + 1) * n], m, sets, min(k, 2))  # fmt: skip
     totals = gate_totals(row, delta, step, 4 * units, m)
     for u in range(3 * units):
         w = row[PARAM] + u * (bias + features + units)

@@ -25,7 +25,7 @@ import numpy as np
 
 from . import codes
 from .prelu import HELD
-from .recurrent import NO_BIAS
+from .recurrent_rows import NO_BIAS
 
 Arrays = dict[str, np.ndarray]
 
@@ -89,9 +89,12 @@ _ARRAYS: dict[int, Callable[[np.ndarray, Any, np.ndarray], Arrays]] = {
 }  # fmt: skip
 
 
-def by_row(network: Any, implied: bool = False) -> list[Arrays]:
-    """For each row of the table its arrays of positions; with `implied` those, too, that layers do not have."""
-    flat = np.arange(network.n_params)
+def by_row(network: Any, implied: bool = False, theta: np.ndarray | None = None) -> list[Arrays]:
+    """For each row of the table its arrays of positions; of a flat vector `theta` (P,) views of it.
+
+    With `implied` also those that layers do not have.
+    """
+    flat = np.arange(network.n_params) if theta is None else theta
     out = []
     for row, layer, part, (per_unit, units) in zip(
         network.table, network.table_layers, network.slices, network.shapes, strict=True
@@ -100,9 +103,18 @@ def by_row(network: Any, implied: bool = False) -> list[Arrays]:
         layer = getattr(layer, "layer", layer)  # of one that applies it at each time
         arrays = {} if make is None else make(row, layer, flat[part].reshape(units, per_unit))
         if not implied and network.implied is not None:
-            arrays = {name: at for name, at in arrays.items() if not network.implied[0][at].all()}
+            held = make(row, layer, network.implied[0][part].reshape(units, per_unit)) if make is not None else {}
+            arrays = {name: at for name, at in arrays.items() if not held[name].all()}
         out.append(arrays)
     return out
+
+
+def of_row(network: Any, k: int) -> Arrays:
+    """The arrays of row k of the table, with positions among its weights."""
+    per_unit, units = network.shapes[k]
+    make = _ARRAYS[int(network.table[k, codes.OP])]
+    layer = getattr(network.table_layers[k], "layer", network.table_layers[k])
+    return make(network.table[k], layer, np.arange(per_unit * units).reshape(units, per_unit))
 
 
 def array_positions(network: Any) -> list[np.ndarray]:

@@ -20,28 +20,34 @@ from ..jit.scalar import real_
 from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
+from .inside import slope_at, slope_rows, squash_rows, squashed
 from .recurrent import (
+    clear_states,
+    copied_input_and_state,
+    copy_dropped,
+    gate_totals,
+    gather_copies,
+    gradient_sums,
+    input_and_state,
+    keep_masked,
+    room_for,
+    run_of,
+    through_copies,
+    through_weights,
+)
+from .recurrent_rows import (
     DROPS,
     GATE,
     OTHER,
     SQUASH,
     biases_of,
-    clear_states,
-    gate_totals,
-    gradient_sums,
+    groups_of,
     hidden_row,
-    input_and_state,
     input_factors,
     input_row,
-    keep_masked,
     mask_row,
-    room_for,
-    run_of,
     scaled,
-    slope_at,
-    squashed,
     state_factors,
-    through_weights,
 )
 
 GATES = 6  # scratch rows per unit and time
@@ -201,28 +207,98 @@ def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
 
 
 @jit
+def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
+    """`_forward_cells` for one lane without a mask, row by row."""
+    units = row[UNITS]
+    gate = row[SCRATCH] + t * GATES * units
+    squash_rows(row[GATE], value, gate, 2 * units, m)
+    squash_rows(row[SQUASH], value, gate + 2 * units, units, m)
+    squash_rows(row[GATE], value, gate + 3 * units, units, m)
+    for u in range(gate, gate + units):
+        a, f, c, cell, y = value[u], value[u + units], value[u + 2 * units], value[u + 4 * units], value[u + 5 * units]
+        for i in range(m):
+            cell[i] = a[i] * c[i]
+        if t > 0:
+            old = value[u + (4 - GATES) * units]
+            for i in range(m):
+                cell[i] += f[i] * old[i]
+        y[:m] = cell[:m]
+    squash_rows(row[SQUASH], value, gate + 5 * units, units, m)
+    h = _hidden_row(row, t)
+    for u in range(units):
+        to, o, y = value[h + u], value[gate + 3 * units + u], value[gate + 5 * units + u]
+        for i in range(m):
+            to[i] = o[i] * y[i]
+
+
+@jit
+def _backward_rows(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
+    """`_backward_cells` for one lane without a mask, row by row."""
+    units = row[UNITS]
+    gate, h = row[SCRATCH] + t * GATES * units, _hidden_row(row, t)
+    for u in range(units):
+        to, dh, o = delta[gate + 4 * units + u], delta[h + u], value[gate + 3 * units + u]
+        for i in range(m):
+            to[i] = dh[i] * o[i]
+    slope_rows(row[SQUASH], value, delta, gate + 4 * units, gate + 5 * units, units, m)
+    for u in range(units):
+        cell, dh = delta[gate + 4 * units + u], delta[h + u]
+        da, df, dc, do = (delta[gate + u], delta[gate + units + u], delta[gate + 2 * units + u],
+                          delta[gate + 3 * units + u])  # fmt: skip
+        a, f, c, y = (value[gate + u], value[gate + units + u], value[gate + 2 * units + u], value[gate + 5 * units + u])
+        if t < row[TIMES] - 1:
+            carried = delta[gate + (GATES + 4) * units + u]
+            for i in range(m):
+                cell[i] += carried[i]
+        for i in range(m):
+            da[i] = cell[i] * c[i]
+        for i in range(m):
+            dc[i] = cell[i] * a[i]
+        for i in range(m):
+            do[i] = dh[i] * y[i]
+        if t > 0:
+            old = value[gate + (4 - GATES) * units + u]
+            for i in range(m):
+                df[i] = cell[i] * old[i]
+        else:
+            for i in range(m):
+                df[i] = 0
+        for i in range(m):
+            cell[i] *= f[i]
+    slope_rows(row[GATE], value, delta, gate, gate, 2 * units, m)
+    slope_rows(row[SQUASH], value, delta, gate + 2 * units, gate + 2 * units, units, m)
+    slope_rows(row[GATE], value, delta, gate + 3 * units, gate + 3 * units, units, m)
+
+
+@jit
 def lstm_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`lstm_forward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        lstm_forward(row, theta, value, 0, m, 1)
-        return
     units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
-    panel = np.zeros(panel_size(4 * units, length), theta.dtype)
-    pack_panel(panel, length, theta, row[PARAM] if bias > 0 else -1, row[PARAM] + bias, length + bias, 1, 4 * units, 0,
-               length)  # fmt: skip
+    dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 4)
+    n_rows = 4 * units // groups
+    panels = np.zeros((groups, panel_size(n_rows, length)), theta.dtype)
+    for g in range(groups):
+        w = row[PARAM] + g * n_rows * (length + bias)
+        pack_panel(panels[g], length, theta, w if bias > 0 else -1, w + bias, length + bias, 1, n_rows, 0, length)
     segments, lines = np.empty((2, 3), np.int64), np.empty(8, np.int64)
     for t in range(row[TIMES]):
         gate, mask = row[SCRATCH] + t * GATES * units, mask_row(row, t)
-        n = input_and_state(row, t, GATES, segments)
-        sum_rows(value, gate, 4 * units, panel, length, 1, value, segments, n, m)
-        if row[OPTIONS] & OTHER != 0:
-            _forward_cells(row, value, t, 0, m, 1)
-            continue
+        if dropped:
+            copy_dropped(row, GATES, 4, t, value, m)
+        for g in range(groups):
+            if dropped:
+                n = copied_input_and_state(row, GATES, 4, g, t, segments)
+            else:
+                n = input_and_state(row, t, GATES, segments)
+            sum_rows(value, gate + g * n_rows, n_rows, panels[g], length, 1, value, segments, n, m)
         for k in range(6):
             lines[k] = gate + k * units
         lines[6] = gate - GATES * units + 4 * units if t > 0 else -1
         lines[7] = hidden_row(row, t, GATES)
-        lstm_forward_cells(value, value, lines, units, m)
+        if row[OPTIONS] & OTHER != 0:
+            _forward_rows(row, value, t, m)
+        else:
+            lstm_forward_cells(value, value, lines, units, m)
         if mask >= 0:
             keep_masked(value, mask, gate + 4 * units, lines[6], units, m)
             keep_masked(value, mask, lines[7], _hidden_row(row, t - 1) if t > 0 else -1, units, m)
@@ -256,23 +332,24 @@ def _pass_masked(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
 @jit
 def lstm_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`lstm_backward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        lstm_backward(row, theta, value, delta, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
-    per_unit, length = bias + features + units, 4 * units
-    to_input = np.zeros(panel_size(features, length), theta.dtype)
-    to_state = np.zeros(panel_size(units, length), theta.dtype)
-    pack_panel(to_input, length, theta, -1, row[PARAM] + bias, 1, per_unit, features, 0, length)
-    pack_panel(to_state, length, theta, -1, row[PARAM] + bias + features, 1, per_unit, units, 0, length)
+    dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 4)
+    per_unit, length = bias + features + units, 4 * units // groups
+    to_input = np.zeros((groups, panel_size(features, length)), theta.dtype)
+    to_state = np.zeros((groups, panel_size(units, length)), theta.dtype)
+    for g in range(groups):
+        w = row[PARAM] + g * length * per_unit + bias
+        pack_panel(to_input[g], length, theta, -1, w, 1, per_unit, features, 0, length)
+        pack_panel(to_state[g], length, theta, -1, w + features, 1, per_unit, units, 0, length)
     segments, lines = np.empty((1, 3), np.int64), np.empty(9, np.int64)
-    added = mask_row(row, 0) >= 0  # masked times add to the state before
+    masked = mask_row(row, 0) >= 0
+    added = masked or dropped  # to the derivatives in the state before
     if added:
         clear_states(row, GATES, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * GATES * units
         if row[OPTIONS] & OTHER != 0:
-            _backward_cells(row, value, delta, t, 0, m, 1)
+            _backward_rows(row, value, delta, t, m)
         else:
             for k in range(6):
                 lines[k] = gate + k * units
@@ -280,21 +357,30 @@ def lstm_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> N
             lines[7] = hidden_row(row, t, GATES)
             lines[8] = gate + GATES * units + 4 * units if t < row[TIMES] - 1 else -1
             lstm_backward_cells(value, delta, lines, units, m)
-            if added:
-                _pass_masked(row, value, delta, t, m)
-        run_of(segments, 0, gate, length, 0)
-        through_weights(row, t, GATES, to_input, to_state, length, delta, segments, 1, segments, 1, m, added)
+        if masked:
+            _pass_masked(row, value, delta, t, m)
+        if dropped:
+            for g in range(groups):
+                run_of(segments, 0, gate + g * length, length, 0)
+                through_copies(row, GATES, 4, g, t, to_input[g], to_state[g], length, delta, segments, segments, 1, m)
+            gather_copies(row, GATES, 4, t, value, delta, m)
+        else:
+            run_of(segments, 0, gate, length, 0)
+            through_weights(row, t, GATES, to_input[0], to_state[0], length, delta, segments, 1, segments, 1, m, added)
 
 
 @jit
 def lstm_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`lstm_gradient` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        lstm_gradient(row, value, delta, grad, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
-    gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
+    if row[OPTIONS] & DROPS != 0:
+        n = 4 * units // groups_of(row, 4)
+        for g in range(groups_of(row, 4)):
+            gradient_sums(row, GATES, value, delta, row[SCRATCH] + g * n, GATES * units, n, of_input[g * n : (g + 1) * n],
+                          of_state[g * n : (g + 1) * n], m, 4, g)  # fmt: skip
+    else:
+        gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
     totals = gate_totals(row, delta, GATES * units, 4 * units, m)
     for u in range(4 * units):
         w = row[PARAM] + u * (bias + features + units)

@@ -224,11 +224,11 @@ class Permute:
         dims = tuple(self.dims)
         if sorted(dims) != list(range(1, len(shape) + 1)):
             raise ArgumentError(f"Permute: dims must be the axes 1 to {len(shape)} of {shape}, got {dims}.")
-        lead = (1,) * (3 - len(shape))
-        strides = [math.prod(shape[d:]) for d in dims]
+        if len(dims) > 3:
+            raise ArgumentError(f"Permute takes three axes at most, but {shape} comes in.")
+        steps = [0] * (3 - len(dims)) + [math.prod(shape[d:]) for d in dims]
         out = tuple(shape[d - 1] for d in dims)
-        steps = [0] * len(lead) + strides
-        grid = (*lead, *out)
+        grid = as_image(out)
         fields = moved(grid, grid, STRIDE_ROWS=steps[0], STRIDE_COLS=steps[1], STRIDE_CHANNELS=steps[2])
         return Placement(out, codes.MOVE, fields=fields)
 

@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 from ..checks.arguments import FLAG, NONE, Choice, Exactly, Number, arguments
 from ..errors import ArgumentError
-from . import codes, recurrent
+from . import codes, inside
+from . import recurrent_rows as rows
 from .arguments import of_arrays
 from .base import ACTIVATION, NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 from .masking import APPLIED, FOUND
 
-INSIDE = NONE | Choice(*recurrent.INSIDE)
+INSIDE = NONE | Choice(*inside.INSIDE)
 RATE = Number(0.0, below=1.0)
 
 
@@ -32,7 +33,7 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     """Weights: gate by gate, unit by unit: biases, W (features), U (units).
 
     Scratch: `kept` rows for each unit and time; h of every time but the last where only that is put out; factors of
-    dropout.
+    dropout, and inputs and states times these.
     """
     if len(shape) != 2:
         raise ArgumentError(f"{type(layer).__name__} needs (time, feature) input, but {shape} comes in.")
@@ -40,18 +41,18 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     units, biases = layer.units, biases if layer.use_bias else 0
     per_unit = biases + features + units
     scratch = times * kept * units + (0 if layer.return_sequences else (times - 1) * units)
-    inside = recurrent.INSIDE[layer.activation or "linear"]
-    gate = recurrent.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
+    squash = inside.INSIDE[layer.activation or "linear"]
+    gate = inside.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
     drops, by_gate = layer.dropout > 0 or layer.recurrent_dropout > 0, layer.recurrent_dropout > 0 and gates > 1
-    scratch += (features + units) * (gates if by_gate else 1) if drops else 0
+    scratch += (1 + times) * (features + units) * (gates if by_gate else 1) if drops else 0
     options = {
-        recurrent.BACKWARDS: layer.go_backwards, recurrent.NO_BIAS: not layer.use_bias, recurrent.DROPS: drops,
-        recurrent.OTHER: (inside, gate) != (recurrent.TANH, recurrent.SIGMOID), recurrent.BY_GATE: by_gate,
+        rows.BACKWARDS: layer.go_backwards, rows.NO_BIAS: not layer.use_bias, rows.DROPS: drops,
+        rows.OTHER: (squash, gate) != (inside.TANH, inside.SIGMOID), rows.BY_GATE: by_gate,
     }  # fmt: skip
     fields = {
         codes.TIMES: times, codes.FEATURES: features, codes.UNITS: units, codes.SEQUENCES: int(layer.return_sequences),
-        codes.OPTIONS: sum(bit for bit, on in options.items() if on), recurrent.SQUASH: inside, recurrent.GATE: gate,
-        recurrent.OF_INPUT: int(layer.dropout * 2**32), recurrent.OF_STATE: int(layer.recurrent_dropout * 2**32),
+        codes.OPTIONS: sum(bit for bit, on in options.items() if on), rows.SQUASH: squash, rows.GATE: gate,
+        rows.OF_INPUT: int(layer.dropout * 2**32), rows.OF_STATE: int(layer.recurrent_dropout * 2**32),
     }  # fmt: skip
     out = (times, units) if layer.return_sequences else (units,)
     return Placement(out, op, gates * units * per_unit, scratch, gates * units, per_unit, fields, biases)

@@ -15,27 +15,32 @@ from ..jit.scalar import real_
 from ..jit.simd_cells import rnn_backward_cells, rnn_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .codes import FEATURES, OPTIONS, PARAM, SOURCE, TIMES, UNITS
+from .inside import slope_at, slope_rows, squash_rows, squashed
 from .recurrent import (
+    clear_states,
+    copied_input_and_state,
+    copy_dropped,
+    gather_copies,
+    gradient_sums,
+    input_and_state,
+    keep_masked,
+    pass_masked,
+    room_for,
+    run_of,
+    through_copies,
+    through_weights,
+)
+from .recurrent_rows import (
     DROPS,
     OTHER,
     SQUASH,
     biases_of,
-    clear_states,
-    gradient_sums,
     hidden_row,
-    input_and_state,
     input_factors,
     input_row,
-    keep_masked,
     mask_row,
-    pass_masked,
-    room_for,
-    run_of,
     scaled,
-    slope_at,
-    squashed,
     state_factors,
-    through_weights,
 )
 
 
@@ -141,9 +146,6 @@ def simple_rnn_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, 
 @jit
 def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`simple_rnn_forward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        simple_rnn_forward(row, theta, value, 0, m, 1)
-        return
     units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
     panel = np.zeros(panel_size(units, length), theta.dtype)
     pack_panel(panel, length, theta, row[PARAM] if bias > 0 else -1, row[PARAM] + bias, length + bias, 1, units, 0, length)
@@ -151,11 +153,14 @@ def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     for t in range(row[TIMES]):
         n, mask = input_and_state(row, t, 0, segments), mask_row(row, t)
         lines[0] = hidden_row(row, t, 0)
+        if row[OPTIONS] & DROPS != 0:
+            copy_dropped(row, 0, 1, t, value, m)
+            n = copied_input_and_state(row, 0, 1, 0, t, segments)
         sum_rows(value, lines[0], units, panel, length, 1, value, segments, n, m)
         if row[OPTIONS] & OTHER != 0:
-            _forward_cells(row, value, t, 0, m, 1)
-            continue
-        rnn_forward_cells(value, value, lines, units, m)
+            squash_rows(row[SQUASH], value, lines[0], units, m)
+        else:
+            rnn_forward_cells(value, value, lines, units, m)
         if mask >= 0:
             keep_masked(value, mask, lines[0], hidden_row(row, t - 1, 0) if t > 0 else -1, units, m)
 
@@ -163,9 +168,6 @@ def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
 @jit
 def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
     """`simple_rnn_backward` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        simple_rnn_backward(row, theta, value, delta, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit = bias + features + units
     to_input = np.zeros(panel_size(features, units), theta.dtype)
@@ -173,31 +175,33 @@ def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int
     pack_panel(to_input, units, theta, -1, row[PARAM] + bias, 1, per_unit, features, 0, units)
     pack_panel(to_state, units, theta, -1, row[PARAM] + bias + features, 1, per_unit, units, 0, units)
     segments, lines = np.empty((1, 3), np.int64), np.empty(1, np.int64)
-    added = mask_row(row, 0) >= 0  # masked times add to the state before
+    masked, dropped = mask_row(row, 0) >= 0, row[OPTIONS] & DROPS != 0
+    added = masked or dropped  # to the derivatives in the state before
     if added:
         clear_states(row, 0, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         lines[0] = hidden_row(row, t, 0)
+        if masked:
+            before = hidden_row(row, t - 1, 0) if t > 0 else -1
+            pass_masked(value, delta, mask_row(row, t), lines[0], before, units, m)
         if row[OPTIONS] & OTHER != 0:
-            _backward_cells(row, value, delta, t, 0, m, 1)
+            slope_rows(row[SQUASH], value, delta, lines[0], lines[0], units, m)
         else:
-            if added:
-                before = hidden_row(row, t - 1, 0) if t > 0 else -1
-                pass_masked(value, delta, mask_row(row, t), lines[0], before, units, m)
             rnn_backward_cells(value, delta, lines, units, m)
         run_of(segments, 0, lines[0], units, 0)
-        through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, added)
+        if dropped:
+            through_copies(row, 0, 1, 0, t, to_input, to_state, units, delta, segments, segments, 1, m)
+            gather_copies(row, 0, 1, t, value, delta, m)
+        else:
+            through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, added)
 
 
 @jit
 def simple_rnn_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`simple_rnn_gradient` for one lane."""
-    if row[OPTIONS] & DROPS != 0:
-        simple_rnn_gradient(row, value, delta, grad, 0, m, 1)
-        return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     of_input, of_state = room_for(units, features, value), room_for(units, units, value)
-    gradient_sums(row, 0, value, delta, -1, 0, units, of_input, of_state, m)
+    gradient_sums(row, 0, value, delta, -1, 0, units, of_input, of_state, m, 1 if row[OPTIONS] & DROPS != 0 else 0, 0)
     for u in range(units):
         w = row[PARAM] + u * (bias + features + units)
         if bias > 0:

@@ -12,7 +12,7 @@ from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
 from .noise import disturb
 from .normalization import move_averages
-from .recurrent import drop_factors, is_dropping, keep_factors
+from .recurrent_rows import drop_factors, is_dropping, keep_factors
 
 
 @jit

@@ -49,6 +49,12 @@ def weights_by_layer(network: Network) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
+def views(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of a flat vector (P,), by name as in `positions`, which changes with them."""
+    arrays = by_row(network, theta=theta)
+    return {array_name(name, array): own for name, k in _weighted(network, arrays) for array, own in arrays[k].items()}
+
+
 def _weighted(network: Network, arrays: list[dict[str, np.ndarray]]) -> list[tuple[str, int]]:
     """Name and row of the table of every layer that has weights."""
     seen, out = set(), []
@@ -61,7 +67,7 @@ def _weighted(network: Network, arrays: list[dict[str, np.ndarray]]) -> list[tup
 
 def to_arrays(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a flat vector (P,)."""
-    return {name: np.asarray(theta)[at].copy() for name, at in positions(network).items()}
+    return {name: own.copy() for name, own in views(network, np.asarray(theta)).items()}
 
 
 def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argument: str = "startweights") -> np.ndarray:
@@ -73,7 +79,7 @@ def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argumen
         For a name that the network does not have, another shape, or numbers that are not finite.
     """
     theta = np.array(theta, dtype=np.float64)
-    known = positions(network)
+    known = views(network, theta)
     for name, given in arrays.items():
         if name not in known:
             raise ArgumentError(f"{argument}: the network has no array {name!r}; it has {', '.join(map(repr, known))}.")
@@ -85,7 +91,7 @@ def fill(network: Network, theta: np.ndarray, arrays: Mapping[str, Any], argumen
             raise ArgumentError(f"{argument}: {name!r} has the shape {array.shape}, expected {known[name].shape}.")
         if not np.isfinite(array).all():
             raise ArgumentError(f"{argument}: {name!r} must be finite numbers.")
-        theta[known[name]] = array
+        known[name][...] = array
     return theta
 
 
@@ -173,7 +179,7 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
     1998, Efficient BackProp); normal ones are cut at two standard deviations.
     """
     theta = np.zeros(network.n_params) if network.implied is None else network.implied[1].copy()
-    arrays = by_row(network)
+    arrays = by_row(network, theta=theta)
     for _, k in _weighted(network, arrays):
         layer = network.table_layers[k]
         for array, at in arrays[k].items():
@@ -183,5 +189,5 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
             if array == "bias" and isinstance(layer, LSTM) and layer.unit_forget_bias:
                 values = np.array(np.broadcast_to(values, at.shape))
                 values[at.size // 4 : at.size // 2] = 1.0
-            theta[at] = values
+            at[...] = values
     return theta

@@ -11,6 +11,8 @@ from ..functions.penalties import DECAY, ELIMINATION, SCALE, penalise
 from ..jit.compile import as_python
 from .network import Network
 from .objective import resolve_activation
+from .passes import Passes, suits
+from .upstream import wanted_table
 
 CHUNK = 2048  # observations whose derivatives are worked out together
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
@@ -32,11 +34,14 @@ def _flat(network: Network, theta: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(theta)
 
 
-def gradient(network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None) -> np.ndarray:
-    """Gradient (P,) of the error of one network, with the penalty's."""
+def gradient(
+    network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None, free: np.ndarray | None = None
+) -> np.ndarray:
+    """Gradient (P,) of the error of one network, with the penalty's; with `free`, (P,) bool, right at these weights only."""
     n = as_python(cpu.n_seen)(data, 0)
     grad = np.empty(network.n_params)
-    cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad)
+    net = network.net(rows=n) if free is None else network.net(rows=n)._replace(table=wanted_table(network, free))
+    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, n, grad)
     if penalty is not None:
         as_python(penalise)(penalty, theta, grad)
     return grad
@@ -49,6 +54,10 @@ def penalty_value(coefficients: np.ndarray, theta: np.ndarray) -> float:
 
 def error(network: Network, data: cpu.Data, theta: np.ndarray) -> float:
     """Error of one network, without penalty."""
+    if suits(network) and data.rows.size == 0 and not network.objective.coupled:
+        made = outputs(network, data.x, theta, data.offset if data.offset.size else None)[0]
+        losses = predictor_losses(network, made, data.y[0])[0]
+        return float(losses.sum() if data.weight.size == 0 else losses @ data.weight[0])
     grad = np.empty(network.n_params)
     n = as_python(cpu.n_seen)(data, 0)
     return float(cpu.loss_gradient(network.net(rows=n), data, _flat(network, theta), 0, 0, n, grad))
@@ -167,6 +176,9 @@ def penalty_curvature(penalty: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
     """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
+    if suits(network) and offset is None:
+        made = Passes.of_theta(network, _flat(network, theta)).slopes(np.ascontiguousarray(x.T, theta.dtype))
+        return np.ascontiguousarray(made.transpose(0, 2, 1), float)
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
     cpu.output_slopes(network.net(), _at(network, x, offset), _flat(network, theta), out)
@@ -204,13 +216,32 @@ def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray
     return out
 
 
+def layer_units(
+    network: Network, x: np.ndarray, theta: np.ndarray, layer: int, offset: np.ndarray | None = None
+) -> np.ndarray:
+    """Units (n, ...) of a layer, by its number, in its shape."""
+    row, first, shape = network.places[layer]
+    size = int(np.prod(shape))
+    if row >= 0 and suits(network):
+        made = Passes.of_theta(network, _flat(network, theta)).outputs(np.ascontiguousarray(x.T, theta.dtype), row, offset)
+    else:
+        made = units(network, x, theta.astype(float), offset)[first : first + size].T.copy()
+    return made.reshape(-1, *shape)
+
+
 def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
     """What the last layer gives for a stack theta (B, P), shape (B, K, n).
 
-    The linear predictor where the loss is of it, else the output activation's values.
+    The linear predictor where the loss is of it, else the output activation's values. Of networks that go through `passes`
+    numbers have the type of `theta` on their way.
     """
     theta = _flat(network, np.atleast_2d(theta))
     n = x.shape[1]
     out = np.empty((theta.shape[0], network.n_outputs, n))
-    cpu.output_values(network.net(), _at(network, x, offset), theta, out)
+    if suits(network):
+        inputs = np.ascontiguousarray(x.T, theta.dtype)
+        for b, own in enumerate(theta):
+            out[b] = Passes.of_theta(network, own).outputs(inputs, offset=offset).T
+        return out
+    cpu.output_values(network.net(), _at(network, x, offset), theta.astype(float, copy=False), out)
     return out

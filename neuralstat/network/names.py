@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..layers import codes
+from ..layers.keras_weights import of_row
 from .arrays import positions
 
 if TYPE_CHECKING:
@@ -140,6 +141,25 @@ def by_array(network: Network) -> list[str]:
         for index, position in np.ndenumerate(at):
             names[position] = f"{array}[{','.join(map(str, index))}]"
     return names
+
+
+def name_of(network: Network, position: int) -> str:
+    """The name of one weight, ``network.names[position]``; those of large networks take long to make all."""
+    if network.towers or "names" in vars(network):
+        return network.names[position]
+    k = next(k for k, part in enumerate(network.slices) if part.start <= position < part.stop)
+    at = int(position) - network.slices[k].start
+    if not network.plain and not network.skip:
+        name = next(name for name, (row, _, _) in zip(network.layer_names, network.places, strict=True) if row == k)
+        for array, numbers in of_row(network, k).items():
+            found = np.argwhere(numbers == at)
+            if len(found):
+                return f"{name}/{array}[{','.join(map(str, found[0]))}]"
+    last, (per_unit, _) = len(network.shapes) - 1, network.shapes[k]
+    unit, source = divmod(at, per_unit)
+    below = [f"{k}layhid{u + 1}" for u in range(network.shapes[k - 1][1])] if k else []
+    sources = ["Intercept", *(network.input_names if k == 0 or (k == last and network.skip) else ()), *below]
+    return f"{sources[source]}.to.{network.output_names[unit] if k == last else f'{k + 1}layhid{unit + 1}'}"
 
 
 def _inside(name: str) -> str:

@@ -27,7 +27,7 @@ from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
-from ..layers.recurrent import DROPS
+from ..layers.recurrent_rows import DROPS
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .rows import LEAST_BLOCK, placed

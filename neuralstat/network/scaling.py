@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..layers import codes
+from .names import name_of
 
 if TYPE_CHECKING:
     from .network import Network
@@ -156,7 +157,7 @@ def scaled_constants(network: Network, scaling: Scaling, free: np.ndarray, const
         mixed = np.flatnonzero(~own[0][:, 0] & np.any(inputs & (scaling.x_mean[of] != 0), axis=1))  # units
         if not mixed.size:
             continue
-        name = network.names[part.start + mixed[0] * per_unit]
+        name = name_of(network, part.start + mixed[0] * per_unit)
         raise ArgumentError(
             f"exclude: {name!r} cannot be held constant with standardize=True (nor can use_bias=False be), since in original "
             "units it depends on the other weights of its unit; hold those too, or use standardize=False."

@@ -213,6 +213,9 @@ def _with_arrays(
         raise ArgumentError(f"startweights: {len(given)} dicts of arrays for {len(theta)} repetition(s).")
     theta = theta.copy()
     for r, arrays in enumerate(given):
+        if internal is None and original is None:
+            theta[r] = fill(network, theta[r], arrays)
+            continue
         drawn = theta[r : r + 1] if original is None else original(theta[r : r + 1])
         known = fill(network, np.full(network.n_params, np.nan), arrays)
         known = np.where(np.isnan(known), drawn, known)

@@ -15,7 +15,7 @@ from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
 from ..seeds import seed_sequence
 from . import interrupts
 from .epoch_settings import ARGUMENTS
-from .epochs import make_rows
+from .epochs import rows_of
 from .model import Source, merge_settings
 from .procedure import Procedure
 from .progress import EpochLifesign
@@ -90,12 +90,11 @@ def _resumed(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tup
     more = Whole(1).check(settings.get("epochs"), "epochs")
     merged = merge_settings(own, {"checkpoint": None, **settings, "epochs": int(fit.state["epoch"].max()) + more})
     following, design = replace(procedure, settings=merged), procedure.design
-    rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(merged.dtype))
     training = replace(following.training, carried=fit.state)
     with EpochLifesign(merged, procedure.network, training.epochs) as lifesign:
         made = following.train_epochs(
-            rows, fit.start, following.masks[1], merged.n_jobs, training, procedure.validation, watch=lifesign.watch,
-            owner=interrupts.owned(), measure=True,
+            rows_of(design, merged.dtype), fit.start, following.masks[1], merged.n_jobs, training, procedure.validation,
+            lifesign.watch, interrupts.owned(), True, lambda: rows_of(design, merged.dtype),
         )  # fmt: skip
         lifesign.finish(made)
     return following, made

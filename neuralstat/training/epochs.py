@@ -19,13 +19,16 @@ from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
 from ..network.constraints import bound
 from ..network.network import Network
+from ..network.upstream import wanted_table
 from ..optimizers.minibatch import MinibatchOptimizer
 from ..schedules import OneCycle, Performance
 from . import checkpoint
+from .ending import Ending, call_back, history_of, put_back_best
 from .fit import Fit
 from .metrics import Measured, Record, metric_of
+from .remainder import remainder
 from .stack import CHUNK, fan_out, threads
-from .stopping import EarlyStopping, History
+from .stopping import EarlyStopping
 
 SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
 _NO_LIMIT = 2**62
@@ -82,6 +85,11 @@ def make_rows(
     offset : (K, n) array, optional
     """
     return Rows(np.ascontiguousarray(x.T, dtype=dtype), make_data(np.zeros((0, 0)), y, weights, offset, dtype=dtype))
+
+
+def rows_of(design: Any, dtype: str) -> Rows:
+    """The rows of a design."""
+    return make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(dtype))
 
 
 def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
@@ -186,6 +194,7 @@ def train_epochs(
     stop: threading.Event | None = None,
     measured: Measured | None = None,
     unit: float = 1.0,
+    again: Callable[[], Rows] | None = None,
 ) -> Fit:
     """Train every network of a stack for some epochs.
 
@@ -219,12 +228,15 @@ def train_epochs(
         Metrics of every epoch.
     unit : float
         What callbacks see losses and squared errors multiplied by: the squared unit of a scaled response.
+    again : callable, optional
+        Makes `rows` again, so that the fit need not hold them until somebody asks for its loss.
 
     Returns
     -------
     Fit
         `loss` and `reached` are n times the mean loss with its penalty, and the largest absolute partial derivative of
-        that, at the final weights. `steps` counts batches. `trace` is the running loss of each epoch, times n.
+        that, at the final weights; of a single network without a threshold they are worked out when asked for. `steps`
+        counts batches. `trace` is the running loss of each epoch, times n.
 
     Raises
     ------
@@ -247,6 +259,7 @@ def train_epochs(
         net = network.net(penalty, max(rows.inputs.shape[0], 0 if validation is None else validation.inputs.shape[0]))
     elif network.coupled:  # a batch is one block
         net = net._replace(block=max(net.block, cpu.PAD * -(-plan.batch // cpu.PAD)))
+    net = net._replace(table=wanted_table(network, free))
     state = make_state(start, free, rows, plan, optimizer, keys)
     if optimizer.initial != 0:
         state.memory.fill(optimizer.initial)
@@ -265,16 +278,30 @@ def train_epochs(
     finished = np.zeros(state.steps.size, bool)
     by_epoch = bool(training.callbacks) or any(part is not None for part in (saver, training.augment, record))
 
-    def step(b: int, budget: int, finish: bool = False, rows: Rows = rows) -> None:
-        rates = optimizer.rates(int(state.steps[b]), budget, each, each * plan.epochs)
-        batches.train_batches(
-            net, rows, nothing, plan, state, np.ascontiguousarray(rates, np.float64), b, budget, by_epoch, finish
-        )
+    ending = Ending(net, plan, state, nothing, again or (lambda: rows), each, rows.inputs.shape[0])
+    left, own = None, state  # what is trained: all, or what is left where the first layers are frozen
+    if device == "cpu" and training.augment is None and np.any(state.status == cpu.RUNNING):
+        left = remainder(network, net, plan, state, rows, nothing)
+    if left is not None:
+        own = left.begin(rows, nothing, state, threads(n_jobs), stop)
+        if record is not None:
+            record.means = left.means
+
+    def step(b: int, budget: int, rows: Rows) -> None:
+        rates = np.ascontiguousarray(optimizer.rates(int(state.steps[b]), budget, each, each * plan.epochs), np.float64)
+        if left is None:
+            batches.train_batches(net, rows, nothing, plan, state, rates, b, budget, by_epoch, False)
+        else:
+            batches.train_batches(left.net, *left.rows[b], left.plan, own, rates, b, budget, by_epoch, False)
 
     def finish(b: int) -> None:
         if record is not None and (best := record.restored(b)) is not None:
-            state.theta[b] = best[1]
-        step(b, 0, True)
+            own.theta[b] = best[1]
+        put_back_best(own, plan, b)
+        if left is not None:
+            left.put_back(own, state, b)
+        if not ending.late:
+            ending.measure(b, rows)
         finished[b] = True
 
     def change(b: int, out: np.ndarray) -> np.ndarray:
@@ -283,11 +310,13 @@ def train_epochs(
         return out
 
     def epoch_ended(b: int) -> None:
-        if record is not None and record.add(b, int(state.epoch[b]), state.theta[b]) and state.status[b] == cpu.RUNNING:
+        if record is not None and record.add(b, int(state.epoch[b]), own.theta[b]) and state.status[b] == cpu.RUNNING:
             state.status[b] = batches.STOPPED_EARLY
         with lock:
-            _call_back(training.callbacks, state, columns, b, record, unit)
+            call_back(training.callbacks, state, columns, b, record, unit)
         if saver is not None:
+            if left is not None:
+                left.put_back(own, state, b)
             saver.save(b)
 
     def run(b: int) -> None:
@@ -326,27 +355,12 @@ def train_epochs(
     state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED
     for b in np.flatnonzero(~finished):
         finish(int(b))
+    loss, reached, traces = ending.fields()
     return Fit(
-        state.theta, np.array(start, dtype=state.theta.dtype), state.free, state.loss, state.reached, state.steps,
-        state.status, _traces(state, rows.inputs.shape[0], each), time.perf_counter() - began,
-        ran_on, optimizer.name, history=_history(state, plan, columns, record),
+        state.theta, np.array(start, dtype=state.theta.dtype), state.free, loss, reached, state.steps, state.status, traces,
+        time.perf_counter() - began, ran_on, optimizer.name, history=history_of(state, plan, columns, record),
         state=checkpoint.taken(state, measures) if device == "cpu" else None,  # a device's memory is not read back
     )  # fmt: skip
-
-
-def _call_back(
-    callbacks: Sequence[Any], state: State, columns: tuple[str, ...], b: int, record: Record | None, unit: float
-) -> None:
-    epoch = int(state.epoch[b])
-    values = state.history[b, epoch - 1]
-    logs: dict[str, Any] = {"rep": b + 1, "epoch": epoch, "step": int(state.steps[b])}
-    if record is not None:
-        logs.update({name: float(v) for name, v in zip(record.columns, record.values[b, epoch - 1], strict=True)})
-    units = {name: unit if name.endswith(("loss", "mse")) else 1.0 for name in columns}
-    logs.update({name: float(v) * units[name] for name, v in zip(columns, values, strict=True) if name})
-    stopped = [bool(callback(epoch, dict(logs))) for callback in callbacks]
-    if any(stopped) and state.status[b] == cpu.RUNNING:
-        state.status[b] = batches.STOPPED_BY_CALLBACK
 
 
 def _checkpoint(
@@ -375,27 +389,3 @@ def _checkpoint(
     if measures is not None:
         more["metrics"] = measures
     return checkpoint.Checkpoint(training.checkpoint, state, mark, more)
-
-
-def _traces(state: State, n: int, each: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Error records: the steps at the ends of epochs and n times the epoch's mean loss."""
-    out = []
-    for b, epochs in enumerate(map(int, state.epoch)):
-        done = each * np.arange(1, epochs + 1), state.history[b, :epochs, batches.LOSS] * n
-        out.append(done if epochs else (np.array([state.steps[b]]), np.array([float(state.loss[b])])))
-    return out
-
-
-def _history(state: State, plan: Plan, columns: tuple[str, ...], record: Record | None) -> History:
-    used = [k for k, name in enumerate(columns) if name]
-    longest = int(state.epoch.max(initial=0))
-    best = np.zeros(state.steps.size, np.int64)
-    if plan.restore:
-        best = np.where(state.epoch > 0, state.stopping[:, batches.BEST_EPOCH].astype(np.int64) + 1, 0)
-    names, values = [columns[k] for k in used], state.history[:, :longest, used]
-    if record is not None:
-        more = [k for k, name in enumerate(record.columns) if name not in names]  # what kernels measure stays theirs
-        names[-1:-1] = [record.columns[k] for k in more]  # before the learning rate
-        values = np.concatenate([values[..., :-1], record.values[:, :longest, more], values[..., -1:]], axis=2)
-        best = np.array([found[0] if (found := record.restored(b)) else best[b] for b in range(best.size)], np.int64)
-    return History(tuple(names), np.ascontiguousarray(values), state.epoch.copy(), best)

@@ -27,6 +27,24 @@ STATUS = {
 ESTIMATED = ("strengths", "penalty", "dispersion", "evidence")  # fields of a fit whose penalty was estimated
 
 
+class Late:
+    """A field of a frozen dataclass that may be given as a function: it is called when the field is first asked for."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            raise AttributeError(self.name)
+        value = instance.__dict__[self.name]
+        if callable(value):
+            value = instance.__dict__[self.name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.name] = value
+
+
 @dataclass(frozen=True)
 class Pruned:
     """Networks that a trial ruled out: their number among the starts (from 0), error, gradient and steps."""
@@ -48,7 +66,8 @@ class Fit:
     free : (B or 1, P) bool array
         Weights that were trained.
     loss : (B,) array
-        Error, with the penalty.
+        Error at `theta`, with the penalty. Like `reached` and `trace`, it may be worked out when it is first asked for: fits
+        by epochs without a threshold do not need it, and a pass over all rows may take as long as an epoch.
     reached : (B,) array
         Largest absolute partial derivative over the free weights.
     steps, status : (B,) int arrays
@@ -98,6 +117,10 @@ class Fit:
     evidence: np.ndarray | None = None
     state: dict[str, np.ndarray] | None = field(default=None, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: values, no functions."""
+        return {**self.__dict__, "loss": self.loss, "reached": self.reached, "trace": self.trace}
+
     @property
     def ranking(self) -> np.ndarray:
         """(B,) what the best repetition has least of: error; minus the evidence where each has a penalty of its own."""
@@ -129,6 +152,10 @@ class Fit:
             loss=self.loss[at], reached=self.reached[at], steps=self.steps[at], status=self.status[at],
             trace=self.trace[at], **self.estimated_of(at),
         )  # fmt: skip
+
+
+for _name in ("loss", "reached", "trace"):
+    setattr(Fit, _name, Late(_name))
 
 
 def without_pruned(fit: Fit) -> Fit:

@@ -255,8 +255,11 @@ class Measured:
 
     def of_rows(self, network: Network, rows: Rows, theta: np.ndarray, b: int = 0) -> list[float]:
         """Values of weights (P,), network b of a stack, at rows as training sees them."""
+        return self.of_means(rows, means_of(network, rows, theta), b)
+
+    def of_means(self, rows: Rows, mu: np.ndarray, b: int = 0) -> list[float]:
+        """Values of means (K, m), internal units, of network b of a stack at rows."""
         y, weight = (part[b % len(part)] for part in (rows.data.y, rows.data.weight))
-        mu = means_of(network, rows, theta)
         return self.of(self.original(y), self.original(mu), None if weight.size == 0 else weight)
 
     def only(self, names: Sequence[str]) -> Measured | None:
@@ -280,6 +283,8 @@ class Record:
     ----------
     columns : tuple of str
     values : (B, epochs, columns) array
+    means : callable
+        ``(network, rows, theta, number of the set, b) -> (K, m)``; see `means_of`.
     """
 
     def __init__(
@@ -293,10 +298,12 @@ class Record:
         watched = None if stopping is None else stopping.monitor
         self.rule = stopping if watched in self.columns else None
         self.best: dict[int, tuple[float, int, np.ndarray]] = {}
+        self.means: Callable[..., np.ndarray] = lambda network, rows, theta, k, b: means_of(network, rows, theta)
 
     def add(self, b: int, epoch: int, theta: np.ndarray) -> bool:
         """Record network b after an epoch (from 1); whether early stopping by a metric ends its training."""
-        found = [v for rows in self.sets for v in self.measured.of_rows(self.network, rows, theta, b)]
+        found = [v for k, rows in enumerate(self.sets)
+                 for v in self.measured.of_means(rows, self.means(self.network, rows, theta, k, b), b)]  # fmt: skip
         self.values[b, epoch - 1] = found
         if self.rule is None:
             return False

@@ -30,7 +30,7 @@ from ..seeds import children, seed_sequence
 from . import exact, exact_terms, fellner_schall, interrupts, rotations
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
-from .epochs import Training, make_rows, shuffle_keys, train_epochs
+from .epochs import Training, rows_of, shuffle_keys, train_epochs
 from .fit import Fit, joined, polish
 from .memory import check_memory
 from .metrics import measured, squared_unit
@@ -355,17 +355,15 @@ class Procedure:
         if training.augment is not None and design.scaling is not None and design.scaling.of_inputs:
             raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
                                 "ones: scale them in the formula, as {pixels / 255}.")  # fmt: skip
-        rows = make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
         with EpochLifesign(settings, self.network, training.epochs) as lifesign:
-            fit = self.train_epochs(
-                rows, start, free, settings.n_jobs, training, self.validation, watch=lifesign.watch, owner=owner, measure=True
-            )
+            fit = self.train_epochs(rows_of(design, settings.dtype), start, free, settings.n_jobs, training, self.validation,
+                                    lifesign.watch, owner, True, lambda: rows_of(design, settings.dtype))  # fmt: skip
             lifesign.finish(fit)
         return fit
 
     def train_epochs(
         self, rows: Rows, start: np.ndarray, free: np.ndarray, n_jobs: int | None, training: Training,
-        validation: Rows | None, watch: Any = None, owner: bool = False, measure: bool = False,
+        validation: Rows | None, watch: Any = None, owner: bool = False, measure: bool = False, again: Any = None,
     ) -> Fit:  # fmt: skip
         """Train a stack by epochs; network b sees the observations in the order of repetition ``b % rep``.
 
@@ -378,7 +376,7 @@ class Procedure:
         n_jobs : int, optional
         training : Training
         validation : Rows or None
-        watch : callable, optional
+        watch, again : callable, optional
         owner : bool
             Whether to return what there is after Ctrl-C.
         measure : bool
@@ -392,7 +390,7 @@ class Procedure:
         fit = train_epochs(
             self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
             penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device, stop=stop,
-            measured=measured(self.settings, self.design, measure), unit=squared_unit(self.design),
+            measured=measured(self.settings, self.design, measure), unit=squared_unit(self.design), again=again,
         )  # fmt: skip
         if stop.is_set():
             _stopped(owner)

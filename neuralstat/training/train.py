@@ -15,6 +15,7 @@ from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..layers import BatchNorm, Dropout
 from ..network.network import Network
+from ..network.upstream import wanted_table
 from ..optimizers import rprop
 from .fit import Fit, without_pruned
 from .stack import CHUNK, Stack, fan_out, share_observations, threads
@@ -119,6 +120,7 @@ def train(
     check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
     net, dtype = network.net(penalty, max(data.x.shape[1], data.rows.shape[1])), data.x.dtype
     stack = Stack(np.asarray(start, dtype=dtype), free)
+    net = net._replace(table=wanted_table(network, stack.free))
     rules = (float(threshold), tol, int(stepmax))
     ran_on, stop = "cpu", threading.Event() if stop is None else stop
     if device == "cpu":
@@ -185,6 +187,7 @@ def train_alone(
     """Train one network, weights (P,), in the thread that calls; see `train`."""
     check_possible(network, data.x.dtype, algorithm.name, tol, penalty)
     net, stack = network.net(penalty, data.x.shape[1]), Stack(start[np.newaxis].astype(data.x.dtype), free)
+    net = net._replace(table=wanted_table(network, stack.free))
     step = make_stepper(net, data, algorithm, threshold, tol, stepmax, stack)
     _runner(step, stack, stop, None)(0)
     if stack.status[0] == cpu.RUNNING:

@@ -39,7 +39,8 @@ def test_every_name_is_documented():
 
 def test_every_name_is_on_a_page_of_the_reference():
     pages = names.pages_of_reference()
-    assert not [name.path for name in NAMES if (name.alias or name.path) not in pages]
+    missing = [name.path for name in NAMES if (name.alias or name.path) not in pages]
+    assert not missing, f"add them to a list in docs/reference/*.rst: {missing}"
 
 
 def test_the_reference_lists_public_names_only():
@@ -49,12 +50,14 @@ def test_the_reference_lists_public_names_only():
 
 def test_new_names_have_an_example():
     """The list holds those that have none yet; ``python docs/_ext/names.py --write`` makes it as short as it can be."""
-    assert names.without_example(NAMES) <= _listed(WITHOUT_EXAMPLE)
+    new = names.without_example(NAMES) - _listed(WITHOUT_EXAMPLE)
+    assert not new, f"their docstrings need an Examples section: {sorted(new)}"
 
 
 def test_new_names_are_in_a_guide():
     """The list holds those of which no guide speaks yet."""
-    assert names.in_no_guide(NAMES) <= _listed(IN_NO_GUIDE)
+    new = names.in_no_guide(NAMES) - _listed(IN_NO_GUIDE)
+    assert not new, f"no page but the reference speaks of them: {sorted(new)}"
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLE, ids=lambda name: name.path)
@@ -76,7 +79,7 @@ FENCE = re.compile(r"^(`{3,}|:{3,})(?:python|\{code-cell\}[^\n]*)\n(.*?)^\1$", r
 
 
 def _blocks():
-    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]):
+    for path in sorted([*DOCS.rglob("*.md"), ROOT / "README.md"]):
         if "_build" not in path.parts and "gallery" not in path.relative_to(ROOT).parts:
             for i, match in enumerate(FENCE.finditer(path.read_text(encoding="utf-8"))):
                 yield pytest.param(match.group(2), id=f"{path.relative_to(ROOT)}-{i}")

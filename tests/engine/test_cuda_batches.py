@@ -75,6 +75,28 @@ def test_layers_after_each_other():
         same(*both(chain, Training(Adam(0.05), 1, batch_size=3), n=4))
 
 
+MASKED = (L.Embedding(3, 2, mask_zero=True), (3,))
+OTHER = {"activation": "softplus", "recurrent_activation": "hard_sigmoid"}
+
+
+@pytest.mark.parametrize("kind", [L.SimpleRNN, L.LSTM, L.GRU])
+def test_variants_of_recurrent_layers(kind):
+    """Masked, reversed, without biases, with other activations."""
+    other = OTHER if kind is not L.SimpleRNN else {"activation": "softplus"}
+    for chain in [
+        ((MASKED[0], kind(1, return_sequences=True), kind(1, go_backwards=True), L.Dense(1)), MASKED[1]),
+        ((kind(1, use_bias=False, go_backwards=True, **other), L.Dense(1)), (3, 1)),
+        ((L.Masking(), kind(1, **other), L.Dense(1)), (3, 1)),
+    ]:
+        same(*both(chain, Training(SGD(0.05), 1, batch_size=3), n=4))
+
+
+def test_dropout_inside_of_recurrent_layers_is_refused():
+    for given in ({"dropout": 0.5}, {"recurrent_dropout": 0.5}):
+        with pytest.raises(DeviceError, match="dropout and recurrent_dropout of GRU run on the CPU only"):
+            both(((L.GRU(1, **given), L.Dense(1)), (2, 1)), Training(SGD(0.05), 1, batch_size=3), n=4)
+
+
 @pytest.mark.parametrize("name", MINIBATCH)
 def test_every_optimizer(name):
     same(*both(DENSE, Training(MINIBATCH[name], 2, batch_size=3), b=2 if name == "adam" else 1))
@@ -150,6 +172,18 @@ def test_constraints(constraint):
     norms = np.sqrt((kernel**2).sum(axis=1))
     assert np.all(kernel >= 0) if isinstance(constraint, L.NonNeg) else np.all(norms < 1.1)
     np.testing.assert_array_equal(there.theta[:, -4], there.start[:, -4])  # no bias to train
+
+
+@pytest.mark.parametrize("trained", [[-1], [0, -1], [1]])
+def test_frozen_layers(trained):
+    """Gradients go no further down than they are wanted."""
+    for chain in (MIXED, NORMALISED, ((L.LSTM(2, return_sequences=True), L.SimpleRNN(2), L.Dense(1)), (3, 1))):
+        network = chain_network(chain)
+        free = np.zeros(network.n_params, bool)
+        weighted = [part for part in network.slices if part.stop > part.start]
+        for k in trained:
+            free[weighted[k]] = True
+        same(*both(chain, Training(Adam(0.05), 2, batch_size=3), n=5, free=free))
 
 
 def test_single_precision():

@@ -137,6 +137,19 @@ def test_maximisation_raises_the_activation_that_features_give(standardize):
     np.testing.assert_array_equal(found.image, again.image)
 
 
+@pytest.mark.parametrize("standardize", [False, True])
+def test_large_networks_are_looked_into_alike(standardize):
+    fit = fit_of("many", "multinomial", standardize=standardize)
+    found = []
+    for large in (False, True):  # see network.passes
+        fit.network._built["passes"] = large
+        most = insight.maximise_filter(fit, "second", 0, steps=20, random_state=2)
+        found.append((most.image, most.activation, insight.saliency(fit), insight.feature_maps(fit, one(3), "first"),
+                      fit.predict(one(4), rep=1), insight.grad_cam(fit, one(2), layer="second")))  # fmt: skip
+    for there, here in zip(*found, strict=True):
+        np.testing.assert_allclose(np.asarray(here), np.asarray(there), rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [({"filter": 2}, "filter must be a whole number from 0 to 1"), ({"layer": "none"}, "layer must be"),

@@ -151,6 +151,8 @@ def test_recurrent_layers(kind, units, shape, sequences, dtype):
 VARIANTS = [
     ({}, True), ({"go_backwards": True}, False), ({"go_backwards": True}, True), ({"use_bias": False}, True),
     ({"activation": "softplus"}, True), ({"activation": "relu", "use_bias": False}, False),
+    ({"dropout": 0.2}, True), ({"recurrent_dropout": 0.2}, True),
+    ({"recurrent_dropout": 0.1, "activation": "hard_sigmoid", "go_backwards": True, "use_bias": False}, False),
 ]  # fmt: skip
 
 

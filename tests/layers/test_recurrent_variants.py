@@ -13,7 +13,8 @@ from neuralstat import layers as L
 from neuralstat.engine import batches, cpu
 from neuralstat.errors import ArgumentError, FitWarning
 from neuralstat.jit.compile import as_python, entry
-from neuralstat.layers import codes, recurrent
+from neuralstat.layers import codes
+from neuralstat.layers import recurrent_rows as recurrent
 from neuralstat.layers.sequence import ZeroMasked
 from neuralstat.layers.training import training_mode
 from neuralstat.network import derivatives
@@ -68,7 +69,7 @@ def test_padding_before_and_after(kind):
 
 def units(network, theta, x, k):
     """Units of layer k, (n, *shape)."""
-    own, at, shape = network.places[k]
+    _, at, shape = network.places[k]
     value = derivatives.units(network, x.T, theta)
     return value[at : at + int(np.prod(shape))].T.reshape(len(x), *shape)
 

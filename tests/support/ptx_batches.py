@@ -40,7 +40,10 @@ RECURRENT = {
     for kind in ("lstm", "gru", "simple")
     for name in ("turn", "forward", "backward")
 }
-KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT}
+RECURRENT.update({f"other {name}": ("recurrent", f"other {entry[1]}", entry[2]) for name, entry in RECURRENT.items()
+                  if entry[2] != "turn"})  # fmt: skip
+MASKS = {f"masks: {name}": ("masks", "", name) for name in ("of_numbers", "masking", "masking_back", "mean", "mean_back")}
+KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT, **MASKS}
 #: The loss of every distribution with every link, and of some families
 LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
@@ -54,6 +57,7 @@ def _built(module: str, kind: str, dtype: str):
     """Undecorated kernels."""
     from neuralstat.engine.cuda.batches import (
         depthwise,
+        masks,
         moves,
         normalization,
         products,
@@ -73,7 +77,9 @@ def _built(module: str, kind: str, dtype: str):
         code = losses.code_of(problem(kind)[0].net()) if kind else None
         return units.build(dtype, 0, program.LANES, program.EDGE, False, _same, code)
     if module == "recurrent":
-        return recurrent.build(dtype, kind, 2, True, 64, False, _same)
+        return recurrent.build(dtype, kind.split()[-1], 2, True, 64, False, _same, usual=not kind.startswith("other"))
+    if module == "masks":
+        return masks.build(program.LANES, False, _same)
     modules = {
         "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update,
     }  # fmt: skip

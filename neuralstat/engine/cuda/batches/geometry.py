@@ -11,6 +11,7 @@ import numpy as np
 from ....layers import codes
 from ....layers.gru import GATES as GRU_GATES
 from ....layers.lstm import GATES as LSTM_GATES
+from ....layers.recurrent_rows import BACKWARDS, NO_BIAS
 
 W0, WF, BIAS, F, C, KR, KC, ROWS, COLS, OUT_ROWS, OUT_COLS = range(11)
 STRIDE_ROWS, STRIDE_COLS, PAD_ROWS, PAD_COLS, DILATION_ROWS, DILATION_COLS = range(11, 17)
@@ -67,9 +68,11 @@ def recurrent(row: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
     op, units, features = int(row[codes.OP]), int(row[codes.UNITS]), int(row[codes.FEATURES])
     w, times, source = int(row[codes.PARAM]), int(row[codes.TIMES]), int(row[codes.SOURCE])
     gates, kept = {codes.LSTM: (4, LSTM_GATES), codes.GRU: (3, GRU_GATES), codes.SIMPLE_RNN: (1, 0)}[op]
-    biases = 2 if op == codes.GRU else 1
-    wf = biases + features + units
-    inputs = {"w0": w + biases, "wf": wf, "bias": w, "c": features, "in_step": features}
+    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if op == codes.GRU else 1
+    wf, backwards = biases + features + units, bool(row[codes.OPTIONS] & BACKWARDS)
+    step = -features if backwards else features  # of the inputs, from one step to the next
+    source += (times - 1) * features if backwards else 0
+    inputs = {"w0": w + biases, "wf": wf, "bias": w if biases else -1, "c": features, "in_step": step}
     state = {"wf": wf, "c": units, "in_step": units, "in0": hidden(row, 0, kept), "pad_rows": 1}
     if op == codes.SIMPLE_RNN:  # gate and h are one row
         runs = [(0, times)] if row[codes.SEQUENCES] != 0 else [(0, times - 1), (times - 1, 1)]
@@ -78,19 +81,20 @@ def recurrent(row: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
             if n == 0:
                 continue
             where = {"out0": hidden(row, first, 0), "out_step": units, "out_rows": n, "f": units}
-            of_input.append(product(**inputs, **where, rows=n, in0=source + first * features))
+            of_input.append(product(**inputs, **where, rows=n, in0=source + first * step))
             if first == 0:
-                of_state.append(product(**state, **where, rows=n, w0=w + 1 + features, bias=-1))
+                of_state.append(product(**state, **where, rows=n, w0=w + biases + features, bias=-1))
             else:
                 before = {**state, "in0": hidden(row, first - 1, 0), "pad_rows": 0}
-                of_state.append(product(**before, **where, rows=n, w0=w + 1 + features, bias=-1))
+                of_state.append(product(**before, **where, rows=n, w0=w + biases + features, bias=-1))
         return of_input, of_state
     where = {"out0": int(row[codes.SCRATCH]), "out_step": kept * units, "out_rows": times, "rows": times}
     of_input = [product(**inputs, **where, in0=source, f=gates * units)]
     if op == codes.LSTM:
-        return of_input, [product(**state, **where, f=4 * units, w0=w + 1 + features, bias=-1)]
+        return of_input, [product(**state, **where, f=4 * units, w0=w + biases + features, bias=-1)]
+    last, none = w + 2 * units * wf, biases == 0
     bracket = {**where, "out0": where["out0"] + 3 * units}
     return of_input, [
-        product(**state, **where, f=2 * units, w0=w + 2 + features, bias=w + 1),
-        product(**state, **bracket, f=units, w0=w + 2 * units * wf + 2 + features, bias=w + 2 * units * wf + 1),
+        product(**state, **where, f=2 * units, w0=w + biases + features, bias=-1 if none else w + 1),
+        product(**state, **bracket, f=units, w0=last + biases + features, bias=-1 if none else last + 1),
     ]

@@ -12,6 +12,7 @@ import numpy as np
 from ....errors import DeviceError
 from ....functions.losses import CE_R
 from ....layers import codes
+from ....layers.recurrent_rows import DROPS, OTHER
 from ....optimizers import first_order
 from .. import memory as device_memory
 from .. import simulated
@@ -74,10 +75,17 @@ def _products(dtype: str, tile: Any, simulate: bool) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _recurrent(dtype: str, kind: str, few: int, resident: bool, width: int, simulate: bool) -> Any:
+def _recurrent(dtype: str, kind: str, few: int, resident: bool, width: int, simulate: bool, usual: bool) -> Any:
     from . import recurrent
 
-    return recurrent.build(dtype, kind, few, resident, width, simulate)
+    return recurrent.build(dtype, kind, few, resident, width, simulate, usual=usual)
+
+
+@functools.lru_cache(maxsize=4)
+def _masks(simulate: bool) -> Any:
+    from . import masks
+
+    return masks.build(lanes(), simulate)
 
 
 def tiles_for(count: int, observations: int, dtype: str) -> Any:
@@ -208,10 +216,15 @@ class Program:
                 yield self.sums(p)
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "forward")
+            elif op == codes.MASKING or (op == codes.POOL and row[codes.MASK] >= 0):
+                masks = _masks(self.simulate)
+                yield self.each(masks.masking if op == codes.MASKING else masks.mean, m, *plain)
             elif op == codes.POOL:
                 yield self.rowwise(self.units.pool, n_out, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.embed, n_out * m, *plain)
+                if row[codes.MASK] >= 0:
+                    yield self.each(_masks(self.simulate).of_numbers, m, *plain)
             elif op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
                 kernel = _built("normalization", self.dtype, self.simulate).forward
@@ -234,31 +247,37 @@ class Program:
         return Launch(kernel, (blocks, 1, self.members), lanes(), 0, arguments)
 
     def backward(self, training: int) -> Iterator[Launch]:
-        """Derivatives and gradients of all layers."""
+        """Derivatives and gradients of all layers, as far down as anything is wanted (`codes.WANTED`)."""
         there, m, last = self.there, self.observations, len(self.net.table) - 1
         for k in range(last, -1, -1):
             row = self.net.table[k]
             plain = there.model, k, there.turn, there.buffers
             op, n_in, n_out = int(row[codes.OP]), int(row[codes.N_IN]), int(row[codes.N_OUT])
+            weights, inputs = row[codes.WANTED] % 2 == 1, k > 0 and row[codes.WANTED] >= 2
+            if not weights and not inputs:
+                continue
             if op in ACTIVATED and (k < last or self.net.loss != CE_R):
                 yield self.each(self.units.through, n_out * m, *plain)
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "backward")
-            for p in self.products.gradient[k]:
+            for p in self.products.gradient[k] if weights else ():
                 yield from self.gradient(p)
-            if op == codes.EMBEDDING:
+            if op == codes.EMBEDDING and weights:
                 yield self.each(self.units.embed_gradient, int(row[codes.UNITS]) * lanes(), *plain)
             if op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
                 kernel = _built("normalization", self.dtype, self.simulate).backward
-                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(k > 0)))
+                yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(inputs)))
             if op in SPECIAL and op not in DRAWN:
                 yield self.special(k, row, "_gradient")
-            if k == 0:
-                return
+            if not inputs:
+                continue
             for p in self.products.forward[k]:
                 yield self.returns(p)
-            if op == codes.POOL:
+            if op == codes.MASKING or (op == codes.POOL and row[codes.MASK] >= 0):
+                masks = _masks(self.simulate)
+                yield self.each(masks.masking_back if op == codes.MASKING else masks.mean_back, m, *plain)
+            elif op == codes.POOL:
                 yield self.rowwise(self.units.pool_back, n_in, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.clear, n_in * m, *plain)
@@ -312,11 +331,16 @@ class Program:
         Raises
         ------
         DeviceError
-            Where its states do not fit into shared memory.
+            Where its states do not fit into shared memory, and for dropout inside the layer.
         """
         from .recurrent import KINDS, NAMES, room
 
         there, units = self.there, int(row[codes.UNITS])
+        if row[codes.OPTIONS] & DROPS:
+            raise DeviceError(
+                f"device='cuda': dropout and recurrent_dropout of {NAMES[KINDS.get(int(row[codes.OP]), 'simple')]} run on "
+                f"the CPU only. Use Dropout layers, or device='cpu'."
+            )
         kind, itemsize = KINDS.get(int(row[codes.OP]), "simple"), np.dtype(self.dtype).itemsize
         few = 2 if self.observations <= MANY or self.simulate else 4
         limit = device_memory.shared_limit(self.simulate)
@@ -329,7 +353,8 @@ class Program:
             )
         resident = room(kind, units, few, itemsize, True) <= limit
         width = SIMULATED_LANES if self.simulate else min(max(-(-units // 32) * 32, 32), LANES)
-        kernels = _recurrent(self.dtype, kind, few, resident, width, self.simulate)
+        usual = not row[codes.OPTIONS] & OTHER
+        kernels = _recurrent(self.dtype, kind, few, resident, width, self.simulate, usual)
         plain = there.model, k, there.turn, there.buffers
         yield Launch(kernels.turn, self.strided(units * units), width, 0, plain)
         grid = -(-self.observations // few), 1, self.members

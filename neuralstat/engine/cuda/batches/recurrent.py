@@ -15,9 +15,11 @@ import numba
 from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ....functions.activations import logistic, tanh
-from ....layers.codes import FEATURES, GRU, LSTM, PARAM, SCRATCH, SEQUENCES, TARGET, TIMES, UNITS
+from ....layers.codes import FEATURES, GRU, LSTM, OPTIONS, PARAM, SCRATCH, SEQUENCES, TARGET, TIMES, UNITS
 from ....layers.gru import GATES as GRU_GATES
+from ....layers.inside import slope_at, squashed
 from ....layers.lstm import GATES as LSTM_GATES
+from ....layers.recurrent_rows import GATE, NO_BIAS, SQUASH, mask_row
 from ...cpu import RUNNING
 from ..device import target
 from .arrays import SIZE
@@ -39,7 +41,8 @@ def room(kind: str, units: int, few: int, itemsize: int, weights: bool) -> int:
     return itemsize * units * ((2 + gates + 1) * few + (gates * units if weights else 0))
 
 
-def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate: bool, decorate: Any = None) -> Kernels:
+def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate: bool, decorate: Any = None,
+          usual: bool = True) -> Kernels:  # fmt: skip
     """Make the kernels of one kind of layer.
 
     Parameters
@@ -49,6 +52,8 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
         Observations of a block of threads.
     resident : bool
         Whether the recurrent weights lie in shared memory.
+    usual : bool
+        Whether activations are tanh and logistic.
 
     Returns
     -------
@@ -60,7 +65,7 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
     """
     tools = target(simulate)
     function, barrier, to_device, get, put = tools.function, tools.barrier, tools.to_device, tools.get, tools.put
-    sigma, squash = to_device(logistic), to_device(tanh)
+    logistic_, tanh_, squashed_, slope_, mask_of = map(to_device, (logistic, tanh, squashed, slope_at, mask_row))
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
     GATES_ = GATES[kind]
@@ -68,6 +73,30 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
     KEPT = {"lstm": LSTM_GATES, "gru": GRU_GATES, "simple": 0}[kind]
     SUMS = GATES_ * few
     is_lstm, is_gru = kind == "lstm", kind == "gru"
+
+    @function
+    def sigma(row, z):
+        """Activation of gates."""
+        if usual:
+            a, _ = logistic_(z, 0.0)
+            return a
+        return squashed_(row[GATE], z)
+
+    @function
+    def squash(row, z):
+        """Activation of candidates and cells."""
+        if usual:
+            a, _ = tanh_(z, 0.0)
+            return a
+        return squashed_(row[SQUASH], z)
+
+    @function
+    def sigma_slope(row, a):
+        return a * (1 - a) if usual else slope_(row[GATE], a)
+
+    @function
+    def squash_slope(row, a):
+        return 1 - a * a if usual else slope_(row[SQUASH], a)
 
     @function
     def hidden(row, t):
@@ -89,7 +118,8 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
             j = e % units
             u = e // units  # gate and unit
             g = u // units
-            w = theta[row[PARAM] + u * (BIASES + features + units) + BIASES + features + j]
+            biases = 0 if row[OPTIONS] & NO_BIAS != 0 else BIASES
+            w = theta[row[PARAM] + u * (biases + features + units) + biases + features + j]
             turned[(g * units + j) * units + u - g * units] = w
             turned[size + e] = w
 
@@ -121,7 +151,7 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
             cell[e] = 0
         barrier()
         for t in range(row[TIMES]):
-            gate, h = row[SCRATCH] + t * KEPT * units, hidden(row, t)
+            gate, h, mask = row[SCRATCH] + t * KEPT * units, hidden(row, t), mask_of(row, t)
             for u in range(lane, units, lanes):
                 for e in range(SUMS):
                     total[e] = 0
@@ -135,12 +165,14 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                     i = first + o
                     if i < m:
                         if is_lstm:
-                            a, _ = sigma(value[gate + u, i] + total[o], 0.0)
-                            b, _ = sigma(value[gate + units + u, i] + total[few + o], 0.0)
-                            c, _ = squash(value[gate + 2 * units + u, i] + total[2 * few + o], 0.0)
-                            d, _ = sigma(value[gate + 3 * units + u, i] + total[3 * few + o], 0.0)
+                            a = sigma(row, value[gate + u, i] + total[o])
+                            b = sigma(row, value[gate + units + u, i] + total[few + o])
+                            c = squash(row, value[gate + 2 * units + u, i] + total[2 * few + o])
+                            d = sigma(row, value[gate + 3 * units + u, i] + total[3 * few + o])
                             z = a * c + b * cell[u * few + o]
-                            y, _ = squash(z, 0.0)
+                            y = squash(row, z)
+                            if mask >= 0 and value[mask, i] == 0:
+                                z = cell[u * few + o]
                             value[gate + u, i] = a
                             value[gate + units + u, i] = b
                             value[gate + 2 * units + u, i] = c
@@ -151,17 +183,22 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                             new = d * y
                         elif is_gru:
                             at, step = row[PARAM] + u * (2 + features + units) + 1, units * (2 + features + units)
-                            a, _ = sigma(value[gate + u, i] + theta[at] + total[o], 0.0)
-                            b, _ = sigma(value[gate + units + u, i] + theta[at + step] + total[few + o], 0.0)
-                            inner = theta[at + 2 * step] + total[2 * few + o]
-                            c, _ = squash(value[gate + 2 * units + u, i] + b * inner, 0.0)
+                            if row[OPTIONS] & NO_BIAS == 0:
+                                for g in range(3):
+                                    total[g * few + o] += theta[at + g * step]
+                            a = sigma(row, value[gate + u, i] + total[o])
+                            b = sigma(row, value[gate + units + u, i] + total[few + o])
+                            inner = total[2 * few + o]
+                            c = squash(row, value[gate + 2 * units + u, i] + b * inner)
                             value[gate + u, i] = a
                             value[gate + units + u, i] = b
                             value[gate + 2 * units + u, i] = c
                             value[gate + 3 * units + u, i] = inner
                             new = (1 - a) * c + a * state[u * few + o]
                         else:
-                            new, _ = squash(value[h + u, i] + total[o], 0.0)
+                            new = squash(row, value[h + u, i] + total[o])
+                        if mask >= 0 and value[mask, i] == 0:
+                            new = state[u * few + o]
                         value[h + u, i] = new
                         next_state[u * few + o] = new
             barrier()
@@ -182,6 +219,7 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
         size, square = units * few, GATES_ * units * units
         # derivatives in the state (from later times), in the cell, and of the gates
         state, cell, gates = flat[0:size], flat[size : 2 * size], flat[2 * size : (2 + GATES_) * size]
+        kept = flat[(2 + GATES_) * size : (3 + GATES_) * size]
         shared = flat[(3 + GATES_) * size :]
         load(shared, buffers.turned[s], square, square, lane)
         weights = shared if resident else buffers.turned[s][square:]
@@ -192,6 +230,7 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
         barrier()
         for t in range(row[TIMES] - 1, -1, -1):
             gate, h, before = row[SCRATCH] + t * KEPT * units, hidden(row, t), hidden(row, t - 1)
+            mask = mask_of(row, t)
             given = row[SEQUENCES] != 0 or t == row[TIMES] - 1  # h is put out
             for e in range(lane, size, lanes):
                 u = e // few
@@ -204,16 +243,21 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                 dh = state[e]
                 if given:
                     dh += delta[h + u, i]
+                straight = number(0)  # to the state before, where this time is masked
+                if mask >= 0 and value[mask, i] == 0:
+                    straight, dh = dh, number(0)
                 if is_lstm:
                     a, b = value[gate + u, i], value[gate + units + u, i]
                     c, d = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
                     y = value[gate + 5 * units + u, i]
-                    dz = dh * d * (1 - y * y) + cell[e]
+                    dz, left = dh * d * squash_slope(row, y) + cell[e], number(0)
+                    if mask >= 0 and value[mask, i] == 0:
+                        dz, left = number(0), cell[e]
                     old = number(0)
                     if t > 0:
                         old = value[gate - 2 * units + u, i]  # the cell of the time before
-                    da, db = dz * c * a * (1 - a), dz * old * b * (1 - b)
-                    dc, dd = dz * a * (1 - c * c), dh * y * d * (1 - d)
+                    da, db = dz * c * sigma_slope(row, a), dz * old * sigma_slope(row, b)
+                    dc, dd = dz * a * squash_slope(row, c), dh * y * sigma_slope(row, d)
                     delta[gate + u, i] = da
                     delta[gate + units + u, i] = db
                     delta[gate + 2 * units + u, i] = dc
@@ -222,15 +266,15 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                     gates[size + e] = db
                     gates[2 * size + e] = dc
                     gates[3 * size + e] = dd
-                    cell[e] = dz * b
+                    cell[e] = dz * b + left
                 elif is_gru:
                     a, b = value[gate + u, i], value[gate + units + u, i]
                     c, inner = value[gate + 2 * units + u, i], value[gate + 3 * units + u, i]
                     old = number(0)
                     if t > 0:
                         old = value[before + u, i]
-                    dc = dh * (1 - a) * (1 - c * c)
-                    da, db = dh * (old - c) * a * (1 - a), dc * inner * b * (1 - b)
+                    dc = dh * (1 - a) * squash_slope(row, c)
+                    da, db = dh * (old - c) * sigma_slope(row, a), dc * inner * sigma_slope(row, b)
                     delta[gate + u, i] = da
                     delta[gate + units + u, i] = db
                     delta[gate + 2 * units + u, i] = dc
@@ -240,9 +284,10 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                     gates[2 * size + e] = dc * b
                     cell[e] = dh * a  # straight to the state before
                 else:
-                    d = dh * (1 - value[h + u, i] * value[h + u, i])
+                    d = dh * squash_slope(row, value[h + u, i])
                     delta[h + u, i] = d
                     gates[e] = d
+                kept[e] = straight
             barrier()
             if t > 0:
                 for j in range(lane, units, lanes):
@@ -255,7 +300,7 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                     for o in range(few):
                         if is_gru:
                             total[o] += cell[j * few + o]
-                        state[j * few + o] = total[o]
+                        state[j * few + o] = total[o] + kept[j * few + o]
             barrier()
 
     return Kernels(turn_weights, forward, backward)

@@ -1,0 +1,191 @@
+"""Layers as operations on arrays whose first axis is observations; see `passes`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..functions.activations import IDENTITY, RELU, SOFTMAX, activation_values
+from ..layers import codes
+
+PATCHES = 2**20  # numbers in the patches of a piece
+PIECE = 2**21  # weights in a piece of a dense layer
+
+
+def threads() -> int:
+    """Threads that pieces are spread over."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def same(z: np.ndarray) -> np.ndarray:
+    """No activation."""
+    return z
+
+
+def activated(row: np.ndarray, constant: float, z: np.ndarray) -> np.ndarray:
+    """The activation of a layer, in place; softmax over the last axis."""
+    code = int(row[codes.ACT])
+    if code == RELU:
+        return np.maximum(z, 0, out=z)
+    if code == IDENTITY:
+        return z
+    if code == SOFTMAX:
+        np.exp(z - z.max(axis=-1, keepdims=True), out=z)
+        return np.divide(z, z.sum(axis=-1, keepdims=True), out=z)
+    flat = z.reshape(1, -1)  # a view: sums lie one after the other
+    activation_values(code, constant, int(row[codes.ADDRESS]), flat, np.empty_like(flat))
+    return z
+
+
+def dense(value: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, then: Any, pool: Any) -> np.ndarray:
+    """Sums of a dense layer, some units at a time."""
+    length, units = kernel.shape
+    value = np.ascontiguousarray(value, kernel.dtype)
+    out = np.empty((len(value), units), kernel.dtype)
+    step = max(64, PIECE // max(length, 1))
+
+    def piece(first: int) -> None:
+        part = slice(first, first + step)
+        out[:, part] = value @ kernel[:, part]
+        if bias is not None:
+            out[:, part] += bias[part]
+
+    list(pool.map(piece, range(0, units, step)))
+    return then(out)
+
+
+def convolution(
+    row: np.ndarray, value: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, then: Any, pool: Any
+) -> np.ndarray:
+    """Units (m, rows, columns, filters) of a convolution, some rows of an image or some images at a time."""
+    filters, high, wide = kernel.shape[1], int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS])
+    image = _padded(row, value.reshape(len(value), *_image(row)), kernel.dtype)
+    out = np.empty((len(value), high, wide, filters), kernel.dtype)
+
+    def piece(at: tuple[int, int, int, int]) -> None:
+        i, j, first, last = at
+        view = _patches(row, image[i:j], first, last)
+        z = view.reshape(-1, kernel.shape[0]) @ kernel
+        if bias is not None:
+            z += bias
+        out[i:j, first:last] = then(z).reshape(j - i, last - first, wide, filters)
+
+    list(pool.map(piece, _pieces(len(value), high, wide, kernel.shape[0])))
+    return out
+
+
+def _pieces(m: int, high: int, wide: int, length: int) -> Iterator[tuple[int, int, int, int]]:
+    """Images i .. j and rows first .. last of each piece of a convolution's output."""
+    rows = min(max(1, PATCHES // (wide * length)), max(1, -(-high // 2)))
+    images = max(1, PATCHES // (high * wide * length))
+    if images > 1:
+        rows = high
+    for i in range(0, m, images):
+        for first in range(0, high, rows):
+            yield i, min(i + images, m), first, min(first + rows, high)
+
+
+def _image(row: np.ndarray) -> tuple[int, int, int]:
+    return int(row[codes.ROWS]), int(row[codes.COLS]), int(row[codes.CHANNELS])
+
+
+def _padded(row: np.ndarray, image: np.ndarray, dtype: Any) -> np.ndarray:
+    """Images with the zeros that windows reach into."""
+    high = (row[codes.OUT_ROWS] - 1) * row[codes.STRIDE_ROWS] + (row[codes.KERNEL_ROWS] - 1) * row[codes.DILATION_ROWS] + 1
+    wide = (row[codes.OUT_COLS] - 1) * row[codes.STRIDE_COLS] + (row[codes.KERNEL_COLS] - 1) * row[codes.DILATION_COLS] + 1
+    up, left = int(row[codes.PAD_ROWS]), int(row[codes.PAD_COLS])
+    if not up and not left and high <= image.shape[1] and wide <= image.shape[2]:
+        return np.ascontiguousarray(image, dtype)
+    out = np.zeros((len(image), max(high, up + image.shape[1]), max(wide, left + image.shape[2]), image.shape[3]), dtype)
+    out[:, up : up + image.shape[1], left : left + image.shape[2]] = image
+    return out
+
+
+def _patches(row: np.ndarray, image: np.ndarray, first: int, last: int) -> np.ndarray:
+    """A view (images, rows, columns, kernel rows, kernel columns, channels) of what lies below output rows first .. last."""
+    s = image.strides
+    shape = (len(image), last - first, row[codes.OUT_COLS], row[codes.KERNEL_ROWS], row[codes.KERNEL_COLS], image.shape[3])
+    strides = (s[0], row[codes.STRIDE_ROWS] * s[1], row[codes.STRIDE_COLS] * s[2], row[codes.DILATION_ROWS] * s[1],
+               row[codes.DILATION_COLS] * s[2], s[3])  # fmt: skip
+    start = image[:, first * row[codes.STRIDE_ROWS] :]
+    return np.lib.stride_tricks.as_strided(start, shape, strides, writeable=False)
+
+
+def stuffed(row: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Deltas (m, units) of a convolution with the zeros between them that strides passed over."""
+    down, across = int(row[codes.STRIDE_ROWS]), int(row[codes.STRIDE_COLS])
+    high, wide, filters = (int(row[c]) for c in (codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS))
+    image = delta.reshape(len(delta), high, wide, filters)
+    if down == across == 1:
+        return image
+    out = np.zeros((len(delta), (high - 1) * down + 1, (wide - 1) * across + 1, filters), delta.dtype)
+    out[:, ::down, ::across] = image
+    return out
+
+
+def turned_geometry(row: np.ndarray) -> np.ndarray:
+    """The row of the convolution that takes stuffed deltas back to the inputs."""
+    out = row.copy()
+    for stride, size, n_out, kernel, dilation, pad in (
+        (codes.STRIDE_ROWS, codes.ROWS, codes.OUT_ROWS, codes.KERNEL_ROWS, codes.DILATION_ROWS, codes.PAD_ROWS),
+        (codes.STRIDE_COLS, codes.COLS, codes.OUT_COLS, codes.KERNEL_COLS, codes.DILATION_COLS, codes.PAD_COLS),
+    ):
+        out[size], out[n_out] = (row[n_out] - 1) * row[stride] + 1, row[size]
+        out[stride], out[pad] = 1, (row[kernel] - 1) * row[dilation] - row[pad]
+    out[codes.CHANNELS], out[codes.FILTERS] = row[codes.FILTERS], row[codes.CHANNELS]
+    return out
+
+
+def _windows(row: np.ndarray, image: np.ndarray) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """For each place in a window: of which outputs it lies in the image, and where, as indexes of (m, rows, columns, ...)."""
+    for a in range(row[codes.KERNEL_ROWS]):
+        for b in range(row[codes.KERNEL_COLS]):
+            pairs = []
+            for at, n_out, stride, pad, size in (
+                (a, row[codes.OUT_ROWS], row[codes.STRIDE_ROWS], row[codes.PAD_ROWS], image.shape[1]),
+                (b, row[codes.OUT_COLS], row[codes.STRIDE_COLS], row[codes.PAD_COLS], image.shape[2]),
+            ):
+                first = int(max(0, -(-(pad - at) // stride)))
+                count = max(0, int(min(n_out, (size - 1 + pad - at) // stride + 1)) - first)
+                start, stride = int(first * stride + at - pad), int(stride)
+                pairs.append((slice(first, first + count), slice(start, start + count * stride, stride)))
+            yield (slice(None), pairs[0][0], pairs[1][0]), (slice(None), pairs[0][1], pairs[1][1])
+
+
+def pooled(row: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Largest values or means of windows (m, rows, columns, channels)."""
+    image = value.reshape(len(value), *_image(row))
+    shape = len(value), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), image.shape[3]
+    if row[codes.KIND] == codes.MAXIMUM:
+        out = np.full(shape, -np.inf, value.dtype)
+        for there, here in _windows(row, image):
+            np.maximum(out[there], image[here], out=out[there])
+        return out
+    out, count = np.zeros(shape, value.dtype), np.zeros((1, *shape[1:3], 1), value.dtype)
+    for there, here in _windows(row, image):
+        out[there] += image[here]
+        count[there] += 1
+    return out / count
+
+
+def pooled_back(row: np.ndarray, source: np.ndarray, value: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """d / d inputs of pooling (m, rows, columns, channels); of several largest values the first has it."""
+    image = source.reshape(len(source), *_image(row))
+    shape = len(value), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), image.shape[3]
+    back, delta = np.zeros(image.shape, source.dtype), delta.reshape(shape)
+    if row[codes.KIND] == codes.MAXIMUM:
+        left, value = np.array(delta), value.reshape(shape)
+        for there, here in _windows(row, image):
+            own = np.where(image[here] == value[there], left[there], 0)
+            back[here] += own
+            left[there] -= own
+        return back
+    count = np.zeros((1, *shape[1:3], 1), source.dtype)
+    for there, _ in _windows(row, image):
+        count[there] += 1
+    for there, here in _windows(row, image):
+        back[here] += delta[there] / count[there]
+    return back

@@ -1,0 +1,103 @@
+"""What depends on what in a table of layers: which gradients and deltas a fit wants, which layers give constants.
+
+Rows of a table may read what any rows before them have written, so that all of this is told by the ranges of buffer rows
+that they read and write. A range that is written in parts, or at strides, counts as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..layers import codes
+
+if TYPE_CHECKING:
+    from .network import Network
+
+WEIGHTS, INPUTS = 1, 2  # bits of `codes.WANTED`
+_SAME_IN_TRAINING = (codes.DENSE, codes.CONV2D, codes.LSTM, codes.POOL, codes.SIMPLE_RNN, codes.GRU, codes.EMBEDDING,
+                     codes.BATCH_NORM, codes.DROPOUT, codes.COPY, codes.MOVE, codes.LAYER_NORM, codes.DEPTHWISE,
+                     codes.PRELU, codes.ATTENTION, codes.MASKING)  # fmt: skip
+_RANDOM = ("dropout", "recurrent_dropout", "stddev")  # arguments of layers that draw numbers in training
+
+
+def reads(table: np.ndarray, k: int) -> list[tuple[int, int]]:
+    """Ranges [first, end) of buffer rows that row k of a table reads; a mask counts to the end of what holds it."""
+    row = table[k]
+    found = [(int(row[codes.SOURCE]), int(row[codes.SOURCE] + row[codes.N_IN]))]
+    if row[codes.OP] == codes.MOVE and row[codes.ADDS] & 1:
+        found.append(writes(row))
+    if row[codes.MASK] >= 0:
+        at = int(row[codes.MASK])
+        ends = [end for j in range(k) for first, end in [writes(table[j])] if first <= at < end]
+        found.append((at, max(ends, default=at + int(row[codes.TIMES]))))
+    return found
+
+
+def writes(row: np.ndarray) -> tuple[int, int]:
+    """The range [first, end) of buffer rows that a row of a table writes."""
+    first, size = int(row[codes.TARGET]), int(row[codes.N_OUT])
+    if row[codes.OP] == codes.MOVE:
+        size = int((row[codes.OUT_ROWS] - 1) * row[codes.SPREAD_ROWS] + (row[codes.OUT_COLS] - 1) * row[codes.SPREAD_COLS]
+                   + row[codes.FILTERS])  # fmt: skip
+    return first, first + size
+
+
+def meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether two ranges have anything in common."""
+    return a[0] < b[1] and b[0] < a[1]
+
+
+def wanted_table(network: Network, free: np.ndarray) -> np.ndarray:
+    """The network's table with `codes.WANTED` as training of the weights `free`, (P,) or (B, P) bool, has it.
+
+    A layer's weights are wanted where any of them is free in any network of the stack; the delta of its inputs where any
+    row that they come from, near or far, has wanted weights.
+    """
+    table = network.table.copy()
+    any_free = np.array(np.atleast_2d(free).any(axis=0))
+    moved: list[tuple[int, int]] = []  # ranges that free weights have a part in
+    for k, part in enumerate(network.slices):
+        weights = bool(any_free[part].any())
+        inputs = any(meet(a, b) for a in reads(table, k) for b in moved)
+        table[k, codes.WANTED] = WEIGHTS * weights + INPUTS * inputs
+        if weights or inputs:
+            moved.append(writes(table[k]))
+    return table
+
+
+def constant_rows(network: Network, free: np.ndarray, momentum: np.ndarray) -> np.ndarray:
+    """(layers,) bool: rows whose units are the same in every step of a fit by epochs.
+
+    Neither they nor what they read have free weights or draw random numbers, and batch normalisation among them keeps its
+    moving averages. Rows that write where a row that changes writes, too, are none.
+
+    Parameters
+    ----------
+    network : Network
+    free : (P,) bool array
+    momentum : (layers,) array
+        Of batch normalisation; negative where it keeps its moving averages.
+    """
+    table, layers = network.table, network.table_layers
+    fixed = np.array([
+        not free[part].any() and row[codes.OP] in _SAME_IN_TRAINING and momentum[k] < 0
+        and not (row[codes.OP] == codes.DROPOUT and network._built["constants"][k] > 0)
+        and not any(_is_positive(getattr(layers[k], name, 0)) for name in _RANDOM)
+        for k, (part, row) in enumerate(zip(network.slices, table, strict=True))
+    ])  # fmt: skip
+    fixed[-1] = False  # something is left to train on
+    while True:
+        changing = [writes(table[k]) for k in np.flatnonzero(~fixed)]
+        left = np.array([
+            fixed[k] and not any(meet(a, b) for a in (*reads(table, k), writes(table[k])) for b in changing)
+            for k in range(len(table))
+        ])  # fmt: skip
+        if np.array_equal(left, fixed):
+            return fixed
+        fixed = left
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0

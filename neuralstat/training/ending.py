@@ -1,0 +1,116 @@
+"""How a fit by epochs ends: loss and gradient at the final weights, error records, history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine import batches, cpu
+from ..engine.batches import Plan, Rows, State
+from .metrics import Record
+from .stopping import History
+
+
+@dataclass
+class Ending:
+    """Loss and largest partial derivative of all rows at the final weights.
+
+    A pass over all rows, forward and back, may take as long as an epoch: of a single network, whose training needed no such
+    pass, it is taken when somebody asks.
+
+    Attributes
+    ----------
+    net : Net
+    plan : Plan
+    state : State
+    nothing : Rows
+        Validation rows, of which none is read.
+    again : callable
+        The rows.
+    each : int
+        Batches of an epoch.
+    n : int
+        Rows.
+    """
+
+    net: cpu.Net
+    plan: Plan
+    state: State
+    nothing: Rows
+    again: Callable[[], Rows]
+    each: int
+    n: int
+
+    @property
+    def late(self) -> bool:
+        """Whether the pass waits until somebody asks."""
+        return self.state.steps.size == 1 and self.plan.threshold < 0
+
+    def measure(self, b: int, rows: Rows) -> None:
+        """The pass for network b."""
+        batches.train_batches(self.net, rows, self.nothing, self.plan, self.state, np.zeros(0), b, 0, False, True)
+
+    def _asked(self) -> State:
+        if np.isnan(self.state.reached[0]):
+            self.measure(0, self.again())
+        return self.state
+
+    def fields(self) -> tuple[Any, Any, Any]:
+        """Fields `loss`, `reached` and `trace` of a fit."""
+        state = self.state
+        if not self.late or not np.isnan(state.reached[0]):
+            return state.loss, state.reached, self.traces()
+        return (lambda: self._asked().loss), (lambda: self._asked().reached), self.traces
+
+    def traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Error records: the steps at the ends of epochs and n times the epoch's mean loss."""
+        out = []
+        for b, epochs in enumerate(map(int, self.state.epoch)):
+            if epochs:
+                done = self.each * np.arange(1, epochs + 1), self.state.history[b, :epochs, batches.LOSS] * self.n
+            else:
+                state = self._asked() if self.late else self.state
+                done = np.array([state.steps[b]]), np.array([float(state.loss[b])])
+            out.append(done)
+        return out
+
+
+def put_back_best(own: State, plan: Plan, b: int) -> None:
+    """The weights of the best epoch, where early stopping restores them."""
+    if plan.patience >= 0 and plan.restore and own.epoch[b] > 0:
+        own.theta[b] = own.best[b]
+
+
+def call_back(
+    callbacks: Sequence[Any], state: State, columns: tuple[str, ...], b: int, record: Record | None, unit: float
+) -> None:
+    """Tell callbacks of an epoch of network b, in the user's units; any of them may stop it."""
+    epoch = int(state.epoch[b])
+    values = state.history[b, epoch - 1]
+    logs: dict[str, Any] = {"rep": b + 1, "epoch": epoch, "step": int(state.steps[b])}
+    if record is not None:
+        logs.update({name: float(v) for name, v in zip(record.columns, record.values[b, epoch - 1], strict=True)})
+    units = {name: unit if name.endswith(("loss", "mse")) else 1.0 for name in columns}
+    logs.update({name: float(v) * units[name] for name, v in zip(columns, values, strict=True) if name})
+    stopped = [bool(callback(epoch, dict(logs))) for callback in callbacks]
+    if any(stopped) and state.status[b] == cpu.RUNNING:
+        state.status[b] = batches.STOPPED_BY_CALLBACK
+
+
+def history_of(state: State, plan: Plan, columns: tuple[str, ...], record: Record | None) -> History:
+    """What was recorded of each epoch."""
+    used = [k for k, name in enumerate(columns) if name]
+    longest = int(state.epoch.max(initial=0))
+    best = np.zeros(state.steps.size, np.int64)
+    if plan.restore:
+        best = np.where(state.epoch > 0, state.stopping[:, batches.BEST_EPOCH].astype(np.int64) + 1, 0)
+    names, values = [columns[k] for k in used], state.history[:, :longest, used]
+    if record is not None:
+        more = [k for k, name in enumerate(record.columns) if name not in names]  # what kernels measure stays theirs
+        names[-1:-1] = [record.columns[k] for k in more]  # before the learning rate
+        values = np.concatenate([values[..., :-1], record.values[:, :longest, more], values[..., -1:]], axis=2)
+        best = np.array([found[0] if (found := record.restored(b)) else best[b] for b in range(best.size)], np.int64)
+    return History(tuple(names), np.ascontiguousarray(values), state.epoch.copy(), best)
