@@ -381,8 +381,7 @@ class Procedure:
         """
         where, n = penalisable(self.network, self.design), rows.inputs.shape[0]
         penalty = coefficients(self.settings.penalty, self.network, self.design, where, n)
-        if penalty is not None:  # steps go along the mean error: the same objective, divided by n
-            penalty = per_observation(penalty, 1 / n)
+        penalty = None if penalty is None else per_observation(penalty, 1 / n)  # steps go along the mean error
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
         stop = threading.Event()
         fit = train_epochs(
