@@ -12,7 +12,7 @@ from ..jit.compile import jit
 from ..jit.scalar import exp_, expm1_, log1p_, real_, tanh_
 
 (CAPPED_RELU, HARD_LOGISTIC, HARD_SWISH, SOFTSIGN, MISH, EXPONENTIAL, CELU, HARD_TANH, TANH_SHRINK, SOFT_SHRINK, HARD_SHRINK,
- LOG_LOGISTIC, SQUAREPLUS, SPARSE_PLUS, SPARSE_LOGISTIC) = range(12, 27)  # fmt: skip
+ LOG_LOGISTIC, SQUAREPLUS, SPARSE_PLUS, SPARSE_LOGISTIC) = range(13, 28)  # fmt: skip
 
 
 @jit(strict=True)
