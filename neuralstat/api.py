@@ -239,9 +239,9 @@ def neuralnet(
         Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
     algorithm : str or Optimizer
         R's "rprop+", "rprop-", "sag", "slr", "backprop"; Levenberg-Marquardt ("lm"), "bfgs", "lbfgs", which need far
-        fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, with Keras'
-        defaults: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam", "adadelta", "adamax", "lion".
-        Or an instance with its own settings, as ``neuralstat.optimizers.LM(damping=1)``, ``Adam(learning_rate=0.01)``.
+        fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, as Keras'
+        optimizers of these names: "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam", "adadelta",
+        "adamax", "lion". Or an instance, as ``neuralstat.optimizers.LM(damping=1)``, ``Adam(learning_rate=0.01)``.
         "rprop+" unless given; a model without hidden units then goes straight to its one optimum.
     threshold, stepmax : float, int
         Stop when the largest absolute partial derivative of the error is at or below `threshold`; at most

@@ -61,7 +61,7 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
                 dense_forward(row, theta, value, lane, m, lanes)
         elif layered is not None:
             layer_forward(row, constants[k], theta, value, lane, m, lanes, layered.images, layered.recurrent,
-                          layered.others, gpu)
+                          layered.others, layered.more, gpu)
             if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
                 continue
         if row[OFFSET] >= 0:
@@ -111,7 +111,7 @@ def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lan
                 dense_backward(row, theta, delta, lane, m, lanes)
     elif layered is not None:
         layer_backward(row, theta, value, delta, inputs, lane, m, lanes, layered.images, layered.recurrent,
-                       layered.others, gpu)
+                       layered.others, layered.more, gpu)
 
 
 @jit
@@ -125,7 +125,7 @@ def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
             dense_gradient(row, value, delta, grad, lane, m, lanes)
     elif layered is not None:
         layer_gradient(row, value, delta, grad, lane, m, lanes, layered.images, layered.recurrent, layered.others,
-                       gpu)
+                       layered.more, gpu)
 
 
 @jit

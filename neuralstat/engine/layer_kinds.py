@@ -14,31 +14,17 @@ from ..layers.codes import (
     BATCH_NORM,
     CONV2D,
     COPY,
-    DEPTHWISE,
     DROPOUT,
     EMBEDDING,
     GRU,
-    LAYER_NORM,
     LSTM,
     MASK,
-    MASKING,
-    MOVE,
-    NOISE,
     OP,
     POOL,
-    PRELU,
     SIMPLE_RNN,
 )
 from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
 from ..layers.conv_cpu import conv2d_backward_cpu, conv2d_forward_cpu, conv2d_gradient_cpu
-from ..layers.depthwise import (
-    depthwise_backward,
-    depthwise_backward_cpu,
-    depthwise_forward,
-    depthwise_forward_cpu,
-    depthwise_gradient,
-    depthwise_gradient_cpu,
-)
 from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
 from ..layers.embedding import embedding_backward, embedding_forward, embedding_gradient
 from ..layers.gru import (
@@ -49,7 +35,6 @@ from ..layers.gru import (
     gru_gradient,
     gru_gradient_cpu,
 )
-from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
 from ..layers.lstm import (
     lstm_backward,
     lstm_backward_cpu,
@@ -58,12 +43,8 @@ from ..layers.lstm import (
     lstm_gradient,
     lstm_gradient_cpu,
 )
-from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
-from ..layers.move import move_backward, move_forward
-from ..layers.noise import noise_backward, noise_forward
 from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
 from ..layers.pool import pool_backward, pool_backward_cpu, pool_forward, pool_forward_cpu
-from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
 from ..layers.simple_rnn import (
     simple_rnn_backward,
     simple_rnn_backward_cpu,
@@ -72,13 +53,11 @@ from ..layers.simple_rnn import (
     simple_rnn_gradient,
     simple_rnn_gradient_cpu,
 )
+from .rare_layers import rare_backward, rare_forward, rare_gradient
 
 _conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
 _conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)
 _conv_gradient = by_number(conv2d_gradient_cpu, conv2d_gradient)
-_depthwise_forward = by_number(depthwise_forward_cpu, depthwise_forward)
-_depthwise_backward = by_number(depthwise_backward_cpu, depthwise_backward)
-_depthwise_gradient = by_number(depthwise_gradient_cpu, depthwise_gradient)
 _pool_forward = by_number(pool_forward_cpu, pool_forward)
 _pool_backward = by_number(pool_backward_cpu, pool_backward)
 _lstm_forward = by_number(lstm_forward_cpu, lstm_forward)
@@ -94,7 +73,7 @@ _rnn_gradient = by_number(simple_rnn_gradient_cpu, simple_rnn_gradient)
 
 @jit
 def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m: int, lanes: int, images: Any,
-                  recurrent: Any, others: Any, gpu: Any) -> None:
+                  recurrent: Any, others: Any, more: Any, gpu: Any) -> None:
     """Sums, or units, of one layer; see `kernels.forward`."""
     op = row[OP]
     if images is not None:
@@ -103,18 +82,11 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
                 _conv_forward(row, theta, value, m)
             else:
                 conv2d_forward(row, theta, value, lane, m, lanes)
-        elif op == POOL and row[MASK] >= 0:
-            masked_mean_forward(row, value, lane, m, lanes)
-        elif op == POOL:
+        elif op == POOL and row[MASK] < 0:
             if gpu is None:
                 _pool_forward(row, theta, value, m)
             else:
                 pool_forward(row, theta, value, lane, m, lanes)
-        elif op == DEPTHWISE:
-            if gpu is None:
-                _depthwise_forward(row, theta, value, m)
-            else:
-                depthwise_forward(row, theta, value, lane, m, lanes)
     if recurrent is not None:
         if op == LSTM:
             if gpu is None:
@@ -138,23 +110,15 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
             copy_forward(row, value, lane, m, lanes)
         elif op == DROPOUT:
             dropout_forward(row, value, lane, m, lanes)
-        elif op == MOVE:
-            move_forward(row, value, lane, m, lanes)
-        elif op == LAYER_NORM:
-            layer_norm_forward(row, constant, theta, value, lane, m, lanes)
-        elif op == PRELU:
-            prelu_forward(row, theta, value, lane, m, lanes)
-        elif op == NOISE:
-            noise_forward(row, constant, value, lane, m, lanes)
-        elif op == MASKING:
-            masking_forward(row, constant, value, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_forward(row, constant, theta, value, m)
+    if more is not None:
+        rare_forward(row, constant, theta, value, lane, m, lanes, gpu)
 
 
 @jit
 def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int,
-                   images: Any, recurrent: Any, others: Any, gpu: Any) -> None:
+                   images: Any, recurrent: Any, others: Any, more: Any, gpu: Any) -> None:
     """d loss / d inputs of one layer into `delta`'s source rows (may be left out where `inputs` is False)."""
     op = row[OP]
     if images is not None and inputs:
@@ -163,18 +127,11 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
                 _conv_backward(row, theta, delta, m)
             else:
                 conv2d_backward(row, theta, delta, lane, m, lanes)
-        elif op == POOL and row[MASK] >= 0:
-            masked_mean_backward(row, value, delta, lane, m, lanes)
-        elif op == POOL:
+        elif op == POOL and row[MASK] < 0:
             if gpu is None:
                 _pool_backward(row, value, delta, m)
             else:
                 pool_backward(row, value, delta, lane, m, lanes)
-        elif op == DEPTHWISE:
-            if gpu is None:
-                _depthwise_backward(row, theta, delta, m)
-            else:
-                depthwise_backward(row, theta, delta, lane, m, lanes)
     if recurrent is not None:
         if op == LSTM:
             if gpu is None:
@@ -198,23 +155,15 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
             copy_backward(row, delta, lane, m, lanes)
         elif op == DROPOUT:
             dropout_backward(row, value, delta, lane, m, lanes)
-        elif op == MOVE:
-            move_backward(row, delta, lane, m, lanes)
-        elif op == LAYER_NORM:
-            layer_norm_backward(row, theta, value, delta, lane, m, lanes)
-        elif op == PRELU:
-            prelu_backward(row, theta, value, delta, lane, m, lanes)
-        elif op == NOISE:
-            noise_backward(row, value, delta, lane, m, lanes)
-        elif op == MASKING:
-            masking_backward(row, value, delta, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_backward(row, value, delta, m)
+    if more is not None:
+        rare_backward(row, theta, value, delta, inputs, lane, m, lanes, gpu)
 
 
 @jit
 def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int, images: Any,
-                   recurrent: Any, others: Any, gpu: Any) -> None:
+                   recurrent: Any, others: Any, more: Any, gpu: Any) -> None:
     """Add one layer's d loss / d weights over all m observations."""
     op = row[OP]
     if images is not None and op == CONV2D:
@@ -222,11 +171,6 @@ def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: in
             _conv_gradient(row, value, delta, grad, m)
         else:
             conv2d_gradient(row, value, delta, grad, lane, m, lanes)
-    if images is not None and op == DEPTHWISE:
-        if gpu is None:
-            _depthwise_gradient(row, value, delta, grad, m)
-        else:
-            depthwise_gradient(row, value, delta, grad, lane, m, lanes)
     if recurrent is not None:
         if op == LSTM:
             if gpu is None:
@@ -246,9 +190,7 @@ def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: in
     if others is not None:
         if op == EMBEDDING:
             embedding_gradient(row, value, delta, grad, lane, m, lanes)
-        elif op == LAYER_NORM:
-            layer_norm_gradient(row, value, delta, grad, lane, m, lanes)
-        elif op == PRELU:
-            prelu_gradient(row, value, delta, grad, lane, m, lanes)
         if gpu is None and op == BATCH_NORM:
             batch_norm_gradient(row, value, delta, grad, m)
+    if more is not None:
+        rare_gradient(row, value, delta, grad, lane, m, lanes, gpu)

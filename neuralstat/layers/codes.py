@@ -41,9 +41,10 @@ DENSE, CONV2D, LSTM, POOL, SIMPLE_RNN, GRU, EMBEDDING, BATCH_NORM, DROPOUT, COPY
 LAYER_NORM, DEPTHWISE, PRELU, NOISE, ATTENTION, MASKING = range(12, 18)
 MAXIMUM, MEAN = 0, 1
 
-IMAGES = (CONV2D, POOL, DEPTHWISE)
+IMAGES = (CONV2D, POOL)
 RECURRENT = (LSTM, SIMPLE_RNN, GRU)
-OTHERS = (EMBEDDING, BATCH_NORM, DROPOUT, COPY, MOVE, LAYER_NORM, PRELU, NOISE, MASKING)
+OTHERS = (EMBEDDING, BATCH_NORM, DROPOUT, COPY)
+MORE = (MOVE, LAYER_NORM, DEPTHWISE, PRELU, NOISE, MASKING, ATTENTION)  # and means of what masks leave
 OF_TRAINING = (BATCH_NORM, DROPOUT, NOISE)  # layers that do one thing in training, another in prediction
 
 
@@ -53,7 +54,8 @@ class Layered(NamedTuple):
     images: Any = None
     recurrent: Any = None
     others: Any = None
+    more: Any = None
     training: Any = None
 
 
-ALL = Layered(0, 0, 0, None)
+ALL = Layered(0, 0, 0, 0, None)

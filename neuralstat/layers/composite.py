@@ -102,7 +102,8 @@ class SeparableConv2D(_Separable):
 class Bidirectional:
     """A recurrent layer, and one of its kind that reads the times in reversed order.
 
-    Schuster & Paliwal 1997, IEEE Transactions on Signal Processing 45:2673. Arrays are "bidirectional/forward_lstm/kernel", "bidirectional/backward_lstm/kernel", ...
+    Schuster & Paliwal 1997, IEEE Transactions on Signal Processing 45:2673. Arrays are "bidirectional/forward_lstm/kernel",
+    "bidirectional/backward_lstm/kernel", ...
 
     Parameters
     ----------

@@ -216,10 +216,11 @@ class Network:
     def _layered(self) -> codes.Layered | None:
         """Families of layers that kernels need; None for a dense network."""
         ops = set(self.table[:, codes.OP].tolist())
-        families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.OF_TRAINING)
+        families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.MORE, codes.OF_TRAINING)
         if self.dense:
             return None
         layered = codes.Layered(*(0 if ops & set(family) else None for family in families))
+        layered = layered._replace(more=0) if (self.table[:, codes.MASK] >= 0).any() else layered
         return layered._replace(training=0) if self.drops else layered
 
     @property

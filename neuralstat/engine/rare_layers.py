@@ -1,0 +1,88 @@
+"""Layers that fewer networks have, apart from the others: a network without any of them does not compile them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jit.by_number import by_number
+from ..jit.compile import jit
+from ..layers.codes import DEPTHWISE, LAYER_NORM, MASK, MASKING, MOVE, NOISE, OP, POOL, PRELU
+from ..layers.depthwise import (
+    depthwise_backward,
+    depthwise_backward_cpu,
+    depthwise_forward,
+    depthwise_forward_cpu,
+    depthwise_gradient,
+    depthwise_gradient_cpu,
+)
+from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
+from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
+from ..layers.move import move_backward, move_forward
+from ..layers.noise import noise_backward, noise_forward
+from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
+
+_depthwise_forward = by_number(depthwise_forward_cpu, depthwise_forward)
+_depthwise_backward = by_number(depthwise_backward_cpu, depthwise_backward)
+_depthwise_gradient = by_number(depthwise_gradient_cpu, depthwise_gradient)
+
+
+@jit
+def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m: int, lanes: int, gpu: Any) -> None:
+    """`layer_kinds.layer_forward` of these."""
+    op = row[OP]
+    if op == MOVE:
+        move_forward(row, value, lane, m, lanes)
+    elif op == POOL and row[MASK] >= 0:
+        masked_mean_forward(row, value, lane, m, lanes)
+    elif op == DEPTHWISE:
+        if gpu is None:
+            _depthwise_forward(row, theta, value, m)
+        else:
+            depthwise_forward(row, theta, value, lane, m, lanes)
+    elif op == LAYER_NORM:
+        layer_norm_forward(row, constant, theta, value, lane, m, lanes)
+    elif op == PRELU:
+        prelu_forward(row, theta, value, lane, m, lanes)
+    elif op == NOISE:
+        noise_forward(row, constant, value, lane, m, lanes)
+    elif op == MASKING:
+        masking_forward(row, constant, value, lane, m, lanes)
+
+
+@jit
+def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int,
+                  gpu: Any) -> None:
+    """`layer_kinds.layer_backward` of these."""
+    op = row[OP]
+    if op == MOVE:
+        move_backward(row, delta, lane, m, lanes)
+    elif op == POOL and row[MASK] >= 0:
+        masked_mean_backward(row, value, delta, lane, m, lanes)
+    elif op == DEPTHWISE and inputs:
+        if gpu is None:
+            _depthwise_backward(row, theta, delta, m)
+        else:
+            depthwise_backward(row, theta, delta, lane, m, lanes)
+    elif op == LAYER_NORM:
+        layer_norm_backward(row, theta, value, delta, lane, m, lanes)
+    elif op == PRELU:
+        prelu_backward(row, theta, value, delta, lane, m, lanes)
+    elif op == NOISE:
+        noise_backward(row, value, delta, lane, m, lanes)
+    elif op == MASKING:
+        masking_backward(row, value, delta, lane, m, lanes)
+
+
+@jit
+def rare_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int, gpu: Any) -> None:
+    """`layer_kinds.layer_gradient` of these."""
+    op = row[OP]
+    if op == DEPTHWISE:
+        if gpu is None:
+            _depthwise_gradient(row, value, delta, grad, m)
+        else:
+            depthwise_gradient(row, value, delta, grad, lane, m, lanes)
+    elif op == LAYER_NORM:
+        layer_norm_gradient(row, value, delta, grad, lane, m, lanes)
+    elif op == PRELU:
+        prelu_gradient(row, value, delta, grad, lane, m, lanes)
