@@ -22,8 +22,9 @@ DTYPE = "float32"  # what Keras computes in, whatever the dtype of a layer (3.15
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu",
                "softplus": "softplus", "gelu": "gelu", "swish": "silu", "softmax": "softmax", "hard_swish": "hard_silu",
                **{name: name for name in (
-                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh", "tanh_shrink",
-                   "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid")}}  # fmt: skip
+                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh",
+                   "tanh_shrink", "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus",
+                   "sparse_sigmoid")}}  # fmt: skip
 LINKS = {"log": "exponential", "logit": "sigmoid"}
 
 

@@ -132,11 +132,8 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return self.penalty_beside(self.design.x.shape[1])
-
-    def penalty_beside(self, n: int) -> np.ndarray | None:
-        """`penalty` where layers' own stand beside the mean error of n observations."""
-        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
+        where = penalisable(self.network, self.design)
+        return coefficients(self.settings.penalty, self.network, self.design, where, self.design.x.shape[1])
 
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -382,9 +379,9 @@ class Procedure:
         measure : bool
             Whether all metrics are recorded; else the one that early stopping watches only.
         """
-        penalty = self.penalty_beside(rows.inputs.shape[0])  # steps go along the mean error: the same objective, divided by n
-        if penalty is not None:
-            penalty = per_observation(penalty, 1 / rows.inputs.shape[0])
+        where, n = penalisable(self.network, self.design), rows.inputs.shape[0]
+        penalty = coefficients(self.settings.penalty, self.network, self.design, where, n)
+        penalty = None if penalty is None else per_observation(penalty, 1 / n)  # steps go along the mean error
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
         stop = threading.Event()
         fit = train_epochs(
