@@ -232,7 +232,8 @@ def _linked(pages: list[str], most: int = 3) -> str:
     for page in pages[:most]:
         folder, _, stem = page.rpartition("/")
         place = f"gallery/{folder}" if folder[:1].isdigit() else "" if folder == "docs" else folder
-        shown.append(f":doc:`{stem.replace('_', ' ')} <{'/' + place if place else ''}/{stem}>`")
+        title = re.sub(r"^plot_\d+_", "", stem).replace("_", " ")
+        shown.append(f":doc:`{title} <{'/' + place if place else ''}/{stem}>`")
     return ", ".join(shown) + (f" and {len(pages) - most} more" if len(pages) > most else "")
 
 
