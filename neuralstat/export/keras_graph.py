@@ -241,6 +241,8 @@ def _layer_norm(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays
 
 
 def _depthwise(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    if layer.padding == "causal":
+        raise ArgumentError(f"{type(layer).__name__} (layer {name!r}): Keras has no causal padding there.")
     n = arrays["kernel"].ndim - 2
     shape = _axes(row, n == 1, codes.ROWS, codes.COLS, codes.CHANNELS)
     out = _axes(row, n == 1, codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS)

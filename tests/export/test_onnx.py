@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from types import SimpleNamespace
 
 import naive
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 import pytest
 from chains import CHAINS, MIXED, chain_network, draw
 from raw import CUT_SHORT
+from written import bare
 
 import neuralstat as ns
 from neuralstat import export
@@ -85,13 +85,6 @@ IN_SOME = dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "Embedding", "Bidirectional
 
 def test_every_layer_is_asked_for():
     assert {kind for kind, _ in CASES} >= set(LAYERS)
-
-
-def bare(network, theta):
-    """What an exporter asks of a fit, of a network whose inputs are not scaled."""
-    design = SimpleNamespace(scaling=None, terms={}, y_names=network.output_names, response="y")
-    return SimpleNamespace(network=network, design=design, fit=SimpleNamespace(theta=theta), formula="y ~ x",
-                           numbers=lambda rep: [0])  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "chain"), CASES, ids=[f"{kind}{k}" for k, (kind, _) in enumerate(CASES)])
