@@ -55,7 +55,7 @@ exclude_patterns = [
 templates_path = ["_templates"]
 default_role = "py:obj"
 nitpicky = False
-suppress_warnings = ["mystnb.unknown_mime_type", "config.cache"]
+suppress_warnings = ["mystnb.unknown_mime_type", "config.cache", "toc.empty_glob"]
 
 # docstrings
 autosummary_generate = True
