@@ -8,12 +8,12 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..layers import Activation, Dense
+from ..layers.base import AnyLayer
 from ..layers.composite import (
     MODES,
     Bidirectional,
     Conv1DTranspose,
     Conv2DTranspose,
-    Realigned,
     SeparableConv1D,
     SeparableConv2D,
 )
@@ -21,6 +21,7 @@ from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Gra
 from ..layers.sequence import ZeroMasked
 from .names import base_name
 
+_LAYER = AnyLayer()
 INPUT = "input"  # name of an input without one
 
 
@@ -149,14 +150,11 @@ _COMPOSITES: dict[type, Callable[[_Expander, Any, Sequence[int]], int]] = {
 
 
 def _sequence(layers: Any, words: str) -> Sequence[Any]:
-    from ..layers import LAYERS
-
     if isinstance(layers, str) or not isinstance(layers, Sequence):
         raise ArgumentError(f"{words} must be a sequence of neuralstat.layers, got {type(layers).__name__}.")
     for layer in layers:
-        inner = isinstance(layer, Node) and isinstance(layer.layer, InputLayer)
-        if not inner and not isinstance(layer, (*LAYERS.values(), Realigned, ZeroMasked)):
-            raise ArgumentError(f"{words} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r:.60}.")
+        if not isinstance(layer, Node) or not isinstance(layer.layer, InputLayer):
+            _LAYER.check(layer, words)
     return layers
 
 

@@ -40,7 +40,8 @@ LONG = {
 }
 
 PANDAS = {
-    "applications", "assessment", "cli", "datasets", "effects", "export", "formula", "inference", "insight", "io", "likelihood",
+    "applications", "assessment", "cli", "datasets", "effects", "export", "formula", "inference", "insight", "io",
+    "likelihood",
     "plots", "results", "selection", "sklearn", "study", "summary", "survival", "training.validation",
 }  # fmt: skip
 
