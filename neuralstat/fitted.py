@@ -19,7 +19,6 @@ from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Distributional, Family, Gaussian, Multinomial
 from .network import derivatives
 from .network.blas import on_one_thread
-from .network.passes import suits
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
@@ -326,8 +325,6 @@ class Fitted(OfParameters, Penalised):
         """
         at = list(numbers)
         theta = self.fit.theta if at == list(range(self.nrep)) else self.fit.theta[at]  # of large networks no copy
-        if not suits(self.network):
-            theta = theta.astype(float)
         return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
 
     def predictors(self, raw: np.ndarray) -> np.ndarray:

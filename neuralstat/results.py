@@ -198,6 +198,9 @@ class NeuralNetResults:
         the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
         and at the same function (see `canonical.distinct_optima`). Where strengths of the penalty were estimated
         ``log_evidence``, the logarithm of the marginal likelihood, which then tells the best one.
+
+        The error is that at the final weights. Of a single repetition by epochs without ``threshold`` it is worked out when
+        it is first asked for, here, in the summary or by `diagnose`, in a pass over all rows that training did not need.
         """
         return repetitions.reps(self.fitted)
 
@@ -1159,6 +1162,11 @@ class NeuralNetResults:
         ------
         ArgumentError
             Where the fit has no hidden layers, or was standardised (its weights belong to the scaling of its data).
+
+        Notes
+        -----
+        No gradients are taken below the last layer that is trained. By epochs, units of first layers that are frozen as a
+        whole are worked out once, where they fit into memory, and no ``augment=`` changes what they see: the fit is the same.
         """
         arrays = self.get_weights(source)
         return announced(
