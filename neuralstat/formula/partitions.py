@@ -56,7 +56,8 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     source : str, path, or list of them; list of tables; callable; Dask DataFrame
         Parquet and CSV files (``.parquet``, ``.pq``, ``.csv``, ``.csv.gz``, ``.tsv``; a string may have wildcards, and
         files are then read in the order of their names); tables of any kind that `neuralnet` takes; a function
-        without arguments that gives an iterator of tables, the same ones whenever it is called.
+        without arguments that gives an iterator of tables, the same ones whenever it is called. Arrays per row are
+        written, as they are, to a file that is mapped into memory.
     rows : int
         Rows of a file that are read at a time.
 

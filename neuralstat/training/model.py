@@ -14,6 +14,7 @@ from ..families import Distributional, Family, Ordinal, Survival, needs, resolve
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
+from ..formula.sequences import WEIGHTS, as_table
 from ..layers import Dense
 from ..network.expand import expanded
 from ..network.network import Network, dense_network
@@ -73,6 +74,15 @@ class Source:
     exog: Any = None
     context: Mapping[str, Any] | None = None
     said: set[str] = field(default_factory=set, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.formula is not None:
+            object.__setattr__(self, "data", as_table(self.formula, self.data))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether batches of the data brought weights of their rows."""
+        return bool(getattr(self.data, "attrs", {}).get(WEIGHTS))
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""
