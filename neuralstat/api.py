@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from .checks.arguments import NONE, PATH, Anything, Instance, arguments
 from .fitted import Fitted
-from .formula.sequences import WEIGHTS
 from .io import read
 from .results import NeuralNetResults, announced
 from .training import rotations
@@ -65,9 +64,7 @@ class NeuralNet:
 
     def _of(self, source: Source, settings: Mapping[str, Any]) -> None:
         self.source, self.formula = source, source.formula
-        self.settings = merge_settings(Settings(), settings)
-        if source.weighted and self.settings.weights is None and self.settings.var_weights is None:
-            self.settings = merge_settings(self.settings, {"weights": WEIGHTS})
+        self.settings = source.weighed(merge_settings(Settings(), settings))
         self.design = source.design(self.settings)
 
     @arguments(settings=NONE | Instance(Settings, "the settings of a model"))
@@ -211,15 +208,7 @@ def neuralnet(
         A formula is code: any Python expression in it is evaluated. Never take one from a stranger (SECURITY.md).
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
-        several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
-
-        Large arrays of several dimensions stay as they are (whole numbers of few bits, float32, `numpy.memmap`, sparse
-        matrices of scipy: ``{"y": y, "words": csr_matrix}``) until a fit by epochs reads its next batches; elementwise
-        expressions such as ``{pixels / 255}`` are evaluated then. An array may also be an object with ``shape``, ``dtype``
-        and ``read(rows)``, as `neuralstat.datasets.image_folder` gives with ``lazy=True``; and the data an object like
-        Keras' ``Sequence``, whose ``[k]`` gives a batch (x, y) or (x, y, weights): its batches are shuffled as a whole and
-        are the batches of the fit (`batch_size` is theirs), all are gone through once for the responses, and
-        ``on_epoch_end`` is not called. Of these only fits by epochs on a CPU are made; each repetition reads for itself.
+        several dimensions is the rows. More than memory holds: a Dask DataFrame, a Keras ``Sequence``, `neuralstat.chunks`.
     hidden : int or sequence of int
         Units per hidden layer; 0 or () for none: then the model is a generalised linear model, and is fitted exactly by
         iteratively reweighted least squares unless an algorithm is named.

@@ -298,7 +298,6 @@ def train_epochs(
         own = left.begin(rows, nothing, state, threads(n_jobs), stop)
         if record is not None:
             record.means = left.means
-
     sparse = windows.sparse_first(net, plan, rows, training.augment) if staged and left is None else None
 
     def step(b: int, budget: int, rows: Rows, check: Rows = nothing, task: int = batches.TRAIN) -> None:

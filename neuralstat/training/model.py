@@ -79,10 +79,11 @@ class Source:
         if self.formula is not None:
             object.__setattr__(self, "data", as_table(self.formula, self.data))
 
-    @property
-    def weighted(self) -> bool:
-        """Whether batches of the data brought weights of their rows."""
-        return bool(getattr(self.data, "attrs", {}).get(WEIGHTS))
+    def weighed(self, settings: Settings) -> Settings:
+        """Settings with the weights that batches of the data brought, where no others were given."""
+        brought = bool(getattr(self.data, "attrs", {}).get(WEIGHTS))
+        given = settings.weights is not None or settings.var_weights is not None
+        return replace(settings, weights=WEIGHTS) if brought and not given else settings
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""
