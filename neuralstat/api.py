@@ -64,7 +64,7 @@ class NeuralNet:
 
     def _of(self, source: Source, settings: Mapping[str, Any]) -> None:
         self.source, self.formula = source, source.formula
-        self.settings = merge_settings(Settings(), settings)
+        self.settings = source.weighed(merge_settings(Settings(), settings))
         self.design = source.design(self.settings)
 
     @arguments(settings=NONE | Instance(Settings, "the settings of a model"))
@@ -208,7 +208,7 @@ def neuralnet(
         A formula is code: any Python expression in it is evaluated. Never take one from a stranger (SECURITY.md).
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
-        several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
+        several dimensions is the rows. More than memory holds: a Dask DataFrame, a Keras ``Sequence``, `neuralstat.chunks`.
     hidden : int or sequence of int
         Units per hidden layer; 0 or () for none: then the model is a generalised linear model, and is fitted exactly by
         iteratively reweighted least squares unless an algorithm is named.

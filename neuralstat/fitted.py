@@ -325,7 +325,8 @@ class Fitted(OfParameters, Penalised):
         """
         at = list(numbers)
         theta = self.fit.theta if at == list(range(self.nrep)) else self.fit.theta[at]  # of large networks no copy
-        return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
+        x = np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x  # else it is read by rows
+        return derivatives.outputs(self.network, x, theta, offset)
 
     def predictors(self, raw: np.ndarray) -> np.ndarray:
         """Linear predictors (..., K, m) of the family's link, units of the response, from what kernels give.

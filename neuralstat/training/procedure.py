@@ -47,6 +47,7 @@ from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
+from .windows import check_read
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
@@ -98,6 +99,7 @@ class Procedure:
             design, validation = split(design, settings, source)
             if settings.checkpoint is not None and settings.random_state is None:
                 seeds = stored_seeds(settings.checkpoint) or seeds
+        check_read(design, settings)
         design = weigh_classes(design, settings.class_weight)
         settings = settled(settings, design, source.context)
         warn_aliased(design)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
 from ..network.upstream import constant_rows, reads, weight_slices, writes
 from .interrupts import deferred
+from .windows import is_read
 
 if TYPE_CHECKING:
     import threading
@@ -99,8 +100,14 @@ class Remainder:
             made = out if np.array_equal(self.to, np.arange(self.width)) else np.empty((n, self.at.size), theta.dtype)
 
             def part(first: int, own: np.ndarray = own, made: np.ndarray = made) -> None:
-                if not stop.is_set():
-                    batches.kept_units(self.base, rows, own, self.at, first, min(first + step, n), made)
+                if stop.is_set():
+                    return
+                last, window = min(first + step, n), rows
+                if is_read(rows):
+                    given: Any = rows.inputs
+                    given.read(np.arange(first, last), inputs := np.empty((last - first, given.shape[1]), theta.dtype))
+                    window = rows._replace(inputs=inputs, first=first)
+                batches.kept_units(self.base, window, own, self.at, first, last, made)
 
             with deferred() as keys, ThreadPoolExecutor(max_workers=workers) as pool:
                 try:
