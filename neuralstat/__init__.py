@@ -33,6 +33,7 @@ _LAZY = {
     "chunks": "formula.partitions",
     "Partitions": "formula.partitions",
     "DegreesOfFreedom": "df",
+    "from_keras": "applications.keras_model",
     "EarlyStopping": "training.stopping",
     "read_weights": "weights",
     "write_safetensors": "weights",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..layers import LSTM
+from ..layers import LSTM, codes
 from ..layers.arguments import VARIANCE, initializer_of
+from ..layers.keras_weights import _ARRAYS as ARRAYS
 from ..layers.keras_weights import by_row
 
 if TYPE_CHECKING:
@@ -49,13 +50,25 @@ def weights_by_layer(network: Network) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
+def array_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of `positions`, without the positions."""
+    made: list[dict[str, Any]] = []
+    for row, (layer, place), (per_unit, units) in zip(network.table, network._built["kinds"], network.shapes, strict=True):
+        make = ARRAYS.get(int(row[codes.OP]))
+        block = np.broadcast_to(np.arange(per_unit), (units, per_unit))  # of each weight its place in its group
+        implied = {j for j, _ in place.implied}
+        arrays = {} if make is None or not units else make(row, layer, block)
+        made.append({name: at for name, at in arrays.items() if int(at.flat[0]) not in implied})
+    return {array_name(name, array): at.shape for name, k in _weighted(network, made) for array, at in made[k].items()}
+
+
 def views(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a flat vector (P,), by name as in `positions`, which changes with them."""
     arrays = by_row(network, theta=theta)
     return {array_name(name, array): own for name, k in _weighted(network, arrays) for array, own in arrays[k].items()}
 
 
-def _weighted(network: Network, arrays: list[dict[str, np.ndarray]]) -> list[tuple[str, int]]:
+def _weighted(network: Network, arrays: list[dict[str, Any]]) -> list[tuple[str, int]]:
     """Name and row of the table of every layer that has weights."""
     seen, out = set(), []
     for name, (k, _, _) in zip(network.layer_names, network.places, strict=True):

@@ -195,6 +195,7 @@ def _checked(made: _Expander, end: int) -> Flat:
     if end != len(flat.layers) - 1:
         raise ArgumentError("layers: they end in a layer that stands before others; let the last one be the end.")
     plain = len(flat.inputs) == 1 and all(reads == (k - 1,) for k, reads in enumerate(flat.wires))
+    plain = plain and not any(isinstance(layer, MERGING) for layer in flat.layers)
     return replace(flat, wires=()) if plain else flat
 
 

@@ -11,7 +11,8 @@ import raw
 from places import KERAS_WEIGHTS
 
 import neuralstat as ns
-from neuralstat.applications import MEANS, VGG16_BLOCKS, vgg
+from neuralstat.applications import MEANS, vgg
+from neuralstat.applications.vgg_family import VGG16_BLOCKS
 from neuralstat.errors import ArgumentError, DataError, DataWarning, FileFormatError
 
 NARROW = dict(blocks=((1, 3), (2, 4)), dense=(6, 5), classes=4, input_shape=(33, 32, 3))
@@ -19,8 +20,8 @@ NARROW = dict(blocks=((1, 3), (2, 4)), dense=(6, 5), classes=4, input_shape=(33,
 
 def narrow(monkeypatch, **arguments):
     """VGG16 with few filters; the second block's second convolution has 5 in the file, 4 here unless mended."""
-    monkeypatch.setattr("neuralstat.applications.VGG16_BLOCKS", ((1, 3), (2, 4)))
-    monkeypatch.setattr("neuralstat.applications.VGG16_DENSE", (6, 5))
+    monkeypatch.setattr("neuralstat.applications.vgg_family.VGG16_BLOCKS", ((1, 3), (2, 4)))
+    monkeypatch.setattr("neuralstat.applications.vgg_family.VGG_DENSE", (6, 5))
     return ns.applications.VGG16(classes=4, input_shape=(33, 32, 3), **arguments)
 
 
@@ -107,11 +108,16 @@ def test_preprocessing():
     np.testing.assert_allclose(made[..., 0], images[..., 2] - 103.939)
     np.testing.assert_allclose(made[..., 2], images[..., 0] - 123.68)
     assert MEANS[1] == 116.779 and ns.applications.preprocess_input(images.astype(np.float32)).dtype == np.float32
+    scaled = ns.applications.preprocess_input(images, "mobilenet_v2")
+    np.testing.assert_allclose(scaled, images / 127.5 - 1)
+    assert ns.applications.preprocess_input(images.astype(np.float32), "mobilenet_v2").dtype == np.float32
+    for model in ("vgg19", "resnet50"):
+        np.testing.assert_array_equal(ns.applications.preprocess_input(images, model), made)
     with pytest.warns(DataWarning, match="0 to 255"):
         ns.applications.preprocess_input(images / 255)
     with pytest.raises(ArgumentError, match="three channels"):
         ns.applications.preprocess_input(images[..., 0])
-    with pytest.raises(ArgumentError, match="model must be 'vgg16'"):
+    with pytest.raises(ArgumentError, match="model must be one of 'vgg16', 'vgg19'"):
         ns.applications.preprocess_input(images, "lenet")
 
 

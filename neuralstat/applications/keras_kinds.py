@@ -1,0 +1,395 @@
+"""Keras' layers and their counterparts: arguments, and arrays of weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .. import layers as own
+from ..errors import ArgumentError, FileFormatError
+from ..layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
+from ..network.names import base_name
+from ..network.objective import resolve_activation
+from ..weights.layouts import snake_case
+from .keras_config import Call, Config, check_own
+
+Shape = tuple[int, ...]
+
+#: Arguments without an effect on what a layer computes or learns, or that weights make needless
+IGNORED = frozenset((
+    "name", "trainable", "dtype", "seed", "unroll", "implementation", "batch_shape", "batch_input_shape", "input_length",
+    "unit_forget_bias", "renorm_momentum", "renorm_clipping", "synchronized", "autocast", "fused",
+))  # fmt: skip
+_EXTENTS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size", "padding", "cropping")
+_SOFT = ("softmax", "log_softmax")  # of the last axis
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of a layer.
+
+    Attributes
+    ----------
+    name : str
+        As here, ``"conv2d/kernel"``.
+    theirs : tuple of str
+        Names that it may have in files.
+    change : callable, optional
+        Makes of it what is wanted here.
+    """
+
+    name: str
+    theirs: tuple[str, ...]
+    change: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+@dataclass
+class Made:
+    """What a layer becomes: layers one after the other, and its arrays in Keras' order."""
+
+    layers: list[Any]
+    arrays: list[Array] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A layer whose counterpart has the same arguments.
+
+    Attributes
+    ----------
+    own : str
+        The counterpart.
+    takes : dict
+        Arguments that it may have, with Keras' defaults: another value is refused where the counterpart lacks the argument.
+    only : dict
+        Arguments that must have one value.
+    arrays : tuple of str
+        In Keras' order.
+    """
+
+    own: str
+    takes: Mapping[str, Any] = field(default_factory=dict)
+    only: Mapping[str, Any] = field(default_factory=dict)
+    arrays: tuple[str, ...] = ()
+
+
+_LAST = {"data_format": "channels_last"}
+_CONV = {"filters": ..., "kernel_size": ..., "strides": 1, "padding": "valid", "dilation_rate": 1, "activation": "linear",
+         "use_bias": True}  # fmt: skip
+_POOL = {"pool_size": ..., "strides": None, "padding": "valid"}
+_DEPTH = {k: v for k, v in _CONV.items() if k != "filters"} | {"depth_multiplier": 1}
+_CELL = {"units": ..., "activation": "tanh", "use_bias": True, "dropout": 0.0, "recurrent_dropout": 0.0,
+         "return_sequences": False, "go_backwards": False}  # fmt: skip
+_GATES = {**_CELL, "recurrent_activation": "sigmoid"}
+_STATELESS = {"return_state": False, "stateful": False, "time_major": False, "zero_output_for_mask": False}
+_RECURRENT = ("kernel", "recurrent_kernel", "bias")
+_NORM = {"epsilon": 1e-3, "center": True, "scale": True}
+_MERGED = {"axis": -1}
+
+KINDS: dict[str, Kind] = {
+    "Dense": Kind("Dense", {"units": ..., "activation": "linear", "use_bias": True}, {}, ("kernel", "bias")),
+    "Activation": Kind("Activation", {"activation": ...}),
+    "ReLU": Kind("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
+    "LeakyReLU": Kind("LeakyReLU", {"negative_slope": 0.3}),
+    "ELU": Kind("ELU", {"alpha": 1.0}),
+    "PReLU": Kind("PReLU", {"shared_axes": None}, {}, ("alpha",)),
+    "Softmax": Kind("Softmax", {}, {"axis": -1}),
+    "Flatten": Kind("Flatten", {}, _LAST),
+    "Reshape": Kind("Reshape", {"target_shape": ...}),
+    "Permute": Kind("Permute", {"dims": ...}),
+    "RepeatVector": Kind("RepeatVector", {"n": ...}),
+    "Dropout": Kind("Dropout", {"rate": ...}, {"noise_shape": None}),
+    "AlphaDropout": Kind("AlphaDropout", {"rate": ...}, {"noise_shape": None}),
+    "GaussianDropout": Kind("GaussianDropout", {"rate": ...}),
+    "GaussianNoise": Kind("GaussianNoise", {"stddev": ...}),
+    "SpatialDropout1D": Kind("SpatialDropout1D", {"rate": ...}),
+    "SpatialDropout2D": Kind("SpatialDropout2D", {"rate": ...}, _LAST),
+    "BatchNormalization": Kind("BatchNorm", {**_NORM, "momentum": 0.99}, {"axis": -1, "renorm": False},
+                               ("gamma", "beta", "moving_mean", "moving_variance")),
+    "LayerNormalization": Kind("LayerNormalization", _NORM, {"axis": -1, "rms_scaling": False}, ("gamma", "beta")),
+    "GroupNormalization": Kind("GroupNormalization", {**_NORM, "groups": 32}, {"axis": -1}, ("gamma", "beta")),
+    "Embedding": Kind("Embedding", {"input_dim": ..., "output_dim": ..., "mask_zero": False}, {}, ("embeddings",)),
+    "Masking": Kind("Masking", {"mask_value": 0.0}),
+    "SimpleRNN": Kind("SimpleRNN", _CELL, _STATELESS, _RECURRENT),
+    "LSTM": Kind("LSTM", _GATES, _STATELESS, _RECURRENT),
+    "GRU": Kind("GRU", _GATES, {**_STATELESS, "reset_after": True}, _RECURRENT),
+    "Add": Kind("Add"), "Subtract": Kind("Subtract"), "Average": Kind("Average"),
+    "Concatenate": Kind("Concatenate", _MERGED),
+    "Conv1DTranspose": Kind("Conv1DTranspose", _CONV, {**_LAST, "output_padding": None}, ("kernel", "bias")),
+    "Conv2DTranspose": Kind("Conv2DTranspose", _CONV, {**_LAST, "output_padding": None}, ("kernel", "bias")),
+    "UpSampling1D": Kind("UpSampling1D", {"size": 2}),
+    "UpSampling2D": Kind("UpSampling2D", {"size": ..., "interpolation": "nearest"}, _LAST),
+}  # fmt: skip
+for n in ("1D", "2D"):
+    KINDS[f"Conv{n}"] = Kind(f"Conv{n}", _CONV, {**_LAST, "groups": 1}, ("kernel", "bias"))
+    KINDS[f"DepthwiseConv{n}"] = Kind(f"DepthwiseConv{n}", _DEPTH, _LAST, ("kernel", "bias"))
+    KINDS[f"SeparableConv{n}"] = Kind(f"SeparableConv{n}", _CONV | {"depth_multiplier": 1}, {**_LAST, "groups": 1},
+                                      ("depthwise_kernel", "pointwise_kernel", "bias"))  # fmt: skip
+    KINDS[f"MaxPooling{n}"] = Kind(f"MaxPool{n}", _POOL, _LAST)
+    KINDS[f"AveragePooling{n}"] = Kind(f"AvgPool{n}", _POOL, _LAST)
+    KINDS[f"GlobalAveragePooling{n}"] = Kind("GlobalAvgPool", {}, {**_LAST, "keepdims": False})
+    KINDS[f"GlobalMaxPooling{n}"] = Kind("GlobalMaxPool", {}, {**_LAST, "keepdims": False})
+    KINDS[f"ZeroPadding{n}"] = Kind(f"ZeroPadding{n}", {"padding": 1}, _LAST)
+    KINDS[f"Cropping{n}"] = Kind(f"Cropping{n}", {"cropping": ...}, _LAST)
+
+HINTS = {
+    "Rescaling": "scale the data in the formula, as in \"y ~ {x / 255}\"",
+    "Normalization": "scale the data in the formula",
+    "TextVectorization": "turn texts into numbers before",
+    "StringLookup": "turn texts into numbers before",
+}  # fmt: skip
+ALIASES = {"negative_slope": ("alpha",)}  # as arguments were called in Keras 2
+_OTHER_NAMES = {"kernel": ("depthwise_kernel",)}
+#: Of arrays that a layer may lack
+_FLAGS = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
+
+
+def made_of(call: Call, shapes: Sequence[Shape]) -> Made:
+    """The counterpart of a layer.
+
+    Parameters
+    ----------
+    call : Call
+    shapes : sequence of tuples of int
+        Of what it reads, for one observation.
+
+    Raises
+    ------
+    ArgumentError
+        Where a layer, or one of its arguments, has no counterpart: by name.
+    FileFormatError
+        Where an argument has a value that no layer can have.
+    """
+    special = _SPECIAL.get(call.kind, _usual)
+    if call.kind not in KINDS and special is _usual:
+        hint = f"; {HINTS[call.kind]}" if call.kind in HINTS else ""
+        raise ArgumentError(f"{call.label} has no counterpart in neuralstat.layers{hint}.")
+    if call.options:
+        said = ", ".join(call.options)
+        raise ArgumentError(f"{call.label} is called with {said}, which has no counterpart.")
+    return special(call, shapes)
+
+
+def refused(call: Call, argument: str, value: Any) -> ArgumentError:
+    """What an argument without a counterpart is answered with."""
+    return ArgumentError(f"{call.label}: {argument}={value!r:.60} has no counterpart.")
+
+
+def _usual(call: Call, shapes: Sequence[Shape]) -> Made:
+    """A layer with the same arguments; softmax of other layers than dense ones stands in a layer behind."""
+    kind = KINDS[call.kind]
+    values, behind = arguments_of(call, kind, shapes)
+    layer = build(call, kind.own, values)
+    return Made([layer, *behind], arrays_of(call, kind.arrays))
+
+
+def build(call: Call, name: str, values: Config) -> Any:
+    """A layer of ours; what it says of values that cannot be is said of the file."""
+    try:
+        return getattr(own, name)(**values, name=call.name)
+    except ArgumentError as error:
+        argument = str(error).partition(" ")[0]
+        if isinstance(values.get(argument), str | bool):
+            raise refused(call, argument, values[argument]) from None
+        raise FileFormatError(f"{call.label}: {error}") from None
+
+
+def arrays_of(call: Call, names: Sequence[str], path: str | None = None, ours: str | None = None) -> list[Array]:
+    """Arrays that a layer has, in Keras' order."""
+    path, ours = path or call.path, ours or call.name
+    found = [name for name in names if call.config.get(_FLAGS.get(name, ""), True) is not False]
+    return [Array(f"{ours}/{name}", tuple(f"{path}/{own}" for own in (name, *_OTHER_NAMES.get(name, ()), str(k))))
+            for k, name in enumerate(found)]  # fmt: skip
+
+
+def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Config, list[Any]]:
+    """Arguments of the counterpart, and layers that stand behind it: activations that it cannot have."""
+    known = {f.name for f in fields(getattr(own, kind.own))}
+    values: Config = {}
+    behind: list[Any] = []
+    old = {theirs: name for name in kind.takes for theirs in ALIASES.get(name, ()) if theirs not in kind.takes}
+    for key, value in call.config.items():
+        key = old.get(key, key)
+        if key in IGNORED:
+            continue
+        if key == "activation" and key in kind.takes:
+            values[key], behind = _activated(call, kind, value)
+        elif key in kind.takes:
+            value = _plain(value, key in _EXTENTS)
+            if key in known:
+                values[key] = value
+            elif not all(one == kind.takes[key] for one in (value if isinstance(value, tuple) else (value,))):
+                raise refused(call, key, value)
+        elif key in kind.only:
+            if not _allowed(key, value, kind.only[key], shapes):
+                raise refused(call, key, value)
+        else:
+            made = _of_weights(call, key, value, key in known)
+            if made is not None:
+                values[key] = made
+    lacking = [key for key, default in kind.takes.items() if default is ... and key not in values]
+    if lacking:
+        raise FileFormatError(f"{call.label} lacks the argument {lacking[0]!r}")
+    return values, behind
+
+
+def _plain(value: Any, extent: bool = False) -> Any:
+    """Tuples for lists; of extents one number for equal ones."""
+    if isinstance(value, list):
+        made = tuple(_plain(one) for one in value)
+        same = extent and made and all(type(one) is int and one == made[0] for one in made)
+        return made[0] if same else made
+    return value
+
+
+def _allowed(key: str, value: Any, only: Any, shapes: Sequence[Shape]) -> bool:
+    if value is None or value == only:
+        return True
+    if key == "axis" and shapes:
+        value = value[0] if isinstance(value, list) and len(value) == 1 else value
+        return value in (-1, len(shapes[0])) and type(value) is int
+    return bool(key == "groups" and value == [1])
+
+
+def _of_weights(call: Call, key: str, value: Any, known: bool) -> Any:
+    """Start values, penalties and constraints; None for what is not needed."""
+    if key.endswith("_initializer"):
+        name = snake_case(str(value["class_name"])) if isinstance(value, dict) and "class_name" in value else value
+        return name if known and isinstance(name, str) and name in INITIALIZERS and not _special(value) else None
+    if value is None or value is False:
+        return None
+    group = REGULARIZERS if key.endswith("_regularizer") else CONSTRAINTS if key.endswith("_constraint") else {}
+    if known and isinstance(value, dict) and value.get("class_name") in group:
+        config = value.get("config")
+        try:
+            return group[value["class_name"]](**{k: _plain(v) for k, v in dict(config or {}).items()})
+        except (ArgumentError, TypeError) as error:
+            raise FileFormatError(f"{call.label}: {key}: {str(error)[:80]}") from None
+    raise refused(call, key, value)
+
+
+def _special(value: Any) -> bool:
+    """Whether an initializer has other numbers than those of its name."""
+    config = value.get("config") or {} if isinstance(value, dict) else {}
+    usual = {"mean": 0.0, "stddev": 0.05, "minval": -0.05, "maxval": 0.05, "gain": 1.0}
+    return any(config.get(key, number) != number for key, number in usual.items())
+
+
+def _activated(call: Call, kind: Kind, given: Any) -> tuple[Any, list[Any]]:
+    """An activation as an argument, and one that has to be a layer of its own."""
+    inside = kind.arrays == _RECURRENT  # nothing stands behind what is done at each time
+    if isinstance(given, dict):
+        inner = given.get("class_name")
+        if not inside and isinstance(inner, str) and inner in KINDS and not KINDS[inner].arrays and isinstance(given.get("config"), dict):
+            made = made_of(Call(f"{call.name}_activation", inner, given["config"], (), call.path, call.held), [])
+            return None, made.layers
+        given = given.get("config", inner)
+    if given is None or given == "linear":
+        return None, []
+    if not isinstance(given, str):
+        raise refused(call, "activation", given)
+    try:
+        resolve_activation(given)
+    except ArgumentError:
+        raise refused(call, "activation", given) from None
+    if given in _SOFT and not inside and kind.own not in ("Dense", "Activation"):
+        return None, [own.Activation(given, name=f"{call.name}_{given}")]
+    return given, []
+
+
+def _dense(call: Call, shapes: Sequence[Shape]) -> Made:
+    """Dense; over sequences and images, of which it reads the last axis, a convolution of single positions."""
+    axes = len(shapes[0])
+    if axes == 1:
+        return _usual(call, shapes)
+    if axes > 3:
+        raise ArgumentError(f"{call.label} reads {shapes[0]}: over more than three axes it has no counterpart.")
+    kind = replace(KINDS["Dense"], own=f"Conv{axes - 1}D", takes={**_CONV})
+    config = {("filters" if key == "units" else key): value for key, value in call.config.items()}
+    values, behind = arguments_of(replace(call, config={**config, "kernel_size": 1}), kind, shapes)
+    layer = build(call, kind.own, values)
+    lead = (1,) * (axes - 1)
+    kernel, *bias = arrays_of(call, kind.arrays)
+    return Made([layer, *behind], [replace(kernel, change=lambda a: a.reshape(*lead, *a.shape)), *bias])
+
+
+def _reshape(call: Call, shapes: Sequence[Shape]) -> Made:
+    target = call.config.get("target_shape")
+    if isinstance(target, list) and target.count(-1) == 1:
+        rest = math.prod(size for size in target if size != -1)
+        size = math.prod(shapes[0]) // max(rest, 1)
+        call = replace(call, config={**call.config, "target_shape": [size if t == -1 else t for t in target]})
+    return _usual(call, shapes)
+
+
+def _inner(call: Call, key: str, name: str) -> Call:
+    """The call of a layer in another one."""
+    entry = call.config.get(key)
+    if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
+        raise FileFormatError(f"{call.label} lacks its {key}")
+    check_own(entry, f"{call.label}: {key}")
+    return Call(name, str(entry.get("class_name")), entry["config"], (), call.path, call.held)
+
+
+def _bidirectional(call: Call, shapes: Sequence[Shape]) -> Made:
+    """Two recurrent layers that differ in direction only."""
+    forward = _inner(call, "layer", call.name)
+    said = str(forward.config.get("name", ""))
+    backward = _inner(call, "backward_layer", call.name) if call.config.get("backward_layer") else None
+    kind = forward.kind
+    if kind not in ("SimpleRNN", "LSTM", "GRU"):
+        raise ArgumentError(f"{call.label} of {kind!r:.60} has no counterpart; of SimpleRNN, LSTM and GRU it has.")
+    same = {"name", "go_backwards", "trainable", "dtype", "seed"}
+    if backward is not None and (backward.kind != kind or any(
+        forward.config.get(key) != backward.config.get(key) and not key.endswith("_initializer")
+        for key in {*forward.config, *backward.config} - same
+    )):  # fmt: skip
+        raise ArgumentError(f"{call.label}: a backward_layer that differs from the other has no counterpart.")
+    inner = replace(forward, config={k: v for k, v in forward.config.items() if k != "zero_output_for_mask"}, path=call.path)
+    values, _ = arguments_of(inner, KINDS[kind], shapes)
+    if values.get("go_backwards"):
+        raise refused(call, "layer", "one with go_backwards=True")
+    outer = Kind("Bidirectional", {"merge_mode": "concat"}, {})
+    given = {k: v for k, v in call.config.items() if k not in ("layer", "backward_layer")}
+    mode = arguments_of(replace(call, config=given), outer, shapes)[0].get("merge_mode", "concat")
+    if mode not in ("concat", "sum", "ave"):
+        raise refused(call, "merge_mode", mode)
+    layer = build(call, "Bidirectional", {"layer": build(inner, kind, values), "merge_mode": mode})
+    if layer.layer.name is not None:
+        layer = replace(layer, layer=replace(layer.layer, name=None))
+    base, plain = base_name(kind), said.removeprefix("forward_")
+    arrays = []
+    for way, other in (("forward", None), ("backward", backward)):
+        names = dict.fromkeys((*(() if other is None else (str(other.config.get("name")),)), said if way == "forward" else "",
+                               f"{way}_{plain}", f"{way}_{said}"))  # fmt: skip
+        parts = [arrays_of(inner, _RECURRENT, f"{call.path}/{name}", f"{call.name}/{way}_{base}") for name in names if name]
+        arrays += [Array(ones[0].name, tuple(t for one in ones for t in one.theirs)) for ones in zip(*parts, strict=True)]
+    arrays = [replace(a, theirs=(*a.theirs, f"{call.path}/{k}")) for k, a in enumerate(arrays)]
+    return Made([layer], arrays)
+
+
+def _time_distributed(call: Call, shapes: Sequence[Shape]) -> Made:
+    """A layer for every time."""
+    inner = _inner(call, "layer", call.name)
+    name = str(inner.config.get("name"))
+    shape = shapes[0][1:]
+    if inner.kind in ("Sequential", "Functional", "Model") or inner.kind not in KINDS:
+        raise ArgumentError(f"{call.label} of {inner.kind!r:.60} has no counterpart.")
+    arguments_of(replace(call, config={k: v for k, v in call.config.items() if k != "layer"}), Kind("TimeDistributed"), shapes)
+    made = made_of(inner, [shape])
+    try:
+        layers = [own.TimeDistributed(replace(layer, name=None), name=layer.name) for layer in made.layers]
+    except ArgumentError as error:
+        raise ArgumentError(f"{call.label}: {error}") from None
+    arrays = [replace(a, theirs=tuple(f"{call.path}/{middle}{t.rpartition('/')[2]}"
+                                      for middle in (f"{name}/", "") for t in a.theirs)) for a in made.arrays]  # fmt: skip
+    return Made(layers, arrays)
+
+
+_SPECIAL: dict[str, Callable[[Call, Sequence[Shape]], Made]] = {
+    "Dense": _dense, "Reshape": _reshape, "Bidirectional": _bidirectional, "TimeDistributed": _time_distributed,
+}  # fmt: skip
