@@ -320,8 +320,7 @@ class Fitted(OfParameters, Penalised):
     def raw(self, x: np.ndarray, offset: np.ndarray | None, numbers: Iterable[int]) -> np.ndarray:
         """What kernels give, (B', K, m), for covariates (D, m) in internal units.
 
-        The linear predictor where the loss is of it, else the output activation's values. Of large networks (`passes`) in
-        the type of numbers that they were trained in.
+        The linear predictor where the loss is of it, else the output's values; of large networks (`passes`) in their dtype.
         """
         at = list(numbers)
         theta = self.fit.theta if at == list(range(self.nrep)) else self.fit.theta[at]  # of large networks no copy

@@ -18,7 +18,6 @@ from ..layers.composite import (
     SeparableConv2D,
 )
 from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Graph, InputLayer, Node, Residual
-from ..layers.sequence import ZeroMasked
 from .names import base_name
 
 _LAYER = AnyLayer()

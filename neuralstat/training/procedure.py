@@ -134,8 +134,10 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        where = penalisable(self.network, self.design)
-        return coefficients(self.settings.penalty, self.network, self.design, where, self.design.x.shape[1])
+        return self._penalty_of(self.design.x.shape[1])
+
+    def _penalty_of(self, n: int) -> np.ndarray | None:
+        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
 
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -368,21 +370,16 @@ class Procedure:
 
         Parameters
         ----------
-        rows : Rows
-            From `make_rows`.
-        start : (B, P) array
-        free : (P,) bool array
+        rows, validation : Rows
+            From `make_rows`; `validation` or None.
+        start, free : (B, P) array, (P,) bool array
         n_jobs : int, optional
         training : Training
-        validation : Rows or None
         watch, again : callable, optional
-        owner : bool
-            Whether to return what there is after Ctrl-C.
-        measure : bool
-            Whether all metrics are recorded; else the one that early stopping watches only.
+        owner, measure : bool
+            Whether to return what there is after Ctrl-C; whether all metrics are recorded, else that of early stopping only.
         """
-        where, n = penalisable(self.network, self.design), rows.inputs.shape[0]
-        penalty = coefficients(self.settings.penalty, self.network, self.design, where, n)
+        penalty = self._penalty_of(n := rows.inputs.shape[0])
         penalty = None if penalty is None else per_observation(penalty, 1 / n)  # steps go along the mean error
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
         stop = threading.Event()
