@@ -64,7 +64,7 @@ class NeuralNet:
 
     def _of(self, source: Source, settings: Mapping[str, Any]) -> None:
         self.source, self.formula = source, source.formula
-        self.settings = merge_settings(Settings(), settings)
+        self.settings = source.weighed(merge_settings(Settings(), settings))
         self.design = source.design(self.settings)
 
     @arguments(settings=NONE | Instance(Settings, "the settings of a model"))
@@ -208,7 +208,7 @@ def neuralnet(
         A formula is code: any Python expression in it is evaluated. Never take one from a stranger (SECURITY.md).
     data : table
         pandas, polars or arrow table, dict of arrays or xarray Dataset; n observations. The first axis of an array of
-        several dimensions is the rows. More than memory holds: a Dask DataFrame, or `neuralstat.chunks` of files or tables.
+        several dimensions is the rows. More than memory holds: a Dask DataFrame, a Keras ``Sequence``, `neuralstat.chunks`.
     hidden : int or sequence of int
         Units per hidden layer; 0 or () for none: then the model is a generalised linear model, and is fitted exactly by
         iteratively reweighted least squares unless an algorithm is named.
@@ -307,8 +307,7 @@ def neuralnet(
         Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the others), and
         only the `keep` with the least error to the end; the others are listed in `results.pruned`.
     epochs : int, optional
-        Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit. Without
-        `threshold` the error of a single repetition at its final weights is worked out when it is first asked for.
+        Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
     batch_size : int, optional
         Observations per step; None for all. A step goes along the mean over the batch of case weight times
         gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the penalty's
@@ -343,8 +342,6 @@ def neuralnet(
         used. Where it cannot be written (a full disk), the fit goes on, with a warning.
     freeze : str or sequence of str, optional
         Layers (``"conv2d"``) or arrays (``"conv2d/bias"``) that keep their start weights; see `get_weights` for the names.
-        No gradients are taken below the last layer that is trained. By epochs, units of first layers that are held as a
-        whole are worked out once, where they fit into memory, unless `augment` changes what they see; the fit is the same.
     dispformula : str, True or mapping, optional
         For families with more than one parameter, what the parameters beside the mean depend on: ``"~ 1"`` on nothing, but
         estimated with the rest; ``"~ x + z"`` linearly, on the parameter's link, on these covariates; True: an output of the

@@ -173,8 +173,9 @@ def _move(image: np.ndarray, angle: float, shear: float, factor: float, shift: n
 
 
 def change_rows(
-    augment: Any, inputs: np.ndarray, out: np.ndarray, shape: tuple[int, ...], epoch: int, stream: int
-) -> None:
+    augment: Any, inputs: np.ndarray, out: np.ndarray, shape: tuple[int, ...], epoch: int, stream: int,
+    index: np.ndarray | None = None,
+) -> None:  # fmt: skip
     """Write the changed observations of an epoch over `out`.
 
     Parameters
@@ -186,6 +187,8 @@ def change_rows(
     shape : tuple of int
         Of one image.
     epoch, stream : int
+    index : (n,) int array, optional
+        Numbers of the observations, where they are not all.
 
     Raises
     ------
@@ -193,7 +196,8 @@ def change_rows(
         Where `augment` gives another shape, or numbers that are not finite.
     """
     size = int(np.prod(shape))
-    made = np.asarray(augment(inputs[:, :size].reshape(-1, *shape), epoch=epoch, stream=stream))
+    more = {} if index is None else {"index": index}
+    made = np.asarray(augment(inputs[:, :size].reshape(-1, *shape), epoch=epoch, stream=stream, **more))
     if made.shape != (len(inputs), *shape):
         raise ArgumentError(f"augment gave the shape {made.shape}, expected {(len(inputs), *shape)}.")
     if made.dtype.kind not in "buif" or not np.isfinite(made).all():

@@ -19,7 +19,6 @@ from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Distributional, Family, Gaussian, Multinomial
 from .network import derivatives
 from .network.blas import on_one_thread
-from .network.passes import suits
 from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
@@ -321,14 +320,12 @@ class Fitted(OfParameters, Penalised):
     def raw(self, x: np.ndarray, offset: np.ndarray | None, numbers: Iterable[int]) -> np.ndarray:
         """What kernels give, (B', K, m), for covariates (D, m) in internal units.
 
-        The linear predictor where the loss is of it, else the output activation's values. Of large networks (`passes`) in
-        the type of numbers that they were trained in.
+        The linear predictor where the loss is of it, else the output's values; of large networks (`passes`) in their dtype.
         """
         at = list(numbers)
         theta = self.fit.theta if at == list(range(self.nrep)) else self.fit.theta[at]  # of large networks no copy
-        if not suits(self.network):
-            theta = theta.astype(float)
-        return derivatives.outputs(self.network, np.ascontiguousarray(x), theta, offset)
+        x = np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x  # else it is read by rows
+        return derivatives.outputs(self.network, x, theta, offset)
 
     def predictors(self, raw: np.ndarray) -> np.ndarray:
         """Linear predictors (..., K, m) of the family's link, units of the response, from what kernels give.

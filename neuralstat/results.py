@@ -90,22 +90,58 @@ class NeuralNetResults:
 
     @property
     def formula(self) -> str | None:
-        """The formula, None for a model of arrays."""
+        """The formula, None for a model of arrays.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.formula
+        'y ~ x'
+        """
         return self.fitted.formula
 
     @property
     def design(self) -> Design:
-        """Rows that were trained on, in internal units."""
+        """Rows that were trained on, in internal units.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.design.x_names
+        ('x',)
+        """
         return self.fitted.design
 
     @property
     def network(self) -> Network:
-        """Table of layers and names of weights."""
+        """Table of layers and names of weights.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.network.topology
+        '1-2-1'
+        """
         return self.fitted.network
 
     @property
     def settings(self) -> Settings:
-        """Arguments of the fit."""
+        """Arguments of the fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.settings.rep
+        2
+        """
         return self.fitted.settings
 
     @property
@@ -120,7 +156,16 @@ class NeuralNetResults:
 
     @property
     def device(self) -> str:
-        """What trained it: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)"."""
+        """What trained it: "cpu", "cuda:0 (NVIDIA H100)", "cuda:0 (simulator)".
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.device
+        'cpu'
+        """
         return self.fit.device
 
     @property
@@ -130,32 +175,85 @@ class NeuralNetResults:
 
     @property
     def call(self) -> str:
-        """The call, with the arguments that differ from the defaults."""
+        """The call, with the arguments that differ from the defaults.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> print(fit.call)
+        neuralnet('y ~ x', data, hidden=(2,), rep=2, random_state=1)
+        """
         return call(self.fitted)
 
     @property
     def algorithm(self) -> str:
-        """What trained the fit, as ``"lm (chosen automatically)"`` or ``"rprop+, then lm"``."""
+        """What trained the fit, as ``"lm (chosen automatically)"`` or ``"rprop+, then lm"``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.algorithm
+        'rprop+, then lm'
+        """
         return self.fit.algorithm or str(self.settings.algorithm)
 
     @property
     def family(self) -> Family | None:
-        """The exponential family of the likelihood; None for a user's error function."""
+        """The exponential family of the likelihood; None for a user's error function.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.family
+        Gaussian('identity')
+        """
         return self.fitted.family
 
     @property
     def nrep(self) -> int:
-        """B."""
+        """B.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.nrep
+        2
+        """
         return self.fitted.nrep
 
     @property
     def nobs(self) -> float:
-        """Observations: rows used in the fit, of positive weight, each as often as ``freq_weights`` says; as in R."""
+        """Observations: rows used in the fit, of positive weight, each as often as ``freq_weights`` says; as in R.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.nobs
+        100
+        """
         return self.fitted.nobs
 
     @property
     def k_params(self) -> int:
-        """Weights that were trained (not the degrees of freedom)."""
+        """Weights that were trained (not the degrees of freedom).
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.k_params
+        7
+        """
         return self.fitted.k_params
 
     @property
@@ -165,29 +263,74 @@ class NeuralNetResults:
 
     @property
     def penalty_coefficients(self) -> np.ndarray | None:
-        """(P, 4) coefficients of the penalty beside the sum of errors, of the best repetition; None without one."""
+        """(P, 4) coefficients of the penalty beside the sum of errors, of the best repetition; None without one.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.penalty_coefficients is None
+        True
+        """
         return self.fitted.penalty_of(self.fitted.best)
 
     # repetitions -------------------------------------------------------------------------------------------
 
     @property
     def converged(self) -> bool:
-        """Whether every repetition reached the threshold."""
+        """Whether every repetition reached the threshold.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.converged
+        True
+        """
         return self.fitted.converged
 
     @property
     def errors(self) -> np.ndarray:
-        """(B,) error of each repetition with its penalty, in the units of the response."""
+        """(B,) error of each repetition with its penalty, in the units of the response.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.errors.shape
+        (2,)
+        """
         return self.fitted.errors
 
     @property
     def best(self) -> int:
-        """Number (from 1) of the best repetition."""
+        """Number (from 1) of the best repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.best
+        1
+        """
         return self.fitted.best + 1
 
     @property
     def gradients(self) -> np.ndarray:
-        """(B, P) gradient at the end (internal units), 0 at weights held out."""
+        """(B, P) gradient at the end (internal units), 0 at weights held out.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.gradients.shape
+        (2, 7)
+        """
         return self.fitted.gradients
 
     @property
@@ -198,6 +341,20 @@ class NeuralNetResults:
         the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
         and at the same function (see `canonical.distinct_optima`). Where strengths of the penalty were estimated
         ``log_evidence``, the logarithm of the marginal likelihood, which then tells the best one.
+
+        The error is that at the final weights. Of a single repetition by epochs without ``threshold`` it is worked out when
+        it is first asked for, here, in the summary or by `diagnose`, in a pass over all rows that training did not need.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.reps[["converged", "status"]]
+             converged     status
+        rep
+        1         True  converged
+        2         True  converged
         """
         return repetitions.reps(self.fitted)
 
@@ -237,7 +394,16 @@ class NeuralNetResults:
 
     @property
     def pruned(self) -> pd.DataFrame:
-        """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status."""
+        """Repetitions that ``keep=`` ruled out after a trial: number of the start, error, gradient, steps, status.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> len(fit.pruned)
+        0
+        """
         return repetitions.pruned(self.fitted)
 
     @property
@@ -260,6 +426,14 @@ class NeuralNetResults:
         """What the fit says about itself: a row per finding, with its severity, where it is, and what to do.
 
         See `inference.diagnose.diagnose` for the findings.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.diagnose().columns.tolist()
+        ['severity', 'finding', 'where', 'remedy']
         """
         return diagnosis.diagnose(self.fitted)
 
@@ -268,6 +442,14 @@ class NeuralNetResults:
 
         Networks that differ by the order of hidden units, or by a sign that the activation's symmetry undoes, have the
         same canonical weights; see `network.canonical.canonical`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.canonical_weights().shape
+        (2, 7)
         """
         return repetitions.canonical_weights(self.fitted)
 
@@ -275,7 +457,16 @@ class NeuralNetResults:
 
     @property
     def theta(self) -> np.ndarray:
-        """(B, P) weights in original units; weights held out at their value."""
+        """(B, P) weights in original units; weights held out at their value.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.theta.shape
+        (2, 7)
+        """
         return self.fitted.theta
 
     @property
@@ -283,26 +474,69 @@ class NeuralNetResults:
         """R's ``result.matrix``: error, reached.threshold, steps, (aic, bic,) every weight; a column per repetition.
 
         With ``compat="R"`` it lacks the repetitions that did not converge, as R's does.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.result_matrix.shape
+        (10, 2)
         """
         return repetitions.result_matrix(self.fitted)
 
     def r_criterion(self, per_weight: float) -> np.ndarray:
-        """(B,) R's information criteria, ``2 error + per_weight p``; see `likelihood.criteria.r_criterion`."""
+        """(B,) R's information criteria, ``2 error + per_weight p``; see `likelihood.criteria.r_criterion`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.r_criterion(2.0).shape
+        (1,)
+        """
         return criteria.r_criterion(self.fitted, per_weight)
 
     @property
     def weights(self) -> list[list[np.ndarray]]:
-        """Per repetition, a list of matrices (1 + inputs, units), bias first; NaN where held out at 0, as R."""
+        """Per repetition, a list of matrices (1 + inputs, units), bias first; NaN where held out at 0, as R.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> [matrix.shape for matrix in fit.weights[0]]
+        [(2, 2), (3, 1)]
+        """
         return repetitions.weights(self.fitted)
 
     @property
     def startweights(self) -> list[list[np.ndarray]]:
-        """Start weights, shaped as `weights`."""
+        """Start weights, shaped as `weights`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> [matrix.shape for matrix in fit.startweights[0]]
+        [(2, 2), (3, 1)]
+        """
         return repetitions.startweights(self.fitted)
 
     @property
     def net_result(self) -> list[pd.DataFrame]:
-        """Per repetition the fitted outputs of the rows used, columns the K outputs."""
+        """Per repetition the fitted outputs of the rows used, columns the K outputs.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.net_result[0].shape
+        (100, 1)
+        """
         return repetitions.net_result(self.fitted)
 
     @property
@@ -312,6 +546,14 @@ class NeuralNetResults:
         d g(output) / d covariate, in original units, where g is the link: log-odds slopes under a cross-entropy
         error (logistic outputs, and users' own), plain derivatives otherwise. With ``compat="R"``: R's definition,
         (d output / d covariate) / (output (1 - output)), whatever the output is.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.generalized_weights[0].shape
+        (100, 1)
         """
         return effect_slopes.generalized_weights(self.fitted)
 
@@ -328,6 +570,14 @@ class NeuralNetResults:
         -------
         DataFrame, shape (n, K * D)
             In original units.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.slopes().shape
+        (100, 1)
         """
         return effect_slopes.slopes(self.fitted, self.fitted.which(rep), scale)
 
@@ -344,6 +594,14 @@ class NeuralNetResults:
         -------
         ComputeResult
             ``neurons``: per layer an array (m, 1 + units) with a first column of ones; ``net_result``: DataFrame.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> len(fit.compute(data).neurons)
+        2
         """
         return predict.compute(self.fitted, new, self.fitted.which(rep))
 
@@ -356,6 +614,14 @@ class NeuralNetResults:
             ``"rep1"``, ``"rep2"``, ...: a row per distinct covariate row, covariates and outputs; ``"data"``: the
             same with the mean of the responses. Rows are sorted by the last covariate first, as in R. With
             ``compat="R"`` these means are R's, which miss rows.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> sorted(fit.prediction())
+        ['data', 'rep1', 'rep2']
         """
         return predict.prediction(self.fitted)
 
@@ -410,6 +676,15 @@ class NeuralNetResults:
         ------
         ArgumentError, DataError
             For unknown `rep` and `type`; for columns or levels that do not fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.predict({"times": [10, 20]}).round(1)
+        0   -42.1
+        1   -31.2
+        Name: accel, dtype: float64
         """
         made = predictions.predict(self.fitted, new, rep, type, offset=offset, q=q, times=times, combine=combine)
         return frames.like(frames.kind_of(new), made)
@@ -452,6 +727,14 @@ class NeuralNetResults:
         -------
         DataFrame, shape (rows, n)
             NaN at rows kept out of the fit. That parameters are estimates is not in the draws.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.simulate(3, random_state=1).shape
+        (100, 3)
         """
         made = distribution.simulate(self.fitted, n, new=new, rep=rep, random_state=random_state, combine=combine)
         return frames.like(frames.kind_of(new), made)
@@ -491,6 +774,18 @@ class NeuralNetResults:
             For unknown metrics, and those that do not suit the response.
         DataError
             Where columns or levels do not fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.evaluate().round(1)
+        metric
+        loss    1056.9
+        rmse      46.0
+        mae       37.1
+        r2         0.1
+        Name: value, dtype: float64
         """
         return evaluate(self.fitted, data, metrics=metrics, rep=rep)
 
@@ -560,6 +855,15 @@ class NeuralNetResults:
 
         See `inference.get_prediction.get_prediction` for the arguments. Of a table of polars or pyarrow its tables are of the
         same kind.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.get_prediction({"times": [10, 20]}).summary_frame()["mean_se"].round(1)
+        0    6.2
+        1    4.3
+        Name: mean_se, dtype: float64
         """
         return frames.framed(frames.kind_of(new), get_prediction(self.fitted, new, **options))
 
@@ -569,29 +873,73 @@ class NeuralNetResults:
 
     @property
     def fittedvalues(self) -> Any:
-        """Mean of the converged repetitions at the rows of the data; NaN at rows kept out of the fit."""
+        """Mean of the converged repetitions at the rows of the data; NaN at rows kept out of the fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.fittedvalues.head(2).round(1)
+        0   -50.4
+        1   -50.2
+        Name: accel, dtype: float64
+        """
         return self.predict()
 
     @property
     def resid(self) -> Any:
-        """Response minus `fittedvalues`; NaN at rows kept out of the fit."""
+        """Response minus `fittedvalues`; NaN at rows kept out of the fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.resid.head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
+        """
         return predict.resid(self.fitted)
 
     # likelihood --------------------------------------------------------------------------------------------
 
     @property
     def deviance(self) -> float:
-        """Twice the error without its penalty: 2 (saturated - fitted log-likelihood) x scale."""
+        """Twice the error without its penalty: 2 (saturated - fitted log-likelihood) x scale.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.deviance, 1)
+        281143.8
+        """
         return likelihood.deviance(self.fitted, self.fitted.best)
 
     @property
     def null_deviance(self) -> float:
-        """Deviance of the model that has constants (and the offset) only."""
+        """Deviance of the model that has constants (and the offset) only.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.null_deviance, 1)
+        308222.7
+        """
         return likelihood.null_deviance(self.fitted)
 
     @property
     def pearson_chi2(self) -> float:
-        """Sum of the squared Pearson residuals."""
+        """Sum of the squared Pearson residuals.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.pearson_chi2, 1)
+        281143.8
+        """
         return likelihood.pearson_chi2(self.fitted, self.fitted.best)
 
     @property
@@ -600,6 +948,13 @@ class NeuralNetResults:
 
         Of several responses with one each the covariance matrix of their residuals (divided by the root of their variance
         functions), as R's ``mlm``. NaN where no degrees of freedom are left.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.scale, 1)
+        2146.1
         """
         found = likelihood.scale(self.fitted, self.fitted.best)
         names = list(self.design.y_names)
@@ -607,7 +962,15 @@ class NeuralNetResults:
 
     @property
     def ssr(self) -> float:
-        """Weighted sum of squared response residuals."""
+        """Weighted sum of squared response residuals.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.ssr, 1)
+        281143.8
+        """
         return likelihood.ssr(self.fitted, self.fitted.best)
 
     def loglike(self, rep: Any = "best", scale: Any = None) -> float:
@@ -621,22 +984,53 @@ class NeuralNetResults:
             gaussian family with identity link and `scale` for the others; "dev": deviance / n for every family, as
             R's ``logLik``; "x2": `scale`. Several responses with a dispersion each: of each, with their covariances where
             they are gaussian.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.loglike(), 1)
+        -697.9
         """
         return likelihood.loglike(self.fitted, rep, scale)
 
     @property
     def llf(self) -> float:
-        """Log-likelihood of the best repetition; see `loglike`."""
+        """Log-likelihood of the best repetition; see `loglike`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.llf, 1)
+        -697.9
+        """
         return self.loglike()
 
     @property
     def llnull(self) -> float:
-        """Log-likelihood of the model that has constants (and the offset) only, at `scale`."""
+        """Log-likelihood of the model that has constants (and the offset) only, at `scale`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.llnull, 1)
+        -704.2
+        """
         return likelihood.llnull(self.fitted)
 
     @property
     def rsquared(self) -> float:
-        """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several."""
+        """1 - ssr / total sum of squares about the weighted mean; the mean of the outputs' where there are several.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.rsquared, 3)
+        0.088
+        """
         return likelihood.rsquared(self.fitted)
 
     def pseudo_rsquared(self, kind: str = "cs") -> float:
@@ -647,6 +1041,13 @@ class NeuralNetResults:
         kind : {"cs", "mcf", "deviance"}
             Cox and Snell, 1 - exp(2 (llnull - llf) / n); McFadden, 1 - llf / llnull; 1 - deviance / null deviance (the mean
             of the outputs' where several have a dispersion each).
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.pseudo_rsquared("deviance"), 3)
+        0.088
         """
         return likelihood.pseudo_rsquared(self.fitted, kind)
 
@@ -665,44 +1066,118 @@ class NeuralNetResults:
         -------
         Series, or DataFrame for several outputs
             On the index of the data; NaN at rows kept out of the fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.residuals("pearson").head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
         """
         return predict.frame(self.fitted, residuals(self.fitted, kind, rep), self.design.full_index)
 
     @property
     def resid_response(self) -> Any:
-        """Response minus mean, of the best repetition."""
+        """Response minus mean, of the best repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.resid_response.head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
+        """
         return self.residuals("response")
 
     @property
     def resid_deviance(self) -> Any:
-        """Deviance residuals of the best repetition."""
+        """Deviance residuals of the best repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.resid_deviance.head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
+        """
         return self.residuals("deviance")
 
     @property
     def resid_pearson(self) -> Any:
-        """Pearson residuals of the best repetition."""
+        """Pearson residuals of the best repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.resid_pearson.head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
+        """
         return self.residuals("pearson")
 
     @property
     def resid_working(self) -> Any:
-        """Working residuals of the best repetition."""
+        """Working residuals of the best repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.resid_working.head(2).round(1)
+        0    50.4
+        1    48.9
+        Name: accel, dtype: float64
+        """
         return self.residuals("working")
 
     # degrees of freedom and criteria -----------------------------------------------------------------------
 
     @property
     def k_identified(self) -> int:
-        """Trained weights less those that no data can tell apart: softmax has one vector of weights too many."""
+        """Trained weights less those that no data can tell apart: softmax has one vector of weights too many.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.k_identified
+        7
+        """
         return self.fitted.k_identified
 
     @property
     def df_model(self) -> float:
-        """Degrees of freedom of the fit without the outputs' constants, as in statsmodels."""
+        """Degrees of freedom of the fit without the outputs' constants, as in statsmodels.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> float(round(fit.df_model, 3))
+        1.0
+        """
         return likelihood.df_model(self.fitted)
 
     @property
     def df_resid(self) -> float:
-        """Observations minus degrees of freedom; of several responses with a dispersion each, n - df / K, as R's ``mlm``."""
+        """Observations minus degrees of freedom; of several responses with a dispersion each, n - df / K, as R's ``mlm``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> float(round(fit.df_resid, 3))
+        131.0
+        """
         return likelihood.df_resid(self.fitted)
 
     def df(self, method: str = "auto", *, rep: Any = "best", **options: Any) -> DegreesOfFreedom:
@@ -758,6 +1233,13 @@ class NeuralNetResults:
         Ye (1998), JASA 93:120. Efron (2004), JASA 99:619. Moody (1992), NIPS 4:847. Ramani, Blu & Unser
         (2008), IEEE Trans. Image Processing 17:1540. Murata, Yoshizawa & Amari (1994), IEEE Trans. Neural
         Networks 5:865.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> float(round(fit.df(), 3))
+        2.0
         """
         value = degrees.found(self.fitted, method, rep, **options)
         degrees.warn_limits(self.fitted, method, rep)
@@ -792,6 +1274,13 @@ class NeuralNetResults:
         Returns
         -------
         float
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.info_criteria("bic"), 1)
+        1405.5
         """
         return criteria.info_criteria(self.fitted, crit, df, dk_params, scale, rep, convention, sigma)
 
@@ -816,63 +1305,166 @@ class NeuralNetResults:
             Index: the criterion; columns ``value``, ``df``, ``method``, ``se`` (of the df), ``note``. The
             last rows are what R's neuralnet prints. A criterion that is not defined at this fit is NaN, with
             the reason as note.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.criteria()["value"].round(1).head(3)
+        criterion
+        aic     1399.7
+        aicc    1401.9
+        bic     1405.5
+        Name: value, dtype: float64
         """
         return criteria.criteria(self.fitted, df, dk_params=dk_params, rep=rep, sigma=sigma, **options)
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion; see `info_criteria`."""
+        """Akaike's criterion; see `info_criteria`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.aic, 1)
+        1399.7
+        """
         return self.info_criteria("aic")
 
     @property
     def aicc(self) -> float:
-        """AIC corrected for small samples, which counts an estimated dispersion, too; df by "auto"."""
+        """AIC corrected for small samples, which counts an estimated dispersion, too; df by "auto".
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.aicc, 1)
+        1401.9
+        """
         return self.info_criteria("aicc")
 
     @property
     def bic(self) -> float:
-        """Schwarz' criterion from the log-likelihood; see `info_criteria`."""
+        """Schwarz' criterion from the log-likelihood; see `info_criteria`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.bic, 1)
+        1405.5
+        """
         return self.info_criteria("bic")
 
     @property
     def bic_llf(self) -> float:
-        """`bic` under statsmodels' name."""
+        """`bic` under statsmodels' name.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.bic_llf, 1)
+        1405.5
+        """
         return self.bic
 
     @property
     def bic_deviance(self) -> float:
-        """Deviance - df_resid log(n), statsmodels' other BIC."""
+        """Deviance - df_resid log(n), statsmodels' other BIC.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.bic_deviance, 1)
+        280503.2
+        """
         return self.deviance - self.df_resid * float(np.log(self.fitted.n_values))
 
     @property
     def gcv(self) -> float:
-        """Generalised cross-validation, df by "auto"."""
+        """Generalised cross-validation, df by "auto".
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.gcv, 1)
+        2178.9
+        """
         return self.info_criteria("gcv")
 
     @property
     def cp(self) -> float:
-        """Mallows' Cp as a mean squared error, df by "auto", sigma by the residuals on n minus them."""
+        """Mallows' Cp as a mean squared error, df by "auto", sigma by the residuals on n minus them.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.cp, 1)
+        2129.5
+        """
         return self.info_criteria("cp")
 
     @property
     def gic(self) -> float:
-        """Training error + 2 df sigma^2, df by "auto", sigma by the residuals on n minus them."""
+        """Training error + 2 df sigma^2, df by "auto", sigma by the residuals on n minus them.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.gic, 1)
+        283227.8
+        """
         return self.info_criteria("gic")
 
     @property
     def tic(self) -> float:
-        """Takeuchi's criterion -2 llf + 2 tr(G Q^-1), the network information criterion as an AIC."""
+        """Takeuchi's criterion -2 llf + 2 tr(G Q^-1), the network information criterion as an AIC.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(fit.tic, 1)
+        1398.7
+        """
         return self.info_criteria("tic")
 
     # inference on weights and terms ------------------------------------------------------------------------
 
     @property
     def params(self) -> pd.Series:
-        """Weights of the best repetition by R's names, original units."""
+        """Weights of the best repetition by R's names, original units.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.params.round(2)
+        Intercept.to.accel   -53.01
+        times.to.accel         1.09
+        Name: weights, dtype: float64
+        """
         return coefficients.params(self.fitted)
 
     def cov_params(self, cov_type: str | None = None, rep: Any = "best", scale: Any = None) -> pd.DataFrame:
-        """Covariance matrix of the weights; see `inference.covariance.cov_params`."""
+        """Covariance matrix of the weights; see `inference.covariance.cov_params`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.cov_params().round(2)
+                            Intercept.to.accel  times.to.accel
+        Intercept.to.accel               75.91           -2.37
+        times.to.accel                   -2.37            0.09
+        """
         return cov_params(self.fitted, cov_type, rep, scale)
 
     def standard_errors(self, cov_type: str | None = None, rep: Any = "best") -> pd.Series:
@@ -887,17 +1479,47 @@ class NeuralNetResults:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of the best repetition: by clusters where the fit has groups, else see `cov_params`."""
+        """Standard errors of the best repetition: by clusters where the fit has groups, else see `cov_params`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.bse.round(2)
+        Intercept.to.accel    8.71
+        times.to.accel        0.31
+        Name: std err, dtype: float64
+        """
         return self.standard_errors()
 
     @property
     def zvalues(self) -> pd.Series:
-        """`params` / `bse`."""
+        """`params` / `bse`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.zvalues.round(2)
+        Intercept.to.accel   -6.08
+        times.to.accel        3.55
+        Name: z, dtype: float64
+        """
         return coefficients.zvalues(self.fitted)
 
     @property
     def tvalues(self) -> pd.Series:
-        """`zvalues` under statsmodels' name; by Student's t where the dispersion is estimated."""
+        """`zvalues` under statsmodels' name; by Student's t where the dispersion is estimated.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.tvalues.round(2)
+        Intercept.to.accel   -6.08
+        times.to.accel        3.55
+        Name: t, dtype: float64
+        """
         return self.zvalues.rename("t")
 
     @property
@@ -905,6 +1527,15 @@ class NeuralNetResults:
         """Two-sided p values of `zvalues`, by Student's t on n - df where the dispersion is estimated, else normal.
 
         The name says which: "P>|t|" or "P>|z|".
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.pvalues.round(4)
+        Intercept.to.accel    0.0000
+        times.to.accel        0.0005
+        Name: P>|t|, dtype: float64
         """
         return coefficients.pvalues(self.fitted)
 
@@ -926,11 +1557,28 @@ class NeuralNetResults:
         -------
         DataFrame, shape (P, 2)
             Columns 0 and 1, as statsmodels': lower and upper ends.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.conf_int().round(2)
+                                0      1
+        Intercept.to.accel -70.24 -35.77
+        times.to.accel       0.48   1.70
         """
         return coefficients.conf_int(self.fitted, alpha, cov_type, rep, use_t)
 
     def wald_test_terms(self, cov_type: str | None = None, rep: Any = "best", **options: Any) -> TermTests:
-        """Wald test of every term of the formula; see `inference.wald.wald_test_terms`."""
+        """Wald test of every term of the formula; see `inference.wald.wald_test_terms`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> type(fit.wald_test_terms()).__name__
+        'TermTests'
+        """
         return wald.wald_test_terms(self.fitted, cov_type, rep, **options)
 
     def stability(self, alpha: float = 0.05, **options: Any) -> pd.DataFrame:
@@ -1020,39 +1668,107 @@ class NeuralNetResults:
         Influence
             See `inference.influence.Influence`; of distributions with several parameters, by the likelihood,
             `inference.likelihood_influence.LikelihoodInfluence`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.get_influence().summary_frame().shape
+        (133, 9)
         """
         if self.network.objective.several:
             return LikelihoodInfluence(self.fitted, rep, "hessian" if curvature is None else curvature)
         return Influence(self.fitted, rep, "expected" if curvature is None else curvature)
 
     def hessian_spectrum(self, rep: Any = "best", cutoff: float = 1e-8) -> pd.DataFrame:
-        """Eigenvalues of the Hessian, flat and negative directions; see `inference.spectrum`."""
+        """Eigenvalues of the Hessian, flat and negative directions; see `inference.spectrum`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> len(fit.hessian_spectrum())
+        7
+        """
         return spectrum.hessian_spectrum(self.fitted, rep, cutoff)
 
     # effects -----------------------------------------------------------------------------------------------
 
     def marginal_effects(self, at: str = "overall", method: str = "dydx", **options: Any) -> pd.DataFrame:
-        """Average slopes and discrete changes; see `effects.marginal_effects`."""
+        """Average slopes and discrete changes; see `effects.marginal_effects`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.marginal_effects()["dy/dx"].round(2)
+        times    1.09
+        Name: dy/dx, dtype: float64
+        """
         return effects.marginal_effects(self.fitted, at, method, **options)
 
     def partial_dependence(self, variable: Any, grid: Any = None, **options: Any) -> pd.DataFrame:
-        """Mean prediction with one or two variables set to each value; see `effects.partial_dependence`."""
+        """Mean prediction with one or two variables set to each value; see `effects.partial_dependence`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.partial_dependence("times", [10, 20]).round(1)
+               mean  std err  lower  upper  sd over repetitions
+        times
+        10.0  -42.1      6.2  -54.3  -29.9                  0.0
+        20.0  -31.2      4.3  -39.7  -22.6                  0.0
+        """
         return effects.partial_dependence(self.fitted, variable, grid, **options)
 
     def ice(self, variable: str, grid: Any = None, **options: Any) -> pd.DataFrame:
-        """Individual curves; see `effects.ice`."""
+        """Individual curves; see `effects.ice`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.ice("times", [10, 20]).shape
+        (2, 133)
+        """
         return effects.ice(self.fitted, variable, grid, **options)
 
     def ale(self, variable: Any, bins: Any = None, **options: Any) -> pd.DataFrame:
-        """Accumulated local effects of one variable, or of two beyond their own; see `effects.ale`."""
+        """Accumulated local effects of one variable, or of two beyond their own; see `effects.ale`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.ale("times").shape
+        (21, 5)
+        """
         return effects.ale(self.fitted, variable, bins, **options)
 
     def importance(self, method: str = "permutation", **options: Any) -> pd.DataFrame:
-        """Garson's, Olden's or permutation importance; see `effects.importance`."""
+        """Garson's, Olden's or permutation importance; see `effects.importance`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.importance(random_state=1).index.tolist()
+        ['times']
+        """
         return effects.importance(self.fitted, method, **options)
 
     def lek_profile(self, variable: str | None = None, grid: Any = 100, **options: Any) -> pd.DataFrame:
-        """Profiles with the other variables at quantiles; see `effects.lek_profile`."""
+        """Profiles with the other variables at quantiles; see `effects.lek_profile`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.lek_profile("times").shape
+        (600, 5)
+        """
         return effects.lek_profile(self.fitted, variable, grid, **options)
 
     # layers ------------------------------------------------------------------------------------------------
@@ -1074,12 +1790,32 @@ class NeuralNetResults:
             ``"conv2d/kernel"`` (row, column, in, out), ``"dense/kernel"`` (inputs, units), ``"lstm/recurrent_kernel"``
             (units, 4 units) with the gates in the order i, f, c, o, ``"dense/bias"``, ... Tabular inputs beside an array
             are the first rows of the kernel of the first Dense layer.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> {name: array.shape for name, array in fit.get_weights().items()}
+        {'dense/kernel': (1, 2), 'dense/bias': (2,), 'dense_1/kernel': (2, 1), 'dense_1/bias': (1,)}
         """
         return layers.get_weights(self.fitted, rep)
 
     @property
     def layer_table(self) -> pd.DataFrame:
-        """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights)."""
+        """A row per layer: ``kind``, ``output_shape``, ``params`` and ``trained`` (numbers of weights).
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.layer_table
+                  kind output_shape  params  trained
+        layer
+        dense    Dense         (2,)       4        4
+        dense_1  Dense         (1,)       3        3
+        """
         return layers.layer_table(self.fitted)
 
     def features(self, layer: str, new: Any = None, rep: Any = "best", *, offset: Any = None) -> Any:
@@ -1104,6 +1840,14 @@ class NeuralNetResults:
         ------
         ArgumentError
             Where there is no such layer.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.features("dense", data).shape
+        (100, 2)
         """
         return frames.like(frames.kind_of(new), layers.features(self.fitted, layer, new, rep, offset=offset))
 
@@ -1130,6 +1874,14 @@ class NeuralNetResults:
         ------
         ArgumentError
             For settings that make the data, the network or the repetitions.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.update(stepmax=10_000).nrep
+        2
         """
         return announced(Fitted(*continued.update(self.fitted.procedure, self.fit, settings)))
 
@@ -1159,6 +1911,11 @@ class NeuralNetResults:
         ------
         ArgumentError
             Where the fit has no hidden layers, or was standardised (its weights belong to the scaling of its data).
+
+        Notes
+        -----
+        No gradients are taken below the last layer that is trained. By epochs, units of first layers that are frozen as a
+        whole are worked out once, where they fit into memory, and no ``augment=`` changes what they see: the fit is the same.
         """
         arrays = self.get_weights(source)
         return announced(
@@ -1168,7 +1925,15 @@ class NeuralNetResults:
     # printing, plots, files --------------------------------------------------------------------------------
 
     def summary(self) -> Summary:
-        """The fit as a page: text by ``print``, HTML in a notebook, LaTeX by ``.as_latex()``."""
+        """The fit as a page: text by ``print``, HTML in a notebook, LaTeX by ``.as_latex()``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> print(fit.summary().as_text().splitlines()[0])
+                                 Neural network: accel ~ times
+        """
         return summary(self.fitted)
 
     def __str__(self) -> str:
@@ -1189,11 +1954,26 @@ class NeuralNetResults:
 
         Options are those of `plots.plot_network`, of `plots.plot_layers` for the second. Widths are those of standardized
         weights; ``widths="weights"`` shows these as they are.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot()
         """
         return drawing.plot(self.fitted, rep, ax=ax, **options)
 
     def plot_error(self, *, ax: Axes | None = None, **options: Any) -> Axes:
-        """Error against step, a line per repetition."""
+        """Error against step, a line per repetition.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot_error()
+        """
         return plots.plot_error(self.fit.trace, list(self.fit.converged), ax=ax, **options)
 
     def plot_history(self, metric: str = "loss", *, ax: Axes | None = None) -> Axes:
@@ -1206,7 +1986,15 @@ class NeuralNetResults:
         return plots.plot_history(self.history, metric, best_epochs=best, ax=ax)
 
     def plot_restarts(self, *, ax: Axes | None = None, **options: Any) -> Axes:
-        """The errors of the repetitions in order, with distinct optima."""
+        """The errors of the repetitions in order, with distinct optima.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot_restarts()
+        """
         options.setdefault("optima", self.reps["optimum"].to_numpy())
         return plots.plot_restarts(self.errors, list(self.fit.converged), ax=ax, **options)
 
@@ -1223,11 +2011,26 @@ class NeuralNetResults:
         response : str
             Name of an output; may be left out where there is one.
         rep : int or "best"
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.gwplot()
         """
         return drawing.gwplot(self.fitted, covariate, response=response, rep=rep, ax=ax, **options)
 
     def plot_fit(self, *, ax: Axes | None = None, **options: Any) -> Axes:
-        """Data and fit; see `plots.results.plot_fit`."""
+        """Data and fit; see `plots.results.plot_fit`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot_fit()
+        """
         return drawing.plot_fit(self.fitted, ax=ax, **options)
 
     def plot_effects(self, variable: Any = None, kind: str = "pdp", *, ax: Axes | None = None, **options: Any) -> Any:
@@ -1240,6 +2043,13 @@ class NeuralNetResults:
         kind : {"pdp", "ice", "ale", "lek", "importance", "marginal"}
         **options
             Of the effect.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot_effects("x")
         """
         return fit_effects.plot_effects(self.fitted, variable, kind, ax=ax, **options)
 
@@ -1256,7 +2066,14 @@ class NeuralNetResults:
         return plots.plot_terms(self.fitted, terms, rep, **options)
 
     def plot_diagnostics(self, rep: Any = "best", **options: Any) -> Any:
-        """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`."""
+        """The four panels of R's ``plot.lm``; see `plots.plot_diagnostics`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> axes = fit.plot_diagnostics()
+        """
         return plots.plot_diagnostics(self.fitted, rep, **options)
 
     def plot_calibration(self, **options: Any) -> Any:
@@ -1274,7 +2091,15 @@ class NeuralNetResults:
         return plots.plot_survival(self.fitted, new, times, ax=ax, **options)
 
     def plot_spectrum(self, rep: Any = "best", *, ax: Axes | None = None) -> Axes:
-        """Eigenvalues of the Hessian by rank."""
+        """Eigenvalues of the Hessian by rank.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> ax = fit.plot_spectrum()
+        """
         return plots.plot_spectrum(self.hessian_spectrum(rep), ax=ax)
 
     def save(self, path: Any, *, data: bool | None = None) -> None:

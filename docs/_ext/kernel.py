@@ -18,6 +18,8 @@ c.InlineBackend.rc = {"figure.dpi": 80, "figure.figsize": (7, 3.6)}
 c.InlineBackend.print_figure_kwargs = {"bbox_inches": "tight"}
 c.HistoryManager.enabled = False
 """
+NOTICE = "neuralstat: compil"  # the first fit of its kind says that it compiles
+WHERE = re.compile(r"^/\S+\.py:\d+: ")
 DRAWN = ("<Axes", "<matplotlib", "Text(", "<Figure", "<BarContainer", "<ErrorbarContainer", "<seaborn")
 
 
@@ -46,7 +48,22 @@ def remove_drawings(app: Any, doctree: nodes.document) -> None:
             bundle.parent.remove(bundle)
 
 
+def remove_notices(app: Any, doctree: nodes.document) -> None:
+    """Remove that kernels were compiled, and where a warning of a cell came from."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        if "stderr" not in block["classes"]:
+            continue
+        lines = [line for line in block.astext().splitlines() if not line.startswith(NOTICE)]
+        text = "\n".join(WHERE.sub("", line) for line in lines).strip("\n")
+        if not text:
+            block.parent.remove(block)
+        elif text != block.astext():
+            kept = nodes.literal_block(text, text, **block.attributes)
+            block.parent.replace(block, kept)
+
+
 def setup(app: Any) -> dict[str, bool]:
     """For Sphinx."""
     app.connect("doctree-read", remove_drawings)
+    app.connect("doctree-read", remove_notices)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

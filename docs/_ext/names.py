@@ -48,7 +48,7 @@ INTERNAL = {
     "augment.change_rows",
 }  # fmt: skip
 GUIDES = ("tutorials", "howto", "coming_from", "explanation", "gallery", "vignettes")
-PAGES = ("index.md", "ecosystem.md", "families.md", "terms.md", "clusters.md", "parity.md")
+NO_GUIDES = ("benchmarks.md", "changelog.md", "contributing.md", "more.md", "security.md")
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ def guides() -> dict[str, str]:
     files = [path for folder in GUIDES for path in sorted((DOCS / folder).glob("*.md"))]
     files += sorted((DOCS / "plots").rglob("*.py"))
     files += [path for path in sorted((ROOT / "vignettes").glob("*.py")) if path.name != "render.py"]
-    files += [DOCS / page for page in PAGES]
-    return {f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8") for path in files if path.exists()}
+    files += [page for page in sorted(DOCS.glob("*.md")) if page.name not in NO_GUIDES]
+    return {f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8") for path in files}
 
 
 def mentions(name: Name, texts: dict[str, str]) -> list[str]:
@@ -232,7 +232,8 @@ def _linked(pages: list[str], most: int = 3) -> str:
     for page in pages[:most]:
         folder, _, stem = page.rpartition("/")
         place = f"gallery/{folder}" if folder[:1].isdigit() else "" if folder == "docs" else folder
-        shown.append(f":doc:`{stem.replace('_', ' ')} <{'/' + place if place else ''}/{stem}>`")
+        title = re.sub(r"^plot_\d+_", "", stem).replace("_", " ")
+        shown.append(f":doc:`{title} <{'/' + place if place else ''}/{stem}>`")
     return ", ".join(shown) + (f" and {len(pages) - most} more" if len(pages) > most else "")
 
 

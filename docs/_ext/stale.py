@@ -25,7 +25,18 @@ def remove(app: Any) -> None:
         page.unlink()
 
 
+def remove_built(app: Any, exception: Exception | None) -> None:
+    """Built pages of an earlier build that are no pages now."""
+    if exception is None and app.builder.name == "html":
+        site = Path(app.outdir)
+        for folder in ("gallery", "vignettes", "reference/generated"):
+            for page in (site / folder).rglob("*.html"):
+                if page.relative_to(site).with_suffix("").as_posix() not in app.env.found_docs:
+                    page.unlink()
+
+
 def setup(app: Any) -> dict[str, bool]:
     """For Sphinx."""
     app.connect("builder-inited", remove, priority=10)
+    app.connect("build-finished", remove_built)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

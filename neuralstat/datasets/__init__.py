@@ -19,7 +19,18 @@ from neuralstat.datasets.generators import (
 )
 from neuralstat.datasets.images import cifar10, fashion_mnist, image_folder, mnist
 from neuralstat.datasets.packaged import co2, digits, heart, macrodata, nile, randhie, sunspots
-from neuralstat.datasets.tables import cbpp, housing, infert, iris, lung, mcycle, pastes, sleepstudy, veteran
+from neuralstat.datasets.tables import (
+    cbpp,
+    first_names,
+    housing,
+    infert,
+    iris,
+    lung,
+    mcycle,
+    pastes,
+    sleepstudy,
+    veteran,
+)
 from neuralstat.datasets.texts import boston_housing, decode, imdb, multi_hot, pad_sequences, reuters, word_index
 
 __all__ = [
@@ -35,6 +46,7 @@ __all__ = [
     "doppler",
     "doppler_dj",
     "fashion_mnist",
+    "first_names",
     "friedman1",
     "friedman2",
     "friedman3",

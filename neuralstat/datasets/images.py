@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from neuralstat.checks import check_size, shown
 from neuralstat.checks.arguments import FLAG, NONE, PATH, arguments
 from neuralstat.checks.files import named, open_regular
 from neuralstat.datasets.files import as_path, find, naming, npz, read_idx
+from neuralstat.datasets.pictures import Pictures, picture, pillow
 from neuralstat.datasets.unpickle import read_pickle
 from neuralstat.errors import ArgumentError, FileFormatError
 
@@ -24,7 +24,6 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 SHARED = {"folder": PATH, "subset": kinds.Choice("train", "test"), "n": NONE | kinds.Whole(1), "scale": FLAG}
 _SIDE = kinds.Whole(1, 2**16)
 BATCH = 100_000  # pictures of a file, ten times as many as there are
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
 
@@ -193,11 +192,11 @@ def _cifar_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 @arguments(
     path=PATH, size=_SIDE | kinds.Several(_SIDE, 2, 2), channels=kinds.Whole(1, 3), classes=NONE | kinds.Several(kinds.TEXT),
-    n=NONE | kinds.Whole(1), scale=FLAG,
+    n=NONE | kinds.Whole(1), scale=FLAG, lazy=FLAG,
 )  # fmt: skip
 def image_folder(
     path: str | os.PathLike[str], size: int | tuple[int, int], *, channels: int = 3, classes: Sequence[str] | None = None,
-    n: int | None = None, scale: bool = True,
+    n: int | None = None, scale: bool = True, lazy: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Read pictures in folders, one folder per class.
 
@@ -218,6 +217,9 @@ def image_folder(
         The first n pictures of every class only.
     scale : bool
         True divides by 255 (float32); False gives whole numbers 0 to 255.
+    lazy : bool
+        True leaves the pictures in their files: ``pixels`` is `Pictures`, which fits by epochs and predictions read batch
+        by batch, so that there may be more of them than memory holds.
 
     Returns
     -------
@@ -231,10 +233,7 @@ def image_folder(
     ArgumentError
         Where Pillow is not installed, or an argument is not usable.
     """
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ArgumentError('image_folder needs Pillow: pip install "neuralstat[images]".') from None
+    library = pillow()
     where = as_path(path, "path", True)
     shape = size if isinstance(size, tuple) else (size, size)
     if channels not in (1, 3):
@@ -253,28 +252,15 @@ def image_folder(
         codes += [k] * len(own)
     if not files:
         raise FileNotFoundError(f"there are no pictures in the folders of {where}")
+    told = {
+        "label": pd.Categorical.from_codes(codes, names),
+        "file": np.array([str(f.relative_to(where)) for f in files], dtype=object),
+    }  # fmt: skip
+    if lazy:
+        return told | {"pixels": Pictures(files, (*shape, channels), scale)}
     check_size(len(files) * shape[0] * shape[1] * channels * 5, f"size={size!r}, {len(files)} pictures", 1)
     out = np.empty((len(files), *shape, channels), np.uint8)
     for k, file in enumerate(files):
         with naming(file):
-            out[k] = _picture(Image, file, shape, channels)
-    return {
-        "label": pd.Categorical.from_codes(codes, names), "pixels": _pixels(out, scale),
-        "file": np.array([str(f.relative_to(where)) for f in files], dtype=object),
-    }  # fmt: skip
-
-
-def _picture(library: Any, file: Path, shape: tuple[int, int], channels: int) -> np.ndarray:
-    """One picture (rows, columns, channels) of bytes."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", library.DecompressionBombWarning)
-            with open_regular(file) as source, library.open(source, formats=_FORMATS) as image:
-                small = image.convert("L" if channels == 1 else "RGB").resize(shape[::-1], library.Resampling.BILINEAR)
-    except (library.DecompressionBombWarning, library.DecompressionBombError):
-        raise FileFormatError("the picture claims too many pixels") from None
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, OverflowError, MemoryError) as error:
-        if isinstance(error, PermissionError | FileFormatError | FileNotFoundError):
-            raise
-        raise FileFormatError(f"it is no picture that can be read, or damaged ({str(error)[:80]})") from None
-    return np.asarray(small).reshape(*shape, channels)
+            out[k] = picture(library, file, shape, channels)
+    return told | {"pixels": _pixels(out, scale)}

@@ -1,4 +1,4 @@
-"""Data sets that come with R and its packages MASS, survival and lme4."""
+"""Data sets that come with R and its packages MASS, survival and lme4; first names of a census."""
 
 from importlib import resources
 
@@ -186,4 +186,39 @@ def pastes() -> pd.DataFrame:
     frame = _read("pastes.csv")
     for name in ("batch", "cask", "sample"):
         frame[name] = pd.Categorical(frame[name])
+    return frame
+
+
+def first_names() -> pd.DataFrame:
+    """Load first names of women and men in the United States in 1990, with how frequent each is.
+
+    Returns
+    -------
+    DataFrame
+        5494 rows: name (Mary, Patricia, ...; 2 to 11 letters), sex (categorical: female, male), percent (of the women, or of
+        the men, who have the name). From the most frequent name of a sex to the rarest that was published; 4275 of women
+        and 1219 of men, of 90 % of either. The 331 names of both sexes have two rows, a row for each with its own percent:
+        James is there for 3.318 % of the men and for 0.010 % of the women.
+
+    Notes
+    -----
+    Small percents of the other sex are partly errors of the forms, not names that people have.
+
+    References
+    ----------
+    US Census Bureau (1995). Frequently occurring first names and surnames from the 1990 census: dist.female.first,
+    dist.male.first. In the public domain; as in the Python package names 0.3.0 (T. Hunner).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> names = ns.datasets.first_names()
+    >>> names.sort_values("percent", ascending=False).head(3)
+            name   sex  percent
+    4275   James  male    3.318
+    4276    John  male    3.271
+    4277  Robert  male    3.143
+    """
+    frame = _read("first_names.csv")
+    frame["sex"] = pd.Categorical(frame["sex"], ["female", "male"])
     return frame

@@ -23,6 +23,7 @@ from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
 from .kernels import forward
+from .sparse import sparse_gradient, turn_back, turned_weights
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
 
@@ -31,14 +32,17 @@ LOSS, METRIC, VAL_LOSS, VAL_METRIC, RATE = range(5)  # columns of the history
 HISTORY = 5
 BEST, WAIT, BEST_EPOCH = range(3)  # columns of State.stopping
 FACTOR, LEAST, STILL, COOLING = range(4)  # columns of State.plateau
+TRAIN, FINISH, CHECK, GRADIENT, END = range(5)  # what a call of `train_batches` is to do
 TILE = 16  # observations whose inputs are turned round together
 
 
 class Rows(NamedTuple):
     """Observations, each with its inputs side by side."""
 
-    inputs: np.ndarray  # (n, D)
-    data: Any  # cpu.Data without x: responses, weights, offsets
+    inputs: np.ndarray  # (n, D); or (m, D) of some observations that follow one another
+    data: Any  # cpu.Data without x: responses, weights, offsets; of all observations
+    first: int = -1  # place in the order of the epoch of the first of `inputs`; negative: they are all observations by number
+    sparse: Any = None  # None, or sparse.Nonzeros in place of `inputs`; `first` is then the place of the first of them
 
 
 class Plan(NamedTuple):
@@ -64,6 +68,9 @@ class Plan(NamedTuple):
     plateau_watch: int
     momentum: np.ndarray  # (layers,) of moving averages; negative for layers that keep theirs, or have none
     bound: Any  # weights under constraints: optimizers.constraints.Bound
+    staged: bool = False  # whether observations come window by window, and the caller ends epochs (`END`)
+    checked: int = 0  # validation rows that come so
+    together: int = 1  # observations that follow one another in every order
 
 
 class State(NamedTuple):
@@ -85,6 +92,9 @@ class State(NamedTuple):
     stopping: np.ndarray  # (B, 3)
     plateau: np.ndarray  # (B, 4)
     keys: np.ndarray  # (B, 2)
+    checked: np.ndarray  # (B, 2) sums of loss and metric over the validation rows that came so far, window by window
+    total: np.ndarray  # (B,) loss over the observations that came so far,
+    whole: np.ndarray  # (B, P or 0) and its gradient
 
 
 @jit
@@ -97,14 +107,15 @@ def collect(net: Any, rows: Any, b: int, order: Any, first: int, m: int, work: A
     y = data.y[b % data.y.shape[0]]
     weight = data.weight[b % data.weight.shape[0]]
     known = net.table[net.table.shape[0] - 1, OFFSET]
-    at = np.empty(TILE, np.int64)
+    at, lies = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
     for start in range(0, padded(m), TILE):
         for i in range(TILE):
             row = first + min(start + i, m - 1)  # padding repeats an observation
             at[i] = order[row] if order.size > 0 else row
+            lies[i] = row - rows.first if rows.first >= 0 else at[i]
         for d in range(rows.inputs.shape[1]):
             for i in range(TILE):
-                work.value[d, start + i] = rows.inputs[at[i], d]
+                work.value[d, start + i] = rows.inputs[lies[i], d]
         if known >= 0:
             for k in range(data.offset.shape[0]):
                 for i in range(TILE):
@@ -170,6 +181,25 @@ def batch_gradient(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: An
 
 
 @jit
+def sparse_batch(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any, first: int, last: int, work: Any, grad: Any,
+                 sums: Any, training: Any, key: Any, step: int, sparse: Any) -> Any:
+    """`batch_gradient` of observations most of whose inputs are zero."""
+    total = theta[0] * 0
+    turned = turned_weights(sparse, theta)
+    into, bias = np.zeros_like(turned), np.zeros(turned.shape[1], theta.dtype)
+    for start in range(first, last, net.block):
+        m = min(net.block, last - start)
+        collect(net, rows, b, order, start, m, work)
+        if training is not None:
+            training_mode(net.table, net.constants, plan.momentum, work.value, key, step, order, start, m)
+        total += sparse_gradient(net, sparse, theta, turned, start - rows.first, m, work, grad, bias, into)
+        if plan.metric != NO_METRIC:
+            sums[1] += score(plan, net, work, m)
+    turn_back(sparse, bias, into, grad)
+    return total
+
+
+@jit
 def as_predicted(net: Any, work: Any, layered: Any) -> None:
     """Layers as in prediction, where the network has some that differ in training."""
     if layered is not None:
@@ -184,8 +214,11 @@ def _as_predicted(net: Any, work: Any, training: Any) -> None:
 
 @jit
 def training_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, order: Any, first: int, last: int, work: Any,
-                      grad: Any, collected: bool, layered: Any) -> Any:
+                      grad: Any, collected: bool, layered: Any, sparse: Any) -> Any:
     """`batch_gradient` of a training step."""
+    if sparse is not None:
+        return sparse_batch(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], 0,
+                            state.keys[b], state.steps[b], sparse)
     if layered is None:
         return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b],
                               collected, None, state.keys[b], 0)
@@ -212,17 +245,25 @@ def evaluate(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none
     n = rows.inputs.shape[0]
     sums[0] = 0
     sums[1] = 0
+    add_values(net, rows, plan, theta, b, work, none, sums)
+    sums[0] /= n
+    sums[1] /= n
+
+
+@jit
+def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none: Any, sums: Any) -> None:
+    """Add loss (without penalty) and metric over the rows that are there to ``sums[0]`` and ``sums[1]``."""
+    begin = max(rows.first, 0)
+    end = begin + rows.inputs.shape[0]
     work.case[:] = 1
     as_predicted(net, work, net.layered)
-    for start in range(0, n, net.block):
-        m = min(net.block, n - start)
+    for start in range(begin, end, net.block):
+        m = min(net.block, end - start)
         collect(net, rows, b, none, start, m, work)
         sums[0] += block_loss(net, theta, work, m)
         if plan.metric != NO_METRIC:
             sums[1] += score(plan, net, work, m)
     work.case[:] = 1
-    sums[0] /= n
-    sums[1] /= n
 
 
 @entry
@@ -253,11 +294,28 @@ def penalty_alone(net: Any, theta: Any, grad: Any) -> Any:
 @jit
 def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
     """Loss and largest partial derivative over all rows, in the scale of sums over observations."""
-    n = rows.inputs.shape[0]
-    theta = state.theta[b]
+    grad[:] = 0
+    state.total[b] = 0
+    add_gradient(net, rows, plan, state, b, work, none, grad)
+    close_gradient(net, state, b, rows.data.y.shape[2], grad)
+
+
+@jit
+def add_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
+    """Add loss and gradient over the rows that are there to ``state.total`` and `grad`."""
     spare = np.zeros(2)
+    begin = max(rows.first, 0)
+    end = begin + rows.inputs.shape[0]
     as_predicted(net, work, net.layered)
-    total = batch_gradient(net, rows, plan, theta, b, none, 0, n, work, grad, spare, False, None, state.keys[b], 0)
+    for start in range(begin, end, net.block):
+        state.total[b] += batch_gradient(net, rows, plan, state.theta[b], b, none, start, min(start + net.block, end), work,
+                                         grad, spare, False, None, state.keys[b], 0)
+
+
+@jit
+def close_gradient(net: Any, state: Any, b: int, n: int, grad: Any) -> None:
+    """Loss and largest partial derivative with the penalty, from their sums over all n rows; `grad` is zero afterwards."""
+    theta, total = state.theta[b], state.total[b]
     if net.penalty.shape[0] > 0:
         for j in range(grad.size):
             grad[j] /= n
@@ -337,7 +395,7 @@ def reduce_rate(plan: Any, state: Any, b: int, epoch: int, rate: float) -> None:
 def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, rate: float, work: Any, none: Any,
               grad: Any) -> None:
     """History, validation, early stopping, and the limit of epochs."""
-    n = rows.inputs.shape[0]
+    n = rows.data.y.shape[2]
     epoch = state.epoch[b]
     line = state.history[b, epoch]
     line[LOSS], line[METRIC], line[RATE] = state.sums[b, 0] / n, state.sums[b, 1] / n, rate
@@ -345,12 +403,19 @@ def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, ra
         evaluate(net, check, plan, state.theta[b], b, work, none, state.sums[b])
         line[VAL_LOSS] = state.sums[b, 0] + penalty_alone(net, state.theta[b], grad)
         line[VAL_METRIC] = state.sums[b, 1]
+    elif plan.checked > 0:
+        line[VAL_LOSS] = state.checked[b, 0] / plan.checked + penalty_alone(net, state.theta[b], grad)
+        line[VAL_METRIC] = state.checked[b, 1] / plan.checked
+        state.checked[b, :] = 0
     state.loss[b] = line[LOSS] * n
     state.sums[b, :] = 0
     state.epoch[b] = epoch + 1
     state.place[b] = 0
     if plan.threshold >= 0:
-        whole_gradient(net, rows, plan, state, b, work, none, grad)
+        if plan.staged:
+            close_gradient(net, state, b, n, state.whole[b])
+        else:
+            whole_gradient(net, rows, plan, state, b, work, none, grad)
         if state.reached[b] <= plan.threshold:
             state.status[b] = CONVERGED
     if plan.patience >= 0 and state.status[b] == RUNNING:
@@ -361,9 +426,16 @@ def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, ra
         state.status[b] = EPOCHS_DONE
 
 
+@jit
+def stop_at_limit(plan: Any, state: Any, b: int) -> None:
+    """Stop after the greatest number of batches."""
+    if state.steps[b] >= plan.stepmax and state.status[b] == RUNNING:
+        state.status[b] = STEPMAX
+
+
 @entry
 def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, budget: int,
-                  one_epoch: bool, finish: bool) -> None:
+                  one_epoch: bool, task: int) -> None:
     """Up to `budget` batches of network b; call again to go on.
 
     Parameters
@@ -379,34 +451,49 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     b, budget : int
     one_epoch : bool
         Return at the end of an epoch.
-    finish : bool
-        Take no step: put back the best weights where that was asked for, and evaluate loss and gradient over all rows.
+    task : int
+        TRAIN. FINISH: take no step, put back the best weights where that was asked for, and evaluate loss and gradient over
+        all rows. Where observations come window by window, epochs end with the caller: CHECK adds the values of the
+        validation rows that are there, GRADIENT loss and gradient of the rows that are there, END closes the epoch, and
+        FINISH closes loss and gradient.
     """
     theta, memory = state.theta[b], state.memory[b]
     work = workspace(net, rows.data, theta)
     grad = np.zeros_like(theta)
     none = np.empty(0, np.int64)
-    if finish:
-        if plan.patience >= 0 and plan.restore and state.epoch[b] > 0:
+    n = rows.data.y.shape[2]
+    if task != TRAIN:
+        if task == FINISH and plan.patience >= 0 and plan.restore and state.epoch[b] > 0:
             theta[:] = state.best[b]
-        whole_gradient(net, rows, plan, state, b, work, none, grad)
+        if task == FINISH and plan.staged:
+            close_gradient(net, state, b, n, state.whole[b])
+        elif task == FINISH:
+            whole_gradient(net, rows, plan, state, b, work, none, grad)
+        elif task == CHECK:
+            add_values(net, check, plan, theta, b, work, none, state.checked[b])
+        elif task == GRADIENT:
+            add_gradient(net, rows, plan, state, b, work, none, state.whole[b])
+        elif task == END:
+            rate = rates[0] * state.plateau[b, FACTOR] if plan.plateau[0] < 1 else rates[0]
+            end_epoch(net, rows, check, plan, state, b, rate, work, none, grad)
+            stop_at_limit(plan, state, b)
         return
-    n = rows.inputs.shape[0]
     batches = (n + plan.batch - 1) // plan.batch
     constants, kept, norms = np.empty(CONSTANTS, theta.dtype), np.empty(plan.held.size, theta.dtype), np.empty(plan.n_groups)
     order = none
     if plan.shuffle:
         order = state.order[b]
     single = n <= net.block and batches == 1 and not plan.shuffle and check.inputs.shape[0] == 0 and plan.threshold < 0
+    single = single and not plan.staged
     for done in range(budget):
         if state.status[b] != RUNNING:
             break
         if plan.shuffle and state.place[b] == 0:
-            permute(order, state.epoch[b], state.keys[b])
+            permute_groups(order, state.epoch[b], state.keys[b], plan.together)
         first = state.place[b] * plan.batch
         last = min(first + plan.batch, n)
         total = training_gradient(net, rows, plan, state, b, order, first, last, work, grad, single and done > 0,
-                                  net.layered)
+                                  net.layered, rows.sparse)
         rate = rates[done]
         if plan.plateau[0] < 1:
             rate *= state.plateau[b, FACTOR]
@@ -417,9 +504,32 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
         state.place[b] += 1
         if not abs(total) < np.inf:
             state.status[b] = NONFINITE
-        elif state.place[b] == batches:
+        elif state.place[b] == batches and not plan.staged:
             end_epoch(net, rows, check, plan, state, b, rate, work, none, grad)
-        if state.steps[b] >= plan.stepmax and state.status[b] == RUNNING:
-            state.status[b] = STEPMAX
+        if state.place[b] == batches:
+            break
+        stop_at_limit(plan, state, b)
         if one_epoch and state.place[b] == 0:
             break
+
+
+@jit
+def permute_groups(order: Any, epoch: int, key: Any, together: int) -> None:
+    """`permute` of groups of so many observations that follow one another; a smaller last group stays the last."""
+    if together <= 1:
+        permute(order, epoch, key)
+        return
+    groups = order.size // together
+    for i in range(groups * together, order.size):
+        order[i] = i
+    permute(order[:groups], epoch, key)
+    for k in range(groups - 1, -1, -1):
+        number = order[k]
+        for i in range(together):
+            order[k * together + i] = number * together + i
+
+
+@entry
+def epoch_order(order: Any, epoch: int, key: Any, together: int) -> None:
+    """The order of the observations in an epoch, into `order`; see `permute_groups`."""
+    permute_groups(order, epoch, key, together)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..layers import codes
+from ..layers.recurrent_rows import BY_GATE, DROPS
 from .walk import plain_name
 
 Arrays = dict[str, np.ndarray]
@@ -22,8 +23,11 @@ DTYPE = "float32"  # what Keras computes in, whatever the dtype of a layer (3.15
 ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "selu": "selu",
                "softplus": "softplus", "gelu": "gelu", "swish": "silu", "softmax": "softmax", "hard_swish": "hard_silu",
                **{name: name for name in (
-                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh", "tanh_shrink",
-                   "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus", "sparse_sigmoid")}}  # fmt: skip
+                   "log_softmax", "relu6", "hard_sigmoid", "softsign", "mish", "exponential", "celu", "hard_tanh",
+                   "tanh_shrink", "soft_shrink", "hard_shrink", "log_sigmoid", "squareplus", "sparse_plus",
+                   "sparse_sigmoid")}}  # fmt: skip
+PARAMETERS = {"celu": 1.0, "soft_shrink": 0.5, "hard_shrink": 0.5, "squareplus": 4.0}  # Keras' own
+DROPPING = DROPS | BY_GATE  # options of recurrent layers that are of training alone
 LINKS = {"log": "exponential", "logit": "sigmoid"}
 
 
@@ -105,11 +109,22 @@ class Graph:
 
     def part(self, tensor: Tensor, start: int, stop: int) -> Tensor:
         """Keras has no layer that takes some units."""
-        raise ArgumentError("a layer reads a part of another's units, which cannot be exported to Keras.")
+        raise ArgumentError("a layer reads a part of another's units, which cannot be exported to Keras yet.")
+
+    def units(self, tensors: Sequence[Tensor], index: np.ndarray) -> Tensor:
+        """Keras has no layer that takes units one by one."""
+        raise ArgumentError("a layer that pads, repeats, permutes or joins images cannot be exported to Keras yet.")
 
     def plus(self, x: Tensor, offset: Tensor) -> Tensor:
         """Sums, unit by unit."""
-        return self.add("Add", "add_offset", {}, [x, offset], x.shape, listed=True)
+        if x.shape != offset.shape:
+            x, offset = self.flat(x), self.flat(offset)
+        name = "add_offset" if self.nodes[offset.layer].kind == "InputLayer" else "add"
+        return self.add("Add", name, {}, [x, offset], x.shape, listed=True)
+
+    def times(self, x: Tensor, factor: float) -> Tensor:
+        """Units times a number."""
+        return self.add("Rescaling", "rescaling", {"scale": factor, "offset": 0.0}, [x], x.shape)
 
     def scaled(self, x: Tensor, size: np.ndarray, shift: np.ndarray) -> Tensor:
         """``x * size + shift``, unit by unit."""
@@ -130,7 +145,7 @@ class Graph:
             return self.add("LeakyReLU", "leaky_relu", {"negative_slope": parameter}, [z], z.shape)
         if kind == "elu":
             return self.add("ELU", "elu", {"alpha": parameter}, [z], z.shape)
-        if kind not in ACTIVATIONS:
+        if kind not in ACTIVATIONS or (kind in PARAMETERS and parameter != PARAMETERS[kind]):
             raise ArgumentError(f"layer {name!r}: the activation {kind!r} cannot be exported to Keras.")
         return self.activated(ACTIVATIONS[kind], z, name)
 
@@ -189,6 +204,8 @@ def _axes(row: np.ndarray, flat: bool, *columns: int) -> tuple[int, ...]:
 
 
 def _convolution(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    if type(layer).__name__ not in ("Conv1D", "Conv2D"):
+        raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported to Keras yet.")
     n = arrays["kernel"].ndim - 2
     shape = _axes(row, n == 1, codes.ROWS, codes.COLS, codes.CHANNELS)
     out = _axes(row, n == 1, codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS)
@@ -216,8 +233,34 @@ def _pooling(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x
     return g.add(f"{kind}Pooling{n}D", name, config, [g.shaped(x, shape)], out)
 
 
+def _layer_norm(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    if row[codes.ROWS] != 1 or row[codes.UNITS] != row[codes.CHANNELS] or x.shape[-1] != row[codes.CHANNELS]:
+        raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported to Keras yet.")
+    return g.add("LayerNormalization", name, {"axis": -1, "epsilon": float(layer.epsilon)}, [x], x.shape,
+                 [arrays["gamma"], arrays["beta"]])  # fmt: skip
+
+
+def _depthwise(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    if layer.padding == "causal":
+        raise ArgumentError(f"{type(layer).__name__} (layer {name!r}): Keras has no causal padding there.")
+    n = arrays["kernel"].ndim - 2
+    shape = _axes(row, n == 1, codes.ROWS, codes.COLS, codes.CHANNELS)
+    out = _axes(row, n == 1, codes.OUT_ROWS, codes.OUT_COLS, codes.FILTERS)
+    config = {"kernel_size": list(arrays["kernel"].shape[:n]), "strides": _several(layer.strides, n),
+              "padding": layer.padding, "dilation_rate": _several(layer.dilation_rate, n),
+              "depth_multiplier": arrays["kernel"].shape[-1], "activation": "linear",
+              "data_format": "channels_last"}  # fmt: skip
+    return g.add(f"DepthwiseConv{n}D", name, config, [g.shaped(x, shape)], out, [arrays["kernel"], arrays["bias"]])
+
+
+def _refused(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+    raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported to Keras yet.")
+
+
 def _recurrent(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
     units, times, every = int(row[codes.UNITS]), int(row[codes.TIMES]), bool(row[codes.SEQUENCES])
+    if row[codes.OPTIONS] & ~DROPPING or "bias" not in arrays:
+        raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) with these options cannot be exported to Keras yet.")
     return g.add(type(layer).__name__, name, {"units": units, "return_sequences": every},
                  [g.shaped(x, (times, int(row[codes.FEATURES])))], (times, units) if every else (units,),
                  [arrays["kernel"], arrays["recurrent_kernel"], arrays["bias"]])  # fmt: skip
@@ -238,7 +281,8 @@ def _batch_norm(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays
 
 
 def _dropout(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
-    return g.add("Dropout", name, {"rate": float(layer.rate)}, [x], x.shape)
+    kind = type(layer).__name__
+    return g.add("Dropout", name, {"rate": float(layer.rate)}, [x], x.shape) if kind == "Dropout" else x
 
 
 def _copy(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
@@ -248,5 +292,6 @@ def _copy(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: T
 _LAYERS: dict[int, Callable[..., Tensor]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
     codes.LSTM: _recurrent, codes.GRU: _recurrent, codes.SIMPLE_RNN: _recurrent, codes.BATCH_NORM: _batch_norm,
-    codes.DROPOUT: _dropout, codes.COPY: _copy,
+    codes.DROPOUT: _dropout, codes.COPY: _copy, codes.NOISE: _copy, codes.LAYER_NORM: _layer_norm, codes.PRELU: _refused,
+    codes.DEPTHWISE: _depthwise,
 }  # fmt: skip

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError
-from ..functions.activations import COUPLED, SELU_ALPHA, SELU_SCALE
+from ..functions.activations import COUPLED
 from ..layers import codes
+from ..layers.prelu import HELD
+from ..layers.recurrent_rows import BACKWARDS, OTHER
+from .onnx_functions import ACTIVATIONS, LINKS
 
 OPSET, IR = 17, 8
 Arrays = dict[str, np.ndarray]
@@ -88,9 +91,27 @@ class Graph:
         first, last, axis = ends
         return Tensor(self.node("Slice", self.flat(tensor).name, first, last, axis), (stop - start,))
 
+    def units(self, tensors: Sequence[Tensor], index: np.ndarray) -> Tensor:
+        """Units by their number in tensors side by side; 0 for -1."""
+        parts = [self.flat(x) for x in tensors]
+        if np.any(index < 0):
+            rows = self.node("Shape", parts[0].name, start=0, end=1)
+            shape = self.node("Concat", rows, self.constant([1], np.int64), axis=0)
+            zero = self.onnx.numpy_helper.from_array(np.zeros(1, self.dtype))
+            parts.append(Tensor(self.node("ConstantOfShape", shape, value=zero), (1,)))
+        whole = parts[0] if len(parts) == 1 else self.side_by_side(parts)
+        at = self.constant(np.where(index < 0, whole.shape[0] - 1, index), np.int64)
+        return Tensor(self.node("Gather", whole.name, at, axis=1), (index.size,))
+
     def plus(self, x: Tensor, offset: Tensor) -> Tensor:
         """Sums, unit by unit."""
+        if x.shape != offset.shape:
+            x, offset = self.flat(x), self.flat(offset)
         return Tensor(self.node("Add", x.name, offset.name), x.shape)
+
+    def times(self, x: Tensor, factor: float) -> Tensor:
+        """Units times a number."""
+        return Tensor(self.node("Mul", x.name, self.constant(factor)), x.shape)
 
     def scaled(self, x: Tensor, size: np.ndarray, shift: np.ndarray) -> Tensor:
         """``x * size + shift``, unit by unit."""
@@ -100,25 +121,25 @@ class Graph:
 
     def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
         """What a row of the table makes of x, without its activation."""
-        return _LAYERS[int(row[codes.OP])](self, row, constant, arrays, x)
+        return _LAYERS[int(row[codes.OP])](self, layer, row, constant, arrays, x)
 
     def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
         """An activation of `ACTIVATIONS`; softmax and log_softmax over the last axis."""
         if kind in COUPLED:
             return Tensor(self.node("Softmax" if kind == "softmax" else "LogSoftmax", z.name, axis=-1), z.shape)
-        if kind not in _ACTIVATIONS:
+        if kind not in ACTIVATIONS:
             raise ArgumentError(f"layer {name!r}: the activation {kind!r} cannot be exported to ONNX.")
-        return Tensor(_ACTIVATIONS[kind](self, z.name, parameter), z.shape)
+        return Tensor(ACTIVATIONS[kind](self, z.name, parameter), z.shape)
 
     def inverse_link(self, link: Any, eta: Tensor) -> Tensor:
         """Means of linear predictors."""
-        name = link.name if link.name in _LINKS else "power" if link.name.startswith("power") else ""
+        name = link.name if link.name in LINKS else "power" if link.name.startswith("power") else ""
         if not name:
             raise ArgumentError(f"the link {link.name!r} cannot be exported to ONNX.")
-        return Tensor(_LINKS[name](self, eta.name, float(link.parameter)), eta.shape)
+        return Tensor(LINKS[name](self, eta.name, float(link.parameter)), eta.shape)
 
 
-def _dense(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _dense(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     kernel = g.constant(arrays["kernel"], stem="kernel")
     z = g.node("MatMul", g.flat(x).name, kernel)
     return Tensor(g.node("Add", z, g.constant(arrays["bias"], stem="bias")), (arrays["kernel"].shape[1],))
@@ -148,15 +169,17 @@ def _from_image(g: Graph, row: np.ndarray, name: str) -> Tensor:
     return Tensor(g.node("Transpose", name, perm=[0, 2, 3, 1]), shape)
 
 
-def _convolution(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _convolution(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     kernel = arrays["kernel"]
+    if type(layer).__name__.startswith("Flipped"):  # of transposed convolutions, whose kernels are Keras' turned round
+        kernel = np.flip(np.swapaxes(kernel, -2, -1), tuple(range(kernel.ndim - 2)))
     kernel = kernel if kernel.ndim == 4 else kernel[np.newaxis]
     weights = g.constant(np.transpose(kernel, (3, 2, 0, 1)), stem="kernel")
     z = g.node("Conv", _image(g, row, x), weights, g.constant(arrays["bias"], stem="bias"), **_window(row))
     return _from_image(g, row, z)
 
 
-def _pooling(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _pooling(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     largest = row[codes.KIND] == codes.MAXIMUM
     if row[codes.OUT_ROWS] * row[codes.OUT_COLS] == 1 and not (row[codes.PAD_ROWS] or row[codes.PAD_COLS]) and all(
         row[kernel] >= row[size] for kernel, size in ((codes.KERNEL_ROWS, codes.ROWS), (codes.KERNEL_COLS, codes.COLS))
@@ -174,7 +197,7 @@ def _pooling(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tens
 def _recurrent(kind: str, order: tuple[int, ...], **attributes: Any) -> Callable[..., Tensor]:
     """A recurrent layer whose gates stand in another order there."""
 
-    def make(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    def make(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
         units, times = int(row[codes.UNITS]), int(row[codes.TIMES])
 
         def gates(array: np.ndarray) -> np.ndarray:
@@ -182,9 +205,14 @@ def _recurrent(kind: str, order: tuple[int, ...], **attributes: Any) -> Callable
             parts = np.split(array, len(order), axis=-1)
             return np.concatenate([parts[k] for k in order], axis=-1)
 
-        bias = np.atleast_2d(arrays["bias"])
+        if row[codes.OPTIONS] & OTHER:
+            raise ArgumentError(f"{type(layer).__name__} with other activations than its own cannot be exported yet.")
+        bias = np.atleast_2d(arrays.get("bias", np.zeros(len(order) * units)))
         both = gates(bias) if len(bias) == 2 else np.concatenate([gates(bias), np.zeros_like(bias)])
         sequence = g.node("Transpose", g.shaped(x, (times, int(row[codes.FEATURES]))).name, perm=[1, 0, 2])
+        if row[codes.OPTIONS] & BACKWARDS:  # as Keras, which leaves the order of what comes out as it is
+            ends = (g.constant([n], np.int64) for n in (-1, -times - 1, 0, -1))
+            sequence = g.node("Slice", sequence, *ends)
         weights = [g.constant(gates(arrays[name]).T[np.newaxis], stem=name) for name in ("kernel", "recurrent_kernel")]
         every, last = g.node(kind, sequence, *weights, g.constant(both.reshape(1, -1), stem="bias"), outputs=2,
                              hidden_size=units, **attributes)  # fmt: skip
@@ -196,20 +224,58 @@ def _recurrent(kind: str, order: tuple[int, ...], **attributes: Any) -> Callable
     return make
 
 
-def _embedding(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _embedding(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     table = arrays["embeddings"]
     at = g.node("Cast", x.name, to=g.onnx.TensorProto.INT64)
     return Tensor(g.node("Gather", g.constant(table, stem="embeddings"), at, axis=0), (*x.shape, table.shape[1]))
 
 
-def _batch_norm(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _batch_norm(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     channels = int(row[codes.CHANNELS])
     factor = arrays["gamma"] / np.sqrt(arrays["moving_variance"] + constant)
     by_channel = g.shaped(x, (math.prod(x.shape) // channels, channels))
     return g.shaped(g.scaled(by_channel, factor, arrays["beta"] - arrays["moving_mean"] * factor), x.shape)
 
 
-def _same(g: Graph, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+def _layer_norm(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    channels, positions, own = (int(row[column]) for column in (codes.CHANNELS, codes.ROWS, codes.UNITS))
+    blocks = math.prod(x.shape) // channels // positions
+    sets = g.shaped(x, (blocks, positions, channels // own, own)).name
+    centred = g.node("Sub", sets, g.node("ReduceMean", sets, axes=[2, 4]))
+    spread = g.node("ReduceMean", g.node("Mul", centred, centred), axes=[2, 4])
+    value = g.node("Div", centred, g.node("Sqrt", g.node("Add", spread, g.constant(constant))))
+    by_channel = g.shaped(Tensor(value, (blocks, positions, channels // own, own)), (blocks * positions, channels))
+    return g.shaped(g.scaled(by_channel, arrays["gamma"], arrays["beta"]), x.shape)
+
+
+def _depthwise(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    kernel = arrays["kernel"]
+    kernel = kernel if kernel.ndim == 4 else kernel[np.newaxis]  # (rows, columns, channels, filters of each)
+    each = np.transpose(kernel, (2, 3, 0, 1)).reshape(-1, 1, *kernel.shape[:2])
+    z = g.node("Conv", _image(g, row, x), g.constant(each, stem="kernel"), g.constant(arrays["bias"], stem="bias"),
+               group=int(row[codes.CHANNELS]), **_window(row))  # fmt: skip
+    return _from_image(g, row, z)
+
+
+def _rectifier(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    x = g.flat(x)
+    zero = g.constant(0.0)
+    if row[codes.KIND] == HELD:
+        slope, threshold, limit = (float(arrays[name].item()) for name in ("negative_slope", "threshold", "max_value"))
+        low = g.node("Mul", g.node("Sub", x.name, g.constant(threshold)), g.constant(slope))
+        high = x.name if limit >= np.finfo(np.float32).max else g.node("Min", x.name, g.constant(limit))
+        return Tensor(g.node("Where", g.node("Greater", x.name, g.constant(threshold)), high, low), x.shape)
+    slopes = np.broadcast_to(arrays["alpha"], _whole(row, arrays["alpha"].ndim)).reshape(-1)
+    below = g.node("Mul", g.node("Min", x.name, zero), g.constant(slopes, stem="alpha"))
+    return Tensor(g.node("Add", g.node("Relu", x.name), below), x.shape)
+
+
+def _whole(row: np.ndarray, axes: int) -> tuple[int, ...]:
+    """Shape of what a rectifier reads."""
+    return tuple(int(row[column]) for column in (codes.ROWS, codes.COLS, codes.CHANNELS))[3 - axes :]
+
+
+def _same(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     return x
 
 
@@ -217,104 +283,6 @@ _LAYERS: dict[int, Callable[..., Tensor]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
     codes.LSTM: _recurrent("LSTM", (0, 3, 1, 2)), codes.GRU: _recurrent("GRU", (0, 1, 2), linear_before_reset=1),
     codes.SIMPLE_RNN: _recurrent("RNN", (0,), activations=["Tanh"]), codes.BATCH_NORM: _batch_norm, codes.DROPOUT: _same,
-    codes.COPY: _same,
-}  # fmt: skip
-
-
-# functions of one number -------------------------------------------------------------------------------------
-
-
-def _below(g: Graph, z: str) -> str:
-    """exp(min(z, 0)) - 1."""
-    return g.node("Sub", g.node("Exp", g.node("Min", z, g.constant(0.0))), g.constant(1.0))
-
-
-def _elu(g: Graph, z: str, p: float) -> str:
-    return g.node("Add", g.node("Relu", z), g.node("Mul", _below(g, z), g.constant(p)))
-
-
-def _softplus(g: Graph, z: str, p: float) -> str:
-    small = g.node("Exp", g.node("Neg", g.node("Abs", z)))
-    return g.node("Add", g.node("Relu", z), g.node("Log", g.node("Add", small, g.constant(1.0))))
-
-
-def _cdf(g: Graph, z: str) -> str:
-    """The normal distribution function."""
-    erf = g.node("Erf", g.node("Mul", z, g.constant(math.sqrt(0.5))))
-    return g.node("Mul", g.node("Add", erf, g.constant(1.0)), g.constant(0.5))
-
-
-def _cloglog(g: Graph, eta: str, p: float = 0.0) -> str:
-    """1 - exp(-exp(eta))."""
-    return g.node("Sub", g.constant(1.0), g.node("Exp", g.node("Neg", g.node("Exp", eta))))
-
-
-def _leaky(g: Graph, z: str, p: float) -> str:
-    return g.node("Add", g.node("Relu", z), g.node("Mul", g.node("Min", z, g.constant(0.0)), g.constant(p)))
-
-
-def _clip(g: Graph, z: str, least: float, most: float) -> str:
-    return g.node("Min", g.node("Max", z, g.constant(least)), g.constant(most))
-
-
-def _hard(g: Graph, z: str, p: float) -> str:
-    return _clip(g, g.node("Add", g.node("Mul", z, g.constant(1 / 6)), g.constant(0.5)), 0.0, 1.0)
-
-
-def _sparse(g: Graph, z: str, p: float) -> str:
-    return _clip(g, g.node("Mul", g.node("Add", z, g.constant(1.0)), g.constant(0.5)), 0.0, 1.0)
-
-
-def _sparse_plus(g: Graph, z: str, p: float) -> str:
-    half = _sparse(g, z, p)
-    return g.node("Add", g.node("Mul", half, half), g.node("Relu", g.node("Sub", z, g.constant(1.0))))
-
-
-def _celu(g: Graph, z: str, p: float) -> str:
-    below = g.node("Min", z, g.constant(0.0))
-    curve = g.node("Sub", g.node("Exp", g.node("Mul", below, g.constant(1 / p))), g.constant(1.0))
-    return g.node("Add", g.node("Relu", z), g.node("Mul", curve, g.constant(p)))
-
-
-def _squareplus(g: Graph, z: str, p: float) -> str:
-    root = g.node("Sqrt", g.node("Add", g.node("Mul", z, z), g.constant(p)))
-    return g.node("Mul", g.node("Add", z, root), g.constant(0.5))
-
-
-_ACTIVATIONS: dict[str, Callable[[Graph, str, float], str]] = {
-    "logistic": lambda g, z, p: g.node("Sigmoid", z), "tanh": lambda g, z, p: g.node("Tanh", z),
-    "relu": lambda g, z, p: g.node("Relu", z), "leaky_relu": _leaky, "elu": _elu,
-    "selu": lambda g, z, p: g.node("Mul", _elu(g, z, SELU_ALPHA), g.constant(SELU_SCALE)), "softplus": _softplus,
-    "gelu": lambda g, z, p: g.node("Mul", z, _cdf(g, z)),
-    "swish": lambda g, z, p: g.node("Mul", z, g.node("Sigmoid", z)),
-    "relu6": lambda g, z, p: _clip(g, z, 0.0, p), "hard_sigmoid": _hard, "celu": _celu, "squareplus": _squareplus,
-    "hard_swish": lambda g, z, p: g.node("Mul", z, _hard(g, z, p)), "hard_tanh": lambda g, z, p: _clip(g, z, -1.0, 1.0),
-    "softsign": lambda g, z, p: g.node("Div", z, g.node("Add", g.node("Abs", z), g.constant(1.0))),
-    "mish": lambda g, z, p: g.node("Mul", z, g.node("Tanh", _softplus(g, z, p))),
-    "exponential": lambda g, z, p: g.node("Exp", z), "tanh_shrink": lambda g, z, p: g.node("Sub", z, g.node("Tanh", z)),
-    "soft_shrink": lambda g, z, p: g.node("Sub", z, _clip(g, z, -p, p)),
-    "hard_shrink": lambda g, z, p: g.node(
-        "Where", g.node("Greater", g.node("Abs", z), g.constant(p)), z, g.constant(0.0)),
-    "log_sigmoid": lambda g, z, p: g.node("Neg", _softplus(g, g.node("Neg", z), p)), "sparse_plus": _sparse_plus,
-    "sparse_sigmoid": _sparse,
-}  # fmt: skip
-
-
-def _power(g: Graph, eta: str, p: float) -> str:
-    return g.node("Pow", eta, g.constant(1 / p))
-
-
-def _nbinom(g: Graph, eta: str, p: float) -> str:
-    below = g.node("Sub", g.node("Exp", g.node("Neg", eta)), g.constant(1.0))
-    return g.node("Reciprocal", g.node("Mul", below, g.constant(p)))
-
-
-_LINKS: dict[str, Callable[[Graph, str, float], str]] = {
-    "log": lambda g, eta, p: g.node("Exp", eta), "logit": lambda g, eta, p: g.node("Sigmoid", eta),
-    "probit": lambda g, eta, p: _cdf(g, eta), "cloglog": _cloglog,
-    "loglog": lambda g, eta, p: g.node("Exp", g.node("Neg", g.node("Exp", g.node("Neg", eta)))),
-    "cauchy": lambda g, eta, p: g.node(
-        "Add", g.node("Mul", g.node("Atan", eta), g.constant(1 / math.pi)), g.constant(0.5)),
-    "logc": lambda g, eta, p: g.node("Sub", g.constant(1.0), g.node("Exp", eta)),
-    "inverse_power": _power, "inverse_squared": _power, "sqrt": _power, "power": _power, "nbinom": _nbinom,
+    codes.COPY: _same, codes.NOISE: _same, codes.LAYER_NORM: _layer_norm, codes.DEPTHWISE: _depthwise,
+    codes.PRELU: _rectifier,
 }  # fmt: skip

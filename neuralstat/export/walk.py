@@ -7,9 +7,8 @@ what becomes of the last units, is here. Ranges of the buffer's rows are tensors
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -20,13 +19,15 @@ from ..inference.predict import inputs as encoded
 from ..layers import codes
 from ..layers.keras_weights import by_row
 from ..network.network import Network
+from .buffer import Buffer, Writer
 
 NAMES = {
     codes.DENSE: "Dense", codes.CONV2D: "convolution", codes.LSTM: "LSTM", codes.POOL: "pooling",
     codes.SIMPLE_RNN: "SimpleRNN", codes.GRU: "GRU", codes.EMBEDDING: "Embedding", codes.BATCH_NORM: "BatchNorm",
-    codes.DROPOUT: "Dropout", codes.COPY: "Activation",
+    codes.DROPOUT: "Dropout", codes.COPY: "Activation", codes.LAYER_NORM: "LayerNormalization",
+    codes.DEPTHWISE: "depthwise convolution", codes.PRELU: "PReLU", codes.NOISE: "noise",
 }  # fmt: skip
-ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY)  # as `engine.kernels.forward` has it
+ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)  # as `engine.kernels.forward` has it
 OFFSET = "offset"
 
 
@@ -65,7 +66,7 @@ def inputs_of(fitted: Fitted) -> list[Input]:
 
     One tensor "x" for a table; of towers, and of a table beside an array, one for each.
     """
-    network, design = fitted.network, fitted.design
+    network = fitted.network
     ranges: list[tuple[str, int, int, tuple[int, ...], bool]] = []
     total = len(network.input_names)
     for tower in network.towers:
@@ -75,12 +76,18 @@ def inputs_of(fitted: Fitted) -> list[Input]:
     if network.towers:
         if network.direct:
             ranges.append(("direct", total - network.direct, total, (network.direct,), False))
+    elif network.entries and all(entry.strides is None for entry in network.entries):
+        for entry in network.entries:
+            stop = entry.first + int(np.prod(entry.shape))
+            ranges.append((_term(fitted, entry.first, stop), entry.first, stop, tuple(entry.shape),
+                           _is_embedded(network, entry.first)))  # fmt: skip
+    elif network.entries:  # numbers of several inputs alternate
+        ranges.append(("x", 0, total, (total,), False))
     else:
         own = total - network.beside
-        begin = [rows for rows in design.terms.values() if rows and rows[0] == 0]
         of_array = len(network.input_shape) > 1 or network.beside
-        name = next((term for term, rows in design.terms.items() if of_array and tuple(rows) == tuple(range(own))), "x")
-        ranges.append((name, 0, own, tuple(network.input_shape), _reads_codes(network) and bool(begin)))
+        name = _term(fitted, 0, own) if of_array else "x"
+        ranges.append((name, 0, own, tuple(network.input_shape), _is_embedded(network, 0)))
         if network.beside:
             ranges.append(("x" if name != "x" else "table", own, total, (network.beside,), False))
     found: list[Input] = []
@@ -91,10 +98,16 @@ def inputs_of(fitted: Fitted) -> list[Input]:
     return found
 
 
-def _reads_codes(network: Network) -> bool:
-    """Whether the first layer of a chain turns numbers of words into vectors."""
-    first = network.table[0]
-    return first[codes.OP] == codes.EMBEDDING and first[codes.SOURCE] == 0
+def _term(fitted: Fitted, start: int, stop: int) -> str:
+    """The term whose columns these are; "x" where it is none."""
+    own = tuple(range(start, stop))
+    return next((term for term, rows in fitted.design.terms.items() if tuple(rows) == own), "x")
+
+
+def _is_embedded(network: Network, first: int) -> bool:
+    """Whether inputs are turned into vectors, from buffer row `first` on."""
+    reads = network.table[:, codes.SOURCE] == first
+    return bool(np.any(reads & (network.table[:, codes.OP] == codes.EMBEDDING)))
 
 
 def model_inputs(fitted: Fitted, new: Any = None, offset: Any = None) -> dict[str, np.ndarray]:
@@ -141,59 +154,6 @@ def model_inputs(fitted: Fitted, new: Any = None, offset: Any = None) -> dict[st
 # the table --------------------------------------------------------------------------------------------------
 
 
-class Writer(Protocol):
-    """What a format knows. Tensors are handles of its own, of one shape an observation, or flat: it tells them apart."""
-
-    def side_by_side(self, tensors: Sequence[Any]) -> Any:
-        """Units of several tensors as one."""
-
-    def part(self, tensor: Any, start: int, stop: int) -> Any:
-        """Some neighbouring units of a tensor."""
-
-    def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: dict[str, np.ndarray], x: Any) -> Any:
-        """What a row of the table makes of x, without its activation."""
-
-    def shaped(self, x: Any, shape: Sequence[int]) -> Any:
-        """The same units in another shape of an observation."""
-
-    def activation(self, name: str, kind: str, parameter: float, z: Any) -> Any:
-        """An activation of `ACTIVATIONS`; softmax over the last axis."""
-
-    def plus(self, x: Any, offset: Any) -> Any:
-        """Sums, unit by unit."""
-
-    def inverse_link(self, link: Any, eta: Any) -> Any:
-        """Means of linear predictors."""
-
-    def scaled(self, x: Any, size: np.ndarray, shift: np.ndarray) -> Any:
-        """``x * size + shift``, unit by unit."""
-
-
-class Buffer:
-    """Rows of the buffer as tensors: what was written last counts."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.kept: list[tuple[int, int, Any]] = []
-
-    def write(self, start: int, size: int, tensor: Any) -> None:
-        """Rows [start, start + size) are `tensor`."""
-        self.kept.append((start, start + size, tensor))
-
-    def read(self, start: int, size: int) -> Any:
-        """The rows [start, start + size) as one tensor."""
-        parts, at = [], start
-        while at < start + size:
-            low, high, tensor = next((p for p in reversed(self.kept) if p[0] <= at < p[1]), (0, 0, None))
-            if tensor is None:
-                raise ArgumentError(f"a layer reads row {at} of the network's buffer, which no layer before it writes.")
-            stop = min(high, start + size, *(p[0] for p in self.kept if at < p[0]), high)
-            whole = (at, stop) == (low, high)
-            parts.append(tensor if whole else self.writer.part(tensor, at - low, stop - low))
-            at = stop
-        return parts[0] if len(parts) == 1 else self.writer.side_by_side(parts)
-
-
 def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> Any:
     """Predictions of repetition b (from 0), written row by row; those of the last units that are predicted.
 
@@ -207,9 +167,10 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
     """
     network, response = fitted.network, response_of(fitted)
     theta = fitted.fit.theta[b].astype(float)
-    buffer = Buffer(writer)
+    buffer = Buffer(writer, network.width)
     for one in inputs_of(fitted):
-        buffer.write(one.start, one.stop - one.start, given[one.name])
+        buffer.write(np.arange(one.start, one.stop), given[one.name])
+    shared: dict[tuple[int, int], dict[str, np.ndarray]] = {}  # of rows that are one layer at several times
     arrays, constants, names = by_row(network, implied=True), network._built["constants"], row_names(network)
     last = len(network.table) - 1
     size, shift = response_units(fitted)
@@ -217,24 +178,33 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
     y: Any = None
     for k, row in enumerate(network.table):
         op, name = int(row[codes.OP]), names[k]
+        if op == codes.MOVE:
+            buffer.move(row)
+            continue
+        layer = getattr(network.table_layers[k], "layer", network.table_layers[k])
         if op not in NAMES:
-            raise ArgumentError(f"{type(network.table_layers[k]).__name__} (layer {name!r}) cannot be exported yet.")
-        values = {array: theta[at] for array, at in arrays[k].items()}
+            raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported yet.")
+        if row[codes.MASK] >= 0:
+            raise ArgumentError(f"{type(layer).__name__} (layer {name!r}): masked sequences cannot be exported yet.")
+        own = arrays[k] or shared.get((op, int(row[codes.PARAM])), {})
+        shared.setdefault((op, int(row[codes.PARAM])), own)
+        values = {array: theta[at] for array, at in own.items()}
         if k == last:
             values = {array: np.ascontiguousarray(part[..., : response.kept]) for array, part in values.items()}
             if linear:  # its weights bring predictions to the units of the response
                 values = {"kernel": values["kernel"] * size, "bias": values["bias"] * size + shift}
-        x = buffer.read(int(row[codes.SOURCE]), int(row[codes.N_IN]))
-        y = writer.layer(name, network.table_layers[k], row, float(constants[k]), values, x)
+        x = buffer.read(np.arange(row[codes.SOURCE], row[codes.SOURCE] + row[codes.N_IN]))
+        y = writer.layer(name, layer, row, float(constants[k]), values, x)
         if row[codes.OFFSET] >= 0 and OFFSET in given:
             y = writer.plus(y, given[OFFSET])
         if op in ACTIVATED:
             kind = activation_name(int(row[codes.ACT]), name)
             if kind in COUPLED:  # over units that lie together
-                own, count = int(row[codes.FILTERS] or row[codes.N_OUT]), int(row[codes.N_OUT])
-                y = writer.shaped(y, (own,) if own == count else (count // own, own))
+                units, count = int(row[codes.FILTERS] or row[codes.N_OUT]), int(row[codes.N_OUT])
+                y = writer.shaped(y, (units,) if units == count else (count // units, units))
             y = y if kind == "identity" else writer.activation(name, kind, float(constants[k]), y)
-        buffer.write(int(row[codes.TARGET]), int(row[codes.N_OUT]), y)
+        if k < last:
+            buffer.write(np.arange(row[codes.TARGET], row[codes.TARGET] + row[codes.N_OUT]), y)
     if response.link is not None:
         y = writer.inverse_link(response.link, y)
     elif response.activation != "identity":

@@ -9,7 +9,11 @@ import pandas as pd
 
 from neuralstat.checks import check_size
 from neuralstat.errors import DataError
-from neuralstat.formula import expressions, frames
+from neuralstat.formula import expressions, frames, lazy, sources
+from neuralstat.formula.elementwise import Elementwise, lazily, wide
+from neuralstat.formula.extremes import check_sizes, check_spread
+from neuralstat.formula.gathered import Gathered
+from neuralstat.formula.lazy import LazyArray
 from neuralstat.formula.parts import Design, Scaling
 from neuralstat.formula.tensors import Tensor, TensorArray, is_tensor, tensor_rows
 
@@ -34,6 +38,9 @@ def with_arrays(
     """
     if not tensors:
         return tabular
+    if any(isinstance(frame[t.name].array, LazyArray) for t in tensors):
+        places = [at.ravel() if _slice(at) is None else _slice(at) for at in tensor_rows(tensors)]
+        return Gathered([frame[t.name].array for t in tensors], places, tabular)  # type: ignore[return-value]
     if len(tensors) == 1 and not len(tabular) and tensors[0].name in fresh:
         only = frame[tensors[0].name].array
         if only.owned and only.values.dtype == np.float64 and only.flat.T.flags.c_contiguous:
@@ -58,6 +65,9 @@ def own_arrays(frame: pd.DataFrame, tensors: Sequence[Tensor], x: np.ndarray, sc
         if not is_tensor(frame[name]):
             continue
         column, at = frame[name].array, places.get(name)
+        if isinstance(x, Gathered):
+            own[name] = lazy.owned(column)
+            continue
         rows = None if at is None or not plain else _slice(at)
         if at is not None and rows is not None:
             own[name] = TensorArray(np.moveaxis(x[rows].reshape(*at.shape, -1), -1, 0), owned=True)
@@ -70,6 +80,10 @@ def filled(values: np.ndarray, used: np.ndarray, n: int) -> np.ndarray:
     """Columns (D, m) at their places among n, NaN elsewhere; the array itself where nothing is missing."""
     if used.size == n:
         return values
+    if isinstance(values, Gathered):
+        kept = np.zeros(n, bool)
+        kept[used] = True
+        return values.spread(kept)
     out = np.full((len(values), n), np.nan)
     out[:, used] = values
     return out
@@ -77,6 +91,8 @@ def filled(values: np.ndarray, used: np.ndarray, n: int) -> np.ndarray:
 
 def missing(values: np.ndarray) -> np.ndarray:
     """Columns (n,) of a matrix (D, n) that hold a NaN: then the largest is NaN, and no matrix of flags is made."""
+    if isinstance(values, Gathered):
+        return values.missing
     with np.errstate(invalid="ignore"):
         return np.isnan(values.max(axis=0, initial=-np.inf))
 
@@ -85,6 +101,43 @@ def _slice(rows: np.ndarray) -> slice | None:
     """Rows of inputs, which rise, as a slice where they follow one another."""
     first, last = int(rows.flat[0]), int(rows.flat[-1])
     return slice(first, last + 1) if last - first + 1 == rows.size else None
+
+
+def columns(x: np.ndarray, at: Any) -> np.ndarray:
+    """Observations of a matrix (D, n); arrays that are read by rows stay so."""
+    return x.select(at) if isinstance(x, Gathered) else x[:, at]
+
+
+def ready(x: np.ndarray) -> np.ndarray:
+    """A matrix (D, n) in C order, or what is read by rows."""
+    return x if isinstance(x, Gathered) else np.ascontiguousarray(x)
+
+
+def with_owned(x: np.ndarray, frame: pd.DataFrame, tensors: Sequence[Tensor]) -> np.ndarray:
+    """Inputs that are read by rows, of the columns of a table that users cannot change; any others as they are."""
+    if not isinstance(x, Gathered):
+        return x
+    tabular = x.tabular if x.at is None else x.tabular[:, x.at]
+    return x.changed(columns=[frame[t.name].array for t in tensors], tabular=tabular, at=None)
+
+
+def check_inputs(x: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise `DataError` naming the first input with a number that is infinite or cannot be squared."""
+    if isinstance(x, Gathered):
+        x.check(names)
+    else:
+        check_sizes(x, names)
+
+
+def check_varied(x: np.ndarray, names: tuple[str, ...]) -> None:
+    """As `extremes.check_spread`; inputs that are read by rows have been looked at."""
+    if not isinstance(x, Gathered):
+        check_spread(x, names)
+
+
+def spread(x: np.ndarray, kept: np.ndarray) -> np.ndarray | None:
+    """A matrix that is read by rows at the places (N,) bool of its rows among others; None for any other matrix."""
+    return x.spread(kept) if isinstance(x, Gathered) else None
 
 
 class WithoutCovariates(Design):
@@ -120,11 +173,6 @@ def turned(shape: Sequence[int]) -> np.ndarray:
     return np.moveaxis(np.empty((*shape[1:], shape[0])), -1, 0)
 
 
-def wide(values: np.ndarray) -> np.ndarray:
-    """Whole numbers of few bits, as those of images, with 64: pixels - 128 would wrap around."""
-    return values.astype(np.int64) if values.dtype.kind in "iu" and values.dtype.itemsize < 8 else values
-
-
 def by_parts(expr: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> TensorArray | None:
     """An expression of arrays of one shape, row by row into the inputs' place in memory.
 
@@ -146,6 +194,8 @@ def by_parts(expr: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> Tens
     if not (alone and plain and len(frame) and _is_elementwise(expr) and all(map(is_tensor, columns.values()))):
         return None
     shape = (len(frame), *shapes.pop())
+    if int(np.prod(shape)) >= sources.LARGE or any(isinstance(c.array, LazyArray) for c in columns.values()):
+        return lazily(Elementwise(expr, env, called), columns)
     check_size(int(np.prod(shape)), f"`{expressions.display(expr)}` of shape {shape}")
     out, step = turned(shape), max(1, PART // max(1, int(np.prod(shape[1:]))))
     for a in range(0, len(frame), step):

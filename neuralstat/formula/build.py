@@ -11,7 +11,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import expressions, frames, response, rows
-from neuralstat.formula.arrays import own_arrays, with_arrays
+from neuralstat.formula.arrays import check_inputs, check_varied, columns, own_arrays, ready, with_arrays, with_owned
 from neuralstat.formula.bounds import check_columns, check_expression
 from neuralstat.formula.extremes import check_sizes, check_spread
 from neuralstat.formula.parts import Column, Design, Scaling
@@ -192,10 +192,10 @@ def _build(request: Request, options: Options) -> Design:
     used = inputs.rows[numeric]
     x, y, offset, frame = values.x, values.out.y, values.offset, inputs.x
     if numeric.size < len(inputs.rows):
-        x, y, frame = x[:, numeric], y[:, numeric], frame.iloc[numeric]
+        x, y, frame = columns(x, numeric), y[:, numeric], frame.iloc[numeric]
         offset = None if offset is None else offset[:, numeric]
     weights, frequencies = rows.case_weights({name: values[used] for name, values in inputs.weights.items()})
-    check_spread(x, values.x_names)
+    check_varied(x, values.x_names)
     check_spread(y, values.out.names)
     response.check_needs(y, values.out.names, options.err_needs, request.formula)
     _warn_lost_levels(request, values.out.classes)
@@ -208,16 +208,16 @@ def _build(request: Request, options: Options) -> Design:
         if scaled.any() or np.any(groups >= 0):
             scaling = fit_scaling(x, y, weights, values.x_names, values.out.names, scaled, groups, frequencies)
     if scaling is not None:
-        x = scaling.x_internal(x)
-        y = scaling.y_internal(y)
+        x, y = scaling.x_internal(x), scaling.y_internal(y)
         offset = None if offset is None else offset / scaling.y_sd[:, None]
 
     spec = _spec(request, options, inputs, values, scaling)
+    frame = own_arrays(frame, request.tensors, x, scaling)
     index = request.x_frame.index
     kept = np.zeros(len(index), dtype=bool)
     kept[used] = True
     return Design(
-        x=np.ascontiguousarray(x),
+        x=ready(with_owned(x, frame, request.tensors)),
         y=np.ascontiguousarray(y),
         x_names=spec.x_names,
         y_names=spec.y_names,
@@ -231,7 +231,7 @@ def _build(request: Request, options: Options) -> Design:
         kept=kept,
         scaling=scaling,
         spec=spec,
-        frame=own_arrays(frame, request.tensors, x, scaling).set_axis(index[used], axis=0),
+        frame=frame.set_axis(index[used], axis=0),
         frequencies=frequencies,
         groups=None if inputs.groups is None else rows.renumbered(inputs.groups[used]),
     )
@@ -322,7 +322,7 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
             offset += rows.broadcast_offset(inputs.offset[inputs.rows], len(out.names))
         check_sizes(offset, ("offset",) * len(offset))
     check_sizes(out.y, out.names)
-    check_sizes(x, x_names)
+    check_inputs(x, x_names)
     return _Values(x, x_names, out, offset, matrix, {k: v for k, v in transforms.items() if v})
 
 

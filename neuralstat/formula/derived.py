@@ -18,11 +18,14 @@ from neuralstat.formula import expressions, frames, text, windows
 from neuralstat.formula.arrays import by_parts, turned, wide
 from neuralstat.formula.bounds import check_expression
 from neuralstat.formula.harmless import check_harmless
-from neuralstat.formula.tensors import Tensor, TensorArray, element_names, is_tensor, tensor_column
+from neuralstat.formula.lazy import tensor_column
+from neuralstat.formula.tensors import Tensor, TensorArray, element_names, is_tensor
 
 WINDOWS = ("lags", "leads", "window")
 FUNCTIONS = (*WINDOWS, "tokens", "sequences")
 _REQUIRED = object()
+for _method in ("mean", "std", "var", "sum", "prod", "min", "max", "any", "all"):
+    getattr(np.zeros(1), _method)()  # numpy imports what it needs at the first call, which formulas cannot
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "lags": {"k": _REQUIRED, "start": 1, "by": None},
     "leads": {"k": _REQUIRED, "start": 0, "by": None},

@@ -11,7 +11,9 @@ from neuralstat.checks import as_array
 from neuralstat.checks.values import attribute
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula.extremes import floats, unmasked
-from neuralstat.formula.tensors import TensorArray, is_tensor, tensor_column
+from neuralstat.formula.lazy import LazyArray, tensor_column
+from neuralstat.formula.sources import is_source, is_sparse
+from neuralstat.formula.tensors import TensorArray, is_tensor
 
 _PER_ROW = "one number per row of the data"
 _ACCEPTED = "a pandas, polars or arrow table, a dict of arrays, or a record array"
@@ -24,7 +26,7 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     ----------
     data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of arrays, record array, xarray.Dataset
         Only eager tables. The first axis of an array of several dimensions is the rows; it becomes a column of arrays.
-        Arrays may be sparse (scipy's); they are stored with their zeros.
+        Large arrays that are sparse (scipy's), mapped from files, or objects with ``read(rows)``, are read when needed.
         The variables of a Dataset have the rows as their common first dimension.
     argument : str
         Name used in messages.
@@ -84,6 +86,10 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     columns: dict[Any, Any] = {}
     index: pd.Index | None = None
     for name, given in data.items():
+        arrays = isinstance(given, np.ndarray) and given.ndim > 1 and not isinstance(given, np.ma.MaskedArray)
+        if arrays or is_source(given) or is_sparse(given):
+            columns[name] = tensor_column(given, str(name), argument)
+            continue
         values = unmasked(dense(given), f"{argument}[{str(name)[:40]!r}]")
         if isinstance(values, pd.Series):
             if index is not None and not index.equals(values.index):
@@ -197,6 +203,8 @@ def is_time(values: Any) -> bool:
 def raw(values: pd.Series, name: str) -> pd.Series:
     """As `plain`, but dates, durations and periods stay what they are: a term may make numbers of them."""
     dtype = values.dtype
+    if isinstance(values.array, LazyArray):
+        return pd.Series(values.array.copy(), name=name)
     if isinstance(values.array, TensorArray):
         array = values.array.values
         if array.dtype == np.float64 or array.dtype.itemsize < 8:  # all of these are floats exactly
@@ -302,6 +310,8 @@ def is_factor(values: pd.Series) -> bool:
 def finite(values: pd.Series, name: str) -> None:
     """Raise `DataError` where a plain numeric column holds infinities."""
     tensor = isinstance(values.array, TensorArray)
+    if isinstance(values.array, LazyArray):
+        return values.array.check_finite(name)
     array = values.array.flat if tensor else values.to_numpy()
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = ~np.isfinite(array)

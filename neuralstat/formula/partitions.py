@@ -56,7 +56,8 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     source : str, path, or list of them; list of tables; callable; Dask DataFrame
         Parquet and CSV files (``.parquet``, ``.pq``, ``.csv``, ``.csv.gz``, ``.tsv``; a string may have wildcards, and
         files are then read in the order of their names); tables of any kind that `neuralnet` takes; a function
-        without arguments that gives an iterator of tables, the same ones whenever it is called.
+        without arguments that gives an iterator of tables, the same ones whenever it is called. Arrays per row are
+        written, as they are, to a file that is mapped into memory.
     rows : int
         Rows of a file that are read at a time.
 
@@ -68,6 +69,19 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     ------
     ArgumentError
         Where `source` is none of these, is a generator (which could be read once only), or names no file.
+
+    Notes
+    -----
+    Large arrays of several dimensions need no parts: they stay as they are (whole numbers of few bits, float32, mapped files,
+    sparse matrices of scipy, ``{"y": y, "words": csr_matrix}``) until a fit by epochs reads its next batches; elementwise
+    expressions such as ``{pixels / 255}`` are evaluated then. An array may also be an object with ``shape``, ``dtype`` and
+    ``read(rows)``, as `neuralstat.datasets.image_folder` gives with ``lazy=True``.
+
+    The data of a formula with one response and one covariate may be an object like Keras' ``Sequence``, whose ``[k]`` gives a
+    batch (x, y) or (x, y, weights), the same whenever it is asked for. All batches are gone through once for the responses;
+    in a fit they are shuffled as a whole and are its batches (`batch_size` is theirs); ``on_epoch_end`` is not called. Where
+    rows are read from objects, only fits by epochs on a CPU are made, each repetition reads for itself, and what needs all
+    rows afterwards (errors, summaries) reads them again.
     """
     if isinstance(source, Partitions):
         return source

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neuralstat.errors import DataError
 from neuralstat.formula import frames
+from neuralstat.formula.gathered import Gathered
 from neuralstat.formula.tensors import is_tensor
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Scaling:
 
     def x_internal(self, x: np.ndarray) -> np.ndarray:
         """Scale covariates, shape (D, n); the array itself where none is scaled."""
+        if self.of_inputs and isinstance(x, Gathered):
+            return x.scaled(self.x_mean, self.x_sd)
         return x if not self.of_inputs else (x - self.x_mean[:, None]) / self.x_sd[:, None]
 
     def y_internal(self, y: np.ndarray) -> np.ndarray:

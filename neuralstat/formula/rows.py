@@ -11,6 +11,7 @@ import pandas as pd
 from neuralstat.errors import DataError, DataWarning
 from neuralstat.formula import arrays, expressions, frames, windows
 from neuralstat.formula.extremes import WEIGHTS as SIZES
+from neuralstat.formula.gathered import Gathered
 from neuralstat.formula.tensors import is_tensor
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def numeric_rows(
     bad = np.logical_or.reduce([arrays.missing(values) for values, _ in named])
     if not bad.any():
         return np.arange(len(bad))
-    culprits = dict.fromkeys(
+    named = [(v.tabular, names[v.first :]) if isinstance(v, Gathered) else (v, names) for v, names in named]
+    culprits = dict.fromkeys(  # what arrays that are read by rows lack is known before
         n for values, names in named for n, row in zip(names, values) if np.isnan(row).any()
     )
     text = (

@@ -11,12 +11,14 @@ import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning, caller
 from neuralstat.formula import derived, expressions, frames, rows
-from neuralstat.formula.arrays import filled, missing, with_arrays
+from neuralstat.formula.arrays import check_inputs, filled, missing, ready, with_arrays
 from neuralstat.formula.derived import Derived
 from neuralstat.formula.extremes import check_sizes, floats
+from neuralstat.formula.gathered import Gathered
 from neuralstat.formula.parse import ResponseTerm
 from neuralstat.formula.parts import Column, NewData, Scaling
 from neuralstat.formula.response import as_series, indicator
+from neuralstat.formula.sequences import as_table
 from neuralstat.formula.state import MatrixState, Scope
 from neuralstat.formula.structure import Special
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape
@@ -188,8 +190,11 @@ class Spec:
         complete &= ~missing(x)
         if total is not None:
             complete &= ~missing(total)
-        x[:, ~complete] = np.nan
-        return NewData(np.ascontiguousarray(x), frame.index, total, complete)
+        if isinstance(x, Gathered):
+            x = filled(x.select(complete), np.flatnonzero(complete), len(frame))
+        else:
+            x[:, ~complete] = np.nan
+        return NewData(ready(x), frame.index, total, complete)
 
     def encode_response(self, data: Any) -> tuple[np.ndarray, np.ndarray]:
         """Evaluate the left-hand side on new data, as for prediction errors.
@@ -221,7 +226,7 @@ class Spec:
     # -- the steps of encoding --------------------
 
     def _frame(self, data: Any) -> pd.DataFrame:
-        data = frames.dense(data)
+        data = as_table(self.formula, frames.dense(data))
         if not is_unnamed(data):
             return frames.as_frame(data)
         names = self.raw_columns
@@ -275,7 +280,7 @@ class Spec:
         if not complete.all():
             rows.refuse_gaps(self.matrix)
         x = with_arrays(self.tensors, clean, apply_matrix(self.matrix, clean, self.scope()), fresh)
-        check_sizes(x, self.x_names)
+        check_inputs(x, self.x_names)
         self._warn_new_levels(x)
         if self.scaling is not None:
             x = self.scaling.x_internal(x)

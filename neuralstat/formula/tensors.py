@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray, ExtensionDtype
 
-from neuralstat.errors import DataError
-from neuralstat.formula.extremes import unmasked
-
 
 class TensorDtype(ExtensionDtype):
     """Kind of a column whose every element is an array of one shape.
@@ -133,23 +130,6 @@ class TensorArray(ExtensionArray):
 def is_tensor(values: Any) -> bool:
     """Whether a column (or a dtype) is one of arrays."""
     return isinstance(getattr(values, "dtype", values), TensorDtype)
-
-
-def tensor_column(values: Any, name: str, where: str = "data") -> TensorArray:
-    """A column of an n-d array, checked.
-
-    Raises
-    ------
-    DataError
-        Naming the variable, where it holds no numbers or an axis is empty.
-    """
-    array = np.asarray(unmasked(values))
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{where}[{name!r}] has shape {array.shape} and holds {array.dtype}; arrays of several "
-                        "dimensions must hold numbers.")  # fmt: skip
-    if 0 in array.shape[1:]:
-        raise DataError(f"{where}[{name!r}] has shape {array.shape}: an axis is empty.")
-    return TensorArray(array)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,7 @@ from ..jit.simd_cells import simd_relu
 from . import seldom as more
 from .seldom import seldom
 
-IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM = range(12)
-LOG_SOFTMAX = 27  # after those of `seldom`
+IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM, LOG_SOFTMAX = range(13)
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, NIPS 30
 

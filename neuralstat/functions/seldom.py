@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..jit.compile import jit
 from ..jit.scalar import exp_, expm1_, log1p_, real_, tanh_
 
 (CAPPED_RELU, HARD_LOGISTIC, HARD_SWISH, SOFTSIGN, MISH, EXPONENTIAL, CELU, HARD_TANH, TANH_SHRINK, SOFT_SHRINK, HARD_SHRINK,
- LOG_LOGISTIC, SQUAREPLUS, SPARSE_PLUS, SPARSE_LOGISTIC) = range(12, 27)  # fmt: skip
+ LOG_LOGISTIC, SQUAREPLUS, SPARSE_PLUS, SPARSE_LOGISTIC) = range(13, 28)  # fmt: skip
 
 
 @jit(strict=True)
@@ -131,7 +129,7 @@ def log_logistic(z: Any, p: float) -> Any:
 @jit(strict=True)
 def squareplus(z: Any, p: float) -> Any:
     """(z + sqrt(z^2 + p)) / 2 (Barron 2021, arXiv:2112.11687)."""
-    r = np.sqrt(z * z + p)
+    r = (z * z + p) ** 0.5
     return (z + r) / 2, (1 + z / r) / 2
 
 

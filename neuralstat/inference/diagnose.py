@@ -124,7 +124,10 @@ def warn_severe(fitted: Fitted) -> None:
 def costly(fitted: Fitted) -> bool:
     """Whether a pass over all rows takes long, and training by epochs needed none."""
     settings = fitted.settings
-    return settings.minibatch and settings.threshold is None and products(fitted.network) * fitted.n_rows > MOST_PRODUCTS
+    if not (settings.minibatch and settings.threshold is None):
+        return False
+    read = not getattr(fitted.design.x, "lasting", True)  # reading rows again may be as much work as training was
+    return read or products(fitted.network) * fitted.n_rows > MOST_PRODUCTS
 
 
 def in_a_line(fitted: Fitted, said: Iterable[str] = ()) -> str | None:

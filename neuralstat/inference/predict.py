@@ -12,6 +12,7 @@ from ..checks.arguments import REPS, Anything, Choice, arguments
 from ..errors import ArgumentError, DataError
 from ..families import Cox
 from ..fitted import Fitted
+from ..formula.arrays import spread
 from ..formula.rcompat import by_position
 from ..layers import codes
 from ..likelihood import hazards
@@ -138,7 +139,8 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
         if design.offset is not None:
             off = np.zeros((design.offset.shape[0], design.kept.size))
             off[:, design.kept] = design.offset
-        return fitted.full(design.x), off, design.full_index, design.kept
+        x = spread(design.x, design.kept)
+        return fitted.full(design.x) if x is None else x, off, design.full_index, design.kept
     if fitted.settings.compat == "R":
         new = by_position(new, design.x_names, design.frame.columns)
     try:

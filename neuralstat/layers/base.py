@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Protocol
 
-from ..checks.arguments import NONE, TEXT, Anything, Several, Whole
+from ..checks.arguments import NONE, TEXT, Anything, Kind, Several, Whole
 from ..errors import ArgumentError
 
 NAME = NONE | TEXT
@@ -14,6 +14,24 @@ UNITS = Whole(1)
 ACTIVATION = Anything("a name of an activation, an Activation, a function or None", None, "relu", "tanh")
 #: One number, or one for each axis
 EXTENT = {n: UNITS | Several(UNITS, n, n) for n in (1, 2)}
+
+
+class AnyLayer(Kind):
+    """A layer, but none of some kinds."""
+
+    words = "a layer of neuralstat.layers"
+
+    def __init__(self, *without: str) -> None:
+        self.without = without
+
+    def check(self, value: Any, name: str) -> Any:
+        """The layer."""
+        kind = type(value)
+        if not is_dataclass(value) or not kind.__module__.startswith(__package__) or not hasattr(value, "activation"):
+            raise self.refuse(value, name)
+        if kind.__name__ in self.without or (self.without and not hasattr(value, "place")):
+            raise ArgumentError(f"{name} must be another kind of layer; {kind.__name__} cannot stand there.")
+        return value
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
-from ..checks.arguments import FLAG, NONE, Anything, Choice, arguments
+from ..checks.arguments import NONE, Choice, Instance, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import ACTIVATION, EXTENT, NAME, UNITS, Placement, several
+from .arguments import USE_BIAS, of_arrays
+from .base import ACTIVATION, EXTENT, NAME, UNITS, AnyLayer, Placement, several
 from .graph import Add, Average, Concatenate
 from .move import STUFFED
 from .moves import Reverse, as_image, moved
@@ -16,19 +17,14 @@ from .sequence import GRU, LSTM, SimpleRNN
 from .spatial import Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D
 
 MODES = {"concat": Concatenate, "sum": Add, "ave": Average}
-RECURRENT = (SimpleRNN, LSTM, GRU)
-_ANY = Anything("what Keras' layer of this name takes", "glorot_uniform", None)
-_BIAS = {"use_bias": FLAG, "bias_initializer": _ANY, "bias_regularizer": _ANY, "bias_constraint": _ANY}
-_KERNEL = {"kernel_initializer": _ANY, "kernel_regularizer": _ANY, "kernel_constraint": _ANY}
-_DEPTH = {
-    f"{part}_{what}": _ANY for part in ("depthwise", "pointwise") for what in ("initializer", "regularizer", "constraint")
-}
-
+_RECURRENT = Instance((SimpleRNN, LSTM, GRU), "a SimpleRNN, LSTM or GRU", SimpleRNN(2))
+ONCE = ("BatchNorm", "TimeDistributed", "Embedding", "Masking", "ReLU")  # layers that cannot be applied time by time
 
 def _separable_arguments(n: int, *paddings: str) -> Any:
     return arguments(
         filters=UNITS, kernel_size=EXTENT[n], strides=EXTENT[n], padding=Choice(*paddings), dilation_rate=EXTENT[n],
-        depth_multiplier=UNITS, activation=ACTIVATION, name=NAME, **_BIAS, **_DEPTH,
+        depth_multiplier=UNITS, activation=ACTIVATION, name=NAME, use_bias=USE_BIAS,
+        **of_arrays("depthwise", "pointwise", "bias"),
     )  # fmt: skip
 
 
@@ -72,11 +68,13 @@ class _Separable:
 
 
 @_separable_arguments(1, "valid", "same", "causal")
+@dataclass(frozen=True)
 class SeparableConv1D(_Separable):
     """A depthwise convolution over time, then one that mixes its channels; arguments as those of `SeparableConv2D`."""
 
 
 @_separable_arguments(2, "valid", "same")
+@dataclass(frozen=True)
 class SeparableConv2D(_Separable):
     """A depthwise convolution, then one that mixes its channels position by position (Chollet 2017, CVPR, 1800).
 
@@ -97,7 +95,7 @@ class SeparableConv2D(_Separable):
     """
 
 
-@arguments(layer=Anything("a layer"), merge_mode=Choice(*MODES), name=NAME, activation=NONE)
+@arguments(layer=_RECURRENT, merge_mode=Choice(*MODES), name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Bidirectional:
     """A recurrent layer, and one of its kind that reads the times in reversed order.
@@ -119,8 +117,6 @@ class Bidirectional:
     activation: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.layer, RECURRENT):
-            raise ArgumentError(f"Bidirectional: layer must be a SimpleRNN, LSTM or GRU, got {type(self.layer).__name__}.")
         if self.layer.go_backwards:
             raise ArgumentError("Bidirectional: layer must have go_backwards=False; the other one has it.")
 
@@ -136,7 +132,7 @@ class Realigned(Reverse):
     """What a layer that goes backwards puts out, in the order of times: beside it stands the mask of its input."""
 
 
-@arguments(layer=Anything("a layer"), name=NAME)
+@arguments(layer=AnyLayer(*ONCE), name=NAME)
 @dataclass(frozen=True)
 class TimeDistributed:
     """A layer for every time of a sequence, with the same weights.
@@ -151,10 +147,6 @@ class TimeDistributed:
     layer: Any
     name: str | None = None
     acts_inside: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if not hasattr(self.layer, "place") or type(self.layer).__name__ in ("BatchNorm", "TimeDistributed", "Embedding"):
-            raise ArgumentError(f"TimeDistributed: layer cannot be {type(self.layer).__name__}.")
 
     @property
     def activation(self) -> Any:
@@ -172,7 +164,7 @@ class TimeDistributed:
 def _transposed_arguments(n: int) -> Any:
     return arguments(
         filters=UNITS, kernel_size=EXTENT[n], strides=EXTENT[n], padding=Choice("valid", "same"), activation=ACTIVATION,
-        name=NAME, **_BIAS, **_KERNEL,
+        name=NAME, use_bias=USE_BIAS, **of_arrays("kernel", "bias"),
     )  # fmt: skip
 
 
@@ -196,17 +188,19 @@ class _Transposed:
     def parts(self, name: str) -> list[Any]:
         """Zeros between and around the units, then a convolution with the kernel turned round."""
         convolution = FlippedConv1D if type(self) is Conv1DTranspose else FlippedConv2D
-        kept = {field: getattr(self, field) for field in (*_BIAS, *_KERNEL)}
+        kept = {field: getattr(self, field) for field in ("use_bias", *of_arrays("kernel", "bias"))}
         return [Spread(self.kernel_size, self.strides, self.padding, f"{name}/spread"),
                 convolution(self.filters, self.kernel_size, self.activation, name=name, **kept)]  # fmt: skip
 
 
 @_transposed_arguments(1)
+@dataclass(frozen=True)
 class Conv1DTranspose(_Transposed):
     """The adjoint of `Conv1D` as a layer: makes sequences longer; arguments as those of `Conv2DTranspose`."""
 
 
 @_transposed_arguments(2)
+@dataclass(frozen=True)
 class Conv2DTranspose(_Transposed):
     """The adjoint of `Conv2D` as a layer: makes images larger (Zeiler, Krishnan, Taylor & Fergus 2010, CVPR, 2528).
 

@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks.arguments import NONE, TEXT, Anything, Choice, Several, Whole, arguments
+from ..checks.arguments import NONE, TEXT, Choice, Several, Whole, arguments
 from ..errors import ArgumentError
-from .base import ACTIVATION, NAME, UNITS
+from .base import ACTIVATION, NAME, UNITS, AnyLayer
 from .moves import as_image, moved
 
 _INPUTS = NONE | Several(TEXT, 1, 1024)
-_CHAIN = Anything("a sequence of layers", [])
+_CHAIN = Several(AnyLayer(), 0, 1000)
 MERGES = ("concatenate", "add", "average")
 
 
@@ -192,7 +192,7 @@ class Average:
         return _sum(self, shapes, [len(shapes)] * len(shapes))
 
 
-@arguments(inputs=_INPUTS, axis=Whole(-3, 3), name=NAME, activation=NONE)
+@arguments(inputs=_INPUTS, axis=Whole(1, 3) | Whole(-3, -1), name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Concatenate:
     """Inputs side by side.
@@ -281,7 +281,8 @@ class Branches:
     def __init__(self, *chains: Any, merge: str = "concatenate", name: str | None = None, activation: Any = None) -> None:
         if len(chains) < 2:
             raise ArgumentError(f"Branches needs two or more sequences of layers, got {len(chains)}.")
-        Choice(*MERGES).check(merge, "Branches: merge")
+        merge, name = Choice(*MERGES).check(merge, "merge"), NAME.check(name, "name")
+        chains = tuple(_CHAIN.check(chain, f"chains[{k}]") for k, chain in enumerate(chains))
         for field, value in (("chains", chains), ("merge", merge), ("name", name), ("activation", activation)):
             object.__setattr__(self, field, value)
 

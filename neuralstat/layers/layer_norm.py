@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..jit.compile import jit
 from .codes import CHANNELS, N_IN, PARAM, ROWS, SCRATCH, SOURCE, TARGET, UNITS
 
@@ -45,7 +43,7 @@ def layer_norm_forward(row: Any, epsilon: float, theta: Any, value: Any, lane: i
             for i in range(lane, m, lanes):
                 value[scale, i] += (value[s, i] - value[mean, i]) * (value[s, i] - value[mean, i])
         for i in range(lane, m, lanes):
-            value[scale, i] = 1 / np.sqrt(value[scale, i] / size + epsilon)
+            value[scale, i] = (value[scale, i] / size + epsilon) ** -0.5
         for j in range(size):
             u = _unit(row, b, j)
             w = row[PARAM] + 2 * (u % row[CHANNELS])

@@ -5,6 +5,7 @@ What is drawn lies in the scratch rows; zero there is prediction. Training draws
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ DROPPED = -1.7580993408473766  # what alpha dropout sets units to: -1.0507 times
 @jit
 def alpha_moments(rate: float) -> Any:
     """Factor and term that give units back mean 0 and variance 1 after alpha dropout (Klambauer et al. 2017, NIPS 30)."""
-    factor = 1 / np.sqrt((1 - rate) * (1 + rate * DROPPED * DROPPED))
+    factor = ((1 - rate) * (1 + rate * DROPPED * DROPPED)) ** -0.5
     return factor, -factor * DROPPED * rate
 
 
@@ -55,9 +56,9 @@ def noise_backward(row: Any, value: Any, delta: Any, lane: int, m: int, lanes: i
 @jit
 def normal_pair(first: Any, second: Any) -> Any:
     """Two standard normal numbers of two words of 32 bits (Box & Muller 1958, Ann. Math. Stat. 29:610)."""
-    radius = np.sqrt(-2 * np.log((float(first) + 0.5) * 2.3283064365386963e-10))
+    radius = math.sqrt(-2 * math.log((float(first) + 0.5) * 2.3283064365386963e-10))
     angle = 6.283185307179586 * ((float(second) + 0.5) * 2.3283064365386963e-10)
-    return radius * np.cos(angle), radius * np.sin(angle)
+    return radius * math.cos(angle), radius * math.sin(angle)
 
 
 @jit

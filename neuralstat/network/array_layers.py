@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import IDENTITY, RELU, SOFTMAX, activation_values
+from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX, activation_values
 from ..layers import codes
 
 PATCHES = 2**20  # numbers in the patches of a piece
@@ -26,18 +26,39 @@ def same(z: np.ndarray) -> np.ndarray:
 
 
 def activated(row: np.ndarray, constant: float, z: np.ndarray) -> np.ndarray:
-    """The activation of a layer, in place; softmax over the last axis."""
+    """The activation of a layer, in place; softmax over all units, or those of the last axis."""
     code = int(row[codes.ACT])
     if code == RELU:
         return np.maximum(z, 0, out=z)
     if code == IDENTITY:
         return z
-    if code == SOFTMAX:
-        np.exp(z - z.max(axis=-1, keepdims=True), out=z)
-        return np.divide(z, z.sum(axis=-1, keepdims=True), out=z)
+    if code in (SOFTMAX, LOG_SOFTMAX):
+        groups = _groups(row, z)
+        groups -= groups.max(axis=-1, keepdims=True)
+        total = np.exp(groups).sum(axis=-1, keepdims=True)
+        if code == LOG_SOFTMAX:
+            groups -= np.log(total)
+        else:
+            np.divide(np.exp(groups), total, out=groups)
+        return z
     flat = z.reshape(1, -1)  # a view: sums lie one after the other
     activation_values(code, constant, int(row[codes.ADDRESS]), flat, np.empty_like(flat))
     return z
+
+
+def _groups(row: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """A view of units, those that softmax sees together in the last axis."""
+    return z.reshape(-1, int(row[codes.FILTERS]) or z.shape[-1])
+
+
+def coupled_back(row: np.ndarray, value: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """d / d sums of softmax, or of its logarithm, from d / d units (m, units)."""
+    a, d = _groups(row, value), _groups(row, np.ascontiguousarray(delta))
+    if row[codes.ACT] == LOG_SOFTMAX:
+        back = d - np.exp(a) * d.sum(axis=-1, keepdims=True)
+    else:
+        back = a * (d - (a * d).sum(axis=-1, keepdims=True))
+    return back.reshape(delta.shape)
 
 
 def dense(value: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, then: Any, pool: Any) -> np.ndarray:

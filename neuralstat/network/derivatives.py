@@ -15,6 +15,7 @@ from .passes import Passes, suits
 from .upstream import wanted_table
 
 CHUNK = 2048  # observations whose derivatives are worked out together
+READ = 2**20  # numbers of inputs that are read together where they are read by rows
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
 
 
@@ -238,6 +239,16 @@ def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarr
     theta = _flat(network, np.atleast_2d(theta))
     n = x.shape[1]
     out = np.empty((theta.shape[0], network.n_outputs, n))
+    if not isinstance(x, np.ndarray):  # read by rows
+        block = network.net().block
+        step = max(1, READ // max(1, x.shape[0] * block)) * block
+        for first in range(0, n, step):
+            part = slice(first, min(first + step, n))
+            some = np.empty((part.stop - first, x.shape[0]))
+            x.read(np.arange(first, part.stop), some)
+            known = None if offset is None else np.ascontiguousarray(offset[:, part])
+            out[..., part] = outputs(network, np.ascontiguousarray(some.T), theta, known)
+        return out
     if suits(network):
         inputs = np.ascontiguousarray(x.T, theta.dtype)
         for b, own in enumerate(theta):

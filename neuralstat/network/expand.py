@@ -8,18 +8,21 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..layers import Activation, Dense
+from ..layers.base import AnyLayer
 from ..layers.composite import (
     MODES,
     Bidirectional,
     Conv1DTranspose,
     Conv2DTranspose,
-    Realigned,
     SeparableConv1D,
     SeparableConv2D,
 )
 from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Graph, InputLayer, Node, Residual
+from ..layers.sequence import ZeroMasked
+from .masks import has_mask
 from .names import base_name
 
+_LAYER = AnyLayer()
 INPUT = "input"  # name of an input without one
 
 
@@ -131,6 +134,8 @@ def _bidirectional(made: _Expander, layer: Bidirectional, reads: Sequence[int]) 
     (at,) = reads
     name = made.numbered(layer, "bidirectional")
     ends = [made.chain(chain, at, "Bidirectional") for chain in layer.both(name, base_name(type(layer.layer).__name__))]
+    if layer.layer.return_sequences:  # outputs at masked times are 0, as in Keras
+        ends = [made.add(ZeroMasked(f"{name}/{side}_masked"), (end,)) for side, end in zip(("forward", "backward"), ends)]
     return made.add(MODES[layer.merge_mode](name=f"{name}/{layer.merge_mode}"), ends)
 
 
@@ -148,14 +153,11 @@ _COMPOSITES: dict[type, Callable[[_Expander, Any, Sequence[int]], int]] = {
 
 
 def _sequence(layers: Any, words: str) -> Sequence[Any]:
-    from ..layers import LAYERS
-
     if isinstance(layers, str) or not isinstance(layers, Sequence):
         raise ArgumentError(f"{words} must be a sequence of neuralstat.layers, got {type(layers).__name__}.")
     for layer in layers:
-        inner = isinstance(layer, Node) and isinstance(layer.layer, InputLayer)
-        if not inner and not isinstance(layer, (*LAYERS.values(), Realigned)):
-            raise ArgumentError(f"{words} must hold layers, as neuralstat.layers.Dense(3, 'relu'), got {layer!r:.60}.")
+        if not isinstance(layer, Node) or not isinstance(layer.layer, InputLayer):
+            _LAYER.check(layer, words)
     return layers
 
 
@@ -180,7 +182,7 @@ def expanded(layers: Any, words: str = "layers") -> Flat:
 
 
 def _checked(made: _Expander, end: int) -> Flat:
-    flat = Flat(tuple(made.layers), tuple(made.wires), tuple(made.inputs))
+    flat, end = _needed(Flat(tuple(made.layers), tuple(made.wires), tuple(made.inputs)), end)
     if not flat.layers:
         return Flat((), (), flat.inputs)
     used = {end}
@@ -198,6 +200,25 @@ def _checked(made: _Expander, end: int) -> Flat:
     plain = len(flat.inputs) == 1 and all(reads == (k - 1,) for k, reads in enumerate(flat.wires))
     plain = plain and not any(isinstance(layer, MERGING) for layer in flat.layers)
     return replace(flat, wires=()) if plain else flat
+
+
+def _needed(flat: Flat, end: int) -> tuple[Flat, int]:
+    """Without layers that set masked units to 0 where there is no mask."""
+    masked: list[bool] = []
+    for layer, reads in zip(flat.layers, flat.wires, strict=True):
+        before = any(r >= 0 and masked[r] for r in reads)
+        masked.append(before if isinstance(layer, MERGING) else has_mask(layer, before))
+    place = {r: r for r in range(-len(flat.inputs), 0)}
+    layers: list[Any] = []
+    wires: list[tuple[int, ...]] = []
+    for k, (layer, reads) in enumerate(zip(flat.layers, flat.wires, strict=True)):
+        if isinstance(layer, ZeroMasked) and not masked[k]:
+            place[k] = place[reads[0]]
+            continue
+        place[k] = len(layers)
+        layers.append(layer)
+        wires.append(tuple(place[r] for r in reads))
+    return replace(flat, layers=tuple(layers), wires=tuple(wires)), place[end]
 
 
 def with_beside(flat: Flat) -> Flat:

@@ -34,6 +34,10 @@ def check_indexes(network: Network, x: np.ndarray, where: str = "") -> None:
         if row[codes.OP] != codes.EMBEDDING or row[codes.SOURCE] + row[codes.N_IN] > inputs:
             continue
         first, count = int(row[codes.SOURCE]), int(row[codes.UNITS])
+        if not isinstance(x, np.ndarray):  # read by rows
+            for part in x.parts():
+                check_indexes(network, x[:, part], where)
+            return
         read = x[first : first + row[codes.N_IN]]
         wrong = ((read < 0) | (read >= count) | (read != np.floor(read))) & ~np.isnan(read)
         if wrong.any():

@@ -15,6 +15,15 @@ PASS = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "Acti
 USE = {"SimpleRNN", "LSTM", "GRU", "GlobalAvgPool"}
 
 
+def has_mask(layer: Any, before: bool) -> bool:
+    """Whether a mask stands beside a layer's output, from whether one stands beside its input."""
+    kind = type(layer).__name__
+    if kind == "Masking" or getattr(layer, "mask_zero", False):
+        return True
+    kept = kind in PASS or kind == "ZeroMasked" or (kind in USE and getattr(layer, "return_sequences", False))
+    return before and kept
+
+
 def mask_after(layer: Any, row: np.ndarray | None, mask: int) -> int:
     """The mask beside a layer's output; the layer's row of the table is told what it needs.
 

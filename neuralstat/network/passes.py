@@ -18,7 +18,18 @@ import numpy as np
 from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX, activation_values
 from ..layers import codes
 from ..layers.normalization import GROUP
-from .array_layers import activated, convolution, dense, pooled, pooled_back, same, stuffed, threads, turned_geometry
+from .array_layers import (
+    activated,
+    convolution,
+    coupled_back,
+    dense,
+    pooled,
+    pooled_back,
+    same,
+    stuffed,
+    threads,
+    turned_geometry,
+)
 from .blas import ONE_THREAD
 
 if TYPE_CHECKING:
@@ -102,8 +113,9 @@ class Passes:
         names = {k: name for name, (k, _, _) in reversed(list(zip(network.layer_names, network.places, strict=True)))}
 
         def weights(k: int) -> tuple[np.ndarray, np.ndarray]:
-            bias = arrays[f"{names[k]}/bias"]
-            return arrays[f"{names[k]}/kernel"].reshape(-1, bias.size), bias
+            kernel, bias = arrays[f"{names[k]}/kernel"], arrays.get(f"{names[k]}/bias")
+            units = kernel.shape[-1]
+            return kernel.reshape(-1, units), np.zeros(units, kernel.dtype) if bias is None else bias
 
         return cls(network, weights)
 
@@ -165,8 +177,6 @@ class Passes:
             return activation(dense(value, kernel, bias, same, pool) + extra)
         if op == codes.DENSE:
             return activation(dense(value, kernel, bias, same, pool))
-        if row[codes.ACT] == SOFTMAX:  # over all units of the layer
-            return activation(convolution(row, value, kernel, bias, same, pool).reshape(m, -1))
         return convolution(row, value, kernel, bias, activation, pool).reshape(m, -1)
 
     def _activation(self, k: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -223,8 +233,8 @@ class Passes:
             return delta
         if row[codes.ACT] == RELU:
             delta = delta * (value > 0)
-        elif row[codes.ACT] == SOFTMAX:
-            delta = value * (delta - (value * delta).sum(axis=1, keepdims=True))
+        elif row[codes.ACT] in (SOFTMAX, LOG_SOFTMAX):
+            delta = coupled_back(row, value, delta)
         elif row[codes.ACT] != IDENTITY:
             delta = delta * self._slopes(k, source, pool)
         if op == codes.COPY:

@@ -161,7 +161,7 @@ def start_weights(
     ArgumentError
         Where the numbers do not fit the network.
     """
-    inputs = np.zeros((1, 0)) if x is None or x.size == 0 else x
+    inputs = np.zeros((1, 0)) if x is None or x.size == 0 or init != "nguyen-widrow" else x
     ranges = np.array([inputs.min(axis=1), inputs.max(axis=1)]) if inputs.size else np.array([-1.0, 1.0])
     theta = np.stack([INITS[init](network, np.random.default_rng(s), ranges) for s in children(seeds, rep)])
     theta[:, ~free] = constants[~free]

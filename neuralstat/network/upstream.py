@@ -44,6 +44,15 @@ def writes(row: np.ndarray) -> tuple[int, int]:
     return first, first + size
 
 
+def weight_slices(network: Network) -> list[slice]:
+    """Where the weights of each row of the table lie in the flat vector; rows may share those of a row before them."""
+    owners = {part.start: part for part in network.slices if part.stop > part.start}
+    return [
+        owners[int(row[codes.PARAM])] if per_unit > 0 and units == 0 and int(row[codes.PARAM]) in owners else part
+        for part, row, (per_unit, units) in zip(network.slices, network.table, network.shapes, strict=True)
+    ]
+
+
 def meet(a: tuple[int, int], b: tuple[int, int]) -> bool:
     """Whether two ranges have anything in common."""
     return a[0] < b[1] and b[0] < a[1]
@@ -58,7 +67,7 @@ def wanted_table(network: Network, free: np.ndarray) -> np.ndarray:
     table = network.table.copy()
     any_free = np.array(np.atleast_2d(free).any(axis=0))
     moved: list[tuple[int, int]] = []  # ranges that free weights have a part in
-    for k, part in enumerate(network.slices):
+    for k, part in enumerate(weight_slices(network)):
         weights = bool(any_free[part].any())
         inputs = any(meet(a, b) for a in reads(table, k) for b in moved)
         table[k, codes.WANTED] = WEIGHTS * weights + INPUTS * inputs
@@ -85,7 +94,7 @@ def constant_rows(network: Network, free: np.ndarray, momentum: np.ndarray) -> n
         not free[part].any() and row[codes.OP] in _SAME_IN_TRAINING and momentum[k] < 0
         and not (row[codes.OP] == codes.DROPOUT and network._built["constants"][k] > 0)
         and not any(_is_positive(getattr(layers[k], name, 0)) for name in _RANDOM)
-        for k, (part, row) in enumerate(zip(network.slices, table, strict=True))
+        for k, (part, row) in enumerate(zip(weight_slices(network), table, strict=True))
     ])  # fmt: skip
     fixed[-1] = False  # something is left to train on
     while True:

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,14 @@ from ..checks.arrays import read_stored
 from ..checks.files import named, open_regular, replacing
 from ..engine import batches, cpu
 from ..errors import ArgumentError, FileFormatError, FitWarning, caller
+from ..formula.gathered import ByRow
+from ..schedules import OneCycle
 from .fit import STATUS
+
+if TYPE_CHECKING:
+    from ..engine.batches import Plan, Rows, State
+    from ..network.network import Network
+    from .metrics import Record
 
 _SAVED = ("theta", "memory", "steps", "epoch", "status", "loss", "history", "best", "stopping", "plateau")
 _MORE = ("fingerprint", "entropy", "spawn_key", "pool_size", "metrics")
@@ -28,7 +35,12 @@ def fingerprint(*parts: Any) -> np.ndarray:
     """(32,) uint8 hash of arrays and of what has a stable `repr`."""
     digest = hashlib.sha256()
     for part in parts:
-        if isinstance(part, np.ndarray):
+        if isinstance(part, ByRow):
+            digest.update(f"{part.shape}{part.dtype}".encode())
+            for rows in part.x.parts() if part.x.lasting else ():
+                part.read(rows, some := np.empty((len(rows), part.shape[1]), part.dtype))
+                digest.update(some.tobytes())
+        elif isinstance(part, np.ndarray):
             digest.update(f"{part.shape}{part.dtype}".encode() + np.ascontiguousarray(part).tobytes())
         else:
             digest.update(repr(part).encode())
@@ -205,3 +217,31 @@ def _check(path: Any, arrays: dict[str, np.ndarray], state: Any) -> None:
     wrong = [name for name, right in sound.items() if not right]
     if wrong:
         raise _no_checkpoint(path, f"its {wrong[0]} cannot have been written")
+
+
+def begin(
+    network: Network, rows: Rows, validation: Rows | None, plan: Plan, state: State, training: Any,
+    penalty: np.ndarray | None, seeds: np.random.SeedSequence | None, record: Record | None,
+) -> Checkpoint | None:  # fmt: skip
+    """Read the checkpoint into the state, where there is one; what writes the next ones."""
+    if training.checkpoint is None:
+        return None
+    if record is not None and record.rule is not None:
+        raise ArgumentError("checkpoint cannot be combined with early stopping by a metric: monitor the loss.")
+    rate = training.optimizer.learning_rate
+    length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
+    data = [part for r in (rows, validation) if r is not None for part in (r.inputs, *r.data)]
+    mark = fingerprint(
+        network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
+        length, state.theta, state.keys, state.free, penalty, *data,
+        *(() if training.augment is None else (training.augment,)), *(() if record is None else record.columns),
+    )  # fmt: skip
+    measures = None if record is None else record.values
+    if restore(training.checkpoint, state, mark, measures):
+        again = (state.status == batches.EPOCHS_DONE) & (state.epoch < plan.epochs)
+        again |= (state.status == cpu.STEPMAX) & (state.steps < plan.stepmax)
+        state.status[again] = cpu.RUNNING
+    more = {} if seeds is None else seed_arrays(seeds)
+    if measures is not None:
+        more["metrics"] = measures
+    return Checkpoint(training.checkpoint, state, mark, more)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
+from . import windows
 from .metrics import Record
 from .stopping import History
 
@@ -51,7 +52,13 @@ class Ending:
 
     def measure(self, b: int, rows: Rows) -> None:
         """The pass for network b."""
-        batches.train_batches(self.net, rows, self.nothing, self.plan, self.state, np.zeros(0), b, 0, False, True)
+        def run(part: Rows, check: Rows, most: int, task: int) -> None:
+            batches.train_batches(self.net, part, check, self.plan, self.state, np.zeros(0), b, 0, False, task)
+
+        if self.plan.staged:
+            windows.measure(windows.Windows(rows, self.nothing, self.plan, self.state, b, self.net.block), run)
+        else:
+            run(rows, self.nothing, 0, batches.FINISH)
 
     def _asked(self) -> State:
         if np.isnan(self.state.reached[0]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,14 +16,15 @@ from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
 from ..engine.data import make_data
 from ..errors import ArgumentError
+from ..formula.gathered import ByRow, Gathered
 from ..layers import BatchNorm
 from ..layers.keras_weights import array_positions
 from ..network.constraints import bound
 from ..network.network import Network
 from ..network.upstream import wanted_table
 from ..optimizers.minibatch import MinibatchOptimizer
-from ..schedules import OneCycle, Performance
-from . import checkpoint
+from ..schedules import Performance
+from . import checkpoint, windows
 from .ending import Ending, call_back, history_of, put_back_best
 from .fit import Fit
 from .metrics import Measured, Record, metric_of
@@ -31,6 +33,7 @@ from .stack import CHUNK, fan_out, threads
 from .stopping import EarlyStopping
 
 SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
+BATCH_SIZE = 32  # unless given
 _NO_LIMIT = 2**62
 
 
@@ -80,11 +83,13 @@ def make_rows(
     Parameters
     ----------
     x : (D, n) array
+        What is read by rows stays so.
     y : (K, n) or (B, K, n) array
     weights : (n,) or (B, n) array, optional
     offset : (K, n) array, optional
     """
-    return Rows(np.ascontiguousarray(x.T, dtype=dtype), make_data(np.zeros((0, 0)), y, weights, offset, dtype=dtype))
+    inputs: Any = ByRow(x, dtype) if isinstance(x, Gathered) else np.ascontiguousarray(x.T, dtype=dtype)
+    return Rows(inputs, make_data(np.zeros((0, 0)), y, weights, offset, dtype=dtype))
 
 
 def rows_of(design: Any, dtype: str) -> Rows:
@@ -121,12 +126,16 @@ def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
 
 
 def make_plan(
-    network: Network, rows: Rows, validation: Rows | None, free: np.ndarray, training: Training
+    network: Network, rows: Rows, validation: Rows | None, free: np.ndarray, training: Training, staged: bool = False
 ) -> tuple[Plan, tuple[str, ...]]:
     """What kernels are told, and the names of the history's columns that are used."""
     optimizer, stopping = training.optimizer, training.early_stopping
     n = rows.inputs.shape[0]
-    batch = n if training.batch_size is None else min(int(training.batch_size), n)
+    batch, together = n if training.batch_size is None else min(int(training.batch_size), n), windows.together(rows)
+    if together > 1:  # batches are what the data say
+        if training.batch_size not in (BATCH_SIZE, together):
+            raise ArgumentError(f"batch_size={training.batch_size}: the batches of these data have {together} rows.")
+        batch = together
     kind, cut, name = metric_of(network, rows)
     settings = optimizer.settings()
     groups = weight_groups(network) if optimizer.clipnorm is not None else np.zeros(0, np.int64)
@@ -147,7 +156,8 @@ def make_plan(
         patience=-1 if stopping is None else int(stopping.patience),
         min_delta=0.0 if stopping is None else float(stopping.min_delta), watch=monitor,
         restore=stopping is not None and bool(stopping.restore_best), plateau=plateau, plateau_watch=watched,
-        momentum=_momentum(network, free), bound=bound(network, free),
+        momentum=_momentum(network, free), bound=bound(network, free), staged=staged,
+        checked=validation.inputs.shape[0] if staged and validation is not None else 0, together=together,
     )  # fmt: skip
     columns = ["loss", name, "val_loss", None if name is None else f"val_{name}", "learning_rate"]
     if validation is None:
@@ -173,6 +183,7 @@ def make_state(
         status=np.zeros(b, np.int64), loss=np.full(b, np.nan, theta.dtype), reached=np.full(b, np.nan, theta.dtype),
         history=np.full((b, plan.epochs, batches.HISTORY), np.nan),
         best=np.zeros((b, p if plan.restore else 0), theta.dtype), stopping=stopping, plateau=plateau, keys=keys,
+        checked=np.zeros((b, 2)), total=np.zeros(b, theta.dtype), whole=np.zeros((b, p if plan.staged else 0), theta.dtype),
     )  # fmt: skip
 
 
@@ -254,7 +265,8 @@ def train_epochs(
     net = network.net(penalty)
     optimizer = training.optimizer
     free = np.asarray(free) & ~network.still  # moving averages follow the batches, not the gradient
-    plan, columns = make_plan(network, rows, validation, free, training)
+    rows, validation, staged = windows.staging(rows, validation, training.augment, device)
+    plan, columns = make_plan(network, rows, validation, free, training, staged)
     if network.objective.coupled:  # so are all observations, for the history
         net = network.net(penalty, max(rows.inputs.shape[0], 0 if validation is None else validation.inputs.shape[0]))
     elif network.coupled:  # a batch is one block
@@ -263,7 +275,7 @@ def train_epochs(
     state = make_state(start, free, rows, plan, optimizer, keys)
     if optimizer.initial != 0:
         state.memory.fill(optimizer.initial)
-    nothing = validation if validation is not None else Rows(rows.inputs[:0], rows.data)
+    nothing = Rows(np.zeros((0, rows.inputs.shape[1]), rows.inputs.dtype), rows.data) if validation is None else validation
     record = None
     if measured is not None:
         record = Record(measured, network, rows, validation, state.history.shape[:2], training.early_stopping)
@@ -271,7 +283,7 @@ def train_epochs(
     if training.carried is not None:
         checkpoint.put(training.carried, state, measures)
         state.status[state.status == batches.EPOCHS_DONE] = cpu.RUNNING
-    saver = _checkpoint(network, rows, validation, plan, state, training, penalty, seeds, record)
+    saver = checkpoint.begin(network, rows, validation, plan, state, training, penalty, seeds, record)
     state.status[(state.status == cpu.RUNNING) & (state.epoch >= plan.epochs)] = batches.EPOCHS_DONE
     each = -(-rows.inputs.shape[0] // plan.batch)  # batches of an epoch
     stop, lock = threading.Event() if stop is None else stop, threading.Lock()
@@ -281,18 +293,21 @@ def train_epochs(
     ending = Ending(net, plan, state, nothing, again or (lambda: rows), each, rows.inputs.shape[0])
     left, own = None, state  # what is trained: all, or what is left where the first layers are frozen
     if device == "cpu" and training.augment is None and np.any(state.status == cpu.RUNNING):
-        left = remainder(network, net, plan, state, rows, nothing)
+        left = remainder(network, net, plan._replace(staged=False, checked=0), state, rows, nothing)
     if left is not None:
         own = left.begin(rows, nothing, state, threads(n_jobs), stop)
         if record is not None:
             record.means = left.means
+    sparse = windows.sparse_first(net, plan, rows, training.augment) if staged and left is None else None
 
-    def step(b: int, budget: int, rows: Rows) -> None:
-        rates = np.ascontiguousarray(optimizer.rates(int(state.steps[b]), budget, each, each * plan.epochs), np.float64)
+    def step(b: int, budget: int, rows: Rows, check: Rows = nothing, task: int = batches.TRAIN) -> None:
+        taken = int(state.steps[b]) - (task == batches.END)
+        rates = np.ascontiguousarray(optimizer.rates(taken, budget, each, each * plan.epochs), np.float64)
         if left is None:
-            batches.train_batches(net, rows, nothing, plan, state, rates, b, budget, by_epoch, False)
+            own_net, own_plan = (net, plan) if sparse is None or rows.sparse is None else sparse[0]
+            batches.train_batches(own_net, rows, check, own_plan, state, rates, b, budget, by_epoch, task)
         else:
-            batches.train_batches(left.net, *left.rows[b], left.plan, own, rates, b, budget, by_epoch, False)
+            batches.train_batches(left.net, *left.rows[b], left.plan, own, rates, b, budget, by_epoch, task)
 
     def finish(b: int) -> None:
         if record is not None and (best := record.restored(b)) is not None:
@@ -304,10 +319,25 @@ def train_epochs(
             ending.measure(b, rows)
         finished[b] = True
 
+    streams = [int(key[0]) | int(key[1]) << 32 for key in keys]
+
     def change(b: int, out: np.ndarray) -> np.ndarray:
-        stream = int(keys[b, 0]) | int(keys[b, 1]) << 32
-        change_rows(training.augment, rows.inputs, out, network.input_shape, int(state.epoch[b]), stream)
+        change_rows(training.augment, rows.inputs, out, network.input_shape, int(state.epoch[b]), streams[b])
         return out
+
+    def read(b: int) -> windows.Windows:
+        return windows.Windows(rows, nothing, plan, state, b, net.block, training.augment, network.input_shape, streams[b],
+                               None if sparse is None else sparse[1])  # fmt: skip
+
+    budgets = dict.fromkeys(range(state.steps.size), chunk or 1)
+
+    def by_window(b: int, rows: Rows, check: Rows, most: int, task: int) -> None:
+        """A call of the kernels on a window, of as many of its batches as take the time of a call."""
+        before, budget = time.perf_counter(), min(most, budgets[b])
+        step(b, budget, rows, check, task)
+        if chunk is None and task == batches.TRAIN:
+            spent = max(time.perf_counter() - before, 1e-6)
+            budgets[b] = int(min(max(budget * CHUNK / spent, 1), 4 * budgets[b]))
 
     def epoch_ended(b: int) -> None:
         if record is not None and record.add(b, int(state.epoch[b]), own.theta[b]) and state.status[b] == cpu.RUNNING:
@@ -321,6 +351,13 @@ def train_epochs(
 
     def run(b: int) -> None:
         budget = chunk or 1
+        if staged and left is None:
+            windows.train(
+                read(b), functools.partial(by_window, b), lambda: state.status[b] == cpu.RUNNING and not stop.is_set(),
+                functools.partial(epoch_ended, b) if by_epoch else None,
+            )
+            finish(b)
+            return
         seen = rows if training.augment is None else rows._replace(inputs=rows.inputs.copy())
         while state.status[b] == cpu.RUNNING and not stop.is_set():
             if training.augment is not None and state.place[b] == 0:
@@ -361,31 +398,3 @@ def train_epochs(
         time.perf_counter() - began, ran_on, optimizer.name, history=history_of(state, plan, columns, record),
         state=checkpoint.taken(state, measures) if device == "cpu" else None,  # a device's memory is not read back
     )  # fmt: skip
-
-
-def _checkpoint(
-    network: Network, rows: Rows, validation: Rows | None, plan: Plan, state: State, training: Training,
-    penalty: np.ndarray | None, seeds: np.random.SeedSequence | None, record: Record | None,
-) -> checkpoint.Checkpoint | None:  # fmt: skip
-    """Read the checkpoint into the state, where there is one; what writes the next ones."""
-    if training.checkpoint is None:
-        return None
-    if record is not None and record.rule is not None:
-        raise ArgumentError("checkpoint cannot be combined with early stopping by a metric: monitor the loss.")
-    rate = training.optimizer.learning_rate
-    length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
-    data = [part for r in (rows, validation) if r is not None for part in (r.inputs, *r.data)]
-    mark = checkpoint.fingerprint(
-        network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
-        length, state.theta, state.keys, state.free, penalty, *data,
-        *(() if training.augment is None else (training.augment,)), *(() if record is None else record.columns),
-    )  # fmt: skip
-    measures = None if record is None else record.values
-    if checkpoint.restore(training.checkpoint, state, mark, measures):
-        again = (state.status == batches.EPOCHS_DONE) & (state.epoch < plan.epochs)
-        again |= (state.status == cpu.STEPMAX) & (state.steps < plan.stepmax)
-        state.status[again] = cpu.RUNNING
-    more = {} if seeds is None else checkpoint.seed_arrays(seeds)
-    if measures is not None:
-        more["metrics"] = measures
-    return checkpoint.Checkpoint(training.checkpoint, state, mark, more)

@@ -271,7 +271,8 @@ class Measured:
 def means_of(network: Network, rows: Rows, theta: np.ndarray) -> np.ndarray:
     """(K, m) means, internal units, of weights (P,) at rows."""
     offset = rows.data.offset
-    raw = derivatives.outputs(network, np.ascontiguousarray(rows.inputs.T, dtype=float), theta[np.newaxis].astype(float),
+    x = np.ascontiguousarray(rows.inputs.T, dtype=float) if isinstance(rows.inputs, np.ndarray) else rows.inputs.T
+    raw = derivatives.outputs(network, x, theta[np.newaxis].astype(float),
                               None if offset.size == 0 else offset)[0]  # fmt: skip
     return network.objective.response(raw)
 

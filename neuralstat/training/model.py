@@ -14,6 +14,7 @@ from ..families import Distributional, Family, Ordinal, Survival, needs, resolve
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
+from ..formula.sequences import WEIGHTS, as_table
 from ..layers import Dense
 from ..network.expand import expanded
 from ..network.network import Network, dense_network
@@ -73,6 +74,16 @@ class Source:
     exog: Any = None
     context: Mapping[str, Any] | None = None
     said: set[str] = field(default_factory=set, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.formula is not None:
+            object.__setattr__(self, "data", as_table(self.formula, self.data))
+
+    def weighed(self, settings: Settings) -> Settings:
+        """Settings with the weights that batches of the data brought, where no others were given."""
+        brought = bool(getattr(self.data, "attrs", {}).get(WEIGHTS))
+        given = settings.weights is not None or settings.var_weights is not None
+        return replace(settings, weights=WEIGHTS) if brought and not given else settings
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""

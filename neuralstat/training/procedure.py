@@ -47,6 +47,7 @@ from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
+from .windows import check_read
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
@@ -98,6 +99,7 @@ class Procedure:
             design, validation = split(design, settings, source)
             if settings.checkpoint is not None and settings.random_state is None:
                 seeds = stored_seeds(settings.checkpoint) or seeds
+        check_read(design, settings)
         design = weigh_classes(design, settings.class_weight)
         settings = settled(settings, design, source.context)
         warn_aliased(design)
@@ -132,10 +134,9 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return self.penalty_beside(self.design.x.shape[1])
+        return self._penalty_of(self.design.x.shape[1])
 
-    def penalty_beside(self, n: int) -> np.ndarray | None:
-        """`penalty` where layers' own stand beside the mean error of n observations."""
+    def _penalty_of(self, n: int) -> np.ndarray | None:
         return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
 
     @functools.cached_property
@@ -369,22 +370,17 @@ class Procedure:
 
         Parameters
         ----------
-        rows : Rows
-            From `make_rows`.
-        start : (B, P) array
-        free : (P,) bool array
+        rows, validation : Rows
+            From `make_rows`; `validation` or None.
+        start, free : (B, P) array, (P,) bool array
         n_jobs : int, optional
         training : Training
-        validation : Rows or None
         watch, again : callable, optional
-        owner : bool
-            Whether to return what there is after Ctrl-C.
-        measure : bool
-            Whether all metrics are recorded; else the one that early stopping watches only.
+        owner, measure : bool
+            Whether to return what there is after Ctrl-C; whether all metrics are recorded, else that of early stopping only.
         """
-        penalty = self.penalty_beside(rows.inputs.shape[0])  # steps go along the mean error: the same objective, divided by n
-        if penalty is not None:
-            penalty = per_observation(penalty, 1 / rows.inputs.shape[0])
+        penalty = self._penalty_of(n := rows.inputs.shape[0])
+        penalty = None if penalty is None else per_observation(penalty, 1 / n)  # steps go along the mean error
         keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
         stop = threading.Event()
         fit = train_epochs(

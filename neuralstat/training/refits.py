@@ -14,6 +14,7 @@ import numpy as np
 from ..engine import cpu
 from ..engine.data import make_data
 from ..errors import ArgumentError
+from ..formula.arrays import columns
 from ..network.scaling import to_original
 from ..network.start import start_weights
 from ..schedules import Performance
@@ -234,7 +235,7 @@ class Refits:
             if weights is not None and design.frequencies is not None:  # rows stand in the sample as often as they were drawn
                 weights = weights / np.where(design.frequencies[at] > 0, design.frequencies[at], 1.0)
             offset = None if design.offset is None else design.offset[:, at]
-            rows = make_rows(design.x[:, at], design.y[:, at], weights, offset, dtype=dtype)
+            rows = make_rows(columns(design.x, at), design.y[:, at], weights, offset, dtype=dtype)
             fits.append(self._epochs(rows, own, validation))
         return fits
 

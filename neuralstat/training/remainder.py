@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from ..engine.cpu import Net
 from ..engine.data import make_data
 from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
-from ..network.upstream import constant_rows, reads, writes
+from ..network.upstream import constant_rows, reads, weight_slices, writes
 from .interrupts import deferred
+from .windows import is_read
 
 if TYPE_CHECKING:
     import threading
@@ -99,8 +100,14 @@ class Remainder:
             made = out if np.array_equal(self.to, np.arange(self.width)) else np.empty((n, self.at.size), theta.dtype)
 
             def part(first: int, own: np.ndarray = own, made: np.ndarray = made) -> None:
-                if not stop.is_set():
-                    batches.kept_units(self.base, rows, own, self.at, first, min(first + step, n), made)
+                if stop.is_set():
+                    return
+                last, window = min(first + step, n), rows
+                if is_read(rows):
+                    given: Any = rows.inputs
+                    given.read(np.arange(first, last), inputs := np.empty((last - first, given.shape[1]), theta.dtype))
+                    window = rows._replace(inputs=inputs, first=first)
+                batches.kept_units(self.base, window, own, self.at, first, last, made)
 
             with deferred() as keys, ThreadPoolExecutor(max_workers=workers) as pool:
                 try:
@@ -155,7 +162,9 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
     if place is None:
         return None
     to, shift = place
-    frozen = [network.slices[k] for k in np.flatnonzero(fixed)]
+    parts = weight_slices(network)
+    own = sorted({(parts[k].start, parts[k].stop) for k in changing})  # several rows may share weights
+    frozen = [parts[k] for k in np.flatnonzero(fixed)]
     width = int(to.max()) + 1
     sources = _sources(state.theta, frozen)
     wanted = sum(rows.inputs.shape[0] for rows in sets) * (width + at.size) * (int(sources.max()) + 1)
@@ -164,11 +173,13 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
     rest = table[changing].copy()
     rest[:, codes.SOURCE] -= shift
     penalty, weights = net.penalty, np.arange(network.n_params)
-    if not (len(penalty) and any(penalty[part, column].any() for part in frozen for column in (DECAY, ELIMINATION, L1))):
+    loss = len(penalty) and any(penalty[part, column].any() for part in frozen for column in (DECAY, ELIMINATION, L1))
+    if not loss and not plan.bound.at.size:
         # the optimizer sees nothing of weights that do not move; a penalty on them is part of the loss
-        weights = np.concatenate([np.arange(network.slices[k].start, network.slices[k].stop) for k in changing])
-        gone = np.cumsum([0, *(network.slices[k].stop - network.slices[k].start for k in changing)])[:-1]
-        rest[:, codes.PARAM] = gone
+        weights = np.concatenate([np.arange(*part) for part in own])
+        ends = np.cumsum([last - first for first, last in own])
+        begins = {first: end - (last - first) for (first, last), end in zip(own, ends, strict=True)}
+        rest[:, codes.PARAM] = [begins[parts[k].start] for k in changing]
         penalty = penalty[weights] if len(penalty) else penalty
     held = np.flatnonzero(~free[weights]).astype(np.int64)
     constants = net.constants[changing]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXTREME = 30.0  # size of a random linear predictor from which a start is moved
 NEAR = 0.5  # largest distance from its constant that a random linear predictor of a parameter has
 MODERATE = 2.0  # largest distance from the mean that it then has
+READ = 1000  # first rows, at which is looked where they are read from files or functions
 
 
 def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -44,8 +45,12 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     if family.link.name == "identity" and all(np.isinf(family.predictor_range(sign)).all() for sign in (1.0, -1.0)):
         return theta  # without a pass through all observations
     theta = theta.copy()
-    known = 0.0 if design.offset is None else design.offset
-    raw = derivatives.outputs(network, design.x, theta, design.offset) - known  # (B, K, n)
+    x, offset = design.x, design.offset
+    if not getattr(x, "lasting", True):  # reading may be as much work as training
+        some = np.arange(min(x.shape[1], READ))
+        x, offset = x.select(some), None if offset is None else np.ascontiguousarray(offset[:, some])  # type: ignore[attr-defined]
+    known = 0.0 if offset is None else offset
+    raw = derivatives.outputs(network, x, theta, offset) - known  # (B, K, n)
     per_unit, units = network.shapes[-1]
     for k in range(units):
         mean = float(design.y[k] @ w / w.sum())

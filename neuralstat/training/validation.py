@@ -14,9 +14,11 @@ import pandas as pd
 from ..checks.values import as_array, is_whole, shown
 from ..errors import ArgumentError, DataError, DataWarning, caller
 from ..families import Distributional
+from ..formula.arrays import columns
 from ..formula.derived import WINDOWS
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame, vector
+from ..formula.sequences import as_table
 from .epochs import make_rows
 from .metrics import class_of_rows
 
@@ -172,12 +174,13 @@ def encode(
         named = {name: getattr(settings, name) for name in WEIGHTS}
         weights = {name: value if isinstance(value, str) else None for name, value in named.items()}
     try:
+        given = as_table(design.spec.formula, given)
         parts = [part for endog, exog in _pairs(design, given) if (part := _encoded(design, endog, exog, weights, offset))]
     except (ArgumentError, DataError) as error:
         raise error if str(error).startswith("validation") else type(error)(f"validation: {error}") from error
     if not parts:
         raise DataError("validation: no row without missing values.")
-    x, y, case, known = (
+    x, y, case, known = parts[0] if len(parts) == 1 else (
         None if columns[0] is None else np.concatenate(columns, axis=-1) for columns in zip(*parts, strict=True)
     )
     assert x is not None and y is not None
@@ -212,7 +215,7 @@ def _encoded(design: Design, endog: Any, exog: Any, weights: Mapping[str, Any], 
     if not used.any():
         return None
     return (
-        new.x[:, used], y[:, used], None if case is None else case[used],
+        columns(new.x, used), y[:, used], None if case is None else case[used],
         None if new.offset is None else new.offset[:, used],
     )  # fmt: skip
 

@@ -121,6 +121,19 @@ def test_iris_is_r_s():
     assert data.iloc[:, :4].mean().tolist() == pytest.approx([5.843333, 3.057333, 3.758, 1.199333], abs=1e-6)
 
 
+def test_first_names_are_the_census_s():
+    data = datasets.first_names()
+    assert list(data) == ["name", "sex", "percent"] and data["sex"].value_counts().to_dict() == {"female": 4275, "male": 1219}
+    assert not data.duplicated(["name", "sex"]).any() and data["name"].str.fullmatch("[A-Z][a-z]{1,10}").all()
+    # "90 %" of the Bureau's description; the first row of either file
+    assert data.groupby("sex", observed=True)["percent"].sum().to_dict() == pytest.approx({"female": 89.94, "male": 90.052})
+    first = data.groupby("sex", observed=True).first()
+    assert first["name"].to_dict() == {"female": "Mary", "male": "James"}
+    assert first["percent"].to_dict() == {"female": 2.629, "male": 3.318}
+    both = data[data["name"].duplicated(keep=False)].groupby("name")["percent"].apply(list)
+    assert len(both) == 331 and both["James"] == [0.01, 3.318]
+
+
 def test_mcycle_is_r_s():
     data = datasets.mcycle()
     assert list(data) == ["times", "accel"] and len(data) == 133

@@ -75,6 +75,12 @@ def test_examples_run(name, monkeypatch, tmp_path):
     assert not said, "".join(said)
 
 
+def test_the_gallery_has_every_plot_of_a_fit():
+    drawn = " ".join(path.read_text(encoding="utf-8") for path in (DOCS / "plots").rglob("*.py"))
+    plots = [name.path.rpartition(".")[2] for name in NAMES if re.match(r"NeuralNetResults\.(gw)?plot", name.path)]
+    assert len(plots) > 10 and not [plot for plot in plots if f"fit.{plot}(" not in drawn]
+
+
 FENCE = re.compile(r"^(`{3,}|:{3,})(?:python|\{code-cell\}[^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 
 

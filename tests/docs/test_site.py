@@ -10,6 +10,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,7 +86,12 @@ def _complaints(path, tag, target, anchors):
     return []
 
 
-def test_every_picture_and_page_has_a_name(site):
+def test_no_page_has_a_path_of_this_machine(site):
+    paths = re.compile("|".join(map(re.escape, (f"{ROOT}/", f"{Path.home()}/", "/ipykernel_"))))
+    assert not [str(path.relative_to(site)) for path in _pages(site) if paths.search(path.read_text(encoding="utf-8"))]
+
+
+def test_every_page_has_a_title(site):
     pytest.importorskip("bs4", reason="needs the extra docs")
     lacking = [str(path.relative_to(site)) for path in _pages(site) if not (_parsed(path).title or "").string.strip()]
     assert not lacking

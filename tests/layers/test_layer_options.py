@@ -40,7 +40,8 @@ def test_no_bias_is_no_weight(data, tmp_path):
     fit = raw.neuralnet("y ~ pixels", data, epochs=3, **given)
     weights = fit.get_weights()
     assert list(weights) == ["conv2d/kernel", "batch_normalization/gamma", "batch_normalization/moving_mean",
-                             "batch_normalization/moving_variance", "dense/kernel", "dense_1/kernel", "dense_1/bias"]  # fmt: skip
+                             "batch_normalization/moving_variance", "dense/kernel", "dense_1/kernel",
+                             "dense_1/bias"]  # fmt: skip
     count = 18 + 2 + 4 + 36 + 4
     assert fit.layer_table["params"].sum() == count
     assert fit.k_params == count - 4  # less moving averages
@@ -65,7 +66,7 @@ def test_no_bias_is_no_weight(data, tmp_path):
 
 
 def test_no_bias_by_full_batches(data):
-    """Covariates that have a mean cannot be centred where a unit has no constant; a bias that is excluded is the same model."""
+    """Covariates that have a mean cannot be centred where a unit has no constant; excluded biases are the same model."""
     given = {"algorithm": "bfgs", "threshold": 1e-5, "stepmax": 3000, "random_state": 2, "penalty": ns.decay(0.1)}
     fit = raw.neuralnet("w ~ z", data, layers=[L.Dense(3, "tanh", use_bias=False)], **given)
     assert fit.converged and fit.k_params == 3 + 4 and fit.design.scaling is None
@@ -139,10 +140,11 @@ def test_kinds_of_penalties():
 
 def test_what_constraints_need(data):
     bound = [L.Dense(3, kernel_constraint=L.MaxNorm(0.5))]
-    with pytest.raises(ArgumentError, match="kernel of Dense has a constraint.*'bfgs' is none"):
+    with pytest.raises(ArgumentError, match=r"kernel of Dense has a constraint.*'bfgs' is none"):
         raw.neuralnet("w ~ z", data, layers=bound, algorithm="bfgs")
+    no_axis = [L.Dense(3, kernel_constraint=L.MaxNorm(1.0, axis=2))]
     with pytest.raises(ArgumentError, match="names an axis that 'kernel'"):
-        raw.neuralnet("w ~ z", data, layers=[L.Dense(3, kernel_constraint=L.MaxNorm(1.0, axis=2))], algorithm="adam", epochs=1)
+        raw.neuralnet("w ~ z", data, layers=no_axis, algorithm="adam", epochs=1)
     given = {"algorithm": "adam", "learningrate": 1.0, "epochs": 5, "standardize": False, "random_state": 1}
     kernel, free = (raw.neuralnet("w ~ z", data, layers=layers, **given).get_weights()["dense/kernel"]
                     for layers in (bound, [L.Dense(3)]))  # fmt: skip
@@ -225,7 +227,9 @@ def test_layers_say_what_does_not_fit(layers, shape, message):
         chain_network(((*layers, L.Dense(1)), shape))
 
 
-@pytest.mark.parametrize("layer", [L.GaussianNoise(0.5), L.GaussianDropout(0.5), L.AlphaDropout(0.5), L.SpatialDropout1D(0.5)])
+@pytest.mark.parametrize(
+    "layer", [L.GaussianNoise(0.5), L.GaussianDropout(0.5), L.AlphaDropout(0.5), L.SpatialDropout1D(0.5)],
+)  # fmt: skip
 def test_what_is_random_is_in_training_only(data, layer):
     series = {"x": np.random.default_rng(1).standard_normal((N, 4, 2)), "y": data["y"]}
     given = {"algorithm": "adam", "random_state": 1, "batch_size": 16}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 
 import naive
 import numpy as np
@@ -11,7 +12,8 @@ from chains import chain_network, close, draw, kernel_data, kernel_gradient, nai
 
 from neuralstat import layers as L
 from neuralstat.engine import batches, cpu
-from neuralstat.errors import ArgumentError, FitWarning
+from neuralstat.errors import ArgumentError, FileFormatError, FitWarning
+from neuralstat.io.layers import pack_layers, unpack_layers
 from neuralstat.jit.compile import as_python, entry
 from neuralstat.layers import codes
 from neuralstat.layers import recurrent_rows as recurrent
@@ -198,3 +200,15 @@ def test_masked_units_are_zero_behind_halves_of_bidirectional_layers():
     more = {3: lambda layer, w, x: naive.lstm(layer, w, x, mask)}
     close(loss, naive_loss(network, theta[0], x, y, training=twin | more))
     close(grad, naive_gradient(network, theta[0], x, y, training=twin | more))
+
+
+def test_layers_of_older_files_are_read():
+    """Which had fewer arguments, and None for the activation that recurrent layers knew."""
+    reader = SimpleNamespace(value=lambda packed, *_: packed)
+    packed = [{"kind": "LSTM", "units": 2, "return_sequences": True, "name": None, "activation": None},
+              {"kind": "Embedding", "input_dim": 3, "output_dim": 2, "name": None, "activation": None}]  # fmt: skip
+    assert unpack_layers(packed, reader) == [L.LSTM(2, return_sequences=True), L.Embedding(3, 2)]
+    linear = pack_layers(L.GRU(2, activation=None), reader)
+    assert unpack_layers([linear], reader) == [L.GRU(2, activation=None)]
+    with pytest.raises(FileFormatError):
+        unpack_layers([{"kind": "LSTM", "return_sequences": True}], reader)

@@ -34,6 +34,8 @@ def _weights(network, rng):
 def test_units_and_slopes_are_those_of_the_kernels():
     seen, rng = set(), np.random.default_rng(1)
     for layers, shape in CASES:
+        if not all(hasattr(layer, "place") for layer in layers):
+            continue  # of graphs
         network = _network(layers, shape)
         if not passes.possible(network):
             continue

@@ -53,6 +53,15 @@ def words(L):
     return inputs, L.GRU(3, name="last")(h)
 
 
+def padded(L):
+    """The same, all of whose times are then seen: those that are masked are 0."""
+    inputs = L.Input(shape=(6,))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    h = L.Bidirectional(L.GRU(2, return_sequences=True), name="both")(h)
+    h = L.Conv1D(2, 2, activation="tanh", name="conv")(h)
+    return inputs, L.GlobalMaxPooling1D(name="pool")(h)
+
+
 def autoencoder(L):
     """Strided, separable, and transposed convolutions; nearest neighbours."""
     inputs = L.Input(shape=(6, 6, 1))
@@ -90,6 +99,6 @@ def numbers(L):
     return inputs, L.SimpleRNN(3, name="rnn")(h)
 
 
-MODELS = {model.__name__: model for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers)}
-SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "autoencoder": (6, 6, 1),
-          "frames": (3, 4, 4, 1), "numbers": (3,)}  # fmt: skip
+MODELS = {model.__name__: model for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers, padded)}
+SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "padded": (6,),
+          "autoencoder": (6, 6, 1), "frames": (3, 4, 4, 1), "numbers": (3,)}  # fmt: skip

@@ -405,9 +405,11 @@ LAYERS = {
     ),
 }
 INNER = ("Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU")  # layers with weights in TimeDistributed
-WITH_WEIGHTS = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
+WITH_WEIGHTS = {"FlippedConv1D", "FlippedConv2D",
+                "Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
                 "DepthwiseConv2D", "LayerNormalization", "GroupNormalization", "PReLU"}  # fmt: skip
-WITH_ACTIVATION = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D", "DepthwiseConv2D"}
+WITH_ACTIVATION = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D",
+                   "DepthwiseConv2D"}  # fmt: skip
 
 # A network: a list of layers, the activation of its output, a flat vector
 

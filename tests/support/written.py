@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -65,3 +66,10 @@ def made(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return FITS[name]()
+
+
+def bare(network, theta):
+    """What an exporter asks of a fit, of a network whose inputs are not scaled."""
+    design = SimpleNamespace(scaling=None, terms={}, y_names=network.output_names, response="y")
+    return SimpleNamespace(network=network, design=design, fit=SimpleNamespace(theta=theta), formula="y ~ x",
+                           numbers=lambda rep: [0])  # fmt: skip

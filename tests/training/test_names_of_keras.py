@@ -12,7 +12,7 @@ DATA = ns.datasets.sine(30, random_state=1)
 COMMON = {"hidden": 2, "epochs": 2, "batch_size": 8, "random_state": 1}
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Nadam", "Adadelta", "Adamax", "Lion"])
 def test_optimizers_by_the_names_of_keras_classes(name):
     assert name.lower() in MINIBATCH and hasattr(ns.optimizers, name)
     theirs, ours = (ns.neuralnet("y ~ x", DATA, algorithm=n, **COMMON) for n in (name, name.lower()))

@@ -151,7 +151,7 @@ def test_features_that_do_not_fit_are_not_kept(monkeypatch, both):
 
 def test_changed_images_are_not_worked_out_once(monkeypatch):
     monkeypatch.setattr(epochs, "remainder", lambda *args: pytest.fail("every epoch has images of its own"))
-    augment = ns.ImageAugmenter(horizontal_flip=True)
+    augment = ns.augment.ImageAugmenter(flip=True)
     ns.neuralnet("y ~ x", IMAGES, layers=CNN, freeze=["conv", "norm"], augment=augment, **LAYERED)
 
 

@@ -46,7 +46,7 @@ def main():
                          else (scale * rng.standard_normal(w.shape)).round(3))  # fmt: skip
         model.set_weights(start)
         x = rng.standard_normal((20, *SHAPES[name])).round(3)
-        if name == "words":
+        if name in ("words", "padded"):
             x = rng.integers(1, 9, (20, 6)).astype(float)
             length = rng.integers(0, 7, 20)
             length[:3] = (0, 6, 1)
