@@ -39,13 +39,13 @@ RETURNED = (
 # Public classes that are looked at, and so have their members on their page.
 WITH_MEMBERS = (
     "DegreesOfFreedom", "study.StudyResult", "weights.WeightFile", "insight.Attack", "insight.Maximised", "datasets.Truth",
-    "applications.Application", "sklearn.NeuralNetRegressor", "sklearn.NeuralNetClassifier",
+    "applications.Application", "applications.KerasModel", "sklearn.NeuralNetRegressor", "sklearn.NeuralNetClassifier",
 )  # fmt: skip
 # Public to other rooms of the package, not to users.
 INTERNAL = {
     "families.DISTRIBUTIONS", "families.FAMILIES", "families.family_from_json", "families.needs", "families.resolve_family",
     "families.resolve_link", "families.resolve_objective", "study.resolve_models", "errors.caller", "errors.Any",
-    "augment.change_rows",
+    "augment.change_rows", "applications.MEANS",
 }  # fmt: skip
 GUIDES = ("tutorials", "howto", "coming_from", "explanation", "gallery", "vignettes")
 NO_GUIDES = ("benchmarks.md", "changelog.md", "contributing.md", "more.md", "security.md")

@@ -72,6 +72,13 @@ class Risk(float):
         Parts of the estimate, such as "apparent", "oob", "gamma", "df", "sigma".
     notes : tuple of str
         What the reader must know.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> ns.risk(fit, "gcv").method
+    'gcv'
     """
 
     method: str

@@ -26,6 +26,12 @@ def digits() -> dict[str, Any]:
     References
     ----------
     Alpaydin, E. & Kaynak, C. (1998). Cascading classifiers. Kybernetika 34, 369-374.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> {name: array.shape for name, array in ns.datasets.digits().items()}
+    {'digit': (1797,), 'pixels': (1797, 8, 8, 1)}
     """
     try:
         from sklearn.datasets import load_digits
@@ -42,6 +48,15 @@ def sunspots() -> pd.DataFrame:
     -------
     DataFrame
         ``sunspots``, indexed by year.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.sunspots().iloc[:2, :4]
+          sunspots
+    year
+    1700       5.0
+    1701      11.0
     """
     from statsmodels.datasets import sunspots as source
 
@@ -59,6 +74,15 @@ def nile() -> pd.DataFrame:
     References
     ----------
     Cobb, G. W. (1978). The problem of the Nile. Biometrika 65, 243-251.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.nile().iloc[:2, :4]
+          volume
+    year
+    1871  1120.0
+    1872  1160.0
     """
     from statsmodels.datasets import nile as source
 
@@ -82,6 +106,15 @@ def co2() -> pd.DataFrame:
     ----------
     Keeling, C. D. & Whorf, T. P. (2004). Atmospheric CO2 concentrations derived from flask air samples at sites in the
     SIO network. Carbon Dioxide Information Analysis Center, Oak Ridge.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.co2().iloc[:2, :4]
+                  co2
+    week
+    1958-03-29  316.1
+    1958-04-05  317.3
     """
     from statsmodels.datasets import co2 as source
 
@@ -97,6 +130,15 @@ def macrodata() -> pd.DataFrame:
     DataFrame
         realgdp, realcons, realinv, realgovt, realdpi, cpi, m1, tbilrate, unemp, pop, infl, realint, indexed by the first
         day of the quarter.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.macrodata().iloc[:2, :4]
+                 realgdp  realcons  realinv  realgovt
+    quarter
+    1959-01-01  2710.349    1707.4  286.898   470.045
+    1959-04-01  2778.801    1733.7  310.859   481.301
     """
     from statsmodels.datasets import macrodata as source
 
@@ -122,6 +164,14 @@ def randhie() -> pd.DataFrame:
     Cameron, A. C. & Trivedi, P. K. (2005). Microeconometrics: Methods and Applications. Cambridge University Press,
     section 20.3. Deb, P. & Trivedi, P. K. (2002). The structure of demand for health care. Journal of Health Economics 21,
     601-625.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.randhie().iloc[:2, :4]
+       mdvis  lncoins  idp       lpi
+    0      0  4.61512    1  6.907755
+    1      2  4.61512    1  6.907755
     """
     from statsmodels.datasets import randhie as source
 
@@ -140,6 +190,14 @@ def heart() -> pd.DataFrame:
     References
     ----------
     Miller, R. G. (1976). Least squares regression with censored data. Biometrika 63, 449-464.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.heart().iloc[:2, :4]
+       survival  censors   age
+    0      15.0      1.0  54.3
+    1       3.0      1.0  40.4
     """
     from statsmodels.datasets import heart as source
 

@@ -23,6 +23,14 @@ def infert() -> pd.DataFrame:
     ----------
     Trichopoulos, D. et al. (1976). Induced abortion and secondary infertility. British Journal of Obstetrics
     and Gynaecology 83, 645-650.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.infert().iloc[:2, :4]
+      education  age  parity  induced
+    0    0-5yrs   26       6        1
+    1    0-5yrs   42       1        1
     """
     frame = _read("infert.csv")
     frame["education"] = pd.Categorical(frame["education"], ["0-5yrs", "6-11yrs", "12+ yrs"])
@@ -43,6 +51,14 @@ def iris() -> pd.DataFrame:
     Fisher, R. A. (1936). The use of multiple measurements in taxonomic problems. Annals of Eugenics 7,
     179-188. Anderson, E. (1935). The irises of the Gaspe Peninsula. Bulletin of the American Iris Society
     59, 2-5.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.iris().iloc[:2, :4]
+       Sepal.Length  Sepal.Width  Petal.Length  Petal.Width
+    0           5.1          3.5           1.4          0.2
+    1           4.9          3.0           1.4          0.2
     """
     frame = _read("iris.csv")
     frame["Species"] = pd.Categorical(frame["Species"], ["setosa", "versicolor", "virginica"])
@@ -62,6 +78,14 @@ def mcycle() -> pd.DataFrame:
     Silverman, B. W. (1985). Some aspects of the spline smoothing approach to non-parametric curve fitting. Journal of the
     Royal Statistical Society B 47, 1-52. Venables, W. N. & Ripley, B. D. (2002). Modern Applied Statistics with S, 4th ed.
     Springer.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.mcycle().iloc[:2, :4]
+       times  accel
+    0    2.4    0.0
+    1    2.6   -1.3
     """
     return _read("mcycle.csv")
 
@@ -80,6 +104,14 @@ def housing() -> pd.DataFrame:
     ----------
     Madsen, M. (1976). Statistical analysis of multiple contingency tables: two examples. Scandinavian Journal of Statistics
     3, 97-106. Venables, W. N. & Ripley, B. D. (2002). Modern Applied Statistics with S, 4th ed. Springer, section 7.3.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.housing().iloc[:2, :4]
+          Sat Infl   Type Cont
+    0     Low  Low  Tower  Low
+    1  Medium  Low  Tower  Low
     """
     frame = _read("housing.csv")
     levels = ["Low", "Medium", "High"]
@@ -105,6 +137,14 @@ def lung() -> pd.DataFrame:
     ----------
     Loprinzi, C. L. et al. (1994). Prospective evaluation of prognostic variables from patient-completed questionnaires.
     Journal of Clinical Oncology 12, 601-607.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.lung().iloc[:2, :4]
+       inst  time  status  age
+    0   3.0   306       2   74
+    1   3.0   455       2   68
     """
     return _read("lung.csv")
 
@@ -122,6 +162,14 @@ def veteran() -> pd.DataFrame:
     References
     ----------
     Kalbfleisch, J. D. & Prentice, R. L. (1980). The Statistical Analysis of Failure Time Data. Wiley, appendix 1.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.veteran().iloc[:2, :4]
+       trt  celltype  time  status
+    0    1  squamous    72       1
+    1    1  squamous   411       1
     """
     frame = _read("veteran.csv")
     frame["celltype"] = pd.Categorical(frame["celltype"], ["squamous", "smallcell", "adeno", "large"])
@@ -142,6 +190,14 @@ def sleepstudy() -> pd.DataFrame:
     Belenky, G. et al. (2003). Patterns of performance degradation and restoration during sleep restriction and subsequent
     recovery: a sleep dose-response study. Journal of Sleep Research 12, 1-12. Bates, D. et al. (2015). Fitting linear
     mixed-effects models using lme4. Journal of Statistical Software 67(1).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.sleepstudy().iloc[:2, :4]
+       Reaction  Days Subject
+    0  249.5600     0     308
+    1  258.7047     1     308
     """
     frame = _read("sleepstudy.csv")
     frame["Subject"] = pd.Categorical(frame["Subject"].astype(str))
@@ -161,6 +217,14 @@ def cbpp() -> pd.DataFrame:
     ----------
     Lesnoff, M. et al. (2004). Within-herd spread of contagious bovine pleuropneumonia in Ethiopian highlands. Preventive
     Veterinary Medicine 64, 27-40.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.cbpp().iloc[:2, :4]
+      herd  incidence  size period
+    0    1          2    14      1
+    1    1          3    12      2
     """
     frame = _read("cbpp.csv")
     for name in ("herd", "period"):
@@ -182,6 +246,14 @@ def pastes() -> pd.DataFrame:
     ----------
     Davies, O. L. & Goldsmith, P. L. (1972). Statistical Methods in Research and Production, 4th ed. Oliver and Boyd, section
     6.5.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.pastes().iloc[:2, :4]
+       strength batch cask sample
+    0      62.8     A    a    A:a
+    1      62.6     A    a    A:a
     """
     frame = _read("pastes.csv")
     for name in ("batch", "cask", "sample"):

@@ -31,6 +31,13 @@ def pad_sequences(sequences: Sequence[Sequence[int]], length: int) -> np.ndarray
     Returns
     -------
     array, shape (n, length), int64
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.pad_sequences([[1, 2], [3, 4, 5, 6]], length=3)
+    array([[0, 1, 2],
+           [4, 5, 6]])
     """
     rows = _numbers(sequences)
     check_size(len(rows) * length, f"length={length}, {len(rows)} rows")
@@ -54,6 +61,13 @@ def multi_hot(sequences: Sequence[Sequence[int]], width: int) -> np.ndarray:
     ------
     ArgumentError
         Where a number is not in 0, ..., width - 1.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.multi_hot([[0, 2], [1]], width=3)
+    array([[1, 0, 1],
+           [0, 1, 0]], dtype=uint8)
     """
     rows = _numbers(sequences)
     check_size(len(rows) * width, f"width={width}, {len(rows)} rows", 1)
@@ -237,6 +251,12 @@ def decode(sequences: Any, index: Mapping[str, int]) -> Any:
     ------
     ArgumentError
         Where a number belongs to no word of the index.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.decode([[4, 5]], {"good": 1, "film": 2})
+    ['good film']
     """
     if not _is_row(sequences):
         raise ArgumentError(f"sequences must be numbers of words, of one text or of several, got {shown(sequences)}.")

@@ -45,6 +45,14 @@ class DegreesOfFreedom(float):
         Further figures, such as "rank" and "smallest_eigenvalue".
     parts : dict
         "local" and "search", which add up to the value.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> df = fit.df()
+    >>> round(float(df), 3), df.method
+    (2.0, 'jacobian')
     """
 
     method: str

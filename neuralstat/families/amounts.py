@@ -26,6 +26,13 @@ class TweedieScale(Distributional):
     References
     ----------
     Dunn & Smyth (2005), Series evaluation of Tweedie exponential dispersion model densities, Stat Comput 15:267.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.TweedieScale()
+    >>> family.roles, family.role_links
+    (('mu', 'phi', 'power'), ('log', 'log', 'logit'))
     """
 
     name, kind, default, needs = "tweedie_scale", codes.TWEEDIE_3, "log", "nonnegative"

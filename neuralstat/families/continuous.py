@@ -23,7 +23,15 @@ def _log(value: float) -> float:
 
 @arguments(link=LINK)
 class GaussianScale(Distributional):
-    """Normal distribution whose standard deviation is a parameter of its own: mu, sigma."""
+    """Normal distribution whose standard deviation is a parameter of its own: mu, sigma.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.GaussianScale()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
+    """
 
     name, kind, default, located = "gaussian_scale", codes.NORMAL, "identity", True
     links, means = ("identity", "log", "inverse_power"), (-math.inf, math.inf)
@@ -45,7 +53,15 @@ class GaussianScale(Distributional):
 
 @arguments(link=LINK)
 class LogNormal(Distributional):
-    """log y is normal with mean mu and standard deviation sigma; the mean of y is exp(mu + sigma^2 / 2)."""
+    """log y is normal with mean mu and standard deviation sigma; the mean of y is exp(mu + sigma^2 / 2).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.LogNormal()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
+    """
 
     name, kind, default = "lognormal", codes.LOGNORMAL, "identity"
     links, needs, means = ("identity",), "positive", (0.0, math.inf)
@@ -70,7 +86,15 @@ class LogNormal(Distributional):
 
 @arguments(link=LINK)
 class GammaScale(Distributional):
-    """Gamma distribution with mean mu and variance phi mu^2."""
+    """Gamma distribution with mean mu and variance phi mu^2.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.GammaScale()
+    >>> family.roles, family.role_links
+    (('mu', 'phi'), ('log', 'log'))
+    """
 
     name, kind, default, needs = "gamma_scale", codes.GAMMA_2, "log", "positive"
     links, others = ("log", "inverse_power", "identity"), {"phi": "log"}
@@ -90,7 +114,15 @@ class GammaScale(Distributional):
 
 @arguments(link=LINK)
 class InverseGaussianScale(Distributional):
-    """Inverse Gaussian distribution with mean mu and variance phi mu^3."""
+    """Inverse Gaussian distribution with mean mu and variance phi mu^3.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.InverseGaussianScale()
+    >>> family.roles, family.role_links
+    (('mu', 'phi'), ('log', 'log'))
+    """
 
     name, kind, default, needs = "inverse_gaussian_scale", codes.INVERSE_GAUSSIAN_2, "log", "positive"
     links, others = ("log", "inverse_squared", "inverse_power", "identity"), {"phi": "log"}
@@ -116,6 +148,13 @@ class Beta(Distributional):
     References
     ----------
     Ferrari & Cribari-Neto (2004), Beta regression for modelling rates and proportions, J Appl Stat 31:799.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Beta()
+    >>> family.roles, family.role_links
+    (('mu', 'phi'), ('logit', 'log'))
     """
 
     name, kind, default, needs = "beta", codes.BETA, "logit", "inside"
@@ -149,6 +188,13 @@ class Student(Distributional):
     References
     ----------
     Lange, Little & Taylor (1989), Robust statistical modeling using the t distribution, JASA 84:881.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Student()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma', 'nu'), ('identity', 'log', 'log'))
     """
 
     name, kind, default, located = "student", codes.STUDENT, "identity", True

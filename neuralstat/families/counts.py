@@ -51,7 +51,15 @@ class _Counts(Distributional):
 
 @arguments(link=LINK)
 class NegativeBinomialScale(_Counts):
-    """Negative binomial with mean mu and variance mu + alpha mu^2, alpha being estimated."""
+    """Negative binomial with mean mu and variance mu + alpha mu^2, alpha being estimated.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.NegativeBinomialScale()
+    >>> family.roles, family.role_links
+    (('mu', 'alpha'), ('log', 'log'))
+    """
 
     name, kind = "negative_binomial_scale", codes.NEGATIVE_BINOMIAL_2
     others: ClassVar[dict[str, str]] = {"alpha": "log"}
@@ -97,7 +105,15 @@ class _WithZeros(_Counts):
 
 @arguments(link=LINK)
 class ZeroInflatedPoisson(_WithZeros):
-    """A zero with probability pi, else a Poisson count of mean mu (Lambert 1992, Technometrics 34:1)."""
+    """A zero with probability pi, else a Poisson count of mean mu (Lambert 1992, Technometrics 34:1).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.ZeroInflatedPoisson()
+    >>> family.roles, family.role_links
+    (('mu', 'pi'), ('log', 'logit'))
+    """
 
     name, kind, cut = "zero_inflated_poisson", codes.ZIP, False
     others: ClassVar[dict[str, str]] = {"pi": "logit"}
@@ -105,7 +121,15 @@ class ZeroInflatedPoisson(_WithZeros):
 
 @arguments(link=LINK)
 class ZeroInflatedNegativeBinomial(_WithZeros):
-    """A zero with probability pi, else a negative binomial count of mean mu and alpha."""
+    """A zero with probability pi, else a negative binomial count of mean mu and alpha.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.ZeroInflatedNegativeBinomial()
+    >>> family.roles, family.role_links
+    (('mu', 'alpha', 'pi'), ('log', 'log', 'logit'))
+    """
 
     name, kind, cut = "zero_inflated_negative_binomial", codes.ZINB, False
     others: ClassVar[dict[str, str]] = {"alpha": "log", "pi": "logit"}
@@ -113,7 +137,15 @@ class ZeroInflatedNegativeBinomial(_WithZeros):
 
 @arguments(link=LINK)
 class HurdlePoisson(_WithZeros):
-    """A zero with probability pi, else a Poisson count of mean mu that is not 0 (Mullahy 1986, J Econometrics 33:341)."""
+    """A zero with probability pi, else a Poisson count of mean mu that is not 0 (Mullahy 1986, J Econometrics 33:341).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.HurdlePoisson()
+    >>> family.roles, family.role_links
+    (('mu', 'pi'), ('log', 'logit'))
+    """
 
     name, kind, cut = "hurdle_poisson", codes.HURDLE_POISSON, True
     others: ClassVar[dict[str, str]] = {"pi": "logit"}
@@ -121,7 +153,15 @@ class HurdlePoisson(_WithZeros):
 
 @arguments(link=LINK)
 class HurdleNegativeBinomial(_WithZeros):
-    """A zero with probability pi, else a negative binomial count of mean mu and alpha that is not 0."""
+    """A zero with probability pi, else a negative binomial count of mean mu and alpha that is not 0.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.HurdleNegativeBinomial()
+    >>> family.roles, family.role_links
+    (('mu', 'alpha', 'pi'), ('log', 'log', 'logit'))
+    """
 
     name, kind, cut = "hurdle_negative_binomial", codes.HURDLE_NEGATIVE_BINOMIAL, True
     others: ClassVar[dict[str, str]] = {"alpha": "log", "pi": "logit"}

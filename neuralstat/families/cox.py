@@ -87,6 +87,13 @@ class Cox(Survival):
     References
     ----------
     Cox (1972), Regression models and life-tables, JRSS B 34:187. Efron (1977), JASA 72:557. Breslow (1974), Biometrics 30:89.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Cox()
+    >>> family.roles, family.role_links
+    (('hazard',), ('log',))
     """
 
     name, kind, default, links, first = "cox", codes.COX, "log", ("log",), "hazard"

@@ -42,6 +42,13 @@ class PiecewiseExponential(Survival):
     References
     ----------
     Friedman (1982), Piecewise exponential models for survival data with covariates, Ann Statist 10:101.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.PiecewiseExponential()
+    >>> family.roles, family.role_links
+    (('hazard',), ('log',))
     """
 
     name, kind, default, links = "piecewise_exponential", codes.PIECEWISE, "log", ("log",)

@@ -146,6 +146,12 @@ def power(p: float) -> Link:
     ------
     ArgumentError
         Unless 1e-6 <= abs(p) <= 1000.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.families.power(1/3)
+    'power(0.333333)'
     """
     if abs(p) < LEAST_EXPONENT:
         raise ArgumentError(f"link: the exponent of a power link, p, must be at least {LEAST_EXPONENT:g} in size, got {p:g}.")
@@ -160,6 +166,12 @@ def nbinom(alpha: float = 1.0) -> Link:
     ------
     ArgumentError
         Unless alpha > 0.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.families.nbinom(2.0)
+    'nbinom'
     """
     return NegativeBinomialLink(alpha)
 

@@ -30,6 +30,13 @@ class Mixture(Distributional):
     References
     ----------
     Bishop (1994), Mixture density networks, Aston University, NCRG/94/004.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Mixture()
+    >>> family.roles, family.role_links
+    (('mean1', 'mean2', 'sigma1', 'sigma2', 'odds2'), ('identity', 'identity', 'log', 'log', 'log'))
     """
 
     name, kind, default, located = "mixture", codes.MIXTURE, "identity", True

@@ -33,6 +33,13 @@ class MultivariateNormal(Distributional):
     References
     ----------
     Pourahmadi (1999), Joint mean-covariance models, Biometrika 86:677.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.MultivariateNormal()
+    >>> family.roles, family.role_links
+    (('mu1',), ('identity',))
     """
 
     name, kind, default, located = "multivariate_normal", codes.MULTINORMAL, "identity", True

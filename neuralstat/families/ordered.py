@@ -35,6 +35,13 @@ class Ordinal(Distributional):
     References
     ----------
     McCullagh (1980), Regression models for ordinal data, JRSS B 42:109.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Ordinal()
+    >>> family.roles, family.role_links
+    (('eta',), ('logit',))
     """
 
     name, kind, default, discrete = "ordinal", codes.ORDINAL, "logit", True

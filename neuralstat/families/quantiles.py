@@ -112,6 +112,13 @@ class Quantile(_Levels):
     References
     ----------
     Koenker & Bassett (1978), Econometrica 46:33. Chen & Mangasarian (1996), Comput Optim Appl 5:97.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Quantile()
+    >>> family.roles, family.role_links
+    (('q', 'step2', 'step3'), ('identity', 'log', 'log'))
     """
 
     name, kind = "quantile", codes.QUANTILES
@@ -162,6 +169,13 @@ class Expectile(_Levels):
     References
     ----------
     Newey & Powell (1987), Asymmetric least squares estimation and testing, Econometrica 55:819.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Expectile()
+    >>> family.roles, family.role_links
+    (('q', 'step2', 'step3'), ('identity', 'log', 'log'))
     """
 
     name, kind = "expectile", codes.EXPECTILES

@@ -15,21 +15,42 @@ from .links import ALPHA
 
 @arguments(link=LINK)
 class QuasiPoisson(Poisson):
-    """Responses >= 0 of variance phi mu, phi estimated."""
+    """Responses >= 0 of variance phi mu, phi estimated.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.families.QuasiPoisson().link
+    'log'
+    """
 
     name, quasi_of, dispersed = "quasipoisson", "poisson", True
 
 
 @arguments(link=LINK)
 class QuasiBinomial(Binomial):
-    """Proportions of variance phi mu (1 - mu) / weight, phi estimated; `weights` are numbers of trials."""
+    """Proportions of variance phi mu (1 - mu) / weight, phi estimated; `weights` are numbers of trials.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.families.QuasiBinomial().link
+    'logit'
+    """
 
     name, quasi_of, dispersed = "quasibinomial", "binomial", True
 
 
 @arguments(alpha=ALPHA, link=LINK)
 class QuasiNegativeBinomial(NegativeBinomial):
-    """Responses >= 0 of variance phi (mu + alpha mu^2), alpha known, phi estimated."""
+    """Responses >= 0 of variance phi (mu + alpha mu^2), alpha known, phi estimated.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.families.QuasiNegativeBinomial().link
+    'log'
+    """
 
     name, quasi_of, dispersed = "quasi_negative_binomial", "negative_binomial", True
 

@@ -51,6 +51,13 @@ class Laplace(_Robust):
     smooth : float > 0
         The absolute value is smoothed, h log(2 + 2 cosh(z / h)) with z = (y - mu) / sigma and h = `smooth`: at most 2 h log 2
         above |z|, which is its limit. Quantiles and probabilities are those of the limit.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Laplace()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
     """
 
     name, kind = "laplace", codes.LAPLACE
@@ -100,6 +107,13 @@ class Huber(_Robust):
     References
     ----------
     Huber (1964), Robust estimation of a location parameter, Ann Math Statist 35:73.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Huber()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
     """
 
     name, kind = "huber", codes.HUBER

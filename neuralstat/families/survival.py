@@ -83,7 +83,15 @@ def check_times(y: np.ndarray, label: str, name: str) -> None:
 
 @arguments(link=LINK)
 class Weibull(Survival):
-    """Weibull times: shape 1 / sigma, scale exp(mu)."""
+    """Weibull times: shape 1 / sigma, scale exp(mu).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Weibull()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
+    """
 
     name, kind, standard = "weibull", codes.SURVIVAL, CLOGLOG
     centre, spread = -_EULER, math.pi / math.sqrt(6)
@@ -96,7 +104,15 @@ class Weibull(Survival):
 
 @arguments(link=LINK)
 class LogNormalAFT(Survival):
-    """Lognormal times."""
+    """Lognormal times.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.LogNormalAFT()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
+    """
 
     name, kind, standard = "lognormal_aft", codes.SURVIVAL, PROBIT
 
@@ -108,7 +124,15 @@ class LogNormalAFT(Survival):
 
 @arguments(link=LINK)
 class LogLogistic(Survival):
-    """Log-logistic times: shape 1 / sigma, scale exp(mu); the mean is infinite from sigma 1 on."""
+    """Log-logistic times: shape 1 / sigma, scale exp(mu); the mean is infinite from sigma 1 on.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.LogLogistic()
+    >>> family.roles, family.role_links
+    (('mu', 'sigma'), ('identity', 'log'))
+    """
 
     name, kind, standard, spread = "loglogistic", codes.SURVIVAL, LOGIT, math.pi / math.sqrt(3)
 

@@ -50,6 +50,16 @@ class Influence:
     ------
     ArgumentError
         For several outputs, an unknown curvature, and a Hessian that is not positive definite.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> influence = fit.get_influence()
+    >>> influence.summary_frame().round(3).iloc[:2, :4]
+       dfb_Intercept.to.accel  dfb_times.to.accel  cooks_d  standard_resid
+    0                   0.195              -0.169    0.019           1.105
+    1                   0.188              -0.163    0.018           1.071
     """
 
     @arguments(rep=REP, curvature=Choice(*CURVATURES))

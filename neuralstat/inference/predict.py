@@ -36,6 +36,13 @@ class ComputeResult:
     neurons : list of arrays (m, 1 + units)
         Inputs, then each hidden layer, each with a first column of ones.
     net_result : DataFrame, shape (m, K)
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> [values.shape for values in fit.compute({"times": [10, 20]}).neurons]
+    [(2, 2)]
     """
 
     neurons: list[np.ndarray]

@@ -54,6 +54,16 @@ class TermTests:
         Why the tests may not be trusted; "" where nothing speaks against them.
     inestimable : dict of str to str
         Terms that the data do not determine, in whole (NaN) or in part (only the rest is tested), and why.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.infert()
+    >>> fit = ns.neuralnet("case ~ age + parity", data, hidden=0, family="binomial", random_state=1)
+    >>> fit.wald_test_terms().summary_frame().round(3)
+             chi2  P>chi2  df constraint
+    age     0.002   0.965              1
+    parity  0.019   0.892              1
     """
 
     table: pd.DataFrame

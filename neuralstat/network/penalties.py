@@ -331,6 +331,12 @@ def l1(lam: float, *, biases: bool = True, terms: Strengths = None, layers: Stre
         Strength, >= 0.
     biases, terms, layers
         See `decay`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.l1(0.1)
+    Penalty(parts=(Part(kind='l1', strength=0.1, scale=1.0, biases=True, terms=(), layers=(), estimate=None),))
     """
     return _penalty("l1", lam, 1.0, biases, terms, layers)
 

@@ -38,6 +38,12 @@ class EarlyStopping:
     ------
     ArgumentError
         Where an argument is not usable.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.EarlyStopping(patience=5)
+    EarlyStopping(patience=5, min_delta=0.0, restore_best=True, monitor=None, mode='auto')
     """
 
     patience: int = 0
