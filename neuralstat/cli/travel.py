@@ -1,7 +1,7 @@
 """Compiled kernels from one machine to another of its kind: a zip of the cache's folder, with a manifest.
 
-An import copies files of the cache; it neither unpickles nor runs any of them. What numba does with them later is what it does
-with those that it wrote itself, hence the rule of SECURITY.md: import from whom you trust.
+An import copies files of the cache; it neither unpickles nor runs any of them. What numba does with them later is what it
+does with those that it wrote itself, hence the rule of SECURITY.md: import from whom you trust.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ def _manifest(archive: zipfile.ZipFile, entries: dict[str, Any], path: str, told
         raise FileFormatError(f"it is no export of kernels of a kind known here: its format is not {FORMAT!r}")
     if not all(isinstance(document.get(name), str) for name in told):
         raise FileFormatError("its manifest lacks what the kernels were compiled by and for")
-    if differences := _differences(document, told):
-        raise ArgumentError(f"the kernels of {path} cannot run here: {'; '.join(differences)}. Compile with: neuralstat warmup")
+    if differences := "; ".join(_differences(document, told)):
+        raise ArgumentError(f"the kernels of {path} cannot run here: {differences}. Compile with: neuralstat warmup")
     files = document.get("files")
     if not isinstance(files, dict) or set(files) != set(entries) - {MANIFEST}:
         raise FileFormatError("its members are not those that its manifest names")
