@@ -83,6 +83,7 @@ def test_an_imported_fit_compiles_nothing(tmp_path):
     used_elsewhere(FIT, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_is_there_is_kept_beside_what_is_imported(tmp_path):
     """A float32 kernel of one folder and a float64 kernel of another are both used after an import; damage is recompiled."""
     file, single = tmp_path / "kernels.zip", KERNEL.replace("[[0.5]]", "[[0.5]], 'float32'").replace("1e-15", "1e-7")
