@@ -42,7 +42,8 @@ FIT = """import neuralstat as ns
 
 def counted(folder: Path, work: str, after: str = "0", **changes: str) -> list[str]:
     """Compilations of the work in a process of its own, and what comes after."""
-    first = f"import sys; sys.path.insert(0, {changes.get('PYTHONPATH', str(cache.PACKAGE.parent))!r})"  # before the working folder
+    package = changes.get("PYTHONPATH", str(cache.PACKAGE.parent))
+    first = f"import sys; sys.path.insert(0, {package!r})"  # before the working folder
     code = first + COUNT.format(work=work, after=after)
     done = run_python(code, NEURALSTAT_CACHE_DIR=str(folder), **changes)
     assert done.returncode == 0, done.stderr
