@@ -58,3 +58,10 @@ def test_kernels_of_plain_numba_do_not_travel(tmp_path):
     done = run_python(code, NEURALSTAT_PLAIN_NUMBA="1")
     assert done.returncode == 1 and "plain numba" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_vector_code_is_for_the_processor_that_numba_compiles_for():
+    code = "from neuralstat.jit.vector_code import WIDE; assert WIDE is {wide}"
+    for features, wide in (("+avx2,+fma,-avx512f", False), ("+avx2,+fma,+avx512f", True)):
+        done = run_python(code.format(wide=wide), NUMBA_CPU_NAME="x86-64-v3", NUMBA_CPU_FEATURES=features)
+        assert done.returncode == 0, done.stderr
