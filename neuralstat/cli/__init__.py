@@ -141,10 +141,16 @@ def parser() -> argparse.ArgumentParser:
     _demo(commands)
     warm = _command(
         commands, "warmup", "compile ahead, so that later first fits start at once",
-        "example:\n  neuralstat warmup --all\n\n"
-        "Compiled kernels are kept in ~/.cache/neuralstat, or in $NEURALSTAT_CACHE_DIR.",
+        "examples:\n  neuralstat warmup --all\n\n"
+        "  Compile once for a class, a cluster or a container; the others must have the same processor and versions:\n"
+        "    neuralstat warmup --all --export kernels.zip\n    neuralstat warmup --import kernels.zip\n\n"
+        "Compiled kernels are kept in ~/.cache/neuralstat, or in $NEURALSTAT_CACHE_DIR. They are machine code, which is\n"
+        "run: import them from whom you trust.",
     )  # fmt: skip
     warm.add_argument("--all", action="store_true", help="every optimizer, family and kind of number, too")
+    between = warm.add_mutually_exclusive_group()
+    between.add_argument("--export", metavar="FILE", help="then write all compiled kernels to a zip")
+    between.add_argument("--import", dest="take", metavar="FILE", help="take kernels from such a zip; compile nothing")
     warm.set_defaults(run=_late("warmup"))
     version = commands.add_parser("version", help="print the version", description="Print the version.")
     version.set_defaults(run=_late("version"))

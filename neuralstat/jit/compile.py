@@ -1,16 +1,37 @@
-"""The one decorator for kernels: how they are compiled. Where the machine code is kept: `cache`."""
+"""The one decorator for kernels: how they are compiled. Where the machine code is kept: `cache`, `disk`.
+
+Two modules build on classes that numba does not promise to keep: `inner`, which spares most of the time of compilation, and
+`disk`. Where NEURALSTAT_PLAIN_NUMBA=1, or with a numba that has changed them, kernels are compiled with numba's public
+decorator instead, to the same numbers: slower, and in each process anew.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba
 
-from .cache import KernelCache
-from .inner import InnerCompiler, OuterCompiler
+from ..errors import NeuralStatWarning
+
+#: Whether kernels are compiled with numba's public decorator alone.
+PLAIN: bool = os.environ.get("NEURALSTAT_PLAIN_NUMBA", "") not in ("", "0")
+if not PLAIN:
+    try:
+        from .disk import KernelCache
+        from .inner import InnerCompiler, OuterCompiler
+    except (ImportError, AttributeError, TypeError) as _lacking:
+        PLAIN = True
+        warnings.warn(
+            f"numba {numba.__version__} lacks what fast compilation and the cache of kernels build on ({_lacking}): kernels "
+            "are compiled plainly, which takes longer and is done by each process. Numbers are the same. "
+            "NEURALSTAT_PLAIN_NUMBA=1 silences this; an older numba or a newer neuralstat ends it.",
+            NeuralStatWarning, stacklevel=2,
+        )  # fmt: skip
 
 # Reassociation and contraction let reductions vectorise. `nnan` and `ninf` are left out on purpose:
 # non-finite values must survive to be reported. `arcp` and `afn` would change the
@@ -48,6 +69,8 @@ def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> 
     if function is None:
         return functools.partial(jit, strict=strict)
     fastmath: Any = False if strict else FAST
+    if PLAIN:
+        return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
     return numba.njit(
         nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
         pipeline_class=InnerCompiler,
@@ -56,6 +79,8 @@ def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> 
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: as `jit`, and kept on disk where a folder is writable."""
+    if PLAIN:
+        return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
     kernel = numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True,
                         pipeline_class=OuterCompiler)(function)
     if numba.config.DISABLE_JIT:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as binding
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -14,7 +15,16 @@ PAD = 16  # observations of a block are padded to a multiple of this
 
 INT = ir.IntType(64)
 
-WIDE = bool(binding.get_host_cpu_features().get("avx512f", False))
+
+def _wide() -> bool:
+    """Whether numba compiles for a processor with registers of 512 bits: this one, or that of NUMBA_CPU_FEATURES."""
+    named = numba.config.CPU_FEATURES
+    if named is not None:
+        return "+avx512f" in str(named).split(",")
+    return bool(binding.get_host_cpu_features().get("avx512f", False))
+
+
+WIDE = _wide()
 
 
 def _lanes(scalar: ir.Type) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from numba.core import event
 
 from ..jit.cache import cache_folder
+from ..jit.compile import PLAIN
 
 DENSE, LAYERED = 15, 45  # seconds that a first fit of its kind takes on a machine of today, about
 
@@ -71,6 +72,9 @@ class _Listener(event.Listener):
         if self._began is None:
             return
         folder = cache_folder()
-        kept = "they are kept in memory only, since no folder is writable" if folder is None else f"kept in {folder}"
+        kept = f"kept in {folder}"
+        if PLAIN or folder is None:
+            why = "plain numba has no cache of them" if PLAIN else "no folder is writable"
+            kept = f"they are kept in memory only, since {why}"
         self._stream.write(f"neuralstat: compiled in {self._ended - self._began:.0f} s; {kept}.\n")
         self._stream.flush()

@@ -158,10 +158,10 @@ def test_another_kernels_code_is_not_run(tmp_path):
 
 FULL_DISK = """
 import numpy as np
-from neuralstat.jit.cache import KernelCache, _KernelFile
+from neuralstat.jit.disk import KernelCache, KernelFile
 def full(self, path, thing):
     raise OSError(28, "No space left on device")
-_KernelFile._write = full
+KernelFile._write = full
 from neuralstat.functions.activations import values
 assert values("tanh", [0.5])[0, 0] == np.tanh(0.5)
 """
