@@ -460,7 +460,8 @@ def mask_after(layer, kind, x, mask):
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    passes = kind in ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding") or (kind in RECURRENT and layer.return_sequences)
+    plain = ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding")
+    passes = kind in plain or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
 

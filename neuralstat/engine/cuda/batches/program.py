@@ -18,16 +18,25 @@ from .. import memory as device_memory
 from .. import simulated
 from ..losses import code_of
 from . import geometry
+from .compiled import (
+    EDGE,
+    LANES,
+    SIMULATED_EDGE,
+    SIMULATED_LANES,
+    built_kernels,
+    lanes,
+    masks_kernels,
+    products_kernels,
+    recurrent_kernels,
+    units_kernels,
+)
 
-LANES = 256  # threads of a block
-EDGE = 32  # of tiles that are turned round
 MOST_GRID = 2048  # blocks of a launch that goes through units in strides
 MOST_ROWS = 32_768  # and of one whose blocks take rows
 PARTS = 64  # most blocks of the loss kernel
 ENOUGH = 512  # blocks that keep a device busy: gradients are summed by so many shares
 MOST_SPLITS = 128
 MANY = 512  # observations from which recurrent layers take four at once
-SIMULATED_LANES, SIMULATED_EDGE = 2, 2
 ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
 #: Layers by kernels of a module: its name, and what theirs begin with
 SPECIAL = {codes.DEPTHWISE: ("depthwise", "depthwise"), codes.LAYER_NORM: ("special", "norm"),
@@ -45,49 +54,6 @@ class Launch(NamedTuple):
     lanes: int
     shared: int
     arguments: tuple[Any, ...]
-
-
-def lanes() -> int:
-    """Threads of a block."""
-    return SIMULATED_LANES if simulated() else LANES
-
-
-@functools.lru_cache(maxsize=64)
-def _units(dtype: str, rare: Any, simulate: bool, code: int | None = None) -> Any:
-    from . import units  # needs numba-cuda
-
-    return units.build(dtype, rare, lanes(), SIMULATED_EDGE if simulate else EDGE, simulate, code=code)
-
-
-@functools.lru_cache(maxsize=64)
-def _built(name: str, dtype: str, simulate: bool) -> Any:
-    """Kernels of a module that ask for no more than this."""
-    from . import attention, depthwise, moves, normalization, special, update  # need numba-cuda
-
-    modules = {"attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization,
-               "special": special, "update": update}  # fmt: skip
-    return modules[name].build(dtype, lanes(), simulate)
-
-
-@functools.lru_cache(maxsize=64)
-def _products(dtype: str, tile: Any, simulate: bool) -> Any:
-    from . import products
-
-    return products.build(dtype, tile, simulate)
-
-
-@functools.lru_cache(maxsize=64)
-def _recurrent(dtype: str, kind: str, few: int, resident: bool, width: int, simulate: bool, usual: bool) -> Any:
-    from . import recurrent
-
-    return recurrent.build(dtype, kind, few, resident, width, simulate, usual=usual)
-
-
-@functools.lru_cache(maxsize=4)
-def _masks(simulate: bool) -> Any:
-    from . import masks
-
-    return masks.build(lanes(), simulate)
 
 
 def tiles_for(count: int, observations: int, dtype: str) -> Any:
@@ -186,7 +152,7 @@ class Program:
         self.net, self.products, self.there = net, products, arrays
         self.observations, self.members, self.dtype = observations, members, dtype
         self.simulate = simulated()
-        self.units, self.update = _units(dtype, net.rare, self.simulate), _built("update", dtype, self.simulate)
+        self.units, self.update = units_kernels(dtype, net.rare, self.simulate), built_kernels("update", dtype, self.simulate)
 
     def strided(self, n: int) -> tuple[int, int, int]:
         """Grid of a launch that goes through n numbers of every member."""
@@ -219,22 +185,22 @@ class Program:
             if op in codes.RECURRENT:
                 yield from self.recurrence(k, row, "forward")
             elif op == codes.MASKING or (op == codes.POOL and row[codes.MASK] >= 0):
-                masks = _masks(self.simulate)
+                masks = masks_kernels(self.simulate)
                 yield self.each(masks.masking if op == codes.MASKING else masks.mean, m, *plain)
             elif op == codes.POOL:
                 yield self.rowwise(self.units.pool, n_out, *plain)
             elif op == codes.EMBEDDING:
                 yield self.each(self.units.embed, n_out * m, *plain)
                 if row[codes.MASK] >= 0:
-                    yield self.each(_masks(self.simulate).of_numbers, m, *plain)
+                    yield self.each(masks_kernels(self.simulate).of_numbers, m, *plain)
             elif op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
-                kernel = _built("normalization", self.dtype, self.simulate).forward
+                kernel = built_kernels("normalization", self.dtype, self.simulate).forward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training))
             elif op == codes.COPY:
                 yield self.each(self.units.copy, n_out * m, *plain)
             elif op == codes.MOVE:
-                yield self.each(_built("moves", self.dtype, self.simulate).forward, n_out * m, *plain)
+                yield self.each(built_kernels("moves", self.dtype, self.simulate).forward, n_out * m, *plain)
             elif op in SPECIAL:
                 yield self.special(k, row, "", training)
             if op in ACTIVATED:
@@ -243,7 +209,7 @@ class Program:
     def objective(self, metric: int, cut: float) -> Launch:
         """Loss, metric, derivatives in the outputs."""
         there = self.there
-        kernel = _units(self.dtype, self.net.rare, self.simulate, code_of(self.net)).objective
+        kernel = units_kernels(self.dtype, self.net.rare, self.simulate, code_of(self.net)).objective
         blocks = there.buffers.parts.shape[1]
         arguments = there.model, there.turn, there.buffers, self.net.loss, there.parameter, metric, cut
         return Launch(kernel, (blocks, 1, self.members), lanes(), 0, arguments)
@@ -268,7 +234,7 @@ class Program:
                 yield self.each(self.units.embed_gradient, int(row[codes.UNITS]) * lanes(), *plain)
             if op == codes.BATCH_NORM:
                 grid = int(row[codes.CHANNELS]), 1, self.members
-                kernel = _built("normalization", self.dtype, self.simulate).backward
+                kernel = built_kernels("normalization", self.dtype, self.simulate).backward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(inputs)))
             if op in SPECIAL and op not in DRAWN:
                 yield self.special(k, row, "_gradient")
@@ -277,7 +243,7 @@ class Program:
             for p in self.products.forward[k]:
                 yield self.returns(p)
             if op == codes.MASKING or (op == codes.POOL and row[codes.MASK] >= 0):
-                masks = _masks(self.simulate)
+                masks = masks_kernels(self.simulate)
                 yield self.each(masks.masking_back if op == codes.MASKING else masks.mean_back, m, *plain)
             elif op == codes.POOL:
                 yield self.rowwise(self.units.pool_back, n_in, *plain)
@@ -286,14 +252,14 @@ class Program:
             elif op == codes.COPY:
                 yield self.each(self.units.copy_back, n_in * m, *plain)
             elif op == codes.MOVE:
-                yield self.each(_built("moves", self.dtype, self.simulate).backward, n_in * m, *plain)
+                yield self.each(built_kernels("moves", self.dtype, self.simulate).backward, n_in * m, *plain)
             elif op in SPECIAL:
                 yield self.special(k, row, "_back")
 
     def special(self, k: int, row: np.ndarray, purpose: str = "", training: int = 0) -> Launch:
         """Layer k, one of `SPECIAL`: forward, "_back" for derivatives in its inputs, or "_gradient"."""
         op, there = int(row[codes.OP]), self.there
-        kernel = getattr(_built(SPECIAL[op][0], self.dtype, self.simulate), SPECIAL[op][1] + purpose)
+        kernel = getattr(built_kernels(SPECIAL[op][0], self.dtype, self.simulate), SPECIAL[op][1] + purpose)
         plain = there.model, k, there.turn, there.buffers
         if purpose == "_gradient":
             grid = min(there.model.theta.shape[1], 2 if self.simulate else MOST_GRID), 1, self.members
@@ -314,7 +280,7 @@ class Program:
     def _tiled(self, name: str, p: int, count: int, positions: int) -> Launch:
         there, tile = self.there, tiles_for(count, self.observations, self.dtype)
         grid = positions * -(-self.observations // tile.columns), -(-count // tile.rows), self.members
-        kernel = getattr(_products(self.dtype, tile, self.simulate), name)
+        kernel = getattr(products_kernels(self.dtype, tile, self.simulate), name)
         return Launch(kernel, grid, tile.lanes, 0, (there.model, p, there.turn, there.buffers))
 
     def gradient(self, p: int) -> Iterator[Launch]:
@@ -324,7 +290,7 @@ class Program:
         splits = self.products.splits(p, self.observations, self.members)
         grid = -(-filters // tile.rows) * -(-(length + 1) // tile.columns), splits, self.members
         arguments = there.model, p, there.turn, there.buffers, splits
-        yield Launch(_products(self.dtype, tile, self.simulate).shares, grid, tile.lanes, 0, arguments)
+        yield Launch(products_kernels(self.dtype, tile, self.simulate).shares, grid, tile.lanes, 0, arguments)
         yield self.each(self.update.add, filters * (length + 1), *arguments)
 
     def recurrence(self, k: int, row: np.ndarray, name: str) -> Iterator[Launch]:
@@ -356,7 +322,7 @@ class Program:
         resident = room(kind, units, few, itemsize, True) <= limit
         width = SIMULATED_LANES if self.simulate else min(max(-(-units // 32) * 32, 32), LANES)
         usual = not row[codes.OPTIONS] & OTHER
-        kernels = _recurrent(self.dtype, kind, few, resident, width, self.simulate, usual)
+        kernels = recurrent_kernels(self.dtype, kind, few, resident, width, self.simulate, usual)
         plain = there.model, k, there.turn, there.buffers
         yield Launch(kernels.turn, self.strided(units * units), width, 0, plain)
         grid = -(-self.observations // few), 1, self.members
@@ -378,7 +344,7 @@ class Program:
             yield Launch(self.update.constrain, (min(bound, MOST_GRID), 1, self.members), lanes(), 0, plain)
         for k, row in enumerate(self.net.table):
             if row[codes.OP] == codes.BATCH_NORM:
-                kernel = _built("normalization", self.dtype, self.simulate).move
+                kernel = built_kernels("normalization", self.dtype, self.simulate).move
                 yield self.each(kernel, int(row[codes.CHANNELS]), there.model, k, there.turn, there.buffers, there.memory)
         grid = -(-self.members // lanes()), 1, 1
         yield Launch(self.update.finish, grid, lanes(), 0, (there.turn, there.buffers, there.memory))
