@@ -27,8 +27,8 @@ def test_order():
     assert text["number"] == 10 and len(text["order"]) == 7 and text["spread"] == pytest.approx(np.sqrt(0.1 + 0.25))
     text.says("Ten times a fifth of the names was held out")
     order = differences.loc["order: GRU less dense on mean"]
-    text.says("The GRU's log-loss is lower by 0.12 than that of the letters' mean, thirteen standard errors, and its accuracy "
-              "five points higher, six.")  # fmt: skip
+    text.says("The GRU's log-loss is lower by 0.12 than that of the letters' mean, thirteen standard errors, and its "
+              "accuracy five points higher, six.")  # fmt: skip
     assert -0.127 < order["log_loss", "mean"] < -0.117 and 0.045 < order["accuracy", "mean"] < 0.055
     assert round(order["accuracy", "t"]) == 6 and round(order["log_loss", "t"]) == -13
     text.says("The mean does worse than the regression, which is told one thing of order")

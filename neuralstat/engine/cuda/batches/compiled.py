@@ -19,6 +19,7 @@ def lanes() -> int:
 
 @functools.lru_cache(maxsize=64)
 def units_kernels(dtype: str, rare: Any, simulate: bool, code: int | None = None) -> Any:
+    """Kernels that go through units one by one; see `units.build`."""
     from . import units  # needs numba-cuda
 
     return units.build(dtype, rare, lanes(), SIMULATED_EDGE if simulate else EDGE, simulate, code=code)
@@ -36,6 +37,7 @@ def built_kernels(name: str, dtype: str, simulate: bool) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def products_kernels(dtype: str, tile: Any, simulate: bool) -> Any:
+    """Kernels of products in tiles."""
     from . import products
 
     return products.build(dtype, tile, simulate)
@@ -43,6 +45,7 @@ def products_kernels(dtype: str, tile: Any, simulate: bool) -> Any:
 
 @functools.lru_cache(maxsize=64)
 def recurrent_kernels(dtype: str, kind: str, few: int, resident: bool, width: int, simulate: bool, usual: bool) -> Any:
+    """Kernels of recurrent layers."""
     from . import recurrent
 
     return recurrent.build(dtype, kind, few, resident, width, simulate, usual=usual)
@@ -50,6 +53,7 @@ def recurrent_kernels(dtype: str, kind: str, few: int, resident: bool, width: in
 
 @functools.lru_cache(maxsize=4)
 def masks_kernels(simulate: bool) -> Any:
+    """Kernels of masks."""
     from . import masks
 
     return masks.build(lanes(), simulate)
