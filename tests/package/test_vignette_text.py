@@ -27,8 +27,8 @@ def test_order():
     assert text["number"] == 10 and len(text["order"]) == 7 and text["spread"] == pytest.approx(np.sqrt(0.1 + 0.25))
     text.says("Ten times a fifth of the names was held out")
     order = differences.loc["order: GRU less dense on mean"]
-    text.says("The GRU's log-loss is lower by 0.12 than that of the letters' mean, thirteen standard errors, and its accuracy five "
-              "points higher, six.")  # fmt: skip
+    text.says("The GRU's log-loss is lower by 0.12 than that of the letters' mean, thirteen standard errors, and its "
+              "accuracy five points higher, six.")  # fmt: skip
     assert -0.127 < order["log_loss", "mean"] < -0.117 and 0.045 < order["accuracy", "mean"] < 0.055
     assert round(order["accuracy", "t"]) == 6 and round(order["log_loss", "t"]) == -13
     text.says("The mean does worse than the regression, which is told one thing of order")
@@ -60,8 +60,8 @@ def test_probabilities():
     text = page("text")
     calibration, surest = text["calibration"], text["surest"]
     off = (calibration["said"] - calibration["men"]) / calibration["se"]
-    text.says("They are right within two standard errors, but for the highest: of the 79 names that get more than 90 %, 92 % in "
-              "the mean, 81 % are men's.")  # fmt: skip
+    text.says("They are right within two standard errors, but for the highest: of the 79 names that get more than 90 %, "
+              "92 % in the mean, 81 % are men's.")  # fmt: skip
     assert (off.abs().iloc[:-1] < 2).all() and off.iloc[-1] > 2
     last = calibration.iloc[-1]
     assert last["names"] == 79 and round(last["said"], 2) == 0.92 and round(last["men"], 2) == 0.81
