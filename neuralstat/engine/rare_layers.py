@@ -6,7 +6,14 @@ from typing import Any
 
 from ..jit.by_number import by_number
 from ..jit.compile import jit
-from ..layers.codes import DEPTHWISE, LAYER_NORM, MASK, MASKING, MOVE, NOISE, OP, POOL, PRELU
+from ..layers.attention import (
+    attention_backward,
+    attention_forward,
+    position_backward,
+    position_forward,
+    position_gradient,
+)
+from ..layers.codes import ATTENTION, DEPTHWISE, LAYER_NORM, MASK, MASKING, MOVE, NOISE, OP, POOL, POSITION, PRELU
 from ..layers.depthwise import (
     depthwise_backward,
     depthwise_backward_cpu,
@@ -47,6 +54,10 @@ def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m
         noise_forward(row, constant, value, lane, m, lanes)
     elif op == MASKING:
         masking_forward(row, constant, value, lane, m, lanes)
+    elif op == ATTENTION:
+        attention_forward(row, value, lane, m, lanes)
+    elif op == POSITION:
+        position_forward(row, theta, value, lane, m, lanes)
 
 
 @jit
@@ -71,6 +82,10 @@ def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, la
         noise_backward(row, value, delta, lane, m, lanes)
     elif op == MASKING:
         masking_backward(row, value, delta, lane, m, lanes)
+    elif op == ATTENTION:
+        attention_backward(row, value, delta, lane, m, lanes)
+    elif op == POSITION:
+        position_backward(row, delta, lane, m, lanes)
 
 
 @jit
@@ -86,3 +101,5 @@ def rare_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
         layer_norm_gradient(row, value, delta, grad, lane, m, lanes)
     elif op == PRELU:
         prelu_gradient(row, value, delta, grad, lane, m, lanes)
+    elif op == POSITION:
+        position_gradient(row, delta, grad, lane, m, lanes)

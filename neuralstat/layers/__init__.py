@@ -18,6 +18,7 @@ from .arguments import NonNeg as NonNeg
 from .arguments import UnitNorm as UnitNorm
 from .base import Layer as Layer
 from .base import Placement as Placement
+from .attending import MultiHeadAttention, PositionEmbedding
 from .basic import Activation, Dense, Flatten, Reshape
 from .composite import (
     Bidirectional,
@@ -73,7 +74,7 @@ LAYERS: dict[str, Any] = {
         GRU, Masking, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
         Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
         Branches, From, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Conv1DTranspose, Conv2DTranspose,
-        Bidirectional, TimeDistributed,
+        Bidirectional, TimeDistributed, MultiHeadAttention, PositionEmbedding,
         LayerNormalization, GroupNormalization, LeakyReLU, ReLU, ELU, PReLU, Softmax, GaussianNoise, GaussianDropout,
         AlphaDropout, SpatialDropout1D, SpatialDropout2D,
     )

@@ -63,21 +63,24 @@ class Node:
         return f"<{type(self.layer).__name__} of {len(self.inputs)} input(s)>"
 
 
-def call(layer: Any, inputs: Any) -> Node:
-    """A layer that reads a node, or a list of nodes.
+def call(layer: Any, inputs: Any, *more: Any) -> Node:
+    """A layer that reads a node, or a list of nodes; attention two or three, as ``(query, value, key)``.
 
     Raises
     ------
     ArgumentError
         Where something else is given.
     """
-    nodes = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
+    nodes = (*inputs, *more) if isinstance(inputs, list | tuple) else (inputs, *more)
     wrong = [node for node in nodes if not isinstance(node, Node)]
     if wrong or not nodes:
         said = type(wrong[0]).__name__ if wrong else "nothing"
         kind = type(layer).__name__
         raise ArgumentError(f"{kind}: a layer is called with Input() or with what the call of another gave, got {said}.")
-    if len(nodes) > 1 and not isinstance(layer, MERGING):
+    if type(layer).__name__ == "MultiHeadAttention":
+        if len(nodes) > 3:
+            raise ArgumentError(f"MultiHeadAttention reads query, value and key, got {len(nodes)} layers.")
+    elif more or (len(nodes) > 1 and not isinstance(layer, MERGING)):
         raise ArgumentError(f"{type(layer).__name__} reads one layer, got {len(nodes)}: join them by Concatenate() or Add().")
     return Node(layer, nodes)
 

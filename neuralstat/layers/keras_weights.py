@@ -13,6 +13,9 @@ BatchNorm               gamma, beta, moving_mean, moving_variance, each (channel
 LayerNormalization      gamma, beta, each (channels,); GroupNormalization the same
 DepthwiseConv1D, 2D     kernel ([row,] column, in, depth_multiplier), bias (in depth_multiplier,)
 PReLU                   alpha, the shape of the input, 1 along shared axes
+MultiHeadAttention      of query, key, value: kernel (features, heads, size), bias (heads, size); of attention_output:
+                        kernel (heads, size, features), bias (features,)
+PositionEmbedding       embeddings (sequence_length, features)
 ======================  ======================================================================================
 """
 
@@ -37,11 +40,16 @@ def _dense(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 def _convolution(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
     field: tuple[int, ...] = (int(row[codes.KERNEL_ROWS]), int(row[codes.KERNEL_COLS]))
     kind = type(layer).__name__
-    if kind in ("Conv1D", "FlippedConv1D"):
+    if kind in ("Conv1D", "FlippedConv1D", "Projection", "OutputProjection"):
         field = field[1:]
     kernel = np.moveaxis(block[:, 1:].reshape(len(block), *field, int(row[codes.CHANNELS])), 0, -1)
     if kind in ("FlippedConv1D", "FlippedConv2D"):  # of transposed convolutions
         kernel = np.swapaxes(np.flip(kernel, tuple(range(len(field)))), -2, -1)
+    if kind == "Projection":
+        size = len(block) // layer.heads
+        return {"kernel": kernel[0].reshape(-1, layer.heads, size), "bias": block[:, 0].reshape(layer.heads, size)}
+    if kind == "OutputProjection":
+        return {"kernel": kernel[0].reshape(layer.heads, -1, len(block)), "bias": block[:, 0]}
     return {"kernel": kernel, "bias": block[:, 0]}
 
 
@@ -86,6 +94,7 @@ _ARRAYS: dict[int, Callable[[np.ndarray, Any, np.ndarray], Arrays]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.LSTM: _recurrent, codes.GRU: _recurrent,
     codes.SIMPLE_RNN: _recurrent, codes.EMBEDDING: _embedding, codes.BATCH_NORM: _batch_norm,
     codes.LAYER_NORM: _layer_norm, codes.DEPTHWISE: _depthwise, codes.PRELU: _prelu,
+    codes.POSITION: lambda row, layer, block: {"embeddings": block.reshape(-1, int(row[codes.FEATURES]))},
 }  # fmt: skip
 
 

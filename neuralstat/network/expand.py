@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..layers import Activation, Dense
+from ..layers.attending import MultiHeadAttention
 from ..layers.base import AnyLayer
 from ..layers.composite import (
     MODES,
@@ -143,9 +144,20 @@ def _in_parts(made: _Expander, layer: Any, reads: Sequence[int]) -> int:
     return at
 
 
+def _attention(made: _Expander, layer: MultiHeadAttention, reads: Sequence[int]) -> int:
+    """Query and value are read, and the key where it is another; alone a sequence attends to itself."""
+    query, value = (reads[0], reads[0]) if len(reads) == 1 else reads[:2]
+    key = reads[2] if len(reads) == 3 else value
+    *ways, joined, core, end = layer.parts(made.numbered(layer, "multi_head_attention"))
+    asks, keys, values = (made.add(way, (at,)) for way, at in zip(ways, (query, key, value), strict=True))
+    heads = made.add(core, (made.add(joined, (asks, keys, values)), asks))
+    return made.add(end, (heads, query))
+
+
 _COMPOSITES: dict[type, Callable[[_Expander, Any, Sequence[int]], int]] = {
     Residual: _residual, Branches: _branches, Bidirectional: _bidirectional, SeparableConv1D: _in_parts,
     SeparableConv2D: _in_parts, Conv1DTranspose: _in_parts, Conv2DTranspose: _in_parts,
+    MultiHeadAttention: _attention,
 }  # fmt: skip
 
 

@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ArgumentError
 from ..layers import codes
 from ..layers.base import Placement
+from ..layers.attending import Attention, OutputProjection, Stacked
+from ..layers.attention import QUERY_MASK
 from ..layers.graph import MERGING
 from ..layers.move import BACKWARD, FORWARD
 from ..layers.moves import as_image, copied, moved
 from .masks import mask_after
 from .objective import resolve_activation
 from .rows import activation_of, placed
+
+JOINING = (*MERGING, Stacked)
+SHAPED = (Attention, OutputProjection)  # layers that read one, and are told the shape (and mask) of another
 
 if TYPE_CHECKING:
     from .network import Network
@@ -58,12 +63,12 @@ def _outputs(network: Network, first: int, wires: Sequence[tuple[int, ...]], ent
     for j, reads in enumerate(wires):
         layer = network.layers[first + j]
         own = [_read(found, entries, r) for r in reads]
-        if isinstance(layer, MERGING):
+        if isinstance(layer, JOINING):
             found.append(_Units(j, _joined(network, first + j, [u.shape for u in own]).shape))
             continue
-        if len(own) != 1:
+        if len(own) != 1 and not isinstance(layer, SHAPED):
             raise ArgumentError(f"layers: {type(layer).__name__} reads one layer, got {len(own)}.")
-        place = placed(network, first + j, own[0].shape)
+        place = placed(network, first + j, *(u.shape for u in own))
         found.append(_Units(own[0].root if place.op is None else j, place.shape))
     return found
 
@@ -112,7 +117,8 @@ class _Rows:
         self.target = {} if target is None else {end: target}
         self.last: dict[int, tuple[int, int]] = {}  # root: the last that reads it
         for j, reads in enumerate(wires):
-            for slot, r in enumerate(reads):
+            shaped = isinstance(self.network.layers[first + j], SHAPED)
+            for slot, r in enumerate(reads[:1] if shaped else reads):
                 if self.units[j].root == j:
                     self.last[_read(self.units, entries, r).root] = (j, slot)
         self.starts = {-1 - j: entry.first for j, entry in enumerate(entries)}
@@ -127,7 +133,7 @@ class _Rows:
         for j in range(len(self.wires)):
             own = self.units[j]
             if own.root == j:
-                join = isinstance(self.network.layers[self.first + j], MERGING)
+                join = isinstance(self.network.layers[self.first + j], JOINING)
                 self.starts[j] = self._join(j) if join else self._single(j)
             self._mask(j)
             self.made.places.append((self.rows.get(own.root, -1), self.starts[own.root], own.shape))
@@ -139,14 +145,19 @@ class _Rows:
         """Carry the mask of what layer j reads on."""
         layer = self.network.layers[self.first + j]
         found = [self.masks.get(r, -1) for r in self.wires[j]]
-        if not isinstance(layer, MERGING):
+        if isinstance(layer, Attention):
+            self.made.rows[self.rows[j]][[codes.MASK, QUERY_MASK]] = found
+            self.masks[j] = found[1]
+            return
+        if not isinstance(layer, JOINING):
             row = self.made.rows[self.rows[j]] if j in self.rows else None
             self.masks[j] = mask_after(layer, row, found[0])
             return
-        several = {mask for mask in found if mask >= 0}
+        own = found[1:] if isinstance(layer, Stacked) else found  # of attention: of keys and values
+        several = {mask for mask in own if mask >= 0}
         if len(several) > 1:
             raise ArgumentError(f"layers: {type(layer).__name__} joins sequences whose masks are not one.")
-        self.masks[j] = max(found)
+        self.masks[j] = max(own)
 
     def _row(self, k: int, place: Placement, source: int, n_in: int, target: int | None) -> int:
         spec = resolve_activation("identity") if place.op == codes.MOVE else activation_of(self.network, k)
@@ -164,9 +175,9 @@ class _Rows:
 
     def _single(self, j: int) -> int:
         """A layer that reads one."""
-        own = _read(self.units, self.entries, self.wires[j][0])
+        own, *others = (_read(self.units, self.entries, r) for r in self.wires[j])
         source, n_in, k = self.starts[own.root], math.prod(own.shape), self.first + j
-        place = self.made.place(k, own.shape)
+        place = self.made.place(k, own.shape, *(u.shape for u in others))
         if self.last[own.root] != (j, 0):
             if place.op == codes.MOVE:
                 place = replace(place, fields={**place.fields, codes.ADDS: BACKWARD})

@@ -33,9 +33,9 @@ class Builder:
         self.places: list[tuple[int, int, tuple[int, ...]]] = []
         self.kinds: list[tuple[Any, Placement]] = []
 
-    def place(self, k: int, shape: tuple[int, ...]) -> Placement:
+    def place(self, k: int, shape: tuple[int, ...], *others: tuple[int, ...]) -> Placement:
         """Contribution of layer k, whose errors name the layer."""
-        place = placed(self.network, k, shape)
+        place = placed(self.network, k, shape, *others)
         n_params = self.n_params + place.n_params
         check_size(n_params, f"a network of {n_params} weights, up to layer {k + 1}")
         check_size(self.width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
@@ -96,10 +96,10 @@ class Builder:
         }  # fmt: skip
 
 
-def placed(network: Network, k: int, shape: tuple[int, ...]) -> Placement:
-    """Contribution of layer k; its errors name the layer."""
+def placed(network: Network, k: int, shape: tuple[int, ...], *others: tuple[int, ...]) -> Placement:
+    """Contribution of layer k, told other shapes too where it asks for them; its errors name the layer."""
     try:
-        return network.layers[k].place(shape)
+        return network.layers[k].place(shape, *others)
     except ArgumentError as error:
         name = "the output layer" if k == len(network.layers) - 1 else f"layer {k + 1} ({network.layer_names[k]!r})"
         raise ArgumentError(f"layers: {name}: {error}") from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..layers import codes
+from ..layers.attention import QUERY_MASK
 
 if TYPE_CHECKING:
     from .network import Network
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 WEIGHTS, INPUTS = 1, 2  # bits of `codes.WANTED`
 _SAME_IN_TRAINING = (codes.DENSE, codes.CONV2D, codes.LSTM, codes.POOL, codes.SIMPLE_RNN, codes.GRU, codes.EMBEDDING,
                      codes.BATCH_NORM, codes.DROPOUT, codes.COPY, codes.MOVE, codes.LAYER_NORM, codes.DEPTHWISE,
-                     codes.PRELU, codes.ATTENTION, codes.MASKING)  # fmt: skip
+                     codes.PRELU, codes.ATTENTION, codes.MASKING, codes.POSITION)  # fmt: skip
 _RANDOM = ("dropout", "recurrent_dropout", "stddev")  # arguments of layers that draw numbers in training
 
 
@@ -28,11 +29,16 @@ def reads(table: np.ndarray, k: int) -> list[tuple[int, int]]:
     found = [(int(row[codes.SOURCE]), int(row[codes.SOURCE] + row[codes.N_IN]))]
     if row[codes.OP] == codes.MOVE and row[codes.ADDS] & 1:
         found.append(writes(row))
-    if row[codes.MASK] >= 0:
-        at = int(row[codes.MASK])
+    for at in masks_of(row):
         ends = [end for j in range(k) for first, end in [writes(table[j])] if first <= at < end]
         found.append((at, max(ends, default=at + int(row[codes.TIMES]))))
     return found
+
+
+def masks_of(row: np.ndarray) -> list[int]:
+    """First buffer rows of the masks that a row of a table reads."""
+    own = [int(row[codes.MASK])] + [int(row[QUERY_MASK])] * (row[codes.OP] == codes.ATTENTION)
+    return [at for at in own if at >= 0]
 
 
 def writes(row: np.ndarray) -> tuple[int, int]:

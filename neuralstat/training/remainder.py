@@ -21,7 +21,7 @@ from ..engine.cpu import Net
 from ..engine.data import make_data
 from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
-from ..network.upstream import constant_rows, reads, weight_slices, writes
+from ..network.upstream import constant_rows, masks_of, reads, weight_slices, writes
 from .interrupts import deferred
 from .windows import is_read
 
@@ -221,7 +221,7 @@ def _placed(table: np.ndarray, changing: np.ndarray, at: np.ndarray) -> tuple[np
                 if end <= at.size:
                     return None
                 continue
-            if own[1] - own[0] < end - first or table[k, codes.MASK] >= 0:
+            if own[1] - own[0] < end - first or masks_of(table[k]):
                 return None
             shift[j] = first - own[0]
     return np.arange(at.size), shift

@@ -207,6 +207,19 @@ CHAINS = {
           L.GRU(1), L.Dense(1)), (2, 3, 3, 1)),
         ((L.TimeDistributed(L.LSTM(2)), L.TimeDistributed(L.Activation("tanh")), L.SimpleRNN(2), L.Dense(1)), (2, 3, 1)),
     ],
+    "MultiHeadAttention": [
+        ((L.Dense(4, "tanh"), L.Reshape((2, 2)), L.MultiHeadAttention(2, 1), L.Flatten(), L.Dense(1)), (2,)),
+        ((L.Embedding(4, 2, mask_zero=True), L.MultiHeadAttention(1, 2, 1, use_bias=False), L.GlobalAvgPool(), L.Dense(1)),
+         (3,)),
+        ((L.Embedding(4, 2, mask_zero=True), L.MultiHeadAttention(2, 3, output_shape=1, use_causal_mask=True), L.LSTM(2),
+          L.Dense(1)), (4,)),
+        ((L.Conv1D(2, 2, "tanh", name="a"), L.MultiHeadAttention(1, 2, name="b"), L.Add(["a", "b"]), L.LayerNormalization(),
+          L.Flatten(), L.Dense(2)), (4, 1)),
+    ],
+    "PositionEmbedding": [
+        ((L.Conv1D(2, 2, "tanh"), L.PositionEmbedding(3), L.GRU(2), L.Dense(1)), (4, 1)),
+        ((L.Embedding(4, 2, mask_zero=True), L.PositionEmbedding(5), L.SimpleRNN(2), L.Dense(1)), (3,)),
+    ],
     "From": [
         ((L.Dense(3, "tanh", name="a"), L.Dense(2, "logistic", name="b"), L.From("a"), L.Dense(2, name="c"),
           L.Add(["b", "c"]), L.Dense(1)), (2,)),
@@ -215,7 +228,7 @@ CHAINS = {
 
 # Layers that consist of others
 COMPOSED = {"Residual", "Branches", "From", "SeparableConv1D", "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose",
-            "Bidirectional"}  # fmt: skip
+            "Bidirectional", "MultiHeadAttention"}  # fmt: skip
 
 # A kind of everything: convolution, its image read as a sequence of rows, dense layers
 MIXED = ((L.Conv2D(2, 2, "tanh"), L.Reshape((2, 4)), L.LSTM(3, return_sequences=True), L.LSTM(2),

@@ -312,7 +312,22 @@ JOINS = {  # of layers that read several
     "Subtract": lambda layer, parts: parts[0] - parts[1],
     "Average": lambda layer, parts: sum(parts) / len(parts),
     "Concatenate": lambda layer, parts: np.concatenate(parts, axis=layer.axis),
+    "Stacked": lambda layer, parts: parts,
 }
+
+
+def attention(layer, w, parts, keys=None, queries=None):
+    """Of queries, keys and values (n, times, heads * size); masks (n, times), None where there is none."""
+    q, k, v = (part.reshape(*part.shape[:2], layer.num_heads, -1) for part in parts)
+    scores = np.einsum("nthj,nshj->nhts", q, k) / np.sqrt(q.shape[-1])
+    seen = np.ones((len(q), q.shape[1], k.shape[1]), bool)
+    seen = np.tril(seen) if layer.causal else seen
+    seen = seen if keys is None else seen & keys[:, np.newaxis]
+    seen = (seen if queries is None else seen & queries[..., np.newaxis])[:, np.newaxis]
+    p = softmax(np.where(seen, scores, np.where(seen.any(-1, keepdims=True), -np.inf, 0)))
+    return np.einsum("nhts,nshj->nthj", p, v).reshape(len(v), q.shape[1], -1)
+
+
 def depthwise(layer, w, x):
     image = x if x.ndim == 4 else x[:, np.newaxis]
     (a, b), (s, t), (d, e) = (pair(v) if x.ndim == 4 else (1, v) for v in
@@ -396,6 +411,10 @@ LAYERS = {
     "Permute": lambda layer, w, x: np.transpose(x, (0, *layer.dims)),
     "RepeatVector": lambda layer, w, x: np.repeat(x[:, np.newaxis], layer.n, axis=1),
     "Reverse": lambda layer, w, x: x[:, ::-1],
+    "Projection": lambda layer, w, x: x @ w[1:] + w[0],
+    "OutputProjection": lambda layer, w, x: x @ w[1:] + w[0],
+    "Attention": attention,
+    "PositionEmbedding": lambda layer, w, x: x + w.reshape(layer.sequence_length, -1)[: x.shape[1]],
     "Realigned": lambda layer, w, x: x[:, ::-1],
     "Spread": spread,
     "FlippedConv1D": conv1d,
@@ -405,9 +424,9 @@ LAYERS = {
     ),
 }
 INNER = ("Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU")  # layers with weights in TimeDistributed
-WITH_WEIGHTS = {"FlippedConv1D", "FlippedConv2D",
-                "Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding", "BatchNorm", "DepthwiseConv1D",
-                "DepthwiseConv2D", "LayerNormalization", "GroupNormalization", "PReLU"}  # fmt: skip
+WITH_WEIGHTS = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "SimpleRNN", "LSTM", "GRU", "Embedding",
+                "BatchNorm", "DepthwiseConv1D", "DepthwiseConv2D", "LayerNormalization", "GroupNormalization", "PReLU",
+                "Projection", "OutputProjection", "PositionEmbedding"}  # fmt: skip
 WITH_ACTIVATION = {"FlippedConv1D", "FlippedConv2D", "Dense", "Conv1D", "Conv2D", "Activation", "DepthwiseConv1D",
                    "DepthwiseConv2D"}  # fmt: skip
 
@@ -441,7 +460,7 @@ def mask_after(layer, kind, x, mask):
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    passes = kind in ("Realigned", "Dropout", "Activation") or (kind in RECURRENT and layer.return_sequences)
+    passes = kind in ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding") or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
 
@@ -465,11 +484,15 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
             x = JOINS[kind](layer, [known[r] for r in reads])
         elif k in (training or {}):
             x = training[k](layer, w, x)
+        elif kind == "Attention":
+            x = attention(layer, w, x, mask, masks.get(reads[1]))
         elif masked:
             x = RECURRENT[kind](layer, w, x, mask) if kind in RECURRENT else masked_mean(x, mask)
         else:
             x = LAYERS[kind](layer, w, x)
         masks[k] = mask_after(layer, kind, given, mask) if kind not in JOINS else mask
+        if kind in ("Stacked", "Attention"):  # of the keys, as of the values; of the queries
+            masks[k] = masks.get(reads[1])
         if k == len(layers) - 1:
             return activation(output, x + offset)
         if kind in WITH_ACTIVATION or (kind == "TimeDistributed" and type(layer.layer).__name__ in WITH_ACTIVATION):

@@ -28,6 +28,10 @@ SPECIAL = {
     for name in ("norm", "norm_back", "norm_gradient", "prelu", "prelu_back", "prelu_gradient", "noise", "noise_back", "drop",
                  "drop_back")
 }  # fmt: skip
+ATTENTION = {
+    f"{kind}{name}": ("attention", "", f"{kind}{name}")
+    for kind in ("attention", "position") for name in ("", "_back", "_gradient")
+}  # fmt: skip
 DEPTHWISE = {f"depthwise{name}": ("depthwise", "", f"depthwise{name}") for name in ("", "_back", "_gradient")}
 UPDATE = {
     name: ("update", "", name)
@@ -43,7 +47,7 @@ RECURRENT = {
 RECURRENT.update({f"other {name}": ("recurrent", f"other {entry[1]}", entry[2]) for name, entry in RECURRENT.items()
                   if entry[2] != "turn"})  # fmt: skip
 MASKS = {f"masks: {name}": ("masks", "", name) for name in ("of_numbers", "masking", "masking_back", "mean", "mean_back")}
-KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT, **MASKS}
+KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **ATTENTION, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT, **MASKS}
 #: The loss of every distribution with every link, and of some families
 LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
@@ -56,6 +60,7 @@ def _same(function):
 def _built(module: str, kind: str, dtype: str):
     """Undecorated kernels."""
     from neuralstat.engine.cuda.batches import (
+        attention,
         depthwise,
         masks,
         moves,
@@ -81,7 +86,7 @@ def _built(module: str, kind: str, dtype: str):
     if module == "masks":
         return masks.build(program.LANES, False, _same)
     modules = {
-        "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update,
+        "attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update,
     }  # fmt: skip
     return modules[module].build(dtype, program.LANES, False, _same)
 

@@ -32,7 +32,8 @@ ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
 #: Layers by kernels of a module: its name, and what theirs begin with
 SPECIAL = {codes.DEPTHWISE: ("depthwise", "depthwise"), codes.LAYER_NORM: ("special", "norm"),
            codes.PRELU: ("special", "prelu"), codes.NOISE: ("special", "noise"),
-           codes.DROPOUT: ("special", "drop")}  # fmt: skip
+           codes.DROPOUT: ("special", "drop"), codes.ATTENTION: ("attention", "attention"),
+           codes.POSITION: ("attention", "position")}  # fmt: skip
 DRAWN = (codes.NOISE, codes.DROPOUT)
 
 
@@ -61,9 +62,10 @@ def _units(dtype: str, rare: Any, simulate: bool, code: int | None = None) -> An
 @functools.lru_cache(maxsize=64)
 def _built(name: str, dtype: str, simulate: bool) -> Any:
     """Kernels of a module that ask for no more than this."""
-    from . import depthwise, moves, normalization, special, update  # need numba-cuda
+    from . import attention, depthwise, moves, normalization, special, update  # need numba-cuda
 
-    modules = {"depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update}
+    modules = {"attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization,
+               "special": special, "update": update}  # fmt: skip
     return modules[name].build(dtype, lanes(), simulate)
 
 
