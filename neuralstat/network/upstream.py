@@ -37,8 +37,8 @@ def reads(table: np.ndarray, k: int) -> list[tuple[int, int]]:
 
 def masks_of(row: np.ndarray) -> list[int]:
     """First buffer rows of the masks that a row of a table reads."""
-    own = [int(row[codes.MASK])] + [int(row[QUERY_MASK])] * (row[codes.OP] == codes.ATTENTION)
-    return [at for at in own if at >= 0]
+    own = (codes.MASK, QUERY_MASK) if row[codes.OP] == codes.ATTENTION else (codes.MASK,)
+    return [int(row[column]) for column in own if row[column] >= 0]
 
 
 def writes(row: np.ndarray) -> tuple[int, int]:

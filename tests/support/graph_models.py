@@ -90,6 +90,32 @@ def numbers(L):
     return inputs, L.SimpleRNN(3, name="rnn")(h)
 
 
-MODELS = {model.__name__: model for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers)}
+def transformer(L):
+    """A text padded by zeros: a block of an encoder (Vaswani et al. 2017), and means over its words."""
+    inputs = L.Input(shape=(6,))
+    x = L.Embedding(9, 4, mask_zero=True, name="words")(inputs)
+    h = L.MultiHeadAttention(2, 3, name="attention")(x, x)
+    x = L.LayerNormalization(name="first")(L.Add(name="past_attention")([x, h]))
+    h = L.TimeDistributed(L.Dense(5, activation="gelu"), name="wide")(x)
+    h = L.TimeDistributed(L.Dense(4), name="narrow")(h)
+    x = L.LayerNormalization(name="second")(L.Add(name="past_both")([x, h]))
+    return inputs, L.GlobalAveragePooling1D(name="mean")(x)
+
+
+def crossed(L):
+    """A sequence that asks another, which is shorter; with other sizes, without biases."""
+    inputs = L.Input(shape=(5, 3))
+    asks = L.Conv1D(2, 2, activation="tanh", name="asks")(inputs)
+    value = L.Conv1D(3, 3, activation="tanh", name="told")(inputs)
+    key = L.Conv1D(4, 3, name="keys")(inputs)
+    h = L.MultiHeadAttention(3, 2, value_dim=1, output_shape=3, use_bias=False, name="crossed")(asks, value, key)
+    h = L.MultiHeadAttention(1, 3, name="again")(h, inputs)
+    return inputs, L.LSTM(2, name="last")(h)
+
+
+MODELS = {
+    model.__name__: model
+    for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers, transformer, crossed)
+}
 SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "autoencoder": (6, 6, 1),
-          "frames": (3, 4, 4, 1), "numbers": (3,)}  # fmt: skip
+          "frames": (3, 4, 4, 1), "numbers": (3,), "transformer": (6,), "crossed": (5, 3)}  # fmt: skip

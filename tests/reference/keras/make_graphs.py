@@ -23,6 +23,8 @@ dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
 def name_of(variable):
     """Path of a variable without the cells of recurrent layers and the layer that `TimeDistributed` has."""
     whole, *inner, last = variable.path.split("/")
+    if inner and inner[0] in ("query", "key", "value", "attention_output"):
+        return "/".join([whole, *inner, last])
     kept = [part for part in inner if part.startswith(("forward", "backward")) and not part.endswith("_cell")]
     return "/".join([whole, *kept, last])
 
@@ -46,10 +48,12 @@ def main():
                          else (scale * rng.standard_normal(w.shape)).round(3))  # fmt: skip
         model.set_weights(start)
         x = rng.standard_normal((20, *SHAPES[name])).round(3)
-        if name == "words":
+        if name in ("words", "transformer"):
             x = rng.integers(1, 9, (20, 6)).astype(float)
             length = rng.integers(0, 7, 20)
             length[:3] = (0, 6, 1)
+            if name == "transformer":  # a mean over no words is no number in Keras
+                length = np.maximum(length, 1)
             x[np.arange(6) >= length[:, None]] = 0
         y = rng.standard_normal((20, 2)).round(3)
         case = {"start": named(model), "x": x.tolist(), "y": y.tolist()}
