@@ -16,9 +16,9 @@ from .arguments import MaxNorm as MaxNorm
 from .arguments import MinMaxNorm as MinMaxNorm
 from .arguments import NonNeg as NonNeg
 from .arguments import UnitNorm as UnitNorm
+from .attending import MultiHeadAttention, PositionEmbedding
 from .base import Layer as Layer
 from .base import Placement as Placement
-from .attending import MultiHeadAttention, PositionEmbedding
 from .basic import Activation, Dense, Flatten, Reshape
 from .composite import (
     Bidirectional,

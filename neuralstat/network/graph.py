@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentError
 from ..layers import codes
-from ..layers.base import Placement
 from ..layers.attending import Attention, OutputProjection, Stacked
 from ..layers.attention import QUERY_MASK
+from ..layers.base import Placement
 from ..layers.graph import MERGING
 from ..layers.move import BACKWARD, FORWARD
 from ..layers.moves import as_image, copied, moved

@@ -11,7 +11,8 @@ from ..errors import ArgumentError, FitWarning
 from ..layers import codes
 
 PASS = {"Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "Activation", "LeakyReLU", "PReLU", "Dense",
-        "LayerNormalization", "Realigned", "TimeDistributed", "Projection", "OutputProjection", "PositionEmbedding"}  # fmt: skip
+        "LayerNormalization", "Realigned", "TimeDistributed", "Projection", "OutputProjection",
+        "PositionEmbedding"}  # fmt: skip
 USE = {"SimpleRNN", "LSTM", "GRU", "GlobalAvgPool"}
 
 

@@ -454,13 +454,16 @@ def activation(given, z):
 RECURRENT = {"SimpleRNN": simple_rnn, "LSTM": lstm, "GRU": gru}
 
 
+PASSES = ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding")
+
+
 def mask_after(layer, kind, x, mask):
     """Which times are there behind a layer that reads x."""
     if kind == "Masking":
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    passes = kind in ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding") or (kind in RECURRENT and layer.return_sequences)
+    passes = kind in PASSES or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
 

@@ -86,7 +86,8 @@ def _built(module: str, kind: str, dtype: str):
     if module == "masks":
         return masks.build(program.LANES, False, _same)
     modules = {
-        "attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special, "update": update,
+        "attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization,
+        "special": special, "update": update,
     }  # fmt: skip
     return modules[module].build(dtype, program.LANES, False, _same)
 
