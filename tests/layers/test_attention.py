@@ -72,11 +72,11 @@ def test_saved_and_read(texts, fit, tmp_path):
     again = ns.load(tmp_path / "fit.ns")
     np.testing.assert_array_equal(again.predict(texts), fit.predict(texts))
     assert list(again.get_weights()) == list(fit.get_weights())
-    assert ns.insight.layer_table(fit)["params"].sum() == fit.network.n_params
+    assert fit.layer_table["params"].sum() == fit.network.n_params
 
 
 def test_what_does_not_fit_is_refused(texts):
-    with pytest.raises(ArgumentError, match="dropout must be 0, got 0.1"):
+    with pytest.raises(ArgumentError, match=r"dropout must be 0; got 0\.1"):
         L.MultiHeadAttention(2, 3, dropout=0.1)
     x = L.Input()
     a, b = L.Conv1D(2, 2)(x), L.Conv1D(2, 3)(x)
