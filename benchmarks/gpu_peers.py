@@ -146,24 +146,68 @@ def _minibatches(torch: Any, model: Any, x: Any, y: Any, steps: int) -> Callable
     return run
 
 
+def _images(torch: Any, model: Any, edge: int, sizes: Sizes, device: str) -> Programs:
+    """Steps of Adam on drawn images of ten classes."""
+    x = torch.randn(sizes.images, 1, edge, edge, device=device)
+    y = torch.randint(0, 10, (sizes.images,), device=device)
+    return {"PyTorch": waited(torch, device, _minibatches(torch, model.to(device), x, y, sizes.minibatches))}
+
+
 def cnn_programs(sizes: Sizes, device: str) -> tuple[Programs, str]:
     """Steps of Adam on a convolutional network 32-64-128 for images 28 x 28 x 1, float32 without TF32."""
     torch = torch_for(device)
     if torch is None:
         return {}, WITHOUT
-    nn = torch.nn
+    nn, f, edge = torch.nn, sizes.filters, sizes.edge
+    left = ((edge - 2) // 2 - 2) // 2 - 2
     torch.manual_seed(1)
     model = nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(64, 128, 3), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 9, 10),
-    ).to(device)  # fmt: skip
-    x = torch.randn(sizes.images, 1, 28, 28, device=device)
-    y = torch.randint(0, 10, (sizes.images,), device=device)
-    return {"PyTorch": waited(torch, device, _minibatches(torch, model, x, y, sizes.minibatches))}, ""
+        nn.Conv2d(1, f, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(f, 2 * f, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(2 * f, 4 * f, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * f * left**2, 10),
+    )  # fmt: skip
+    return _images(torch, model, edge, sizes, device), ""
+
+
+def resnet_programs(sizes: Sizes, device: str) -> tuple[Programs, str]:
+    """Steps of Adam on a residual network of three blocks, with batch normalisation, float32 without TF32."""
+    torch = torch_for(device)
+    if torch is None:
+        return {}, WITHOUT
+    nn, f = torch.nn, max(sizes.filters // 2, 1)
+    torch.manual_seed(1)
+
+    class Block(nn.Module):  # type: ignore[misc,name-defined]
+        def __init__(self, inputs: int, count: int) -> None:
+            super().__init__()
+            self.body = nn.Sequential(
+                nn.Conv2d(inputs, count, 3, padding=1), nn.BatchNorm2d(count), nn.ReLU(),
+                nn.Conv2d(count, count, 3, padding=1), nn.BatchNorm2d(count),
+            )  # fmt: skip
+            self.shortcut = nn.Identity() if inputs == count else nn.Conv2d(inputs, count, 1)
+
+        def forward(self, x: Any) -> Any:
+            return torch.relu(self.body(x) + self.shortcut(x))
+
+    model = nn.Sequential(
+        nn.Conv2d(1, f, 3, padding=1), nn.BatchNorm2d(f), nn.ReLU(), Block(f, f), Block(f, f), nn.MaxPool2d(2),
+        Block(f, 2 * f), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * f, 10),
+    )  # fmt: skip
+    return _images(torch, model, sizes.maps, sizes, device), ""
 
 
 def lstm_programs(sizes: Sizes, device: str) -> tuple[Programs, str]:
     """Steps of Adam on an LSTM over sequences, float32 without TF32."""
+    return _recurrent(sizes, device, None)
+
+
+def masked_lstm_programs(sizes: Sizes, device: str) -> tuple[Programs, str]:
+    """The same on packed sequences, of the lengths that ours have."""
+    from gpu_layers import lengths_of
+
+    return _recurrent(sizes, device, lengths_of(sizes.sequences[0], sizes.sequences[1]))
+
+
+def _recurrent(sizes: Sizes, device: str, lengths: np.ndarray | None) -> tuple[Programs, str]:
     torch = torch_for(device)
     if torch is None:
         return {}, WITHOUT
@@ -176,7 +220,12 @@ def lstm_programs(sizes: Sizes, device: str) -> tuple[Programs, str]:
             self.lstm, self.out = torch.nn.LSTM(1, units, batch_first=True), torch.nn.Linear(units, 10)
 
         def forward(self, x: Any) -> Any:
-            return self.out(self.lstm(x)[0][:, -1])
+            if lengths is None:
+                return self.out(self.lstm(x)[0][:, -1])
+            packed = torch.nn.utils.rnn.pack_padded_sequence(
+                x, torch.as_tensor(lengths), batch_first=True, enforce_sorted=False
+            )
+            return self.out(self.lstm(packed)[1][0][-1])
 
     model = Last().to(device)
     x, y = torch.randn(batch, times, 1, device=device), torch.randint(0, 10, (batch,), device=device)

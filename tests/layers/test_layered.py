@@ -511,7 +511,7 @@ def test_every_kind_of_layer_has_arrays_and_start_weights(kind):
         assert field.init, f"{kind}.{field.name} is no argument, and could not be saved"
     for chain in CHAINS[kind]:
         network = chain_network(chain)
-        at = positions(network)
+        at = positions(network, implied=True)
         every = np.sort(np.concatenate([a.ravel() for a in at.values()]))
         assert np.array_equal(every, np.arange(network.n_params)), f"{kind}: arrays do not cover the weights"
         assert len(set(network.names)) == network.n_params

@@ -60,8 +60,8 @@ def test_probabilities():
     text = page("text")
     calibration, surest = text["calibration"], text["surest"]
     off = (calibration["said"] - calibration["men"]) / calibration["se"]
-    text.says("They are right within two standard errors, but for the highest: of the 79 names that get more than 90 %, 92 % "
-              "in the mean, 81 % are men's.")  # fmt: skip
+    text.says("They are right within two standard errors, but for the highest: of the 79 names that get more than 90 %, "
+              "92 % in the mean, 81 % are men's.")  # fmt: skip
     assert (off.abs().iloc[:-1] < 2).all() and off.iloc[-1] > 2
     last = calibration.iloc[-1]
     assert last["names"] == 79 and round(last["said"], 2) == 0.92 and round(last["men"], 2) == 0.81

@@ -9,8 +9,8 @@ from places import ROOT
 
 FOLDER = ROOT / "vignettes"
 NAMES = [
-    "degrees_of_freedom.py", "digits.py", "distributions.py", "doppler.py", "forecast.py", "mixed.py", "regularisation.py",
-    "risk_study.py", "semi_structured.py", "survival.py", "transfer.py",
+    "degrees_of_freedom.py", "digits.py", "distributions.py", "doppler.py", "forecast.py", "mixed.py",
+    "regularisation.py", "risk_study.py", "semi_structured.py", "survival.py", "text.py", "transfer.py",
 ]  # fmt: skip
 
 
