@@ -15,9 +15,7 @@ import pandas as pd
 from .. import __version__
 from ..datasets import doppler
 from ..errors import ArgumentError, DataError, NeuralStatError
-from ..jit.cache import cache_folder
-from ..jit.compile import PLAIN
-from . import INTERRUPTED, exclude, travel
+from . import INTERRUPTED, exclude
 from .warmup import warmup as compile_ahead
 
 if TYPE_CHECKING:
@@ -38,17 +36,19 @@ def version(arguments: Namespace) -> int:
 
 def warmup(arguments: Namespace) -> int:
     """Compile kernels into the cache, with a line for each kind; or take those that another machine compiled."""
+    from . import travel
+
     if arguments.take is not None:
         new = travel.take(arguments.take)
-        _say(f"{new} new files from {arguments.take}; cache: {cache_folder()}")
+        _say(f"{new} new files from {arguments.take}; cache: {travel.cache_folder()}")
         return 0
     if arguments.export is not None:
         _check_targets([], [arguments.export])
         travel.here()
     seconds = compile_ahead(arguments.all, lambda name, s: _say(f"{name:<24}{s:6.1f} s"))
-    folder = cache_folder()
+    folder = travel.cache_folder()
     where = "no folder is writable: set NEURALSTAT_CACHE_DIR" if folder is None else str(folder)
-    _say(f"compiled in {seconds:.1f} s; cache: {'none with plain numba' if PLAIN else where}")
+    _say(f"compiled in {seconds:.1f} s; cache: {'none with plain numba' if travel.PLAIN else where}")
     if arguments.export is not None:
         kernels, size = travel.export(arguments.export)
         _say(f"{kernels} kernels, {size / 1e6:.1f} MB, for this processor: {arguments.export}")
