@@ -27,7 +27,7 @@ def rows(text):
 def test_there_is_a_page_for_each():
     assert {path.stem for path in PAGES} == OTHERS
     listed = (FOLDER / "index.md").read_text(encoding="utf-8").split()
-    assert OTHERS <= set(listed)
+    assert set(listed) >= OTHERS
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
