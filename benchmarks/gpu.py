@@ -96,15 +96,15 @@ def check(device: str, sizes: Sizes) -> Iterator[Callable[[], list[str]]]:
     """Comparisons with the CPU, the simplest first; each raises AssertionError where they differ, or says by how much."""
     for dtype, tolerance in (("float64", 1e-10), ("float32", 1e-3)):
         yield partial(check_gradient, device, sizes, dtype, tolerance)
+    for name in gpu_layers.CHECKED:
+        if sizes is not SIMULATED or name.endswith("lstm"):  # the others take a simulator minutes
+            yield lambda name=name: [gpu_layers.check(device, name, 4 if sizes is SIMULATED else 70)]
     network, (x, y) = doppler_network((3,)), doppler(sizes.n)
     for algorithm in (Algorithm(), LM(), BFGS(), LBFGS()):
         steps = min(sizes.steps, 200 if algorithm.name == "rprop+" else 20)
         arguments = algorithm.name, network, x, y, 0.5 * starts(network, 4), algorithm, steps, device
         yield lambda arguments=arguments: [compare(*arguments)]
     yield partial(check_distributions, device, sizes)
-    for name in gpu_layers.CHECKED:
-        if sizes is not SIMULATED or name.endswith("lstm"):  # the others take a simulator minutes
-            yield lambda name=name: [gpu_layers.check(device, name, 4 if sizes is SIMULATED else 70)]
 
 
 def check_gradient(device: str, sizes: Sizes, dtype: str, tolerance: float) -> list[str]:
@@ -302,21 +302,20 @@ def main(arguments: list[str] | None = None) -> int:
     if not given.append:
         for path in (table, *([folder / "runs.csv", folder / "kernels.csv"] if given.out else [])):
             path.unlink(missing_ok=True)
-    timed = Timed(given.out, given.repeats)
+    timed, told = Timed(given.out, given.repeats), set()
     with cuda.on_device(given.device):
         for work in given.rows:
             try:
                 for line in rows_of(work, given.device, sizes, timed):
                     failures += [line["note"]] if str(line["note"]).startswith("failed") else []
                     write(table, {**line, "device": name, **stamp()})
+                    for figures in kernels(told) if given.out and not given.simulated else ():
+                        write(folder / "kernels.csv", {"work": work, **figures})
                     said = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in line.items())
                     print("  ".join(said), flush=True)
             except Exception as error:
                 failures.append(brief(error))
                 print(f"{work} FAILED: {failures[-1]}", flush=True)
-        if given.out and not given.simulated:
-            for line in kernels():
-                write(folder / "kernels.csv", {"rows": " ".join(given.rows), **line})
     return int(bool(failures))
 
 

@@ -77,8 +77,8 @@ def stamp() -> dict[str, str]:
     return {"date": date.today().isoformat(), "cpu": cpu_name(), "versions": versions()}
 
 
-def kernels() -> list[dict[str, object]]:
-    """Registers and memory of every kernel that this process has compiled for a device."""
+def kernels(told: set[tuple[object, ...]]) -> list[dict[str, object]]:
+    """Registers and memory of every kernel that this process has compiled for a device, but those `told`, which grows."""
     from numba.cuda.dispatcher import CUDADispatcher
 
     found = []
@@ -87,10 +87,13 @@ def kernels() -> list[dict[str, object]]:
             continue
         for signature, kernel in made.overloads.items():
             said = " ".join(str(signature).split())
-            found.append({
+            line = {
                 "kernel": f"{made.py_func.__module__.rpartition('.')[2]}.{made.py_func.__name__}",
                 "dtype": "float32" if "float32" in said else "float64", "registers": kernel.regs_per_thread,
                 "static shared bytes": kernel.shared_mem_per_block, "local bytes": kernel.local_mem_per_thread,
                 "most threads": kernel.max_threads_per_block,
-            })  # fmt: skip
+            }  # fmt: skip
+            if (key := tuple(line.values())) not in told:
+                told.add(key)
+                found.append(line)
     return found

@@ -3,7 +3,7 @@
 # that a run that is cut off still leaves figures.
 #
 #   benchmarks/gpu_session.sh [--minutes 10] [--out FOLDER] [--wheels-from DIR] [--venv DIR] [--workers N] [--rows "stack gdf"]
-#                             [--only "tests quick table"] [--simulate] [--plan]
+#                             [--only "tests check quick table"] [--simulate] [--plan]
 #   benchmarks/gpu_session.sh --wheels DIR [--for 3.12] [--have "numpy scipy"] [--cuda 13.0]
 #
 # The second line is for a machine with a package index: it fetches wheels of all that the first one needs (Linux, x86-64),
@@ -22,7 +22,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 HERE=$PWD
 
 minutes=10 out=${OUT:-gpu_session} python=${PYTHON:-python3} wheels= from= for=3.12 have= cuda= workers= simulate= plan=
-rows="stack lstm cnn gdf masked_lstm resnet" only="tests quick table"
+rows="stack lstm cnn gdf masked_lstm resnet" only="tests check quick table"
 die() { echo "gpu_session.sh: $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
@@ -63,7 +63,7 @@ cuda = re.search(r'^cuda = \["(.*?)"\]', text, re.M).group(1)
 print("\n".join([*re.findall(r'"(.+?)"', block), cuda, "pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.90"]))
 PY
   ) || exit 2
-  [ -n "$cuda" ] && needed+=$'\n'"cuda-toolkit==$cuda.*"$'\n'"nvidia-nvjitlink==$cuda.*"$'\n'"cuda-bindings<=$cuda.99"
+  [ -n "$cuda" ] && needed+=$'\n'"cuda-toolkit==$cuda.*"$'\n'"nvidia-nvjitlink==$cuda.*"
   for glibc in 17 24 26 27 28 31 34 35; do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
   mapfile -t needed <<<"$needed"
   "$python" -m pip download -q --only-binary=:all: --python-version "$for" --implementation cp \
@@ -105,7 +105,7 @@ cores=$(nproc)
 began=$SECONDS
 left() { echo $((total - (SECONDS - began))); }
 share() { local s=$((total * $1 / 100)); echo $((s > 0 ? s : 1)); }
-tests_seconds=$(share 40) quick_seconds=$(share 12)
+tests_seconds=$(share 40) check_seconds=$(share 15) quick_seconds=$(share 8)
 wants() { [[ " $only " == *" $1 "* ]]; }
 weight() { case $1 in stack) echo 6 ;; lstm | cnn) echo 2 ;; *) echo 1 ;; esac; }
 
@@ -125,10 +125,11 @@ if [ -n "$plan" ]; then
   echo "plan: $total s in all${simulate:+ (simulated: the times mean nothing)}; files in $out"
   [ -n "$from" ] && echo "  install  wheels of $from"
   wants tests && echo "  tests    $tests_seconds s  pytest -m cuda -n $workers ${TESTS[*]}"
-  wants quick && echo "  quick    $quick_seconds s  gpu.py ${mode[*]:-} ${size[*]:-}"
+  wants check && echo "  check    $check_seconds s  gpu.py ${mode[*]:-} --check"
+  wants quick && echo "  quick    $quick_seconds s  gpu.py ${mode[*]:-} ${size[*]:-} --unchecked"
   if wants table; then
     rest=$total
-    wants tests && rest=$((rest - tests_seconds)); wants quick && rest=$((rest - quick_seconds))
+    wants tests && rest=$((rest - tests_seconds)); wants check && rest=$((rest - check_seconds)); wants quick && rest=$((rest - quick_seconds))
     set -- $rows
     while [ $# -gt 0 ]; do
       s=$(row_seconds "$rest" "$@"); echo "  table    $s s  gpu.py ${mode[*]:-} --unchecked --rows $1"; rest=$((rest - s)); shift
@@ -171,8 +172,15 @@ path=$HERE:$HERE/benchmarks
 if [ -n "$from" ]; then
   "$python" -m pip install -q --no-index --no-deps --no-compile --target "$work/site" "$from"/*.whl 2>&1 | tee -a "$out/log.txt"
   [ "${PIPESTATUS[0]}" = 0 ] || { say "install: the wheels of $from were not installed"; exit 1; }
-  mkdir "$work/hook"  # a folder of PYTHONPATH whose .pth files are read too: numba-cuda's is what makes numba.cuda its own
-  echo "import site; site.addsitedir('$work/site')" >"$work/hook/sitecustomize.py"
+  # A folder of PYTHONPATH whose .pth files are read too (numba-cuda's makes numba.cuda its own), and in which the compiler is
+  # found: its libraries are searched in the folders that `site` names only.
+  mkdir "$work/hook"
+  cat >"$work/hook/sitecustomize.py" <<PY
+import site
+before = site.getsitepackages
+site.getsitepackages = lambda *prefixes: ["$work/site", *before(*prefixes)]
+site.addsitedir("$work/site")
+PY
   path=$path:$work/hook:$work/site
   say "install: $(ls "$from"/*.whl | wc -l) wheels"
 fi
@@ -218,7 +226,7 @@ PY
 if wants tests; then
   parallel=(); "$python" -c "import xdist" 2>/dev/null && parallel=(-n "$workers" --maxschedchunk 1)
   stage tests "$tests_seconds" "$python" -m pytest -q -m cuda -p gpu_tests --outcomes "$out/tests.csv" -p no:cacheprovider \
-    --basetemp "$work/pytest" -o faulthandler_timeout=60 --tb=short "${parallel[@]}" "${TESTS[@]}"
+    --basetemp "$work/pytest" -o faulthandler_timeout=60 -o $'filterwarnings=default\nerror::RuntimeWarning' --tb=short "${parallel[@]}" "${TESTS[@]}"
   "$python" - "$out/tests.csv" <<'PY' 2>&1 | tee -a "$out/log.txt"
 import collections, csv, sys
 rows = list(csv.DictReader(open(sys.argv[1])))
@@ -228,7 +236,8 @@ for row in rows:
         print("  failed:", row["test"], row["message"][:160])
 PY
 fi
-wants quick && stage quick "$quick_seconds" "$python" benchmarks/gpu.py --out "$out" --append "${mode[@]}" "${size[@]}"
+wants check && stage check "$check_seconds" "$python" benchmarks/gpu.py --check "${mode[@]}"
+wants quick && stage quick "$quick_seconds" "$python" benchmarks/gpu.py --out "$out" --append --unchecked "${mode[@]}" "${size[@]}"
 if wants table; then
   set -- $rows
   while [ $# -gt 0 ]; do

@@ -59,7 +59,7 @@ def test_its_stages_fit_into_the_time(minutes):
     whole = int(re.match(r"plan: (\d+) s in all \(simulated", said[0]).group(1))
     assert whole == round(60 * float(minutes))
     stages = [re.match(r"  (\w+) +(\d+) s  (.*)", line).groups() for line in said[1:]]
-    assert [name for name, _, _ in stages] == ["tests", "quick", *["table"] * 6]
+    assert [name for name, _, _ in stages] == ["tests", "check", "quick", *["table"] * 6]
     assert sum(int(seconds) for _, seconds, _ in stages) <= whole
     assert int(stages[0][1]) == whole * 40 // 100  # 4 minutes of 10
 
@@ -220,10 +220,11 @@ def test_figures_of_kernels(module):
     def made_up(x):
         x[0] = 1
 
-    record = module("gpu_record")
-    assert not [line for line in record.kernels() if line["kernel"].endswith(".made_up")]
+    record, told = module("gpu_record"), set()
+    assert not [line for line in record.kernels(told) if line["kernel"].endswith(".made_up")]
     made_up.overloads["array(float32, 1d, C)",] = SimpleNamespace(**figures)
-    (line,) = [line for line in record.kernels() if line["kernel"].endswith(".made_up")]
+    (line,) = [line for line in record.kernels(told) if line["kernel"].endswith(".made_up")]
+    assert record.kernels(told) == []
     made_up.overloads.clear()
     assert [*line.values()][1:] == ["float32", 64, 128, 0, 1024]
 

@@ -74,15 +74,13 @@ def test_probabilities():
 @pytest.mark.slow
 def test_what_is_fitted_on_the_page():
     text = page("text", live=True)
-    letters = text["coefficients"]["coefficient"].filter(like="last[")
-    letters.index = letters.index.str.extract(r"\[T\.(\w+)\]")[0]
-    text.says('Among last letters "a" stands alone.')
-    text.says("Of a name that ends in c, d, k, m, o, r or s the odds are a hundred times larger and more")
-    assert (letters > 0).all() and (letters[list("cdkmors")] > np.log(100)).all()
-    text.says('"e" and "i" are near "a", and "y" between')
-    assert letters.nsmallest(2).index.tolist() in (["e", "i"], ["i", "e"])
-    text.says("What a letter does wherever it stands is small beside that.")
-    counts = text["coefficients"]["coefficient"].filter(like="n_")
-    assert len(counts) == 26 and counts.abs().median() < 0.2 * letters.median()
+    odds, coefficients = np.exp(text["net"]), text["coefficients"]["coefficient"]
+    text.says("With c, d, k or o in place of a last \"a\" the odds are more than three hundred times larger")
+    assert sorted(odds.nlargest(4).index) == list("cdko") and odds.nlargest(4).min() > 300
+    text.says('with "y" about fifty times, with "e" twenty, with "i" three.')
+    assert 45 < odds["y"] < 55 and 18 < odds["e"] < 22 and 2.5 < odds["i"] < 3.5
+    text.says("half of the 26 coefficients are below 0.3 in size")
+    counts = coefficients.filter(like="n_")
+    assert len(counts) == 26 and counts.abs().median() < 0.3
     said = text["said"]
     assert len(said) == 12 and said.between(0, 1).all()
