@@ -25,7 +25,7 @@ BEYOND = 4.0  # standard errors of chi2
 FAR = 4.0  # linear predictors this far from the middle are worth a look for separation
 ROUNDED = 1e-9  # distance of a mean from its end that counts as none
 MOVES = 0.05  # change of a linear predictor by a further step, at an optimum 0, near infinity about 1
-MOST_CONSTRAINTS = 2e7  # numbers of the linear programme
+MOST_CONSTRAINTS = 5e5  # numbers of the linear programme, which then takes about a second
 
 
 # units -----------------------------------------------------------------------------------------------------
