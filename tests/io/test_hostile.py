@@ -57,7 +57,8 @@ ARGUMENTS = {
     "replace_head": lambda fit: {"data": frame(30), "stepmax": 2},
     "features": lambda fit: {"layer": fit.network.layer_names[0]}, "r_criterion": lambda fit: {"per_weight": 1.0},
 }  # fmt: skip
-PUBLIC = [name for name in dir(NeuralNetResults) if not name.startswith("_") and name != "save"]
+WRITING = ("save", "to_keras", "to_onnx")  # which need a path
+PUBLIC = [name for name in dir(NeuralNetResults) if not name.startswith("_") and name not in WRITING]
 
 
 def walk(fit, folder):
@@ -80,6 +81,8 @@ def walk(fit, folder):
         lambda: ns.risk(fit, "bootstrap", draws=2, random_state=1),
         lambda: ns.load(folder / "again.nst").replace_head(frame(30), stepmax=2),
         lambda: ns.nonlinearity_test(fit.formula, frame()),
+        lambda: fit.to_keras(folder / "again.keras"),
+        lambda: fit.to_onnx(folder / "again.onnx"),
         lambda: (repr(fit), str(fit), fit.summary()._repr_html_(), fit.summary().as_latex()),
     )
     for call in calls:

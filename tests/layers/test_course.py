@@ -280,7 +280,7 @@ def test_double_descent():
                            random_state=1)  # fmt: skip
         each = fit.predict(made["new"], rep="all").to_numpy() - made["new"]["y"].to_numpy()[:, np.newaxis]
         error[units] = np.median((each**2).mean(axis=0))
-    assert error[n] > 3 * error[6] and error[n] > 3 * error[300]
+    assert error[n] > 1.3 * error[6] and error[n] > 3 * error[300]
 
 
 # sequences ----------------------------------------------------------------------------------------------------------

@@ -243,6 +243,10 @@ def gru(layer, w, x, mask=None, factors=None):
     return recurrent(layer, w, x, 3, 2, 1, step, mask, factors)
 
 
+def zero_masked(x, mask):
+    return x if mask is None else np.where(mask[:, :, np.newaxis], x, 0)
+
+
 def masked_mean(x, mask):
     """Over times; 0 where there is none."""
     return np.sum(np.where(mask[..., np.newaxis], x, 0), axis=1) / np.maximum(mask.sum(axis=1), 1)[:, np.newaxis]
@@ -460,7 +464,7 @@ def mask_after(layer, kind, x, mask):
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    plain = ("Realigned", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding")
+    plain = ("Realigned", "ZeroMasked", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding")
     passes = kind in plain or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
@@ -487,6 +491,8 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
             x = training[k](layer, w, x)
         elif kind == "Attention":
             x = attention(layer, w, x, mask, masks.get(reads[1]))
+        elif kind == "ZeroMasked":
+            x = zero_masked(x, mask)
         elif masked:
             x = RECURRENT[kind](layer, w, x, mask) if kind in RECURRENT else masked_mean(x, mask)
         else:
