@@ -38,7 +38,7 @@ def array_name(layer: str, array: str) -> str:
     """Name of an array of a layer; parts of a layer have arrays of that layer, ``"separable_conv2d/depthwise_kernel"``."""
     whole, _, part = layer.rpartition("/")
     if part in ("depthwise", "pointwise") and whole:
-        return f"{whole}/{array}" if array == "bias" else f"{layer}_{array}"
+        return f"{whole}/{array}" if array == "bias" and part == "pointwise" else f"{layer}_{array}"
     return f"{layer}/{array}"
 
 
