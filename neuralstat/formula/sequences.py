@@ -25,7 +25,8 @@ HELD = 4  # batches that are kept once they were read
 def is_sequence(data: Any) -> bool:
     """Whether something gives batches by number, and is no table: Keras' ``Sequence``, or an object like it."""
     kind = type(data)
-    plain = isinstance(data, np.ndarray | pd.DataFrame | pd.Series | Mapping | list | tuple | str | bytes | Partitions | type)
+    tables = np.ndarray | pd.DataFrame | pd.Series | Mapping | list | tuple | range | str | bytes | Partitions | type
+    plain = isinstance(data, tables) or hasattr(data, "__array__") or hasattr(data, "to_numpy")
     if plain or is_dask(data) or any(hasattr(data, name) for name in ("columns", "schema", "data_vars", "dtype")):
         return False
     return callable(getattr(kind, "__getitem__", None)) and callable(getattr(kind, "__len__", None))

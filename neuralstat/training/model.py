@@ -81,7 +81,8 @@ class Source:
 
     def weighed(self, settings: Settings) -> Settings:
         """Settings with the weights that batches of the data brought, where no others were given."""
-        brought = bool(getattr(self.data, "attrs", {}).get(WEIGHTS))
+        notes = getattr(self.data, "attrs", None)
+        brought = isinstance(notes, dict) and bool(notes.get(WEIGHTS))
         given = settings.weights is not None or settings.var_weights is not None
         return replace(settings, weights=WEIGHTS) if brought and not given else settings
 

@@ -134,7 +134,7 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return self._penalty_of(self.design.x.shape[1])
+        return self._penalty_of(self.design.y.shape[1])
 
     def _penalty_of(self, n: int) -> np.ndarray | None:
         return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)

@@ -25,6 +25,8 @@ SHORT, LONG = 1500, 100_000
 UNDECLARED = {
     "ns.NeuralNet": "responses and covariates are data; settings are declared by the class of settings",
     "ns.families.resolve_family": "takes anything, and says what is a family",
+    "ns.layers.Branches": "takes any number of chains, and checks each",
+    "ns.layers.Input": "makes an InputLayer, which declares them",
     "ns.families.resolve_link": "takes anything, and says what is a link",
 }
 
