@@ -452,10 +452,9 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     one_epoch : bool
         Return at the end of an epoch.
     task : int
-        TRAIN. FINISH: take no step, put back the best weights where that was asked for, and evaluate loss and gradient over
-        all rows. Where observations come window by window, epochs end with the caller: CHECK adds the values of the
-        validation rows that are there, GRADIENT loss and gradient of the rows that are there, END closes the epoch, and
-        FINISH closes loss and gradient.
+        TRAIN. FINISH: take no step, and evaluate loss and gradient over all rows. Where observations come window by
+        window, epochs end with the caller: CHECK adds the values of the validation rows that are there, GRADIENT loss and
+        gradient of the rows that are there, END closes the epoch, and FINISH closes loss and gradient.
     """
     theta, memory = state.theta[b], state.memory[b]
     work = workspace(net, rows.data, theta)
@@ -463,8 +462,6 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     none = np.empty(0, np.int64)
     n = rows.data.y.shape[2]
     if task != TRAIN:
-        if task == FINISH and plan.patience >= 0 and plan.restore and state.epoch[b] > 0:
-            theta[:] = state.best[b]
         if task == FINISH and plan.staged:
             close_gradient(net, state, b, n, state.whole[b])
         elif task == FINISH:
