@@ -49,7 +49,7 @@ extensions = [
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 exclude_patterns = [
-    "_build", "_tables", "plots", "gallery/**.ipynb", "gallery/**.md5", "reference/_command_line.md", "vignettes/_more.md",
+    "_build", "_tables", "plots", "gallery/**.ipynb", "gallery/**.md5", "reference/_command_line.md",
     "sg_execution_times.rst", "**.ipynb_checkpoints",
 ]  # fmt: skip
 templates_path = ["_templates"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -54,10 +53,6 @@ def write(app: Any) -> None:
         target = pages / f"{path.stem}.ipynb"
         if not target.exists() or target.read_bytes() != executed.read_bytes():
             shutil.copyfile(executed, target)
-    listed = re.findall(r"(?m)^\w+$", (pages / "index.md").read_text(encoding="utf-8"))
-    more = [path.stem for path in sorted(SOURCES.glob("*.py")) if path.stem not in ("render", *listed)]
-    text = "\n".join(["```{toctree}", ":maxdepth: 1", "", *more, "```", ""]) if more else ""
-    (pages / "_more.md").write_text(text, encoding="utf-8")  # those that the index does not name
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -252,9 +252,9 @@ def _apply_log_softmax(value: Any, slope: Any, first: int, units: int, lane: int
         total = value[first, i] * 0
         for u in range(first, first + units):
             total += exp_(value[u, i] - largest)
-        total = largest + log_(total)
+        total = log_(total)
         for u in range(first, first + units):
-            value[u, i] = value[u, i] - total
+            value[u, i] = value[u, i] - largest - total  # in this order: what is near 0 keeps its digits
             slope[u, i] = 1  # as of softmax
 
 

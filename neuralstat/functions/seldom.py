@@ -128,8 +128,10 @@ def log_logistic(z: Any, p: float) -> Any:
 
 @jit(strict=True)
 def squareplus(z: Any, p: float) -> Any:
-    """(z + sqrt(z^2 + p)) / 2 (Barron 2021, arXiv:2112.11687)."""
+    """(z + sqrt(z^2 + p)) / 2 (Barron 2021, arXiv:2112.11687); below 0 in the form that does not cancel."""
     r = (z * z + p) ** 0.5
+    if real_(z) < 0:
+        return p / (2 * (r - z)), p / (2 * r * (r - z))
     return (z + r) / 2, (1 + z / r) / 2
 
 

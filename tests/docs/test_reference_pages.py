@@ -48,16 +48,15 @@ def test_the_reference_lists_public_names_only():
     assert not set(names.pages_of_reference()) - public
 
 
-def test_new_names_have_an_example():
-    """The list holds those that have none yet; ``python docs/_ext/names.py --write`` makes it as short as it can be."""
-    new = names.without_example(NAMES) - _listed(WITHOUT_EXAMPLE)
-    assert not new, f"their docstrings need an Examples section: {sorted(new)}"
-
-
-def test_new_names_are_in_a_guide():
-    """The list holds those of which no guide speaks yet."""
-    new = names.in_no_guide(NAMES) - _listed(IN_NO_GUIDE)
-    assert not new, f"no page but the reference speaks of them: {sorted(new)}"
+@pytest.mark.parametrize(("lacking", "file", "words"), [
+    (names.without_example, WITHOUT_EXAMPLE, "their docstrings need an Examples section"),
+    (names.in_no_guide, IN_NO_GUIDE, "no page but the reference speaks of them"),
+], ids=["example", "guide"])  # fmt: skip
+def test_names_have_an_example_and_a_guide(lacking, file, words):
+    """The lists hold those that have none yet, and only become shorter: ``python docs/_ext/names.py --write``."""
+    found, listed = lacking(NAMES), _listed(file)
+    assert not found - listed, f"{words}: {sorted(found - listed)}"
+    assert not listed - found, f"{file.name}: they lack nothing any more, write it anew: {sorted(listed - found)}"
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLE, ids=lambda name: name.path)
@@ -97,13 +96,30 @@ def test_code_on_pages_is_python(block):
     ast.parse(re.sub(r"(?m)^[%!].*$", "", options))
 
 
+def _is_page(path):
+    """Whether the site has a page of this name: written, or made of a vignette or the gallery."""
+    made = path.resolve().relative_to(DOCS.resolve())
+    vignette = made.parts[0] == "vignettes" and (ROOT / "vignettes" / f"{made.name}.py").exists()
+    written = any(path.with_name(f"{path.name}{end}").exists() for end in (".md", ".rst"))
+    return vignette or written or made.parts[0] == "gallery"
+
+
+def test_the_index_of_vignettes_names_all():
+    listed = re.findall(r"(?m)^\w+$", (DOCS / "vignettes" / "index.md").read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "vignettes").glob("*.py") if path.stem != "render")
+
+
 def test_links_of_pages_exist():
     missing = []
     others = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
     for path in [*DOCS.rglob("*.md"), *others]:
         if "_build" in path.parts or "gallery" in path.relative_to(ROOT).parts:
             continue
-        text = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", path.read_text(encoding="utf-8"))
+        raw = path.read_text(encoding="utf-8")
+        for target in re.findall(r"\{doc\}`(?:[^`<]*<)?([^`>]+)>?`", raw):
+            if not _is_page(DOCS / target[1:] if target.startswith("/") else path.parent / target):
+                missing.append(f"{path.relative_to(ROOT)}: {target}")
+        text = re.sub(r"(?s)```.*?```|`[^`\n]*`", "", raw)
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text):
             if "://" not in target and not (path.parent / target).exists():
                 missing.append(f"{path.relative_to(ROOT)}: {target}")

@@ -265,22 +265,39 @@ def test_rows_drawn_again_are_weights():
     np.testing.assert_allclose(weighed.predict(data), twice.predict(data), atol=1e-5)
 
 
+def random_features(units, seed, n=30):
+    """Rows, their responses, new rows, their means, and a kernel of random features."""
+    rng = np.random.default_rng(seed)
+    x, new, beta = rng.normal(size=(n, 5)), rng.normal(size=(500, 5)), rng.normal(size=5)
+    return x, x @ beta + 0.5 * rng.normal(size=n), new, new @ beta, rng.normal(size=(5, units)) / np.sqrt(5)
+
+
+def ridge(x, y, new, kernel, strength):
+    """Least squares on features with a free constant and a small penalty: means of new rows."""
+    h, g = np.maximum(x @ kernel, 0), np.maximum(new @ kernel, 0)
+    mean, root = h.mean(axis=0), np.sqrt(strength) * np.eye(h.shape[1])
+    w = np.linalg.lstsq(np.vstack([h - mean, root]), np.append(y - y.mean(), np.zeros(len(root))), rcond=None)[0]
+    return y.mean() + (g - mean) @ w
+
+
 def test_double_descent():
-    """Ridgeless regression on random features: the error on new rows peaks where there are as many as rows."""
-    rng, n = row(3), 30
-    sizes = {"old": n, "new": 500}
-    made = {name: pd.DataFrame(rng.normal(size=(rows, 5)), columns=list("abcde")) for name, rows in sizes.items()}
-    beta = rng.normal(size=5)
-    for name, table in made.items():
-        table["y"] = table.to_numpy() @ beta + 0.5 * rng.normal(size=len(table)) * (name == "old")
-    error = {}
-    for units in (6, n, 300):
-        fit = ns.neuralnet("y ~ a + b + c + d + e", made["old"], layers=[Dense(units, "relu", name="random")],
-                           freeze="random", penalty=ns.decay(1e-8, biases=False), algorithm="lm", standardize=False, rep=5,
-                           random_state=1)  # fmt: skip
-        each = fit.predict(made["new"], rep="all").to_numpy() - made["new"]["y"].to_numpy()[:, np.newaxis]
-        error[units] = np.median((each**2).mean(axis=0))
-    assert error[n] > 1.3 * error[6] and error[n] > 3 * error[300]
+    """Fits are least squares on random features; the error on new rows peaks where weights are as many as rows."""
+    names, error = list("abcde"), {}
+    for units in (6, 29, 300):  # and a constant
+        found = []
+        for seed in range(7):
+            x, y, new, truth, kernel = random_features(units, seed)
+            start = {"random/kernel": kernel, "random/bias": np.zeros(units), "dense/kernel": np.zeros((units, 1)),
+                     "dense/bias": np.zeros(1)}  # fmt: skip
+            fit = ns.neuralnet("y ~ a + b + c + d + e", pd.DataFrame(x, columns=names).assign(y=y), rep=1,
+                               layers=[Dense(units, "relu", name="random")], freeze="random", startweights=start,
+                               penalty=ns.decay(1e-5, biases=False), algorithm="lm", threshold=1e-10,
+                               standardize=False)  # fmt: skip
+            made = fit.predict(pd.DataFrame(new, columns=names)).to_numpy()
+            np.testing.assert_allclose(made, ridge(x, y, new, kernel, 1e-5), atol=1e-3)
+            found.append(((made - truth) ** 2).mean())
+        error[units] = np.median(found)
+    assert error[29] > 4 * error[6] and error[29] > 4 * error[300]
 
 
 # sequences ----------------------------------------------------------------------------------------------------------

@@ -40,11 +40,14 @@ RIGHT = {
     **{flag: [True] for flag in ("use_bias", "center", "scale", "go_backwards", "unit_forget_bias", "reset_after",
                                        "mask_zero", "use_causal_mask")},
     "dropout": [0], "recurrent_dropout": [0], "mask_value": [-1, *NUMBERS],
-    "inputs": [np.array(["a"])], "padding": [0], "cropping": [0], "layers": [[]], "shortcut": [[]],
+    "inputs": [np.array(["a"])], "layers": [[]], "shortcut": [[]],
     **{f"{role}_regularizer": NUMBERS for role in ("kernel", "pointwise", "recurrent", "bias", "depthwise", "alpha", "beta",
                                                    "gamma",
                                                    "embeddings")},
 }  # fmt: skip
+#: ... of one kind of layer
+ENDS = (("ZeroPadding", "padding"), ("Cropping", "cropping"))
+RIGHT_OF = {(f"{kind}{n}D", name): [0] for kind, name in ENDS for n in (1, 2)}
 PLACES = [(kind, field.name) for kind in L.LAYERS if kind != "Branches" for field in dataclasses.fields(L.LAYERS[kind])]
 
 
@@ -58,7 +61,9 @@ def test_nonsense_names_the_argument(kind, name):
         assert name == "activation"  # resolved where a network is made
         return
     for value in NONSENSE:
-        if any(type(value) is type(right) and repr(value) == repr(right) for right in RIGHT.get(name, [])):
+        right = RIGHT_OF.get((kind, name), RIGHT.get(name, []))
+        if any(type(value) is type(one) and repr(value) == repr(one) for one in right):
+            L.LAYERS[kind](**{**GIVEN.get(kind, {}), name: value})
             continue
         with pytest.raises(ArgumentError, match=rf"^{name}(\[\d\])? must be") as caught:
             L.LAYERS[kind](**{**GIVEN.get(kind, {}), name: value})
@@ -87,3 +92,13 @@ def test_unused_and_contradicting_options():
         with pytest.raises(ArgumentError, match=f"^{name} must be"):
             make()
     assert L.LSTM(2, activation="tanh").activation == "tanh"
+
+
+@pytest.mark.parametrize(("chains", "more", "words"), [
+    (([],), {}, "two or more"), (([], 3), {}, r"chains\[1\] must be"),
+    (([], [L.Dense(2), "a"]), {}, r"chains\[1\]\[1\] must be"),
+    (([], []), {"merge": "max"}, "merge must be"), (([], []), {"name": 3}, "name must be"),
+])  # fmt: skip
+def test_branches(chains, more, words):
+    with pytest.raises(ArgumentError, match=words):
+        L.Branches(*chains, **more)

@@ -53,6 +53,16 @@ def softmax(z, p=0.0):
     return e / np.sum(e, axis=-1, keepdims=True)
 
 
+def log_softmax(z, p=0.0):
+    z = z - np.max(np.real(z), axis=-1, keepdims=True)
+    return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
+
+
+def squareplus(z, p):
+    root = np.sqrt(z**2 + p)
+    return np.where(positive(z), (z + root) / 2, p / (2 * (root - z)))
+
+
 ACTIVATIONS = {
     "identity": lambda z, p: z,
     "logistic": logistic,
@@ -65,12 +75,12 @@ ACTIVATIONS = {
     "gelu": lambda z, p: z * (1 + erf(z / np.sqrt(2))) / 2,
     "swish": lambda z, p: z / (1 + np.exp(-z)),
     "softmax": softmax,
-    "log_softmax": lambda z, p: np.log(softmax(z)),
+    "log_softmax": log_softmax,
     "relu6": lambda z, p: clipped(z, 0, p),
     "hard_sigmoid": lambda z, p: clipped(z / 6 + 0.5, 0, 1),
     "hard_swish": lambda z, p: z * clipped(z / 6 + 0.5, 0, 1),
     "softsign": lambda z, p: z / (1 + np.where(positive(z), z, -z)),
-    "mish": lambda z, p: z * np.tanh(np.log(1 + np.exp(z))),
+    "mish": lambda z, p: z * np.tanh(np.log1p(np.exp(z))),
     "exponential": lambda z, p: np.exp(z),
     "celu": lambda z, p: np.where(positive(z), z, p * np.expm1(np.where(positive(z), 0, z / p))),
     "hard_tanh": lambda z, p: clipped(z, -1, 1),
@@ -78,7 +88,7 @@ ACTIVATIONS = {
     "soft_shrink": lambda z, p: np.where(np.real(z) > p, z - p, np.where(np.real(z) < -p, z + p, 0)),
     "hard_shrink": lambda z, p: np.where(np.abs(np.real(z)) > p, z, 0),
     "log_sigmoid": lambda z, p: -np.log(1 + np.exp(-z)),
-    "squareplus": lambda z, p: (z + np.sqrt(z**2 + p)) / 2,
+    "squareplus": squareplus,
     "sparse_plus": lambda z, p: np.where(np.real(z) <= -1, 0, np.where(np.real(z) < 1, (z + 1) ** 2 / 4, z)),
     "sparse_sigmoid": lambda z, p: clipped((z + 1) / 2, 0, 1),
 }
