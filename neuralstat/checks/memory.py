@@ -23,12 +23,7 @@ def memory_at_hand() -> int:
         free.append(int(line.split()[1]) * 1024)
     except (OSError, StopIteration, ValueError):
         pass
-    try:
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{what}").read_text().strip() for what in ("max", "current"))
-        if limit != "max":
-            free.append(int(limit) - int(used))
-    except (OSError, ValueError):
-        pass
+    free.extend(_left_in_container(Path("/sys/fs/cgroup")))
     try:
         limit_as = resource.getrlimit(resource.RLIMIT_AS)[0] if resource is not None else -1
         if limit_as >= 0:  # of this process, as set by ulimit -v
@@ -40,6 +35,24 @@ def memory_at_hand() -> int:
         with_pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         free.append(with_pages if with_pages > 0 else 2**31)
     return max(min(free, default=2**31), 0)
+
+
+def _left_in_container(root: Path) -> list[int]:
+    """Bytes within the limit of a control group, of version 2 or 1: copies of files that the system lets go are free."""
+    for folder, limit, used, prefix in (
+        (root, "memory.max", "memory.current", ""),
+        (root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ):
+        try:
+            most, taken = ((folder / name).read_text().strip() for name in (limit, used))
+            if most == "max":
+                return []
+            counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            kept = sum(int(counts.get(prefix + name, 0)) for name in ("inactive_file", "active_file", "slab_reclaimable"))
+            return [int(most) - int(taken) + kept]
+        except (OSError, ValueError):
+            continue
+    return []
 
 
 def check_size(count: int, what: str, item: int = 8) -> None:
