@@ -100,6 +100,9 @@ def _is_page(path):
     """Whether the site has a page of this name: written, or made of a vignette or the gallery."""
     made = path.resolve().relative_to(DOCS.resolve())
     vignette = made.parts[0] == "vignettes" and (ROOT / "vignettes" / f"{made.name}.py").exists()
+    if made.parts[:2] == ("reference", "generated"):
+        listed = re.compile(rf"(?m)^   ~?{re.escape(made.name.removeprefix('neuralstat.'))}$")
+        return any(listed.search(page.read_text(encoding="utf-8")) for page in (DOCS / "reference").glob("*.rst"))
     written = any(path.with_name(f"{path.name}{end}").exists() for end in (".md", ".rst"))
     return vignette or written or made.parts[0] == "gallery"
 
