@@ -16,13 +16,14 @@ import numpy as np
 
 from ..functions.penalties import penalise
 from ..jit.compile import entry, jit
+from ..jit.late import late
 from ..jit.random import permute
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
+from .chain import forward
 from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
-from .kernels import forward
 from .sparse import sparse_gradient, turn_back, turned_weights
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
@@ -97,7 +98,7 @@ class State(NamedTuple):
     whole: np.ndarray  # (B, P or 0) and its gradient
 
 
-@jit
+@late
 def collect(net: Any, rows: Any, b: int, order: Any, first: int, m: int, work: Any) -> None:
     """Observations ``order[first : first + m]`` into the buffers (in their own order where `order` is empty).
 
@@ -157,22 +158,22 @@ def score(plan: Any, net: Any, work: Any, m: int) -> float:
     return total
 
 
-@jit
+@late(returns="theta")
 def batch_gradient(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any, first: int, last: int, work: Any,
-                   grad: Any, sums: Any, collected: bool, training: Any, key: Any, step: int) -> Any:
+                   grad: Any, sums: Any, collected: bool, training: bool, key: Any, step: int) -> Any:
     """Sum of the loss over a batch; its gradient is added to `grad`, the metric to ``sums[1]``.
 
     Parameters
     ----------
-    training : None or int
-        None: layers as in prediction. Else those that differ are as in training, with `key` and `step`.
+    training : bool
+        Whether layers that differ in training are as there, with `key` and `step`; else all are as in prediction.
     """
     total = theta[0] * 0
     for start in range(first, last, net.block):
         m = min(net.block, last - start)
         if not collected:
             collect(net, rows, b, order, start, m, work)
-        if training is not None:
+        if training:
             training_mode(net.table, net.constants, plan.momentum, work.value, key, step, order, start, m)
         total += accumulate(net, rows.data, theta, b, 0, m, work, grad, True)
         if plan.metric != NO_METRIC:
@@ -182,7 +183,7 @@ def batch_gradient(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: An
 
 @jit
 def sparse_batch(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any, first: int, last: int, work: Any, grad: Any,
-                 sums: Any, training: Any, key: Any, step: int, sparse: Any) -> Any:
+                 sums: Any, training: bool, key: Any, step: int, sparse: Any) -> Any:
     """`batch_gradient` of observations most of whose inputs are zero."""
     total = theta[0] * 0
     turned = turned_weights(sparse, theta)
@@ -190,7 +191,7 @@ def sparse_batch(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any,
     for start in range(first, last, net.block):
         m = min(net.block, last - start)
         collect(net, rows, b, order, start, m, work)
-        if training is not None:
+        if training:
             training_mode(net.table, net.constants, plan.momentum, work.value, key, step, order, start, m)
         total += sparse_gradient(net, sparse, theta, turned, start - rows.first, m, work, grad, bias, into)
         if plan.metric != NO_METRIC:
@@ -200,42 +201,28 @@ def sparse_batch(net: Any, rows: Any, plan: Any, theta: Any, b: int, order: Any,
 
 
 @jit
-def as_predicted(net: Any, work: Any, layered: Any) -> None:
+def as_predicted(net: Any, work: Any) -> None:
     """Layers as in prediction, where the network has some that differ in training."""
-    if layered is not None:
-        _as_predicted(net, work, layered.training)
-
-
-@jit
-def _as_predicted(net: Any, work: Any, training: Any) -> None:
-    if training is not None:
+    if net.layered.training:
         predict_mode(net.table, work.value)
 
 
 @jit
 def training_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, order: Any, first: int, last: int, work: Any,
-                      grad: Any, collected: bool, layered: Any, sparse: Any) -> Any:
+                      grad: Any, collected: bool, sparse: Any) -> Any:
     """`batch_gradient` of a training step."""
+    training = net.layered.training == 1
     if sparse is not None:
-        return sparse_batch(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], 0,
+        return sparse_batch(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], training,
                             state.keys[b], state.steps[b], sparse)
-    if layered is None:
-        return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b],
-                              collected, None, state.keys[b], 0)
     return batch_gradient(net, rows, plan, state.theta[b], b, order, first, last, work, grad, state.sums[b], collected,
-                          layered.training, state.keys[b], state.steps[b])
+                          training, state.keys[b], state.steps[b])
 
 
 @jit
-def after_step(net: Any, plan: Any, theta: Any, work: Any, layered: Any) -> None:
+def after_step(net: Any, plan: Any, theta: Any, work: Any) -> None:
     """Moving averages, where the network has some."""
-    if layered is not None:
-        _after_step(net, plan, theta, work, layered.training)
-
-
-@jit
-def _after_step(net: Any, plan: Any, theta: Any, work: Any, training: Any) -> None:
-    if training is not None:
+    if net.layered.training:
         after_batch(net.table, plan.momentum, theta, work.value)
 
 
@@ -250,13 +237,13 @@ def evaluate(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none
     sums[1] /= n
 
 
-@jit
+@late
 def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, none: Any, sums: Any) -> None:
     """Add loss (without penalty) and metric over the rows that are there to ``sums[0]`` and ``sums[1]``."""
     begin = max(rows.first, 0)
     end = begin + rows.inputs.shape[0]
     work.case[:] = 1
-    as_predicted(net, work, net.layered)
+    as_predicted(net, work)
     for start in range(begin, end, net.block):
         m = min(net.block, end - start)
         collect(net, rows, b, none, start, m, work)
@@ -271,12 +258,11 @@ def kept_units(net: Any, rows: Any, theta: Any, at: Any, first: int, last: int, 
     """Units ``at`` (F,) of the observations first .. last, as in prediction, into rows of `out` (n, F)."""
     work = workspace(net, rows.data, theta)
     none = np.empty(0, np.int64)
-    as_predicted(net, work, net.layered)
+    as_predicted(net, work)
     for start in range(first, last, net.block):
         m = min(net.block, last - start)
         collect(net, rows, 0, none, start, m, work)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
-                net.rare, None)
+        forward(net.table, net.constants, theta, work.value, work.slope, padded(m))
         for f in range(at.size):
             for i in range(m):
                 out[start + i, f] = work.value[at[f], i]
@@ -291,7 +277,7 @@ def penalty_alone(net: Any, theta: Any, grad: Any) -> Any:
     return value
 
 
-@jit
+@late
 def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
     """Loss and largest partial derivative over all rows, in the scale of sums over observations."""
     grad[:] = 0
@@ -300,19 +286,19 @@ def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any
     close_gradient(net, state, b, rows.data.y.shape[2], grad)
 
 
-@jit
+@late
 def add_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
     """Add loss and gradient over the rows that are there to ``state.total`` and `grad`."""
     spare = np.zeros(2)
     begin = max(rows.first, 0)
     end = begin + rows.inputs.shape[0]
-    as_predicted(net, work, net.layered)
+    as_predicted(net, work)
     for start in range(begin, end, net.block):
         state.total[b] += batch_gradient(net, rows, plan, state.theta[b], b, none, start, min(start + net.block, end), work,
-                                         grad, spare, False, None, state.keys[b], 0)
+                                         grad, spare, False, False, state.keys[b], 0)
 
 
-@jit
+@late
 def close_gradient(net: Any, state: Any, b: int, n: int, grad: Any) -> None:
     """Loss and largest partial derivative with the penalty, from their sums over all n rows; `grad` is zero afterwards."""
     theta, total = state.theta[b], state.total[b]
@@ -327,7 +313,7 @@ def close_gradient(net: Any, state: Any, b: int, n: int, grad: Any) -> None:
     grad[:] = 0
 
 
-@jit
+@late(returns="theta")
 def take(net: Any, plan: Any, theta: Any, grad: Any, memory: Any, t: int, rate: float, scale: float, norms: Any,
          constants: Any, kept: Any) -> Any:
     """Penalty, clipping, and the optimizer's step along ``scale * grad``; returns the penalty."""
@@ -354,7 +340,7 @@ def take(net: Any, plan: Any, theta: Any, grad: Any, memory: Any, t: int, rate: 
     return value
 
 
-@jit
+@late
 def stop_early(plan: Any, state: Any, b: int, epoch: int) -> None:
     """Keep the best weights; stop where nothing has improved for too long."""
     value = state.history[b, epoch, plan.watch]
@@ -372,7 +358,7 @@ def stop_early(plan: Any, state: Any, b: int, epoch: int) -> None:
         state.status[b] = STOPPED_EARLY
 
 
-@jit
+@late
 def reduce_rate(plan: Any, state: Any, b: int, epoch: int, rate: float) -> None:
     """Multiply the learning rate's factor where the loss has not improved for too long."""
     rule, now = plan.plateau, state.plateau[b]
@@ -391,7 +377,7 @@ def reduce_rate(plan: Any, state: Any, b: int, epoch: int, rate: float) -> None:
             now[STILL] = 0
 
 
-@jit
+@late
 def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, rate: float, work: Any, none: Any,
               grad: Any) -> None:
     """History, validation, early stopping, and the limit of epochs."""
@@ -490,13 +476,13 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
         first = state.place[b] * plan.batch
         last = min(first + plan.batch, n)
         total = training_gradient(net, rows, plan, state, b, order, first, last, work, grad, single and done > 0,
-                                  net.layered, rows.sparse)
+                                  rows.sparse)
         rate = rates[done]
         if plan.plateau[0] < 1:
             rate *= state.plateau[b, FACTOR]
         state.steps[b] += 1
         penalty = take(net, plan, theta, grad, memory, state.steps[b], rate, 1.0 / (last - first), norms, constants, kept)
-        after_step(net, plan, theta, work, net.layered)
+        after_step(net, plan, theta, work)
         state.sums[b, 0] += total + (last - first) * penalty
         state.place[b] += 1
         if not abs(total) < np.inf:
@@ -510,7 +496,7 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
             break
 
 
-@jit
+@late
 def permute_groups(order: Any, epoch: int, key: Any, together: int) -> None:
     """`permute` of groups of so many observations that follow one another; a smaller last group stays the last."""
     if together <= 1:

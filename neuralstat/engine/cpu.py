@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..functions.losses import CE_R, loss_rows
+from ..functions.loss_calls import loss_block
+from ..functions.losses import CE_R
 from ..functions.penalties import any_l1, penalise, settle
 from ..jit.buffers import aligned, row_length
 from ..jit.compile import entry, jit
+from ..jit.late import late
 from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
-from ..layers.codes import N_OUT, OFFSET, TARGET
+from ..layers.codes import N_OUT, OFFSET, TARGET, Layered
 from ..optimizers.rprop import update
-from .kernels import backward, forward
+from .chain import backward, forward
 
 BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
@@ -32,12 +34,11 @@ class Net(NamedTuple):
     loss_parameter: float
     loss_address: int
     penalty: np.ndarray  # (P or 0, penalties.COLUMNS)
-    layered: Any  # None, or layers.codes.Layered: families of layers other than dense ones
-    custom: Any  # None or 0: are there users' functions?
-    rare: Any  # None or 0: are there activations or losses outside COMMON?
-    family: Any = None  # None, or (2,) parameters of an exponential family and its link
+    layered: Layered  # families of layers other than dense ones
+    custom: int  # 1 where there are users' functions
+    rare: int  # 1 where there are activations or losses outside COMMON
+    parameters: np.ndarray  # (2 or more,) of an exponential family and its link, or of a distribution of several outputs
     block: int = BLOCK  # observations per pass
-    distribution: Any = None  # None, or parameters of a distribution that several outputs describe
 
 
 class Data(NamedTuple):
@@ -88,7 +89,7 @@ def padded(m: int) -> int:
     return (m + PAD - 1) // PAD * PAD
 
 
-@jit
+@late
 def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
     """Inputs, offsets, responses and case weights of a block into the buffers."""
     known = net.table[net.table.shape[0] - 1, OFFSET]
@@ -126,7 +127,7 @@ def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
                 work.case[i] = weight[rows[start + i]]
 
 
-@jit
+@late
 def clear_padding(delta: Any, first: int, n_rows: int, m: int) -> None:
     """Zero `delta` of the padding, so that it adds nothing to any gradient."""
     for k in range(first, first + n_rows):
@@ -134,18 +135,16 @@ def clear_padding(delta: Any, first: int, n_rows: int, m: int) -> None:
             delta[k, i] = 0
 
 
-@jit
+@late(returns="theta")
 def block_loss(net: Any, theta: Any, work: Any, m: int) -> Any:
     """Forward through the m observations that lie in `work`: their loss; its derivative in the outputs into `delta`."""
-    forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom, net.rare,
-            None)
+    forward(net.table, net.constants, theta, work.value, work.slope, padded(m))
     end = net.table.shape[0] - 1
-    return loss_rows(net.loss, net.loss_parameter, net.loss_address, work.value, work.target, work.case, work.delta,
-                     net.table[end, TARGET], net.table[end, N_OUT], 0, m, 1, net.custom, net.rare, net.family,
-                     net.distribution)
+    return loss_block(net.loss, net.loss_parameter, net.loss_address, net.parameters, work.value, work.target, work.case,
+                      work.delta, net.table[end, TARGET], net.table[end, N_OUT], m)
 
 
-@jit
+@late(returns="theta")
 def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, work: Any, grad: Any,
                gathered: bool) -> Any:
     """Loss of network b over its observations first .. last; d loss / d theta is added to `grad`.
@@ -169,8 +168,7 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
             gather(net, data, work, b, start, m)
         total += block_loss(net, theta, work, m)
         clear_padding(work.delta, out, net.table[end, N_OUT], m)
-        backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False,
-                 net.layered)
+        backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, False)
     return total
 
 
@@ -220,10 +218,9 @@ def predictor_losses(net: Any, value: Any, target: Any, case: Any, delta: Any, l
     """Losses (n,) of observations, of given outputs (n, K) and responses (n, L); their derivatives into `delta` (n, K)."""
     outputs, responses = value.shape[1], target.shape[1]
     for i in range(losses.size):
-        losses[i] = loss_rows(
-            net.loss, net.loss_parameter, net.loss_address, value[i].reshape(outputs, 1), target[i].reshape(responses, 1),
-            case[i : i + 1], delta[i].reshape(outputs, 1), 0, outputs, 0, 1, 1, net.custom, net.rare, net.family,
-            net.distribution,
+        losses[i] = loss_block(
+            net.loss, net.loss_parameter, net.loss_address, net.parameters, value[i].reshape(outputs, 1),
+            target[i].reshape(responses, 1), case[i : i + 1], delta[i].reshape(outputs, 1), 0, outputs, 1,
         )  # fmt: skip
 
 
@@ -275,7 +272,7 @@ def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, thresh
         done += 1
 
 
-@jit
+@late
 def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
               theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
               trace: Any, recorded: Any, stride: Any, b: int) -> None:
@@ -323,8 +320,7 @@ def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
     for start in range(0, data.x.shape[1], net.block):
         m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
-                net.rare, None)
+        forward(net.table, net.constants, theta, work.value, work.slope, padded(m))
         for u in range(units.shape[0]):
             for i in range(m):
                 units[u, start + i] = work.value[u, i]
@@ -339,8 +335,7 @@ def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
         for start in range(0, data.x.shape[1], net.block):
             m = min(net.block, data.x.shape[1] - start)
             gather(net, data, work, b, start, m)
-            forward(net.table, net.constants, theta[b], work.value, work.slope, 0, padded(m), 1, net.layered,
-                    net.custom, net.rare, None)
+            forward(net.table, net.constants, theta[b], work.value, work.slope, padded(m))
             for k in range(out.shape[1]):
                 for i in range(m):
                     out[b, k, start + i] = work.value[first + k, i]
@@ -356,14 +351,13 @@ def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
     for start in range(0, data.x.shape[1], net.block):
         m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, net.layered, net.custom,
-                net.rare, None)
+        forward(net.table, net.constants, theta, work.value, work.slope, padded(m))
         for k in range(slopes.shape[0]):
             for o in range(slopes.shape[0]):
                 for i in range(m):
                     work.delta[first + o, i] = 1 if o == k else 0
             clear_padding(work.delta, first, slopes.shape[0], m)
-            backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), False, True, net.layered)
+            backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), False, True)
             for d in range(slopes.shape[1]):
                 for i in range(m):
                     slopes[k, d, start + i] = work.delta[d, i]
@@ -377,16 +371,14 @@ def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
     first = net.table[end, TARGET]
     for r in range(data.x.shape[1]):
         gather(net, data, work, 0, r, 1)
-        forward(net.table, net.constants, theta, work.value, work.slope, 0, padded(1), 1, net.layered,
-                net.custom, net.rare, None)
+        forward(net.table, net.constants, theta, work.value, work.slope, padded(1))
         for k in range(jacobian.shape[0]):
             for o in range(jacobian.shape[0]):
                 work.delta[first + o, 0] = 1 if o == k else 0
             clear_padding(work.delta, first, jacobian.shape[0], 1)
             jacobian[k, r, :] = 0
             backward(net.table, theta, work.value, work.slope, work.delta, jacobian[k, r], padded(1), False,
-                     False,
-                     net.layered)
+                     False)
 
 
 @entry

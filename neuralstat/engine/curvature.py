@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..functions.losses import CE, CE_LOGIT, CUSTOM, MULTINOMIAL, SSE, loss_rows
+from ..functions.loss_calls import loss_block
+from ..functions.losses import CE, CE_LOGIT, CUSTOM, FAMILY, MULTINOMIAL, SSE
 from ..jit.call import call_loss
 from ..jit.compile import jit
 from ..jit.scalar import exp_
 from ..layers.codes import N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
 from ..optimizers.lm import FOUR, add_products
+from .chain import backward, forward, row_backward, through_activation
 from .cpu import BLOCK, clear_padding, padded
-from .kernels import backward, forward, row_backward, through_activation
 
 _H = 1e-30  # of complex steps: any tiny number is exact
 
@@ -73,16 +74,14 @@ def curve_buffers(table: np.ndarray, outputs: int, free: np.ndarray, coupled: bo
 
 
 @jit
-def _complex_slopes(net: Any, curve: Any, target: Any, work: Any, outputs: int, m: int, family: Any) -> None:
+def _complex_slopes(net: Any, curve: Any, target: Any, work: Any, outputs: int, m: int) -> None:
     """Derivatives of the loss at ``curve.step``, for the responses `target`, into ``curve.slope``."""
-    loss_rows(
-        net.loss, net.loss_parameter, net.loss_address, curve.step, target, work.case, curve.slope, 0, outputs, 0, m, 1,
-        None, None, family,
-    )  # fmt: skip
+    loss_block(net.loss, net.loss_parameter, net.loss_address, net.parameters, curve.step, target, work.case, curve.slope, 0,
+               outputs, m)
 
 
 @jit
-def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, family: Any) -> None:
+def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: int) -> None:
     """V of an exponential family, case weights included, into ``curve.root``.
 
     The derivative of its loss is linear in the response, ``a(eta) - y b(eta)``, so two made-up responses give a and b
@@ -92,12 +91,12 @@ def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: i
     for k in range(outputs):
         for i in range(m):
             curve.step[k, i] = complex(work.value[out + k, i], _H)
-    _complex_slopes(net, curve, curve.half, work, outputs, m, family)
+    _complex_slopes(net, curve, curve.half, work, outputs, m)
     for k in range(outputs):
         for i in range(m):
             curve.root[k, i] = curve.slope[k, i].real
             work.delta[out + k, i] = curve.slope[k, i].imag / _H
-    _complex_slopes(net, curve, curve.one, work, outputs, m, family)
+    _complex_slopes(net, curve, curve.one, work, outputs, m)
     for k in range(outputs):
         for i in range(m):
             b = 2 * (curve.root[k, i] - curve.slope[k, i].real)
@@ -109,9 +108,7 @@ def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: i
 
 
 @jit
-def loss_curvature(
-    net: Any, curve: Any, work: Any, out: int, outputs: int, m: int, custom: Any, family: Any
-) -> None:
+def loss_curvature(net: Any, curve: Any, work: Any, out: int, outputs: int, m: int) -> None:
     """Roots of V into ``curve.root``, from the outputs in `work`. Destroys `delta`."""
     if net.loss == SSE:
         for k in range(outputs):
@@ -135,15 +132,12 @@ def loss_curvature(
                 curve.root[k, i] /= norm
         return
     elif net.loss == CUSTOM:
-        if custom is not None:
-            for k in range(outputs):
-                for i in range(m):
-                    _, _, c = call_loss(
-                        net.loss_address, float(work.value[out + k, i]), float(work.target[k, i])
-                    )
-                    curve.root[k, i] = work.case[i] * (c if 0 < c < np.inf else 0.0)
-    elif family is not None:
-        fisher_weights(net, curve, work, out, outputs, m, family)
+        for k in range(outputs):
+            for i in range(m):
+                _, _, c = call_loss(net.loss_address, float(work.value[out + k, i]), float(work.target[k, i]))
+                curve.root[k, i] = work.case[i] * (c if 0 < c < np.inf else 0.0)
+    elif net.loss >= FAMILY:
+        fisher_weights(net, curve, work, out, outputs, m)
     elif net.loss == CE:
         for k in range(outputs):
             for i in range(m):
@@ -184,8 +178,8 @@ def dense_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, 
     """
     for layer in range(net.table.shape[0] - 1, -1, -1):
         row = net.table[layer]
-        through_activation(row, work.value, work.slope, work.delta, 0, m, 1, None)
-        row_backward(row, theta, work.value, work.delta, layer > 0, 0, m, 1, None, None)
+        through_activation(row, work.value, work.slope, work.delta, m)
+        row_backward(row, theta, work.value, work.delta, layer > 0, m)
         source, target, p = row[SOURCE], row[TARGET], row[PARAM]
         for o in range(row[N_OUT]):
             r = row_of[p]
@@ -202,22 +196,8 @@ def dense_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, 
 
 
 @jit
-def layered_jacobian(
-    net: Any,
-    theta: Any,
-    work: Any,
-    row_of: Any,
-    jacobian: Any,
-    m: int,
-    out: int,
-    outputs: int,
-    inputs: int,
-    single: Any,
-    grad: Any,
-    layered: Any,
-    custom: Any,
-    rare: Any,
-) -> None:
+def layered_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, m: int, out: int, outputs: int, inputs: int,
+                     single: Any, grad: Any) -> None:
     """Rows of a Jacobian of any layers, observation by observation.
 
     Parameters
@@ -234,76 +214,35 @@ def layered_jacobian(
         if known >= 0:
             for k in range(outputs):
                 single.value[known + k, : padded(1)] = work.value[known + k, i]
-        forward(
-            net.table,
-            net.constants,
-            theta,
-            single.value,
-            single.slope,
-            0,
-            padded(1),
-            1,
-            layered,
-            custom,
-            rare,
-            None,
-        )
+        forward(net.table, net.constants, theta, single.value, single.slope, padded(1))
         for k in range(outputs):
             single.delta[out + k, 0] = work.delta[out + k, i]
         clear_padding(single.delta, out, outputs, 1)
         grad[:] = 0
-        backward(
-            net.table, theta, single.value, single.slope, single.delta, grad, padded(1), False, False, layered
-        )
+        backward(net.table, theta, single.value, single.slope, single.delta, grad, padded(1), False, False)
         for p in range(grad.size):
             if row_of[p] >= 0:
                 jacobian[row_of[p], i] = grad[p]
 
 
 @jit
-def add_gauss_newton(
-    net: Any,
-    data: Any,
-    theta: Any,
-    work: Any,
-    single: Any,
-    curve: Any,
-    m: int,
-    scratch: Any,
-    matrix: Any,
-    layered: Any,
-    custom: Any,
-    rare: Any,
-) -> None:
+def add_gauss_newton(net: Any, data: Any, theta: Any, work: Any, single: Any, curve: Any, m: int, scratch: Any,
+                     matrix: Any) -> None:
     """Add J' V J of a block, whose forward pass lies in `work`, to the lower triangle of `matrix`.
 
     Destroys `delta`.
     """
     last = net.table[net.table.shape[0] - 1]
     out, outputs = last[TARGET], last[N_OUT]
-    loss_curvature(net, curve, work, out, outputs, m, custom, net.family)
+    loss_curvature(net, curve, work, out, outputs, m)
     for k in range(outputs):
         g = k % curve.count.size
         seed(net, curve, work, out, outputs, k, m)
         clear_padding(work.delta, out, outputs, m)
         rows = curve.count[g]
-        if layered is None:
-            dense_jacobian(net, theta, work, curve.row[g], curve.jacobian, padded(m))
+        if net.layered.any:
+            layered_jacobian(net, theta, work, curve.row[g], curve.jacobian, m, out, outputs, data.x.shape[0], single,
+                             scratch)
         else:
-            layered_jacobian(
-                net,
-                theta,
-                work,
-                curve.row[g],
-                curve.jacobian,
-                m,
-                out,
-                outputs,
-                data.x.shape[0],
-                single,
-                scratch,
-                layered,
-                custom,
-                rare,
-            )
+            dense_jacobian(net, theta, work, curve.row[g], curve.jacobian, padded(m))
         add_products(curve.jacobian, rows, padded(m), curve.place[g], curve.product, matrix)

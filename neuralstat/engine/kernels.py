@@ -1,8 +1,7 @@
-"""One pass through a table of layers for a block of observations: forward, and backward.
+"""One pass of a device's thread block through a table of layers: forward, and the steps of the way back.
 
-The same functions serve a CPU (one lane) and a GPU's thread block (many lanes; `barrier` then separates steps in
-which lanes share observations from steps in which they share weights). Families of layers that a network lacks are
-passed as None and are then not compiled.
+The block has many lanes; `barrier` separates steps in which lanes share observations from steps in which they share
+weights. Families of layers that a network lacks are passed as None and are then not compiled. The CPU's: `chain`.
 """
 
 from __future__ import annotations
@@ -11,22 +10,14 @@ from typing import Any
 
 from ..functions.activations import activate, is_coupled, softmax_backward
 from ..jit.compile import jit
-from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET, WANTED
-from ..layers.dense import (
-    dense_backward,
-    dense_backward_cpu,
-    dense_forward,
-    dense_forward_cpu,
-    dense_gradient,
-    dense_gradient_cpu,
-)
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET
+from ..layers.dense import dense_backward, dense_forward, dense_gradient
 from .layer_kinds import layer_backward, layer_forward, layer_gradient
 
 
 @jit
 def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane: int, m: int, lanes: int,
-            layered: Any, custom: Any, rare: Any, gpu: Any) -> None:
+            layered: Any, custom: Any, rare: Any) -> None:
     """Run a network on the observations of a block.
 
     Parameters
@@ -49,19 +40,14 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
         None leaves users' activations out.
     rare : None or int
         None leaves out the rarer activations.
-    gpu : None or int
-        None: dense layers run on the CPU's faster twins, which know one lane only.
     """
     for k in range(table.shape[0]):
         row = table[k]
         if row[OP] == DENSE:
-            if gpu is None:
-                dense_forward_cpu(row, theta, value, m)
-            else:
-                dense_forward(row, theta, value, lane, m, lanes)
+            dense_forward(row, theta, value, lane, m, lanes)
         elif layered is not None:
             layer_forward(row, constants[k], theta, value, lane, m, lanes, layered.images, layered.recurrent,
-                          layered.others, layered.more, gpu)
+                          layered.others, layered.more)
             if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
                 continue
         if row[OFFSET] >= 0:
@@ -71,7 +57,7 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
         units = together(row)
         for u in range(0, row[N_OUT], units):
             activate(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET] + u, units, lane, m, lanes, custom,
-                     rare, gpu)
+                     rare)
 
 
 @jit
@@ -81,8 +67,7 @@ def together(row: Any) -> int:
 
 
 @jit
-def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int,
-                       gpu: Any) -> None:
+def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
     """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
     if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:  # no activation of its own
         return
@@ -91,65 +76,28 @@ def through_activation(row: Any, value: Any, slope: Any, delta: Any, lane: int, 
         for u in range(0, row[N_OUT], units):
             softmax_backward(row[ACT], value, delta, row[TARGET] + u, units, lane, m, lanes)
         return
-    if gpu is None:
-        multiply_rows(delta, slope, row[TARGET], row[N_OUT], m)
-    else:
-        for u in range(row[TARGET], row[TARGET] + row[N_OUT]):
-            for i in range(lane, m, lanes):
-                delta[u, i] *= slope[u, i]
+    for u in range(row[TARGET], row[TARGET] + row[N_OUT]):
+        for i in range(lane, m, lanes):
+            delta[u, i] *= slope[u, i]
 
 
 @jit
 def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int,
-                 layered: Any, gpu: Any) -> None:
+                 layered: Any) -> None:
     """d loss / d inputs of one layer into `delta`'s source rows (left out when not wanted)."""
     if row[OP] == DENSE:
         if inputs:
-            if gpu is None:
-                dense_backward_cpu(row, theta, delta, m)
-            else:
-                dense_backward(row, theta, delta, lane, m, lanes)
+            dense_backward(row, theta, delta, lane, m, lanes)
     elif layered is not None:
         layer_backward(row, theta, value, delta, inputs, lane, m, lanes, layered.images, layered.recurrent,
-                       layered.others, layered.more, gpu)
+                       layered.others, layered.more)
 
 
 @jit
-def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int, layered: Any,
-                 gpu: Any) -> None:
+def row_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int, layered: Any) -> None:
     """Add one layer's d loss / d weights over all m observations; the lanes share the weights."""
     if row[OP] == DENSE:
-        if gpu is None:
-            dense_gradient_cpu(row, value, delta, grad, m)
-        else:
-            dense_gradient(row, value, delta, grad, lane, m, lanes)
+        dense_gradient(row, value, delta, grad, lane, m, lanes)
     elif layered is not None:
         layer_gradient(row, value, delta, grad, lane, m, lanes, layered.images, layered.recurrent, layered.others,
-                       layered.more, gpu)
-
-
-@jit
-def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: Any, m: int, skip_last: bool,
-             inputs: bool, layered: Any) -> None:
-    """Back through all layers on one lane, as far down as anything is wanted (`codes.WANTED`).
-
-    Parameters
-    ----------
-    delta : (width, block) array
-        Read: d loss / d a of the last layer. Destroyed; with `inputs`, rows 0 .. D hold d loss / d x at the end.
-    grad : (P,) array
-        Accumulated.
-    skip_last : bool
-        True where `delta` already is d loss / d z of the last layer (R's shortcut for cross entropy).
-    inputs : bool
-        True carries `delta` to the inputs, through all layers.
-    """
-    for k in range(table.shape[0] - 1, -1, -1):
-        row = table[k]
-        if row[WANTED] == 0 and not inputs:
-            continue
-        if k < table.shape[0] - 1 or not skip_last:
-            through_activation(row, value, slope, delta, 0, m, 1, None)
-        row_backward(row, theta, value, delta, inputs or (k > 0 and row[WANTED] >= 2), 0, m, 1, layered, None)
-        if row[WANTED] % 2 == 1:
-            row_gradient(row, value, delta, grad, 0, m, 1, layered, None)
+                       layered.more)

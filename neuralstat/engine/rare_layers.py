@@ -1,10 +1,9 @@
-"""Layers that fewer networks have, apart from the others: a network without any of them does not compile them."""
+"""A device's layers that fewer networks have, apart from the others: a network without any of them does not compile them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..jit.by_number import by_number
 from ..jit.compile import jit
 from ..layers.attention import (
     attention_backward,
@@ -16,11 +15,8 @@ from ..layers.attention import (
 from ..layers.codes import ATTENTION, DEPTHWISE, LAYER_NORM, MASK, MASKING, MOVE, NOISE, OP, POOL, POSITION, PRELU
 from ..layers.depthwise import (
     depthwise_backward,
-    depthwise_backward_cpu,
     depthwise_forward,
-    depthwise_forward_cpu,
     depthwise_gradient,
-    depthwise_gradient_cpu,
 )
 from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
 from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
@@ -28,13 +24,9 @@ from ..layers.move import move_backward, move_forward
 from ..layers.noise import noise_backward, noise_forward
 from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
 
-_depthwise_forward = by_number(depthwise_forward_cpu, depthwise_forward)
-_depthwise_backward = by_number(depthwise_backward_cpu, depthwise_backward)
-_depthwise_gradient = by_number(depthwise_gradient_cpu, depthwise_gradient)
-
 
 @jit
-def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m: int, lanes: int, gpu: Any) -> None:
+def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
     """`layer_kinds.layer_forward` of these."""
     op = row[OP]
     if op == MOVE:
@@ -42,10 +34,7 @@ def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m
     elif op == POOL and row[MASK] >= 0:
         masked_mean_forward(row, value, lane, m, lanes)
     elif op == DEPTHWISE:
-        if gpu is None:
-            _depthwise_forward(row, theta, value, m)
-        else:
-            depthwise_forward(row, theta, value, lane, m, lanes)
+        depthwise_forward(row, theta, value, lane, m, lanes)
     elif op == LAYER_NORM:
         layer_norm_forward(row, constant, theta, value, lane, m, lanes)
     elif op == PRELU:
@@ -61,8 +50,7 @@ def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m
 
 
 @jit
-def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int,
-                  gpu: Any) -> None:
+def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int) -> None:
     """`layer_kinds.layer_backward` of these."""
     op = row[OP]
     if op == MOVE:
@@ -70,10 +58,7 @@ def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, la
     elif op == POOL and row[MASK] >= 0:
         masked_mean_backward(row, value, delta, lane, m, lanes)
     elif op == DEPTHWISE and inputs:
-        if gpu is None:
-            _depthwise_backward(row, theta, delta, m)
-        else:
-            depthwise_backward(row, theta, delta, lane, m, lanes)
+        depthwise_backward(row, theta, delta, lane, m, lanes)
     elif op == LAYER_NORM:
         layer_norm_backward(row, theta, value, delta, lane, m, lanes)
     elif op == PRELU:
@@ -89,14 +74,11 @@ def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, la
 
 
 @jit
-def rare_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int, gpu: Any) -> None:
+def rare_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
     """`layer_kinds.layer_gradient` of these."""
     op = row[OP]
     if op == DEPTHWISE:
-        if gpu is None:
-            _depthwise_gradient(row, value, delta, grad, m)
-        else:
-            depthwise_gradient(row, value, delta, grad, lane, m, lanes)
+        depthwise_gradient(row, value, delta, grad, lane, m, lanes)
     elif op == LAYER_NORM:
         layer_norm_gradient(row, value, delta, grad, lane, m, lanes)
     elif op == PRELU:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.losses import loss_rows
 from ..functions.penalties import L1, any_l1, penalise, penalty_curvature
 from ..jit.compile import entry, jit
 from ..layers.codes import N_OUT, TARGET
@@ -26,74 +25,37 @@ from ..optimizers.lm import (
     solve,
     update_secant,
 )
-from .cpu import RUNNING, STALLED, TOLERANCE, clear_padding, gather, n_seen, padded, workspace
+from .chain import backward
+from .cpu import RUNNING, STALLED, TOLERANCE, block_loss, clear_padding, gather, n_seen, padded, workspace
 from .curvature import add_gauss_newton
-from .kernels import backward, forward
 from .tracking import ROUNDING, finish_step, rounding_hides
 
 
 @jit
-def run_forward(net: Any, theta: Any, work: Any, m: int, layered: Any, custom: Any, rare: Any) -> Any:
+def run_forward(net: Any, theta: Any, work: Any, m: int) -> Any:
     """Forward pass of a gathered block; its loss, with the derivative in `delta`."""
     last = net.table[net.table.shape[0] - 1]
-    forward(
-        net.table, net.constants, theta, work.value, work.slope, 0, padded(m), 1, layered, custom, rare, None
-    )
-    total = loss_rows(
-        net.loss,
-        net.loss_parameter,
-        net.loss_address,
-        work.value,
-        work.target,
-        work.case,
-        work.delta,
-        last[TARGET],
-        last[N_OUT],
-        0,
-        m,
-        1,
-        custom,
-        rare,
-        net.family,
-    )
+    total = block_loss(net, theta, work, m)
     clear_padding(work.delta, last[TARGET], last[N_OUT], m)
     return total
 
 
 @jit
-def _objective(
-    net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: Any, layered: Any, custom: Any, rare: Any
-) -> Any:
+def _objective(net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: Any) -> Any:
     """Loss with its penalty. A single block stays in `work`, ready for the way back."""
     total = 0.0
     for start in range(0, n, net.block):
         m = min(net.block, n - start)
         if n > net.block:
             gather(net, data, work, b, start, m)
-        total += run_forward(net, w, work, m, layered, custom, rare)
+        total += run_forward(net, w, work, m)
     scratch[:] = 0
     return total + penalise(net.penalty, w, scratch)
 
 
 @jit
-def _derivatives(
-    net: Any,
-    data: Any,
-    w: Any,
-    b: int,
-    n: int,
-    ready: bool,
-    work: Any,
-    single: Any,
-    curve: Any,
-    scratch: Any,
-    where: Any,
-    grad: Any,
-    matrix: Any,
-    layered: Any,
-    custom: Any,
-    rare: Any,
-) -> Any:
+def _derivatives(net: Any, data: Any, w: Any, b: int, n: int, ready: bool, work: Any, single: Any, curve: Any, scratch: Any,
+                 where: Any, grad: Any, matrix: Any) -> Any:
     """Gradient and Gauss-Newton matrix, each with the penalty's part; returns the objective.
 
     Parameters
@@ -111,9 +73,9 @@ def _derivatives(
         if n > net.block:
             gather(net, data, work, b, start, m)
         if not ready:
-            total += run_forward(net, w, work, m, layered, custom, rare)
-        backward(net.table, w, work.value, work.slope, work.delta, grad, padded(m), False, False, layered)
-        add_gauss_newton(net, data, w, work, single, curve, m, scratch, matrix, layered, custom, rare)
+            total += run_forward(net, w, work, m)
+        backward(net.table, w, work.value, work.slope, work.delta, grad, padded(m), False, False)
+        add_gauss_newton(net, data, w, work, single, curve, m, scratch, matrix)
     if net.penalty.shape[0] > 0:
         for f in range(where.size):
             matrix[f, f] += penalty_curvature(net.penalty, where[f], w[where[f]])
@@ -167,9 +129,8 @@ def train_lm(
     memory : (MEMORY,) array; grad : (P,) array; matrix, secant, root : (F, F) arrays
         The network's state; zeros at first.
     """
-    layered, custom, rare = net.layered, net.custom, net.rare
     work = workspace(net, data, track.theta)
-    single = work if layered is None else workspace(net, data, track.theta)
+    single = workspace(net, data, track.theta) if net.layered.any else work
     n = n_seen(data, b)
     w, free, where = track.theta[b], track.free[b % track.free.shape[0]], curve.where
     size = where.size
@@ -196,7 +157,7 @@ def train_lm(
                     predicted += step[f] * (memory[MU] * step[f] - right[f]) / 2
                 old[:] = w
                 _move(net, w, grad, where, step, lasso)
-                error = _objective(net, data, w, b, n, work, scratch, layered, custom, rare)
+                error = _objective(net, data, w, b, n, work, scratch)
                 done += 1
                 gain, noise = track.loss[b] - error, ROUNDING * abs(track.loss[b])
                 accepted = gain > 1e-4 * predicted or (predicted <= noise and gain >= -10 * noise)
@@ -219,24 +180,8 @@ def train_lm(
                     quadratic(secant, size, step),
                 )
                 simple, whole = -slope - bend / 2, -slope - (bend + extra) / 2
-            found = _derivatives(
-                net,
-                data,
-                w,
-                b,
-                n,
-                n <= net.block and not first,
-                work,
-                single,
-                curve,
-                scratch,
-                where,
-                grad,
-                matrix,
-                layered,
-                custom,
-                rare,
-            )
+            found = _derivatives(net, data, w, b, n, n <= net.block and not first, work, single, curve, scratch, where, grad,
+                                 matrix)
             track.loss[b] = found if first else error
             finish_step(rules, track, b, grad, free, 1)
             memory[NU] = 2

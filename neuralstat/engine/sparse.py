@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..functions.activations import activate
+from ..functions.activations import activate_units
 from ..functions.losses import CE_R
 from ..jit.compile import jit
 from ..layers.codes import ACT, ADDRESS, N_IN, N_OUT, PARAM, TARGET
+from .chain import backward, through_activation
 from .cpu import block_loss, clear_padding, padded
-from .kernels import backward, through_activation
 
 
 class Nonzeros(NamedTuple):
@@ -89,11 +89,10 @@ def sparse_gradient(net: Any, sparse: Any, theta: Any, turned: Any, at: int, m: 
     """
     row, end = sparse.row, net.table.shape[0] - 1
     first_forward(sparse, theta, turned, at, m, work.value)
-    activate(row[ACT], sparse.constant, row[ADDRESS], work.value, work.slope, row[TARGET], row[N_OUT], 0, padded(m), 1,
-             net.custom, net.rare, None)
+    activate_units(row[ACT], sparse.constant, row[ADDRESS], work.value, work.slope, row[TARGET], row[N_OUT], padded(m))
     total = block_loss(net, theta, work, m)
     clear_padding(work.delta, net.table[end, TARGET], net.table[end, N_OUT], m)
-    backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, True, net.layered)
-    through_activation(row, work.value, work.slope, work.delta, 0, padded(m), 1, None)
+    backward(net.table, theta, work.value, work.slope, work.delta, grad, padded(m), net.loss == CE_R, True)
+    through_activation(row, work.value, work.slope, work.delta, padded(m))
     first_gradient(sparse, at, m, work.delta, bias, into)
     return total

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..jit.by_number import by_number
 from ..jit.call import call_activation
 from ..jit.compile import entry, jit, named
+from ..jit.late import late
 from ..jit.scalar import erf_, exp_, expm1_, log1p_, log_, real_, tanh_
-from ..jit.simd_activations import elementwise, simd_logistic, simd_tanh
+from ..jit.simd_activations import simd_logistic, simd_tanh
 from ..jit.simd_cells import simd_relu
 from . import seldom as more
 from .seldom import seldom
@@ -195,9 +197,9 @@ def _relu_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
             value[u, i], slope[u, i] = relu(value[u, i], 0.0)
 
 
-logistic_rows = elementwise(simd_logistic, _logistic_plain)
-tanh_rows = elementwise(simd_tanh, _tanh_plain)
-relu_rows = elementwise(simd_relu, _relu_plain)
+logistic_rows = by_number(simd_logistic, _logistic_plain)
+tanh_rows = by_number(simd_tanh, _tanh_plain)
+relu_rows = by_number(simd_relu, _relu_plain)
 
 
 def _loop(kernel: Any) -> Any:
@@ -328,8 +330,8 @@ def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, unit
 
 @jit
 def activate(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int,
-             lane: int, m: int, lanes: int, custom: Any, rare: Any, gpu: Any) -> None:
-    """Apply an activation to a layer's units in place.
+             lane: int, m: int, lanes: int, custom: Any, rare: Any) -> None:
+    """Apply an activation to a layer's units in place, on a device.
 
     Parameters
     ----------
@@ -340,31 +342,20 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
     slope : (width, block) array
         Written: the derivative at z.
     lane, m, lanes : int
-        Observations lane, lane + lanes, ... below m are done (a CPU passes 0 and 1).
+        Observations lane, lane + lanes, ... below m are done.
     custom : None or int
         None leaves users' functions out of what is compiled.
     rare : None or int
         None leaves out the activations that are not in `COMMON`.
-    gpu : None or int
-        None: one lane, m a multiple of `engine.simd.PAD`, and vector code for logistic and tanh.
     """
     if code == IDENTITY:
         _identity(p, value, slope, first, units, lane, m, lanes)
     elif code == LOGISTIC:
-        if gpu is None:
-            logistic_rows(value, slope, first, units, m)
-        else:
-            _logistic(p, value, slope, first, units, lane, m, lanes)
+        _logistic(p, value, slope, first, units, lane, m, lanes)
     elif code == TANH:
-        if gpu is None:
-            tanh_rows(value, slope, first, units, m)
-        else:
-            _tanh(p, value, slope, first, units, lane, m, lanes)
+        _tanh(p, value, slope, first, units, lane, m, lanes)
     elif code == RELU:
-        if gpu is None:
-            relu_rows(value, slope, first, units, m)
-        else:
-            _relu(p, value, slope, first, units, lane, m, lanes)
+        _relu(p, value, slope, first, units, lane, m, lanes)
     elif code == CUSTOM:
         if custom is not None:
             _apply_custom(address, value, slope, first, units, lane, m, lanes)
@@ -372,10 +363,110 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
         _activate_rare(code, p, value, slope, first, units, lane, m, lanes)
 
 
+# On a CPU: m is padded to a multiple of `jit.vector_code.PAD`, and the commonest are vector code.
+
+
+@late(strict=True)
+def _identity_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    _identity(0.0, value, slope, first, units, 0, m, 1)
+
+
+@late(strict=True)
+def _logistic_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    logistic_rows(value, slope, first, units, m)
+
+
+@late(strict=True)
+def _tanh_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    tanh_rows(value, slope, first, units, m)
+
+
+@late(strict=True)
+def _relu_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    relu_rows(value, slope, first, units, m)
+
+
+@late(strict=True)
+def _smooth_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    if code == LEAKY_RELU:
+        _leaky_relu(p, value, slope, first, units, 0, m, 1)
+    elif code == ELU:
+        _elu(p, value, slope, first, units, 0, m, 1)
+    elif code == SELU:
+        _selu(p, value, slope, first, units, 0, m, 1)
+    elif code == SOFTPLUS:
+        _softplus(p, value, slope, first, units, 0, m, 1)
+    elif code == GELU:
+        _gelu(p, value, slope, first, units, 0, m, 1)
+    else:
+        _swish(p, value, slope, first, units, 0, m, 1)
+
+
+@late(strict=True)
+def _softmax_units(code: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    if code == SOFTMAX:
+        _apply_softmax(value, slope, first, units, 0, m, 1)
+    else:
+        _apply_log_softmax(value, slope, first, units, 0, m, 1)
+
+
+@late(strict=True)
+def _seldom_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    _apply_seldom(code, p, value, slope, first, units, 0, m, 1)
+
+
+@late
+def _custom_units(address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    _apply_custom(address, value, slope, first, units, 0, m, 1)
+
+
+@late
+def _other_units(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    if code == CUSTOM:
+        _custom_units(address, value, slope, first, units, m)
+    elif is_coupled(code):
+        _softmax_units(code, value, slope, first, units, m)
+    elif code <= SWISH:
+        _smooth_units(code, p, value, slope, first, units, m)
+    else:
+        _seldom_units(code, p, value, slope, first, units, m)
+
+
+@jit
+def activate_units(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    """`activate` on a CPU."""
+    if code == IDENTITY:
+        _identity_units(value, slope, first, units, m)
+    elif code == LOGISTIC:
+        _logistic_units(value, slope, first, units, m)
+    elif code == TANH:
+        _tanh_units(value, slope, first, units, m)
+    elif code == RELU:
+        _relu_units(value, slope, first, units, m)
+    else:
+        _other_units(code, p, address, value, slope, first, units, m)
+
+
+@late
+def softmax_backward_units(code: int, value: Any, delta: Any, first: int, units: int, m: int) -> None:
+    """`softmax_backward` on a CPU."""
+    softmax_backward(code, value, delta, first, units, 0, m, 1)
+
+
 @entry
 def activation_values(code: int, p: float, address: int, value: Any, slope: Any) -> None:
-    """`activate` for Python: any activation, in place, on (units, n) arrays."""
-    activate(code, p, address, value, slope, 0, value.shape[0], 0, value.shape[1], 1, 0, 0, 0)
+    """Any activation for Python, in place, on (units, n) arrays: in plain loops, whatever n."""
+    n, units = value.shape[1], value.shape[0]
+    if code == IDENTITY:
+        _identity_units(value, slope, 0, units, n)
+    elif code == LOGISTIC:
+        _logistic(p, value, slope, 0, units, 0, n, 1)
+    elif code == TANH:
+        _tanh(p, value, slope, 0, units, 0, n, 1)
+    elif code == RELU:
+        _relu(p, value, slope, 0, units, 0, n, 1)
+    else:
+        _other_units(code, p, address, value, slope, 0, units, n)
 
 
 def values(name: str, z: Any, parameter: float | None = None) -> np.ndarray:

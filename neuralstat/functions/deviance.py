@@ -233,11 +233,40 @@ _tweedie_log = _loop(tweedie_log)
 
 
 @jit
-def _any_pair(family: int, p: float, link: int, q: float, value: Any, target: Any, case: Any, delta: Any, row: int,
-              k: int, lane: int, m: int, lanes: int) -> Any:
+def is_fused(code: int) -> bool:
+    """Whether a family and its link, given by their code, have a loss that is written in the linear predictor."""
+    family, link = code % WIDTH, code // WIDTH
+    if link == LOGIT:
+        return family == BINOMIAL
+    return link == LOG and family != GAUSSIAN and family != BINOMIAL
+
+
+@jit
+def fused_pair(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, row: int, k: int, lane: int, m: int,
+               lanes: int) -> Any:
+    """`sum_family` of those."""
+    family = code % WIDTH
+    if family == BINOMIAL:
+        return _binomial_logit(p, value, target, case, delta, row, k, lane, m, lanes)
+    if family == POISSON:
+        return _poisson_log(p, value, target, case, delta, row, k, lane, m, lanes)
+    if family == GAMMA:
+        return _gamma_log(p, value, target, case, delta, row, k, lane, m, lanes)
+    if family == INVERSE_GAUSSIAN:
+        return _inverse_gaussian_log(p, value, target, case, delta, row, k, lane, m, lanes)
+    if family == NEGATIVE_BINOMIAL:
+        return _negative_binomial_log(p, value, target, case, delta, row, k, lane, m, lanes)
+    return _tweedie_log(p, value, target, case, delta, row, k, lane, m, lanes)
+
+
+@jit
+def any_pair(code: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, row: int, k: int, lane: int, m: int,
+             lanes: int) -> Any:
+    """`sum_family` of the others, through the mean."""
+    family, link = code % WIDTH, code // WIDTH
     total = value[row, 0] * 0
     for i in range(lane, m, lanes):
-        v, d = family_loss(family, p, link, q, value[row, i], target[k, i])
+        v, d = family_loss(family, parameters[0], link, parameters[1], value[row, i], target[k, i])
         total += case[i] * v
         delta[row, i] = case[i] * d
     return total
@@ -257,18 +286,6 @@ def sum_family(code: int, parameters: Any, value: Any, target: Any, case: Any, d
     value, target, case, delta, lane, m, lanes
         As in `losses.loss_rows`.
     """
-    family, link, p = code % WIDTH, code // WIDTH, parameters[0]
-    if link == LOGIT and family == BINOMIAL:
-        return _binomial_logit(p, value, target, case, delta, row, k, lane, m, lanes)
-    if link == LOG:
-        if family == POISSON:
-            return _poisson_log(p, value, target, case, delta, row, k, lane, m, lanes)
-        if family == GAMMA:
-            return _gamma_log(p, value, target, case, delta, row, k, lane, m, lanes)
-        if family == INVERSE_GAUSSIAN:
-            return _inverse_gaussian_log(p, value, target, case, delta, row, k, lane, m, lanes)
-        if family == NEGATIVE_BINOMIAL:
-            return _negative_binomial_log(p, value, target, case, delta, row, k, lane, m, lanes)
-        if family == TWEEDIE:
-            return _tweedie_log(p, value, target, case, delta, row, k, lane, m, lanes)
-    return _any_pair(family, p, link, parameters[1], value, target, case, delta, row, k, lane, m, lanes)
+    if is_fused(code):
+        return fused_pair(code, parameters[0], value, target, case, delta, row, k, lane, m, lanes)
+    return any_pair(code, parameters, value, target, case, delta, row, k, lane, m, lanes)

@@ -72,24 +72,24 @@ def _three(kernel: Any) -> Any:
     return jit(named(total_of, kernel.__name__))
 
 
-_normal = _two(densities.gaussian)
-_lognormal = _two(densities.lognormal)
-_gamma = _two(densities.gamma)
-_inverse_gaussian = _two(densities.inverse_gaussian)
-_beta = _two(densities.beta)
-_negative_binomial = _two(densities.negative_binomial)
-_zip = _two(densities.zero_inflated_poisson)
-_hurdle_poisson = _two(densities.hurdle_poisson)
-_laplace = _two(densities.laplace)
-_huber = _two(densities.huber)
-_tweedie = _three(densities.tweedie)
-_student = _three(densities.student)
-_zinb = _three(densities.zero_inflated_negative_binomial)
-_hurdle_negative_binomial = _three(densities.hurdle_negative_binomial)
+normal = _two(densities.gaussian)
+lognormal = _two(densities.lognormal)
+gamma = _two(densities.gamma)
+inverse_gaussian = _two(densities.inverse_gaussian)
+beta = _two(densities.beta)
+negative_binomial = _two(densities.negative_binomial)
+zero_inflated_poisson = _two(densities.zero_inflated_poisson)
+hurdle_poisson = _two(densities.hurdle_poisson)
+laplace = _two(densities.laplace)
+huber = _two(densities.huber)
+tweedie = _three(densities.tweedie)
+student = _three(densities.student)
+zinb = _three(densities.zero_inflated_negative_binomial)
+hurdle_negative_binomial = _three(densities.hurdle_negative_binomial)
 
 
 @jit
-def _plain_normal(value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int, lanes: int) -> Any:
+def plain_normal(value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int, lanes: int) -> Any:
     """Normal with the identity link, without a choice inside the loop, which then is vector code."""
     total = value[first, 0] * 0
     for i in range(lane, m, lanes):
@@ -106,30 +106,30 @@ def _plain_normal(value: Any, target: Any, case: Any, delta: Any, first: int, la
 def _counts(kind: int, link: int, p: float, q: float, value: Any, target: Any, case: Any, delta: Any, first: int, lane: int,
             m: int, lanes: int) -> Any:
     if kind == NEGATIVE_BINOMIAL_2:
-        return _negative_binomial(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return negative_binomial(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == ZIP:
-        return _zip(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return zero_inflated_poisson(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == HURDLE_POISSON:
-        return _hurdle_poisson(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return hurdle_poisson(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == ZINB:
-        return _zinb(link, p, q, value, target, case, delta, first, lane, m, lanes)
-    return _hurdle_negative_binomial(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return zinb(link, p, q, value, target, case, delta, first, lane, m, lanes)
+    return hurdle_negative_binomial(link, p, q, value, target, case, delta, first, lane, m, lanes)
 
 
 @jit
-def _robust(kind: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int,
+def robust(kind: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, first: int, lane: int, m: int,
             lanes: int) -> Any:
     """Laplace and Huber: ``parameters[2]`` is log C."""
     total = value[first, 0] * 0
     for i in range(lane, m, lanes):
         total += case[i] * parameters[2]
     if kind == LAPLACE:
-        return total + _laplace(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
-    return total + _huber(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
+        return total + laplace(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
+    return total + huber(0, parameters[0], 0.0, value, target, case, delta, first, lane, m, lanes)
 
 
 @jit
-def _sum_own(address: int, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, lane: int, m: int,
+def sum_own(address: int, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, lane: int, m: int,
              lanes: int) -> Any:
     """A user's density: his function writes value, gradient and Hessian at real numbers; what is imaginary is the step's."""
     total = value[first, 0] * 0
@@ -171,18 +171,18 @@ def sum_distribution(code: int, parameters: Any, address: int, value: Any, targe
     kind, link, p, q = code % WIDTH, code // WIDTH, parameters[0], parameters[1]
     if kind == NORMAL:
         if link == 0:
-            return _plain_normal(value, target, case, delta, first, lane, m, lanes)
-        return _normal(link, p, q, value, target, case, delta, first, lane, m, lanes)
+            return plain_normal(value, target, case, delta, first, lane, m, lanes)
+        return normal(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == LOGNORMAL:
-        return _lognormal(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return lognormal(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == GAMMA_2:
-        return _gamma(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return gamma(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == INVERSE_GAUSSIAN_2:
-        return _inverse_gaussian(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return inverse_gaussian(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == BETA:
-        return _beta(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return beta(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == STUDENT:
-        return _student(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return student(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == ORDINAL:
         return sum_ordinal(link, value, target, case, delta, first, outputs, lane, m, lanes)
     if kind == SURVIVAL:
@@ -194,11 +194,11 @@ def sum_distribution(code: int, parameters: Any, address: int, value: Any, targe
     if kind == MIXTURE:
         return sum_mixture(value, target, case, delta, first, outputs, lane, m, lanes)
     if kind == OWN:
-        return _sum_own(address, value, target, case, delta, first, outputs, lane, m, lanes)
+        return sum_own(address, value, target, case, delta, first, outputs, lane, m, lanes)
     if kind in (LAPLACE, HUBER):
-        return _robust(kind, parameters, value, target, case, delta, first, lane, m, lanes)
+        return robust(kind, parameters, value, target, case, delta, first, lane, m, lanes)
     if kind == TWEEDIE_3:
-        return _tweedie(link, p, q, value, target, case, delta, first, lane, m, lanes)
+        return tweedie(link, p, q, value, target, case, delta, first, lane, m, lanes)
     if kind == PIECEWISE:
         return sum_piecewise(parameters, value, target, case, delta, first, outputs, lane, m, lanes)
     if kind == COX:

@@ -4,7 +4,7 @@ Two kinds. A loss of the *output* f is multiplied by the slope of the output act
 the *linear predictor* eta has its inverse link built in, so that nothing overflows: log(1 + exp(eta)) - y eta
 instead of logarithms of outputs that round to 0 or 1.
 
-To add one: write a kernel, an entry of `LOSSES`, and its line in `loss_rows`. The tests walk the dictionary.
+To add one: write a kernel, an entry of `LOSSES`, and its lines in `loss_rows` and `one_loss`. Tests walk the dictionary.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .deviance import sum_family, xlogx
 from .distributions import DISTRIBUTION, sum_distribution
 
 SSE, CE, CE_LOGIT, CE_R, CUSTOM, MULTINOMIAL = range(6)
-FAMILY = 1000  # exponential families: FAMILY + code of family and link (see `engine.deviance.sum_family`)
+FAMILY = 1000  # exponential families: FAMILY + code of family and link (see `deviance.sum_family`)
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,9 @@ _ce_r = _loop(ce_r)
 
 
 @jit
-def _sum_custom(address: int, value: Any, target: Any, case: Any, delta: Any, first: int, k: int,
+def sum_custom(address: int, value: Any, target: Any, case: Any, delta: Any, first: int, k: int,
                 lane: int, m: int, lanes: int) -> Any:
+    """Of a user's function."""
     total = value[first, 0] * 0
     for i in range(lane, m, lanes):
         x = value[first + k, i]
@@ -120,7 +121,7 @@ def _sum_custom(address: int, value: Any, target: Any, case: Any, delta: Any, fi
 
 
 @jit
-def _sum_multinomial(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int,
+def sum_multinomial(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int,
                      lane: int, m: int, lanes: int) -> Any:
     """-sum_k y_k log softmax_k(eta), with logarithm and exponential taken after the largest eta."""
     total = value[first, 0] * 0
@@ -148,6 +149,17 @@ def _sum_multinomial(value: Any, target: Any, case: Any, delta: Any, first: int,
 
 
 @jit
+def one_loss(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, k: int, lane: int, m: int,
+             lanes: int) -> Any:
+    """Sum of a loss of one output each, of those in `LOSSES`, over observations."""
+    if code == SSE:
+        return _sse(p, value, target, case, delta, first, k, lane, m, lanes)
+    if code == CE_LOGIT:
+        return _ce_logit(p, value, target, case, delta, first, k, lane, m, lanes)
+    return _rare(code, p, value, target, case, delta, first, k, lane, m, lanes)
+
+
+@jit
 def _rare(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, k: int, lane: int,
           m: int, lanes: int) -> Any:
     if code == CE:
@@ -159,7 +171,7 @@ def _rare(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, f
 def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: Any, delta: Any, first: int,
               outputs: int, lane: int, m: int, lanes: int, custom: Any, rare: Any, family: Any = None,
               distribution: Any = None) -> Any:
-    """Sum of the loss over observations and outputs; its derivative into `delta`.
+    """Sum of the loss over observations and outputs on a device; its derivative into `delta`. The CPU's: `loss_calls`.
 
     Parameters
     ----------
@@ -192,7 +204,7 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
                                 m, lanes)
     if code == MULTINOMIAL:  # noqa: SIM102  # a test of None by itself is what is left out of the compilation
         if rare is not None:
-            return _sum_multinomial(value, target, case, delta, first, outputs, lane, m, lanes)
+            return sum_multinomial(value, target, case, delta, first, outputs, lane, m, lanes)
     total = value[first, 0] * 0
     for k in range(outputs):
         if code == SSE:
@@ -201,7 +213,7 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
             total += _ce_logit(p, value, target, case, delta, first, k, lane, m, lanes)
         elif code == CUSTOM:
             if custom is not None:
-                total += _sum_custom(address, value, target, case, delta, first, k, lane, m, lanes)
+                total += sum_custom(address, value, target, case, delta, first, k, lane, m, lanes)
         elif code >= FAMILY:
             if family is not None:
                 total += sum_family(code - FAMILY, family, value, target, case, delta, first + k, k, lane, m, lanes)

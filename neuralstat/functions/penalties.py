@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..jit.compile import jit
+from ..jit.late import late
 
 if TYPE_CHECKING:
     pass
@@ -15,7 +16,7 @@ DECAY, ELIMINATION, SCALE, L1 = range(4)
 COLUMNS = 4
 
 
-@jit
+@late(returns="theta")
 def penalise(coefficients: Any, theta: Any, grad: Any) -> Any:
     """Add the penalty's (sub)gradient to a finished `grad`; return the penalty.
 
@@ -66,7 +67,7 @@ def penalty_curvature(coefficients: Any, j: int, w: float) -> float:
     return coefficients[j, DECAY] + bend
 
 
-@jit
+@late
 def settle(coefficients: Any, theta: Any, previous: Any, free: Any, before: Any) -> None:
     """Set weights under an L1 penalty that a step took across 0 to exactly 0.
 

@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numba
 from numba import types
-from numba.extending import overload
+from numba.core import typing as numba_typing
+from numba.extending import intrinsic
 
-from .compile import named
+from .compile import as_python
 
 
 def by_number(real: Any, plain: Any) -> Any:
-    """What kernels call: `real`, on vector code, for real numbers; `plain`, with one lane, for complex ones and uncompiled.
+    """What kernels call: `real`, on vector code, for real numbers; `plain` for complex ones and in uncompiled runs.
 
-    Both take a layer's row of the table and arrays, then m; `plain` then the lane. The number of arrays (2 to 4) is that
-    of `plain`'s arguments.
+    Both take the same arguments, the first array of numbers of which decides; or else `plain` takes a lane before m, the
+    last, and the number of lanes behind it: it is then called with one.
     """
-    arrays = plain.py_func.__code__.co_argcount - 4 if hasattr(plain, "py_func") else plain.__code__.co_argcount - 4
-    return _CALLS[arrays](real, plain)
-
-
-def _real(array: Any) -> bool:
-    return array.dtype in (types.float64, types.float32)
-
-
-def _two(real: Any, plain: Any) -> Any:
-    def rows(row, a, b, m):
-        plain(row, a, b, 0, m, 1)
-
+    parameters = list(inspect.signature(as_python(plain)).parameters)
+    lanes = parameters[-3:] == ["lane", "m", "lanes"]
     if numba.config.DISABLE_JIT:
+        if not lanes:
+            return plain
+
+        def rows(*given: Any) -> Any:
+            return plain(*given[:-1], 0, given[-1], 1)
+
         return rows
 
-    def stub(row, a, b, m):
-        """Vector code for real numbers, plain loops otherwise."""
+    def choose(typingctx: Any, *given: Any) -> Any:
+        arrays = [kind for kind in given if isinstance(kind, types.Array) and not isinstance(kind.dtype, types.Integer)]
+        vector = arrays[0].dtype in (types.float64, types.float32)
+        kernel = typingctx.resolve_value_type(real if vector else plain)
+        kinds = tuple(types.unliteral(kind) for kind in given)
+        of_kernel = (*kinds[:-1], types.int64, kinds[-1], types.int64) if lanes and not vector else kinds
+        called = typingctx.resolve_function_type(kernel, of_kernel, {})
 
-    @overload(stub)
-    def choose(row, a, b, m):
-        if _real(b):
-            return named(lambda row, a, b, m: real(row, a, b, m), real.__name__)
-        return named(lambda row, a, b, m: plain(row, a, b, 0, m, 1), plain.__name__)
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            run = context.get_function(kernel, called)
+            for library in getattr(run, "libs", ()):
+                context.active_code_library.add_linking_library(library)
+            if lanes and not vector:
+                number = context.get_constant(types.int64, 0), context.get_constant(types.int64, 1)
+                arguments = (*arguments[:-1], number[0], arguments[-1], number[1])
+            return run(builder, arguments)
 
-    return stub
+        return numba_typing.signature(called.return_type, *kinds), generate
 
-
-def _three(real: Any, plain: Any) -> Any:
-    def rows(row, a, b, c, m):
-        plain(row, a, b, c, 0, m, 1)
-
-    if numba.config.DISABLE_JIT:
-        return rows
-
-    def stub(row, a, b, c, m):
-        """Vector code for real numbers, plain loops otherwise."""
-
-    @overload(stub)
-    def choose(row, a, b, c, m):
-        if _real(b):
-            return named(lambda row, a, b, c, m: real(row, a, b, c, m), real.__name__)
-        return named(lambda row, a, b, c, m: plain(row, a, b, c, 0, m, 1), plain.__name__)
-
-    return stub
-
-
-_CALLS = {2: _two, 3: _three}
+    first = inspect.Parameter("typingctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    own = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in parameters
+           if not lanes or name not in ("lane", "lanes")]  # fmt: skip
+    choose.__signature__ = inspect.Signature([first, *own])  # type: ignore[attr-defined]
+    return intrinsic(choose)

@@ -77,14 +77,25 @@ def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> 
     )(function)
 
 
+def apart(function: Callable[..., Any], strict: bool) -> Any:
+    """Compile a kernel that is called by its address alone (see `late`), and keep it on disk."""
+    fastmath: Any = False if strict else FAST
+    if PLAIN:
+        return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True)(function)
+    return _kept(numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True,
+                            no_cfunc_wrapper=True, pipeline_class=OuterCompiler)(function))  # fmt: skip
+
+
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: as `jit`, and kept on disk where a folder is writable."""
     if PLAIN:
         return numba.njit(nogil=True, fastmath=FAST, error_model="numpy")(function)
-    kernel = numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True,
-                        pipeline_class=OuterCompiler)(function)
-    if numba.config.DISABLE_JIT:
-        return kernel
-    with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
-        kernel._cache = KernelCache(function)
+    return _kept(numba.njit(nogil=True, fastmath=FAST, error_model="numpy", no_cfunc_wrapper=True,
+                            pipeline_class=OuterCompiler)(function))  # fmt: skip
+
+
+def _kept(kernel: Any) -> Any:
+    if not numba.config.DISABLE_JIT:
+        with contextlib.suppress(RuntimeError):  # no writable folder: compile in memory
+            kernel._cache = KernelCache(kernel.py_func)
     return kernel

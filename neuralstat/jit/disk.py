@@ -23,6 +23,7 @@ from numba.core import caching
 from numba.core.registry import cpu_target
 
 from .cache import PACKAGE, cache_folder, source_hash
+from .late import KNOWN, names_in
 
 DIGEST = hashlib.sha256().digest_size
 IMPORTED = "imported"
@@ -131,6 +132,16 @@ class _KernelImpl(caching.CompileResultCacheImpl):
     """How numba turns a kernel into bytes, and where they are."""
 
     _locator_classes = (_KernelLocator,)
+
+    def reduce(self, cres: Any) -> Any:
+        """With the late kernels that it may ask for."""
+        return names_in(cres.library), super().reduce(cres)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """Callable code."""
+        names, reduced = payload
+        KNOWN.update(names)
+        return super().rebuild(target_context, reduced)
 
 
 class KernelCache(caching.FunctionCache):

@@ -21,6 +21,9 @@ ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in i
 class InnerLibrary(codegen.JITCodeLibrary):
     """Code that is linked into that of its callers, and has no addresses of its own."""
 
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Callers optimise."""
+
     def _optimize_final_module(self) -> None:
         """Callers optimise."""
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
+from .by_number import by_number
 from .compile import jit
+from .late import late
 from .vector_code import WIDE, Code, address_of, array_parts, scalar_type
 
 ROWS = 4  # rows per register tile
@@ -322,55 +323,42 @@ def _multiply_rows_plain(value, factor, first, n_rows, m):
             value[r, i] *= factor[r, i]
 
 
-if numba.config.DISABLE_JIT:
-    weighted_rows, outer_rows, multiply_rows = _weighted_rows_plain, _outer_rows_plain, _multiply_rows_plain
-else:
-
-    def weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
-        """out[target + r, i] = [theta[w - 1]] + sum_j theta[w + j sum_step] values[source + j, i].
-
-        w = first + r row_step.
-
-        Parameters
-        ----------
-        out, values : (width, block) arrays
-            Written and read; rows may not overlap.
-        theta : (P,) array
-        bias : int
-            0 leaves theta[w - 1] out.
-        m : int
-            Observations, a multiple of `PAD` for real numbers.
-        """
-
-    def outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
-        """grad[g + j] += sum_i deltas[target + r, i] values[source + j, i], grad[g - 1] += sum_i deltas[target + r, i].
-
-        g = first + r row_step; m is a multiple of `PAD` for real numbers.
-        """
-
-    def multiply_rows(value, factor, first, n_rows, m):
-        """value[r, i] *= factor[r, i] for n_rows rows from `first` on."""
-
-    def _is_real(array: Any) -> bool:
-        return array.dtype in (types.float64, types.float32)
-
-    @overload(weighted_rows)
-    def _choose_weighted(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
-        kernel = _weighted_rows if _is_real(out) else _weighted_rows_plain
-        return lambda out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m: kernel(
-            out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m
-        )
-
-    @overload(outer_rows)
-    def _choose_outer(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
-        kernel = _outer_rows if _is_real(grad) else _outer_rows_plain
-        return lambda grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m: kernel(
-            grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m
-        )
-
-    @overload(multiply_rows)
-    def _choose_multiply(value, factor, first, n_rows, m):
-        kernel = _multiply_rows if _is_real(value) else _multiply_rows_plain
-        return lambda value, factor, first, n_rows, m: kernel(value, factor, first, n_rows, m)
+_weighted = by_number(_weighted_rows, _weighted_rows_plain)
+_outer = by_number(_outer_rows, _outer_rows_plain)
+_multiply = by_number(_multiply_rows, _multiply_rows_plain)
 
 
+@late
+def weighted_rows(out: Any, target: int, n_rows: int, theta: Any, first: int, row_step: int, sum_step: int, bias: int,
+                  values: Any, source: int, n_sum: int, m: int) -> None:
+    """out[target + r, i] = [theta[w - 1]] + sum_j theta[w + j sum_step] values[source + j, i].
+
+    w = first + r row_step.
+
+    Parameters
+    ----------
+    out, values : (width, block) arrays
+        Written and read; rows may not overlap.
+    theta : (P,) array
+    bias : int
+        0 leaves theta[w - 1] out.
+    m : int
+        Observations, a multiple of `PAD` for real numbers.
+    """
+    _weighted(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m)
+
+
+@late
+def outer_rows(grad: Any, first: int, row_step: int, deltas: Any, target: int, n_rows: int, values: Any, source: int,
+               n_columns: int, m: int) -> None:
+    """grad[g + j] += sum_i deltas[target + r, i] values[source + j, i], grad[g - 1] += sum_i deltas[target + r, i].
+
+    g = first + r row_step; m is a multiple of `PAD` for real numbers.
+    """
+    _outer(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m)
+
+
+@late
+def multiply_rows(value: Any, factor: Any, first: int, n_rows: int, m: int) -> None:
+    """value[r, i] *= factor[r, i] for n_rows rows from `first` on."""
+    _multiply(value, factor, first, n_rows, m)

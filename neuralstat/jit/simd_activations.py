@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from .compile import named
 from .vector_code import WIDE, Code, address_of, array_parts, scalar_type
 
 UNROLLED = 2  # vectors taken at a time: one polynomial's latency hides behind another's
@@ -126,26 +124,6 @@ def elementwise_code(formula: Callable[[Code, ir.Value], tuple[ir.Value, ir.Valu
 
     return rows
 
+
 simd_logistic = elementwise_code(_logistic)
-
 simd_tanh = elementwise_code(_tanh)
-
-
-def elementwise(vector_code: Any, plain: Any) -> Any:
-    """What kernels call for an activation of rows: vector code for real numbers, the plain loop otherwise."""
-    if numba.config.DISABLE_JIT:
-        return plain
-
-    def rows(value, slope, first, units, m):
-        """Value in place and slope of `units` rows from `first` on, m observations (a multiple of `PAD`)."""
-
-    @overload(rows)
-    def choose(value, slope, first, units, m):
-        kernel = vector_code if value.dtype in (types.float64, types.float32) else plain
-
-        def implementation(value, slope, first, units, m):
-            kernel(value, slope, first, units, m)
-
-        return named(implementation, plain.__name__)
-
-    return rows

@@ -7,7 +7,7 @@ a layer reads the rows ``[SOURCE, SOURCE + N_IN)`` and writes ``[TARGET, TARGET 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 OP = 0  # what the layer does: DENSE, CONV2D, LSTM, ...
 PARAM = 1  # first weight in the flat vector
@@ -49,13 +49,11 @@ OF_TRAINING = (BATCH_NORM, DROPOUT, NOISE)  # layers that do one thing in traini
 
 
 class Layered(NamedTuple):
-    """Families of layers that are compiled: 0, or None for those that a network lacks."""
+    """Families of layers other than dense ones that a network has: 0 or 1."""
 
-    images: Any = None
-    recurrent: Any = None
-    others: Any = None
-    more: Any = None
-    training: Any = None
-
-
-ALL = Layered(0, 0, 0, 0, None)
+    images: int = 0
+    recurrent: int = 0
+    others: int = 0
+    more: int = 0
+    training: int = 0
+    any: int = 0  # whether there are others than dense ones

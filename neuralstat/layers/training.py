@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.compile import jit
+from ..jit.late import late
 from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
 from .noise import disturb
@@ -15,7 +15,7 @@ from .normalization import move_averages
 from .recurrent_rows import drop_factors, is_dropping, keep_factors
 
 
-@jit
+@late
 def predict_mode(table: Any, value: Any) -> None:
     """Layers as in prediction."""
     for k in range(table.shape[0]):
@@ -29,7 +29,7 @@ def predict_mode(table: Any, value: Any) -> None:
             keep_factors(row, value)
 
 
-@jit
+@late
 def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: Any, step: int, order: Any, first: int,
                   m: int) -> None:
     """Layers as in training, for a block of m observations; see `dropout.drop` for key, step, order, first.
@@ -51,7 +51,7 @@ def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: An
             drop_factors(row, value, key, step, order, first, m)
 
 
-@jit
+@late
 def after_batch(table: Any, momentum: Any, theta: Any, value: Any) -> None:
     """Update moving averages after a training step."""
     for k in range(table.shape[0]):

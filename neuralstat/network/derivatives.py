@@ -138,7 +138,7 @@ def pullback(
         return np.full(network.n_params, 0.0 if largest == 0 else np.nan)
     unit = max(float(np.abs(values).max()), 1.0) / largest  # a pull that is small beside the values would round away
     data = make_data(x, values - unit * pull, offset=offset)
-    net = network.net()._replace(loss=SSE, distribution=None)
+    net = network.net()._replace(loss=SSE)
     grad = np.empty(network.n_params)
     cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, x.shape[1], grad)
     return grad / unit

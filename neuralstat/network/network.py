@@ -20,7 +20,6 @@ from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
 from ..functions.activations import COMMON as COMMON_ACTIVATIONS
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
-from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import COMMON as COMMON_LOSSES
 from ..functions.losses import CUSTOM as CUSTOM_LOSS
 from ..functions.losses import FAMILY as FAMILY_LOSS
@@ -203,25 +202,24 @@ class Network:
         """
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
-        told = objective.family.parameters if objective.loss >= FAMILY_LOSS else None
-        family, several = (None, told) if objective.loss >= DISTRIBUTION else (told, None)
+        told = objective.family.parameters if objective.loss >= FAMILY_LOSS else np.zeros(2)
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
         coefficients = np.where(self.still[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
         block = max(self._block, PAD * -(-rows // PAD)) if objective.coupled else self._block
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
-                   objective.address, coefficients, self._layered, 0 if custom else None, 0 if self._rare else None,
-                   family, block, several)  # fmt: skip
+                   objective.address, coefficients, self._layered, int(custom), int(self._rare),
+                   np.ascontiguousarray(told, np.float64), block)  # fmt: skip
 
     @property
-    def _layered(self) -> codes.Layered | None:
-        """Families of layers that kernels need; None for a dense network."""
+    def _layered(self) -> codes.Layered:
+        """Families of layers that the network has beside dense ones."""
         ops = set(self.table[:, codes.OP].tolist())
         families = (codes.IMAGES, codes.RECURRENT, codes.OTHERS, codes.MORE, codes.OF_TRAINING)
         if self.dense:
-            return None
-        layered = codes.Layered(*(0 if ops & set(family) else None for family in families))
-        layered = layered._replace(more=0) if (self.table[:, codes.MASK] >= 0).any() else layered
-        return layered._replace(training=0) if self.drops else layered
+            return codes.Layered()
+        layered = codes.Layered(*(int(bool(ops & set(family))) for family in families))._replace(any=1)
+        layered = layered._replace(more=1) if (self.table[:, codes.MASK] >= 0).any() else layered
+        return layered._replace(training=1) if self.drops else layered
 
     @property
     def _block(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..jit.compile import jit
+from ..jit.late import late
 
 KIND, LEAST, MOST, RATE = range(4)  # columns of the limits
 NORM, SIGN = 0, 1  # kinds
@@ -33,7 +33,7 @@ class Bound(NamedTuple):
     limits: np.ndarray
 
 
-@jit
+@late
 def constrain(bound: Any, theta: Any) -> None:
     """Bring weights (P,) to where their constraints hold, as Keras does after each step."""
     at, starts, limits = bound.at, bound.starts, bound.limits

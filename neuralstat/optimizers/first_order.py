@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, AMSGRAD, NADAM, ADADELTA, ADAMAX, LION = range(11)
 
@@ -29,7 +30,7 @@ _SCALE, _RATE, _SHRINK, _EPS, _A, _B, _C, _D = range(8)
 CONSTANTS = 8
 
 
-@jit
+@late
 def _sgd(theta: Any, grad: Any, c: Any) -> None:
     scale, rate, shrink = c[_SCALE], c[_RATE], c[_SHRINK]
     for j in range(theta.size):
@@ -38,7 +39,7 @@ def _sgd(theta: Any, grad: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _momentum(theta: Any, grad: Any, velocity: Any, c: Any) -> None:
     scale, rate, shrink, momentum = c[_SCALE], c[_RATE], c[_SHRINK], c[_A]
     for j in range(theta.size):
@@ -49,7 +50,7 @@ def _momentum(theta: Any, grad: Any, velocity: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _nesterov(theta: Any, grad: Any, velocity: Any, c: Any) -> None:
     scale, rate, shrink, momentum = c[_SCALE], c[_RATE], c[_SHRINK], c[_A]
     for j in range(theta.size):
@@ -61,7 +62,7 @@ def _nesterov(theta: Any, grad: Any, velocity: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _adagrad(theta: Any, grad: Any, sums: Any, c: Any) -> None:
     scale, rate, shrink, eps = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS]
     for j in range(theta.size):
@@ -73,7 +74,7 @@ def _adagrad(theta: Any, grad: Any, sums: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _rmsprop(theta: Any, grad: Any, square: Any, c: Any) -> None:
     scale, rate, shrink, eps, rho, rest = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     for j in range(theta.size):
@@ -85,7 +86,7 @@ def _rmsprop(theta: Any, grad: Any, square: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _rmsprop_more(theta: Any, grad: Any, square: Any, mean: Any, velocity: Any, c: Any) -> None:
     """RMSprop with momentum, centred, or both."""
     scale, rate, shrink, eps = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS]
@@ -102,7 +103,7 @@ def _rmsprop_more(theta: Any, grad: Any, square: Any, mean: Any, velocity: Any, 
         grad[j] = 0
 
 
-@jit
+@late
 def _adam(theta: Any, grad: Any, mean: Any, square: Any, c: Any) -> None:
     scale, rate, shrink, eps, rest1, rest2 = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     for j in range(theta.size):
@@ -115,7 +116,7 @@ def _adam(theta: Any, grad: Any, mean: Any, square: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _amsgrad(theta: Any, grad: Any, mean: Any, square: Any, largest: Any, c: Any) -> None:
     scale, rate, shrink, eps, rest1, rest2 = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     for j in range(theta.size):
@@ -129,7 +130,7 @@ def _amsgrad(theta: Any, grad: Any, mean: Any, square: Any, largest: Any, c: Any
         grad[j] = 0
 
 
-@jit
+@late
 def _nadam(theta: Any, grad: Any, mean: Any, square: Any, c: Any) -> None:
     scale, rate, shrink, eps, rest1, rest2 = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     ahead, now = c[_C], c[_D]
@@ -143,7 +144,7 @@ def _nadam(theta: Any, grad: Any, mean: Any, square: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _adadelta(theta: Any, grad: Any, square: Any, moves: Any, c: Any) -> None:
     scale, rate, shrink, eps, rho, rest = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     for j in range(theta.size):
@@ -157,7 +158,7 @@ def _adadelta(theta: Any, grad: Any, square: Any, moves: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _adamax(theta: Any, grad: Any, mean: Any, largest: Any, c: Any) -> None:
     scale, rate, shrink, eps, rest1, kept = c[_SCALE], c[_RATE], c[_SHRINK], c[_EPS], c[_A], c[_B]
     for j in range(theta.size):
@@ -170,7 +171,7 @@ def _adamax(theta: Any, grad: Any, mean: Any, largest: Any, c: Any) -> None:
         grad[j] = 0
 
 
-@jit
+@late
 def _lion(theta: Any, grad: Any, mean: Any, c: Any) -> None:
     scale, rate, shrink = c[_SCALE], c[_RATE], c[_SHRINK]
     for j in range(theta.size):
@@ -273,7 +274,7 @@ def step(algorithm: int, settings: Any, rate: float, t: int, theta: Any, grad: A
             _amsgrad(theta, grad, memory[0], memory[1], memory[2], constants)
 
 
-@jit
+@late
 def clip(settings: Any, groups: Any, norms: Any, grad: Any) -> None:
     """Limit a finished gradient by value, by the norm of each weight array, or by the norm of all.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.compile import jit
+from ..jit.late import late
 
 RPROP_PLUS, RPROP_MINUS, SAG, SLR, BACKPROP = range(5)
 CODES = {"rprop+": RPROP_PLUS, "rprop-": RPROP_MINUS, "sag": SAG, "slr": SLR, "backprop": BACKPROP}
@@ -28,7 +29,7 @@ def _sign(x: float) -> float:
     return (x > 0) * 1.0 - (x < 0) * 1.0
 
 
-@jit
+@late
 def rprop_plus(theta: Any, grad: Any, free: Any, before: Any, rate: Any, settings: Any) -> None:
     """Sign-based step with backtracking: after a change of sign the last step is taken back.
 
@@ -82,7 +83,7 @@ def _balance(algorithm: int, grad: Any, free: Any, rate: Any, settings: Any) -> 
     rate[chosen] = min(max(wanted, settings[RATE_MIN]), settings[RATE_MAX])
 
 
-@jit
+@late
 def rprop_minus(algorithm: int, theta: Any, grad: Any, free: Any, before: Any, rate: Any, settings: Any) -> None:
     """Sign-based step without backtracking (rprop-, sag, slr); `before` is the last gradient itself."""
     for j in range(theta.size):
@@ -101,7 +102,7 @@ def rprop_minus(algorithm: int, theta: Any, grad: Any, free: Any, before: Any, r
             before[j] = grad[j]
 
 
-@jit
+@late
 def backprop(theta: Any, grad: Any, free: Any, before: Any, settings: Any) -> None:
     """Steepest descent with a fixed rate; `before` keeps the weights from which the step was taken."""
     for j in range(theta.size):

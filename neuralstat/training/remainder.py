@@ -187,8 +187,8 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
         net._replace(table=rest, constants=constants, penalty=np.ascontiguousarray(penalty)),
         plan._replace(held=held, groups=plan.groups[weights] if plan.groups.size else plan.groups,
                       momentum=plan.momentum[changing]),
-        net._replace(table=table[fixed], constants=net.constants[fixed], penalty=net.penalty[:0], family=None,
-                     distribution=None, loss=0, loss_parameter=0.0, loss_address=0),
+        net._replace(table=table[fixed], constants=net.constants[fixed], penalty=net.penalty[:0],
+                     loss=0, loss_parameter=0.0, loss_address=0),
         at, to, width, weights, sources,
     )  # fmt: skip
 

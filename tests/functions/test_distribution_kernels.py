@@ -12,6 +12,7 @@ from neuralstat.engine.data import make_data
 from neuralstat.families.resolve import family_objective
 from neuralstat.functions import distributions as D
 from neuralstat.functions.links import CLOGLOG, IDENTITY, LOG, LOGIT, PROBIT
+from neuralstat.layers import codes
 from neuralstat.network import derivatives
 from neuralstat.network.network import dense_network
 
@@ -22,7 +23,7 @@ N = 60
 def net(kind, link, parameters=(0.0, 0.0)):
     """The smallest network with the loss: what `predictor_losses` reads of it."""
     return cpu.Net(np.zeros((1, 24), np.int64), np.zeros(1), 1, D.DISTRIBUTION + kind + D.WIDTH * link, 0.0, 0,
-                   np.zeros((0, 4)), None, None, None, None, 256, np.array(parameters, float))  # fmt: skip
+                   np.zeros((0, 4)), codes.Layered(), 0, 0, np.array(parameters, float), 256)  # fmt: skip
 
 
 def losses(problem, eta, y):

@@ -97,7 +97,7 @@ def arguments(dtype: str, algorithm: str, family: str | None = None):
 def _build(name: str):
     """The undecorated kernel of that name in `KERNELS`."""
     from neuralstat.engine.cuda import first_order, large, quasi_newton, second_order
-    from neuralstat.layers.codes import ALL
+    from neuralstat.layers.codes import Layered
 
     algorithm, dtype, layers, family = _parts(name)
     code = None if family is None else losses.code_of(problem(family)[0].net())
@@ -111,7 +111,8 @@ def _build(name: str):
     if algorithm in ("bfgs", "lbfgs"):
         return quasi_newton.build(dense, None, 0 if dense else None, dense, False, same, code, algorithm == "lbfgs")
     build = large.build if algorithm in ("partial", "step") else first_order.build
-    made = build(dtype, dense, ALL if layers == "all" else None, 0 if layers == "all" else None, dense, False, same, code)
+    every = Layered(0, 0, 0, 0, None, 0)  # type: ignore[arg-type]
+    made = build(dtype, dense, every if layers == "all" else None, 0 if layers == "all" else None, dense, False, same, code)
     return getattr(made, algorithm)
 
 

@@ -98,7 +98,10 @@ def kernels(algorithm: str, dtype: str, dense: bool, layered: Any, rare: Any, sh
 def kernels_for(net: Net, there: Resident, algorithm: str = "") -> Any:
     """Compiled kernels for a network: of "lm", "bfgs", "lbfgs", "large", or R's algorithms."""
     dtype = str(there.data.x.dtype)
-    return kernels(algorithm, dtype, is_dense_chain(net.table), net.layered, net.rare, there.shared > 0, losses.code_of(net))
+    layered, rare = losses.compiled_layers(net.layered), losses.compiled_rare(net)
+    return kernels(algorithm, dtype, is_dense_chain(net.table), layered, rare, there.shared > 0, losses.code_of(net))
+
+
 
 
 class Resident(NamedTuple):
@@ -144,7 +147,7 @@ def fetch(there: Any, here: np.ndarray) -> None:
 
 def check_functions(net: Net) -> None:
     """Raise DeviceError where a network has functions that only the CPU's kernels know."""
-    if net.custom is not None:
+    if net.custom:
         raise DeviceError(
             "device='cuda': custom activation and error functions run on the CPU only. Use built-in ones, "
             "or device='cpu'."

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...functions.distributions import COUPLED, DISTRIBUTION, OWN, WIDTH
-from ...functions.losses import loss_rows
+from ...functions.losses import FAMILY, loss_rows
+from ...layers.codes import Layered
 from ..cpu import Net
 from .device import Target
 
@@ -29,15 +30,24 @@ def cpu_only(code: int) -> str | None:
     return CPU_ONLY.get((code - DISTRIBUTION) % WIDTH) if code >= DISTRIBUTION else None
 
 
+def compiled_layers(layered: Layered) -> Layered | None:
+    """What kernels are compiled for: None for a dense network, else None for each family of layers that it lacks."""
+    return Layered(*(0 if has else None for has in layered)) if layered.any else None  # type: ignore[arg-type]
+
+
+def compiled_rare(net: Net) -> int | None:
+    """None where a network has common activations and losses only: others are then not compiled."""
+    return 0 if net.rare else None
+
+
 def code_of(net: Net) -> int | None:
     """Code of a family or a distribution, for which kernels are compiled; None where they are told the loss when they run."""
-    return None if net.family is None and net.distribution is None else net.loss
+    return net.loss if net.loss >= FAMILY else None
 
 
 def parameters_of(net: Net) -> Any:
     """What kernels are told beside the code of a loss: its parameter, or an array of a family's or a distribution's."""
-    told = net.family if net.distribution is None else net.distribution
-    return float(net.loss_parameter) if told is None else np.ascontiguousarray(told, np.float64)
+    return np.ascontiguousarray(net.parameters, np.float64) if net.loss >= FAMILY else float(net.loss_parameter)
 
 
 def build_loss(target: Target, rare: Any, code: int | None) -> Any:

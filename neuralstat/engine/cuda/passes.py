@@ -225,7 +225,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
                     for i in range(lane, m, lanes):
                         arrays.value[row[TARGET] + u, i] += arrays.value[row[OFFSET] + u, i]
             apply(row[ACT], problem.constants[k], row[ADDRESS], arrays.value, arrays.slope, row[TARGET], row[N_OUT],
-                  lane, m, lanes, None, rare, 0)  # fmt: skip
+                  lane, m, lanes, None, rare)  # fmt: skip
         first = problem.table[end, TARGET]
         barrier()  # the loss looks at the first observation, whosever it is
         return sum_loss(problem.loss, problem.parameter, arrays.value[first:], arrays.target, arrays.case,
@@ -334,7 +334,7 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
         end = problem.table.shape[0] - 1
         theta = arrays.flat[plan.theta : plan.theta + plan.n_params]
         run_forward(problem.table, problem.constants, theta, arrays.value, arrays.slope, lane, m, lanes, layered,
-                    None, rare, 0)  # fmt: skip
+                    None, rare)  # fmt: skip
         barrier()  # the loss looks at the first observation, whosever it is
         return sum_loss(problem.loss, problem.parameter, arrays.value, arrays.target, arrays.case, arrays.delta,
                         problem.table[end, TARGET], problem.table[end, N_OUT], lane, m, lanes)  # fmt: skip
@@ -356,11 +356,11 @@ def build_passes(target: Target, dtype: str, dense: bool, layered: Any, rare: An
             total += layered_objective(problem, plan, arrays, m, lane, lanes)
             for k in range(end, -1, -1):
                 if k < end or problem.loss != CE_R:
-                    slope_back(problem.table[k], arrays.value, arrays.slope, arrays.delta, lane, m, lanes, 0)
-                step_back(problem.table[k], theta, arrays.value, arrays.delta, k > 0, lane, m, lanes, layered, 0)
+                    slope_back(problem.table[k], arrays.value, arrays.slope, arrays.delta, lane, m, lanes)
+                step_back(problem.table[k], theta, arrays.value, arrays.delta, k > 0, lane, m, lanes, layered)
             barrier()  # from here on lanes share weights
             for k in range(end, -1, -1):
-                add_gradient(problem.table[k], arrays.value, arrays.delta, grad, lane, m, lanes, layered, 0)
+                add_gradient(problem.table[k], arrays.value, arrays.delta, grad, lane, m, lanes, layered)
             barrier()
         return total
 

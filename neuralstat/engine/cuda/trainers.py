@@ -209,7 +209,7 @@ def make_trainer(
             f"{what}algorithm='lm' has a kernel for the families gaussian, binomial with the logit link and multinomial. Use "
             "'rprop+', 'bfgs' or 'lbfgs', or device='cpu'."
         )
-    if isinstance(algorithm, LM) and (net.layered is not None or not is_dense_chain(net.table)):
+    if isinstance(algorithm, LM) and (net.layered.any or not is_dense_chain(net.table)):
         raise DeviceError(
             f"{what}algorithm={algorithm.name!r} has a kernel for dense layers one after the other (softmax at the end "
             "only). Use 'rprop+', 'bfgs' or 'lbfgs', or device='cpu'."

@@ -16,7 +16,7 @@ from ....layers.recurrent_rows import DROPS, OTHER
 from ....optimizers import first_order
 from .. import memory as device_memory
 from .. import simulated
-from ..losses import code_of
+from ..losses import code_of, compiled_rare
 from . import geometry
 from .compiled import (
     EDGE,
@@ -152,7 +152,8 @@ class Program:
         self.net, self.products, self.there = net, products, arrays
         self.observations, self.members, self.dtype = observations, members, dtype
         self.simulate = simulated()
-        self.units, self.update = units_kernels(dtype, net.rare, self.simulate), built_kernels("update", dtype, self.simulate)
+        self.units = units_kernels(dtype, compiled_rare(net), self.simulate)
+        self.update = built_kernels("update", dtype, self.simulate)
 
     def strided(self, n: int) -> tuple[int, int, int]:
         """Grid of a launch that goes through n numbers of every member."""
@@ -209,7 +210,7 @@ class Program:
     def objective(self, metric: int, cut: float) -> Launch:
         """Loss, metric, derivatives in the outputs."""
         there = self.there
-        kernel = units_kernels(self.dtype, self.net.rare, self.simulate, code_of(self.net)).objective
+        kernel = units_kernels(self.dtype, compiled_rare(self.net), self.simulate, code_of(self.net)).objective
         blocks = there.buffers.parts.shape[1]
         arguments = there.model, there.turn, there.buffers, self.net.loss, there.parameter, metric, cut
         return Launch(kernel, (blocks, 1, self.members), lanes(), 0, arguments)

@@ -158,7 +158,7 @@ def build(
                 for j in range(together):
                     value[first + j, i] += value[row[OFFSET] + u + j, i]
             apply(row[ACT], model.constants[k], row[ADDRESS], value, slope, first, together, i, i + 1, 1, None,
-                  rare, 0)  # fmt: skip
+                  rare)  # fmt: skip
 
     @compiled
     def through(model, k, turn, buffers):

@@ -1,0 +1,111 @@
+"""One pass of a CPU through a table of layers for a block of observations: forward, and backward.
+
+Layers, activations and losses are late kernels (`jit.late`): a pass is compiled once for all networks. Observations are
+padded to a multiple of `jit.vector_code.PAD`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functions.activations import activate_units, is_coupled, softmax_backward_units
+from ..jit.compile import jit
+from ..jit.simd import multiply_rows
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_OUT, OFFSET, OP, TARGET, WANTED
+from ..layers.dense import dense_backward_cpu, dense_forward_cpu, dense_gradient_cpu
+from .kernels import together
+from .layer_calls import layer_backward, layer_forward, layer_gradient
+
+
+@jit
+def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, m: int) -> None:
+    """Run a network on the observations of a block.
+
+    Parameters
+    ----------
+    table : (layers, COLUMNS) int64 array
+        See `layers.codes`.
+    constants : (layers,) array
+        Parameter of each layer's activation.
+    theta : (P,) array
+        Weights of one network.
+    value : (width, block) array
+        Read: the inputs, from row 0 on. Written: every other unit.
+    slope : (width, block) array
+        Written: derivative of each unit's activation.
+    m : int
+        Observations, padded.
+    """
+    for k in range(table.shape[0]):
+        row = table[k]
+        if row[OP] == DENSE:
+            dense_forward_cpu(row, theta, value, m)
+        else:
+            layer_forward(row, constants[k], theta, value, m)
+            if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
+                continue
+        if row[OFFSET] >= 0:
+            for u in range(row[N_OUT]):
+                for i in range(m):
+                    value[row[TARGET] + u, i] += value[row[OFFSET] + u, i]
+        units = together(row)
+        for u in range(0, row[N_OUT], units):
+            activate_units(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET] + u, units, m)
+
+
+@jit
+def through_activation(row: Any, value: Any, slope: Any, delta: Any, m: int) -> None:
+    """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
+    if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:  # no activation of its own
+        return
+    if is_coupled(row[ACT]):
+        units = together(row)
+        for u in range(0, row[N_OUT], units):
+            softmax_backward_units(row[ACT], value, delta, row[TARGET] + u, units, m)
+    else:
+        multiply_rows(delta, slope, row[TARGET], row[N_OUT], m)
+
+
+@jit
+def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    """d loss / d inputs of one layer into `delta`'s source rows (left out when not wanted)."""
+    if row[OP] != DENSE:
+        layer_backward(row, theta, value, delta, inputs, m)
+    elif inputs:
+        dense_backward_cpu(row, theta, delta, m)
+
+
+@jit
+def row_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """Add one layer's d loss / d weights over all m observations."""
+    if row[OP] == DENSE:
+        dense_gradient_cpu(row, value, delta, grad, m)
+    else:
+        layer_gradient(row, value, delta, grad, m)
+
+
+@jit
+def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: Any, m: int, skip_last: bool,
+             inputs: bool) -> None:
+    """Back through all layers, as far down as anything is wanted (`codes.WANTED`).
+
+    Parameters
+    ----------
+    delta : (width, block) array
+        Read: d loss / d a of the last layer. Destroyed; with `inputs`, rows 0 .. D hold d loss / d x at the end.
+    grad : (P,) array
+        Accumulated.
+    skip_last : bool
+        True where `delta` already is d loss / d z of the last layer (R's shortcut for cross entropy).
+    inputs : bool
+        True carries `delta` to the inputs, through all layers.
+    """
+    for k in range(table.shape[0] - 1, -1, -1):
+        row = table[k]
+        if row[WANTED] == 0 and not inputs:
+            continue
+        if k < table.shape[0] - 1 or not skip_last:
+            through_activation(row, value, slope, delta, m)
+        row_backward(row, theta, value, delta, inputs or (k > 0 and row[WANTED] >= 2), m)
+        if row[WANTED] % 2 == 1:
+            row_gradient(row, value, delta, grad, m)

@@ -1,0 +1,387 @@
+"""The CPU's layers other than dense ones, each compiled by itself when a network first has it.
+
+Convolutional, pooling and recurrent layers run on vector code (`jit.simd_sums`) for real numbers; complex numbers and
+uncompiled runs take the plain loops, with one lane.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jit.by_number import by_number
+from ..jit.late import late
+from ..layers.attention import (
+    attention_backward,
+    attention_forward,
+    position_backward,
+    position_forward,
+    position_gradient,
+)
+from ..layers.codes import (
+    ATTENTION,
+    BATCH_NORM,
+    CONV2D,
+    COPY,
+    DEPTHWISE,
+    DROPOUT,
+    EMBEDDING,
+    GRU,
+    LAYER_NORM,
+    LSTM,
+    MASK,
+    MASKING,
+    MOVE,
+    NOISE,
+    OP,
+    POOL,
+    POSITION,
+    PRELU,
+    SIMPLE_RNN,
+)
+from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
+from ..layers.conv_cpu import conv2d_backward_cpu, conv2d_forward_cpu, conv2d_gradient_cpu
+from ..layers.depthwise import (
+    depthwise_backward,
+    depthwise_backward_cpu,
+    depthwise_forward,
+    depthwise_forward_cpu,
+    depthwise_gradient,
+    depthwise_gradient_cpu,
+)
+from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
+from ..layers.embedding import embedding_backward, embedding_forward, embedding_gradient
+from ..layers.gru import (
+    gru_backward,
+    gru_backward_cpu,
+    gru_forward,
+    gru_forward_cpu,
+    gru_gradient,
+    gru_gradient_cpu,
+)
+from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
+from ..layers.lstm import (
+    lstm_backward,
+    lstm_backward_cpu,
+    lstm_forward,
+    lstm_forward_cpu,
+    lstm_gradient,
+    lstm_gradient_cpu,
+)
+from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
+from ..layers.move import move_backward, move_forward
+from ..layers.noise import noise_backward, noise_forward
+from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
+from ..layers.pool import pool_backward, pool_backward_cpu, pool_forward, pool_forward_cpu
+from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
+from ..layers.simple_rnn import (
+    simple_rnn_backward,
+    simple_rnn_backward_cpu,
+    simple_rnn_forward,
+    simple_rnn_forward_cpu,
+    simple_rnn_gradient,
+    simple_rnn_gradient_cpu,
+)
+
+_conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
+_conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)
+_conv_gradient = by_number(conv2d_gradient_cpu, conv2d_gradient)
+_depthwise_forward = by_number(depthwise_forward_cpu, depthwise_forward)
+_depthwise_backward = by_number(depthwise_backward_cpu, depthwise_backward)
+_depthwise_gradient = by_number(depthwise_gradient_cpu, depthwise_gradient)
+_pool_forward = by_number(pool_forward_cpu, pool_forward)
+_pool_backward = by_number(pool_backward_cpu, pool_backward)
+_lstm_forward = by_number(lstm_forward_cpu, lstm_forward)
+_lstm_backward = by_number(lstm_backward_cpu, lstm_backward)
+_lstm_gradient = by_number(lstm_gradient_cpu, lstm_gradient)
+_gru_forward = by_number(gru_forward_cpu, gru_forward)
+_gru_backward = by_number(gru_backward_cpu, gru_backward)
+_gru_gradient = by_number(gru_gradient_cpu, gru_gradient)
+_rnn_forward = by_number(simple_rnn_forward_cpu, simple_rnn_forward)
+_rnn_backward = by_number(simple_rnn_backward_cpu, simple_rnn_backward)
+_rnn_gradient = by_number(simple_rnn_gradient_cpu, simple_rnn_gradient)
+
+
+@late
+def _conv_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _conv_forward(row, theta, value, m)
+
+
+@late
+def _conv_backward_alone(row: Any, theta: Any, delta: Any, m: int) -> None:
+    _conv_backward(row, theta, delta, m)
+
+
+@late
+def _conv_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    _conv_gradient(row, value, delta, grad, m)
+
+
+@late
+def _pool_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _pool_forward(row, theta, value, m)
+
+
+@late
+def _pool_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
+    _pool_backward(row, value, delta, m)
+
+
+@late
+def _depthwise_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _depthwise_forward(row, theta, value, m)
+
+
+@late
+def _depthwise_backward_alone(row: Any, theta: Any, delta: Any, m: int) -> None:
+    _depthwise_backward(row, theta, delta, m)
+
+
+@late
+def _depthwise_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    _depthwise_gradient(row, value, delta, grad, m)
+
+
+@late
+def _lstm_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _lstm_forward(row, theta, value, m)
+
+
+@late
+def _lstm_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    _lstm_backward(row, theta, value, delta, m)
+
+
+@late
+def _lstm_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    _lstm_gradient(row, value, delta, grad, m)
+
+
+@late
+def _gru_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _gru_forward(row, theta, value, m)
+
+
+@late
+def _gru_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    _gru_backward(row, theta, value, delta, m)
+
+
+@late
+def _gru_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    _gru_gradient(row, value, delta, grad, m)
+
+
+@late
+def _rnn_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    _rnn_forward(row, theta, value, m)
+
+
+@late
+def _rnn_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    _rnn_backward(row, theta, value, delta, m)
+
+
+@late
+def _rnn_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    _rnn_gradient(row, value, delta, grad, m)
+
+
+@late
+def _embedding_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
+    embedding_forward(row, theta, value, 0, m, 1)
+
+
+@late
+def _embedding_backward_alone(row: Any, delta: Any, m: int) -> None:
+    embedding_backward(row, delta, 0, m, 1)
+
+
+@late
+def _embedding_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    embedding_gradient(row, value, delta, grad, 0, m, 1)
+
+
+@late
+def _batch_norm_forward_alone(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
+    batch_norm_forward(row, constant, theta, value, m)
+
+
+@late
+def _batch_norm_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
+    batch_norm_backward(row, value, delta, m)
+
+
+@late
+def _batch_norm_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    batch_norm_gradient(row, value, delta, grad, m)
+
+
+@late
+def _layer_norm_forward_alone(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
+    layer_norm_forward(row, constant, theta, value, 0, m, 1)
+
+
+@late
+def _layer_norm_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    layer_norm_backward(row, theta, value, delta, 0, m, 1)
+
+
+@late
+def _layer_norm_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    layer_norm_gradient(row, value, delta, grad, 0, m, 1)
+
+
+@late
+def _attention_forward_alone(row: Any, value: Any, m: int) -> None:
+    attention_forward(row, value, 0, m, 1)
+
+
+@late
+def _attention_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
+    attention_backward(row, value, delta, 0, m, 1)
+
+
+@late
+def _small_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
+    op = row[OP]
+    if op == COPY:
+        copy_forward(row, value, 0, m, 1)
+    elif op == DROPOUT:
+        dropout_forward(row, value, 0, m, 1)
+    elif op == MOVE:
+        move_forward(row, value, 0, m, 1)
+    elif op == POOL:
+        masked_mean_forward(row, value, 0, m, 1)
+    elif op == PRELU:
+        prelu_forward(row, theta, value, 0, m, 1)
+    elif op == NOISE:
+        noise_forward(row, constant, value, 0, m, 1)
+    elif op == MASKING:
+        masking_forward(row, constant, value, 0, m, 1)
+    elif op == POSITION:
+        position_forward(row, theta, value, 0, m, 1)
+
+
+@late
+def _small_backward(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+    op = row[OP]
+    if op == COPY:
+        copy_backward(row, delta, 0, m, 1)
+    elif op == DROPOUT:
+        dropout_backward(row, value, delta, 0, m, 1)
+    elif op == MOVE:
+        move_backward(row, delta, 0, m, 1)
+    elif op == POOL:
+        masked_mean_backward(row, value, delta, 0, m, 1)
+    elif op == PRELU:
+        prelu_backward(row, theta, value, delta, 0, m, 1)
+    elif op == NOISE:
+        noise_backward(row, value, delta, 0, m, 1)
+    elif op == MASKING:
+        masking_backward(row, value, delta, 0, m, 1)
+    elif op == POSITION:
+        position_backward(row, delta, 0, m, 1)
+
+
+@late
+def _small_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    op = row[OP]
+    if op == PRELU:
+        prelu_gradient(row, value, delta, grad, 0, m, 1)
+    elif op == POSITION:
+        position_gradient(row, delta, grad, 0, m, 1)
+
+
+@late
+def layer_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
+    """Sums, or units, of one layer.
+
+    Parameters
+    ----------
+    row : (COLUMNS,) int64 array
+        The layer's row of the table.
+    constant : float
+        The layer's number in `Net.constants`.
+    theta, value
+        As `chain.forward` has them.
+    m : int
+        Observations, padded.
+    """
+    op = row[OP]
+    if op == CONV2D:
+        _conv_forward_alone(row, theta, value, m)
+    elif op == POOL and row[MASK] < 0:
+        _pool_forward_alone(row, theta, value, m)
+    elif op == DEPTHWISE:
+        _depthwise_forward_alone(row, theta, value, m)
+    elif op == LSTM:
+        _lstm_forward_alone(row, theta, value, m)
+    elif op == GRU:
+        _gru_forward_alone(row, theta, value, m)
+    elif op == SIMPLE_RNN:
+        _rnn_forward_alone(row, theta, value, m)
+    elif op == EMBEDDING:
+        _embedding_forward_alone(row, theta, value, m)
+    elif op == BATCH_NORM:
+        _batch_norm_forward_alone(row, constant, theta, value, m)
+    elif op == LAYER_NORM:
+        _layer_norm_forward_alone(row, constant, theta, value, m)
+    elif op == ATTENTION:
+        _attention_forward_alone(row, value, m)
+    else:
+        _small_forward(row, constant, theta, value, m)
+
+
+@late
+def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    """d loss / d inputs of one layer into `delta`'s source rows (may be left out where `inputs` is False)."""
+    op = row[OP]
+    if op == CONV2D:
+        if inputs:
+            _conv_backward_alone(row, theta, delta, m)
+    elif op == POOL and row[MASK] < 0:
+        if inputs:
+            _pool_backward_alone(row, value, delta, m)
+    elif op == DEPTHWISE:
+        if inputs:
+            _depthwise_backward_alone(row, theta, delta, m)
+    elif op == LSTM:
+        _lstm_backward_alone(row, theta, value, delta, m)
+    elif op == GRU:
+        _gru_backward_alone(row, theta, value, delta, m)
+    elif op == SIMPLE_RNN:
+        _rnn_backward_alone(row, theta, value, delta, m)
+    elif op == EMBEDDING:
+        _embedding_backward_alone(row, delta, m)
+    elif op == BATCH_NORM:
+        _batch_norm_backward_alone(row, value, delta, m)
+    elif op == LAYER_NORM:
+        _layer_norm_backward_alone(row, theta, value, delta, m)
+    elif op == ATTENTION:
+        _attention_backward_alone(row, value, delta, m)
+    else:
+        _small_backward(row, theta, value, delta, m)
+
+
+@late
+def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """Add one layer's d loss / d weights over all m observations."""
+    op = row[OP]
+    if op == CONV2D:
+        _conv_gradient_alone(row, value, delta, grad, m)
+    elif op == DEPTHWISE:
+        _depthwise_gradient_alone(row, value, delta, grad, m)
+    elif op == LSTM:
+        _lstm_gradient_alone(row, value, delta, grad, m)
+    elif op == GRU:
+        _gru_gradient_alone(row, value, delta, grad, m)
+    elif op == SIMPLE_RNN:
+        _rnn_gradient_alone(row, value, delta, grad, m)
+    elif op == EMBEDDING:
+        _embedding_gradient_alone(row, value, delta, grad, m)
+    elif op == BATCH_NORM:
+        _batch_norm_gradient_alone(row, value, delta, grad, m)
+    elif op == LAYER_NORM:
+        _layer_norm_gradient_alone(row, value, delta, grad, m)
+    else:
+        _small_gradient(row, value, delta, grad, m)
