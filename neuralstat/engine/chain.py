@@ -10,6 +10,7 @@ from typing import Any
 
 from ..functions.activations import activate_units, is_coupled, softmax_backward_units
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.simd import multiply_rows
 from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_OUT, OFFSET, OP, TARGET, WANTED
 from ..layers.dense import dense_backward_cpu, dense_forward_cpu, dense_gradient_cpu
@@ -17,7 +18,7 @@ from .kernels import together
 from .layer_calls import layer_backward, layer_forward, layer_gradient
 
 
-@jit
+@late
 def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, m: int) -> None:
     """Run a network on the observations of a block.
 
@@ -84,7 +85,7 @@ def row_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
         layer_gradient(row, value, delta, grad, m)
 
 
-@jit
+@late
 def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: Any, m: int, skip_last: bool,
              inputs: bool) -> None:
     """Back through all layers, as far down as anything is wanted (`codes.WANTED`).

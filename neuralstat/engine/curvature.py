@@ -15,6 +15,7 @@ from ..functions.loss_calls import loss_block
 from ..functions.losses import CE, CE_LOGIT, CUSTOM, FAMILY, MULTINOMIAL, SSE
 from ..jit.call import call_loss
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.scalar import exp_
 from ..layers.codes import N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
 from ..optimizers.lm import FOUR, add_products
@@ -80,7 +81,7 @@ def _complex_slopes(net: Any, curve: Any, target: Any, work: Any, outputs: int, 
                outputs, m)
 
 
-@jit
+@late
 def fisher_weights(net: Any, curve: Any, work: Any, out: int, outputs: int, m: int) -> None:
     """V of an exponential family, case weights included, into ``curve.root``.
 
@@ -195,7 +196,7 @@ def dense_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, 
                         jacobian[r, i] = work.delta[target + o, i] * work.value[source + j, i]
 
 
-@jit
+@late
 def layered_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, m: int, out: int, outputs: int, inputs: int,
                      single: Any, grad: Any) -> None:
     """Rows of a Jacobian of any layers, observation by observation.
@@ -225,7 +226,7 @@ def layered_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any
                 jacobian[row_of[p], i] = grad[p]
 
 
-@jit
+@late
 def add_gauss_newton(net: Any, data: Any, theta: Any, work: Any, single: Any, curve: Any, m: int, scratch: Any,
                      matrix: Any) -> None:
     """Add J' V J of a block, whose forward pass lies in `work`, to the lower triangle of `matrix`.

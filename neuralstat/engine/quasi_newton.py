@@ -8,6 +8,7 @@ import numpy as np
 
 from ..functions.penalties import L1, any_l1, penalise
 from ..jit.compile import entry, jit
+from ..jit.vectors import copy_to, dot, scale_to, sum_abs
 from ..optimizers.quasi_newton import (
     BEST,
     CURRENT,
@@ -55,7 +56,7 @@ def _gradients(net: Any, data: Any, w: Any, free: Any, b: int, n: int, work: Any
     memory.smooth[:] = 0
     error = accumulate(net, data, w, b, 0, n, work, memory.smooth, n <= net.block)
     error += penalise(memory.bent, w, memory.smooth)
-    memory.grad[:] = memory.smooth
+    copy_to(memory.smooth, memory.grad)
     error += penalise(memory.kinked, w, memory.grad)
     for j in range(w.size):
         if not free[j]:
@@ -108,7 +109,7 @@ def _search(
     w, free = track.theta[b], track.free[b % track.free.shape[0]]
     f0 = track.loss[b]
     noise = ROUNDING * abs(f0)
-    slope0 = np.sum(old_grad * point.line)
+    slope0 = dot(old_grad, point.line)
     low, f_low, slope_low = 0.0, f0, slope0
     high, f_high, slope_high = np.inf, np.inf, np.inf
     used = 0
@@ -116,7 +117,7 @@ def _search(
         expected = _place(net, w, point, old_grad, alpha, lasso)
         error = _gradients(net, data, w, free, b, n, work, memory)
         used += 1
-        slope = np.sum(memory.grad * point.line)
+        slope = dot(memory.grad, point.line)
         finite = abs(error) < np.inf and abs(slope) < np.inf
         if lasso:
             if finite and (
@@ -138,8 +139,8 @@ def _search(
             if slope * (high - low) >= 0:
                 high, f_high, slope_high = low, f_low, slope_low
             low, f_low, slope_low = alpha, error, slope
-            point.grad[:] = memory.grad
-            point.smooth[:] = memory.smooth
+            copy_to(memory.grad, point.grad)
+            copy_to(memory.smooth, point.smooth)
         if high == np.inf:
             alpha *= 4
         else:
@@ -148,8 +149,8 @@ def _search(
             alpha = interpolate(low, f_low, slope_low, high, f_high, slope_high)
     if low > 0 and not lasso:  # enough decrease, though not the curvature asked for
         _place(net, w, point, old_grad, low, lasso)
-        memory.grad[:] = point.grad
-        memory.smooth[:] = point.smooth
+        copy_to(point.grad, memory.grad)
+        copy_to(point.smooth, memory.smooth)
         return f_low, used
     return np.inf, used
 
@@ -161,8 +162,8 @@ def _learn(memory: Any, w: Any, start: Any, old_smooth: Any, s: Any, y: Any, scr
     for f in range(where.size):
         s[f] = w[where[f]] - start[where[f]]
         y[f] = memory.smooth[where[f]] - old_smooth[where[f]]
-    sy = np.sum(s * y)
-    if not sy > 1e-12 * np.sqrt(np.sum(s * s) * np.sum(y * y)):
+    sy = dot(s, y)
+    if not sy > 1e-12 * np.sqrt(dot(s, s) * dot(y, y)):
         return
     m = memory.pairs.shape[1]
     if m == 0:
@@ -170,8 +171,8 @@ def _learn(memory: Any, w: Any, start: Any, old_smooth: Any, s: Any, y: Any, scr
         memory.numbers[PAIRS] = 1
         return
     head = int(memory.numbers[HEAD])
-    memory.pairs[0, head, :] = s
-    memory.pairs[1, head, :] = y
+    copy_to(s, memory.pairs[0, head])
+    copy_to(y, memory.pairs[1, head])
     memory.numbers[HEAD] = (head + 1) % m
     memory.numbers[PAIRS] = min(memory.numbers[PAIRS] + 1, m)
 
@@ -184,7 +185,7 @@ def _aim(net: Any, memory: Any, line: Any, right: Any, direction: Any, alpha: An
         right[f] = memory.grad[where[f]]
     stored = int(memory.numbers[PAIRS])
     if stored == 0:
-        direction[:] = -right
+        scale_to(-1.0, right, direction)
     elif memory.pairs.shape[1] == 0:
         newton_direction(memory.inverse, right, direction)
     else:
@@ -196,7 +197,7 @@ def _aim(net: Any, memory: Any, line: Any, right: Any, direction: Any, alpha: An
         line[j] = 0 if uphill else direction[f]
     if stored > 0:
         return 1.0
-    return min(1.0, 1 / np.sum(np.abs(right)))
+    return min(1.0, 1 / sum_abs(right))
 
 
 @entry
@@ -234,19 +235,19 @@ def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any,
         done = 1
     while done < budget and track.status[b] == RUNNING:
         first = _aim(net, memory, point.line, right, direction, alpha, lasso)
-        if not np.sum(memory.grad * point.line) < 0 and memory.numbers[PAIRS] > 0:
+        if not dot(memory.grad, point.line) < 0 and memory.numbers[PAIRS] > 0:
             memory.numbers[PAIRS] = 0  # no direction of descent: start again along the gradient
             first = _aim(net, memory, point.line, right, direction, alpha, lasso)
-        point.start[:] = w
-        old_grad[:] = memory.grad
-        old_smooth[:] = memory.smooth
+        copy_to(w, point.start)
+        copy_to(memory.grad, old_grad)
+        copy_to(memory.smooth, old_smooth)
         before = track.loss[b]
         error, used = _search(net, data, rules, track, memory, point, work, old_grad, first, lasso, b, n)
         done += used
         if not error < np.inf:
-            w[:] = point.start
-            memory.grad[:] = old_grad
-            memory.smooth[:] = old_smooth
+            copy_to(point.start, w)
+            copy_to(old_grad, memory.grad)
+            copy_to(old_smooth, memory.smooth)
             finish_step(rules, track, b, memory.grad, free, used)
             if memory.numbers[PAIRS] == 0 and track.status[b] == RUNNING:
                 track.status[b] = STALLED

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..functions.penalties import L1, any_l1, penalise, penalty_curvature
 from ..jit.compile import entry, jit
+from ..jit.late import late
+from ..jit.vectors import copy_to, dot
 from ..layers.codes import N_OUT, TARGET
 from ..optimizers.lm import (
     BEST,
@@ -40,7 +42,7 @@ def run_forward(net: Any, theta: Any, work: Any, m: int) -> Any:
     return total
 
 
-@jit
+@late(returns="w")
 def _objective(net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: Any) -> Any:
     """Loss with its penalty. A single block stays in `work`, ready for the way back."""
     total = 0.0
@@ -53,7 +55,7 @@ def _objective(net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: 
     return total + penalise(net.penalty, w, scratch)
 
 
-@jit
+@late(returns="w")
 def _derivatives(net: Any, data: Any, w: Any, b: int, n: int, ready: bool, work: Any, single: Any, curve: Any, scratch: Any,
                  where: Any, grad: Any, matrix: Any) -> Any:
     """Gradient and Gauss-Newton matrix, each with the penalty's part; returns the objective.
@@ -155,14 +157,14 @@ def train_lm(
                 predicted = 0.0
                 for f in range(size):
                     predicted += step[f] * (memory[MU] * step[f] - right[f]) / 2
-                old[:] = w
+                copy_to(w, old)
                 _move(net, w, grad, where, step, lasso)
                 error = _objective(net, data, w, b, n, work, scratch)
                 done += 1
                 gain, noise = track.loss[b] - error, ROUNDING * abs(track.loss[b])
                 accepted = gain > 1e-4 * predicted or (predicted <= noise and gain >= -10 * noise)
                 if not accepted:
-                    w[:] = old
+                    copy_to(old, w)
             if not accepted:
                 memory[MU] *= memory[NU]
                 memory[NU] *= 2
@@ -175,7 +177,7 @@ def train_lm(
                 step[f] = w[where[f]] - old[where[f]]
             if not first:
                 slope, bend, extra = (
-                    -np.sum(step * change),
+                    -dot(step, change),
                     quadratic(matrix, size, step),
                     quadratic(secant, size, step),
                 )
@@ -217,7 +219,7 @@ def _choose_model(memory: Any, gain: float, simple: float, whole: float, late: f
         memory[SECANT] = 0
 
 
-@jit
+@late
 def _judge(
     rules: Any,
     track: Any,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from .cpu import CONVERGED, NONFINITE, RUNNING, STALLED, STEPMAX, largest_free, record
 
 ROUNDING = 1e-13  # relative differences of the objective below this are noise
@@ -34,7 +35,7 @@ class Track(NamedTuple):
     stride: np.ndarray  # (B,)
 
 
-@jit
+@late
 def finish_step(rules: Any, track: Any, b: int, grad: Any, free: Any, used: int) -> None:
     """Book-keeping after `used` gradients, the last in `grad`: R's stopping rule, the limit of steps."""
     for _ in range(used):

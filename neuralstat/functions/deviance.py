@@ -224,12 +224,12 @@ def _loop(kernel: Any) -> Any:
     return jit(named(total_of, kernel.__name__))
 
 
-_binomial_logit = _loop(binomial_logit)
-_poisson_log = _loop(poisson_log)
-_gamma_log = _loop(gamma_log)
-_inverse_gaussian_log = _loop(inverse_gaussian_log)
-_negative_binomial_log = _loop(negative_binomial_log)
-_tweedie_log = _loop(tweedie_log)
+binomial_logit_rows = _loop(binomial_logit)
+poisson_log_rows = _loop(poisson_log)
+gamma_log_rows = _loop(gamma_log)
+inverse_gaussian_log_rows = _loop(inverse_gaussian_log)
+negative_binomial_log_rows = _loop(negative_binomial_log)
+tweedie_log_rows = _loop(tweedie_log)
 
 
 @jit
@@ -247,16 +247,16 @@ def fused_pair(code: int, p: float, value: Any, target: Any, case: Any, delta: A
     """`sum_family` of those."""
     family = code % WIDTH
     if family == BINOMIAL:
-        return _binomial_logit(p, value, target, case, delta, row, k, lane, m, lanes)
+        return binomial_logit_rows(p, value, target, case, delta, row, k, lane, m, lanes)
     if family == POISSON:
-        return _poisson_log(p, value, target, case, delta, row, k, lane, m, lanes)
+        return poisson_log_rows(p, value, target, case, delta, row, k, lane, m, lanes)
     if family == GAMMA:
-        return _gamma_log(p, value, target, case, delta, row, k, lane, m, lanes)
+        return gamma_log_rows(p, value, target, case, delta, row, k, lane, m, lanes)
     if family == INVERSE_GAUSSIAN:
-        return _inverse_gaussian_log(p, value, target, case, delta, row, k, lane, m, lanes)
+        return inverse_gaussian_log_rows(p, value, target, case, delta, row, k, lane, m, lanes)
     if family == NEGATIVE_BINOMIAL:
-        return _negative_binomial_log(p, value, target, case, delta, row, k, lane, m, lanes)
-    return _tweedie_log(p, value, target, case, delta, row, k, lane, m, lanes)
+        return negative_binomial_log_rows(p, value, target, case, delta, row, k, lane, m, lanes)
+    return tweedie_log_rows(p, value, target, case, delta, row, k, lane, m, lanes)
 
 
 @jit

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.late import late
+from . import deviance
 from . import distributions as several
 from .cumulative import sum_mixture, sum_ordinal, sum_quantiles, sum_survival
-from .deviance import any_pair, fused_pair, is_fused
 from .hazards import sum_cox, sum_piecewise
 from .losses import CUSTOM, FAMILY, MULTINOMIAL, one_loss, sum_custom, sum_multinomial
 from .multinormal import sum_multinormal
@@ -30,12 +30,68 @@ def _custom(address: int, value: Any, target: Any, case: Any, delta: Any, first:
 
 
 @late(returns="value")
-def _fused_family(code: int, parameters: Any, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int,
-                  m: int) -> Any:
+def _binomial_logit(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
     total = value[first, 0] * 0
     for k in range(outputs):
-        total += fused_pair(code, parameters[0], value, target, case, delta, first + k, k, 0, m, 1)
+        total += deviance.binomial_logit_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
     return total
+
+
+@late(returns="value")
+def _poisson_log(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += deviance.poisson_log_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _gamma_log(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += deviance.gamma_log_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _inverse_gaussian_log(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += deviance.inverse_gaussian_log_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _negative_binomial_log(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += deviance.negative_binomial_log_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _tweedie_log(p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += deviance.tweedie_log_rows(p, value, target, case, delta, first + k, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _fused_family(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int,
+                  m: int) -> Any:
+    family = code % deviance.WIDTH
+    if family == deviance.BINOMIAL:
+        return _binomial_logit(p, value, target, case, delta, first, outputs, m)
+    if family == deviance.POISSON:
+        return _poisson_log(p, value, target, case, delta, first, outputs, m)
+    if family == deviance.GAMMA:
+        return _gamma_log(p, value, target, case, delta, first, outputs, m)
+    if family == deviance.INVERSE_GAUSSIAN:
+        return _inverse_gaussian_log(p, value, target, case, delta, first, outputs, m)
+    if family == deviance.NEGATIVE_BINOMIAL:
+        return _negative_binomial_log(p, value, target, case, delta, first, outputs, m)
+    return _tweedie_log(p, value, target, case, delta, first, outputs, m)
 
 
 @late(returns="value")
@@ -43,7 +99,7 @@ def _family(code: int, parameters: Any, value: Any, target: Any, case: Any, delt
             m: int) -> Any:
     total = value[first, 0] * 0
     for k in range(outputs):
-        total += any_pair(code, parameters, value, target, case, delta, first + k, k, 0, m, 1)
+        total += deviance.any_pair(code, parameters, value, target, case, delta, first + k, k, 0, m, 1)
     return total
 
 
@@ -245,6 +301,6 @@ def loss_block(code: int, p: float, address: int, parameters: Any, value: Any, t
         return _plain(code, p, value, target, case, delta, first, outputs, m)
     if code >= several.DISTRIBUTION:
         return _distribution(code - several.DISTRIBUTION, parameters, address, value, target, case, delta, first, outputs, m)
-    if is_fused(code - FAMILY):
-        return _fused_family(code - FAMILY, parameters, value, target, case, delta, first, outputs, m)
+    if deviance.is_fused(code - FAMILY):
+        return _fused_family(code - FAMILY, parameters[0], value, target, case, delta, first, outputs, m)
     return _family(code - FAMILY, parameters, value, target, case, delta, first, outputs, m)

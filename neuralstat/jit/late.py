@@ -21,13 +21,14 @@ from typing import Any
 import numba
 from llvmlite import binding, ir
 from numba import types
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 RESOLVE = "neuralstat_late_kernel"  # the symbol that compiled code asks for addresses
 PREFIX = "neuralstat_late_name"  # of the names that it asks with, in compiled code
 
-#: What a name in compiled code stands for: a late kernel's module and name, and the types of its arguments.
-KNOWN: dict[str, tuple[str, str, tuple[Any, ...]]] = {}
+#: What a name in compiled code stands for: a late kernel's module and name, and the types of result and arguments.
+KNOWN: dict[str, tuple[str, str, Any]] = {}
 
 _KERNELS: dict[tuple[str, str], Any] = {}
 _FAILED: list[BaseException] = []
@@ -44,7 +45,8 @@ def late(function: Callable[..., Any] | None = None, *, strict: bool = False, re
     strict : bool
         See `compile.jit`.
     returns : str, optional
-        The name of an array among the arguments: what is returned is of its kind of number. None: nothing is returned.
+        The name of an array among the arguments: a real number is returned where it holds real ones, else a complex one,
+        each in double precision. None: nothing is returned.
     """
     if function is None:
         return lambda f: late(f, strict=strict, returns=returns)
@@ -59,9 +61,9 @@ def late(function: Callable[..., Any] | None = None, *, strict: bool = False, re
 
     def declare(typingctx: Any, *given: Any) -> Any:
         kinds = tuple(_canonical(kind, f"{key[1]}: {name}") for kind, name in zip(given, parameters, strict=True))
-        result = types.void if source is None else kinds[source].dtype
+        result = types.void if source is None else _double(kinds[source].dtype)
         name = ".".join((PREFIX, *key, hashlib.sha256(repr((key, *map(str, kinds))).encode()).hexdigest()[:16]))
-        KNOWN[name] = (*key, kinds)
+        KNOWN[name] = (*key, result(*kinds))
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             called = _gate(context, builder.module, name, result, kinds)
@@ -83,6 +85,11 @@ def late(function: Callable[..., Any] | None = None, *, strict: bool = False, re
     return made
 
 
+def is_kernel(thing: Any) -> bool:
+    """Whether something is a kernel, by `compile.jit` or late: its `py_func` is the plain function."""
+    return isinstance(thing, Dispatcher) or hasattr(thing, "kernel")
+
+
 def _canonical(kind: Any, where: str) -> Any:
     """The type that a kernel is compiled for: callers that differ in what does not matter share it."""
     kind = types.unliteral(kind)
@@ -93,6 +100,10 @@ def _canonical(kind: Any, where: str) -> Any:
     if isinstance(kind, types.Boolean):
         return types.boolean
     return types.int64 if isinstance(kind, types.Integer) else kind
+
+
+def _double(kind: Any) -> Any:
+    return types.complex128 if isinstance(kind, types.Complex) else types.float64
 
 
 def _gate(context: Any, module: Any, name: str, result: Any, kinds: tuple[Any, ...]) -> Any:
@@ -126,7 +137,7 @@ def _gate(context: Any, module: Any, name: str, result: Any, kinds: tuple[Any, .
     return gate
 
 
-def names_in(library: Any) -> dict[str, tuple[str, str, tuple[Any, ...]]]:
+def names_in(library: Any) -> dict[str, tuple[str, str, Any]]:
     """What the names of late kernels in the code of a library stand for."""
     names = [variable.name for variable in library._final_module.global_variables if variable.name.startswith(PREFIX)]
     # where modules are linked that have the same name, a number is added to it
@@ -142,7 +153,7 @@ def _resolve(name: bytes) -> int:
             importlib.import_module(module)
             kernel = _KERNELS[module, function]
             kernel.compile(kinds)
-            made = kernel.overloads[kinds]
+            made = kernel.overloads[kinds.args]
             address = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
             break
         except KeyboardInterrupt:  # compiled code cannot raise it: it comes again once that has ended

@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.simd import outer_rows
+from ..jit.vectors import add_to, dot
 
 LARGEST = 1e280
 FOUR = 4  # rows of a Jacobian that are taken at a time
@@ -61,7 +63,7 @@ def multiply(matrix: Any, size: int, v: Any, out: Any) -> None:
         out[i] = total
 
 
-@jit
+@late
 def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -> None:
     """New estimate of the Hessian's other part after a step (lower triangle, in place).
 
@@ -74,8 +76,8 @@ def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -
     u : (F,) array
         Scratch.
     """
-    sy = np.sum(s * y)
-    if not sy > 1e-10 * np.sqrt(np.sum(s * s) * np.sum(y * y)):
+    sy = dot(s, y)
+    if not sy > 1e-10 * np.sqrt(dot(s, s) * dot(y, y)):
         return
     wanted, bent = sy - quadratic(matrix, size, s), quadratic(secant, size, s)
     shrink = 1.0  # sizing: S is no larger along the step than what is now seen there
@@ -89,14 +91,14 @@ def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -
         u[i] = y[i] - u[i]
     part = u.copy()
     multiply(matrix, size, s, part)
-    u -= part
-    us = np.sum(u * s)
+    add_to(-1.0, part, u)
+    us = dot(u, s)
     for i in range(size):
         for j in range(i + 1):
             secant[i, j] += (u[i] * y[j] + y[i] * u[j]) / sy - us * y[i] * y[j] / (sy * sy)
 
 
-@jit
+@late
 def add_products(jacobian: Any, rows: int, m: int, place: Any, product: Any, matrix: Any) -> None:
     """Add ``J J'`` of a block to the lower triangle of a matrix.
 
@@ -175,7 +177,7 @@ def factor(matrix: Any, secant: Any, share: float, mu: float, held: Any, size: i
     return True
 
 
-@jit
+@late
 def solve(root: Any, size: int, right: Any, out: Any) -> None:
     """Solve ``L L' d = -right`` into `out` (size,)."""
     for i in range(size):

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
+from ..jit.vectors import add_to, dot, scale_to
 
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the Wolfe conditions
 
@@ -21,7 +23,7 @@ DECREASE, CURVATURE = 1e-4, 0.9  # constants of the Wolfe conditions
 CURRENT, PAIRS, HEAD, BEST, FAILED, MEMORY = range(6)
 
 
-@jit
+@late
 def newton_direction(inverse: Any, grad: Any, direction: Any) -> None:
     """``-H g`` with the whole inverse Hessian (F, F)."""
     for i in range(grad.size):
@@ -31,7 +33,7 @@ def newton_direction(inverse: Any, grad: Any, direction: Any) -> None:
         direction[i] = -total
 
 
-@jit
+@late
 def two_loops(pairs: Any, stored: int, head: int, grad: Any, direction: Any, alpha: Any) -> None:
     """``-H g`` from the last pairs.
 
@@ -43,25 +45,25 @@ def two_loops(pairs: Any, stored: int, head: int, grad: Any, direction: Any, alp
         Scratch.
     """
     m = pairs.shape[1]
-    direction[:] = -grad
+    scale_to(-1.0, grad, direction)
     scale = 1.0
     for k in range(stored):
         at = (head - 1 - k) % m
         s, y = pairs[0, at], pairs[1, at]
-        sy = np.sum(s * y)
+        sy = dot(s, y)
         if k == 0:
-            scale = sy / np.sum(y * y)
-        alpha[at] = np.sum(s * direction) / sy
-        direction -= alpha[at] * y
-    direction *= scale
+            scale = sy / dot(y, y)
+        alpha[at] = dot(s, direction) / sy
+        add_to(-alpha[at], y, direction)
+    scale_to(scale, direction, direction)
     for k in range(stored - 1, -1, -1):
         at = (head - 1 - k) % m
         s, y = pairs[0, at], pairs[1, at]
-        beta = np.sum(y * direction) / np.sum(s * y)
-        direction += (alpha[at] - beta) * s
+        beta = dot(y, direction) / dot(s, y)
+        add_to(alpha[at] - beta, s, direction)
 
 
-@jit
+@late
 def update_inverse(inverse: Any, first: bool, s: Any, y: Any, sy: float, hy: Any) -> None:
     """BFGS update of the inverse Hessian, which at the first time is scaled to the curvature along the step.
 
@@ -73,7 +75,7 @@ def update_inverse(inverse: Any, first: bool, s: Any, y: Any, sy: float, hy: Any
         Scratch.
     """
     if first:
-        scale = sy / np.sum(y * y)
+        scale = sy / dot(y, y)
         for i in range(s.size):
             inverse[i, :] = 0
             inverse[i, i] = scale
@@ -82,7 +84,7 @@ def update_inverse(inverse: Any, first: bool, s: Any, y: Any, sy: float, hy: Any
         for j in range(s.size):
             total += inverse[i, j] * y[j]
         hy[i] = total
-    factor = (1 + np.sum(y * hy) / sy) / sy
+    factor = (1 + dot(y, hy) / sy) / sy
     for i in range(s.size):
         for j in range(s.size):
             inverse[i, j] += factor * s[i] * s[j] - (hy[i] * s[j] + s[i] * hy[j]) / sy

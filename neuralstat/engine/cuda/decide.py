@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from numba.core.dispatcher import Dispatcher
+from ...jit.late import is_kernel
 
 Known = dict[str, Any]
 _PLAIN = (
@@ -105,8 +105,8 @@ class _Branches(ast.NodeTransformer):
         self.generic_visit(node)
         if not isinstance(node.func, ast.Name) or node.func.id in self.local:
             return node
-        kernel = self.scope.get(node.func.id)
-        if isinstance(kernel, Dispatcher):
+        kernel: Any = self.scope.get(node.func.id)
+        if is_kernel(kernel):
             names = list(inspect.signature(kernel.py_func).parameters)
             given = [*zip(names, node.args, strict=False), *((word.arg, word.value) for word in node.keywords)]
             told = {name: self.value(argument) for name, argument in given}

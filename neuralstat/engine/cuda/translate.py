@@ -12,8 +12,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from numba.core.dispatcher import Dispatcher
-
+from ...jit.late import is_kernel
 from .decide import Known, decide
 
 
@@ -47,13 +46,13 @@ class Translator:
         """Return the twin of a kernel; anything else is returned as it is."""
         if id(kernel) in self._twins:
             return self._twins[id(kernel)]
-        if not isinstance(kernel, Dispatcher) or id(kernel) in self._made:
+        if not is_kernel(kernel) or id(kernel) in self._made:
             return kernel
         return self._keep(id(kernel), kernel, kernel.py_func)
 
     def decided(self, kernel: Any, known: Known) -> Any:
         """Return the twin of a kernel some of whose arguments are known (see `decide`); it is called as the kernel is."""
-        if id(kernel) in self._given or not isinstance(kernel, Dispatcher):
+        if id(kernel) in self._given or not is_kernel(kernel):
             return self(kernel)
         key = id(kernel), *sorted(known.items())
         if key not in self._twins:
