@@ -8,13 +8,14 @@ number, whoever calls it; and not at all where nobody does.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import hashlib
 import importlib
 import inspect
 import itertools
-import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 RESOLVE = "neuralstat_late_kernel"  # the symbol that compiled code asks for addresses
+AGAIN = 0.01  # seconds after which an interrupt that came during compilation comes again
 PREFIX = "neuralstat_late_name"  # of the names that it asks with, in compiled code
 
 #: What a name in compiled code stands for: a late kernel's module and name, and the types of result and arguments.
@@ -163,7 +165,7 @@ def _resolve(name: bytes) -> int:
             sys.excepthook(type(error), error, error.__traceback__)
             return 0
     if interrupted:
-        signal.raise_signal(signal.SIGINT)
+        threading.Timer(AGAIN, _thread.interrupt_main).start()
     return int(address)
 
 
