@@ -177,8 +177,7 @@ def replace_head(
         source = Source(None, *data)
     else:
         raise ArgumentError("replace_head: the model was made of arrays; data must be a pair (endog, exog).")
-    merged = merge_settings(Settings(), arguments)
-    following = Procedure.prepare(source, merged)
+    following = Procedure.prepare(source, source.weighed(merge_settings(Settings(), arguments)))
     return following, following.run()
 
 

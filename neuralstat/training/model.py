@@ -14,7 +14,7 @@ from ..families import Distributional, Family, Ordinal, Survival, needs, resolve
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
-from ..formula.sequences import WEIGHTS, as_table
+from ..formula.sequences import WEIGHTS, as_table, is_sequence
 from ..layers import Dense
 from ..network.expand import expanded
 from ..network.network import Network, dense_network
@@ -67,6 +67,8 @@ class Source:
         Further names for the formula.
     said : set of str
         Warnings that were given, and are not given again for another design of the same data.
+    brought : bool
+        Whether the data were batches that bring weights.
     """
 
     formula: str | None
@@ -74,17 +76,28 @@ class Source:
     exog: Any = None
     context: Mapping[str, Any] | None = None
     said: set[str] = field(default_factory=set, repr=False)
+    brought: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.formula is not None:
-            object.__setattr__(self, "data", as_table(self.formula, self.data))
+            made = as_table(self.formula, self.data)
+            object.__setattr__(self, "brought", is_sequence(self.data) and list(made.columns[2:]) == [WEIGHTS])
+            object.__setattr__(self, "data", made)
 
     def weighed(self, settings: Settings) -> Settings:
-        """Settings with the weights that batches of the data brought, where no others were given."""
-        notes = getattr(self.data, "attrs", None)
-        brought = isinstance(notes, dict) and bool(notes.get(WEIGHTS))
-        given = settings.weights is not None or settings.var_weights is not None
-        return replace(settings, weights=WEIGHTS) if brought and not given else settings
+        """Settings with the weights that batches of the data brought.
+
+        Raises
+        ------
+        ArgumentError
+            Where others were given.
+        """
+        if not self.brought:
+            return settings
+        given = next((name for name in ("weights", "var_weights") if getattr(settings, name) is not None), None)
+        if given is not None:
+            raise ArgumentError(f"{given}: the batches (x, y, weights) of the data bring weights; give them there alone.")
+        return replace(settings, weights=WEIGHTS)
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""

@@ -261,7 +261,7 @@ def test_sequences_that_are_none_are_refused():
 
     with pytest.raises(DataError, match="same number of rows"):
         fit(data=Wrong(None, 9))
-    with pytest.raises(ArgumentError, match=r"must be a batch \(x, y\)"):
+    with pytest.raises(ArgumentError, match=r"or batches \(x, y\) by number: data\[0\] is a ndarray"):
         fit(data=type("None_", (Sequence,), {"__getitem__": lambda self, k: X})(None))
 
 
