@@ -328,8 +328,8 @@ def neuralnet(
         `history` ("auc", "val_auc"), and what callbacks see. `NeuralNetResults.evaluate` gives them for other data.
     augment : callable, optional
         As ``ns.augment.ImageAugmenter(flip=True, shift=0.1)``: every epoch is trained on its own random version of the
-        images. Called as ``augment(images, epoch=..., stream=...)``, from the thread that trains; `stream` is a whole
-        number of the repetition.
+        images. Called as ``augment(images, epoch=..., stream=...)`` with all images, from the thread that trains; where it
+        has an argument `index`, with some, and their numbers, by threads ahead of it. `stream` is the repetition's number.
     callbacks : callable or sequence of callables, optional
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.

@@ -38,6 +38,7 @@ from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
 from .progress import EpochLifesign, Lifesign
+from .read_ahead import check_read
 from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
@@ -47,7 +48,6 @@ from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
-from .windows import check_read
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
