@@ -24,7 +24,8 @@ from ..weights import read_weights
 from ..weights.config import parse_config
 from .application import ENDING, Application, network_of
 from .keras_config import Call, Description, damage, described
-from .keras_kinds import Array, Made, Shape, made_of
+from .keras_kinds import made_of
+from .keras_table import Array, Made, Shape
 
 _OF_TRAINING = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D)
 
@@ -173,7 +174,8 @@ def _config_of(model: Any) -> dict[str, Any]:
     config = model.get_config()
     try:
         kind = next((k.__name__ for k in type(model).__mro__ if k.__name__ in ("Sequential", "Functional")), None)
-        return parse_config(json.dumps({"class_name": kind or type(model).__name__, "config": config}))
+        return parse_config(json.dumps({"class_name": kind or type(model).__name__, "config": config,
+                                        "keras_version": "2." if type(model).__module__.startswith("tf_keras") else None}))
     except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError(f"model: its configuration is no plain data ({str(error)[:80]}).") from None
 
@@ -277,7 +279,7 @@ class _Builder:
     def _add(self, call: Call) -> None:
         made = made_of(call, [self.shapes[name] for name in call.reads])
         shape, at = self.shapes[call.reads[0]], self.read[call.reads[0]]
-        if call.inference and isinstance(made.layers[0], _OF_TRAINING):
+        if call.inference and isinstance(getattr(made.layers[0], "layer", made.layers[0]), _OF_TRAINING):
             self.shapes[call.name], self.read[call.name] = shape, at
             return
         joins = isinstance(made.layers[0], MERGING)
@@ -291,8 +293,7 @@ class _Builder:
             shape = self._shape(call, layer, [self.shapes[r] for r in call.reads] if joins and k == 0 else [shape])
         self.layers += made.layers
         self.arrays += made.arrays
-        if call.held or (call.inference and call.kind == "BatchNormalization"):
-            self.held += [array.name.rpartition("/")[0] for array in made.arrays]
+        self.held += [array.name.rpartition("/")[0] for array in made.arrays if array.held]
         self.before = made.layers[-1].name
         self.shapes[call.name], self.read[call.name] = shape, self.before
 
