@@ -60,6 +60,19 @@ def integrated_gradients(
     References
     ----------
     Sundararajan, M., Taly, A. & Yan, Q. (2017). Axiomatic attribution for deep networks. ICML, PMLR 70:3319.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one, blank = {"pixels": data["pixels"][:1]}, {"pixels": 0 * data["pixels"][:1]}
+    >>> parts = ns.insight.integrated_gradients(fit, one, output="0")
+    >>> difference = fit.predict(one)["0"].iloc[0] - fit.predict(blank)["0"].iloc[0]
+    >>> parts.shape, bool(abs(parts.sum() - difference) < 1e-6)
+    ((1, 8, 8, 1), True)
     """
     fitted = check_fit(fit, "integrated_gradients")
     x, offset, _, complete = inputs(fitted, new, "integrated_gradients")
@@ -118,6 +131,17 @@ def occlusion(
     References
     ----------
     Zeiler, M. D. & Fergus, R. (2014). Visualizing and understanding convolutional networks. ECCV, LNCS 8689:818.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> ns.insight.occlusion(fit, one, size=4, stride=2).shape  # patches of 4 x 4 at every second place
+    (1, 3, 3)
     """
     fitted = check_fit(fit, "occlusion")
     x, offset, _, complete = inputs(fitted, new, "occlusion")
@@ -177,6 +201,18 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
     ----------
     Selvaraju, R. R., Cogswell, M., Das, A., Vedantam, R., Parikh, D. & Batra, D. (2017). Grad-CAM: visual explanations from
     deep networks via gradient-based localization. ICCV, 618.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> ns.insight.grad_cam(fit, one, "conv2d", output="3").shape
+    (1, 6, 6)
     """
     fitted = check_fit(fit, "grad_cam")
     network, k = fitted.network, hidden_layer(fitted, layer)

@@ -49,6 +49,18 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     References
     ----------
     Simonyan, K., Vedaldi, A. & Zisserman, A. (2014). Deep inside convolutional networks. ICLR workshop, arXiv:1312.6034.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> found = ns.insight.saliency(fit, one, output="0", type="link")[0, :, :, 0]
+    >>> found.shape, bool(found[3, 4] < 0)  # ink in the middle speaks against a zero
+    ((8, 8), True)
     """
     fitted = check_fit(fit, "saliency")
     x, offset, _, complete = inputs(fitted, new, "saliency")
@@ -98,6 +110,18 @@ class Maximised:
     image : array of the shape of one input
     activation : (steps + 1,) array
         Mean activation of the filter before the first step and after each.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> best = ns.insight.maximise_filter(fit, "conv2d", 0, steps=20, random_state=1)
+    >>> best.activation.shape  # before the first step, and after each
+    (21,)
     """
 
     image: np.ndarray
@@ -144,6 +168,18 @@ def maximise_filter(
     ----------
     Erhan, D., Bengio, Y., Courville, A. & Vincent, P. (2009). Visualizing higher-layer features of a deep network.
     University of Montreal, report 1341.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> best = ns.insight.maximise_filter(fit, "conv2d", 0, steps=20, random_state=1)
+    >>> best.image.shape, bool(best.activation[-1] > best.activation[0])
+    ((8, 8, 1), True)
     """
     fitted = check_fit(fit, "maximise_filter")
     k = hidden_layer(fitted, layer)
@@ -199,6 +235,17 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
     Returns
     -------
     array, shape (filters, rows, columns), or (filters, rows, columns, 3)
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> ns.insight.filters(fit, "conv2d").shape  # four kernels of 3 x 3
+    (4, 3, 3)
     """
     fitted = check_fit(fit, "filters")
     layer = fitted.network.layer_names[hidden_layer(fitted, layer)]
@@ -231,6 +278,17 @@ def feature_maps(fit: Any, new: Any, layer: str, *, rep: Any = "best") -> np.nda
     Returns
     -------
     array, shape (filters, rows, columns)
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> ns.insight.feature_maps(fit, {"pixels": data["pixels"][:1]}, "conv2d").shape  # a map per filter
+    (4, 6, 6)
     """
     fitted = check_fit(fit, "feature_maps")
     if len(fitted.network.places[hidden_layer(fitted, layer)][2]) != 3:
