@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import formula as formulas
+from ..checks import check_size
 from ..errors import ArgumentError, DataError, FitWarning, caller
 from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
@@ -211,7 +212,19 @@ def scalable_response(settings: Settings) -> bool:
 
 
 def build_network(design: Design, settings: Settings) -> Network:
-    """The network that settings ask for on a design, without weights."""
+    """The network that settings ask for on a design, without weights.
+
+    Raises
+    ------
+    TooLargeError
+        Where the memory at hand does not hold the weights.
+    """
+    made = _network(design, settings)
+    check_size(made.n_params, f"a network of {made.n_params} weights")
+    return made
+
+
+def _network(design: Design, settings: Settings) -> Network:
     if has_towers(design):
         family = _family(design, settings)
         goal = resolve_objective(

@@ -20,6 +20,7 @@ from ..network.scaling import to_original
 from ..network.start import start_weights
 from ..schedules import Performance
 from ..seeds import children
+from . import by_epochs
 from .epochs import make_rows
 from .stack import of_networks
 from .starts import feasible
@@ -189,7 +190,7 @@ class Refits:
         cases = self._cases(y, units) if weights is None else weights
         if self.procedure.settings.minibatch:
             rows = functools.partial(make_rows, design.x, y, cases, design.offset, dtype)
-            return self._epochs(rows, start, self._validation(units))
+            return self._epochs(rows, start, self._validation(units), design.counted)
         data = make_data(design.x, y, cases, design.offset, dtype=dtype)
         fit = self.procedure.train(
             data, start, self.fit.free[0], self.n_jobs, keep=keep, strengths=self.strengths(held, len(start))
@@ -240,13 +241,14 @@ class Refits:
             return make_rows(columns(design.x, at), design.y[:, at], weights, offset, dtype=dtype)
 
         for at, own in zip(samples, start, strict=True):
-            fits.append(self._epochs(functools.partial(rows, at), own, validation))
+            fits.append(self._epochs(functools.partial(rows, at), own, validation, len(at)))
         return fits
 
-    def _epochs(self, rows: Callable[[], Rows], start: np.ndarray, validation: Rows | None) -> Fit:
+    def _epochs(self, rows: Callable[[], Rows], start: np.ndarray, validation: Rows | None, counted: float) -> Fit:
         training = replace(self.procedure.training, callbacks=(), checkpoint=None)
-        return self.procedure.train_epochs(
-            rows(), start, self.fit.free[0], self.n_jobs, training, validation, again=rows
+        return by_epochs.train(
+            self.procedure, rows(), start, self.fit.free[0], training, validation, n_jobs=self.n_jobs, again=rows,
+            counted=counted,
         )  # fmt: skip
 
     def _validation(self, units: Units | None) -> Rows | None:
