@@ -33,6 +33,7 @@ from ..layers.graph import InputLayer, Node
 from ..network import derivatives
 from ..network.arrays import array_shapes, fill
 from ..network.expand import Flat, expanded
+from ..network.indexes import check_indexes
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
 from ..network.passes import Passes, possible
@@ -40,7 +41,8 @@ from ..network.table import Entry
 from ..summary.tables import layers_table
 from ..weights import read_weights
 
-_IMAGES = 16  # per pass
+_IMAGES = 16  # at least so many in a pass: kernels take as many together
+_NUMBERS = 2**22  # of a pass
 
 
 class Application(Sequence[Any]):
@@ -61,6 +63,13 @@ class Application(Sequence[Any]):
     input_shape : tuple of int
     weights : dict of str to array, or None
         ``"block1_conv1/kernel"``, ..., and those of the head.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> small = ns.applications.vgg([(1, 4)], [16], 10, (32, 32, 3))
+    >>> small.name, small.input_shape, [type(layer).__name__ for layer in small]
+    ('vgg', (32, 32, 3), ['Conv2D', 'MaxPool2D', 'Flatten', 'Dense'])
     """
 
     _entries: tuple[Entry, ...] = ()  # where its inputs lie, if there are several
@@ -192,17 +201,30 @@ class Application(Sequence[Any]):
 
     def _passes(self, images: Any, layer: int | None) -> np.ndarray:
         """Outputs (None: the linear predictors), some images at a time."""
+        parts = self._parts(images)
+        network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
+        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
+        units, numbers, size = self._units(network, layer, row), len(network.input_names), len(parts[0])
+        step = max(_IMAGES, _NUMBERS // (numbers if layer is None or possible(network) else network.width))
+        out = np.empty((size, *shape), kind)
+        x = np.empty((min(step, size), numbers), kind)
+        for first in range(0, size, step):
+            here = x[: min(step, size - first)]
+            at = 0
+            for part in parts:
+                flat = part[first : first + step].reshape(len(here), -1)
+                here[:, at : at + flat.shape[1]] = flat
+                at += flat.shape[1]
+            check_indexes(network, here.T, "images: ")
+            out[first : first + step] = units(here).reshape(-1, *shape)
+        return out
+
+    def _parts(self, images: Any) -> list[np.ndarray]:
+        """Arrays of the inputs, one after the other."""
         images = as_array(images, "images", "numbers")
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
-        network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
-        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
-        units = self._units(network, layer, row)
-        out = np.empty((len(images), *shape), kind)
-        for first in range(0, len(images), _IMAGES):
-            some = slice(first, first + _IMAGES)
-            out[some] = units(images[some].astype(kind).reshape(-1, math.prod(self.input_shape))).reshape(-1, *shape)
-        return out
+        return [images]
 
     def _units(self, network: Network, layer: int | None, row: int | None) -> Callable[[np.ndarray], np.ndarray]:
         """Function from images (m, D) to outputs (None), or to a layer's units."""

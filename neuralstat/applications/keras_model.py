@@ -18,7 +18,6 @@ from ..errors import ArgumentError, DataError, FileFormatError
 from ..layers import Activation, Dense, Dropout, From, Input
 from ..layers.graph import MERGING
 from ..layers.random import AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
-from ..network.indexes import check_indexes
 from ..network.table import Entry
 from ..weights import read_weights
 from ..weights.config import parse_config
@@ -81,14 +80,10 @@ class KerasModel(Application):
         """
         return self.features(images)
 
-    def _passes(self, images: Any, layer: int | None) -> np.ndarray:
-        x = self._side_by_side(images) if self._entries else as_array(images, "images", "numbers")
-        if x.ndim > 1 and x.dtype.kind in "buif":
-            check_indexes(self._graph, x.reshape(len(x), -1).T.astype(float), "images: ")
-        return super()._passes(x, layer)
-
-    def _side_by_side(self, given: Any) -> np.ndarray:
-        """Arrays of several inputs as rows of numbers (n, D)."""
+    def _parts(self, given: Any) -> list[np.ndarray]:
+        """Arrays of the inputs, in their order."""
+        if not self._entries:
+            return super()._parts(given)
         names = [name for name, _ in self.inputs]
         if isinstance(given, Mapping):
             if set(given) != set(names):
@@ -102,7 +97,7 @@ class KerasModel(Application):
             if array.shape[1:] != shape or array.dtype.kind not in "buif" or len(array) != len(arrays[0]):
                 said = f"(n, {', '.join(map(str, shape))})"
                 raise DataError(f"images of input {name!r} must be numbers of the shape {said}, got {array.shape}.")
-        return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
+        return arrays
 
 
 @arguments(
