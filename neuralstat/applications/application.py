@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,8 @@ import pandas as pd
 from ..checks import as_array, check_items, shown
 from ..checks.arguments import NONE, Anything, Map, Numbers, Several, Text, Whole, arguments
 from ..errors import ArgumentError, DataError
+from ..families.resolve import family_objective, resolve_family
+from ..insight.known import Known
 from ..layers import (
     LAYERS,
     Activation,
@@ -36,7 +39,7 @@ from ..network.expand import Flat, expanded
 from ..network.indexes import check_indexes
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
-from ..network.passes import Passes, possible
+from ..network.passes import Passes, possible, suits
 from ..network.table import Entry
 from ..summary.tables import layers_table
 from ..weights import read_weights
@@ -237,6 +240,29 @@ class Application(Sequence[Any]):
             return lambda x: derivatives.outputs(network, np.ascontiguousarray(x.T, float), theta[np.newaxis])[0].T
         return lambda x: derivatives.layer_units(network, np.ascontiguousarray(x.T, float), theta, layer)
 
+    def as_known(self) -> Known:
+        """What `neuralstat.insight` looks into: the network with an output layer, whose outputs are numbered from 0.
+
+        Raises
+        ------
+        ArgumentError
+            Where it has no weights, or several inputs.
+        """
+        if self._entries:
+            raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")
+        network, outputs, lacking = self._ending()
+        theta = fill(network, np.zeros(network.n_params) if network.implied is None else network.implied[1], self._known(),
+                     "weights")  # fmt: skip
+        kind = np.result_type(*self._known().values(), np.float32) if suits(network) else float
+        return Known(self.name, network, theta.astype(kind, copy=False), outputs, lacking,
+                     lambda given: self._parts(given)[0])  # fmt: skip
+
+    def _ending(self) -> tuple[Network, int, str]:
+        """The network with its objective, the number of its outputs, and why it has none."""
+        if self.head is None:
+            return self._graph, 0, "made with include_top=False it has no outputs; layers are looked into by name."
+        return with_output((*self.layers, self.head), self.input_shape, "softmax"), self.head.units, ""
+
     @cached_property
     def _graph(self) -> Network:
         """The network without its weights; without a head it ends in one unit."""
@@ -260,6 +286,17 @@ def network_of(layers: Sequence[Any], shape: tuple[int, ...], entries: tuple[Ent
     goal = objective("sse", resolve_activation("identity"))
     return Network(flat.layers, shape, goal, ("",) * math.prod(shape), ("",) * flat.layers[-1].units, wires=flat.wires,
                    entries=entries)  # fmt: skip
+
+
+def with_output(layers: Sequence[Any], shape: tuple[int, ...], activation: Any) -> Network:
+    """A network of layers, the last of which is the output layer, with the likelihood that its activation belongs to."""
+    flat, act = expanded(layers), resolve_activation(activation)
+    units = flat.layers[-1].units
+    name = {"softmax": "multinomial" if units > 1 else None, "logistic": "binomial" if units == 1 else None}.get(act.name)
+    family = resolve_family(name)
+    goal = objective("sse", act) if family is None else family_objective(family)
+    end = replace(flat.layers[-1], activation=None)
+    return Network((*flat.layers[:-1], end), shape, goal, ("",) * math.prod(shape), ("",) * units, wires=flat.wires)
 
 
 def with_weights(made: Application, path: str | os.PathLike[str], top: Iterable[str] = ()) -> Application:

@@ -18,10 +18,11 @@ from ..errors import ArgumentError, DataError, FileFormatError
 from ..layers import Activation, Dense, Dropout, From, Input
 from ..layers.graph import MERGING
 from ..layers.random import AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from ..network.network import Network
 from ..network.table import Entry
 from ..weights import read_weights
 from ..weights.config import parse_config
-from .application import ENDING, Application, network_of
+from .application import ENDING, Application, network_of, with_output
 from .keras_config import Call, Description, damage, described
 from .keras_kinds import made_of
 from .keras_table import Array, Made, Shape
@@ -79,6 +80,13 @@ class KerasModel(Application):
         array, shape (n, ...)
         """
         return self.features(images)
+
+    def _ending(self) -> tuple[Network, int, str]:
+        """Its last layer is the output layer, where it is a Dense one."""
+        last = self.layers[-1]
+        if type(last) is Dense:
+            return with_output(self.layers, self.input_shape, last.activation), last.units, ""
+        return self._graph, 0, f"it ends in {type(last).__name__}, not in a Dense layer; layers are looked into by name."
 
     def _parts(self, given: Any) -> list[np.ndarray]:
         """Arrays of the inputs, in their order."""
