@@ -47,6 +47,15 @@ class NeuralNet:
     See Also
     --------
     neuralnet : the same in one call, and what the arguments mean.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> model = ns.NeuralNet(data["accel"], data[["times"]], hidden=2, random_state=1)
+    >>> fit = model.fit()
+    >>> fit.network.topology
+    '1-2-1'
     """
 
     def __init__(self, endog: Any, exog: Any, **settings: Any) -> None:
@@ -57,7 +66,15 @@ class NeuralNet:
     def from_formula(
         cls, formula: str, data: Any, *, context: Mapping[str, Any] | None = None, **settings: Any
     ) -> NeuralNet:
-        """A model from a formula; see `neuralnet`."""
+        """A model from a formula; see `neuralnet`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> model = ns.NeuralNet.from_formula("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> model.fit().params.round(2).to_dict()
+        {'Intercept.to.accel': -53.01, 'times.to.accel': 1.09}
+        """
         model = cls.__new__(cls)
         model._of(Source(formula, data, context=context), settings)
         return model
@@ -69,11 +86,28 @@ class NeuralNet:
 
     @arguments(settings=NONE | Instance(Settings, "the settings of a model"))
     def network(self, settings: Settings | None = None) -> Network:
-        """The network of these settings (default: the model's), without weights."""
+        """The network of these settings (default: the model's), without weights.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> model = ns.NeuralNet.from_formula("accel ~ times", ns.datasets.mcycle(), hidden=(3, 2))
+        >>> model.network().topology
+        '1-3-2-1'
+        """
         return build_network(self.design, self.settings if settings is None else settings)
 
     def procedure(self, **settings: Any) -> Procedure:
-        """Everything between the design and a fit; arguments replace the model's."""
+        """Everything between the design and a fit; arguments replace the model's.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.mcycle()
+        >>> model = ns.NeuralNet.from_formula("accel ~ times", data, hidden=2, random_state=1)
+        >>> model.procedure(rep=3).settings.rep
+        3
+        """
         merged = merge_settings(self.settings, settings)
         design = self.design
         if any(getattr(merged, name) is not getattr(self.settings, name) for name in OF_DESIGN):
@@ -96,6 +130,13 @@ class NeuralNet:
         -----
         ConvergenceWarning
             Where a repetition did not reach the threshold; it is kept, and flagged.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> model = ns.NeuralNet.from_formula("accel ~ times", ns.datasets.mcycle(), random_state=1)
+        >>> [round(model.fit(hidden=h, algorithm="lm").deviance) for h in (1, 2, 3)]
+        [197014, 68367, 62168]
         """
         procedure = self.procedure(**settings)
         return announced(Fitted(*rotations.run(procedure)))
@@ -123,6 +164,15 @@ def load(path: str | os.PathLike[str]) -> NeuralNetResults:
         Where the file is no saved fit, is damaged, or comes from a newer neuralstat.
     OSError
         Where there is no such file, or it cannot be read.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> ns.neuralnet("accel ~ times", data, hidden=0).save("fit.nst")
+    >>> fit = ns.load("fit.nst")
+    >>> fit.params.round(2).to_dict()
+    {'Intercept.to.accel': -53.01, 'times.to.accel': 1.09}
     """
     return NeuralNetResults(read(path))
 
@@ -328,8 +378,8 @@ def neuralnet(
         `history` ("auc", "val_auc"), and what callbacks see. `NeuralNetResults.evaluate` gives them for other data.
     augment : callable, optional
         As ``ns.augment.ImageAugmenter(flip=True, shift=0.1)``: every epoch is trained on its own random version of the
-        images. Called as ``augment(images, epoch=..., stream=...)``, from the thread that trains; `stream` is a whole
-        number of the repetition.
+        images. Called as ``augment(images, epoch=..., stream=...)`` with all images, from the thread that trains; where it
+        has an argument `index`, with some, and their numbers, by threads ahead of it. `stream` is the repetition's number.
     callbacks : callable or sequence of callables, optional
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
         dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.

@@ -18,52 +18,207 @@ def caller() -> int:
 
 
 class NeuralStatError(Exception):
-    """Base of all errors that neuralstat raises on purpose."""
+    """Base of all errors that neuralstat raises on purpose.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> try:
+    ...     ns.neuralnet("accel ~ time", ns.datasets.mcycle())
+    ... except ns.errors.NeuralStatError as error:  # whatever kind it is
+    ...     print(type(error).__name__)
+    DataError
+    """
 
 
 class ArgumentError(NeuralStatError, ValueError):
-    """An argument of a public function is not usable; the message names it and says what would be."""
+    """An argument of a public function is not usable; the message names it and says what would be.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> try:
+    ...     ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hiden=3)
+    ... except ns.errors.ArgumentError as error:
+    ...     print(error)
+    unknown argument 'hiden'. Did you mean 'hidden'?
+    """
 
 
 class TooLargeError(ArgumentError):
-    """What a call would make does not fit in the memory at hand; refused before it is begun."""
+    """What a call would make does not fit in the memory at hand; refused before it is begun.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> try:
+    ...     ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=(10**6, 10**6))
+    ... except ns.errors.TooLargeError as error:
+    ...     print(type(error).__name__)
+    TooLargeError
+    """
 
 
 class DataError(NeuralStatError, ValueError):
-    """The data do not fit the formula or the model; the message names the column or level at fault."""
+    """The data do not fit the formula or the model; the message names the column or level at fault.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> try:
+    ...     ns.neuralnet("accel ~ time", ns.datasets.mcycle())
+    ... except ns.errors.DataError as error:
+    ...     print(error)
+    formula: the data have no column 'time'. Did you mean 'times'? Columns: 'times', 'accel'.
+    """
 
 
 class FileFormatError(NeuralStatError, ValueError):
-    """A file is not a saved neuralstat model, or is damaged."""
+    """A file is not a saved neuralstat model, or is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import neuralstat as ns
+    >>> size = Path("notes.nst").write_text("no saved fit")
+    >>> try:
+    ...     ns.load("notes.nst")
+    ... except ns.errors.FileFormatError as error:
+    ...     print(error)
+    notes.nst: not a saved fit, or damaged (BadZipFile: File is not a zip file)
+    """
 
 
 class DeviceError(NeuralStatError, RuntimeError):
-    """The device asked for is not there, or cannot do what was asked; the message says what would mend it."""
+    """The device asked for is not there, or cannot do what was asked; the message says what would mend it.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> try:
+    ...     ns.neuralnet("accel ~ times", ns.datasets.mcycle(), device="cuda:99")
+    ... except ns.errors.DeviceError as error:
+    ...     print("no such device")
+    no such device
+    """
 
 
 class NeuralStatWarning(UserWarning):
-    """Base of all warnings of neuralstat."""
+    """Base of all warnings of neuralstat.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", ns.errors.NeuralStatWarning)  # those of this package only
+    ...     fit = ns.neuralnet("accel ~ times", data, hidden=2, stepmax=5, random_state=1)
+    >>> fit.converged
+    False
+    """
 
 
 class ConvergenceWarning(NeuralStatWarning):
-    """Some repetition did not reach the threshold."""
+    """Some repetition did not reach the threshold.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     fit = ns.neuralnet("accel ~ times", data, hidden=2, stepmax=5, random_state=1)
+    >>> print(said[0].category.__name__, said[0].message, sep=": ")
+    ConvergenceWarning: Algorithm did not converge in 5 of 5 repetition(s) within the stepmax.
+    (stepmax reached; repetition 1: largest partial derivative 322.5 at Intercept.to.accel,
+    threshold 0.01.) The weights reached are kept.
+    """
 
 
 class FitWarning(NeuralStatWarning):
-    """A fit is not what was asked for: collapsed, diverged, without degrees of freedom, or with infinite estimates."""
+    """A fit is not what was asked for: collapsed, diverged, without degrees of freedom, or with infinite estimates.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import pandas as pd
+    >>> import neuralstat as ns
+    >>> data = pd.DataFrame({"x": [1.0, 2, 3, 4, 5, 6], "y": [0, 0, 0, 1, 1, 1]})  # x tells the classes apart
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     fit = ns.neuralnet("y ~ x", data, hidden=0, family="binomial")
+    >>> print(said[0].category.__name__, said[0].message, sep=": ")
+    FitWarning: Separation: x: tells responses apart, so that estimates grow without end. Remedy: a
+    penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing,
+    fitted values do. (fit.diagnose() has all findings.)
+    """
 
 
 class DataWarning(NeuralStatWarning):
-    """The data were changed or look unusual (rows dropped, constant columns)."""
+    """The data were changed or look unusual (rows dropped, constant columns).
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import neuralstat as ns
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     fit = ns.neuralnet("accel ~ log(times - 3)", ns.datasets.mcycle(), hidden=0)
+    >>> print(said[0].category.__name__, said[0].message, sep=": ")
+    DataWarning: 'log(times - 3)' is not a number in 2 row(s) without missing values, as log(-1)
+    would be; these rows are dropped.
+    """
 
 
 class SingularHessianWarning(NeuralStatWarning):
-    """The information matrix has not full rank; a pseudo-inverse was used."""
+    """The information matrix has not full rank; a pseudo-inverse was used.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     errors = ns.neuralnet("y ~ x", data, hidden=6, random_state=1).bse
+    >>> print(said[0].category.__name__, said[0].message, sep=": ")
+    SingularHessianWarning: The expected information of repetition ... has rank ... for 19 weights:
+    some are not determined by the data. Standard errors come from a pseudo-inverse.
+    """
 
 
 class DfError(NeuralStatError, ValueError):
-    """An estimator of degrees of freedom is not defined at this fit."""
+    """An estimator of degrees of freedom is not defined at this fit.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=4, algorithm="lm", rep=2, random_state=1)
+    >>> try:
+    ...     ns.risk(fit, "gcv", df=60)
+    ... except ns.errors.DfError as error:
+    ...     print(error)
+    risk: GCV is not defined where df (60) reaches the number of values (60).
+    """
 
 
 class DfWarning(NeuralStatWarning):
-    """Degrees of freedom were computed where their meaning is limited; the message says what would be better."""
+    """Degrees of freedom were computed where their meaning is limited; the message says what would be better.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=20, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=4, algorithm="lm", rep=2, random_state=1)
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     estimate = ns.risk(fit, "rcp")
+    >>> print(said[0].category.__name__, said[0].message, sep=": ")
+    DfWarning: risk: df (...) are more than half the observations, where 'rcp' overstates the error
+    of networks; without a penalty nothing holds a network between the rows, and 'rcp' understates
+    its error there. method='cv' refits.
+    """

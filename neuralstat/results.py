@@ -81,6 +81,17 @@ class NeuralNetResults:
     Parameters
     ----------
     fitted : Fitted
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> settings = {"algorithm": "lm", "penalty": ns.decay(0.01), "random_state": 1}
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=3, **settings)
+    >>> fit
+    <NeuralNetResults 1-3-1, n = 133, 10 weights, converged 5/5, error 33967.1>
+    >>> fit.predict({"times": [10.0, 20.0]}).round(1).tolist()
+    [0.2, -116.7]
     """
 
     def __init__(self, fitted: Fitted) -> None:
@@ -146,12 +157,29 @@ class NeuralNetResults:
 
     @property
     def fit(self) -> Fit:
-        """What training returned: weights in internal units, errors, steps, status."""
+        """What training returned: weights in internal units, errors, steps, status.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.fit.theta.shape
+        (2, 7)
+        """
         return self.fitted.fit
 
     @property
     def seeds(self) -> np.random.SeedSequence:
-        """Where the start weights came from."""
+        """Where the start weights came from.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=5).seeds.entropy
+        5
+        """
         return self.fitted.seeds
 
     @property
@@ -170,7 +198,18 @@ class NeuralNetResults:
 
     @property
     def saved(self) -> dict[str, str] | None:
-        """Versions and date, where the fit was read from a file."""
+        """Versions and date, where the fit was read from a file.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.saved is None
+        True
+        >>> fit.save("fit.nst")
+        >>> sorted(ns.load("fit.nst").saved)[:3]
+        ['data', 'date', 'machine']
+        """
         return self.fitted.saved
 
     @property
@@ -258,7 +297,16 @@ class NeuralNetResults:
 
     @property
     def data(self) -> Any:
-        """The observations as kernels see them (internal units)."""
+        """The observations as kernels see them (internal units).
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> fit.data.x.shape
+        (1, 100)
+        """
         return self.fitted.data
 
     @property
@@ -369,12 +417,30 @@ class NeuralNetResults:
         ------
         ArgumentError, DfError
             Where there is none: another penalty, no likelihood, weights that data and penalty do not determine.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data, found = ns.datasets.mcycle(), {}
+        >>> for lam in (0.001, 0.1, 10.0):
+        ...     fit = ns.neuralnet("accel ~ times", data, hidden=3, penalty=ns.decay(lam), random_state=1)
+        ...     found[lam] = round(fit.log_evidence)
+        >>> found  # the data speak for a weak penalty
+        {0.001: -634, 0.1: -649, 10.0: -702}
         """
         return evidence.log_evidence(self.fitted, self.fitted.best)
 
     @property
     def reml(self) -> float:
-        """`log_evidence`: of gaussian models without hidden units it is the restricted likelihood."""
+        """`log_evidence`: of gaussian models without hidden units it is the restricted likelihood.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ s(times, k=20)", ns.datasets.mcycle())
+        >>> round(float(fit.reml), 2)
+        -617.63
+        """
         return self.log_evidence
 
     @property
@@ -389,6 +455,15 @@ class NeuralNetResults:
         ------
         ArgumentError
             Where no strength was estimated.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ s(times, k=20)", ns.datasets.mcycle())
+        >>> fit.strengths[["group", "kind", "weights"]]
+                    group    kind  weights
+        0  s(times, k=20)  smooth       18
+        1     unpenalised                2
         """
         return evidence.strengths(self.fitted, self.fitted.best)
 
@@ -419,6 +494,17 @@ class NeuralNetResults:
         ------
         ArgumentError
             Where the algorithm has no epochs.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, algorithm="adam", epochs=3, random_state=1)
+        >>> fit.history[["rep", "epoch", "loss"]].round(3)
+           rep  epoch   loss
+        0    1      1  0.166
+        1    1      2  0.166
+        2    1      3  0.166
         """
         return repetitions.history(self.fitted)
 
@@ -626,7 +712,17 @@ class NeuralNetResults:
         return predict.prediction(self.fitted)
 
     def confidence_interval(self, alpha: float = 0.05) -> ConfidenceInterval:
-        """Confidence intervals of the weights and the network information criterion; see `inference.intervals`."""
+        """Confidence intervals of the weights and the network information criterion; see `inference.intervals`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+        >>> interval = fit.confidence_interval()
+        >>> [matrix.shape for matrix in interval.lower_ci[0]]  # as those of weights
+        [(2, 2), (3, 1)]
+        """
         return confidence_interval(self.fitted, alpha)
 
     # predictions -------------------------------------------------------------------------------------------
@@ -705,6 +801,16 @@ class NeuralNetResults:
         ------
         ArgumentError
             For other families.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age", ns.datasets.lung(), hidden=0, family="cox")
+        >>> fit.baseline_hazard().head(3).round(4)
+           time  cumulative_hazard  survival
+        0   5.0             0.0043    0.9957
+        1  11.0             0.0174    0.9827
+        2  12.0             0.0218    0.9784
         """
         return distribution.baseline_hazard(self.fitted, rep)
 
@@ -745,6 +851,13 @@ class NeuralNetResults:
 
         Normal quantiles of P(Y <= y), of counts of a uniform number between P(Y < y) and P(Y <= y), always the same one of
         a fit (Dunn & Smyth 1996, J Comput Graph Stat 5:236). NaN at rows kept out of the fit.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> round(float(fit.resid_quantile.std()), 1)
+        1.0
         """
         return distribution.quantile_residuals(self.fitted)
 
@@ -818,6 +931,14 @@ class NeuralNetResults:
         ------
         ArgumentError, DataError
             Where the response is no time to an event, or is known to lie in an interval only; where no rows can be compared.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.lung()
+        >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+        >>> fit.concordance()
+        0.6029 (se 0.025) harrell concordance [20014 comparable pairs]
         """
         return survival.concordance_of(self.fitted, data, kind=kind, tau=tau, rep=rep)
 
@@ -847,6 +968,17 @@ class NeuralNetResults:
         ------
         ArgumentError, DataError
             Where the response is no time to an event, known to lie in an interval only, or rows enter late.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.lung()
+        >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+        >>> fit.brier_score([200, 400]).table.round(3)
+               brier   null
+        time
+        200.0  0.209  0.218
+        400.0  0.232  0.235
         """
         return survival.brier_score_of(self.fitted, times, data, rep=rep)
 
@@ -868,7 +1000,18 @@ class NeuralNetResults:
         return frames.framed(frames.kind_of(new), get_prediction(self.fitted, new, **options))
 
     def coverage(self, method: str = "delta", **options: Any) -> pd.DataFrame:
-        """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`."""
+        """Coverage of the intervals of `get_prediction`, by simulation from the fit; see `inference.coverage.coverage`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=60, low=0.3, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x", data, hidden=0)
+        >>> fit.coverage(draws=40, random_state=1).round(2)
+              nominal  coverage    se  width
+        mean     0.95      0.99  0.01   0.16
+        obs      0.95      0.95  0.01   0.94
+        """
         return coverage.coverage(self.fitted, method, **options)
 
     @property
@@ -1474,6 +1617,13 @@ class NeuralNetResults:
         ----------
         cov_type, rep
             As in `cov_params`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.standard_errors("sandwich").round(2).to_dict()
+        {'Intercept.to.accel': 7.59, 'times.to.accel': 0.21}
         """
         return coefficients.standard_errors(self.fitted, cov_type, rep)
 
@@ -1582,7 +1732,18 @@ class NeuralNetResults:
         return wald.wald_test_terms(self.fitted, cov_type, rep, **options)
 
     def stability(self, alpha: float = 0.05, **options: Any) -> pd.DataFrame:
-        """How tests of terms come out over the repetitions' optima; see `inference.wald.stability`."""
+        """How tests of terms come out over the repetitions' optima; see `inference.wald.stability`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x4 + x6", data, hidden=2, penalty=ns.decay(0.1), random_state=1)
+        >>> fit.stability()[["repetitions", "verdict"]]
+            repetitions             verdict
+        x4            5  p < 0.05 in 5 of 5
+        x6            5  p < 0.05 in 0 of 5
+        """
         return wald.stability(self.fitted, alpha, **options)
 
     def term_tests(self, method: str | None = None, **options: Any) -> pd.DataFrame:
@@ -1595,6 +1756,16 @@ class NeuralNetResults:
             models without hidden units and penalty.
         **options
             ``terms``, ``draws`` (199), ``random_state``, ``n_jobs``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=60, noise=1.0, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x4 + x6", data, hidden=0)
+        >>> fit.term_tests("permutation", draws=99, random_state=1).round(2)
+           term  statistic   df  pvalue       method                    note
+        x4   x4      28.84  1.0    0.01  permutation  0 of 99 draws as large
+        x6   x6       0.10  1.0    0.71  permutation   5 of 7 draws as large
         """
         return term_tests.term_tests(self.fitted, method, **options)
 
@@ -1609,6 +1780,16 @@ class NeuralNetResults:
         ------
         ArgumentError
             For one network of all covariates, which `term_tests` tests.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=150, noise=1.0, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x4 + s(x3)", data)
+        >>> fit.terms[["kind", "edf", "statistic", "distribution"]].round(2)
+                 kind   edf  statistic distribution
+        x4     linear  1.00      69.94            F
+        s(x3)  smooth  3.06       6.02            F
         """
         return terms_table.terms(self.fitted)
 
@@ -1616,6 +1797,16 @@ class NeuralNetResults:
         """`terms` by other covariances or of another repetition: each term given all others (type III), mgcv's ``anova.gam``.
 
         Sequences of fits are compared by `neuralstat.anova`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=150, noise=1.0, random_state=1)
+        >>> fit = ns.neuralnet("y ~ x4 + s(x3)", data)
+        >>> fit.anova(cov_type="sandwich")[["kind", "edf", "pvalue"]].round(2)
+                 kind   edf  pvalue
+        x4     linear  1.00     0.0
+        s(x3)  smooth  3.06     0.0
         """
         return terms_table.terms(self.fitted, cov_type, rep)
 
@@ -1627,6 +1818,17 @@ class NeuralNetResults:
         se : bool
             With conditional standard deviations, columns "se (Intercept)" and so on.
         rep : int or "best"
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("Reaction ~ Days + (1 | Subject)", ns.datasets.sleepstudy())
+        >>> fit.ranef()["Subject"].head(3).round(2)
+                 (Intercept)
+        Subject
+        308            40.78
+        309           -77.85
+        310           -63.11
         """
         return random_effects.ranef(self.fitted, se, rep)
 
@@ -1635,6 +1837,15 @@ class NeuralNetResults:
         """Variances, standard deviations and correlations of random effects, and the dispersion ("Residual").
 
         See `inference.ranef.variance_components`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("Reaction ~ Days + (1 | Subject)", ns.datasets.sleepstudy())
+        >>> fit.variance_components.round(2)
+              group         name  variance     sd  sd_se
+        0   Subject  (Intercept)   1378.18  37.12   6.81
+        1  Residual                 960.46  30.99    NaN
         """
         return random_effects.variance_components(self.fitted)
 
@@ -1646,11 +1857,31 @@ class NeuralNetResults:
         full : bool
             Against all other terms; else against each.
         rep : int or "best"
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=150, noise=1.0, random_state=1)
+        >>> ns.neuralnet("y ~ s(x3) + s(x4)", data).concurvity().round(2)
+                  para  s(x3)  s(x4)
+        worst      0.0   0.16   0.16
+        observed   0.0   0.04   0.05
+        estimate   0.0   0.05   0.05
         """
         return concurvity.concurvity(self.fitted, full, rep)
 
     def compare_lr_test(self, restricted: Any, **options: Any) -> Comparison:
-        """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`."""
+        """Likelihood-ratio test of a smaller fit within this one; see `inference.nested.compare_lr_test`.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.mcycle()
+        >>> cubic = ns.neuralnet("accel ~ poly(times, 3)", data, hidden=0)
+        >>> test = cubic.compare_lr_test(ns.neuralnet("accel ~ times", data, hidden=0))
+        >>> round(test.statistic, 1), test.pvalue < 0.001
+        (41.1, True)
+        """
         return nested.compare_lr_test(self.fitted, restricted, **options)
 
     def get_influence(self, rep: Any = "best", curvature: str | None = None) -> Influence | LikelihoodInfluence:
@@ -1916,6 +2147,15 @@ class NeuralNetResults:
         -----
         No gradients are taken below the last layer that is trained. By epochs, units of first layers that are frozen as a
         whole are worked out once, where they fit into memory, and no ``augment=`` changes what they see: the fit is the same.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+        >>> first = ns.neuralnet("y ~ x1 + x2", data, hidden=2, random_state=1)
+        >>> new = first.replace_head(data, "x3 ~ x1 + x2")  # another response, the same hidden units
+        >>> new.layer_table["trained"].tolist()
+        [0, 3]
         """
         arrays = self.get_weights(source)
         return announced(
@@ -1980,6 +2220,13 @@ class NeuralNetResults:
         """Loss (or another column of `history`) against the epoch.
 
         See `plots.plot_history`, which draws several fits in one picture: ``plot_history({"small": fit, "large": other})``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+        >>> settings = {"algorithm": "adam", "epochs": 3, "validation": 0.2, "random_state": 1}
+        >>> ax = ns.neuralnet("y ~ x", data, hidden=2, **settings).plot_history()
         """
         record = self.fit.history
         best = None if record is None else record.best_epoch
@@ -2062,6 +2309,15 @@ class NeuralNetResults:
             Those to draw; all unless given.
         **options
             ``alpha``, ``partial_residuals``, ``axes``.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.friedman1(n=150, noise=1.0, random_state=1)
+        >>> fit = ns.neuralnet("y ~ s(x3) + s(x4)", data)
+        >>> axes = fit.plot_terms()
+        >>> [ax.get_xlabel() for ax in axes.flat]
+        ['x3', 'x4']
         """
         return plots.plot_terms(self.fitted, terms, rep, **options)
 
@@ -2080,6 +2336,12 @@ class NeuralNetResults:
         """Histogram of P(Y <= y) at the responses, and calibration of quantiles; see `plots.plot_calibration`.
 
         With ``times=`` calibration of the probability to live longer: predicted against Kaplan-Meier, in groups.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> axes = fit.plot_calibration()
         """
         return plots.plot_calibration(self.fitted, **options)
 
@@ -2087,6 +2349,13 @@ class NeuralNetResults:
         """Predicted survival curves of new rows, or of groups of the fit's rows over their Kaplan-Meier curves.
 
         See `plots.plot_survival` for the options.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> data = ns.datasets.lung()
+        >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+        >>> ax = fit.plot_survival(groups=2)
         """
         return plots.plot_survival(self.fitted, new, times, ax=ax, **options)
 
@@ -2107,6 +2376,14 @@ class NeuralNetResults:
 
         ``data=False`` leaves the covariates out, as is the default where they are images or other arrays of several axes:
         such a fit predicts new rows, and says what it lacks where the rows of the fit are needed.
+
+        Examples
+        --------
+        >>> import neuralstat as ns
+        >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+        >>> fit.save("fit.nst")
+        >>> ns.load("fit.nst").deviance == fit.deviance
+        True
         """
         io.save(self.fitted, path, data)
 

@@ -70,6 +70,13 @@ class Power(Schedule):
         Steps (or epochs) after which the rate is ``2 ** -power`` of the initial one.
     power : float
     per : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> schedule = ns.schedules.Power(0.1, steps=2)
+    >>> schedule.rates(0, 5, per_epoch=1, total=5).round(3)  # half after 2 steps, a third after 4
+    array([0.1  , 0.067, 0.05 , 0.04 , 0.033])
     """
 
     initial_rate: float
@@ -93,6 +100,13 @@ class Exponential(Schedule):
     initial_rate, steps : float
     factor : float
     per : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> schedule = ns.schedules.Exponential(0.1, steps=100)
+    >>> schedule.rates(0, 4, per_epoch=1, total=4).round(4)  # a tenth after 100 steps
+    array([0.1   , 0.0977, 0.0955, 0.0933])
     """
 
     initial_rate: float
@@ -118,6 +132,13 @@ class Piecewise(Schedule):
     values : sequence of float
         One more than boundaries.
     per : {"step", "epoch"}
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> schedule = ns.schedules.Piecewise((2, 4), (0.1, 0.01, 0.001))
+    >>> schedule.rates(0, 7, per_epoch=1, total=7)
+    array([0.1  , 0.1  , 0.1  , 0.01 , 0.01 , 0.001, 0.001])
     """
 
     boundaries: tuple[float, ...]
@@ -161,6 +182,16 @@ class Performance(Schedule):
         Epochs after a change during which nothing is counted.
     min_rate : float
         Least rate.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=60, noise=0.1, random_state=1)
+    >>> slower = ns.schedules.Performance(0.1, patience=3, min_delta=0.01)
+    >>> settings = {"algorithm": "adam", "learningrate": slower, "epochs": 30, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=2, **settings)
+    >>> fit.history["learning_rate"].unique().round(6)[:4].tolist()
+    [0.1, 0.01, 0.001, 0.0001]
     """
 
     initial_rate: float
@@ -199,6 +230,14 @@ class OneCycle(Schedule):
     References
     ----------
     Smith & Topin (2019), Super-convergence, SPIE 11006:369.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> schedule = ns.schedules.OneCycle(0.1, steps=10)
+    >>> schedule.rates(0, 10, per_epoch=1, total=10).round(3)
+    array([0.01 , 0.032, 0.054, 0.077, 0.099, 0.079, 0.057, 0.034, 0.012,
+           0.   ])
     """
 
     max_rate: float

@@ -13,7 +13,7 @@ import inspect
 import io
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,17 +167,32 @@ def pages_of_reference() -> dict[str, str]:
     return found
 
 
+def code_of(text: str, python: bool = False) -> str:
+    """The code of a page: its fences, and what stands between backticks; of a script all but its comments."""
+    if python:
+        prose = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#"))
+        prose += "\n".join(re.findall(r'(?s)\A"""(.*?)"""', text))
+        code = re.sub(r'(?s)\A""".*?"""', "", re.sub(r"(?m)^#.*$", "", text))
+    else:
+        fence = r"(?ms)^(`{3,})(?:\{code-cell\}|\w*$)[^\n]*\n(.*?)^\1$"
+        code = "\n".join(body for _, body in re.findall(fence, text))
+        prose = re.sub(r"(?m)^(?:`{3,}|:{3,}).*$", "", re.sub(fence, "", text))
+    return code + "\n" + "\n".join(re.findall(r"``[^`]+``|`[^`]+`", prose))
+
+
 def guides() -> dict[str, str]:
-    """Page -> its text, of what is not reference."""
+    """Page -> its code, of what is not reference."""
     files = [path for folder in GUIDES for path in sorted((DOCS / folder).glob("*.md"))]
     files += sorted((DOCS / "plots").rglob("*.py"))
     files += [path for path in sorted((ROOT / "vignettes").glob("*.py")) if path.name != "render.py"]
     files += [page for page in sorted(DOCS.glob("*.md")) if page.name not in NO_GUIDES]
-    return {f"{path.parent.name}/{path.stem}": path.read_text(encoding="utf-8") for path in files}
+    return {
+        f"{path.parent.name}/{path.stem}": code_of(path.read_text(encoding="utf-8"), path.suffix == ".py") for path in files
+    }
 
 
 def mentions(name: Name, texts: dict[str, str]) -> list[str]:
-    """Guides that speak of a name, or of what it is an alias of."""
+    """Guides whose code has a name: a word of prose, such as "add" or "average", is none."""
     last = name.path.rpartition(".")[2]
     if name.path.startswith(METHODS):
         pattern = rf"\.{last}\b"
@@ -209,7 +224,7 @@ def table() -> list[dict[str, str]]:
             "reference": pages.get(name.alias or name.path, ""),
             "documented": "yes" if name.docstring else "no",
             "example": "yes" if name.has_example else "no",
-            "guides": ", ".join(mentions(name, texts)),
+            "guides": ", ".join(mentions(replace(name, path=name.alias or name.path), texts)),
         }
         for name in public_names()
     ]

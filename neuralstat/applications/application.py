@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,8 @@ import pandas as pd
 from ..checks import as_array, check_items, shown
 from ..checks.arguments import NONE, Anything, Map, Numbers, Several, Text, Whole, arguments
 from ..errors import ArgumentError, DataError
+from ..families.resolve import family_objective, resolve_family
+from ..insight.known import Known
 from ..layers import (
     LAYERS,
     Activation,
@@ -33,14 +36,16 @@ from ..layers.graph import InputLayer, Node
 from ..network import derivatives
 from ..network.arrays import array_shapes, fill
 from ..network.expand import Flat, expanded
+from ..network.indexes import check_indexes
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
-from ..network.passes import Passes, possible
+from ..network.passes import Passes, possible, suits
 from ..network.table import Entry
 from ..summary.tables import layers_table
 from ..weights import read_weights
 
-_IMAGES = 16  # per pass
+_IMAGES = 16  # at least so many in a pass: kernels take as many together
+_NUMBERS = 2**22  # of a pass
 
 
 class Application(Sequence[Any]):
@@ -61,6 +66,13 @@ class Application(Sequence[Any]):
     input_shape : tuple of int
     weights : dict of str to array, or None
         ``"block1_conv1/kernel"``, ..., and those of the head.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> small = ns.applications.vgg([(1, 4)], [16], 10, (32, 32, 3))
+    >>> small.name, small.input_shape, [type(layer).__name__ for layer in small]
+    ('vgg', (32, 32, 3), ['Conv2D', 'MaxPool2D', 'Flatten', 'Dense'])
     """
 
     _entries: tuple[Entry, ...] = ()  # where its inputs lie, if there are several
@@ -192,17 +204,30 @@ class Application(Sequence[Any]):
 
     def _passes(self, images: Any, layer: int | None) -> np.ndarray:
         """Outputs (None: the linear predictors), some images at a time."""
+        parts = self._parts(images)
+        network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
+        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
+        units, numbers, size = self._units(network, layer, row), len(network.input_names), len(parts[0])
+        step = max(_IMAGES, _NUMBERS // (numbers if layer is None or possible(network) else network.width))
+        out = np.empty((size, *shape), kind)
+        x = np.empty((min(step, size), numbers), kind)
+        for first in range(0, size, step):
+            here = x[: min(step, size - first)]
+            at = 0
+            for part in parts:
+                flat = part[first : first + step].reshape(len(here), -1)
+                here[:, at : at + flat.shape[1]] = flat
+                at += flat.shape[1]
+            check_indexes(network, here.T, "images: ")
+            out[first : first + step] = units(here).reshape(-1, *shape)
+        return out
+
+    def _parts(self, images: Any) -> list[np.ndarray]:
+        """Arrays of the inputs, one after the other."""
         images = as_array(images, "images", "numbers")
         if images.shape[1:] != self.input_shape or images.dtype.kind not in "buif":
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
-        network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
-        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
-        units = self._units(network, layer, row)
-        out = np.empty((len(images), *shape), kind)
-        for first in range(0, len(images), _IMAGES):
-            some = slice(first, first + _IMAGES)
-            out[some] = units(images[some].astype(kind).reshape(-1, math.prod(self.input_shape))).reshape(-1, *shape)
-        return out
+        return [images]
 
     def _units(self, network: Network, layer: int | None, row: int | None) -> Callable[[np.ndarray], np.ndarray]:
         """Function from images (m, D) to outputs (None), or to a layer's units."""
@@ -214,6 +239,29 @@ class Application(Sequence[Any]):
         if layer is None:
             return lambda x: derivatives.outputs(network, np.ascontiguousarray(x.T, float), theta[np.newaxis])[0].T
         return lambda x: derivatives.layer_units(network, np.ascontiguousarray(x.T, float), theta, layer)
+
+    def as_known(self) -> Known:
+        """What `neuralstat.insight` looks into: the network with an output layer, whose outputs are numbered from 0.
+
+        Raises
+        ------
+        ArgumentError
+            Where it has no weights, or several inputs.
+        """
+        if self._entries:
+            raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")
+        network, outputs, lacking = self._ending()
+        theta = fill(network, np.zeros(network.n_params) if network.implied is None else network.implied[1], self._known(),
+                     "weights")  # fmt: skip
+        kind = np.result_type(*self._known().values(), np.float32) if suits(network) else float
+        return Known(self.name, network, theta.astype(kind, copy=False), outputs, lacking,
+                     lambda given: self._parts(given)[0])  # fmt: skip
+
+    def _ending(self) -> tuple[Network, int, str]:
+        """The network with its objective, the number of its outputs, and why it has none."""
+        if self.head is None:
+            return self._graph, 0, "made with include_top=False it has no outputs; layers are looked into by name."
+        return with_output((*self.layers, self.head), self.input_shape, "softmax"), self.head.units, ""
 
     @cached_property
     def _graph(self) -> Network:
@@ -238,6 +286,17 @@ def network_of(layers: Sequence[Any], shape: tuple[int, ...], entries: tuple[Ent
     goal = objective("sse", resolve_activation("identity"))
     return Network(flat.layers, shape, goal, ("",) * math.prod(shape), ("",) * flat.layers[-1].units, wires=flat.wires,
                    entries=entries)  # fmt: skip
+
+
+def with_output(layers: Sequence[Any], shape: tuple[int, ...], activation: Any) -> Network:
+    """A network of layers, the last of which is the output layer, with the likelihood that its activation belongs to."""
+    flat, act = expanded(layers), resolve_activation(activation)
+    units = flat.layers[-1].units
+    name = {"softmax": "multinomial" if units > 1 else None, "logistic": "binomial" if units == 1 else None}.get(act.name)
+    family = resolve_family(name)
+    goal = objective("sse", act) if family is None else family_objective(family)
+    end = replace(flat.layers[-1], activation=None)
+    return Network((*flat.layers[:-1], end), shape, goal, ("",) * math.prod(shape), ("",) * units, wires=flat.wires)
 
 
 def with_weights(made: Application, path: str | os.PathLike[str], top: Iterable[str] = ()) -> Application:

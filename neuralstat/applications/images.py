@@ -45,6 +45,16 @@ def preprocess_input(images: Any, model: str = "vgg16") -> np.ndarray:
     -----
     DataWarning
         Where no value is above 1, as in images that were divided by 255.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> white = np.full((1, 2, 2, 3), 255.0)
+    >>> ns.applications.preprocess_input(white)[0, 0, 0].round(2)  # blue, green, red, less their means
+    array([151.06, 138.22, 131.32])
+    >>> ns.applications.preprocess_input(white, "mobilenet_v2")[0, 0, 0]  # from -1 to 1
+    array([1., 1., 1.])
     """
     images = as_array(images, "images", "numbers with three channels in the last axis")
     if images.ndim < 1 or images.shape[-1] != 3 or images.dtype.kind not in "buif":
@@ -83,6 +93,15 @@ def decode_predictions(
         Where the file does not name the classes.
     ArgumentError
         Where `predictions` has another number of classes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import neuralstat as ns
+    >>> index = '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}'
+    >>> n = Path("classes.json").write_text(index)
+    >>> ns.applications.decode_predictions([[0.2, 0.8]], "classes.json", top=1)
+    [[('n01443537', 'goldfish', 0.8)]]
     """
     names = _class_names(Path(class_index))
     if predictions.shape[1] != len(names):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any
-
-import numpy as np
 
 from .. import layers as own
 from ..errors import ArgumentError, FileFormatError
@@ -15,134 +13,13 @@ from ..layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
 from ..network.names import base_name
 from ..network.objective import resolve_activation
 from ..weights.layouts import snake_case
-from .keras_config import Call, Config, check_own
+from .keras_config import Call, check_own
+from .keras_nodes import Config
+from .keras_table import ALIASES, CONV, HINTS, IGNORED, KINDS, RECURRENT, Array, Kind, Made, Shape
 
-Shape = tuple[int, ...]
-
-#: Arguments without an effect on what a layer computes or learns, or that weights make needless
-IGNORED = frozenset((
-    "name", "trainable", "dtype", "seed", "unroll", "implementation", "batch_shape", "batch_input_shape", "input_length",
-    "unit_forget_bias", "renorm_momentum", "renorm_clipping", "synchronized", "autocast", "fused",
-))  # fmt: skip
 _EXTENTS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size", "padding", "cropping")
 _SOFT = ("softmax", "log_softmax")  # of the last axis
-
-
-@dataclass(frozen=True)
-class Array:
-    """An array of a layer.
-
-    Attributes
-    ----------
-    name : str
-        As here, ``"conv2d/kernel"``.
-    theirs : tuple of str
-        Names that it may have in files.
-    change : callable, optional
-        Makes of it what is wanted here.
-    """
-
-    name: str
-    theirs: tuple[str, ...]
-    change: Callable[[np.ndarray], np.ndarray] | None = None
-
-
-@dataclass
-class Made:
-    """What a layer becomes: layers one after the other, and its arrays in Keras' order."""
-
-    layers: list[Any]
-    arrays: list[Array] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A layer whose counterpart has the same arguments.
-
-    Attributes
-    ----------
-    own : str
-        The counterpart.
-    takes : dict
-        Arguments that it may have, with Keras' defaults: another value is refused where the counterpart lacks the argument.
-    only : dict
-        Arguments that must have one value.
-    arrays : tuple of str
-        In Keras' order.
-    """
-
-    own: str
-    takes: Mapping[str, Any] = field(default_factory=dict)
-    only: Mapping[str, Any] = field(default_factory=dict)
-    arrays: tuple[str, ...] = ()
-
-
-_LAST = {"data_format": "channels_last"}
-_CONV = {"filters": ..., "kernel_size": ..., "strides": 1, "padding": "valid", "dilation_rate": 1, "activation": "linear",
-         "use_bias": True}  # fmt: skip
-_POOL = {"pool_size": ..., "strides": None, "padding": "valid"}
-_DEPTH = {k: v for k, v in _CONV.items() if k != "filters"} | {"depth_multiplier": 1}
-_CELL = {"units": ..., "activation": "tanh", "use_bias": True, "dropout": 0.0, "recurrent_dropout": 0.0,
-         "return_sequences": False, "go_backwards": False}  # fmt: skip
-_GATES = {**_CELL, "recurrent_activation": "sigmoid"}
-_STATELESS = {"return_state": False, "stateful": False, "time_major": False, "zero_output_for_mask": False}
-_RECURRENT = ("kernel", "recurrent_kernel", "bias")
-_NORM = {"epsilon": 1e-3, "center": True, "scale": True}
-_MERGED = {"axis": -1}
-
-KINDS: dict[str, Kind] = {
-    "Dense": Kind("Dense", {"units": ..., "activation": "linear", "use_bias": True}, {}, ("kernel", "bias")),
-    "Activation": Kind("Activation", {"activation": ...}),
-    "ReLU": Kind("ReLU", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
-    "LeakyReLU": Kind("LeakyReLU", {"negative_slope": 0.3}),
-    "ELU": Kind("ELU", {"alpha": 1.0}),
-    "PReLU": Kind("PReLU", {"shared_axes": None}, {}, ("alpha",)),
-    "Softmax": Kind("Softmax", {}, {"axis": -1}),
-    "Flatten": Kind("Flatten", {}, _LAST),
-    "Reshape": Kind("Reshape", {"target_shape": ...}),
-    "Permute": Kind("Permute", {"dims": ...}),
-    "RepeatVector": Kind("RepeatVector", {"n": ...}),
-    "Dropout": Kind("Dropout", {"rate": ...}, {"noise_shape": None}),
-    "AlphaDropout": Kind("AlphaDropout", {"rate": ...}, {"noise_shape": None}),
-    "GaussianDropout": Kind("GaussianDropout", {"rate": ...}),
-    "GaussianNoise": Kind("GaussianNoise", {"stddev": ...}),
-    "SpatialDropout1D": Kind("SpatialDropout1D", {"rate": ...}),
-    "SpatialDropout2D": Kind("SpatialDropout2D", {"rate": ...}, _LAST),
-    "BatchNormalization": Kind("BatchNorm", {**_NORM, "momentum": 0.99}, {"axis": -1, "renorm": False},
-                               ("gamma", "beta", "moving_mean", "moving_variance")),
-    "LayerNormalization": Kind("LayerNormalization", _NORM, {"axis": -1, "rms_scaling": False}, ("gamma", "beta")),
-    "GroupNormalization": Kind("GroupNormalization", {**_NORM, "groups": 32}, {"axis": -1}, ("gamma", "beta")),
-    "Embedding": Kind("Embedding", {"input_dim": ..., "output_dim": ..., "mask_zero": False}, {}, ("embeddings",)),
-    "Masking": Kind("Masking", {"mask_value": 0.0}),
-    "SimpleRNN": Kind("SimpleRNN", _CELL, _STATELESS, _RECURRENT),
-    "LSTM": Kind("LSTM", _GATES, _STATELESS, _RECURRENT),
-    "GRU": Kind("GRU", _GATES, {**_STATELESS, "reset_after": True}, _RECURRENT),
-    "Add": Kind("Add"), "Subtract": Kind("Subtract"), "Average": Kind("Average"),
-    "Concatenate": Kind("Concatenate", _MERGED),
-    "Conv1DTranspose": Kind("Conv1DTranspose", _CONV, {**_LAST, "output_padding": None}, ("kernel", "bias")),
-    "Conv2DTranspose": Kind("Conv2DTranspose", _CONV, {**_LAST, "output_padding": None}, ("kernel", "bias")),
-    "UpSampling1D": Kind("UpSampling1D", {"size": 2}),
-    "UpSampling2D": Kind("UpSampling2D", {"size": ..., "interpolation": "nearest"}, _LAST),
-}  # fmt: skip
-for n in ("1D", "2D"):
-    KINDS[f"Conv{n}"] = Kind(f"Conv{n}", _CONV, {**_LAST, "groups": 1}, ("kernel", "bias"))
-    KINDS[f"DepthwiseConv{n}"] = Kind(f"DepthwiseConv{n}", _DEPTH, _LAST, ("kernel", "bias"))
-    KINDS[f"SeparableConv{n}"] = Kind(f"SeparableConv{n}", _CONV | {"depth_multiplier": 1}, {**_LAST, "groups": 1},
-                                      ("depthwise_kernel", "pointwise_kernel", "bias"))  # fmt: skip
-    KINDS[f"MaxPooling{n}"] = Kind(f"MaxPool{n}", _POOL, _LAST)
-    KINDS[f"AveragePooling{n}"] = Kind(f"AvgPool{n}", _POOL, _LAST)
-    KINDS[f"GlobalAveragePooling{n}"] = Kind("GlobalAvgPool", {}, {**_LAST, "keepdims": False})
-    KINDS[f"GlobalMaxPooling{n}"] = Kind("GlobalMaxPool", {}, {**_LAST, "keepdims": False})
-    KINDS[f"ZeroPadding{n}"] = Kind(f"ZeroPadding{n}", {"padding": 1}, _LAST)
-    KINDS[f"Cropping{n}"] = Kind(f"Cropping{n}", {"cropping": ...}, _LAST)
-
-HINTS = {
-    "Rescaling": "scale the data in the formula, as in \"y ~ {x / 255}\"",
-    "Normalization": "scale the data in the formula",
-    "TextVectorization": "turn texts into numbers before",
-    "StringLookup": "turn texts into numbers before",
-}  # fmt: skip
-ALIASES = {"negative_slope": ("alpha",)}  # as arguments were called in Keras 2
+_DROPS = ("dropout", "recurrent_dropout")  # of recurrent layers
 _OTHER_NAMES = {"kernel": ("depthwise_kernel",)}
 #: Of arrays that a layer may lack
 _FLAGS = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
@@ -202,7 +79,8 @@ def arrays_of(call: Call, names: Sequence[str], path: str | None = None, ours: s
     """Arrays that a layer has, in Keras' order."""
     path, ours = path or call.path, ours or call.name
     found = [name for name in names if call.config.get(_FLAGS.get(name, ""), True) is not False]
-    return [Array(f"{ours}/{name}", tuple(f"{path}/{own}" for own in (name, *_OTHER_NAMES.get(name, ()), str(k))))
+    held = call.held or (call.inference and call.kind == "BatchNormalization")
+    return [Array(f"{ours}/{name}", tuple(f"{path}/{own}" for own in (name, *_OTHER_NAMES.get(name, ()), str(k))), held=held)
             for k, name in enumerate(found)]  # fmt: skip
 
 
@@ -211,6 +89,8 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
     known = {f.name for f in fields(getattr(own, kind.own))}
     values: Config = {}
     behind: list[Any] = []
+    if kind.own == "GRU" and call.config.get("reset_after") is not True:  # configurations that do not say it are of before it
+        raise refused(call, "reset_after", False)
     old = {theirs: name for name in kind.takes for theirs in ALIASES.get(name, ()) if theirs not in kind.takes}
     for key, value in call.config.items():
         key = old.get(key, key)
@@ -218,6 +98,8 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
             continue
         if key == "activation" and key in kind.takes:
             values[key], behind = _activated(call, kind, value)
+        elif key in _DROPS and call.inference:
+            values[key] = 0.0
         elif key in kind.takes:
             value = _plain(value, key in _EXTENTS)
             if key in known:
@@ -265,11 +147,18 @@ def _of_weights(call: Call, key: str, value: Any, known: bool) -> Any:
     group = REGULARIZERS if key.endswith("_regularizer") else CONSTRAINTS if key.endswith("_constraint") else {}
     if known and isinstance(value, dict) and value.get("class_name") in group:
         config = value.get("config")
+        if isinstance(config, dict) and _from_behind(_plain(config.get("axis"))):
+            raise refused(call, key, value)
         try:
             return group[value["class_name"]](**{k: _plain(v) for k, v in dict(config or {}).items()})
         except (ArgumentError, TypeError) as error:
             raise FileFormatError(f"{call.label}: {key}: {str(error)[:80]}") from None
     raise refused(call, key, value)
+
+
+def _from_behind(axis: Any) -> bool:
+    """Whether axes are counted from the last one."""
+    return any(type(one) is int and one < 0 for one in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 def _special(value: Any) -> bool:
@@ -281,12 +170,12 @@ def _special(value: Any) -> bool:
 
 def _activated(call: Call, kind: Kind, given: Any) -> tuple[Any, list[Any]]:
     """An activation as an argument, and one that has to be a layer of its own."""
-    inside = kind.arrays == _RECURRENT  # nothing stands behind what is done at each time
+    inside = kind.arrays == RECURRENT  # nothing stands behind what is done at each time
     if isinstance(given, dict):
         inner = given.get("class_name")
         config = given.get("config")
         if not inside and inner in KINDS and not KINDS[inner].arrays and isinstance(config, dict):
-            made = made_of(Call(f"{call.name}_activation", inner, config, (), call.path, call.held), [])
+            made = made_of(Call(f"{call.name}_activation", inner, config, (), call.path, call.held, old=call.old), [])
             return None, made.layers
         given = given.get("config", inner)
     if given is None or given == "linear":
@@ -309,13 +198,22 @@ def _dense(call: Call, shapes: Sequence[Shape]) -> Made:
         return _usual(call, shapes)
     if axes > 3:
         raise ArgumentError(f"{call.label} reads {shapes[0]}: over more than three axes it has no counterpart.")
-    kind = replace(KINDS["Dense"], own=f"Conv{axes - 1}D", takes={**_CONV})
+    kind = replace(KINDS["Dense"], own=f"Conv{axes - 1}D", takes={**CONV})
     config = {("filters" if key == "units" else key): value for key, value in call.config.items()}
     values, behind = arguments_of(replace(call, config={**config, "kernel_size": 1}), kind, shapes)
+    if (bound := values.get("kernel_constraint")) is not None:  # its axes are those of (inputs, units)
+        values["kernel_constraint"] = _moved(bound, axes - 1)
     layer = build(call, kind.own, values)
     lead = (1,) * (axes - 1)
     kernel, *bias = arrays_of(call, kind.arrays)
     return Made([layer, *behind], [replace(kernel, change=lambda a: a.reshape(*lead, *a.shape)), *bias])
+
+
+def _moved(bound: Any, by: int) -> Any:
+    """A constraint of an array with more axes before its own."""
+    if all(one.name != "axis" for one in fields(bound)):  # of single weights
+        return bound
+    return replace(bound, axis=bound.axis + by if isinstance(bound.axis, int) else tuple(k + by for k in bound.axis))
 
 
 def _reshape(call: Call, shapes: Sequence[Shape]) -> Made:
@@ -328,12 +226,13 @@ def _reshape(call: Call, shapes: Sequence[Shape]) -> Made:
 
 
 def _inner(call: Call, key: str, name: str) -> Call:
-    """The call of a layer in another one."""
+    """The call of a layer in another one, which is held, or in prediction, where the other one is."""
     entry = call.config.get(key)
     if not isinstance(entry, dict) or not isinstance(entry.get("config"), dict):
         raise FileFormatError(f"{call.label} lacks its {key}")
-    check_own(entry, f"{call.label}: {key}")
-    return Call(name, str(entry.get("class_name")), entry["config"], (), call.path, call.held)
+    check_own(entry, f"{call.label}: {key}", call.old)
+    held = call.held or entry["config"].get("trainable", True) is False
+    return Call(name, str(entry.get("class_name")), entry["config"], (), call.path, held, call.inference, old=call.old)
 
 
 def _bidirectional(call: Call, shapes: Sequence[Shape]) -> Made:
@@ -367,8 +266,9 @@ def _bidirectional(call: Call, shapes: Sequence[Shape]) -> Made:
     for way, other in (("forward", None), ("backward", backward)):
         names = dict.fromkeys((*(() if other is None else (str(other.config.get("name")),)), said if way == "forward" else "",
                                f"{way}_{plain}", f"{way}_{said}"))  # fmt: skip
-        parts = [arrays_of(inner, _RECURRENT, f"{call.path}/{name}", f"{call.name}/{way}_{base}") for name in names if name]
-        arrays += [Array(ones[0].name, tuple(t for one in ones for t in one.theirs)) for ones in zip(*parts, strict=True)]
+        of = inner if way == "forward" else replace(inner, held=(backward or inner).held)
+        parts = [arrays_of(of, RECURRENT, f"{call.path}/{name}", f"{call.name}/{way}_{base}") for name in names if name]
+        arrays += [replace(ones[0], theirs=tuple(t for one in ones for t in one.theirs)) for ones in zip(*parts, strict=True)]
     arrays = [replace(a, theirs=(*a.theirs, f"{call.path}/{k}")) for k, a in enumerate(arrays)]
     return Made([layer], arrays)
 

@@ -18,13 +18,14 @@ from ..errors import ArgumentError, DataError, FileFormatError
 from ..layers import Activation, Dense, Dropout, From, Input
 from ..layers.graph import MERGING
 from ..layers.random import AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
-from ..network.indexes import check_indexes
+from ..network.network import Network
 from ..network.table import Entry
 from ..weights import read_weights
 from ..weights.config import parse_config
-from .application import ENDING, Application, network_of
+from .application import ENDING, Application, network_of, with_output
 from .keras_config import Call, Description, damage, described
-from .keras_kinds import Array, Made, Shape, made_of
+from .keras_kinds import made_of
+from .keras_table import Array, Made, Shape
 
 _OF_TRAINING = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D)
 
@@ -80,14 +81,17 @@ class KerasModel(Application):
         """
         return self.features(images)
 
-    def _passes(self, images: Any, layer: int | None) -> np.ndarray:
-        x = self._side_by_side(images) if self._entries else as_array(images, "images", "numbers")
-        if x.ndim > 1 and x.dtype.kind in "buif":
-            check_indexes(self._graph, x.reshape(len(x), -1).T.astype(float), "images: ")
-        return super()._passes(x, layer)
+    def _ending(self) -> tuple[Network, int, str]:
+        """Its last layer is the output layer, where it is a Dense one."""
+        last = self.layers[-1]
+        if type(last) is Dense:
+            return with_output(self.layers, self.input_shape, last.activation), last.units, ""
+        return self._graph, 0, f"it ends in {type(last).__name__}, not in a Dense layer; layers are looked into by name."
 
-    def _side_by_side(self, given: Any) -> np.ndarray:
-        """Arrays of several inputs as rows of numbers (n, D)."""
+    def _parts(self, given: Any) -> list[np.ndarray]:
+        """Arrays of the inputs, in their order."""
+        if not self._entries:
+            return super()._parts(given)
         names = [name for name, _ in self.inputs]
         if isinstance(given, Mapping):
             if set(given) != set(names):
@@ -101,7 +105,7 @@ class KerasModel(Application):
             if array.shape[1:] != shape or array.dtype.kind not in "buif" or len(array) != len(arrays[0]):
                 said = f"(n, {', '.join(map(str, shape))})"
                 raise DataError(f"images of input {name!r} must be numbers of the shape {said}, got {array.shape}.")
-        return np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
+        return arrays
 
 
 @arguments(
@@ -173,7 +177,8 @@ def _config_of(model: Any) -> dict[str, Any]:
     config = model.get_config()
     try:
         kind = next((k.__name__ for k in type(model).__mro__ if k.__name__ in ("Sequential", "Functional")), None)
-        return parse_config(json.dumps({"class_name": kind or type(model).__name__, "config": config}))
+        return parse_config(json.dumps({"class_name": kind or type(model).__name__, "config": config,
+                                        "keras_version": "2." if type(model).__module__.startswith("tf_keras") else None}))
     except (TypeError, ValueError, RecursionError) as error:
         raise ArgumentError(f"model: its configuration is no plain data ({str(error)[:80]}).") from None
 
@@ -277,7 +282,7 @@ class _Builder:
     def _add(self, call: Call) -> None:
         made = made_of(call, [self.shapes[name] for name in call.reads])
         shape, at = self.shapes[call.reads[0]], self.read[call.reads[0]]
-        if call.inference and isinstance(made.layers[0], _OF_TRAINING):
+        if call.inference and isinstance(getattr(made.layers[0], "layer", made.layers[0]), _OF_TRAINING):
             self.shapes[call.name], self.read[call.name] = shape, at
             return
         joins = isinstance(made.layers[0], MERGING)
@@ -291,8 +296,7 @@ class _Builder:
             shape = self._shape(call, layer, [self.shapes[r] for r in call.reads] if joins and k == 0 else [shape])
         self.layers += made.layers
         self.arrays += made.arrays
-        if call.held or (call.inference and call.kind == "BatchNormalization"):
-            self.held += [array.name.rpartition("/")[0] for array in made.arrays]
+        self.held += [array.name.rpartition("/")[0] for array in made.arrays if array.held]
         self.before = made.layers[-1].name
         self.shapes[call.name], self.read[call.name] = shape, self.before
 

@@ -42,6 +42,13 @@ def vgg(
     -------
     Application
         Without weights.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> small = ns.applications.vgg([(1, 4), (1, 8)], [16], 10, (32, 32, 3))
+    >>> len(small), [type(layer).__name__ for layer in small][:3]
+    (6, ['Conv2D', 'MaxPool2D', 'Conv2D'])
     """
     layers: list[Any] = []
     for k, (convolutions, filters) in enumerate(blocks, start=1):

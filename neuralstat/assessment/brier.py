@@ -39,6 +39,15 @@ class BrierScore(float):
         Indexed by ``time``: ``brier``, and ``null``, the score of the Kaplan-Meier curve of the rows trained on.
     null : float
         What the value is of that curve.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.lung()
+    >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+    >>> score = fit.brier_score([200, 400])
+    >>> round(float(score), 3), round(score.null, 3)  # and without covariates
+    (0.171, 0.177)
     """
 
     table: pd.DataFrame

@@ -33,6 +33,15 @@ class Concordance(float):
     se : float
         Standard error, the infinitesimal jackknife's (weights of "uno" taken as known).
     kind : str
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.lung()
+    >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+    >>> found = fit.concordance()
+    >>> round(float(found), 3), round(found.se, 3), found.kind
+    (0.603, 0.025, 'harrell')
     """
 
     concordant: float

@@ -110,6 +110,14 @@ def npz(
     ------
     FileFormatError
         Naming the file, where it is damaged, claims more than its bytes hold, or holds other objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> np.savez("data.npz", x_train=np.arange(6).reshape(3, 2), y_train=[0, 1, 0])
+    >>> ns.datasets.npz("data.npz")["x_train"].shape
+    (3, 2)
     """
     source = as_path(path)
     out = {}

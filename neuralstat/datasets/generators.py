@@ -90,6 +90,15 @@ class Truth:
     name : str
     columns : tuple of str
         Covariates in order.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> truth = ns.datasets.truth("sine")
+    >>> truth.name, truth.columns
+    ('sine', ('x',))
+    >>> truth([0.0, 0.25, 0.5]).round(3)
+    array([0., 1., 0.])
     """
 
     name: str
@@ -170,6 +179,14 @@ def truth(name: str) -> Truth:
     ------
     ArgumentError
         For an unknown name.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=50, noise=0.1, random_state=1)
+    >>> mean = ns.datasets.truth("doppler")(data)
+    >>> float((data["y"] - mean).std().round(2))  # the noise
+    0.09
     """
     if not isinstance(name, str) or name not in TRUTHS:
         raise ArgumentError(f"truth must be one of {', '.join(map(repr, TRUTHS))}, not {shown(name)}.")
@@ -210,6 +227,18 @@ def doppler(
     -------
     DataFrame
         Columns ``x``, ``y``.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=5, noise=0.1, random_state=1)
+    >>> data.round(3)
+           x      y
+    0  0.050  0.948
+    1  0.288 -0.248
+    2  0.525  0.978
+    3  0.762  0.836
+    4  1.000  0.932
     """
     rng = _stream(n, random_state)
     if not low < high:
@@ -242,25 +271,61 @@ def blocks(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) 
     Donoho, D. L. and Johnstone, I. M. (1994). Ideal spatial adaptation by wavelet shrinkage. Biometrika 81,
     425-455, Table 1 and Figure 1. The paper rescales the functions so that their standard deviation is 7
     times the noise; here they are as in Table 1.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.blocks(n=256, noise=0.5, random_state=1)
+    >>> data.shape, data["y"].round(1).tolist()[:4]
+    ((256, 2), [0.2, 0.4, 0.2, -0.7])
+    >>> ns.datasets.truth("blocks")([0.05, 0.12, 0.2])  # before, between and after the first jumps
+    array([0., 4., 2.])
     """
     return _donoho_johnstone("blocks", n, noise, random_state)
 
 
 @arguments(**SHARED)
 def bumps(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
-    """Draw Donoho and Johnstone's Bumps: eleven peaks of different width, at i/n; see `blocks`."""
+    """Draw Donoho and Johnstone's Bumps: eleven peaks of different width, at i/n; see `blocks`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.bumps(n=256, noise=0.0)
+    >>> data.loc[data["y"].idxmax()].round(3).to_dict()  # the highest peak
+    {'x': 0.25, 'y': 5.053}
+    """
     return _donoho_johnstone("bumps", n, noise, random_state)
 
 
 @arguments(**SHARED)
 def heavisine(n: int = 2048, noise: float = 1.0, random_state: RandomState = None) -> pd.DataFrame:
-    """Draw Donoho and Johnstone's HeaviSine: a sinusoid with two jumps, at i/n; see `blocks`."""
+    """Draw Donoho and Johnstone's HeaviSine: a sinusoid with two jumps, at i/n; see `blocks`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.heavisine(n=256, noise=0.0)
+    >>> jumps = data["y"].diff().abs().nlargest(2)
+    >>> data.loc[jumps.index, "x"].round(2).tolist()  # where they are
+    [0.3, 0.72]
+    """
     return _donoho_johnstone("heavisine", n, noise, random_state)
 
 
 @arguments(**SHARED)
 def doppler_dj(n: int = 2048, noise: float = 0.1, random_state: RandomState = None) -> pd.DataFrame:
-    """Draw Donoho and Johnstone's Doppler, sqrt(x (1 - x)) sin(2.1 pi / (x + 0.05)), at i/n; see `blocks`."""
+    """Draw Donoho and Johnstone's Doppler, sqrt(x (1 - x)) sin(2.1 pi / (x + 0.05)), at i/n; see `blocks`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler_dj(n=256, noise=0.0)
+    >>> data.describe().loc[["min", "max"]].round(3)
+             x      y
+    min  0.004 -0.497
+    max  1.000  0.493
+    """
     return _donoho_johnstone("doppler_dj", n, noise, random_state)
 
 
@@ -269,6 +334,16 @@ def step(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> 
     """Draw a step from 0 to 1 at x = 0.5, on an even grid over [0, 1].
 
     Parameters and columns are those of `doppler`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.step(n=4, noise=0.0)
+              x    y
+    0  0.000000  0.0
+    1  0.333333  0.0
+    2  0.666667  1.0
+    3  1.000000  1.0
     """
     rng = _stream(n, random_state)
     return _curve("step", np.linspace(0, 1, n), noise, rng)
@@ -279,6 +354,17 @@ def sine(n: int = 200, noise: float = 0.1, random_state: RandomState = None) -> 
     """Draw one period of a sine, sin(2 pi x), on an even grid over [0, 1].
 
     Parameters and columns are those of `doppler`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.sine(n=5, noise=0.0).round(3)
+          x    y
+    0  0.00  0.0
+    1  0.25  1.0
+    2  0.50  0.0
+    3  0.75 -1.0
+    4  1.00 -0.0
     """
     rng = _stream(n, random_state)
     return _curve("sine", np.linspace(0, 1, n), noise, rng)
@@ -303,6 +389,16 @@ def friedman1(n: int = 200, noise: float = 1.0, random_state: RandomState = None
     References
     ----------
     Friedman, J. H. (1991). Multivariate adaptive regression splines. Annals of Statistics 19, 1-67.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+    >>> list(data.columns)
+    ['x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8', 'x9', 'x10', 'y']
+    >>> fit = ns.neuralnet("y ~ .", data, hidden=0)
+    >>> fit.params.round(1).tolist()[3:7]  # x4 and x5 are linear, of slopes 10 and 5; x6 means nothing
+    [-0.9, 9.0, 5.4, 1.7]
     """
     rng = _stream(n, random_state)
     return _table("friedman1", rng.uniform(size=(n, 10)), noise, rng)
@@ -331,6 +427,15 @@ def friedman2(n: int = 200, noise: float = 125.0, random_state: RandomState = No
     ----------
     Friedman (1991), as in `friedman1`. As is usual (and as in scikit-learn), x4 is used as if its
     unit made 1/(x2 x4) comparable with x2 x3.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.friedman2(n=3, random_state=1).round(2)
+          x1       x2    x3     x4       y
+    0  51.18  1678.37  0.14  10.49  155.25
+    1  31.18   817.22  0.83   5.09  656.77
+    2  54.96   170.69  0.75   6.38   79.60
     """
     rng = _stream(n, random_state)
     return _table("friedman2", _circuit(n, rng), noise, rng)
@@ -341,6 +446,15 @@ def friedman3(n: int = 200, noise: float = 0.1, random_state: RandomState = None
     """Draw Friedman's third problem: the phase angle of the circuit of `friedman2`.
 
     y = arctan((x2 x3 - 1/(x2 x4)) / x1) + noise; columns ``x1`` to ``x4``, ``y``.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.friedman3(n=3, noise=0.0, random_state=1).round(3)
+           x1        x2     x3      x4      y
+    0  51.182  1678.368  0.144  10.486  1.362
+    1  31.183   817.222  0.828   5.092  1.525
+    2  54.959   170.685  0.754   6.381  1.167
     """
     rng = _stream(n, random_state)
     return _table("friedman3", _circuit(n, rng), noise, rng)
@@ -361,6 +475,16 @@ def xor(n: int = 4, noise: float = 0.0, random_state: RandomState = None) -> pd.
     -------
     DataFrame
         Columns ``x1``, ``x2`` and the 0/1 response ``y``.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.datasets.xor()
+        x1   x2    y
+    0  0.0  0.0  0.0
+    1  0.0  1.0  1.0
+    2  1.0  0.0  1.0
+    3  1.0  1.0  0.0
     """
     rng = _stream(n, random_state)
     corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -390,6 +514,19 @@ def two_spirals(n: int = 200, noise: float = 0.0, random_state: RandomState = No
     ----------
     Lang, K. J. and Witbrock, M. J. (1989). Learning to tell two spirals apart. Proceedings of the 1988
     Connectionist Models Summer School, 52-59.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.two_spirals(n=6, random_state=1)
+    >>> data.round(2)
+         x1    x2    y
+    0 -0.13  0.06  0.0
+    1  0.37 -0.29  1.0
+    2  0.57 -0.29  0.0
+    3  0.41 -0.66  1.0
+    4 -0.33 -0.83  0.0
+    5 -1.00  0.00  1.0
     """
     rng = _stream(n, random_state)
     label = np.arange(n) % 2

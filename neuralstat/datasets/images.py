@@ -88,6 +88,16 @@ def mnist(
     ----------
     LeCun, Y., Bottou, L., Bengio, Y. & Haffner, P. (1998). Gradient-based learning applied to document recognition.
     Proceedings of the IEEE 86, 2278-2324.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> two = {"x_train": np.zeros((2, 28, 28), "uint8"), "y_train": [3, 7]}
+    >>> np.savez("mnist.npz", **two, x_test=two["x_train"], y_test=[3, 7])
+    >>> digits = ns.datasets.mnist("mnist.npz")
+    >>> digits["digit"].tolist(), digits["pixels"].shape
+    ([3, 7], (2, 28, 28, 1))
     """
     images, labels = _idx_pair(Path(folder), subset, n, "mnist")
     return {"digit": pd.Categorical.from_codes(labels, list(range(10))), "pixels": _pixels(images, scale)}
@@ -107,6 +117,18 @@ def fashion_mnist(
     References
     ----------
     Xiao, H., Rasul, K. & Vollgraf, R. (2017). Fashion-MNIST. arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import struct
+    >>> import neuralstat as ns
+    >>> head = struct.pack(">4i", 2051, 1, 28, 28)
+    >>> n = Path("train-images-idx3-ubyte").write_bytes(head + bytes(784))
+    >>> n = Path("train-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 2049, 1) + bytes([9]))
+    >>> clothes = ns.datasets.fashion_mnist(".")
+    >>> clothes["article"].tolist(), clothes["pixels"].shape
+    (['Ankle boot'], (1, 28, 28, 1))
     """
     images, labels = _idx_pair(Path(folder), subset, n, "fashion_mnist")
     return {"article": pd.Categorical.from_codes(labels, list(FASHION)), "pixels": _pixels(images, scale)}
@@ -142,6 +164,15 @@ def cifar10(
     References
     ----------
     Krizhevsky, A. (2009). Learning multiple layers of features from tiny images. University of Toronto.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import neuralstat as ns
+    >>> n = Path("test_batch.bin").write_bytes(bytes([3]) + bytes(32 * 32 * 3))  # class 3, all black
+    >>> pictures = ns.datasets.cifar10(".", "test")
+    >>> pictures["label"].tolist(), pictures["pixels"].shape
+    (['cat'], (1, 32, 32, 3))
     """
     where = as_path(folder, "folder", True)
     stems = [f"data_batch_{k}" for k in range(1, 6)] if subset == "train" else ["test_batch"]
@@ -232,6 +263,18 @@ def image_folder(
         Naming the file, where a picture cannot be read or has too many pixels.
     ArgumentError
         Where Pillow is not installed, or an argument is not usable.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from pathlib import Path
+    >>> import neuralstat as ns
+    >>> for name, colour in (("cats", "white"), ("dogs", "black")):
+    ...     Path(name).mkdir()
+    ...     Image.new("RGB", (32, 24), colour).save(f"{name}/1.png")
+    >>> pictures = ns.datasets.image_folder(".", (8, 8))
+    >>> pictures["label"].tolist(), pictures["pixels"].shape
+    (['cats', 'dogs'], (2, 8, 8, 3))
     """
     library = pillow()
     where = as_path(path, "path", True)

@@ -155,6 +155,16 @@ def imdb(
     References
     ----------
     Maas, A. L. et al. (2011). Learning word vectors for sentiment analysis. ACL, 142-150.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> x = np.array([[1, 14, 22], [1, 9]], dtype=object)
+    >>> np.savez("imdb.npz", x_train=x, y_train=[1, 0], x_test=x, y_test=[1, 0])
+    >>> reviews = ns.datasets.imdb("imdb.npz", length=4)
+    >>> {name: np.asarray(values).tolist() for name, values in reviews.items()}
+    {'positive': [1, 0], 'words': [[1, 4, 17, 25], [0, 1, 4, 12]]}
     """
     arrays = npz(path, names=(f"x_{subset}", f"y_{subset}", "y_train"))
     x, y = _texts(arrays.get(f"x_{subset}"), arrays.get(f"y_{subset}"), str(path))
@@ -186,6 +196,16 @@ def reuters(
     -------
     dict
         ``topic``, a Categorical of whole numbers; ``words``, shape (n, length) or (n, num_words).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> x = np.array([[1, 14, 22], [1, 9]], dtype=object)
+    >>> np.savez("reuters.npz", x=x, y=[3, 4])
+    >>> news = ns.datasets.reuters("reuters.npz", "all", length=4)
+    >>> {name: np.asarray(values).tolist() for name, values in news.items()}
+    {'topic': [3, 4], 'words': [[1, 4, 17, 25], [0, 1, 4, 12]]}
     """
     arrays = npz(path)
     x, y = _texts(arrays.get("x"), arrays.get("y"), str(path))
@@ -213,6 +233,14 @@ def word_index(path: str | os.PathLike[str]) -> dict[str, int]:
     ------
     FileFormatError
         Where the file holds something else, or two words have one number.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import neuralstat as ns
+    >>> n = Path("imdb_word_index.json").write_text('{"the": 1, "film": 2}')
+    >>> ns.datasets.word_index("imdb_word_index.json")
+    {'the': 1, 'film': 2}
     """
     source = as_path(path)
     with open_regular(source) as file:
@@ -290,6 +318,15 @@ def boston_housing(path: str | os.PathLike[str]) -> pd.DataFrame:
     ----------
     Harrison, D. & Rubinfeld, D. L. (1978). Hedonic prices and the demand for clean air. Journal of Environmental
     Economics and Management 5, 81-102.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> x = np.ones((2, 13))
+    >>> np.savez("boston_housing.npz", x=x, y=[24.0, 21.6])
+    >>> ns.datasets.boston_housing("boston_housing.npz")["MEDV"].tolist()
+    [24.0, 21.6]
     """
     arrays = npz(as_path(path))
     x, y = arrays.get("x"), arrays.get("y")

@@ -16,6 +16,10 @@ from ..network.arrays import positions
 from ..training.fit import STATUS
 from .tables import STATISTICS, coefficients, has_coefficients
 
+#: Names of variables and coordinates, whether a data set has them or not
+_OWN = ("rep", "weight", "obs", "output", "epoch", "coefficient", "statistic", "error", "steps", "converged", "status",
+        "weights", "array", "fitted", "observed", "coefficients")  # fmt: skip
+
 
 def to_xarray(fitted: Fitted) -> Any:
     """Weights, coefficients, fitted values and history with named dimensions.
@@ -32,7 +36,8 @@ def to_xarray(fitted: Fitted) -> Any:
         weight) in original units, with the array of each weight as a coordinate; ``fitted`` (rep, obs, output) and
         ``observed`` (obs, output), left out of fits that were saved without their data; ``coefficients`` (coefficient,
         statistic) of models whose coefficients mean something one by one; the columns of `history` (rep, epoch), NaN after
-        the last epoch of a repetition. Attributes: formula, family, algorithm, version.
+        the last epoch of a repetition. Levels of an index and metrics that are called as one of these, or as one another,
+        have underscores behind their names. Attributes: formula, family, algorithm, version.
 
     Raises
     ------
@@ -49,12 +54,13 @@ def to_xarray(fitted: Fitted) -> Any:
         "error": ("rep", fitted.errors), "steps": ("rep", fit.steps), "converged": ("rep", fit.converged),
         "status": ("rep", [STATUS[int(s)] for s in fit.status]), "weights": (("rep", "weight"), fitted.theta),
     }  # fmt: skip
+    taken = set(_OWN)
     coords: dict[str, Any] = {"rep": reps, "weight": list(network.names), "array": ("weight", _arrays(fitted))}
     if not isinstance(fitted.design, WithoutCovariates):
         values = fitted.response(fitted.fitted_raw(range(fitted.nrep)))
         observed = np.asarray(fitted.observed)
         made["fitted"] = (("rep", "obs", "output"), values.transpose(0, 2, 1))
-        coords |= {"output": _outputs(fitted, values.shape[1]), **_rows(fitted.design.index)}
+        coords |= {"output": _outputs(fitted, values.shape[1]), **_rows(fitted.design.index, taken)}
         if len(observed) == values.shape[1]:
             made["observed"] = (("obs", "output"), observed.T)
     if has_coefficients(fitted):
@@ -67,7 +73,7 @@ def to_xarray(fitted: Fitted) -> Any:
         coords["epoch"] = epochs
         whole = record.reindex(pd.MultiIndex.from_product([reps, epochs], names=["rep", "epoch"]))
         for name in whole:
-            made[str(name)] = (("rep", "epoch"), whole[name].to_numpy(float).reshape(len(reps), len(epochs)))
+            made[_new(str(name), taken)] = (("rep", "epoch"), whole[name].to_numpy(float).reshape(len(reps), len(epochs)))
     said = {"formula": fitted.formula or "", "family": "" if fitted.family is None else str(fitted.family.name),
             "algorithm": fit.algorithm or str(fitted.settings.algorithm), "best": int(fitted.best) + 1,
             "neuralstat": __version__}  # fmt: skip
@@ -88,9 +94,18 @@ def _outputs(fitted: Fitted, count: int) -> list[str]:
     return names if len(names) == count else [fitted.design.response] if count == 1 else [str(k + 1) for k in range(count)]
 
 
-def _rows(index: pd.Index) -> dict[str, Any]:
+def _new(name: str, taken: set[str]) -> str:
+    """The name, with underscores behind it where it is taken; it is then."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _rows(index: pd.Index, taken: set[str]) -> dict[str, Any]:
     """Labels of rows; those of several levels are a coordinate each."""
     if not isinstance(index, pd.MultiIndex):
         return {"obs": index.to_numpy()}
-    levels = {str(name or f"level_{k}"): ("obs", index.get_level_values(k).to_numpy()) for k, name in enumerate(index.names)}
+    levels = {_new(f"level_{k}" if name is None else str(name), taken): ("obs", index.get_level_values(k).to_numpy())
+              for k, name in enumerate(index.names)}  # fmt: skip
     return {"obs": np.arange(len(index)), **levels}

@@ -14,10 +14,9 @@ from ..checks.files import replacing
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from .onnx_graph import IR, OPSET, Graph, Tensor
-from .walk import OFFSET, Input, inputs_of, output_names, outputs, response_of
+from .walk import OFFSET, OUTPUT, Input, inputs_of, output_names, outputs, response_of
 
 LARGEST = 2**31 - 2**20  # bytes: the limit of the format's messages
-OUTPUT = "y"
 
 
 @arguments(path=PATH, rep=REP_OR_MEAN, dtype=Choice("float32", "float64"))
@@ -55,7 +54,8 @@ def to_onnx(fitted: Fitted, path: str | os.PathLike[str], *, rep: Any = "mean", 
     numbers = fitted.numbers(rep)
     if fitted.network.n_params * len(numbers) * np.dtype(dtype).itemsize > LARGEST:
         raise ArgumentError("an ONNX file holds less than 2 GB: give rep='best', or dtype='float32'.")
-    graph, given = Graph(onnx, dtype), inputs_of(fitted)
+    given = inputs_of(fitted)
+    graph = Graph(onnx, dtype, [one.name for one in given])
     tensors, declared = {}, []
     for one in given:
         tensors[one.name] = _scaled(graph, fitted, one)

@@ -38,19 +38,23 @@ class Graph:
     onnx : module
     dtype : type
         Of the numbers: np.float32 or np.float64.
+    taken : sequence of str
+        Names that nothing else may have: those of inputs.
     """
 
-    def __init__(self, onnx: Any, dtype: Any) -> None:
+    def __init__(self, onnx: Any, dtype: Any, taken: Sequence[str] = ()) -> None:
         self.onnx, self.dtype = onnx, np.dtype(dtype)
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._known: dict[tuple[Any, ...], str] = {}
-        self._count = 0
+        self._count, self._taken = 0, frozenset(taken)
 
     def name(self, stem: str) -> str:
         """A new name."""
         self._count += 1
-        return f"{stem}_{self._count}"
+        while (made := f"{stem}_{self._count}") in self._taken:
+            self._count += 1
+        return made
 
     def constant(self, values: Any, dtype: Any = None, stem: str = "constant") -> str:
         """Name of an array that is part of the model; equal ones are one."""

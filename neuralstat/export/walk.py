@@ -29,6 +29,7 @@ NAMES = {
 }  # fmt: skip
 ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)  # as `engine.kernels.forward` has it
 OFFSET = "offset"
+OUTPUT = "y"  # of ONNX models
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def plain_name(text: str) -> str:
 def inputs_of(fitted: Fitted) -> list[Input]:
     """The inputs of a fit, those of its offset left out.
 
-    One tensor "x" for a table; of towers, and of a table beside an array, one for each.
+    One tensor "x" for a table; of towers, and of a table beside an array, one for each. Those that would be called as the
+    offset or the output are have a number behind their name.
     """
     network = fitted.network
     ranges: list[tuple[str, int, int, tuple[int, ...], bool]] = []
@@ -92,7 +94,7 @@ def inputs_of(fitted: Fitted) -> list[Input]:
             ranges.append(("x" if name != "x" else "table", own, total, (network.beside,), False))
     found: list[Input] = []
     for text, start, stop, shape, coded in sorted(ranges, key=lambda r: r[1]):
-        taken, name = {one.name for one in found} | {OFFSET}, plain_name(text)
+        taken, name = {one.name for one in found} | {OFFSET, OUTPUT}, plain_name(text)
         name = next(n for n in (name, *(f"{name}_{k}" for k in range(1, total + 2))) if n not in taken)
         found.append(Input(name, start, stop, shape, tuple(network.input_names[start:stop]), coded))
     return found

@@ -50,6 +50,13 @@ class Distributional(Family):
         Several responses together.
     floating : bool
         The first parameter's linear predictor has no constant.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Beta()
+    >>> isinstance(family, ns.families.Distributional), family.first, family.others
+    (True, 'mu', {'phi': 'log'})
     """
 
     kind: ClassVar[int]

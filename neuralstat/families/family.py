@@ -43,6 +43,13 @@ class Family:
         Open interval of possible means.
     quasi_of : str or None
         Of families of a mean and a variance alone (`families.quasi`), the family whose error and variance function they have.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Poisson()
+    >>> family.link, family.canonical, float(family.variance(3.0))
+    ('log', True, 3.0)
     """
 
     name: ClassVar[str]
@@ -150,7 +157,16 @@ def _log_wright_bessel(a: float, x: np.ndarray) -> np.ndarray:
 
 @arguments(link=LINK)
 class Gaussian(Family):
-    """Normal distribution."""
+    """Normal distribution.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=0, family=ns.families.Gaussian())
+    >>> fit.family, round(fit.scale)  # of constant variance
+    (Gaussian('identity'), 2146)
+    """
 
     name, code, default, means = "gaussian", codes.GAUSSIAN, "identity", (-math.inf, math.inf)
 
@@ -166,7 +182,16 @@ class Gaussian(Family):
 
 @arguments(link=LINK)
 class Binomial(Family):
-    """Proportions of successes; `weights` are numbers of trials (1: a 0/1 response)."""
+    """Proportions of successes; `weights` are numbers of trials (1: a 0/1 response).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.infert()
+    >>> fit = ns.neuralnet("case ~ spontaneous", data, hidden=0, family=ns.families.Binomial("probit"))
+    >>> fit.params.round(3).to_dict()
+    {'Intercept.to.case': -0.837, 'spontaneous.to.case': 0.649}
+    """
 
     name, code, default, dispersed = "binomial", codes.BINOMIAL, "logit", False
     needs, means = "unit", (0.0, 1.0)
@@ -190,7 +215,19 @@ class Binomial(Family):
 
 
 class Multinomial(Family):
-    """One of K classes; y and mu are (K, n): indicators, proportions or counts, and probabilities (softmax)."""
+    """One of K classes; y and mu are (K, n): indicators, proportions or counts, and probabilities (softmax).
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data, family = ns.datasets.iris(), ns.families.Multinomial()
+    >>> settings = {"hidden": 0, "family": family, "penalty": ns.decay(0.1)}
+    >>> fit = ns.neuralnet("Species ~ `Petal.Length`", data, **settings)
+    >>> fit.predict({"Petal.Length": [1.5, 4.8]}).round(2)
+       setosa  versicolor  virginica
+    0    0.99        0.01       0.00
+    1    0.00        0.58       0.42
+    """
 
     name, code, default, links, dispersed = "multinomial", -1, "logit", ("logit",), False
     needs, means = "nonnegative", (0.0, 1.0)
@@ -230,7 +267,15 @@ class Multinomial(Family):
 
 @arguments(link=LINK)
 class Poisson(Family):
-    """Counts."""
+    """Counts.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("parity ~ age", ns.datasets.infert(), hidden=0, family=ns.families.Poisson())
+    >>> fit.family, fit.params.round(3).to_dict()
+    (Poisson('log'), {'Intercept.to.parity': 0.442, 'age.to.parity': 0.009})
+    """
 
     name, code, default, needs, dispersed = "poisson", codes.POISSON, "log", "nonnegative", False
     links = ("log", "identity", "sqrt")
@@ -251,7 +296,16 @@ class Poisson(Family):
 
 @arguments(link=LINK)
 class Gamma(Family):
-    """Positive response with constant coefficient of variation."""
+    """Positive response with constant coefficient of variation.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> fit = ns.neuralnet("times ~ accel", data, hidden=0, family=ns.families.Gamma("log"))
+    >>> round(fit.scale, 3)  # the squared coefficient of variation
+    0.226
+    """
 
     name, code, default, needs = "gamma", codes.GAMMA, "inverse_power", "positive"
     links = ("inverse_power", "log", "identity")
@@ -273,7 +327,15 @@ class Gamma(Family):
 
 @arguments(link=LINK)
 class InverseGaussian(Family):
-    """Positive response, V(mu) = mu^3."""
+    """Positive response, V(mu) = mu^3.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.InverseGaussian("log")
+    >>> float(family.variance(2.0))
+    8.0
+    """
 
     name, code, default, needs = "inverse_gaussian", codes.INVERSE_GAUSSIAN, "inverse_squared", "positive"
     links = ("inverse_squared", "inverse_power", "identity", "log")
@@ -292,7 +354,15 @@ class InverseGaussian(Family):
 
 @arguments(alpha=ALPHA, link=LINK)
 class NegativeBinomial(Family):
-    """Overdispersed counts, V(mu) = mu + alpha mu^2; alpha is known."""
+    """Overdispersed counts, V(mu) = mu + alpha mu^2; alpha is known.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.NegativeBinomial(alpha=0.5)
+    >>> float(family.variance(4.0))  # mu + alpha mu^2
+    12.0
+    """
 
     name, code, default, needs = "negative_binomial", codes.NEGATIVE_BINOMIAL, "log", "nonnegative"
     dispersed = False
@@ -328,7 +398,15 @@ class NegativeBinomial(Family):
 
 @arguments(var_power=Number(0.0, 100.0), link=LINK)
 class Tweedie(Family):
-    """V(mu) = mu^p; for 1 < p < 2 a compound Poisson response, >= 0 with an atom at 0."""
+    """V(mu) = mu^p; for 1 < p < 2 a compound Poisson response, >= 0 with an atom at 0.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Tweedie(var_power=1.5)
+    >>> float(family.variance(4.0))  # mu^1.5
+    8.0
+    """
 
     name, default = "tweedie", "log"
     links = ("log", "power")

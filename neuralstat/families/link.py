@@ -35,6 +35,13 @@ class Link:
         What kernels are told.
     means : (float, float)
         Open interval of means on which the link is defined.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> link = ns.families.Binomial().link
+    >>> link, round(float(link(0.75)), 3), float(link.inverse(0.0))
+    ('logit', 1.099, 0.5)
     """
 
     name: ClassVar[str]

@@ -23,6 +23,13 @@ class Survival(Distributional):
     The response has two rows, the ends of the interval in which the time lies: equal where it was observed, 0 for an end
     that is not known (``low + high ~ x``); and a third one where times were looked at from some time on only. A formula says
     so by ``Surv(time, event)`` or ``Surv(start, stop, event)``.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> family = ns.families.Weibull()
+    >>> isinstance(family, ns.families.Survival), family.first, family.others
+    (True, 'mu', {'sigma': 'log'})
     """
 
     default, means, links = "identity", (0.0, math.inf), ("identity",)

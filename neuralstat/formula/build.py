@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
-from neuralstat.formula import expressions, frames, response, rows
+from neuralstat.formula import expressions, frames, response, rows, vectors
 from neuralstat.formula.arrays import check_inputs, check_varied, columns, own_arrays, ready, with_arrays, with_owned
 from neuralstat.formula.bounds import check_columns, check_expression
 from neuralstat.formula.extremes import check_sizes, check_spread
@@ -249,7 +249,7 @@ def _read(request: Request, options: Options) -> _Inputs:
     response_texts = [(r.expr, r.method) for r in request.responses]
     response_columns = rows.columns_read(response_texts, y_frame, context, "response")
     weights = rows.weight_vectors(options.per_row, x_frame)
-    offset = None if options.offset is None else frames.vector(options.offset, x_frame, "offset")
+    offset = None if options.offset is None else vectors.vector(options.offset, x_frame, "offset")
     groups = None if options.groups is None else rows.group_codes(options.groups, x_frame)
 
     needed = tuple(dict.fromkeys((*covariates, *offset_columns)))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
-from neuralstat.formula import expressions, frames, text, windows
+from neuralstat.formula import expressions, frames, text, vectors, windows
 from neuralstat.formula.arrays import by_parts, turned, wide
 from neuralstat.formula.bounds import check_expression
 from neuralstat.formula.harmless import check_harmless
@@ -115,7 +115,7 @@ class Derived:
                 raise DataError(
                     f"formula: `{self.name}`: {self.expr!r} holds arrays; windows are of one number per row."
                 )
-            values = frames.numbers(column, f"column {self.expr!r}")
+            values = vectors.numbers(column, f"column {self.expr!r}")
         else:
             values = np.asarray(_arithmetic(self.expr, frame, context, self.name), dtype=np.float64)
             if values.shape != (len(frame),):
@@ -164,7 +164,7 @@ def _arithmetic(expr: str, frame: pd.DataFrame, context: Mapping[str, Any], name
     for column in expressions.names(expr):
         if column in frame.columns:
             values = frames.take(frame, column)
-            env[column] = wide(values.array.values) if is_tensor(values) else frames.numbers(values, f"column {column!r}")
+            env[column] = wide(values.array.values) if is_tensor(values) else vectors.numbers(values, f"column {column!r}")
         elif column in context:
             env[column] = context[column]
         elif column != "np":

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import DataError
-from neuralstat.formula import frames
+from neuralstat.formula import frames, vectors
 from neuralstat.formula.partitions import Partitions, as_partitions
 from neuralstat.formula.request import array_frame
 
@@ -46,7 +46,7 @@ class Divided:
             return given, given
         if self.index is None:
             raise DataError(f"{argument} must be the name of a column where the data come in parts.")
-        array = frames.aligned(given, self.index, argument)
+        array = vectors.aligned(given, self.index, argument)
         return array[self.first], array[self.last]
 
 

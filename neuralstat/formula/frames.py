@@ -1,4 +1,4 @@
-"""Users' tables: anything tabular -> DataFrame, any dtype -> plain columns, vectors aligned to rows."""
+"""Users' tables: anything tabular -> DataFrame, any dtype -> plain columns."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -13,10 +13,9 @@ from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula.extremes import floats, unmasked
 from neuralstat.formula.lazy import LazyArray, tensor_column
 from neuralstat.formula.sources import is_source, is_sparse
-from neuralstat.formula.tensors import TensorArray, is_tensor
+from neuralstat.formula.tensors import TensorArray
 
-_PER_ROW = "one number per row of the data"
-_ACCEPTED = "a pandas, polars or arrow table, a dict of arrays, or a record array"
+ACCEPTED = "a pandas, polars or arrow table, a dict of arrays, or a record array"
 
 
 def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
@@ -58,6 +57,21 @@ def as_frame(data: Any, argument: str = "data") -> pd.DataFrame:
     return _string_columns(frame, argument)
 
 
+def is_table(data: Any) -> bool:
+    """Whether `as_frame` takes something, or says what is to be done with it: a lazy table is one."""
+    if isinstance(data, np.ndarray):
+        return data.dtype.names is not None
+    if isinstance(data, pd.DataFrame | Mapping) or _is_dataset(data):
+        return True
+    import narwhals
+
+    try:
+        narwhals.from_native(data)
+    except Exception:  # as in `_from_narwhals`
+        return False
+    return True
+
+
 def _is_dataset(data: Any) -> bool:
     """Whether data are a Dataset of xarray."""
     return attribute(data, "data_vars") is not None and attribute(data, "to_dataframe") is not None
@@ -74,7 +88,7 @@ def _from_narwhals(data: Any, argument: str) -> pd.DataFrame:
     try:
         table = narwhals.from_native(data)
     except Exception:  # a TypeError for what it does not know; attributes are anybody's code
-        raise ArgumentError(f"{argument} must be {_ACCEPTED}, not {type(data).__name__}.") from None
+        raise ArgumentError(f"{argument} must be {ACCEPTED}, not {type(data).__name__}.") from None
     if isinstance(table, narwhals.LazyFrame):
         raise ArgumentError(
             f"{argument} is a lazy table ({type(data).__name__}); call collect() on it first."
@@ -317,81 +331,6 @@ def finite(values: pd.Series, name: str) -> None:
         bad = ~np.isfinite(array)
         count = int((bad.any(axis=1) if tensor else bad).sum())
         raise DataError(f"column {name!r} is infinite in {count} row(s); remove or recode them.")
-
-
-def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
-    """Turn `weights` or `offset` (column name, array or Series) into floats of the data's full length.
-
-    Returns
-    -------
-    ndarray
-        Shape (N,), or (N, K) where a two-dimensional array was given; NaN where missing.
-
-    Raises
-    ------
-    DataError
-        If the column does not exist, is not numeric, or lengths or index labels differ.
-    """
-    if isinstance(values, str):
-        if values not in frame.columns:
-            raise DataError(f"{argument}: {no_column(values, frame)}")
-        values = take(frame, values)
-    elif isinstance(values, pd.Series | pd.DataFrame):
-        values = _align(values, frame.index, argument)
-    if not isinstance(values, pd.Series):
-        values = as_array(unmasked(values, argument), argument, _PER_ROW)
-        if values.ndim == 1 and values.dtype.kind not in "biuf":
-            if values.dtype.names:
-                raise DataError(f"{argument} must be numeric, not records.")
-            if values.dtype.kind in "mMc":
-                raise DataError(f"{argument} must be numeric, not {values.dtype}.")
-            values = pd.Series(values)
-    array = numbers(values, argument) if isinstance(values, pd.Series) else values
-    if array.ndim not in (1, 2) or len(array) != len(frame):
-        raise DataError(f"{argument} has shape {array.shape}, but the data have {len(frame)} rows.")
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{argument} must be numeric, not {array.dtype}.")
-    return floats(array, argument)
-
-
-def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
-    """An argument with one value (or one row of values) per row of the data, in their order.
-
-    Raises
-    ------
-    DataError
-        Where lengths or index labels differ.
-    """
-    if isinstance(values, pd.Series | pd.DataFrame):
-        values = _align(values, index, argument)
-    array = as_array(unmasked(values, argument), argument, _PER_ROW)
-    if array.ndim == 0 or len(array) != len(index):
-        raise DataError(f"{argument} has shape {array.shape}, but the data have {len(index)} rows.")
-    return array
-
-
-def numbers(values: pd.Series, argument: str) -> np.ndarray:
-    """Floats of a column that may miss some, shape (N,)."""
-    if is_tensor(values):
-        raise DataError(f"{argument} has the shape {values.dtype.shape} per row; one number per row is needed.")
-    gaps = missing(values)
-    known = raw(values[~gaps].reset_index(drop=True), argument)
-    if (is_factor(known) or is_time(known)) and len(known):
-        raise DataError(f"{argument} must be numeric, not {values.dtype}.")
-    array = np.full(len(values), np.nan)
-    array[~gaps] = floats(known.to_numpy(), argument) if len(known) else []
-    return array
-
-
-def _align(values: Any, index: pd.Index, argument: str) -> Any:
-    if values.index.equals(index):
-        return values
-    if values.index.is_unique and index.is_unique and len(index.difference(values.index)) == 0:
-        return values.reindex(index)
-    raise DataError(
-        f"{argument}: its index labels are not those of the data; give a Series indexed as the data, "
-        "or an array."
-    )
 
 
 def check_choice(value: Any, choices: Collection[Any], argument: str) -> None:

@@ -168,7 +168,7 @@ class Gathered(np.lib.mixins.NDArrayOperatorsMixin):
 
     def parts(self) -> Sequence[np.ndarray]:
         """Numbers of the observations, as many together as are read together."""
-        n, step = self.shape[1], max(1, sources.PART // max(1, self.shape[0]))
+        n, step = self.shape[1], sources.block(self.shape[0])
         return [np.arange(a, min(a + step, n)) for a in range(0, n, step)]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
@@ -245,7 +245,7 @@ class ByRow:
 
     def read(self, numbers: np.ndarray, out: np.ndarray) -> None:
         """Write observations, by number, into the rows of `out`."""
-        for a in range(0, len(numbers), step := max(1, sources.PART // max(1, out.shape[1]))):
+        for a in range(0, len(numbers), step := sources.block(out.shape[1])):
             self.x.read(numbers[a : a + step], out[a : a + step])
 
     def __getitem__(self, rows: Any) -> np.ndarray:

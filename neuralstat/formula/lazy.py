@@ -70,7 +70,7 @@ class LazyArray(TensorArray):
 
     def parts(self) -> Sequence[np.ndarray]:
         """Numbers of the rows, as many together as are read together."""
-        step = max(1, sources.PART // max(1, int(np.prod(self.dtype.shape))))
+        step = sources.block(int(np.prod(self.dtype.shape)))
         return [np.arange(a, min(a + step, len(self))) for a in range(0, len(self), step)]
 
     @classmethod

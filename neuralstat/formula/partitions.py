@@ -28,6 +28,14 @@ class Partitions:
         ``tables()`` gives an iterator of tables, the same at every call.
     what : str
         For messages.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import neuralstat as ns
+    >>> parts = ns.chunks([pd.DataFrame({"x": [1.0, 2.0]}), pd.DataFrame({"x": [3.0]})])
+    >>> parts
+    <Partitions: 2 tables>
     """
 
     def __init__(self, tables: Callable[[], Iterable[Any]], what: str) -> None:
@@ -82,6 +90,14 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
     in a fit they are shuffled as a whole and are its batches (`batch_size` is theirs); ``on_epoch_end`` is not called. Where
     rows are read from objects, only fits by epochs on a CPU are made, each repetition reads for itself, and what needs all
     rows afterwards (errors, summaries) reads them again.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> fit = ns.neuralnet("accel ~ times", ns.chunks([data[:70], data[70:]]), hidden=0)
+    >>> fit.params.round(2).to_dict()
+    {'Intercept.to.accel': -53.01, 'times.to.accel': 1.09}
     """
     if isinstance(source, Partitions):
         return source

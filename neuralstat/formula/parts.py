@@ -212,6 +212,11 @@ class Design:
         return float(self.frequencies.sum() if self.weights is None else self.frequencies[self.weights > 0].sum())
 
     @property
+    def counted(self) -> float:
+        """Rows that means of errors are over, each as often as its frequency says; those of weight 0 are among them."""
+        return float(self.y.shape[1] if self.frequencies is None else self.frequencies.sum())
+
+    @property
     def n_groups(self) -> int:
         """G, clusters that have an observation; 0 where rows are not grouped."""
         if self.groups is None:

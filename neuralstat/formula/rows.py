@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import DataError, DataWarning
-from neuralstat.formula import arrays, expressions, frames, windows
+from neuralstat.formula import arrays, expressions, frames, vectors, windows
 from neuralstat.formula.extremes import WEIGHTS as SIZES
 from neuralstat.formula.gathered import Gathered
 from neuralstat.formula.tensors import is_tensor
@@ -141,7 +141,7 @@ def weight_vectors(given: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, n
     found = {}
     for name in WEIGHTS:
         if name in given:
-            found[name] = frames.vector(given[name], frame, name)
+            found[name] = vectors.vector(given[name], frame, name)
             if found[name].ndim != 1:
                 raise DataError(f"{name} has shape {found[name].shape}; one weight per row is needed.")
     return found
@@ -182,7 +182,7 @@ def group_codes(given: Any, frame: pd.DataFrame) -> np.ndarray:
             raise DataError(f"groups: {frames.no_column(given, frame)}")
         values = frames.take(frame, given)
     else:
-        array = frames.aligned(given, frame.index, "groups")
+        array = vectors.aligned(given, frame.index, "groups")
         if array.ndim != 1:
             raise DataError(f"groups has shape {array.shape}; one label per row is needed (clusters in one way).")
         values = pd.Series(array)

@@ -1,35 +1,39 @@
 """Batches of a user's object, as Keras' Sequence gives them, as a table whose arrays are read batch by batch."""
 
+import itertools
 import os
+import re
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError
+from neuralstat.checks.values import told
+from neuralstat.errors import ArgumentError, DataError, NeuralStatError
 from neuralstat.formula import expressions, frames
 from neuralstat.formula.lazy import LazyArray
 from neuralstat.formula.parse import split_sides
 from neuralstat.formula.partitions import Partitions, as_partitions, is_dask
 from neuralstat.formula.sources import Plain
 from neuralstat.formula.tensors import is_tensor
+from neuralstat.formula.unnamed import is_unnamed
 
 WEIGHTS = "sample_weight"  # column of the weights that batches bring
+BATCHES = f"{frames.ACCEPTED}, or batches (x, y) by number"
 HELD = 4  # batches that are kept once they were read
 
 
 def is_sequence(data: Any) -> bool:
-    """Whether something gives batches by number, and is no table: Keras' ``Sequence``, or an object like it."""
+    """Whether something may give batches by number, as Keras' ``Sequence`` does: neither a table nor values."""
     kind = type(data)
-    tables = np.ndarray | pd.DataFrame | pd.Series | Mapping | list | tuple | range | str | bytes | Partitions | type
-    plain = isinstance(data, tables) or hasattr(data, "__array__") or hasattr(data, "to_numpy")
-    if plain or is_dask(data) or any(hasattr(data, name) for name in ("columns", "schema", "data_vars", "dtype")):
+    indexed = all(callable(getattr(kind, name, None)) for name in ("__getitem__", "__len__"))
+    if not indexed or isinstance(data, str | bytes | bytearray | Partitions | type | np.ndarray) or is_dask(data):
         return False
-    return callable(getattr(kind, "__getitem__", None)) and callable(getattr(kind, "__len__", None))
+    return not is_unnamed(data) and not frames.is_table(data)
 
 
 class Batches:
@@ -71,10 +75,13 @@ class Batches:
         if k in self._held:
             self._held.move_to_end(k)
             return self._held[k]
-        x = np.asarray(parts(self.sequence, k)[0])
+        x = np.array(parts(self.sequence, k)[0])  # the object may fill the same memory anew
         size = int(self.starts[k + 1] - self.starts[k])
-        if x.shape != (size, *self.shape[1:]):
-            raise DataError(f"data[{k}] gave covariates of shape {x.shape}; at first they had {(size, *self.shape[1:])}.")
+        if x.shape != (size, *self.shape[1:]) or not np.can_cast(x.dtype, self.dtype):
+            raise DataError(
+                f"data[{k}] gave covariates of shape {x.shape} of {x.dtype}; at first they had "
+                f"{(size, *self.shape[1:])}, and all were {self.dtype}."
+            )
         self._held[k] = x
         while len(self._held) > HELD:
             self._held.popitem(last=False)
@@ -88,27 +95,36 @@ def parts(sequence: Any, k: int) -> tuple[Any, ...]:
     ------
     ArgumentError
         Where the batch is no pair or triple.
+    DataError
+        Where the object does not give it.
     """
-    batch = sequence[k]
+    try:
+        batch = sequence[k]
+    except (NeuralStatError, MemoryError):
+        raise
+    except Exception as error:  # of the user's object
+        if k == 0:
+            raise ArgumentError(f"data must be {BATCHES}: data[0] raised {told(error)[:200]}.") from error
+        raise DataError(f"data[{k}] raised {told(error)[:200]}.") from error
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        raise ArgumentError(f"data[{k}] must be a batch (x, y) or (x, y, weights), got {type(batch).__name__}.")
+        what = f"data must be {BATCHES}" if k == 0 else "data must give batches (x, y) or (x, y, weights)"
+        raise ArgumentError(f"{what}: data[{k}] is a {type(batch).__name__}.")
     if isinstance(batch[0], tuple | list | Mapping):
         raise ArgumentError(f"data[{k}]: x must be one array; of several inputs the arrays of a table can be used.")
     return tuple(batch)
 
 
-def as_table(formula: str | None, data: Any, columns: tuple[str, str] | None = None) -> Any:
+def as_table(formula: str | None, data: Any) -> Any:
     """A table whose arrays are read when they are needed, of a sequence of batches, or of parts that have arrays per row.
 
     Of a sequence all batches are gone through once, for the responses; covariates are not kept. Arrays of parts are
-    written, as they are, to files that are mapped into memory and vanish with it. Other data are given back.
+    written, as they are, to files that are mapped into memory and vanish with it, where the formula names one of them;
+    other parts stay parts, of which the first was read. Other data are given back.
 
     Parameters
     ----------
     formula : str or None
     data : Sequence, data in parts, or anything else
-    columns : (str, str), optional
-        Names of response and covariate; the formula's unless given.
 
     Raises
     ------
@@ -116,13 +132,24 @@ def as_table(formula: str | None, data: Any, columns: tuple[str, str] | None = N
         Where the formula has more than one response or covariate for a sequence, or a batch is of another kind.
     """
     if is_sequence(data) and formula is not None:
-        return _of_sequence(data, columns or _names(formula))
+        return _of_sequence(data, _names(formula))
     partitions = as_partitions(data)
-    if partitions is not None:
-        first = next(iter(partitions), None)
-        if first is not None and any(is_tensor(first[name]) for name in first.columns):
-            return _of_parts(partitions)
-    return data
+    if partitions is None:
+        return data
+    tables = iter(partitions)
+    first = next(tables, None)
+    if first is None:
+        return data
+    begun = [itertools.chain([first], tables)]
+    if any(is_tensor(first[name]) and (formula is None or _named(name, formula)) for name in first.columns):
+        return _of_parts(begun.pop(), partitions.what)
+    return Partitions(lambda: begun.pop() if begun else partitions, partitions.what)
+
+
+def _named(name: str, formula: str) -> bool:
+    """Whether a formula may read a column: its name occurs, or a dot that stands for all columns."""
+    everything = re.search(r"(?<![\w)\]}`'\".])\.(?![\w.])", formula)
+    return everything is not None or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", formula) is not None
 
 
 def _names(formula: str) -> tuple[str, str]:
@@ -143,54 +170,59 @@ def _columns(side: str) -> list[str]:
 
 
 def _of_sequence(sequence: Any, columns: tuple[str, str]) -> pd.DataFrame:
-    count = len(sequence)
+    try:
+        count = len(sequence)
+    except Exception as error:  # of the user's object
+        raise ArgumentError(f"data must be {BATCHES}: its len() raised {told(error)[:200]}.") from error
     if count < 1:
-        raise DataError("data: the sequence has no batches.")
+        raise DataError(f"data must be {BATCHES}: a {type(sequence).__name__} without batches was given.")
     sizes, responses, weights = [], [], []
     shape: tuple[int, ...] = ()
     dtype = np.dtype(float)
     for k in range(count):
         batch = parts(sequence, k)
-        x, y = np.asarray(batch[0]), np.asarray(batch[1])
+        x, y = np.asarray(batch[0]), np.array(batch[1])  # the object may fill the same memory anew
         if k == 0:
-            shape, dtype = x.shape[1:], x.dtype
+            shape = x.shape[1:]
         if x.ndim < 2 or x.shape[1:] != shape or x.dtype.kind not in "biuf" or 0 in x.shape:
-            raise DataError(f"data[{k}]: x has shape {x.shape} of {x.dtype}; numbers of shape (rows, {shape}) are needed.")
+            needed = ", ".join(map(str, ("rows", *(shape or ("...",)))))
+            raise DataError(f"data[{k}]: x has shape {x.shape} of {x.dtype}; numbers of shape ({needed}) are needed.")
+        dtype = x.dtype if k == 0 else np.result_type(dtype, x.dtype)
         if y.ndim == 0 or len(y) != len(x):
             raise DataError(f"data[{k}]: x has {len(x)} rows, y has shape {y.shape}.")
         sizes.append(len(x))
         responses.append(y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y)
         if len(batch) == 3:
-            weights.append(np.asarray(batch[2], dtype=float).reshape(-1))
+            weights.append(np.array(batch[2], dtype=float).reshape(-1))
     if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
         raise DataError("data: the batches of a sequence must have the same number of rows; only the last may have fewer.")
     if weights and [len(w) for w in weights] != sizes:
         raise DataError("data: a batch of the sequence has other weights than one for each row, or none where others have.")
     starts = np.cumsum([0, *sizes])
     source = Batches(sequence, starts, (int(starts[-1]), *shape), dtype)
+    if weights and WEIGHTS in columns:
+        raise ArgumentError(f"formula: {WEIGHTS!r} names the weights that the batches bring; give the column another name.")
     made = {columns[0]: np.concatenate(responses), columns[1]: source}
-    table = frames.as_frame(made | ({WEIGHTS: np.concatenate(weights)} if weights else {}))
-    table.attrs[WEIGHTS] = bool(weights)
-    return table
+    return frames.as_frame(made | ({WEIGHTS: np.concatenate(weights)} if weights else {}))
 
 
-def _of_parts(partitions: Partitions) -> pd.DataFrame:
+def _of_parts(parts: Iterable[pd.DataFrame], what: str) -> pd.DataFrame:
     """One table; its arrays lie in files."""
     tables: list[pd.DataFrame] = []
-    with tempfile.TemporaryDirectory(prefix="neuralstat-") as folder:
+    with tempfile.TemporaryDirectory(prefix="neuralstat-", ignore_cleanup_errors=True) as folder:
         kinds: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        for table in partitions:
+        for table in parts:
             arrays = [name for name in table.columns if is_tensor(table[name])]
             for name in arrays:
                 column = table[name].array
                 kind = (column.dtype.shape, column.values.dtype)
                 if kinds.setdefault(name, kind) != kind:
-                    raise DataError(f"{partitions.what}: column {name!r} holds arrays of shape {kind[0]} of {kind[1]}, in "
+                    raise DataError(f"{what}: column {name!r} holds arrays of shape {kind[0]} of {kind[1]}, in "
                                     f"the first part {kinds[name][0]} of {kinds[name][1]}.")  # fmt: skip
                 with open(os.path.join(folder, str(list(kinds).index(name))), "ab") as file:
                     np.ascontiguousarray(column.values).tofile(file)
             if set(arrays) != set(kinds):
-                raise DataError(f"{partitions.what}: a part has other columns of arrays than the first.")
+                raise DataError(f"{what}: a part has other columns of arrays than the first.")
             tables.append(table.drop(columns=arrays))
         whole = pd.concat(tables, ignore_index=all(isinstance(t.index, pd.RangeIndex) for t in tables))
         mapped = {}

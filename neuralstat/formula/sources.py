@@ -13,8 +13,9 @@ from neuralstat.errors import DataError
 from neuralstat.formula.extremes import LARGEST
 
 LARGE = 2**22  # numbers of a column of arrays from which on they stay as they are
-PART = 2**18  # numbers that are read together
+PART, LEAST = 2**18, 32  # numbers that are read together, and rows where these are large
 NARROW = 2  # bytes of whole numbers of which there are few enough for a table of all values of an expression
+
 
 class Plain:
     """Rows of an array, as they lie in memory or in a mapped file."""
@@ -138,6 +139,11 @@ def copied(source: Any) -> Any:
     if isinstance(source, Expression):
         return Expression({name: copied(inner) for name, inner in source.inner.items()}, source.evaluate)
     return source
+
+
+def block(numbers: int) -> int:
+    """Rows of so many numbers that are read together: users' objects and files are asked for many at a time."""
+    return max(LEAST, PART // max(1, numbers))
 
 
 def together(source: Any) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning, caller
-from neuralstat.formula import derived, expressions, frames, rows
+from neuralstat.formula import derived, expressions, frames, rows, vectors
 from neuralstat.formula.arrays import check_inputs, filled, missing, ready, with_arrays
 from neuralstat.formula.derived import Derived
 from neuralstat.formula.extremes import check_sizes, floats
@@ -257,7 +257,7 @@ class Spec:
             raise DataError(
                 "offset: the model was fitted with an offset array; give offset= for the new rows too."
             )
-        return frames.vector(self.offset_argument if offset is None else offset, frame, "offset")
+        return vectors.vector(self.offset_argument if offset is None else offset, frame, "offset")
 
     def _select(self, frame: pd.DataFrame, needed: tuple[str, ...]) -> pd.DataFrame:
         missing = [name for name in needed if name not in frame.columns]

@@ -35,10 +35,13 @@ class Check:
         ``(fitted) -> iterable of Finding``.
     at_fit : bool
         Whether it is looked at when a fit was made: only what can be an error, and costs next to nothing where it is not.
+    thorough : callable, optional
+        What `diagnose` does instead, where more can be known with more work.
     """
 
     look: Callable[[Fitted], Iterable[Finding]]
     at_fit: bool = False
+    thorough: Callable[[Fitted], Iterable[Finding]] | None = None
 
 
 #: All that is looked at, in the order of the table
@@ -46,7 +49,7 @@ CHECKS = (
     Check(findings_fit.diverged, at_fit=True),
     Check(findings_fit.collapsed, at_fit=True),
     Check(findings_model.near_n, at_fit=True),
-    Check(findings_model.separation, at_fit=True),
+    Check(findings_model.separation, at_fit=True, thorough=findings_model.separation_in_large),
     Check(findings_training.not_converged),
     Check(findings_training.single_optimum),
     Check(findings_training.overfit),
@@ -59,15 +62,16 @@ CHECKS = (
 
 
 @kept
-def found(fitted: Fitted) -> tuple[Finding, ...]:
+def found(fitted: Fitted, thorough: bool = False) -> tuple[Finding, ...]:
     """All findings, severe ones first."""
-    every = [finding for check in CHECKS for finding in _of(fitted, check)]
+    looks = [check.thorough if thorough and check.thorough is not None else check.look for check in CHECKS]
+    every = [finding for look in looks for finding in _of(fitted, look)]
     return tuple(sorted(every, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 @kept
-def _of(fitted: Fitted, check: Check) -> tuple[Finding, ...]:
-    return tuple(check.look(fitted))
+def _of(fitted: Fitted, look: Callable[[Fitted], Iterable[Finding]]) -> tuple[Finding, ...]:
+    return tuple(look(fitted))
 
 
 def diagnose(fit: Any) -> pd.DataFrame:
@@ -99,8 +103,10 @@ def diagnose(fit: Any) -> pd.DataFrame:
     Notes
     -----
     Of long tables a part of the rows is looked at, and ``where`` says so. Degrees of freedom that take long are not computed.
+    Separation is decided by linear programmes; where they are so large (2e7 numbers) that they would take minutes, it is a
+    warning that the fit looks as if.
     """
-    rows = [(f.severity, f.finding, f.where, f.remedy) for f in found(fitted_of(fit))]
+    rows = [(f.severity, f.finding, f.where, f.remedy) for f in found(fitted_of(fit), True)]
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
@@ -112,8 +118,9 @@ def warn_severe(fitted: Fitted) -> None:
     """
     if fitted.settings.compat == "R" or np.array_equal(fitted.fit.theta, fitted.fit.start):
         return
-    every = (f for check in CHECKS if check.at_fit for f in _of(fitted, check))
-    severe = [f for f in (findings_fit.as_recorded(fitted) if costly(fitted) else every) if f.severity == "error"]
+    every = (f for check in CHECKS if check.at_fit for f in _of(fitted, check.look))
+    looked = findings_fit.as_recorded(fitted) if costly(fitted) else every
+    severe = [f for f in looked if f.severity == "error" or f.undecided]
     if any(f.finding == "df near n" for f in severe):
         fitted.__dict__[TOLD] = True  # statistics that are NaN for it need not say so again
     if severe:

@@ -35,6 +35,19 @@ class Distribution:
     """Distribution of the response at each row; a mixture in equal shares where it has several components.
 
     Methods give a Series indexed as the rows (NaN at incomplete rows); levels and values are numbers, or one per row.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.infert()
+    >>> fit = ns.neuralnet("parity ~ age", data, hidden=0, family="poisson")
+    >>> distribution = fit.predict({"age": [25.0, 40.0]}, type="distribution")
+    >>> distribution.cdf(2).round(3).tolist()  # P(Y <= 2)
+    [0.686, 0.606]
+    >>> distribution.interval()
+       lower  upper
+    0    0.0    5.0
+    1    0.0    6.0
     """
 
     def __init__(self, components: Components, index: pd.Index, complete: np.ndarray, name: str, kind: str) -> None:

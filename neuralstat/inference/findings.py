@@ -41,12 +41,15 @@ class Finding:
         Units, columns, repetitions, and the figures behind it.
     remedy : str
         What to do.
+    undecided : bool
+        Whether it may be an error, and what decides takes long: it is said when the fit is made.
     """
 
     severity: str
     finding: str
     where: str
     remedy: str
+    undecided: bool = False
 
 
 def listed(names: Any, most: int = LISTED) -> str:

@@ -25,7 +25,8 @@ BEYOND = 4.0  # standard errors of chi2
 FAR = 4.0  # linear predictors this far from the middle are worth a look for separation
 ROUNDED = 1e-9  # distance of a mean from its end that counts as none
 MOVES = 0.05  # change of a linear predictor by a further step, at an optimum 0, near infinity about 1
-MOST_CONSTRAINTS = 5e5  # numbers of the linear programme, which then takes about a second
+AT_ONCE, MOST_CONSTRAINTS = 5e5, 2e7  # numbers of a linear programme of about a second; and of one of a minute
+MOST_STEP = 3e9  # operations of a step of Fisher scoring here
 
 
 # units -----------------------------------------------------------------------------------------------------
@@ -108,7 +109,19 @@ def near_n(fitted: Fitted) -> Iterator[Finding]:
 
 
 def separation(fitted: Fitted) -> Iterator[Finding]:
-    """Estimates that are infinite, since covariates (or the units of the last hidden layer) tell responses apart."""
+    """Estimates that are infinite, since covariates (or the units of the last hidden layer) tell responses apart.
+
+    Where what decides takes long, whether the fit looks as if.
+    """
+    yield from _separation(fitted, AT_ONCE)
+
+
+def separation_in_large(fitted: Fitted) -> Iterator[Finding]:
+    """`separation`, decided in larger fits, too."""
+    yield from _separation(fitted, MOST_CONSTRAINTS)
+
+
+def _separation(fitted: Fitted, most: float) -> Iterator[Finding]:
     kind = _kind(fitted)
     if kind is None or fitted.penalised or untrained(fitted) or lost(fitted)[fitted.best]:
         return
@@ -116,19 +129,31 @@ def separation(fitted: Fitted) -> Iterator[Finding]:
     if hidden and (fitted.settings.minibatch or not fitted.network.dense):
         return
     names: list[str] = []
+    large: dict[str, float] = {}
     z, labels = _features(fitted)
     outputs = 1 if kind == "multinomial" else fitted.network.n_outputs
     for k in range(outputs):
         of = f" (of {fitted.design.y_names[k]})" if outputs > 1 else ""
+        size, used, rows, constant = _size(fitted, kind, k)
+        if not _suspicious(fitted, kind, k, z, used, rows, constant, size > most):
+            continue
+        if size > most:
+            large[fitted.design.response if outputs == 1 else fitted.design.y_names[k]] = size
+            continue
         names += [name + of for name in _separated(fitted, kind, k, z, labels)]
-    if not names:
-        return
-    subject = "units that tell" if hidden else "tells" if len(names) == 1 else "tell"
-    where = joined(listed(names), f"{subject} responses apart, so that estimates grow without end")
     remedy = (
         "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
     )
-    yield Finding("warning" if hidden else "error", "separation", where, remedy)
+    if names:
+        subject = "units that tell" if hidden else "tells" if len(names) == 1 else "tell"
+        where = joined(listed(names), f"{subject} responses apart, so that estimates grow without end")
+        yield Finding("warning" if hidden else "error", "separation", where, remedy)
+    elif large and not fitted.settings.minibatch:  # which may be on its way to an optimum
+        where = joined(listed(large), "fitted means reach their ends, as where covariates tell responses apart and estimates "
+                       f"grow without end; a linear programme of {max(large.values()):.2g} numbers would decide")  # fmt: skip
+        decides = max(large.values()) <= MOST_CONSTRAINTS
+        remedy = f"fit.diagnose() decides; {remedy.partition(';')[0]}" if decides else remedy.partition(";")[0]
+        yield Finding("warning", "separation", where, remedy, undecided=not hidden)
 
 
 def _kind(fitted: Fitted) -> str | None:
@@ -161,29 +186,35 @@ def _features(fitted: Fitted) -> tuple[np.ndarray, list[str]]:
     ]
 
 
-def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[str]) -> list[str]:
-    """Names for output k (of all classes where it is multinomial), looked for where the fit looks as if."""
+def _size(fitted: Fitted, kind: str, k: int) -> tuple[float, np.ndarray, np.ndarray, bool]:
+    """Numbers of the linear programme of output k; rows (n,) and features of it, whether there is a constant."""
     per_unit, n_units = fitted.network.shapes[-1]
     free = fitted.fit.free[0][fitted.network.n_params - per_unit * n_units :].reshape(n_units, per_unit)
     free = free.any(axis=0) if kind == "multinomial" else free[k]
-    used = fitted.case_weights > 0
-    rows = np.flatnonzero(free[1:])
+    used, rows = fitted.case_weights > 0, np.flatnonzero(free[1:])
     classes = n_units if kind == "multinomial" else 2
-    if float(used.sum()) * (rows.size + 1) * (classes - 1) ** 2 > MOST_CONSTRAINTS:
-        return []
-    everything = rows.size == len(z) and used.all()
-    x, names = z if everything else z[rows][:, used], [labels[r] for r in rows]
+    return float(used.sum()) * (rows.size + 1) * (classes - 1) ** 2, used, rows, bool(free[0])
+
+
+def _chosen(z: np.ndarray, used: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some features of some observations."""
+    return z if rows.size == len(z) and used.all() else z[rows][:, used]
+
+
+def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[str]) -> list[str]:
+    """Names for output k (of all classes where it is multinomial)."""
+    _, used, rows, constant = _size(fitted, kind, k)
     y = fitted.design.y[:, used] if kind == "multinomial" else fitted.design.y[k : k + 1, used]
-    if not _suspicious(fitted, kind, k, x, used, bool(free[0])):
-        return []
-    return separated(x, y, names, kind, intercept=bool(free[0]))
+    return separated(_chosen(z, used, rows), y, [labels[r] for r in rows], kind, intercept=constant)
 
 
-def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarray, intercept: bool) -> bool:
+def _suspicious(
+    fitted: Fitted, kind: str, k: int, features: np.ndarray, used: np.ndarray, rows: np.ndarray, intercept: bool, last: bool,
+) -> bool:  # fmt: skip
     """Whether some means are near their ends, and a further step of Fisher scoring still moves them.
 
     At an optimum that step is 0; on the way to infinity each step adds about 1 to the linear predictor, and takes exact fits
-    to the end. Without the step where means round to their ends.
+    to the end. Means that round to their ends are enough, unless this is the `last` that is asked.
     """
     family, design = fitted.likely, fitted.design
     own = slice(None) if kind == "multinomial" else slice(k, k + 1)
@@ -195,11 +226,15 @@ def _suspicious(fitted: Fitted, kind: str, k: int, x: np.ndarray, used: np.ndarr
         end /= max(float(y[0] @ w / w.sum()), 1e-300)
     elif kind == "binomial":
         end = min(end, 1 - float(ends.max()))
-    if exactly(fitted) or end > np.exp(-FAR):
-        return end < ROUNDED
-    if end < ROUNDED:
+    if end > (ROUNDED if exactly(fitted) else np.exp(-FAR)):
+        return False
+    share, columns = response(raw)[own, used], rows.size + int(intercept)
+    long = len(share) * columns**2 * (w.size + 10.0 * columns) > MOST_STEP  # the latter for eigenvalues
+    if end < ROUNDED and (not last or (long and not exactly(fitted))):  # exact fits took such steps
         return True
-    share = response(raw)[own, used]
+    if long and not exactly(fitted):
+        return False
+    x = _chosen(features, used, rows)
     z = np.vstack([np.ones((int(intercept), x.shape[1])), x])
     size = np.sqrt(np.mean(z**2, axis=1))
     z = z[size > 0] / size[size > 0, np.newaxis]

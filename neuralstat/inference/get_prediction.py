@@ -75,6 +75,16 @@ class Prediction:
         The two parts of the variance.
     draws : (T, K, m) array or None
         Means by bootstrap refits, at the complete rows.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> prediction = fit.get_prediction({"times": [10.0, 20.0]})
+    >>> prediction.summary_frame().round(1)
+       mean  mean_se  mean_ci_lower  mean_ci_upper  obs_ci_lower  obs_ci_upper
+    0 -42.1      6.2          -54.3          -29.9        -134.6          50.3
+    1 -31.2      4.3          -39.7          -22.6        -123.2          60.8
     """
 
     predicted_mean: Any

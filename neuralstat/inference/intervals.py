@@ -34,6 +34,14 @@ class ConfidenceInterval:
         Network information criterion by repetition.
     rank : Series
         Rank of the Hessian by repetition; below the number of weights, intervals use a pseudo-inverse.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+    >>> interval = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1).confidence_interval()
+    >>> interval.rank.tolist(), interval.nic.round(1).tolist()
+    ([7, 7], [5.7, 5.7])
     """
 
     lower_ci: list[list[np.ndarray]]

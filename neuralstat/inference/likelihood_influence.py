@@ -62,6 +62,18 @@ class LikelihoodInfluence:
     ------
     ArgumentError
         For losses that are no likelihood, and a Hessian that is not positive definite.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> settings = {"family": "gaussian", "dispformula": "~ times"}
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0, **settings)
+    >>> influence = fit.get_influence()
+    >>> influence.summary_frame().iloc[:, :3].head(3).round(3)
+       dfb_Intercept.to.accel  dfb_times.to.accel  dfb_Intercept.to.sigma
+    0                   0.105              -0.095                  -0.050
+    1                   0.102              -0.093                  -0.055
+    2                   0.099              -0.089                  -0.060
     """
 
     @arguments(rep=REP, curvature=Choice(*CURVATURES))

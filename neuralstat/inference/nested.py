@@ -39,6 +39,16 @@ class Comparison:
         Twice the difference of the log-likelihoods; the difference of effective degrees of freedom.
     draws : array
         Statistics of the bootstrap samples; empty for the chi2 reference.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> line = ns.neuralnet("accel ~ times", data, hidden=0)
+    >>> cubic = ns.neuralnet("accel ~ poly(times, 3)", data, hidden=0)
+    >>> statistic, pvalue, df = cubic.compare_lr_test(line)
+    >>> round(statistic, 1), round(df, 1), pvalue < 0.001
+    (41.1, 2.0, True)
     """
 
     statistic: float
@@ -215,6 +225,17 @@ def anova(*fits: Any, test: str | None = None, **options: Any) -> pd.DataFrame:
     ------
     ArgumentError
         For fewer than two fits, fits that do not belong together, and unknown tests.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> line = ns.neuralnet("accel ~ times", data, hidden=0)
+    >>> cubic = ns.neuralnet("accel ~ poly(times, 3)", data, hidden=0)
+    >>> ns.anova(line, cubic)[["Resid. Df", "Df", "F"]].round(2)
+                                 Resid. Df   Df      F
+    accel ~ times, 1-1               131.0  NaN    NaN
+    accel ~ poly(times, 3), 3-1      129.0  2.0  23.35
     """
     from scipy import stats
 
@@ -276,7 +297,17 @@ def _spanned(small: Any, large: Any) -> bool:
 
 
 class AnovaTable(pd.DataFrame):
-    """A table of nested fits that is shown as R shows it: the models, and under them rows by number."""
+    """A table of nested fits that is shown as R shows it: the models, and under them rows by number.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> fits = [ns.neuralnet(f"accel ~ poly(times, {k})", data, hidden=0) for k in (1, 3)]
+    >>> table = ns.anova(*fits)
+    >>> bool(table["Pr(>F)"].iloc[1] < 0.001)  # it is a DataFrame, a row per fit
+    True
+    """
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:

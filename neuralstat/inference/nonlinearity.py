@@ -34,6 +34,13 @@ class NonlinearityTest:
     df : tuple
         (m,) of the chi2, or (m, n - m - k) of F.
     test, distribution : str
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> test = ns.nonlinearity_test("accel ~ times", ns.datasets.mcycle(), distribution="F")
+    >>> test.df, round(float(test.statistic), 2), test.pvalue < 0.001
+    ((2, 129), 23.35, True)
     """
 
     statistic: float
@@ -87,6 +94,12 @@ def nonlinearity_test(
         For several or class responses, no covariate, too few rows.
     DataError
         Where the response is constant, or an exact linear function of the covariates.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.nonlinearity_test("accel ~ times", ns.datasets.mcycle(), distribution="F")
+    Teraesvirta test of neglected nonlinearity: F(2, 129) = 23.3472, p = 2.219e-09 (linearity is rejected at 5 %)
     """
     if test != "white" and (q, components, spread) != (10, 2, 4.0):
         raise ArgumentError(f"q, components and spread belong to test='white', not to {test!r}.")

@@ -36,6 +36,17 @@ class Attack:
         Whether `after` is another class than `before` (with a target: is the target).
     evaluations : int
         How many changed images were tried.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> attack = ns.insight.one_pixel_attack(fit, {"pixels": data["pixels"][:1]}, random_state=1)
+    >>> attack.success, attack.image.shape
+    (False, (8, 8, 1))
     """
 
     image: np.ndarray
@@ -100,6 +111,18 @@ def one_pixel_attack(
     ----------
     Su, J., Vargas, D. V. & Sakurai, K. (2019). One pixel attack for fooling deep neural networks. IEEE Transactions on
     Evolutionary Computation 23, 828-841.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one = {"pixels": data["pixels"][8:9]}
+    >>> attack = ns.insight.one_pixel_attack(fit, one, pixels=2, random_state=1)
+    >>> attack.success, attack.pixels.shape  # what was taken for an 8 is something else now
+    (True, (2, 2))
     """
     from scipy.optimize import differential_evolution
 

@@ -11,9 +11,19 @@ from ..checks.arguments import REP, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from .gradients import FIT, LAYER, NEW, numbers_of, output_slopes
-from .layers import features
-from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
+from .gradients import FIT, LAYER, NEW, chosen_slopes, numbers_of
+from .pieces import (
+    Piece,
+    as_images,
+    check_subject,
+    hidden_layer,
+    inputs,
+    scaling_of,
+    to_internal,
+    to_original,
+    units_at,
+    weights_of,
+)
 
 OUTPUT, TYPE = Anything("the name of an output", None), Choice("response", "link")
 
@@ -34,9 +44,9 @@ def integrated_gradients(
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
-    new : table, optional
-        The rows of the fit unless given.
+    fit : NeuralNetResults, Fitted or Application
+    new : table, or array, optional
+        The rows of the fit unless given; of an application arrays as its `predict` takes them.
     baseline : number or array, shape of one input
         Where nothing is to be seen, in units of the input as the formula makes it: 0 is black.
     steps : int
@@ -60,17 +70,30 @@ def integrated_gradients(
     References
     ----------
     Sundararajan, M., Taly, A. & Yan, Q. (2017). Axiomatic attribution for deep networks. ICML, PMLR 70:3319.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one, blank = {"pixels": data["pixels"][:1]}, {"pixels": 0 * data["pixels"][:1]}
+    >>> parts = ns.insight.integrated_gradients(fit, one, output="0")
+    >>> difference = fit.predict(one)["0"].iloc[0] - fit.predict(blank)["0"].iloc[0]
+    >>> parts.shape, bool(abs(parts.sum() - difference) < 1e-6)
+    ((1, 8, 8, 1), True)
     """
-    fitted = check_fit(fit, "integrated_gradients")
+    fitted = check_subject(fit, "integrated_gradients")
     x, offset, _, complete = inputs(fitted, new, "integrated_gradients")
     start = to_internal(fitted, _baseline(baseline, tuple(fitted.network.input_shape)))
-    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    theta = weights_of(fitted, rep)
     which = numbers_of(fitted, output, derivatives.outputs(fitted.network, x, theta, offset)[0])
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     total = np.zeros_like(x)
     for share, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        _, d = output_slopes(fitted, np.ascontiguousarray(start + share * (x - start)), theta, offset, type)
-        total += weight * d[which, :, np.arange(x.shape[1])].T
+        along = np.ascontiguousarray(start + share * (x - start))
+        total += weight * chosen_slopes(fitted, along, theta, offset, type, which)
     total *= to_original(fitted, x) - to_original(fitted, start)
     total[:, ~complete] = np.nan
     return as_images(total, fitted.network.input_shape)
@@ -89,9 +112,9 @@ def occlusion(
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
-    new : table, optional
-        The rows of the fit unless given.
+    fit : NeuralNetResults, Fitted or Application
+    new : table, or array, optional
+        The rows of the fit unless given; of an application arrays as its `predict` takes them.
     size : int or tuple of int
         Rows and columns of the patch (of sequences: times), all channels of which are covered.
     stride : int or tuple of int
@@ -118,15 +141,26 @@ def occlusion(
     References
     ----------
     Zeiler, M. D. & Fergus, R. (2014). Visualizing and understanding convolutional networks. ECCV, LNCS 8689:818.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> ns.insight.occlusion(fit, one, size=4, stride=2).shape  # patches of 4 x 4 at every second place
+    (1, 3, 3)
     """
-    fitted = check_fit(fit, "occlusion")
+    fitted = check_subject(fit, "occlusion")
     x, offset, _, complete = inputs(fitted, new, "occlusion")
     shape = tuple(fitted.network.input_shape)
     places = shape[:-1] or shape  # inputs of one axis have no channels
     sizes, strides = _per_axis(size, "size", len(places)), _per_axis(stride, "stride", len(places))
     if any(s > n for s, n in zip(sizes, places, strict=True)):
         raise ArgumentError(f"size: patches of {sizes} do not fit into inputs of {places}.")
-    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    theta = weights_of(fitted, rep)
     raw = derivatives.outputs(fitted.network, x, theta, offset)[0]
     which = numbers_of(fitted, output, raw)
     whole = _predicted(fitted, raw, type)[which, np.arange(x.shape[1])]
@@ -154,9 +188,9 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
-    new : table, optional
-        None: the rows of the fit.
+    fit : NeuralNetResults, Fitted or Application
+    new : table, or array, optional
+        None: the rows of the fit. Of an application arrays as its `predict` takes them.
     layer : str
         A hidden layer with outputs (rows, columns, filters) or (times, filters), often the last convolution.
     output : str, optional
@@ -177,20 +211,32 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
     ----------
     Selvaraju, R. R., Cogswell, M., Das, A., Vedantam, R., Parikh, D. & Batra, D. (2017). Grad-CAM: visual explanations from
     deep networks via gradient-based localization. ICCV, 618.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> ns.insight.grad_cam(fit, one, "conv2d", output="3").shape
+    (1, 6, 6)
     """
-    fitted = check_fit(fit, "grad_cam")
+    fitted = check_subject(fit, "grad_cam")
     network, k = fitted.network, hidden_layer(fitted, layer)
     if len(network.places[k][2]) < 2:
         raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
     x, offset, _, complete = inputs(fitted, new, "grad_cam")
-    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
+    theta = weights_of(fitted, rep)
     which = numbers_of(fitted, output, derivatives.outputs(network, x, theta, offset)[0])
-    maps = features(fitted, network.layer_names[k], new, rep)
+    maps = units_at(fitted, new, k, rep, "grad_cam")
     flat = np.ascontiguousarray(maps.reshape(len(maps), -1).T)
     after = Piece(network, theta, k + 1, len(network.layers) - 1)
     last = theta[network.slices[-1]].reshape(network.n_outputs, -1)[:, 1:]
-    plain = fitted.design.scaling is None or network.objective.several
-    scale = np.ones(network.n_outputs) if plain else fitted.design.scaling.y_sd  # type: ignore[union-attr]
+    scaling = scaling_of(fitted)
+    scale = np.ones(network.n_outputs) if scaling is None or network.objective.several else scaling.y_sd
     out = np.empty(maps.shape[:-1])
     for number in np.unique(which):
         own = np.flatnonzero(which == number)

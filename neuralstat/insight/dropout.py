@@ -58,6 +58,16 @@ def dropout_intervals(
     References
     ----------
     Gal, Y. & Ghahramani, Z. (2016). Dropout as a Bayesian approximation. ICML, PMLR 48, 1050-1059.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Dense, Dropout
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 50, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Dense(8, "tanh"), Dropout(0.1)], **settings)
+    >>> ns.insight.dropout_intervals(fit, data.head(2), draws=50, random_state=1).shape
+    (2, 4)
     """
     fitted = check_fit(fit, "dropout_intervals")
     network = fitted.network

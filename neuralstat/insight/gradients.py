@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,25 @@ from ..checks.arguments import NONE, POSITIVE, RANDOM_STATE, REP, Anything, Choi
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from .layers import features, get_weights
-from .pieces import Piece, as_images, check_fit, hidden_layer, inputs, to_internal, to_original
+from ..network.arrays import to_arrays
+from ..network.passes import Passes, suits
+from .known import Known
+from .layers import get_weights
+from .pieces import (
+    Piece,
+    as_images,
+    check_subject,
+    hidden_layer,
+    inputs,
+    scaling_of,
+    to_internal,
+    to_original,
+    units_at,
+    weights_of,
+)
 
+FEW = 16  # outputs whose slopes are worked out one after the other
+MOST = 20  # names that a message lists
 FIT, NEW, LAYER = Anything("a fit"), Anything("a table, as in predict", None), Anything("the name of a hidden layer")
 BOUNDS = Anything("a pair low < high", None, (0.0, 1.0))
 
@@ -25,12 +42,12 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
-    new : table, optional
-        The rows of the fit unless given.
+    fit : NeuralNetResults, Fitted or Application
+    new : table, or array, optional
+        The rows of the fit unless given; of an application arrays as its `predict` takes them.
     output : str, optional
-        Name of the output, for a factor response the class. Unless given: the only output, or for each row the class that
-        is most probable there.
+        Name of the output, for a factor response the class, of an application its number from 0. Unless given: the only
+        output, or for each row the class that is most probable there.
     type : "response" or "link"
         Of the predictions (probabilities), or of the linear predictors, which do not flatten out near 0 and 1.
     rep : int or "best"
@@ -49,14 +66,67 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     References
     ----------
     Simonyan, K., Vedaldi, A. & Zisserman, A. (2014). Deep inside convolutional networks. ICLR workshop, arXiv:1312.6034.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:200] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "learningrate": 0.05, "random_state": 1}
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=[Flatten()], epochs=10, **settings)
+    >>> one = {"pixels": data["pixels"][:1]}
+    >>> found = ns.insight.saliency(fit, one, output="0", type="link")[0, :, :, 0]
+    >>> found.shape, bool(found[3, 4] < 0)  # ink in the middle speaks against a zero
+    ((8, 8), True)
     """
-    fitted = check_fit(fit, "saliency")
+    fitted = check_subject(fit, "saliency")
     x, offset, _, complete = inputs(fitted, new, "saliency")
-    theta = fitted.fit.theta[fitted.which(rep)].astype(float)
-    raw, d = output_slopes(fitted, x, theta, offset, type)
-    chosen = d[numbers_of(fitted, output, raw), :, np.arange(x.shape[1])].T
+    theta = weights_of(fitted, rep)
+    which = numbers_of(fitted, output, derivatives.outputs(fitted.network, x, theta, offset)[0])
+    chosen = chosen_slopes(fitted, x, theta, offset, type, which)
     chosen[:, ~complete] = np.nan
     return as_images(chosen, fitted.network.input_shape)
+
+
+def chosen_slopes(
+    fitted: Fitted, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None, type: str,
+    which: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Slopes (D, m) of one output of each row, `which` (m,), in the units of the data.
+
+    Of few outputs they come from the slopes of all; of many from one pass back for each row.
+    """
+    network = fitted.network
+    objective = network.objective
+    plain = objective.of_predictor or objective.output.name == "identity"
+    if network.n_outputs <= FEW or objective.several or network.skip or network.towers or not plain:
+        _, d = output_slopes(fitted, x, theta, offset, type)
+        return np.ascontiguousarray(d[which, :, np.arange(x.shape[1])].T)
+
+    def pull(raw: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """d output / d linear predictors, both (m, K)."""
+        each = np.arange(len(raw))
+        made = np.zeros(raw.shape)
+        made[each, own] = 1.0
+        if type == "response" and objective.of_predictor:
+            if objective.output.name == "softmax":
+                p = objective.output.values(raw.T.astype(float)).T
+                return p[each, own][:, np.newaxis] * (made - p)
+            made *= objective.output.slopes(raw.T.astype(float)).T
+        return made
+
+    if suits(network) and offset is None:
+        passes = Passes.of_theta(network, np.ascontiguousarray(theta))
+        d = passes.slopes_along(np.ascontiguousarray(x.T, theta.dtype), which, pull).T.astype(float)
+    else:
+        pulls = pull(derivatives.outputs(network, x, theta, offset)[0].T, which)
+        last = theta[network.slices[-1]].reshape(network.n_outputs, -1)[:, 1:]
+        body = Piece(network, theta, 0, len(network.layers) - 1)
+        d = np.empty(x.shape)
+        for i in range(x.shape[1]):
+            d[:, i] = body.value_and_slope(x[:, i : i + 1], pulls[i] @ last)[1][:, 0]
+    scaling = scaling_of(fitted)
+    return d if scaling is None else d * scaling.y_sd[which] / scaling.x_sd[:, np.newaxis]
 
 
 def output_slopes(
@@ -65,7 +135,7 @@ def output_slopes(
     """What the last layer gives (K, m), and slopes (K, D, m) of predictions or predictors in the units of the data."""
     raw = derivatives.outputs(fitted.network, x, theta, offset)[0]
     d = derivatives.slopes(fitted.network, x, theta, offset)
-    objective, scaling = fitted.network.objective, fitted.design.scaling
+    objective, scaling = fitted.network.objective, scaling_of(fitted)
     if objective.of_predictor:
         d = objective.output_slopes(raw, d) if type == "response" else d
     elif type == "link" and objective.output.name != "identity":
@@ -85,7 +155,9 @@ def numbers_of(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
     if at is None and len(classes) == len(names):
         at = position(output, classes)
     if at is None:
-        raise ArgumentError(f"output must be one of {', '.join(map(repr, classes or names))}; got {shown(output)}.")
+        listed = [repr(name) for name in classes or names]
+        said = ", ".join(listed if len(listed) <= MOST else [*listed[: MOST - 2], "...", listed[-1]])
+        raise ArgumentError(f"output must be one of {said}; got {shown(output)}.")
     return np.full(raw.shape[1], at)
 
 
@@ -98,6 +170,18 @@ class Maximised:
     image : array of the shape of one input
     activation : (steps + 1,) array
         Mean activation of the filter before the first step and after each.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> best = ns.insight.maximise_filter(fit, "conv2d", 0, steps=20, random_state=1)
+    >>> best.activation.shape  # before the first step, and after each
+    (21,)
     """
 
     image: np.ndarray
@@ -116,7 +200,7 @@ def maximise_filter(
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
+    fit : NeuralNetResults, Fitted or Application
     layer : str
         A hidden layer; see ``fit.layer_table``.
     filter : int
@@ -127,7 +211,8 @@ def maximise_filter(
     decay : float
         Share by which the image is drawn to the data's mean at each step.
     bounds : (low, high), optional
-        Of every element; those of the fit's data unless given.
+        Of every element; those of the fit's data unless given. An application has none: they must be given, and stand for
+        its data, whose mean is taken to lie in the middle.
     rep : int or "best"
     random_state : int, SeedSequence or Generator, optional
         Of the noise at the start.
@@ -144,8 +229,20 @@ def maximise_filter(
     ----------
     Erhan, D., Bengio, Y., Courville, A. & Vincent, P. (2009). Visualizing higher-layer features of a deep network.
     University of Montreal, report 1341.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> best = ns.insight.maximise_filter(fit, "conv2d", 0, steps=20, random_state=1)
+    >>> best.image.shape, bool(best.activation[-1] > best.activation[0])
+    ((8, 8, 1), True)
     """
-    fitted = check_fit(fit, "maximise_filter")
+    fitted = check_subject(fit, "maximise_filter")
     k = hidden_layer(fitted, layer)
     piece = Piece(fitted.network, fitted.fit.theta[fitted.which(rep)], 0, k + 1)
     channels = piece.shape[-1]
@@ -153,13 +250,20 @@ def maximise_filter(
         raise ArgumentError(f"filter must be a whole number from 0 to {channels - 1}, got {filter!r}.")
     weights = np.zeros(piece.shape)
     weights[..., filter] = channels / piece.size
-    data = to_original(fitted, fitted.design.x)
-    low, high = data_bounds(data, bounds)
-    mean = data.mean(axis=1)[:, np.newaxis]
+    if isinstance(fitted, Known):
+        if bounds is None:
+            raise ArgumentError(f"bounds must be given: {fitted.name} has no data of its own.")
+        low, high = data_bounds(np.zeros(0), bounds)
+        mean = np.full((math.prod(fitted.network.input_shape), 1), (low + high) / 2)
+    else:
+        data = to_original(fitted, fitted.design.x)
+        low, high = data_bounds(data, bounds)
+        mean = data.mean(axis=1)[:, np.newaxis]
     rng = np.random.default_rng(random_state)
     image = np.clip(mean + 0.1 * (high - low) * rng.standard_normal(mean.shape), low, high)
     trace = []
-    scale = 1.0 if fitted.design.scaling is None else 1 / fitted.design.scaling.x_sd[:, np.newaxis]
+    scaling = scaling_of(fitted)
+    scale = 1.0 if scaling is None else 1 / scaling.x_sd[:, np.newaxis]
     for step in range(steps + 1):
         value, slope = piece.value_and_slope(to_internal(fitted, image), weights.ravel())
         trace.append(float(value[0]))
@@ -190,7 +294,7 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
+    fit : NeuralNetResults, Fitted or Application
     layer : str
     channel : int, optional
         Of the layer's input; needed where it has neither 1 nor 3.
@@ -199,10 +303,22 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
     Returns
     -------
     array, shape (filters, rows, columns), or (filters, rows, columns, 3)
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> ns.insight.filters(fit, "conv2d").shape  # four kernels of 3 x 3
+    (4, 3, 3)
     """
-    fitted = check_fit(fit, "filters")
+    fitted = check_subject(fit, "filters")
     layer = fitted.network.layer_names[hidden_layer(fitted, layer)]
-    kernel = get_weights(fitted, rep).get(f"{layer}/kernel")
+    known = to_arrays(fitted.network, weights_of(fitted, rep)) if isinstance(fitted, Known) else get_weights(fitted, rep)
+    kernel = known.get(f"{layer}/kernel")
     if kernel is None or kernel.ndim != 4:
         raise ArgumentError(f"layer: {layer!r} is no Conv2D layer.")
     pictures = np.moveaxis(kernel, -1, 0)
@@ -222,8 +338,8 @@ def feature_maps(fit: Any, new: Any, layer: str, *, rep: Any = "best") -> np.nda
 
     Parameters
     ----------
-    fit : NeuralNetResults or Fitted
-    new : table with one row
+    fit : NeuralNetResults, Fitted or Application
+    new : table with one row, or array of one image
     layer : str
         A hidden layer with outputs (rows, columns, filters).
     rep : int or "best"
@@ -231,11 +347,23 @@ def feature_maps(fit: Any, new: Any, layer: str, *, rep: Any = "best") -> np.nda
     Returns
     -------
     array, shape (filters, rows, columns)
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> ns.insight.feature_maps(fit, {"pixels": data["pixels"][:1]}, "conv2d").shape  # a map per filter
+    (4, 6, 6)
     """
-    fitted = check_fit(fit, "feature_maps")
-    if len(fitted.network.places[hidden_layer(fitted, layer)][2]) != 3:
+    fitted = check_subject(fit, "feature_maps")
+    k = hidden_layer(fitted, layer)
+    if len(fitted.network.places[k][2]) != 3:
         raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
-    maps = features(fitted, layer, new, rep)
+    maps = units_at(fitted, new, k, rep, "feature_maps")
     if len(maps) != 1:
         raise ArgumentError(f"new must be one row, got {len(maps)}.")
     return np.moveaxis(maps[0], -1, 0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import position, shown
+from ..checks.values import attribute
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, fitted_of
 from ..inference import predict
@@ -16,6 +17,9 @@ from ..network import derivatives
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
 from ..network.passes import Passes, possible, suits
+from .known import Known
+
+ENDING = "_flatten"  # of networks without an output layer of their own
 
 
 def check_fit(fit: Any, what: str) -> Fitted:
@@ -32,23 +36,48 @@ def check_fit(fit: Any, what: str) -> Fitted:
     return fitted
 
 
+def check_subject(fit: Any, what: str) -> Fitted:
+    """A fit whose inputs are one array, or what stands for it: a network with weights, of which a `Known` is made.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is neither, has several inputs, or tabular covariates beside its array.
+    """
+    known = attribute(fit, "as_known")
+    return known() if known is not None else check_fit(fit, what)
+
+
 def inputs(fitted: Fitted, new: Any, what: str) -> tuple[np.ndarray, np.ndarray | None, Any, np.ndarray]:
     """Inputs (D, m) in internal units, offset, index, and which rows are complete."""
-    x, offset, index, complete = predict.inputs(fitted, new, None)
+    x, offset, index, complete = (
+        fitted.encoded(new, what) if isinstance(fitted, Known) else predict.inputs(fitted, new, None)
+    )
     if not complete.any():
         raise DataError(f"{what}: no row without missing values.")
     return np.ascontiguousarray(x), offset, index, complete
 
 
+def scaling_of(fitted: Fitted) -> Any:
+    """Scaling of inputs and responses; None without."""
+    return None if isinstance(fitted, Known) else fitted.design.scaling
+
+
+def weights_of(fitted: Fitted, rep: Any) -> np.ndarray:
+    """Weights (P,) of a repetition; those of large networks that are no fits in their own type."""
+    theta = fitted.fit.theta[fitted.which(rep)]
+    return theta if isinstance(fitted, Known) else theta.astype(float)
+
+
 def to_original(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     """Inputs (D, m) in the units of the data."""
-    scaling = fitted.design.scaling
+    scaling = scaling_of(fitted)
     return x if scaling is None else x * scaling.x_sd[:, np.newaxis] + scaling.x_mean[:, np.newaxis]
 
 
 def to_internal(fitted: Fitted, x: np.ndarray) -> np.ndarray:
     """Invert `to_original`."""
-    scaling = fitted.design.scaling
+    scaling = scaling_of(fitted)
     return x if scaling is None else (x - scaling.x_mean[:, np.newaxis]) / scaling.x_sd[:, np.newaxis]
 
 
@@ -62,8 +91,17 @@ def hidden_layer(fitted: Fitted, layer: Any) -> int:
     names = fitted.network.layer_names[:-1]
     at = position(layer, names)
     if at is None:
-        raise ArgumentError(f"layer must be one of {', '.join(map(repr, names)) or 'none'}; got {shown(layer)}.")
+        listed = ", ".join(repr(name) for name in names if name != ENDING) or "none"
+        raise ArgumentError(f"layer must be one of {listed}; got {shown(layer)}.")
     return at
+
+
+def units_at(fitted: Fitted, new: Any, layer: int, rep: Any, what: str) -> np.ndarray:
+    """Units (m, ...) of a layer; NaN in rows with missing values."""
+    x, offset, _, complete = inputs(fitted, new, what)
+    made = derivatives.layer_units(fitted.network, x, weights_of(fitted, rep), layer, offset).astype(float)
+    made[~complete] = np.nan
+    return made
 
 
 def _wires(network: Network, first: int, last: int) -> tuple[tuple[int, ...], ...]:
@@ -98,7 +136,7 @@ class Piece:
         self.size = math.prod(self.shape)
         begin, end = (1 + max((row for row, _, _ in network.places[:k]), default=-1) for k in (first, last))
         parts = [theta[network._built["slices"][k]] for k in range(begin, end)]
-        more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name="_flatten"), Dense(1, name="_end"))
+        more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name=ENDING), Dense(1, name="_end"))
         if wires:
             wires = (*wires, *((len(layers) - 1 + j,) for j in range(len(more))))
         self.network = Network((*layers, *more), shape, objective("sse", resolve_activation("identity")),

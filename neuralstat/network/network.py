@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import shown
+from ..checks import check_size, shown
 from ..engine.cpu import BLOCK, PAD, Net
 from ..errors import ArgumentError, DataError
 from ..functions.activations import ACTIVATIONS
@@ -199,6 +199,11 @@ class Network:
         """The network as kernels see it, with the penalty's coefficients (P, 4), for up to so many observations.
 
         Where a loss couples observations, all of them are one block.
+
+        Raises
+        ------
+        TooLargeError
+            Where the memory at hand does not hold the units of a block.
         """
         table, objective = self.table, self.objective
         custom = objective.loss == CUSTOM_LOSS or bool(np.any(table[:, codes.ACT] == CUSTOM_ACTIVATION))
@@ -206,6 +211,7 @@ class Network:
         coefficients = np.zeros((0, COLUMNS)) if penalty is None else np.ascontiguousarray(penalty, np.float64)
         coefficients = np.where(self.still[:, np.newaxis], 0.0, coefficients) if len(coefficients) else coefficients
         block = max(self._block, PAD * -(-rows // PAD)) if objective.coupled else self._block
+        check_size(self.width * block, f"{self.width:,} units of {block} observations")
         return Net(table, self._built["constants"], self.width, objective.loss, float(objective.parameter),
                    objective.address, coefficients, self._layered, int(custom), int(self._rare),
                    np.ascontiguousarray(told, np.float64), block)  # fmt: skip

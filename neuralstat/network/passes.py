@@ -203,6 +203,21 @@ class Passes:
         one = np.eye(found[last].shape[1], dtype=found[last].dtype)
         return np.stack([self._slope(x, found, last, np.broadcast_to(pull, found[last].shape)) for pull in one])
 
+    def slopes_along(
+        self, x: np.ndarray, which: np.ndarray, pull: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        """Slopes (m, D) at inputs (m, D) of one function of the outputs (m, K) of each row.
+
+        `pull` gives its derivatives (m, K) along the outputs, from these and the rows' part of `which` (m,).
+        """
+        last, slopes = len(self.table) - 1, np.empty_like(x)
+        step = max(1, KEPT // self.network.width)
+        for first in range(0, len(x), step):
+            some = slice(first, first + step)
+            found = self.forward(x[some], last, True)
+            slopes[some] = self._slope(x[some], found, last, pull(found[last], which[some]).astype(x.dtype))
+        return slopes
+
     def _slope(self, x: np.ndarray, found: dict[int, np.ndarray], last: int, delta: np.ndarray) -> np.ndarray:
         """d / d inputs, from d / d units of row `last`."""
         deltas = {last: delta}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import check_size
-from ..errors import ArgumentError
+from ..errors import ArgumentError, TooLargeError
 from ..layers import codes
 from .objective import resolve_activation
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .objective import ActivationSpec
 
 LEAST_BLOCK = 16
+MOST = 2**48  # weights or units that a table can speak of: more than any memory holds
+_ROW = 8 * codes.COLUMNS + 1000  # bytes of a row, and of what is kept beside it
 
 
 class Builder:
@@ -34,11 +36,16 @@ class Builder:
         self.kinds: list[tuple[Any, Placement]] = []
 
     def place(self, k: int, shape: tuple[int, ...], *others: tuple[int, ...]) -> Placement:
-        """Contribution of layer k, whose errors name the layer."""
+        """Contribution of layer k, whose errors name the layer.
+
+        A network is a table: neither weights nor units are made with it. What makes them asks for the memory: fits,
+        `Network.net`.
+        """
         place = placed(self.network, k, shape, *others)
-        n_params = self.n_params + place.n_params
-        check_size(n_params, f"a network of {n_params} weights, up to layer {k + 1}")
-        check_size(self.width + place.n_scratch + math.prod(place.shape), f"layer {k + 1} of the network", 8 * LEAST_BLOCK)
+        size = max(self.n_params + place.n_params, self.width + place.n_scratch + math.prod(place.shape))
+        if size > MOST:
+            raise TooLargeError(f"layer {k + 1} of the network: {size / 2**27:,.3g} GiB would be needed, more than there is.")
+        check_size(place.times, f"layer {k + 1} of the network, one for each of {place.times:,} times", _ROW)
         return place
 
     def add(self, k: int, place: Placement, spec: ActivationSpec, source: int, n_in: int, target: int | None = None) -> int:

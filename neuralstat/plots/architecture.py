@@ -50,6 +50,16 @@ def plot_layers(table: Any, input_shape: Any, *, input_name: str = "input", ax: 
     ------
     ArgumentError
         Where the table lacks a column.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {name: values[:100] for name, values in ns.datasets.digits().items()}
+    >>> settings = {"family": "multinomial", "algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Conv2D(4, 3, "tanh"), Flatten()]
+    >>> fit = ns.neuralnet("digit ~ pixels", data, layers=layers, **settings)
+    >>> ax = ns.plots.plot_layers(fit.layer_table, (8, 8, 1), input_name="pixels")
     """
     style.text("input_name", input_name)
     needed = ("kind", "output_shape", "params", "trained")

@@ -65,6 +65,12 @@ def plot_calibration(
     References
     ----------
     Dawid (1984), JRSS A 147:278. Czado, Gneiting & Held (2009), Biometrics 65:1254.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> axes = ns.plots.plot_calibration(fit)
     """
     from scipy import stats
 

@@ -57,6 +57,14 @@ def plot_diagnostics(fit: Any, rep: Any = "best", *, label: int = 3, axes: Any =
     ------
     ArgumentError
         For several outputs, for losses that are no distribution, and where `axes` are not four.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
+    >>> axes = ns.plots.plot_diagnostics(fit, label=3)  # names the three largest residuals
+    >>> axes.size
+    4
     """
     fitted = fitted_of(fit)
     if fitted.network.objective.several:
@@ -211,6 +219,13 @@ def plot_spectrum(spectrum: Any, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+    >>> ax = ns.plots.plot_spectrum(fit.hessian_spectrum())
     """
     if not isinstance(spectrum, pd.DataFrame) or not {"eigenvalue", "kind"} <= set(spectrum.columns):
         raise ArgumentError(f"spectrum must be a DataFrame, as `hessian_spectrum` gives it; got {shown(spectrum)}.")

@@ -97,6 +97,13 @@ def plot_network(
     ------
     ArgumentError
         When shapes, names or types do not fit together, or a weight is infinite.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+    >>> fit = ns.neuralnet("y ~ x", data, hidden=2, rep=2, random_state=1)
+    >>> ax = ns.plots.plot_network(fit.weights[0], ["x"], ["y"])
     """
     matrices = check_weights(weights)
     masks = check_fixed(fixed, matrices)

@@ -46,6 +46,15 @@ def plot_error(traces: Sequence[tuple[Any, Any]], converged: Any = None, *, ax: 
     ------
     ArgumentError
         When there is no trace, or lengths or types do not fit together.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> steps = [1, 10, 100]
+    >>> traces = [(steps, [9.0, 3.0, 1.0]), (steps, [8.0, 4.0, 2.0])]
+    >>> ax = ns.plots.plot_error(traces, converged=[True, False])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['repetition 1: 1', 'repetition 2: 2, not converged']
     """
     pairs = _check_traces(traces)
     done = style.flags("converged", converged, len(pairs), "trace")

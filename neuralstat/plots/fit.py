@@ -76,6 +76,16 @@ def plot_fit(
     ------
     ArgumentError
         When lengths or types do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> x = np.linspace(0, 1, 20)
+    >>> y, curves = np.sin(6 * x), np.outer([0.9, 1.1], np.sin(6 * x))
+    >>> ax = ns.plots.plot_fit(x, y, x, curves, curves.mean(axis=0), y_name="sine")
+    >>> ax.get_ylabel()
+    'sine'
     """
     x = style.vector("x", x)
     y = style.vector("y", y, size=x.size, like="x")
@@ -179,6 +189,13 @@ def plot_observed_fitted(y: Any, fitted: Any, *, y_name: str = "y", ax: Axes | N
     ------
     ArgumentError
         When lengths or types do not fit together, or no pair is finite.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ax = ns.plots.plot_observed_fitted([1.0, 2.0, 3.0], [1.2, 1.9, 2.8], y_name="yield")
+    >>> ax.get_ylabel()
+    'observed yield'
     """
     y = style.vector("y", y)
     fitted = style.vector("fitted", fitted, size=y.size, like="y")
@@ -248,6 +265,11 @@ def plot_confusion(
     ------
     ArgumentError
         When the table is not square, or has counts that are negative or not finite, or is empty.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ax = ns.plots.plot_confusion([[9, 1], [2, 8]], labels=["healthy", "ill"])
     """
     table = _square(table)
     try:

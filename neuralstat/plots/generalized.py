@@ -45,6 +45,15 @@ def gwplot(covariate: Any, values: Any, *, name: str, response: str, ax: Axes | 
     ----------
     Intrator, O. and Intrator, N. (2001). Interpreting neural-network results: a simulation study.
     Computational Statistics & Data Analysis 37, 373-393.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.infert()
+    >>> settings = {"err_fct": "ce", "linear_output": False, "random_state": 1}
+    >>> fit = ns.neuralnet("case ~ parity", data, hidden=1, **settings)
+    >>> weights = fit.generalized_weights[0].iloc[:, 0]
+    >>> ax = ns.plots.gwplot(data["parity"], weights, name="parity", response="case")
     """
     covariate = style.vector("covariate", covariate)
     values = style.vector("values", values, size=covariate.size, like="covariate")

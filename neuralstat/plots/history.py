@@ -50,6 +50,16 @@ def plot_history(
     ------
     ArgumentError
         Where there is no such column, or no epoch.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.doppler(n=100, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 20, "random_state": 1}
+    >>> fits = {f"{h} units": ns.neuralnet("y ~ x", data, hidden=h, **settings) for h in (4, 8)}
+    >>> ax = ns.plots.plot_history(fits)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['4 units', '8 units']
     """
     if isinstance(history, list | tuple | Mapping):
         if best_epochs is not None:

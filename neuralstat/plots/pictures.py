@@ -53,6 +53,12 @@ def plot_images(
     ------
     ArgumentError
         Where shapes do not fit together.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> digits = ns.datasets.digits()
+    >>> ax = ns.plots.plot_images(digits["pixels"][:6], labels=digits["digit"][:6], columns=3)
     """
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
@@ -140,6 +146,13 @@ def plot_saliency(images: Any, saliency: Any, *, labels: Sequence[Any] | None = 
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> images = ns.datasets.digits()["pixels"][:2]
+    >>> ax = ns.plots.plot_saliency(images, np.sin(images))  # of a fit: what `insight.saliency` gives
     """
     if images.shape != saliency.shape or images.ndim != 4 or 0 in images.shape:
         raise ArgumentError(f"images {images.shape} and saliency {saliency.shape} must be one shape (n, rows, columns, "

@@ -52,6 +52,12 @@ def plot_restarts(
     ------
     ArgumentError
         When lengths or types do not fit together, or no error is finite.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> converged = [True, True, True, True, False]
+    >>> ax = ns.plots.plot_restarts([1.0, 1.0, 1.4, 1.0, 2.1], converged=converged)
     """
     errors = style.vector("errors", errors)
     done = style.flags("converged", converged, errors.size, "error")

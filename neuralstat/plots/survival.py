@@ -111,6 +111,13 @@ def plot_survival(
     ------
     ArgumentError, DataError
         Where the response is no time to an event, or, without `new`, known to lie in an interval only.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.lung()
+    >>> fit = ns.neuralnet("Surv(time, status == 2) ~ age + sex", data, hidden=0, family="weibull")
+    >>> ax = ns.plots.plot_survival(fit, data.head(2))
     """
     style.check_axes(ax)
     fitted = fitted_of(fit)

@@ -65,6 +65,13 @@ def plot_terms(
     ------
     ArgumentError
         Where the formula has no terms of its own, or not the one that is asked for.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.friedman1(n=150, noise=1.0, random_state=1)
+    >>> fit = ns.neuralnet("y ~ s(x3) + s(x4)", data)
+    >>> axes = ns.plots.plot_terms(fit, "s(x4)", partial_residuals=True)
     """
     fitted = fitted_of(fit)
     if not has_towers(fitted.design):

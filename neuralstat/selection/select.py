@@ -70,6 +70,19 @@ class Selection:
         The fit of each row of `path`.
     risks : tuple of Risk or None
         The estimate of risk of each row, with its draws and its interval; None for criteria that are no method of `risk`.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> choice = ns.select("accel ~ times", data, hidden=[1, 3], algorithm="lm", rep=2, random_state=1)
+    >>> choice.path[["hidden", "df"]].round(1)
+          hidden    df
+    model
+    0       (1,)   4.0
+    1       (3,)  10.0
+    >>> choice.best.network.topology
+    '1-3-1'
     """
 
     path: pd.DataFrame

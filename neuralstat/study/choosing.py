@@ -43,6 +43,13 @@ def select(models: Any, criterion: str = "cv", *, sigma: float | None = None, na
     Its analytic degrees of freedom are those of the model that was chosen, without the choice, so that "cp" errs as users
     who forget the search do; "cp:gdf", "cp:covariance", "coupled" and the resampling estimators count it, since their
     refits choose anew.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> choice = ns.study.select([ns.study.bs(k) for k in (4, 8)], "cv:k=5")
+    >>> choice.name, [model.name for model in choice.models]
+    ('select by cv:k=5', ['bs 4', 'bs 8'])
     """
     if not isinstance(criterion, str):
         raise _refused(criterion)

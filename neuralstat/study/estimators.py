@@ -89,6 +89,12 @@ class Estimator:
         Whether that is the risk at the covariates of the fit, or at new ones; as the study's `target` says where "".
     method : str
         Of this package's, what it is called; of users' own "".
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.study.estimator("cp").target
+    'prediction_risk'
     """
 
     name: str
@@ -240,6 +246,13 @@ def estimator(method: Any, *, name: str | None = None, **options: Any) -> Estima
 
     Refits run the whole procedure, with its restarts. Estimators share them: all bootstraps one set of samples, "cv" with
     any `repeats` and "nested_cv" one set of folds, "gdf" and "coupled" one set of noisy responses where ``tau**2 == alpha``.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> estimator = ns.study.estimator("cv:k=5")
+    >>> estimator.name, estimator.target
+    ('cv:k=5', 'prediction_risk')
     """
     if isinstance(method, Estimator):
         if options:

@@ -40,6 +40,13 @@ class Net:
         Arguments of `neuralstat.neuralnet`.
     combine : {"best", "mean"}
     refits : {"fresh", "warm"}
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> model = ns.study.net((4, 2), combine="mean")
+    >>> type(model) is ns.study.Net, model.name, model.size, model.combine
+    (True, 'net 4-2 mean', 6, 'mean')
     """
 
     name: str
@@ -125,6 +132,13 @@ def net(
     -----
     Restarts and replicates are trained as one stack; fits by epochs one after the other. These have no analytic degrees
     of freedom: criteria on refits ("cp:gdf", "coupled", "cv", ...) are for them.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> model = ns.study.net(3, algorithm="lm", penalty=ns.decay(0.01))
+    >>> model.name, model.size
+    ('net 3 decay(0.01)', 3)
     """
     wrong = [key for key in settings if key in REFUSED]
     if wrong:

@@ -35,6 +35,13 @@ class Noise:
     ----------
     sd : float
         Standard deviation, > 0.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> noise = ns.study.noise("gaussian", sd=0.5)
+    >>> isinstance(noise, ns.study.Noise), noise.label
+    (True, '0.5')
     """
 
     sd: float

@@ -35,6 +35,13 @@ class Problem:
         ``design(n, generator)`` gives covariates (n, D).
     columns : tuple of str, optional
         Names of the D covariates; "x", or "x1", "x2", ... where not given.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> problem = ns.study.truth("sine")
+    >>> problem.name, problem.columns
+    ('sine', ('x',))
     """
 
     name: str
@@ -106,6 +113,14 @@ def truth(function: Any, *, design: Any = None, name: str | None = None) -> Prob
     Notes
     -----
     The two-class sets "xor" and "two_spirals" are taken as regressions on the 0/1 mean, with additive noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> problem = ns.study.truth(lambda x: x**2, name="parabola")
+    >>> problem.means(np.array([[0.0], [0.5], [1.0]]))
+    array([0.  , 0.25, 1.  ])
     """
     if isinstance(function, Problem):
         if design is not None or name is not None:

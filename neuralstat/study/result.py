@@ -207,6 +207,15 @@ class StudyResult:
     seconds : float
     networks : int
         Networks trained, refits included, those of a checkpoint too.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> done = ns.study([ns.study.bs(4)], "sine", 0.3, 60, replicates=10, random_state=1, n_jobs=1)
+    >>> done.complete, len(done.frame)  # three estimators of ten replicates
+    (True, 30)
+    >>> done.frame.columns[:4].tolist()
+    ['truth', 'noise', 'n', 'model']
     """
 
     def __init__(

@@ -123,6 +123,12 @@ def bs(size: int, *, degree: int = 3, name: str | None = None) -> Basis:
     degree : int
     name : str, optional
         "bs 8" where not given.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.study.bs(8).terms
+    "bs({x}, df=7, degree=3, extrapolation='extend')"
     """
     size = kinds.Whole(degree + 1, SIZE.most).check(size, "bs: size")
     return Basis(name or f"bs {size}", size, f"bs({{x}}, df={size - 1}, degree={degree}, extrapolation='extend')", "bs")
@@ -141,6 +147,14 @@ def cr(size: int, *, name: str | None = None) -> Basis:
         additive, with K - 1 functions of each and a constant.
     name : str, optional
         "cr 8" where not given.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> models = [ns.study.cr(k) for k in (4, 8)]
+    >>> done = ns.study(models, "sine", 0.3, 60, replicates=10, random_state=1, n_jobs=1)
+    >>> done.summary().index.get_level_values("model").unique().tolist()
+    ['cr 4', 'cr 8']
     """
     return Basis(name or f"cr {size}", size, f"cr({{x}}, df={size})", "cr")
 
@@ -224,6 +238,12 @@ def glm(formula: str, *, family: Any = None, name: str | None = None) -> Statsmo
     family : statsmodels family, optional
         Gaussian with identity link where not given.
     name : str, optional
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.study.glm("poly(x, 3)").name
+    'glm poly(x, 3)'
     """
     terms = formula.partition("~")[2].strip() if "~" in formula else formula.strip()
     if not terms:
@@ -257,6 +277,12 @@ def gam(size: int = 10, *, alpha: float = 1.0, degree: int = 3, family: Any = No
     degree : int
     family : statsmodels family, optional
     name : str, optional
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.study.gam(8, alpha=0.5).name
+    'gam 8, alpha 0.5'
     """
     size = kinds.Whole(degree + 1, SIZE.most).check(size, "gam: size")
     if family is not None:

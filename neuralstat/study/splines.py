@@ -53,6 +53,12 @@ def smoothing_spline(lam: float | None = None, *, name: str = "smoothing spline"
     -----
     The fit is made in the Demmler-Reinsch basis of the design, in which it is diagonal; that gives its degrees of
     freedom (at the penalty chosen) as well. One covariate without ties is needed.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> ns.study.smoothing_spline(lam=0.1, name="spline").name
+    'spline'
     """
     return SmoothingSpline(name, lam)
 

@@ -45,6 +45,15 @@ class Summary:
     tables : sequence of Table
     notes : sequence of str
         What the reader must know, a sentence or two each.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> summary = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0).summary()
+    >>> summary.title
+    'Neural network: accel ~ times'
+    >>> summary.as_latex().count("tabular") > 0
+    True
     """
 
     title: str

@@ -41,6 +41,18 @@ class KaplanMeier:
         The scale on which they are symmetric.
     response : str
         Left-hand side of the formula.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> curves = ns.kaplan_meier("Surv(time, status == 2) ~ sex", ns.datasets.lung())
+    >>> list(curves.curves)
+    ['sex=1', 'sex=2']
+    >>> curves.median
+    strata
+    sex=1    270.0
+    sex=2    426.0
+    Name: median, dtype: float64
     """
 
     def __init__(self, curves: dict[str, Curve], alpha: float, conf_type: str, response: str) -> None:

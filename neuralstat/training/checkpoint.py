@@ -17,6 +17,8 @@ from ..checks.files import named, open_regular, replacing
 from ..engine import batches, cpu
 from ..errors import ArgumentError, FileFormatError, FitWarning, caller
 from ..formula.gathered import ByRow
+from ..functions.activations import activation_values
+from ..layers.codes import ACT, ADDRESS
 from ..schedules import OneCycle
 from .fit import STATUS
 
@@ -219,6 +221,21 @@ def _check(path: Any, arrays: dict[str, np.ndarray], state: Any) -> None:
         raise _no_checkpoint(path, f"its {wrong[0]} cannot have been written")
 
 
+def _told(network: Network) -> list[Any]:
+    """What kernels are told of a network: layers, rates of dropout, slopes, parameters of families.
+
+    Functions of users, whose addresses are of this process, stand there by what they give.
+    """
+    net, custom = network.net(), network.objective.custom
+    table, made = net.table.copy(), []
+    for row in table[table[:, ADDRESS] != 0]:
+        made.append(np.linspace(-3.0, 3.0, 25)[np.newaxis])
+        activation_values(int(row[ACT]), 0.0, int(row[ADDRESS]), made[-1], np.empty_like(made[-1]))
+    table[:, ADDRESS] = 0
+    loss = None if custom is None else custom.source
+    return [table, net.constants, net.loss, net.loss_parameter, net.family, net.distribution, loss, *made]
+
+
 def begin(
     network: Network, rows: Rows, validation: Rows | None, plan: Plan, state: State, training: Any,
     penalty: np.ndarray | None, seeds: np.random.SeedSequence | None, record: Record | None,
@@ -232,8 +249,8 @@ def begin(
     length = plan.epochs if isinstance(rate, OneCycle) and rate.steps is None else None
     data = [part for r in (rows, validation) if r is not None for part in (r.inputs, *r.data)]
     mark = fingerprint(
-        network.table, network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
-        length, state.theta, state.keys, state.free, penalty, *data,
+        *_told(network), network.objective.name, training.optimizer, plan.batch, plan.shuffle, training.early_stopping,
+        length, state.theta, state.keys, state.free, penalty, *data, *plan.bound, plan.momentum,
         *(() if training.augment is None else (training.augment,)), *(() if record is None else record.columns),
     )  # fmt: skip
     measures = None if record is None else record.values

@@ -13,7 +13,7 @@ from ..engine import batches
 from ..errors import ArgumentError
 from ..optimizers.minibatch import MINIBATCH, MinibatchOptimizer
 from ..seeds import seed_sequence
-from . import interrupts
+from . import by_epochs, interrupts
 from .epoch_settings import ARGUMENTS
 from .epochs import rows_of
 from .model import Source, merge_settings
@@ -92,9 +92,10 @@ def _resumed(procedure: Procedure, fit: Fit, settings: Mapping[str, Any]) -> tup
     following, design = replace(procedure, settings=merged), procedure.design
     training = replace(following.training, carried=fit.state)
     with EpochLifesign(merged, procedure.network, training.epochs) as lifesign:
-        made = following.train_epochs(
-            rows_of(design, merged.dtype), fit.start, following.masks[1], merged.n_jobs, training, procedure.validation,
-            lifesign.watch, interrupts.owned(), True, lambda: rows_of(design, merged.dtype),
+        made = by_epochs.train(
+            following, rows_of(design, merged.dtype), fit.start, following.masks[1], training, procedure.validation,
+            n_jobs=merged.n_jobs, watch=lifesign.watch, owner=interrupts.owned(), measure=True,
+            again=lambda: rows_of(design, merged.dtype),
         )  # fmt: skip
         lifesign.finish(made)
     return following, made
@@ -177,8 +178,7 @@ def replace_head(
         source = Source(None, *data)
     else:
         raise ArgumentError("replace_head: the model was made of arrays; data must be a pair (endog, exog).")
-    merged = merge_settings(Settings(), arguments)
-    following = Procedure.prepare(source, merged)
+    following = Procedure.prepare(source, source.weighed(merge_settings(Settings(), arguments)))
     return following, following.run()
 
 

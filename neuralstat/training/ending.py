@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
-from . import windows
+from . import read_ahead
 from .metrics import Record
 from .stopping import History
 
@@ -27,23 +28,24 @@ class Ending:
     net : Net
     plan : Plan
     state : State
-    nothing : Rows
-        Validation rows, of which none is read.
-    again : callable
-        The rows.
+    again : callable or None
+        The rows; None once they were read.
     each : int
         Batches of an epoch.
     n : int
         Rows.
+    done : bool
+        Whether the pass was taken, by whatever trained; what only it needs is then let go.
     """
 
     net: cpu.Net
     plan: Plan
     state: State
-    nothing: Rows
-    again: Callable[[], Rows]
+    again: Callable[[], Rows] | None
     each: int
     n: int
+    done: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # the fit may be asked by several threads
 
     @property
     def late(self) -> bool:
@@ -52,23 +54,34 @@ class Ending:
 
     def measure(self, b: int, rows: Rows) -> None:
         """The pass for network b."""
+        nothing = rows._replace(inputs=np.zeros((0, rows.inputs.shape[1]), rows.inputs.dtype), first=-1)
+
         def run(part: Rows, check: Rows, most: int, task: int) -> None:
             batches.train_batches(self.net, part, check, self.plan, self.state, np.zeros(0), b, 0, False, task)
 
         if self.plan.staged:
-            windows.measure(windows.Windows(rows, self.nothing, self.plan, self.state, b, self.net.block), run)
+            read_ahead.measure(read_ahead.Windows(rows, nothing, self.plan, self.state, b, self.net.block), run)
         else:
-            run(rows, self.nothing, 0, batches.FINISH)
+            run(rows, nothing, 0, batches.FINISH)
 
     def _asked(self) -> State:
-        if np.isnan(self.state.reached[0]):
-            self.measure(0, self.again())
+        with self._lock:
+            if not self.done:
+                assert self.again is not None
+                self.measure(0, self.again())
+                self.finished()
         return self.state
+
+    def finished(self) -> None:
+        """The pass was taken: let go of what only it needs."""
+        none = self.state.theta[:, :0]
+        self.state = self.state._replace(memory=none, best=none, whole=none, order=none)
+        self.again, self.done = None, True
 
     def fields(self) -> tuple[Any, Any, Any]:
         """Fields `loss`, `reached` and `trace` of a fit."""
         state = self.state
-        if not self.late or not np.isnan(state.reached[0]):
+        if self.done or not self.late:
             return state.loss, state.reached, self.traces()
         return (lambda: self._asked().loss), (lambda: self._asked().reached), self.traces
 

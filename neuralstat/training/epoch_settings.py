@@ -18,10 +18,10 @@ from .metrics import resolve
 if TYPE_CHECKING:
     from .settings import Settings
 
-EPOCHS = 100  # unless given
+EPOCHS, BATCH_SIZE = 100, 32  # unless given
 #: Arguments that belong to the minibatch optimizers, with their defaults
 ARGUMENTS: dict[str, Any] = {
-    "epochs": None, "batch_size": 32, "shuffle": True, "validation": None, "early_stopping": None, "callbacks": None,
+    "epochs": None, "batch_size": BATCH_SIZE, "shuffle": True, "validation": None, "early_stopping": None, "callbacks": None,
     "augment": None, "checkpoint": None, "metrics": None,
 }  # fmt: skip
 

@@ -24,8 +24,9 @@ from ..network.network import Network
 from ..network.upstream import wanted_table
 from ..optimizers.minibatch import MinibatchOptimizer
 from ..schedules import Performance
-from . import checkpoint, windows
+from . import checkpoint, read_ahead
 from .ending import Ending, call_back, history_of, put_back_best
+from .epoch_settings import BATCH_SIZE
 from .fit import Fit
 from .metrics import Measured, Record, metric_of
 from .remainder import remainder
@@ -33,7 +34,6 @@ from .stack import CHUNK, fan_out, threads
 from .stopping import EarlyStopping
 
 SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
-BATCH_SIZE = 32  # unless given
 _NO_LIMIT = 2**62
 
 
@@ -63,7 +63,7 @@ class Training:
 
     optimizer: MinibatchOptimizer
     epochs: int
-    batch_size: int | None = 32
+    batch_size: int | None = BATCH_SIZE
     shuffle: bool = True
     early_stopping: EarlyStopping | None = None
     callbacks: tuple[Callable[[int, dict[str, Any]], Any], ...] = ()
@@ -131,7 +131,7 @@ def make_plan(
     """What kernels are told, and the names of the history's columns that are used."""
     optimizer, stopping = training.optimizer, training.early_stopping
     n = rows.inputs.shape[0]
-    batch, together = n if training.batch_size is None else min(int(training.batch_size), n), windows.together(rows)
+    batch, together = n if training.batch_size is None else min(int(training.batch_size), n), read_ahead.together(rows)
     if together > 1:  # batches are what the data say
         if training.batch_size not in (BATCH_SIZE, together):
             raise ArgumentError(f"batch_size={training.batch_size}: the batches of these data have {together} rows.")
@@ -265,7 +265,7 @@ def train_epochs(
     net = network.net(penalty)
     optimizer = training.optimizer
     free = np.asarray(free) & ~network.still  # moving averages follow the batches, not the gradient
-    rows, validation, staged = windows.staging(rows, validation, training.augment, device)
+    rows, validation, staged = read_ahead.staging(rows, validation, training.augment, device)
     plan, columns = make_plan(network, rows, validation, free, training, staged)
     if network.objective.coupled:  # so are all observations, for the history
         net = network.net(penalty, max(rows.inputs.shape[0], 0 if validation is None else validation.inputs.shape[0]))
@@ -276,9 +276,8 @@ def train_epochs(
     if optimizer.initial != 0:
         state.memory.fill(optimizer.initial)
     nothing = Rows(np.zeros((0, rows.inputs.shape[1]), rows.inputs.dtype), rows.data) if validation is None else validation
-    record = None
-    if measured is not None:
-        record = Record(measured, network, rows, validation, state.history.shape[:2], training.early_stopping)
+    record = None if measured is None else Record(
+        measured, network, rows, validation, state.history.shape[:2], training.early_stopping)  # fmt: skip
     measures = None if record is None else record.values
     if training.carried is not None:
         checkpoint.put(training.carried, state, measures)
@@ -290,7 +289,7 @@ def train_epochs(
     finished = np.zeros(state.steps.size, bool)
     by_epoch = bool(training.callbacks) or any(part is not None for part in (saver, training.augment, record))
 
-    ending = Ending(net, plan, state, nothing, again or (lambda: rows), each, rows.inputs.shape[0])
+    ending = Ending(net, plan, state, again or (lambda: rows), each, rows.inputs.shape[0])
     left, own = None, state  # what is trained: all, or what is left where the first layers are frozen
     if device == "cpu" and training.augment is None and np.any(state.status == cpu.RUNNING):
         left = remainder(network, net, plan._replace(staged=False, checked=0), state, rows, nothing)
@@ -298,7 +297,7 @@ def train_epochs(
         own = left.begin(rows, nothing, state, threads(n_jobs), stop)
         if record is not None:
             record.means = left.means
-    sparse = windows.sparse_first(net, plan, rows, training.augment) if staged and left is None else None
+    sparse = read_ahead.sparse_first(net, plan, rows, training.augment) if staged and left is None else None
 
     def step(b: int, budget: int, rows: Rows, check: Rows = nothing, task: int = batches.TRAIN) -> None:
         taken = int(state.steps[b]) - (task == batches.END)
@@ -325,8 +324,8 @@ def train_epochs(
         change_rows(training.augment, rows.inputs, out, network.input_shape, int(state.epoch[b]), streams[b])
         return out
 
-    def read(b: int) -> windows.Windows:
-        return windows.Windows(rows, nothing, plan, state, b, net.block, training.augment, network.input_shape, streams[b],
+    def read(b: int) -> read_ahead.Windows:
+        return read_ahead.Windows(rows, nothing, plan, state, b, net.block, training.augment, network.input_shape, streams[b],
                                None if sparse is None else sparse[1])  # fmt: skip
 
     budgets = dict.fromkeys(range(state.steps.size), chunk or 1)
@@ -352,7 +351,7 @@ def train_epochs(
     def run(b: int) -> None:
         budget = chunk or 1
         if staged and left is None:
-            windows.train(
+            read_ahead.train(
                 read(b), functools.partial(by_window, b), lambda: state.status[b] == cpu.RUNNING and not stop.is_set(),
                 functools.partial(epoch_ended, b) if by_epoch else None,
             )
@@ -387,6 +386,7 @@ def train_epochs(
             change=None if changed is None else lambda b: change(b, changed),
         ).run()  # fmt: skip
         finished[:] = True
+        ending.finished()  # on the device
         if np.any(state.status == cpu.RUNNING):
             stop.set()
     state.status[state.status == cpu.RUNNING] = cpu.INTERRUPTED

@@ -69,6 +69,12 @@ def noted() -> Iterator[Pressed]:
         yield pressed
 
 
+def stopped(owner: bool) -> None:
+    """After Ctrl-C in a fit: parts of larger calculations end here, the owner of the result goes on with what there is."""
+    if not owner:
+        raise KeyboardInterrupt
+
+
 class Waiting:
     """Ctrl-C that waits to be looked at."""
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import formula as formulas
+from ..checks import check_size
 from ..errors import ArgumentError, DataError, FitWarning, caller
 from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
-from ..formula.sequences import WEIGHTS, as_table
+from ..formula.sequences import WEIGHTS, as_table, is_sequence
 from ..layers import Dense
 from ..network.expand import expanded
 from ..network.network import Network, dense_network
@@ -67,6 +68,8 @@ class Source:
         Further names for the formula.
     said : set of str
         Warnings that were given, and are not given again for another design of the same data.
+    brought : bool
+        Whether the data were batches that bring weights.
     """
 
     formula: str | None
@@ -74,17 +77,28 @@ class Source:
     exog: Any = None
     context: Mapping[str, Any] | None = None
     said: set[str] = field(default_factory=set, repr=False)
+    brought: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.formula is not None:
-            object.__setattr__(self, "data", as_table(self.formula, self.data))
+            made = as_table(self.formula, self.data)
+            object.__setattr__(self, "brought", is_sequence(self.data) and list(made.columns[2:]) == [WEIGHTS])
+            object.__setattr__(self, "data", made)
 
     def weighed(self, settings: Settings) -> Settings:
-        """Settings with the weights that batches of the data brought, where no others were given."""
-        notes = getattr(self.data, "attrs", None)
-        brought = isinstance(notes, dict) and bool(notes.get(WEIGHTS))
-        given = settings.weights is not None or settings.var_weights is not None
-        return replace(settings, weights=WEIGHTS) if brought and not given else settings
+        """Settings with the weights that batches of the data brought.
+
+        Raises
+        ------
+        ArgumentError
+            Where others were given.
+        """
+        if not self.brought:
+            return settings
+        given = next((name for name in ("weights", "var_weights") if getattr(settings, name) is not None), None)
+        if given is not None:
+            raise ArgumentError(f"{given}: the batches (x, y, weights) of the data bring weights; give them there alone.")
+        return replace(settings, weights=WEIGHTS)
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""
@@ -198,7 +212,19 @@ def scalable_response(settings: Settings) -> bool:
 
 
 def build_network(design: Design, settings: Settings) -> Network:
-    """The network that settings ask for on a design, without weights."""
+    """The network that settings ask for on a design, without weights.
+
+    Raises
+    ------
+    TooLargeError
+        Where the memory at hand does not hold the weights.
+    """
+    made = _network(design, settings)
+    check_size(made.n_params, f"a network of {made.n_params} weights")
+    return made
+
+
+def _network(design: Design, settings: Settings) -> Network:
     if has_towers(design):
         family = _family(design, settings)
         goal = resolve_objective(

@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.data import make_data
 from ..formula import Design
 from ..formula.subset import Part, plain, subset
+from ..network.penalties import regularizers
 from ..network.scaling import to_internal, to_original
 from .epochs import make_rows
 from .fit import Fit
@@ -94,7 +95,9 @@ def train_parts(
     if settings.minibatch:
         return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
     # finishing takes one set of free weights for the whole stack
-    counted = bool(procedure.groups) and procedure.design.frequencies is not None  # estimated strengths depend on n
+    # penalties of layers, and strengths that are estimated, depend on how many observations a part has
+    counted = regularizers(procedure.network) is not None
+    counted |= bool(procedure.groups) and procedure.design.frequencies is not None
     alone = not stack or counted or settings.keep is not None or (settings.polish and any(p.empty.any() for p in parts))
     if alone:
         return [

@@ -21,23 +21,23 @@ from ..network import derivatives
 from ..network.arrays import frozen
 from ..network.constraints import check_constraints
 from ..network.indexes import check_indexes
-from ..network.penalties import coefficients, per_observation
+from ..network.penalties import coefficients
 from ..network.scaling import scaled_constants, to_internal, to_original
 from ..network.start import start_weights
 from ..optimizers import OPTIMIZERS, Optimizer, choose
 from ..optimizers.rprop import CODES
-from ..seeds import children, seed_sequence
-from . import exact, exact_terms, fellner_schall, interrupts, rotations
+from ..seeds import seed_sequence
+from . import by_epochs, exact, exact_terms, fellner_schall, interrupts, rotations
 from .checkpoint import stored_seeds
 from .epoch_settings import EPOCHS, optimizer_of
-from .epochs import Training, rows_of, shuffle_keys, train_epochs
+from .epochs import Training, rows_of
 from .fit import Fit, joined, polish
 from .memory import check_memory
-from .metrics import measured, squared_unit
 from .model import build_network, warn_output_layer
 from .notice import DENSE, LAYERED, compile_notice
 from .parameters import held_out
 from .progress import EpochLifesign, Lifesign
+from .read_ahead import check_read
 from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
@@ -47,7 +47,6 @@ from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
 from .validation import split, weigh_classes
-from .windows import check_read
 
 if TYPE_CHECKING:
     from ..engine.batches import Rows
@@ -134,9 +133,10 @@ class Procedure:
     @functools.cached_property
     def penalty(self) -> np.ndarray | None:
         """(P, 4) coefficients of the penalty as settings give them, None without one; estimated strengths count 0."""
-        return self._penalty_of(self.design.y.shape[1])
+        return self.penalty_of(self.design.counted)
 
-    def _penalty_of(self, n: int) -> np.ndarray | None:
+    def penalty_of(self, n: float) -> np.ndarray | None:
+        """`penalty` for so many observations, which those of layers are for the mean error of."""
         return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
 
     @functools.cached_property
@@ -234,9 +234,9 @@ class Procedure:
             fit = fellner_schall.train(self, data, start, free, **how)
         else:
             fit = fellner_schall.train_at(self, strengths, data, start, free, **how)
-        return self._centred(replace(fit, theta=with_mean_rows(self.network, self.design, fit.theta)))
+        return self.centred(replace(fit, theta=with_mean_rows(self.network, self.design, fit.theta)))
 
-    def _centred(self, fit: Fit) -> Fit:
+    def centred(self, fit: Fit) -> Fit:
         """Where linear predictors have no constant of their own, the one with which they average 0 over the rows."""
         objective = self.network.objective
         if not (objective.several and objective.family.floating):
@@ -268,7 +268,7 @@ class Procedure:
             fit = replace(fit, algorithm=f"{fit.algorithm} (chosen automatically)")
         polished, left = settings.polish or settings.exact, budget < most and np.any(fit.status == cpu.STEPMAX)
         if stop.is_set():  # what another algorithm would have gone on with is not finished either
-            _stopped(owner)
+            interrupts.stopped(owner)
             unfinished = np.full(fit.status.shape, polished) | (left & (fit.status == cpu.STEPMAX))
             return replace(fit, status=np.where(unfinished, cpu.INTERRUPTED, fit.status))
         if polished:
@@ -278,7 +278,7 @@ class Procedure:
         elif left:
             fit = self._finish(fit, data, len(start), most - budget, same)
         if stop.is_set():
-            _stopped(owner)
+            interrupts.stopped(owner)
         return fit
 
     def first_steps(self, stepmax: int) -> int:
@@ -357,43 +357,9 @@ class Procedure:
             raise ArgumentError("augment changes images in their own units, but with standardize=True the model sees scaled "
                                 "ones: scale them in the formula, as {pixels / 255}.")  # fmt: skip
         with EpochLifesign(settings, self.network, training.epochs) as lifesign:
-            fit = self.train_epochs(rows_of(design, settings.dtype), start, free, settings.n_jobs, training, self.validation,
-                                    lifesign.watch, owner, True, lambda: rows_of(design, settings.dtype))  # fmt: skip
+            fit = by_epochs.train(
+                self, rows_of(design, settings.dtype), start, free, training, self.validation, n_jobs=settings.n_jobs,
+                watch=lifesign.watch, owner=owner, measure=True, again=lambda: rows_of(design, settings.dtype),
+            )  # fmt: skip
             lifesign.finish(fit)
         return fit
-
-    def train_epochs(
-        self, rows: Rows, start: np.ndarray, free: np.ndarray, n_jobs: int | None, training: Training,
-        validation: Rows | None, watch: Any = None, owner: bool = False, measure: bool = False, again: Any = None,
-    ) -> Fit:  # fmt: skip
-        """Train a stack by epochs; network b sees the observations in the order of repetition ``b % rep``.
-
-        Parameters
-        ----------
-        rows, validation : Rows
-            From `make_rows`; `validation` or None.
-        start, free : (B, P) array, (P,) bool array
-        n_jobs : int, optional
-        training : Training
-        watch, again : callable, optional
-        owner, measure : bool
-            Whether to return what there is after Ctrl-C; whether all metrics are recorded, else that of early stopping only.
-        """
-        penalty = self._penalty_of(n := rows.inputs.shape[0])
-        penalty = None if penalty is None else per_observation(penalty, 1 / n)  # steps go along the mean error
-        keys = shuffle_keys(children(self.seeds, self.settings.repetitions))
-        stop = threading.Event()
-        fit = train_epochs(
-            self.network, rows, start, free, training, np.resize(keys, (len(start), 2)), validation=validation,
-            penalty=penalty, n_jobs=n_jobs, watch=watch, seeds=self.seeds, device=self.settings.device, stop=stop,
-            measured=measured(self.settings, self.design, measure), unit=squared_unit(self.design), again=again,
-        )  # fmt: skip
-        if stop.is_set():
-            _stopped(owner)
-        return self._centred(fit)
-
-
-def _stopped(owner: bool) -> None:
-    """After Ctrl-C: parts of larger calculations end here."""
-    if not owner:
-        raise KeyboardInterrupt

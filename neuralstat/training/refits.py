@@ -5,7 +5,8 @@ All networks of some refits are one stack: `each` networks to a response, one re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ..network.scaling import to_original
 from ..network.start import start_weights
 from ..schedules import Performance
 from ..seeds import children
+from . import by_epochs
 from .epochs import make_rows
 from .stack import of_networks
 from .starts import feasible
@@ -187,8 +189,8 @@ class Refits:
         design, dtype = self.procedure.design, np.dtype(self.procedure.settings.dtype)
         cases = self._cases(y, units) if weights is None else weights
         if self.procedure.settings.minibatch:
-            rows = make_rows(design.x, y, cases, design.offset, dtype=dtype)
-            return self._epochs(rows, start, self._validation(units))
+            rows = functools.partial(make_rows, design.x, y, cases, design.offset, dtype)
+            return self._epochs(rows, start, self._validation(units), design.counted)
         data = make_data(design.x, y, cases, design.offset, dtype=dtype)
         fit = self.procedure.train(
             data, start, self.fit.free[0], self.n_jobs, keep=keep, strengths=self.strengths(held, len(start))
@@ -230,18 +232,24 @@ class Refits:
         """
         design, dtype = self.procedure.design, np.dtype(self.procedure.settings.dtype)
         validation, fits = self._validation(None), []
-        for at, own in zip(samples, start, strict=True):
+
+        def rows(at: np.ndarray) -> Rows:
             weights = None if design.weights is None else design.weights[at]
             if weights is not None and design.frequencies is not None:  # rows stand in the sample as often as they were drawn
                 weights = weights / np.where(design.frequencies[at] > 0, design.frequencies[at], 1.0)
             offset = None if design.offset is None else design.offset[:, at]
-            rows = make_rows(columns(design.x, at), design.y[:, at], weights, offset, dtype=dtype)
-            fits.append(self._epochs(rows, own, validation))
+            return make_rows(columns(design.x, at), design.y[:, at], weights, offset, dtype=dtype)
+
+        for at, own in zip(samples, start, strict=True):
+            fits.append(self._epochs(functools.partial(rows, at), own, validation, len(at)))
         return fits
 
-    def _epochs(self, rows: Rows, start: np.ndarray, validation: Rows | None) -> Fit:
+    def _epochs(self, rows: Callable[[], Rows], start: np.ndarray, validation: Rows | None, counted: float) -> Fit:
         training = replace(self.procedure.training, callbacks=(), checkpoint=None)
-        return self.procedure.train_epochs(rows, start, self.fit.free[0], self.n_jobs, training, validation)
+        return by_epochs.train(
+            self.procedure, rows(), start, self.fit.free[0], training, validation, n_jobs=self.n_jobs, again=rows,
+            counted=counted,
+        )  # fmt: skip
 
     def _validation(self, units: Units | None) -> Rows | None:
         """Validation rows, where training looks at them, with responses in the units of the refits'."""

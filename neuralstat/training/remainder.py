@@ -23,7 +23,7 @@ from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
 from ..network.upstream import constant_rows, masks_of, reads, weight_slices, writes
 from .interrupts import deferred
-from .windows import is_read
+from .read_ahead import is_read
 
 if TYPE_CHECKING:
     import threading

@@ -22,7 +22,7 @@ from ..network.start import given_repetitions
 from ..optimizers import MINIBATCH, OPTIMIZERS, Optimizer
 from ..optimizers.rprop import CODES
 from ..schedules import Schedule
-from .epoch_settings import check_epochs, optimizer_of
+from .epoch_settings import BATCH_SIZE, check_epochs, optimizer_of
 from .kinds import FIT
 from .parameters import asked, check_dispformula
 
@@ -99,7 +99,7 @@ class Settings:
     init: str | None = None
     keep: int | None = None
     epochs: int | None = None
-    batch_size: int | None = 32
+    batch_size: int | None = BATCH_SIZE
     shuffle: bool = True
     validation: Any = None
     early_stopping: Any = None

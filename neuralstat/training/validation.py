@@ -17,8 +17,9 @@ from ..families import Distributional
 from ..formula.arrays import columns
 from ..formula.derived import WINDOWS
 from ..formula.divide import divide, tables
-from ..formula.frames import as_frame, vector
+from ..formula.frames import as_frame
 from ..formula.sequences import as_table
+from ..formula.vectors import vector
 from .epochs import make_rows
 from .metrics import class_of_rows
 

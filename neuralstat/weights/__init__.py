@@ -57,6 +57,15 @@ def read_weights(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
     -----
     HDF5 files are taken apart by the HDF5 library. Its own handling of files that were damaged on purpose is not ours to
     check: read HDF5 files of unknown origin in a process of their own, or convert them to safetensors there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> ns.write_safetensors("weights.safetensors", {"dense/kernel": np.arange(4.0).reshape(2, 2)})
+    >>> ns.read_weights("weights.safetensors")["dense/kernel"]
+    array([[0., 1.],
+           [2., 3.]])
     """
     source = Path(path)
     try:

@@ -64,6 +64,8 @@ def _read(file: SafeFile, config: dict[str, Any] | None) -> tuple[str, dict[str,
     if "model_weights" in root:
         if "model_config" in root.attrs:
             config = parse_config(file.text(root, "model_config"))
+            if "keras_version" in root.attrs:
+                config["keras_version"] = file.text(root, "keras_version")
         return "keras-legacy", legacy_names(file, "model_weights"), config, True
     if "layers" in root or "_layer_checkpoint_dependencies" in root:
         arrays, ordered = keras3_names(file, layers_of(config))

@@ -23,6 +23,16 @@ class WeightFile(Mapping[str, np.ndarray]):
         The model's configuration as plain data, where the file has one.
     ordered : bool
         Whether the arrays stand in the order of the layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> arrays = {"dense/kernel": np.zeros((2, 3)), "dense/bias": np.zeros(3)}
+    >>> ns.write_safetensors("weights.safetensors", arrays)
+    >>> file = ns.read_weights("weights.safetensors")
+    >>> file.kind, file.n_params, list(file.layers)
+    ('safetensors', 9, ['dense'])
     """
 
     def __init__(

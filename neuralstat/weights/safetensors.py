@@ -110,6 +110,15 @@ def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -
     References
     ----------
     The format: huggingface.co/docs/safetensors.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=2, algorithm="lm", random_state=1)
+    >>> ns.write_safetensors("fit.safetensors", fit.get_weights())
+    >>> sorted(ns.read_weights("fit.safetensors"))
+    ['dense/bias', 'dense/kernel', 'dense_1/bias', 'dense_1/kernel']
     """
     codes = {np.dtype(text): code for code, text in _DTYPES.items() if code != "BF16"}
     header: dict[str, Any] = {}

@@ -276,6 +276,19 @@ def test_parts_without_kernels_are_refused():
         raw.neuralnet("y ~ x", data, act_fct=lambda z: z / (1 + z * z), **how)
 
 
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value):RuntimeWarning")  # of the simulator
+def test_a_device_measures_what_it_trained(monkeypatch):
+    """Also where that is no number: nothing is left to the CPU."""
+    monkeypatch.setattr("neuralstat.training.ending.Ending.measure", lambda *args: pytest.fail("a pass on the CPU"))
+    network = chain_network(DENSE, "sse")
+    theta, x, y = draw(network, 5, b=1, scale=0.5)
+    rows = make_rows(rows_of(x).T, y.T)
+    for rate in (0.1, 1e200):
+        training = Training(SGD(learning_rate=rate), epochs=2, batch_size=2)
+        fit = train_epochs(network, rows, theta, np.ones(network.n_params, bool), training, KEYS[:1], device="cuda")
+        assert np.isfinite(fit.loss[0]) == np.isfinite(fit.reached[0]) == (rate < 1)
+
+
 def test_through_the_public_interface():
     rng = np.random.default_rng(1)
     data = {"images": rng.standard_normal((5, 3, 3, 1)), "z": rng.standard_normal(5), "y": rng.standard_normal(5)}

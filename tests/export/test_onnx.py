@@ -288,3 +288,19 @@ def test_a_fit_from_a_file(tmp_path):
     fit = ns.neuralnet("y ~ x + g", table(), hidden=2, rep=2, random_state=1, stepmax=30)
     fit.save(tmp_path / "fit.nst", data=False)
     assert_same(ns.load(tmp_path / "fit.nst"), tmp_path / "m.onnx", table(9, 2))
+
+
+def test_inputs_that_are_called_as_the_output_or_as_parts_of_the_graph(tmp_path):
+    """Arrays named y, kernel_2, gather_3, ...: every name of a tensor is its own, and predictions are the fit's."""
+    rng = np.random.default_rng(1)
+    for name in ("y", "offset", "kernel_1", "constant_1", "matmul_3", "relu_5", "reshape_1"):
+        data = {"out": rng.normal(size=6), name: as_single(rng.normal(size=(6, 4, 3)))}
+        fit = ns.neuralnet(f"out ~ {name}", data, layers=[L.Conv1D(2, 2, "relu"), L.Flatten(), L.Dense(2, "relu")], rep=1,
+                           algorithm="adam", epochs=0, random_state=1)  # fmt: skip
+        fed = fit.model_inputs()
+        assert list(fed) == [name if name not in ("y", "offset") else f"{name}_1"]
+        fit.to_onnx(tmp_path / "m.onnx")
+        model = onnx.load(tmp_path / "m.onnx")
+        names = [*fed, *(t.name for t in model.graph.initializer), *(o for node in model.graph.node for o in node.output)]
+        assert len(set(names)) == len(names)
+        np.testing.assert_allclose(run(tmp_path / "m.onnx", fed, np.float32)[:, 0], fit.predict(), atol=1e-5)

@@ -85,3 +85,26 @@ def test_without_xarray(fit, monkeypatch):
     monkeypatch.setitem(sys.modules, "xarray", None)
     with pytest.raises(ArgumentError, match="pip install xarray"):
         fit.to_xarray()
+
+
+def test_levels_and_metrics_that_are_called_as_variables_are():
+    def weights(y, prediction):
+        return float(np.abs(y - prediction).max())
+
+    def fitted(y, prediction):
+        return 7.0
+
+    rng = np.random.default_rng(1)
+    names = ["rep", "loss", "rep", None, "weights"]
+    index = pd.MultiIndex.from_arrays([range(30), range(30, 60), range(60, 90), range(90, 120), range(120, 150)], names=names)
+    table = pd.DataFrame({"x": rng.normal(size=30), "y": rng.normal(size=30)}, index=index)
+    fit = ns.neuralnet("y ~ x", table, layers=[L.Dense(3, "tanh")], algorithm="adam", epochs=3, rep=2, random_state=1,
+                       metrics=[weights, fitted])  # fmt: skip
+    made = fit.to_xarray()
+    np.testing.assert_array_equal(made["weights"], fit.theta)
+    assert made["fitted"].dims == ("rep", "obs", "output") and made["rep"].values.tolist() == [1, 2]
+    for name, first in (("rep_", 0), ("loss", 30), ("rep__", 60), ("level_3", 90), ("weights_", 120)):
+        np.testing.assert_array_equal(made.coords[name], np.arange(first, first + 30))
+    history = fit.history
+    for name, column in (("weights__", "weights"), ("loss_", "loss"), ("fitted_", "fitted")):
+        np.testing.assert_array_equal(made[name].sel(rep=2), history.loc[history["rep"] == 2, column])

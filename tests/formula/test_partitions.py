@@ -15,6 +15,7 @@ import raw
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatWarning
+from neuralstat.formula.sequences import as_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning")
 
@@ -235,3 +236,37 @@ def test_more_data_than_memory(tmp_path):
     script.write_text(textwrap.dedent(LITTLE))
     done = subprocess.run([sys.executable, "-W", "ignore", script], capture_output=True, text=True)
     assert done.stdout.split() == ["4000000", "True"], done.stderr[-2000:]
+
+
+def test_arrays_that_the_formula_does_not_read_leave_parts_parts():
+    """Parts stay parts, and are gone through as often as without arrays."""
+    rng = np.random.default_rng(1)
+    table = {"x": rng.normal(size=30), "y": rng.normal(size=30), "x_picture": rng.random((30, 2, 2))}
+    read = []
+
+    def parts(names):
+        def made():
+            read.append(0)
+            for a in range(0, 30, 10):
+                read[-1] += 1
+                yield {name: table[name][a : a + 10] for name in names}
+
+        return made
+
+    asked = [("y ~ x", "x y x_picture", False), ("y ~ x", "x y", False), ("y ~ .", "x y x_picture", True),
+             ("y ~ x + {x_picture / 2}", "x y x_picture", True), ("y ~ {0.5 * x}", "x y x_picture", False)]  # fmt: skip
+    for formula, names, whole in asked:
+        read.clear()
+        made = as_table(formula, ns.chunks(parts(names.split())))
+        assert isinstance(made, pd.DataFrame) == whole, formula
+        assert read == [3 if whole else 1]
+        if not whole:
+            for count in ([3], [3, 3], [3, 3, 3]):
+                assert sum(len(t) for t in made) == 30
+                assert read == count  # the first goes on where it was
+    read.clear()
+    ns.neuralnet("y ~ x", ns.chunks(parts(["x", "y"])), hidden=0, algorithm="lm")
+    want = read.copy()
+    read.clear()
+    ns.neuralnet("y ~ x", ns.chunks(parts(["x", "y", "x_picture"])), hidden=0, algorithm="lm")
+    assert read == want

@@ -16,7 +16,7 @@ import neuralstat as ns
 from neuralstat.errors import ConvergenceWarning, FitWarning
 from neuralstat.families import NegativeBinomial
 from neuralstat.fitted import Fitted
-from neuralstat.inference import diagnose, findings, findings_fit, findings_training, repetitions
+from neuralstat.inference import diagnose, findings, findings_fit, findings_model, findings_training, repetitions
 from neuralstat.network import derivatives
 
 EXACT = {"hidden": 0, "standardize": True, "rep": 1, "random_state": 1}
@@ -381,6 +381,41 @@ def test_strong_effects_are_not_separation(data):
     assert fit.fittedvalues.min() < 1e-6 and grave(fit) == []
     theirs = sm.GLM(frame["y"], sm.add_constant(frame[["x"]]), sm.families.Binomial()).fit()
     assert fit.deviance == pytest.approx(theirs.deviance)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "lbfgs"])
+def test_large_fits_that_look_separated_are_said_and_decided_in_the_table(data, algorithm, monkeypatch):
+    """What decides is solved by `diagnose` alone; where it is too large for that, too, the suspicion stays."""
+    monkeypatch.setattr(findings_model, "AT_ONCE", 100)
+    own = {"family": "binomial", "hidden": 0, "algorithm": algorithm, "standardize": False, "threshold": 1e-6, "rep": 1}
+    apart = data.assign(event=(data["a"] > 0.1).astype(float))
+    with pytest.warns(FitWarning, match="Separation: event: fitted means reach their ends.*fit.diagnose.. decides") as record:
+        fit = ns.neuralnet("event ~ b + a", apart, random_state=1, **own)
+    assert len([w for w in record if w.category is FitWarning]) == 1
+    assert "warning: separation" in str(fit.summary())
+    assert one(fit, "separation").where.startswith("a: tells") and one(fit, "separation").severity == "error"
+    monkeypatch.setattr(findings_model, "MOST_CONSTRAINTS", 100)
+    left = one(quiet("event ~ b + a", apart, random_state=1, **own), "separation")
+    assert left.severity == "warning" and left.remedy.startswith("a penalty")
+    rng = np.random.default_rng(2)  # strong effects, and one mean that rounds to its end, at a finite optimum
+    far = pd.DataFrame({"x": np.append(rng.normal(size=2000), 6.0)})
+    far["y"] = (rng.random(2001) < 1 / (1 + np.exp(-6 * far["x"]))).astype(float)
+    fit, warned = heard("y ~ x", far, random_state=1, **own)
+    assert fit.fittedvalues.max() > 1 - 1e-9 and not warned and rows(fit, "separation").empty
+
+
+def test_long_steps_of_scoring_are_not_taken(data, monkeypatch):
+    monkeypatch.setattr(findings_model, "MOST_STEP", 1.0)
+    monkeypatch.setattr(np.linalg, "pinv", lambda *args, **more: pytest.fail("a long step"))
+    frame = data.assign(event=(data["a"] > 0.1).astype(float))
+    kind = {"family": "binomial", "hidden": 0, "rep": 1, "random_state": 1, "standardize": False}
+    short = quiet("event ~ b + a", frame, algorithm="rprop+", stepmax=40, **kind)
+    assert 1e-9 < short.fittedvalues.min() < 0.01
+    assert list(findings_model.separation(short.fitted)) == []
+    monkeypatch.setattr(findings_model, "AT_ONCE", 100)
+    long = quiet("event ~ b + a", frame, algorithm="lm", threshold=1e-12, **kind)
+    (finding,) = findings_model.separation(long.fitted)
+    assert long.fittedvalues.min() < 1e-9 and finding.undecided
 
 
 def test_separation_by_hidden_units_is_a_warning_in_the_table(data):

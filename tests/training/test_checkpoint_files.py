@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -12,6 +14,7 @@ from fits import quiet
 
 import neuralstat as ns
 from neuralstat.errors import ArgumentError, FileFormatError, FitWarning
+from neuralstat.layers import BatchNorm, Dense, Dropout, LeakyReLU, MaxNorm
 from neuralstat.training import checkpoint
 
 DATA = ns.datasets.sine(n=40, noise=0.1, random_state=1)
@@ -105,6 +108,61 @@ def test_a_checkpoint_goes_on(tmp_path):
     with pytest.raises(ArgumentError, match="already has 8 epochs; epochs=4 is fewer"):
         run(tmp_path / "whole.npz", epochs=4)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["part.npz", "whole.npz"]
+
+
+OTHER_FITS = {
+    "constraint": (Dense(3, "tanh", kernel_constraint=MaxNorm(1.0)), Dense(3, "tanh", kernel_constraint=MaxNorm(2.0))),
+    "constraint or none": (Dense(3, "tanh", kernel_constraint=MaxNorm(1.0)), Dense(3, "tanh")),
+    "rate of dropout": (Dropout(0.1), Dropout(0.2)),
+    "momentum": (BatchNorm(momentum=0.9), BatchNorm(momentum=0.8)),
+    "slope": (LeakyReLU(0.1), LeakyReLU(0.2)),
+    "function": (Dense(3, ns.Activation(lambda z: z / (1 + z * z), name="own")),
+                 Dense(3, ns.Activation(lambda z: z / (2 + z * z), name="own"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHER_FITS)
+def test_fits_of_other_layers_are_other_fits(tmp_path, what):
+    one, other = ([Dense(4, "tanh"), layer] for layer in OTHER_FITS[what])
+    options = {"hidden": 1, "rep": 1}
+    run(tmp_path / "fit.npz", epochs=2, layers=one, **options)
+    before = (tmp_path / "fit.npz").read_bytes()
+    with pytest.raises(ArgumentError, match="was written by another fit"):
+        run(tmp_path / "fit.npz", epochs=4, layers=other, **options)
+    assert (tmp_path / "fit.npz").read_bytes() == before
+    run(tmp_path / "fit.npz", epochs=4, layers=one, **options)
+
+
+FOURTH, SQUARE = ns.Loss(lambda x, y: (x - y) ** 4, name="own"), ns.Loss(lambda x, y: (x - y) ** 2, name="own")
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ({"family": ns.families.Quantile(0.5)}, {"family": ns.families.Quantile(0.6)}),
+    ({"err_fct": FOURTH}, {"err_fct": SQUARE}),
+])  # fmt: skip
+def test_fits_of_other_errors_are_other_fits(tmp_path, one, other):
+    run(tmp_path / "fit.npz", epochs=2, **one)
+    with pytest.raises(ArgumentError, match="was written by another fit"):
+        run(tmp_path / "fit.npz", epochs=4, **other)
+    run(tmp_path / "fit.npz", epochs=4, **one)
+
+
+def test_functions_of_users_go_on_in_another_process(tmp_path):
+    script = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import neuralstat as ns
+data = ns.datasets.sine(n=40, noise=0.1, random_state=1)
+fit = ns.neuralnet("y ~ x", data, hidden=2, act_fct=lambda z: z / (1 + z * z), err_fct=lambda x, y: (x - y) ** 4,
+                   algorithm="adam", epochs=int(sys.argv[1]), checkpoint=sys.argv[2], random_state=1)
+print(fit.fit.theta.tobytes().hex())
+"""
+    def said(epochs, name):
+        call = [sys.executable, "-c", script, str(epochs), str(tmp_path / name)]
+        return subprocess.run(call, capture_output=True, text=True, check=True).stdout
+
+    said(2, "part.npz")
+    assert said(4, "part.npz") == said(4, "whole.npz")
 
 
 def test_a_disk_that_is_full_costs_no_fit(tmp_path, monkeypatch):

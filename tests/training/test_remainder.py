@@ -1,6 +1,10 @@
 """Frozen layers: units worked out once, gradients no further down than is wanted, and the same fits bit for bit."""
 
+import gc
 import pickle
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,7 @@ import neuralstat as ns
 from neuralstat.engine import batches
 from neuralstat.layers import LSTM, BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, MaxPool2D, codes
 from neuralstat.network.upstream import wanted_table
-from neuralstat.training import ending, epochs, remainder, train
+from neuralstat.training import ending, epochs, refits, remainder, train
 
 pytestmark = pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
 RNG = np.random.default_rng(1)
@@ -214,6 +218,62 @@ def test_the_loss_is_worked_out_when_it_is_asked_for(monkeypatch):
     three = ns.neuralnet("y ~ x", IMAGES, layers=CNN, rep=3, **LAYERED)
     assert sorted(calls[1:]) == [0, 1, 2]  # the best of them is asked for
     assert three.fitted.best == np.argmin(three.fit.loss)
+
+
+def counted(monkeypatch, delay=0.0):
+    """Calls of the late pass over all rows."""
+    calls, measure = [], ending.Ending.measure
+
+    def late(self, b, rows):
+        calls.append(b)
+        time.sleep(delay)
+        measure(self, b, rows)
+
+    monkeypatch.setattr(ending.Ending, "measure", late)
+    return calls
+
+
+def test_threads_that_ask_for_the_loss_at_once_get_one_pass(monkeypatch):
+    monkeypatch.setattr("neuralstat.inference.diagnose.MOST_PRODUCTS", 0.0)  # which asks, too
+    fit = ns.neuralnet("y ~ x", IMAGES, layers=CNN, **LAYERED).fit
+    calls = counted(monkeypatch, delay=0.1)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda name: getattr(fit, name)[0], ["loss", "reached"] * 3))
+    assert calls == [0]
+    assert found == [fit.loss[0], fit.reached[0]] * 3 and np.isfinite(found).all()
+
+
+def test_a_fit_that_diverged_is_gone_through_once(monkeypatch):
+    monkeypatch.setattr("neuralstat.inference.diagnose.MOST_PRODUCTS", 0.0)
+    calls = counted(monkeypatch)
+    fit = ns.neuralnet("y ~ u", TABLE, hidden=0, **{**COMMON, "algorithm": "sgd"}, learningrate=1e200).fit
+    assert not np.isfinite(fit.reached[0]) and not np.isfinite(fit.loss[0]) and len(fit.trace) == 1
+    assert not np.isfinite(fit.reached[0]) and calls == [0]
+
+
+def test_a_fit_holds_nothing_that_only_its_loss_needs():
+    """Rows of refits are made again, and let go once they were read."""
+    fit = ns.neuralnet("y ~ u + v", TABLE, hidden=2, **COMMON)
+    made, own = [], refits.make_rows
+
+    def noted(*args, **more):
+        rows = own(*args, **more)
+        made.append(weakref.ref(rows.inputs))
+        return rows
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refits, "make_rows", noted)
+        again = refits.Refits(fit.fitted.procedure, fit.fit)
+        samples = [np.arange(40), np.repeat(np.arange(20), 2)]
+        found = again.to_samples(samples, np.stack([fit.fit.start] * 2))
+        found.append(again.to_responses(fit.fitted.design.y[np.newaxis], fit.fit.start))
+        gc.collect()
+        assert len(made) == 3 and all(ref() is None for ref in made)
+        for k in (0, 2):
+            np.testing.assert_array_equal(found[k].loss, fit.fit.loss)
+        assert found[1].loss != fit.fit.loss
+        gc.collect()
+        assert len(made) == 6 and all(ref() is None for ref in made)
 
 
 def test_start_weights_are_not_converged_and_ask_for_nothing(monkeypatch):

@@ -78,12 +78,15 @@ def staging(rows: Rows, check: Rows | None, augment: Any, device: str) -> tuple[
 
 
 def by_index(augment: Any) -> bool:
-    """Whether images can be changed apart from one another: the function takes their numbers, ``index=``."""
+    """Whether images can be changed apart from one another: the function takes their numbers, ``index=``, by this name.
+
+    One that takes arguments of any name need not do anything with them.
+    """
     try:
         found = inspect.signature(augment).parameters.values()
     except (TypeError, ValueError):
         return False
-    return any(p.name == "index" or p.kind is p.VAR_KEYWORD for p in found)
+    return any(p.name == "index" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in found)
 
 
 def sparse_first(net: Net, plan: Plan, rows: Rows, augment: Any) -> tuple[tuple[Net, Plan], Nonzeros] | None:

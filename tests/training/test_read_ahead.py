@@ -9,9 +9,9 @@ import neuralstat as ns
 from neuralstat.augment import ImageAugmenter
 from neuralstat.errors import ArgumentError, DataError
 from neuralstat.formula import sequences, sources
-from neuralstat.formula.gathered import Gathered
+from neuralstat.formula.gathered import ByRow, Gathered
 from neuralstat.layers import Dense, Flatten
-from neuralstat.training import windows
+from neuralstat.training import read_ahead
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::neuralstat.errors.FitWarning", "ignore::neuralstat.errors.ConvergenceWarning"
@@ -33,7 +33,7 @@ def by_rows(monkeypatch):
 
     def begin():
         monkeypatch.setattr(sources, "LARGE", 1)
-        monkeypatch.setattr(windows, "NUMBERS", 2 * 8 * 16)
+        monkeypatch.setattr(read_ahead, "NUMBERS", 2 * 8 * 16)
 
     return begin
 
@@ -112,15 +112,33 @@ def test_images_are_changed_as_they_were_where_all_lie_in_memory():
         return augment(images, epoch=epoch, stream=stream)
 
     one, other = fit(augment=without_index), fit(augment=augment)
-    assert not windows.by_index(without_index) and windows.by_index(augment)
+    assert not read_ahead.by_index(without_index) and read_ahead.by_index(augment)
     np.testing.assert_array_equal(one.fitted.fit.theta, other.fitted.fit.theta)
     pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
 
 
-def test_a_function_that_changes_all_images_at_once_is_refused(by_rows):
+@pytest.mark.parametrize("augment", [
+    lambda images, epoch, stream: images, lambda images, **more: images, lambda images, epoch, stream, **more: images,
+    lambda index, /, epoch, stream: index,
+], ids=["none", "any", "more", "by place"])  # fmt: skip
+def test_a_function_that_changes_all_images_at_once_is_refused(by_rows, augment):
+    """One that takes arguments of any name need not do anything with the images' numbers."""
+    fit(augment=augment)
     by_rows()
     with pytest.raises(ArgumentError, match="augment must take index="):
-        fit(augment=lambda images, epoch, stream: images)
+        fit(augment=augment)
+
+
+def test_a_function_of_any_arguments_changes_all_images_at_once():
+    """Noise of a function that knows no numbers is drawn once an epoch, and not anew for every window."""
+    seen = []
+
+    def noise(images, **more):
+        seen.append((len(images), *sorted(more)))
+        return images
+
+    fit(augment=noise)
+    assert set(seen) == {(N, "epoch", "stream")}
 
 
 def test_goes_on_bit_for_bit(by_rows, tmp_path):
@@ -177,9 +195,31 @@ class Sequence:
         return (X[own], self.y[own]) if self.weights is None else (X[own], self.y[own], self.weights[own])
 
 
+def test_large_rows_are_asked_for_in_blocks():
+    """An object is not asked for each picture by itself, however large they are."""
+    large, asked = 70_000, []
+
+    class Pictures:
+        shape, dtype = (80, large), np.dtype("uint8")
+
+        def read(self, rows):
+            asked.append(len(rows))
+            return np.repeat(np.asarray(rows, np.uint8)[:, np.newaxis], large, axis=1)
+
+    data = {"y": np.arange(80.0), "x": Pictures()}
+    x = fit(data=data, formula="y ~ {x / 255}", layers=[Dense(1)], epochs=0).fitted.design.x
+    asked.clear()
+    out = np.empty((70, large), np.float32)
+    order = np.random.default_rng(1).permutation(80)[:70]
+    ByRow(x, np.float32).read(order, out)
+    assert asked == [32, 32, 6]
+    np.testing.assert_array_equal(out, np.repeat((order / 255).astype(np.float32)[:, np.newaxis], large, axis=1))
+    assert [len(part) for part in x.parts()] == [32, 32, 16]
+
+
 @pytest.mark.parametrize("family", [None, "binomial", "multinomial"])
 def test_rows_of_an_object(family, monkeypatch):
-    monkeypatch.setattr(windows, "NUMBERS", 2 * 8 * 16)
+    monkeypatch.setattr(read_ahead, "NUMBERS", 2 * 8 * 16)
     source = Source()
     one = fit(family=family, validation=0.2)
     other = fit(source, family=family, validation=0.2)
@@ -261,7 +301,7 @@ def test_sequences_that_are_none_are_refused():
 
     with pytest.raises(DataError, match="same number of rows"):
         fit(data=Wrong(None, 9))
-    with pytest.raises(ArgumentError, match=r"must be a batch \(x, y\)"):
+    with pytest.raises(ArgumentError, match=r"or batches \(x, y\) by number: data\[0\] is a ndarray"):
         fit(data=type("None_", (Sequence,), {"__getitem__": lambda self, k: X})(None))
 
 
