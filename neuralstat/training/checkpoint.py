@@ -233,7 +233,7 @@ def _told(network: Network) -> list[Any]:
         activation_values(int(row[ACT]), 0.0, int(row[ADDRESS]), made[-1], np.empty_like(made[-1]))
     table[:, ADDRESS] = 0
     loss = None if custom is None else custom.source
-    return [table, net.constants, net.loss, net.loss_parameter, net.family, net.distribution, loss, *made]
+    return [table, net.constants, net.loss, net.loss_parameter, net.parameters, loss, *made]
 
 
 def begin(
