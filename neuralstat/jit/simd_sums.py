@@ -16,6 +16,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compile import jit
+from .late import late
 from .vector_code import WIDE, Code, address_of, array_parts, scalar_type
 
 ROWS = 8 if WIDE else 4  # rows of a panel
@@ -142,7 +143,7 @@ def panel_size(n_rows: int, length: int) -> int:
     return (n_rows + ROWS - 1) // ROWS * ROWS * (length + 1)
 
 
-@jit
+@late
 def pack_panel(panel: Any, length: int, theta: Any, bias: int, first: int, row_step: int, sum_step: int, n_rows: int,
                offset: int, n_sum: int) -> None:
     """Weights of n_rows sums, elements offset .. offset + n_sum of `length`, as `sum_rows` wants them.

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.scalar import real_
 from ..jit.simd_cells import gru_backward_cells, gru_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
@@ -184,7 +185,7 @@ def gru_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int,
         grad[row[PARAM] + p] = total
 
 
-@jit
+@late
 def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
     """`_forward_cells` for one lane without a mask, row by row."""
     units = row[UNITS]
@@ -206,7 +207,7 @@ def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
                 to[i] = k[i] - z[i] * k[i]
 
 
-@jit
+@late
 def _backward_rows(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
     """`_backward_cells` for one lane without a mask, row by row."""
     units = row[UNITS]

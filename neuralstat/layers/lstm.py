@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.scalar import real_
 from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
@@ -206,7 +207,7 @@ def lstm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
         grad[row[PARAM] + p] = total
 
 
-@jit
+@late
 def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
     """`_forward_cells` for one lane without a mask, row by row."""
     units = row[UNITS]
@@ -231,7 +232,7 @@ def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
             to[i] = o[i] * y[i]
 
 
-@jit
+@late
 def _backward_rows(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
     """`_backward_cells` for one lane without a mask, row by row."""
     units = row[UNITS]
@@ -304,7 +305,7 @@ def lstm_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
             keep_masked(value, mask, lines[7], _hidden_row(row, t - 1) if t > 0 else -1, units, m)
 
 
-@jit
+@late
 def _pass_masked(row: Any, value: Any, delta: Any, t: int, m: int) -> None:
     """At observations whose mask is 0: no derivatives in gates; those in cell and h go to the time before."""
     units, flags = row[UNITS], value[mask_row(row, t)]
@@ -380,7 +381,7 @@ def lstm_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> No
             gradient_sums(row, GATES, value, delta, row[SCRATCH] + g * n, GATES * units, n, of_input[g * n : (g + 1) * n],
                           of_state[g * n : (g + 1) * n], m, 4, g)  # fmt: skip
     else:
-        gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m)
+        gradient_sums(row, GATES, value, delta, row[SCRATCH], GATES * units, 4 * units, of_input, of_state, m, 0, 0)
     totals = gate_totals(row, delta, GATES * units, 4 * units, m)
     for u in range(4 * units):
         w = row[PARAM] + u * (bias + features + units)

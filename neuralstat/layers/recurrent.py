@@ -8,6 +8,7 @@ import numpy as np
 
 from ..jit.buffers import aligned, row_length
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
 from ..jit.simd_sums import sum_rows
 from .codes import FEATURES, SCRATCH, SEQUENCES, TIMES, UNITS
@@ -32,7 +33,7 @@ def _times(value: Any, target: int, source: int, factors: int, n: int, m: int) -
             to[i] = of[i] + of[i] * by[i]
 
 
-@jit
+@late
 def copy_dropped(row: Any, kept: int, gates: int, t: int, value: Any, m: int) -> None:
     """Inputs of step t and the state before it, times their factors."""
     for g in range(groups_of(row, gates)):
@@ -42,7 +43,7 @@ def copy_dropped(row: Any, kept: int, gates: int, t: int, value: Any, m: int) ->
                    state_factors(row, kept, gates, g), row[UNITS], m)  # fmt: skip
 
 
-@jit
+@late
 def through_copies(row: Any, kept: int, gates: int, g: int, t: int, to_input: Any, to_state: Any, length: int, delta: Any,
                    of_input: Any, of_state: Any, n_state: int, m: int) -> None:
     """d loss / d copies of set g from those of gates; see `through_weights`."""
@@ -52,7 +53,7 @@ def through_copies(row: Any, kept: int, gates: int, g: int, t: int, to_input: An
         sum_rows(delta, h, row[UNITS], to_state, length, 0, delta, of_state, n_state, m)
 
 
-@jit
+@late
 def gather_copies(row: Any, kept: int, gates: int, t: int, value: Any, delta: Any, m: int) -> None:
     """d loss / d inputs of step t, and added to d loss / d state before it, from those of the copies."""
     for j in range(row[FEATURES]):
@@ -72,7 +73,7 @@ def gather_copies(row: Any, kept: int, gates: int, t: int, value: Any, delta: An
                     to[i] += of[i] + of[i] * by[i]
 
 
-@jit
+@late
 def keep_masked(value: Any, mask: int, target: int, source: int, n: int, m: int) -> None:
     """Rows `target` become rows `source` (zeros where negative) at observations whose mask is 0."""
     flags = value[mask]
@@ -87,7 +88,7 @@ def keep_masked(value: Any, mask: int, target: int, source: int, n: int, m: int)
                 to[i] = to[i] if flags[i] != 0 else flags[i]
 
 
-@jit
+@late
 def pass_masked(value: Any, delta: Any, mask: int, h: int, h_before: int, n: int, m: int) -> None:
     """Derivatives in h go straight to those in h before (negative: nowhere) at observations whose mask is 0."""
     flags = value[mask]
@@ -164,9 +165,9 @@ def vectors_for(n: int, itemsize: int) -> int:
     return (n * itemsize + VECTOR_BYTES - 1) // VECTOR_BYTES
 
 
-@jit
+@late
 def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step: int, n_gates: int, of_input: Any,
-                  of_state: Any, m: int, sets: int = 0, g: int = 0) -> None:
+                  of_state: Any, m: int, sets: int, g: int) -> None:
     """Sums over times and observations of (delta of a gate row) times (input), and times (state before).
 
     Observations are turned round by `LANES`, for a few times at once: what is summed stays in the cache.
