@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..functions.activations import activate_units, is_coupled, softmax_backward_units
+from ..functions.activation_calls import activate_units, softmax_backward_units
+from ..functions.activations import is_coupled
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd import multiply_rows

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..functions.activations import activate_units
+from ..functions.activation_calls import activate_units
 from ..functions.losses import CE_R
 from ..jit.compile import jit
 from ..layers.codes import ACT, ADDRESS, N_IN, N_OUT, PARAM, TARGET

@@ -1,7 +1,7 @@
 """Activations: value and slope of each, as scalar kernels, and the one loop that applies them.
 
 To add one: write a kernel ``z, parameter -> (value, slope)``, an entry of `ACTIVATIONS`, and its line in
-`activate`. The tests walk the dictionary.
+`_activate_rare` and in `activation_calls`. The tests walk the dictionary.
 
 Rounding follows R's neuralnet where it has the function: ``a = 1 / (1 + exp(-z))`` with slope ``a (1 - a)``,
 ``1 - a^2`` for tanh, ``z > 0`` for relu. A saturated unit's slope decides the sign of a gradient.
@@ -13,15 +13,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ..jit.by_number import by_number
 from ..jit.call import call_activation
-from ..jit.compile import entry, jit, named
-from ..jit.late import late
+from ..jit.compile import jit, named
 from ..jit.scalar import erf_, exp_, expm1_, log1p_, log_, real_, tanh_
-from ..jit.simd_activations import simd_logistic, simd_tanh
-from ..jit.simd_cells import simd_relu
 from . import seldom as more
 from .seldom import seldom
 
@@ -175,33 +169,6 @@ COMMON = {"identity", "logistic", "tanh", "relu"}  # always compiled; the others
 ALIASES = {"ReLu": "relu", "linear": "identity", "sigmoid": "logistic", "silu": "swish", "hard_silu": "hard_swish"}
 
 
-# logistic_rows, tanh_rows(value, slope, first, units, m): vector code for real numbers, loops otherwise.
-@jit(strict=True)
-def _logistic_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    for u in range(first, first + units):
-        for i in range(m):
-            value[u, i], slope[u, i] = logistic(value[u, i], 0.0)
-
-
-@jit(strict=True)
-def _tanh_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    for u in range(first, first + units):
-        for i in range(m):
-            value[u, i], slope[u, i] = tanh(value[u, i], 0.0)
-
-
-@jit(strict=True)
-def _relu_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    for u in range(first, first + units):
-        for i in range(m):
-            value[u, i], slope[u, i] = relu(value[u, i], 0.0)
-
-
-logistic_rows = by_number(simd_logistic, _logistic_plain)
-tanh_rows = by_number(simd_tanh, _tanh_plain)
-relu_rows = by_number(simd_relu, _relu_plain)
-
-
 def _loop(kernel: Any) -> Any:
     """The loop over units and observations for one activation.
 
@@ -218,20 +185,21 @@ def _loop(kernel: Any) -> Any:
     return jit(named(apply, kernel.__name__), strict=True)
 
 
-_identity = _loop(identity)
-_logistic = _loop(logistic)
-_tanh = _loop(tanh)
-_relu = _loop(relu)
-_leaky_relu = _loop(leaky_relu)
-_elu = _loop(elu)
-_selu = _loop(selu)
-_softplus = _loop(softplus)
-_gelu = _loop(gelu)
-_swish = _loop(swish)
+identity_loop = _loop(identity)
+logistic_loop = _loop(logistic)
+tanh_loop = _loop(tanh)
+relu_loop = _loop(relu)
+leaky_relu_loop = _loop(leaky_relu)
+elu_loop = _loop(elu)
+selu_loop = _loop(selu)
+softplus_loop = _loop(softplus)
+gelu_loop = _loop(gelu)
+swish_loop = _loop(swish)
 
 
 @jit(strict=True)
-def _apply_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+def apply_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    """Softmax of units that see each other."""
     for i in range(lane, m, lanes):
         largest = real_(value[first, i])
         for u in range(first + 1, first + units):
@@ -246,7 +214,8 @@ def _apply_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m:
 
 
 @jit(strict=True)
-def _apply_log_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+def apply_log_softmax(value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    """Its logarithm."""
     for i in range(lane, m, lanes):
         largest = real_(value[first, i])
         for u in range(first + 1, first + units):
@@ -288,15 +257,17 @@ def softmax_backward(code: int, value: Any, delta: Any, first: int, units: int, 
 
 
 @jit(strict=True)
-def _apply_seldom(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
+def apply_seldom(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
                   lanes: int) -> None:
+    """One of `seldom`."""
     for u in range(first, first + units):
         for i in range(lane, m, lanes):
             value[u, i], slope[u, i] = seldom(code, value[u, i], p)
 
 
 @jit
-def _apply_custom(address: int, value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+def apply_custom(address: int, value: Any, slope: Any, first: int, units: int, lane: int, m: int, lanes: int) -> None:
+    """A user's function."""
     for u in range(first, first + units):
         for i in range(lane, m, lanes):
             z = value[u, i]
@@ -309,23 +280,23 @@ def _apply_custom(address: int, value: Any, slope: Any, first: int, units: int, 
 def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
                    lanes: int) -> None:
     if code == LEAKY_RELU:
-        _leaky_relu(p, value, slope, first, units, lane, m, lanes)
+        leaky_relu_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == ELU:
-        _elu(p, value, slope, first, units, lane, m, lanes)
+        elu_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == SELU:
-        _selu(p, value, slope, first, units, lane, m, lanes)
+        selu_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == SOFTPLUS:
-        _softplus(p, value, slope, first, units, lane, m, lanes)
+        softplus_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == GELU:
-        _gelu(p, value, slope, first, units, lane, m, lanes)
+        gelu_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == SWISH:
-        _swish(p, value, slope, first, units, lane, m, lanes)
+        swish_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == SOFTMAX:
-        _apply_softmax(value, slope, first, units, lane, m, lanes)
+        apply_softmax(value, slope, first, units, lane, m, lanes)
     elif code == LOG_SOFTMAX:
-        _apply_log_softmax(value, slope, first, units, lane, m, lanes)
+        apply_log_softmax(value, slope, first, units, lane, m, lanes)
     else:
-        _apply_seldom(code, p, value, slope, first, units, lane, m, lanes)
+        apply_seldom(code, p, value, slope, first, units, lane, m, lanes)
 
 
 @jit
@@ -349,131 +320,15 @@ def activate(code: int, p: float, address: int, value: Any, slope: Any, first: i
         None leaves out the activations that are not in `COMMON`.
     """
     if code == IDENTITY:
-        _identity(p, value, slope, first, units, lane, m, lanes)
+        identity_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == LOGISTIC:
-        _logistic(p, value, slope, first, units, lane, m, lanes)
+        logistic_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == TANH:
-        _tanh(p, value, slope, first, units, lane, m, lanes)
+        tanh_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == RELU:
-        _relu(p, value, slope, first, units, lane, m, lanes)
+        relu_loop(p, value, slope, first, units, lane, m, lanes)
     elif code == CUSTOM:
         if custom is not None:
-            _apply_custom(address, value, slope, first, units, lane, m, lanes)
+            apply_custom(address, value, slope, first, units, lane, m, lanes)
     elif rare is not None:
         _activate_rare(code, p, value, slope, first, units, lane, m, lanes)
-
-
-# On a CPU: m is padded to a multiple of `jit.vector_code.PAD`, and the commonest are vector code.
-
-
-@late(strict=True)
-def _identity_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    _identity(0.0, value, slope, first, units, 0, m, 1)
-
-
-@late(strict=True)
-def _logistic_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    logistic_rows(value, slope, first, units, m)
-
-
-@late(strict=True)
-def _tanh_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    tanh_rows(value, slope, first, units, m)
-
-
-@late(strict=True)
-def _relu_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    relu_rows(value, slope, first, units, m)
-
-
-@late(strict=True)
-def _smooth_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    if code == LEAKY_RELU:
-        _leaky_relu(p, value, slope, first, units, 0, m, 1)
-    elif code == ELU:
-        _elu(p, value, slope, first, units, 0, m, 1)
-    elif code == SELU:
-        _selu(p, value, slope, first, units, 0, m, 1)
-    elif code == SOFTPLUS:
-        _softplus(p, value, slope, first, units, 0, m, 1)
-    elif code == GELU:
-        _gelu(p, value, slope, first, units, 0, m, 1)
-    else:
-        _swish(p, value, slope, first, units, 0, m, 1)
-
-
-@late(strict=True)
-def _softmax_units(code: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    if code == SOFTMAX:
-        _apply_softmax(value, slope, first, units, 0, m, 1)
-    else:
-        _apply_log_softmax(value, slope, first, units, 0, m, 1)
-
-
-@late(strict=True)
-def _seldom_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    _apply_seldom(code, p, value, slope, first, units, 0, m, 1)
-
-
-@late
-def _custom_units(address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    _apply_custom(address, value, slope, first, units, 0, m, 1)
-
-
-@late
-def _other_units(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    if code == CUSTOM:
-        _custom_units(address, value, slope, first, units, m)
-    elif is_coupled(code):
-        _softmax_units(code, value, slope, first, units, m)
-    elif code <= SWISH:
-        _smooth_units(code, p, value, slope, first, units, m)
-    else:
-        _seldom_units(code, p, value, slope, first, units, m)
-
-
-@jit
-def activate_units(code: int, p: float, address: int, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    """`activate` on a CPU."""
-    if code == IDENTITY:
-        _identity_units(value, slope, first, units, m)
-    elif code == LOGISTIC:
-        _logistic_units(value, slope, first, units, m)
-    elif code == TANH:
-        _tanh_units(value, slope, first, units, m)
-    elif code == RELU:
-        _relu_units(value, slope, first, units, m)
-    else:
-        _other_units(code, p, address, value, slope, first, units, m)
-
-
-@late
-def softmax_backward_units(code: int, value: Any, delta: Any, first: int, units: int, m: int) -> None:
-    """`softmax_backward` on a CPU."""
-    softmax_backward(code, value, delta, first, units, 0, m, 1)
-
-
-@entry
-def activation_values(code: int, p: float, address: int, value: Any, slope: Any) -> None:
-    """Any activation for Python, in place, on (units, n) arrays: in plain loops, whatever n."""
-    n, units = value.shape[1], value.shape[0]
-    if code == IDENTITY:
-        _identity_units(value, slope, 0, units, n)
-    elif code == LOGISTIC:
-        _logistic(p, value, slope, 0, units, 0, n, 1)
-    elif code == TANH:
-        _tanh(p, value, slope, 0, units, 0, n, 1)
-    elif code == RELU:
-        _relu(p, value, slope, 0, units, 0, n, 1)
-    else:
-        _other_units(code, p, address, value, slope, 0, units, n)
-
-
-def values(name: str, z: Any, parameter: float | None = None) -> np.ndarray:
-    """The activation `name` of an array, for use outside kernels."""
-    kind = ACTIVATIONS[name]
-    z = np.atleast_2d(np.array(z, dtype=np.float64))
-    slope = np.empty_like(z)
-    p = kind.parameter if parameter is None else parameter
-    activation_values(kind.code, p, 0, z, slope)
-    return z

@@ -23,7 +23,7 @@ from numba.core import caching
 from numba.core.registry import cpu_target
 
 from .cache import PACKAGE, cache_folder, source_hash
-from .late import KNOWN, names_in
+from .known import KNOWN, names_in
 
 DIGEST = hashlib.sha256().digest_size
 IMPORTED = "imported"

@@ -25,15 +25,13 @@ from numba import types
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
+from .compile import apart
+from .known import KNOWN, PREFIX
+
 RESOLVE = "neuralstat_late_kernel"  # the symbol that compiled code asks for addresses
 AGAIN = 0.01  # seconds after which an interrupt that came during compilation comes again
-PREFIX = "neuralstat_late_name"  # of the names that it asks with, in compiled code
-
-#: What a name in compiled code stands for: a late kernel's module and name, and the types of result and arguments.
-KNOWN: dict[str, tuple[str, str, Any]] = {}
 
 _KERNELS: dict[tuple[str, str], Any] = {}
-_FAILED: list[BaseException] = []
 _numbers = itertools.count()
 
 
@@ -54,8 +52,6 @@ def late(function: Callable[..., Any] | None = None, *, strict: bool = False, re
         return lambda f: late(f, strict=strict, returns=returns)
     if numba.config.DISABLE_JIT:
         return function
-    from .compile import apart
-
     key = (function.__module__, function.__qualname__)
     kernel = _KERNELS[key] = apart(function, strict)
     parameters = inspect.signature(function).parameters
@@ -139,13 +135,6 @@ def _gate(context: Any, module: Any, name: str, result: Any, kinds: tuple[Any, .
     return gate
 
 
-def names_in(library: Any) -> dict[str, tuple[str, str, Any]]:
-    """What the names of late kernels in the code of a library stand for."""
-    names = [variable.name for variable in library._final_module.global_variables if variable.name.startswith(PREFIX)]
-    # where modules are linked that have the same name, a number is added to it
-    return {name: KNOWN[name] for given in names if (name := given if given in KNOWN else given.rpartition(".")[0]) in KNOWN}
-
-
 def _resolve(name: bytes) -> int:
     """Address of a late kernel, compiled or read from the cache now."""
     interrupted = False
@@ -161,7 +150,6 @@ def _resolve(name: bytes) -> int:
         except KeyboardInterrupt:  # compiled code cannot raise it: it comes again once that has ended
             interrupted = True
         except BaseException as error:
-            _FAILED.append(error)
             sys.excepthook(type(error), error, error.__traceback__)
             return 0
     if interrupted:

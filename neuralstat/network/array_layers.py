@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX, activation_values
+from ..functions.activation_calls import activation_values
+from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX
 from ..layers import codes
 
 PATCHES = 2**20  # numbers in the patches of a piece

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks import shown
 from ..errors import ArgumentError
-from ..functions.activations import ACTIVATIONS, ALIASES, Parametric, activation_values
+from ..functions.activation_calls import activation_values
+from ..functions.activations import ACTIVATIONS, ALIASES, Parametric
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
 from ..functions.distributions import DISTRIBUTION
 from ..functions.losses import LOSSES

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX, activation_values
+from ..functions.activation_calls import activation_values
+from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX
 from ..layers import codes
 from ..layers.normalization import GROUP
 from .array_layers import (

@@ -17,7 +17,7 @@ from ..checks.files import named, open_regular, replacing
 from ..engine import batches, cpu
 from ..errors import ArgumentError, FileFormatError, FitWarning, caller
 from ..formula.gathered import ByRow
-from ..functions.activations import activation_values
+from ..functions.activation_calls import activation_values
 from ..layers.codes import ACT, ADDRESS
 from ..schedules import OneCycle
 from .fit import STATUS

@@ -30,7 +30,8 @@ with event.install_recorder("numba:compile") as compiled:
 print(len(compiled.buffer), {after})
 """
 KERNEL = """import numpy as np
-    from neuralstat.functions.activations import ACTIVATIONS, activation_values
+    from neuralstat.functions.activation_calls import activation_values
+    from neuralstat.functions.activations import ACTIVATIONS
     value = np.array([[0.5]])
     activation_values(ACTIVATIONS["tanh"].code, 0.0, 0, value, np.empty_like(value))
     assert abs(value[0, 0] - np.tanh(0.5)) < 1e-15"""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from chains import CHAINS, chain_network, close, draw
 
-from neuralstat.functions.activations import ACTIVATIONS, COUPLED, activation_values
-from neuralstat.functions.activations import values as activation_of
+from neuralstat.functions.activation_calls import activation_values
+from neuralstat.functions.activation_calls import values as activation_of
+from neuralstat.functions.activations import ACTIVATIONS, COUPLED
 from neuralstat.functions.losses import LOSSES, loss_rows
 from neuralstat.functions.penalties import penalise
 from neuralstat.network.penalties import PENALTIES, Penalty

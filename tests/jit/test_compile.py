@@ -13,7 +13,7 @@ import pytest
 from processes import run_python
 from test_scalar import FUNCTIONS
 
-from neuralstat.functions.activations import logistic_rows, tanh_rows
+from neuralstat.functions.activation_calls import logistic_rows, tanh_rows
 from neuralstat.jit import cache as compiling
 from neuralstat.jit.vector_code import PAD
 
@@ -81,7 +81,7 @@ def test_cache_key_covers_every_kernel_source(tmp_path, monkeypatch):
 
 NOWHERE = """
 import numpy as np
-from neuralstat.functions.activations import values
+from neuralstat.functions.activation_calls import values
 from neuralstat.jit.cache import cache_folder
 assert cache_folder() is None
 assert values("tanh", [0.5])[0, 0] == np.tanh(0.5), values("tanh", [0.5])
@@ -108,7 +108,8 @@ def test_folders_in_order(tmp_path, monkeypatch):
 
 ONE_KERNEL = """
 import numpy as np
-from neuralstat.functions.activations import ACTIVATIONS, activation_values
+from neuralstat.functions.activation_calls import activation_values
+from neuralstat.functions.activations import ACTIVATIONS
 value = np.array([[0.5]], dtype="%s")
 activation_values(ACTIVATIONS["tanh"].code, 0.0, 0, value, np.empty_like(value))
 assert abs(value[0, 0] - np.tanh(0.5)) < 1e-7
@@ -162,7 +163,7 @@ from neuralstat.jit.disk import KernelCache, KernelFile
 def full(self, path, thing):
     raise OSError(28, "No space left on device")
 KernelFile._write = full
-from neuralstat.functions.activations import values
+from neuralstat.functions.activation_calls import values
 assert values("tanh", [0.5])[0, 0] == np.tanh(0.5)
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from processes import run_python
 
-from neuralstat.jit import late as module
+from neuralstat.jit.known import KNOWN
 from neuralstat.jit.late import is_kernel, late
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
@@ -194,5 +194,5 @@ def test_kernels_from_the_disk_find_late_ones_there(tmp_path):
 
 
 def test_names_tell_modules_and_kinds_apart():
-    names = [name for name in module.KNOWN if ".total." in name]
-    assert len(names) == len(set(names)) == len({str(module.KNOWN[name]) for name in names})
+    names = [name for name in KNOWN if ".total." in name]
+    assert len(names) == len(set(names)) == len({str(KNOWN[name]) for name in names})
