@@ -16,7 +16,8 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     """Plot the criterion of every model.
 
     Where one set of terms was tried: against the hidden units, a line per penalty. Where terms or other arguments were
-    chosen: against the models in the order they were fitted, the formula or the arguments beside the selected one.
+    chosen, or candidates went from rung to rung: against the models in the order they were fitted, the formula or the
+    arguments beside the selected one.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def plot_selection(path: Any, criterion: str, *, ax: Axes | None = None) -> Axes
     ax = style.target_axes(ax, (6.8, 4.4))
     style.tidy(ax)
     grid, others = path["formula"].nunique() == 1, "settings" in path
-    if grid and not others:
+    if grid and not others and "rung" not in path:
         shown = list(dict.fromkeys(path["hidden"]))
         one = not any(isinstance(h, str) or len(h) > 1 for h in shown)
         place = {h: (sum(h) if one else i) for i, h in enumerate(shown)}
@@ -81,6 +82,9 @@ def _lines(ax: Axes, path: Any, position: np.ndarray) -> None:
 
 def _points(ax: Axes, path: Any, position: np.ndarray) -> None:
     stages = {"grid": style.BLUE, "inputs": style.ORANGE, "grid again": style.GREEN}
+    if "rung" in path:
+        names = list(dict.fromkeys(path["stage"]))
+        stages = {name: str(color) for name, color in zip(names, np.resize(style.SERIES, len(names)), strict=True)}
     for stage, color in stages.items():
         own = (path["stage"] == stage).to_numpy()
         if own.any():

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..api import neuralnet
-from ..assessment import RISK, Risk, risk
+from ..assessment import RISK, Risk
 from ..checks import arguments as kinds
 from ..checks import check_choice
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, arguments
-from ..df import DF, found
+from ..df import DF
 from ..df.sigma import SIGMA
-from ..errors import ArgumentError, ConvergenceWarning, DfError, DfWarning, FitWarning, NeuralStatWarning
+from ..errors import ArgumentError, DfError
 from ..formula import frames
 from ..inference.diagnose import warn_severe
 from ..likelihood.criteria import CRITERIA, noise_variance
-from ..network.penalties import Penalty
 from ..plots.selection import plot_selection
 from ..results import NeuralNetResults
 from ..seeds import seed_sequence
-from ..training.interrupts import passed_on
 from .candidates import DECAY, WITH_ERROR, architectures, check_options, layered, named_options, of_risk, penalties
-from .grid import described, settings_of
+from .grid import settings_of
+from .halving import LEAST, RESOURCES, halved, rungs_of, shuffled, whole_of
+from .search import NEEDS_SIGMA, Candidate, Search
 from .terms import Scope, Term, Whole, prepared
 
 if TYPE_CHECKING:
@@ -35,18 +33,8 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("backward", "forward", "both")
 RULES = ("min", "1se")
+SEARCHES = ("all", "halving")
 RESAMPLED = ("cv", "loo", "nested_cv", "holdout", "bootstrap", "632", "632+")  # whose standard error is of new rows
-NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", "rcp", "rcp+")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model: terms, architecture (hidden units, or the name of a sequence of layers), penalty, place in the grid."""
-
-    terms: frozenset[Term]
-    hidden: tuple[int, ...] | str
-    penalty: Penalty | None
-    place: int = 0
 
 
 @dataclass
@@ -115,102 +103,12 @@ class Selection:
         return plot_selection(self.path, self.criterion, ax=ax)
 
 
-@dataclass
-class _Search:
-    """Fits candidates once each, and keeps what they gave."""
-
-    scope: Scope | Whole
-    data: pd.DataFrame
-    settings: dict[str, Any]
-    criterion: str
-    df: Any
-    rep: str
-    options: dict[str, Any]
-    random_state: Any
-    sigma: float | None = None
-    sigma_source: str | None = None
-    layers: Mapping[str, Any] = field(default_factory=dict)
-    grid: Sequence[Mapping[str, Any]] = ({},)
-    fits: dict[Candidate, Any] = field(default_factory=dict)
-    rows: dict[Candidate, dict[str, Any]] = field(default_factory=dict)
-    risks: dict[Candidate, Risk] = field(default_factory=dict)
-
-    def fit(self, candidate: Candidate) -> NeuralNetResults:
-        """The candidate's fit, trained once."""
-        if candidate not in self.fits:
-            own = candidate.hidden
-            shape = {"layers": self.layers[own]} if isinstance(own, str) else {"hidden": own or 0}
-            with warnings.catch_warnings(), passed_on():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # `path` counts them
-                warnings.simplefilter("ignore", FitWarning)  # of the one that is selected it is said
-                self.fits[candidate] = neuralnet(
-                    self.scope.formula(candidate.terms), self.data, penalty=candidate.penalty,
-                    random_state=self.random_state, **shape, **self.settings, **self.grid[candidate.place],
-                )  # fmt: skip
-        return self.fits[candidate]
-
-    def value(self, candidate: Candidate, stage: str) -> float:
-        """The candidate's criterion; infinite where it is not defined."""
-        if candidate not in self.rows:
-            self.rows[candidate] = self._judge(candidate, stage)
-        value = self.rows[candidate]["criterion"]
-        return value if np.isfinite(value) else np.inf
-
-    def _judge(self, candidate: Candidate, stage: str) -> dict[str, Any]:
-        fit = self.fit(candidate)
-        value, se, d, note = np.nan, np.nan, np.nan, []
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            try:
-                if self.criterion == "evidence":
-                    value = -2 * fit.log_evidence
-                elif of_risk(self.criterion):
-                    estimate = self.risks[candidate] = self._risk(fit, self.criterion)
-                    value, se = float(estimate), estimate.se
-                    d = float(estimate.details.get("df", np.nan))
-                else:
-                    number = found(fit.fitted, self.df, self.rep, **self.options)
-                    d = float(number)
-                    sigma: dict[str, Any] = {"sigma": self.sigma} if self.criterion in NEEDS_SIGMA else {}
-                    value = fit.info_criteria(self.criterion, df=number, rep=self.rep, **sigma)
-                    if self.criterion in ("gcv", "cp"):
-                        estimate = self.risks[candidate] = risk(fit, self.criterion, df=number, rep=self.rep, **sigma)
-                        se = estimate.se
-                if np.isnan(d):
-                    d = float(found(fit.fitted, "jacobian", self.rep))  # shown beside the criterion only
-            except DfError as error:
-                note.append(str(error))
-        for w in heard:
-            if not issubclass(w.category, ConvergenceWarning | DfWarning):
-                warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
-            elif issubclass(w.category, NeuralStatWarning):
-                note.append(str(w.message))
-        penalty = "none" if candidate.penalty is None else str(candidate.penalty)
-        own = self.grid[candidate.place]
-        return {
-            "stage": stage, "formula": fit.formula, "hidden": candidate.hidden, "penalty": penalty,
-            **own, **({"settings": described(own)} if own else {}),
-            "weights": fit.k_params, "df": d, "criterion": float(value), "se": float(se),
-            "converged": f"{int(fit.fit.converged.sum())}/{fit.nrep}", "note": " ".join(dict.fromkeys(note)),
-        }  # fmt: skip
-
-    def _risk(self, fit: NeuralNetResults, method: str) -> Any:
-        more = dict(self.options)
-        if method in NEEDS_SIGMA and self.sigma is not None:
-            more["sigma"] = self.sigma
-        return risk(fit, method, rep=self.rep, random_state=self.random_state, n_jobs=self.settings.get("n_jobs"), **more)
-
-    def best(self, candidates: Sequence[Candidate], stage: str) -> tuple[Candidate, float]:
-        """The candidate of least criterion."""
-        values = [self.value(c, stage) for c in candidates]
-        at = int(np.argmin(values))
-        return candidates[at], values[at]
-
-
 @arguments(
     hidden=kinds.Anything("units, or a list of candidates", [0, 2], 1), layers=kinds.Anything("candidates of layers"),
     penalty=kinds.Anything("a penalty, or a list of them", None), decay=DECAY,
     grid=NONE | kinds.Anything("arguments with their candidates"), n_iter=NONE | kinds.Whole(1, 10_000),
+    search=kinds.Choice(*SEARCHES), factor=kinds.Whole(2, 1000), resource=NONE | kinds.Choice(*RESOURCES),
+    min_resource=NONE | kinds.Whole(1, 2**53),
     inputs=FLAG, criterion=kinds.Anything("a criterion", *CRITERIA, *RISK, "evidence"),
     df=kinds.Anything("a method of df", *DF), rule=NONE | kinds.Choice(*RULES), direction=kinds.Choice(*DIRECTIONS),
     rep=kinds.Whole(1, 10_000), average=FLAG, sigma=SIGMA,
@@ -218,7 +116,8 @@ class _Search:
 )  # fmt: skip
 def select(
     formula: str, data: Any, *, hidden: Any = 1, layers: Any = None, penalty: Any = None, decay: Any = None,
-    grid: Mapping[str, Any] | None = None, n_iter: int | None = None,
+    grid: Mapping[str, Any] | None = None, n_iter: int | None = None, search: str = "all", factor: int = 3,
+    resource: str | None = None, min_resource: int | None = None,
     inputs: bool = False, criterion: str = "cv", df: Any = "auto", rule: str | None = None, direction: str = "backward",
     rep: int = 5, average: bool = True, sigma: Any = None, criterion_options: Mapping[str, Any] | None = None,
     random_state: Any = None, **settings: Any,
@@ -248,6 +147,19 @@ def select(
         Dropout is a matter of `layers`.
     n_iter : int, optional
         Instead of all combinations of `grid` so many at random; candidates may then be distributions, as of `scipy.stats`.
+    search : {"all", "halving"}
+        Fit all candidates as they are; or successive halving: all of them with little of a resource, of these the best with
+        `factor` times as much, and so on, until few are left, which are fitted with all of it. What is selected is the best
+        of these. ``path`` has columns ``rung`` (from 1) and ``resource``, and a row for each candidate at each rung.
+    factor : int
+        Of halving: one in so many candidates goes on (rounded up), as in scikit-learn's ``HalvingGridSearchCV``.
+    resource : {"epochs", "rows"}, optional
+        Of halving: epochs, of which ``epochs=`` says the most; or rows, as many of them, drawn with the seed (of a factor,
+        or a response of two values, in the shares of its classes), nested from rung to rung. Epochs where ``epochs=`` is
+        given, else rows.
+    min_resource : int, optional
+        Of halving: of the first rung. By default as much as lets the last rung have all of the resource, and fewer than
+        `factor` candidates; of rows 20 at least.
     inputs : bool
         Choose terms, too. Interactions are kept with their main effects (marginality).
     criterion : str
@@ -297,6 +209,8 @@ def select(
     References
     ----------
     Breiman, Friedman, Olshen & Stone (1984), Classification and Regression Trees, section 3.4.3 (one standard error).
+    Jamieson, K. & Talwalkar, A. (2016). Non-stochastic best arm identification and hyperparameter optimization. AISTATS,
+    PMLR 51:240 (successive halving).
 
     Examples
     --------
@@ -312,12 +226,17 @@ def select(
         raise ArgumentError(f"df is not used by criterion={criterion!r}, which has its own.")
     check_options(criterion, df, criterion_options)
     if rule is None:
-        rule = "1se" if criterion in RESAMPLED and grid is None else "min"
+        rule = "1se" if criterion in RESAMPLED and grid is None and search == "all" else "min"
     if rule == "1se" and criterion not in WITH_ERROR:
         raise ArgumentError(f"rule='1se' needs a criterion with a standard error: {', '.join(map(repr, WITH_ERROR))}.")
     for name in ("formula", "data", "context"):
         if name in settings:
             raise ArgumentError(f"select takes no argument {name!r} besides its own.")
+    if search == "halving" and (inputs or criterion in NEEDS_SIGMA):
+        said = "inputs=True" if inputs else f"criterion={criterion!r}, which needs the noise of the largest model"
+        raise ArgumentError(f"search='halving' goes without {said}.")
+    if search != "halving" and (factor != 3 or resource is not None or min_resource is not None):
+        raise ArgumentError("factor, resource and min_resource belong to search='halving'.")
     named = layered(layers, hidden, inputs)
     seeds = seed_sequence(random_state)
     more = settings_of(grid, n_iter, seeds)
@@ -330,27 +249,32 @@ def select(
         frame, scope = frames.as_frame(data), Whole(formula)
     else:
         settings, frame, scope = prepared(formula, data, settings, more[0])
-    search = _Search(
+    fits = Search(
         scope, frame, settings, criterion, "nic" if criterion == "tic" else df, "mean" if average else "best",
         dict(criterion_options), seeds, layers=named, grid=more,
     )  # fmt: skip
     everything = frozenset(scope.terms)
     candidates = [Candidate(everything, *model) for model in models]
     if criterion in NEEDS_SIGMA:
-        _set_sigma(search, candidates, sigma)
+        _set_sigma(fits, candidates, sigma)
     elif sigma is not None:
         raise ArgumentError(f"sigma is not used by criterion={criterion!r}.")
-    search.best(candidates, "grid")
+    if search == "halving":
+        resource, most = whole_of(resource, settings, more, len(frame))
+        fits.order = shuffled(formula, frame, seeds) if resource == "rows" else None
+        last = halved(fits, candidates, rungs_of(len(candidates), most, factor, min_resource, LEAST[resource]))
+        return _finish(fits, rule, last)
+    fits.best(candidates, "grid")
     if inputs:
-        chosen, _ = search.best(candidates, "grid")
-        found = _stepwise(search, chosen, direction)
+        chosen, _ = fits.best(candidates, "grid")
+        found = _stepwise(fits, chosen, direction)
         if found != everything:
             left = models if found else list(dict.fromkeys(((), p, k) for _, p, k in models))
-            search.best([Candidate(found, *model) for model in left], "grid again")
-    return _finish(search, rule)
+            fits.best([Candidate(found, *model) for model in left], "grid again")
+    return _finish(fits, rule)
 
 
-def _set_sigma(search: _Search, candidates: list[Candidate], sigma: Any) -> None:
+def _set_sigma(search: Search, candidates: list[Candidate], sigma: Any) -> None:
     def size(c: Candidate) -> tuple[int, float]:
         strength = 0.0 if c.penalty is None else max(part.strength for part in c.penalty.parts)
         return search.fit(c).k_params, -strength
@@ -363,7 +287,7 @@ def _set_sigma(search: _Search, candidates: list[Candidate], sigma: Any) -> None
     search.sigma_source = source if sigma is not None else f"of the largest model, {source}"
 
 
-def _stepwise(search: _Search, chosen: Candidate, direction: str) -> frozenset[Term]:
+def _stepwise(search: Search, chosen: Candidate, direction: str) -> frozenset[Term]:
     """Terms found by dropping and adding one at a time while the criterion falls."""
 
     def candidate(terms: frozenset[Term]) -> Candidate:
@@ -385,13 +309,18 @@ def _stepwise(search: _Search, chosen: Candidate, direction: str) -> frozenset[T
         used, now = best.terms, value
 
 
-def _finish(search: _Search, rule: str) -> Selection:
+def _finish(search: Search, rule: str, last: Sequence[Candidate] | None = None) -> Selection:
+    """What is selected, among the last candidates where not all can be compared."""
     order = list(search.rows)
     path = pd.DataFrame([search.rows[c] for c in order]).rename_axis(index="model")
     value = path["criterion"].where(np.isfinite(path["criterion"]))
     path["criterion"] = value
     if value.isna().all():
         raise DfError(f"select: the criterion is defined for no model; the first says: {path['note'].iloc[0]}")
+    if last is not None:
+        value = value.where(pd.Series([c in set(last) for c in order], path.index))
+        if value.isna().all():
+            raise DfError("select: the criterion is defined for no model of the last rung.")
     at = int(value.idxmin())
     if rule == "1se":
         limit = value[at] + path["se"][at]
