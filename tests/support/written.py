@@ -55,7 +55,7 @@ def towers():
                          "g": rng.choice(list("abcd"), n), "e": single(rng.uniform(1, 2, n))})  # fmt: skip
     data["y"] = rng.poisson(np.exp(0.4 * data["x"]) * data["e"])
     return ns.neuralnet("y ~ s(x) + (1 | g) + nn(z, x) + nn(z) + offset(log(e))", data, hidden=[3, 2], family="poisson",
-                        rep=1, random_state=4)  # fmt: skip
+                        rep=1, random_state=4, penalty=ns.decay(0.1), algorithm="rprop+", stepmax=40)  # fmt: skip
 
 
 FITS = {"image": image, "words": words, "sequence": sequence, "towers": towers}
