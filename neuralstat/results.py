@@ -2536,17 +2536,6 @@ class NeuralNetResults:
         """
         return estimates.estimates(self.fitted, kind)
 
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        return self.estimates().table
-
-    def __maketables_stat__(self, key: str) -> Any:
-        return estimates.statistic(self.fitted, key)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.design.response
-
 
 def announced(fitted: Fitted) -> NeuralNetResults:
     """A new fit as users hold it, with the warnings that belong to it."""
