@@ -359,10 +359,10 @@ def neuralnet(
     epochs : int, optional
         Passes over the data of a minibatch optimizer; 100 unless given. 0 gives the start weights as a fit.
     batch_size : int, optional
-        Observations per step; None for all. A step goes along the mean over the batch of case weight times
-        gradient (the last batch of an epoch may be smaller, and is divided by its own size), to which the penalty's
-        gradient over n is added: the objective is the same penalised sum of errors as with every other algorithm, over n.
-        (Keras adds its regularizers to the mean: its L2(l) is ``decay(2 * l * n)``.)
+        Observations per step; None for all. A step goes along the gradient of Keras' loss, the mean over the batch of case
+        weight times loss (the last batch may be smaller, and is divided by its own size): squared errors are whole, and of
+        several outputs their mean. The objective is the penalised sum of errors of every other algorithm, over n, times 2 for
+        squared errors, over the outputs unless these are classes: so is the penalty (Keras' L2 is a layer's argument).
     shuffle : bool
         Whether every epoch has a new order of the observations, from the repetition's own random stream.
     validation : float or data, optional
@@ -382,7 +382,7 @@ def neuralnet(
         has an argument `index`, with some, and their numbers, by threads ahead of it. `stream` is the repetition's number.
     callbacks : callable or sequence of callables, optional
         Called after each epoch as ``callback(epoch, logs)``, one at a time, from the thread that trains; `logs` is a
-        dict with "rep", "epoch", "step", "loss", ...; True stops that repetition.
+        dict with "rep", "epoch", "step", "loss", ...; True stops that repetition. `plots.LivePlot` draws them in notebooks.
     class_weight : dict or "balanced", optional
         Class (or, where no key is one, its position from 0, as in Keras) -> weight of its rows; multiplies the case weights,
         with every algorithm. "balanced" is n / (number of classes * rows of the class), of their own rows in refits.

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Any, ClassVar
+
+PAGE = "reference/errors.html"  # of the documentation
 
 
 def caller() -> int:
@@ -17,7 +20,14 @@ def caller() -> int:
     return level
 
 
-class NeuralStatError(Exception):
+class _Told:
+    """What the documentation says of an error or a warning: where, and what to do."""
+
+    anchor: ClassVar[str] = ""
+    remedy: ClassVar[str] = "as the message says."
+
+
+class NeuralStatError(_Told, Exception):
     """Base of all errors that neuralstat raises on purpose.
 
     Examples
@@ -44,6 +54,9 @@ class ArgumentError(NeuralStatError, ValueError):
     unknown argument 'hiden'. Did you mean 'hidden'?
     """
 
+    anchor = "error-argument"
+    remedy = "change the argument as the message says."
+
 
 class TooLargeError(ArgumentError):
     """What a call would make does not fit in the memory at hand; refused before it is begun.
@@ -58,6 +71,9 @@ class TooLargeError(ArgumentError):
     TooLargeError
     """
 
+    anchor = "error-too-large"
+    remedy = 'fewer rows at a time (ns.chunks), dtype="float32", fewer repetitions at once, or what the message names.'
+
 
 class DataError(NeuralStatError, ValueError):
     """The data do not fit the formula or the model; the message names the column or level at fault.
@@ -71,6 +87,9 @@ class DataError(NeuralStatError, ValueError):
     ...     print(error)
     formula: the data have no column 'time'. Did you mean 'times'? Columns: 'times', 'accel'.
     """
+
+    anchor = "error-data"
+    remedy = "the message names the column or level; columns are matched by name, never by position."
 
 
 class FileFormatError(NeuralStatError, ValueError):
@@ -88,6 +107,9 @@ class FileFormatError(NeuralStatError, ValueError):
     notes.nst: not a saved fit, or damaged (BadZipFile: File is not a zip file)
     """
 
+    anchor = "error-file-format"
+    remedy = "save it again; a file that was written by a newer version says so."
+
 
 class DeviceError(NeuralStatError, RuntimeError):
     """The device asked for is not there, or cannot do what was asked; the message says what would mend it.
@@ -102,8 +124,11 @@ class DeviceError(NeuralStatError, RuntimeError):
     no such device
     """
 
+    anchor = "error-device"
+    remedy = 'the message says which: a driver, the extra neuralstat[cuda], or device="cpu" for what no device does.'
 
-class NeuralStatWarning(UserWarning):
+
+class NeuralStatWarning(_Told, UserWarning):
     """Base of all warnings of neuralstat.
 
     Examples
@@ -136,6 +161,9 @@ class ConvergenceWarning(NeuralStatWarning):
     threshold 0.01.) The weights reached are kept.
     """
 
+    anchor = "warning-convergence"
+    remedy = 'algorithm="lm" or "lbfgs", standardize=True, a larger stepmax (epochs) or threshold; fit.update() goes on.'
+
 
 class FitWarning(NeuralStatWarning):
     """A fit is not what was asked for: collapsed, diverged, without degrees of freedom, or with infinite estimates.
@@ -155,6 +183,9 @@ class FitWarning(NeuralStatWarning):
     fitted values do. (fit.diagnose() has all findings.)
     """
 
+    anchor = "warning-fit"
+    remedy = "as it says; fit.diagnose() is the whole table."
+
 
 class DataWarning(NeuralStatWarning):
     """The data were changed or look unusual (rows dropped, constant columns).
@@ -170,6 +201,9 @@ class DataWarning(NeuralStatWarning):
     DataWarning: 'log(times - 3)' is not a number in 2 row(s) without missing values, as log(-1)
     would be; these rows are dropped.
     """
+
+    anchor = "warning-data"
+    remedy = 'missing="raise" has missing values refused; check the rows and columns that it names.'
 
 
 class SingularHessianWarning(NeuralStatWarning):
@@ -188,6 +222,9 @@ class SingularHessianWarning(NeuralStatWarning):
     some are not determined by the data. Standard errors come from a pseudo-inverse.
     """
 
+    anchor = "warning-singular-hessian"
+    remedy = "fewer units, or a penalty (ns.decay); standard errors of predictions hold, those of the weights do not."
+
 
 class DfError(NeuralStatError, ValueError):
     """An estimator of degrees of freedom is not defined at this fit.
@@ -203,6 +240,9 @@ class DfError(NeuralStatError, ValueError):
     ...     print(error)
     risk: GCV is not defined where df (60) reaches the number of values (60).
     """
+
+    anchor = "error-df"
+    remedy = 'another method: fit.df("gdf") refits the whole procedure and is defined wherever fitting is.'
 
 
 class DfWarning(NeuralStatWarning):
@@ -222,3 +262,40 @@ class DfWarning(NeuralStatWarning):
     of networks; without a penalty nothing holds a network between the rows, and 'rcp' understates
     its error there. method='cv' refits.
     """
+
+    anchor = "warning-df"
+    remedy = 'the estimator that it names, or fit.df("auto").'
+
+
+def explain(what: Any) -> str:
+    """What an error or a warning of this package means, what to do, and where the documentation says more.
+
+    Parameters
+    ----------
+    what : error, warning or class of them
+        As ``except ... as error`` or ``warnings.catch_warnings(record=True)`` give it.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ArgumentError
+        Where it is none of this package.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> print(ns.errors.explain(ns.errors.ConvergenceWarning))
+    ConvergenceWarning: Some repetition did not reach the threshold.
+    Remedy: algorithm="lm" or "lbfgs", standardize=True, a larger stepmax (epochs) or threshold; fit.update()
+    goes on.
+    More: reference/errors.html#warning-convergence
+    """
+    kind = getattr(what, "category", what)
+    kind = kind if isinstance(kind, type) else type(kind)
+    if not issubclass(kind, _Told):
+        raise ArgumentError(f"what must be an error or a warning of neuralstat, or a class of them, not {kind.__name__}.")
+    meaning = (kind.__doc__ or "").partition("\n")[0]
+    return f"{kind.__name__}: {meaning}\nRemedy: {kind.remedy}\nMore: {PAGE}{'#' if kind.anchor else ''}{kind.anchor}"

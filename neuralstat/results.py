@@ -485,10 +485,12 @@ class NeuralNetResults:
     def history(self) -> pd.DataFrame:
         """What a fit by epochs recorded: a row per repetition and epoch.
 
-        Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of error and penalty, as the weights were),
+        Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of Keras' loss and penalty, as the weights were),
         ``accuracy`` (factor and 0/1 responses) or ``mse`` (squared error), ``val_loss`` and ``val_accuracy`` or
         ``val_mse`` (after the epoch, where there is validation data; with the penalty, as Keras), ``learning_rate``
         (of the epoch's last step). Errors of a scaled response are in original units (several outputs: scaled units).
+        Keras' loss is the error per row (half the deviance), times 2 for squared errors, over the outputs unless these are
+        classes; `error` and what statistics are made of are sums of errors with every algorithm.
 
         Raises
         ------
@@ -502,9 +504,9 @@ class NeuralNetResults:
         >>> fit = ns.neuralnet("y ~ x", data, hidden=2, algorithm="adam", epochs=3, random_state=1)
         >>> fit.history[["rep", "epoch", "loss"]].round(3)
            rep  epoch   loss
-        0    1      1  0.166
-        1    1      2  0.166
-        2    1      3  0.166
+        0    1      1  0.333
+        1    1      2  0.332
+        2    1      3  0.331
         """
         return repetitions.history(self.fitted)
 
@@ -877,9 +879,9 @@ class NeuralNetResults:
         Returns
         -------
         Series
-            ``loss`` (the error per row as in `history`, without a penalty: half the mean deviance; left out where the error
-            belongs to no family, or to one of several parameters) and a value per metric, in the units of the response; rows
-            count as their weights say.
+            ``loss`` (the error per row without a penalty, half the mean deviance, and of fits by epochs Keras' loss, as in
+            `history`; left out where the error belongs to no family, or to one of several parameters) and a value per
+            metric, in the units of the response; rows count as their weights say.
 
         Raises
         ------
@@ -2535,17 +2537,6 @@ class NeuralNetResults:
         parity       0.015  0.108
         """
         return estimates.estimates(self.fitted, kind)
-
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        return self.estimates().table
-
-    def __maketables_stat__(self, key: str) -> Any:
-        return estimates.statistic(self.fitted, key)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.design.response
 
 
 def announced(fitted: Fitted) -> NeuralNetResults:

@@ -11,6 +11,8 @@ import pandas as pd
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 VIGNETTES = Path(__file__).parents[2] / "vignettes" / "data"
 TABLES: dict[str, Callable[[], pd.DataFrame]] = {}
+#: table -> the file that it is of, where that has another name
+SOURCES = {"degrees_of_freedom": "df_truth", "df_procedures": "vignettes/data/degrees_of_freedom"}
 
 
 def table(make: Callable[[], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
@@ -49,9 +51,9 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def where(name: str) -> str:
-    """When and on what a table was measured."""
-    if not (RESULTS / f"{name}.csv").exists():
-        return "`vignettes/data/degrees_of_freedom.csv`"
+    """When and on what a table was measured; a name with a folder is of the repository."""
+    if "/" in name:
+        return f"`{name}.csv`"
     frame = read(name)
     if not {"date", "cpu"} <= set(frame):
         return f"`benchmarks/results/{name}.csv`"
@@ -111,6 +113,12 @@ def random_levels() -> pd.DataFrame:
     return d[["what", "term", "family", "rows", "levels", "seconds", "cpu_seconds", "process_mb"]].set_axis(
         ["program", "terms", "family", "rows", "levels", "seconds", "of the processor", "peak MB"], axis=1
     )
+
+
+@table
+def own_data() -> pd.DataFrame:
+    """Of ``own_data``."""
+    return read("own_data")[["step", "seconds"]]
 
 
 # what is promised ----------------------------------------------------------------------------------------------
@@ -269,9 +277,8 @@ def write(app: Any) -> None:
     """All tables."""
     folder = Path(app.srcdir) / "_tables"
     folder.mkdir(exist_ok=True)
-    sources = {"degrees_of_freedom": "df_truth"}
     for name, make in TABLES.items():
-        text = f"{markdown(make())}\n{where(sources.get(name, name))}\n"
+        text = f"{markdown(make())}\n{where(SOURCES.get(name, name))}\n"
         target = folder / f"{name}.md"
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")

@@ -50,6 +50,19 @@ class KerasModel(Application):
     freeze : tuple of str
         For ``freeze=``: layers that are not trained in Keras (``trainable=False``, and batch normalisation called with
         ``training=False``).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import neuralstat as ns
+    >>> layer = ns.layers.Dense(2, "softmax", name="out")
+    >>> weights = {"out/kernel": np.eye(2), "out/bias": np.zeros(2)}
+    >>> model = ns.applications.KerasModel("small", [layer], [("x", (2,))], weights)
+    >>> model
+    small(1 layers, 6 parameters, with weights)
+    >>> model.predict(np.array([[0.0, 0.0], [2.0, 0.0]])).round(2)
+    array([[0.5 , 0.5 ],
+           [0.88, 0.12]])
     """
 
     def __init__(
@@ -65,7 +78,8 @@ class KerasModel(Application):
         super().__init__(name, layers, None, (first,) if self._entries else self.inputs[0][1], weights)
 
     def __repr__(self) -> str:
-        return f"{self.name}({len(self.names)} layers, {self.n_params:,} parameters, with weights)"
+        known = "no weights" if self.weights is None else "with weights"
+        return f"{self.name}({len(self.names)} layers, {self.n_params:,} parameters, {known})"
 
     def predict(self, images: Any) -> np.ndarray:
         """What the last layer gives, in prediction.

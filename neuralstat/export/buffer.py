@@ -45,9 +45,6 @@ class Writer(Protocol):
     def inverse_link(self, link: Any, eta: Any) -> Any:
         """Means of linear predictors."""
 
-    def scaled(self, x: Any, size: np.ndarray, shift: np.ndarray) -> Any:
-        """``x * size + shift``, unit by unit."""
-
 
 class Buffer:
     """Units of the network's buffer: which tensor holds each, and where in it; what was written last counts."""

@@ -126,11 +126,6 @@ class Graph:
         """Units times a number."""
         return self.add("Rescaling", "rescaling", {"scale": factor, "offset": 0.0}, [x], x.shape)
 
-    def scaled(self, x: Tensor, size: np.ndarray, shift: np.ndarray) -> Tensor:
-        """``x * size + shift``, unit by unit."""
-        weights = [-shift / size, 1 / np.square(size), np.zeros((), np.int32)]
-        return self.add("Normalization", "units", {"axis": [-1]}, [x], x.shape, weights)
-
     # layers --------------------------------------------------------------------------------------------------
 
     def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:

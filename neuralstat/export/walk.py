@@ -176,7 +176,10 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
     arrays, constants, names = by_row(network, implied=True), network._built["constants"], row_names(network)
     last = len(network.table) - 1
     size, shift = response_units(fitted)
+    moved = bool(np.any(size != 1) or np.any(shift != 0))
     linear = response.activation == "identity" and response.link is None and network.table[last, codes.ACT] == IDENTITY
+    if moved and not linear:  # responses are scaled where their link is the identity only
+        raise ArgumentError("a scaled response with a link cannot be exported: fit with standardize=False.")
     y: Any = None
     for k, row in enumerate(network.table):
         op, name = int(row[codes.OP]), names[k]
@@ -211,8 +214,7 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
         y = writer.inverse_link(response.link, y)
     elif response.activation != "identity":
         y = writer.activation("response", response.activation, response.parameter, y)
-    moved = bool(np.any(size != 1) or np.any(shift != 0))
-    return writer.scaled(y, size, shift) if moved and not linear else y
+    return y
 
 
 def row_names(network: Network) -> list[str]:

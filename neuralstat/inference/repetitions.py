@@ -115,10 +115,11 @@ def pruned(fitted: Fitted) -> pd.DataFrame:
 def history(fitted: Fitted) -> pd.DataFrame:
     """What a fit by epochs recorded: a row per repetition and epoch.
 
-    Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of error and penalty, as the weights were),
+    Columns ``rep``, ``epoch``, ``loss`` (mean over the epoch's batches of Keras' loss and penalty, as the weights were),
     ``accuracy`` (factor and 0/1 responses) or ``mse`` (squared error), ``val_loss`` and ``val_accuracy`` or
     ``val_mse`` (after the epoch, where there is validation data; with the penalty, as Keras), ``learning_rate``
     (of the epoch's last step). Errors of a scaled response are in original units (several outputs: scaled units).
+    Keras' loss is the error per row (half the deviance), times 2 for squared errors, over the outputs but of classes.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ArgumentError, FileFormatError
 from ..layers import LAYERS
 from ..layers.arguments import as_plain, built
-from ..layers.graph import Graph, InputLayer, Node
+from ..layers.graph import From, Graph, InputLayer, Node
 from ..symbolic.custom import Activation, Loss
 from .encoding import Reader, Writer
 
@@ -54,9 +54,15 @@ def unpack_layers(entry: Any, reader: Reader, depth: int = 0) -> Any:
     if isinstance(entry, dict) and set(entry) == {"layers", "wires", "inputs"}:
         return _unpack_graph(entry, reader, depth)
     kind = _KINDS.get(str(entry.get("kind"))) if isinstance(entry, dict) else None
+    if kind is None and isinstance(entry, dict) and isinstance(entry.get("kind"), str):
+        raise FileFormatError(f"it has a layer {entry['kind']!r:.60}, which this version does not know")
     fields = {} if kind is None else {field.name: field.default for field in dataclasses.fields(kind)}
     needed = {name for name, default in fields.items() if default is dataclasses.MISSING}  # older files may lack the others
-    if kind is None or not {"kind", *needed} <= set(entry) <= {"kind", *fields}:
+    if kind is None:
+        raise FileFormatError("its layers are damaged")
+    if unknown := sorted(set(entry) - {"kind", *fields}):
+        raise FileFormatError(f"its layer {kind.__name__} has {unknown[0]!r:.60}, which this version does not know")
+    if not needed <= set(entry):
         raise FileFormatError("its layers are damaged")
     values = {name: _unpack_field(name, entry[name], reader, depth) for name in fields if name in entry}
     if "go_backwards" in set(fields) - set(entry):  # of recurrent layers that knew no activation but their own
@@ -78,6 +84,10 @@ def _unpack_graph(entry: dict[str, Any], reader: Reader, depth: int) -> Graph:
     sound = isinstance(wires, list) and all(isinstance(part, list) for part in parts) and len(wires) == len(parts[0]) > 0
     if not sound or not all(isinstance(node, Node) for node in parts[1]):
         raise FileFormatError("its layers are damaged")
+    for layer in parts[0]:
+        if type(layer) is From or type(layer) not in LAYERS.values():
+            kind = type(layer.layer if isinstance(layer, Node) else layer).__name__
+            raise FileFormatError(f"its graph has a {kind} among its layers, which cannot stand there")
     for k, reads in enumerate(wires):
         if not isinstance(reads, list) or not reads or not all(type(r) is int and -len(parts[1]) <= r < k for r in reads):
             raise FileFormatError("its layers are damaged")

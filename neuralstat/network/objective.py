@@ -14,7 +14,7 @@ from ..functions.activation_calls import activation_values
 from ..functions.activations import ACTIVATIONS, ALIASES, Parametric
 from ..functions.activations import CUSTOM as CUSTOM_ACTIVATION
 from ..functions.distributions import DISTRIBUTION
-from ..functions.losses import LOSSES
+from ..functions.losses import LOSSES, MULTINOMIAL, SSE
 from ..symbolic.custom import Activation
 
 
@@ -152,6 +152,18 @@ class Objective:
         if self.several:
             return self.family.response(raw)
         return self.output.values(raw) if self.of_predictor else raw
+
+    def as_in_keras(self, outputs: int) -> float:
+        """What Keras' loss of a row is of the error here, of so many outputs.
+
+        Errors are halves of deviances, and sums over outputs, as in R; Keras' losses are means over outputs (so are functions
+        of a user's here), and squared errors whole. Of classes, and of distributions with several parameters, there is one
+        term to a row on both sides.
+        """
+        if self.several or self.loss == MULTINOMIAL or getattr(self.family, "name", "") == "multinomial":
+            return 1.0
+        squared = self.loss == SSE or getattr(self.family, "name", "") == "gaussian"
+        return (2.0 if squared else 1.0) / outputs
 
     def output_slopes(self, raw: np.ndarray, d: np.ndarray) -> np.ndarray:
         """d prediction / d x (K, D, n) from the linear predictor (K, n) and its slopes (K, D, n)."""

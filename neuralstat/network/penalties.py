@@ -184,7 +184,7 @@ def coefficients(
 ) -> np.ndarray | None:
     """The penalty of a model as kernels see it, (P, COLUMNS), at weights `where` (P,), less what is estimated; else None.
 
-    Layers' own penalties, which are of the mean loss of n observations, are added.
+    Layers' own penalties, which are of the mean error of n observations, are added.
     """
     own, table = regularizers(network), None
     if own is not None and penalty is not None and penalty.estimated is not None:
@@ -260,8 +260,9 @@ def decay(
     layers : dict, optional
         Name of a layer, or of one of its arrays -> strength in place of `lam`: ``decay(0, layers={"dense": 0.01,
         "conv2d/kernel": 0.1})``. With ``biases=False`` a layer's strength is not for its biases; an array's is for what it
-        names. Keras' ``kernel_regularizer=L2(l)`` of a layer, which is added to the mean of n observations' errors and not to
-        their sum, is ``decay(0, layers={"dense/kernel": 2 * n * l})``: layers have that argument themselves.
+        names. Keras' ``kernel_regularizer=L2(l)`` of a layer, which is added to the mean of n observations' losses and not to
+        the sum of errors, is ``decay(0, layers={"dense/kernel": 2 * n * l})`` for classes; for K outputs whose losses Keras
+        averages it is K times that, and half of it for squared errors. Layers have that argument themselves.
 
     Returns
     -------

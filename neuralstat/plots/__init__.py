@@ -13,12 +13,14 @@ from neuralstat.plots.error import plot_error
 from neuralstat.plots.fit import plot_confusion, plot_fit, plot_observed_fitted
 from neuralstat.plots.generalized import gwplot
 from neuralstat.plots.history import plot_history
+from neuralstat.plots.live import LivePlot
 from neuralstat.plots.pictures import plot_images, plot_saliency
 from neuralstat.plots.restarts import plot_restarts
 from neuralstat.plots.survival import plot_survival
 from neuralstat.plots.terms import plot_terms
 
 __all__ = [
+    "LivePlot",
     "gwplot",
     "plot_calibration",
     "plot_confusion",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,10 +216,11 @@ def _one_hot(y: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics of a design's response: what is measured, and the units that it is measured in."""
+    """Metrics of a design's response: what is measured, the units that it is measured in, and a factor of rows' weights."""
 
     metrics: tuple[tuple[str, Metric], ...]
     design: Design
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         y = self.original(self.design.y)
@@ -260,12 +261,12 @@ class Measured:
     def of_means(self, rows: Rows, mu: np.ndarray, b: int = 0) -> list[float]:
         """Values of means (K, m), internal units, of network b of a stack at rows."""
         y, weight = (part[b % len(part)] for part in (rows.data.y, rows.data.weight))
-        return self.of(self.original(y), self.original(mu), None if weight.size == 0 else weight)
+        return self.of(self.original(y), self.original(mu), None if weight.size == 0 else weight / self.factor)
 
     def only(self, names: Sequence[str]) -> Measured | None:
         """Of these metrics; None where none is left."""
         kept = tuple((name, function) for name, function in self.metrics if name in names)
-        return Measured(kept, self.design) if kept else None
+        return replace(self, metrics=kept) if kept else None
 
 
 def means_of(network: Network, rows: Rows, theta: np.ndarray) -> np.ndarray:
@@ -322,7 +323,7 @@ class Record:
         return self.best[b][1:]
 
 
-def measured(settings: Settings, design: Design, every: bool) -> Measured | None:
+def measured(settings: Settings, design: Design, every: bool, factor: float = 1.0) -> Measured | None:
     """Metrics that are recorded by epoch: all that were asked for, or the one that early stopping watches."""
     given = resolve(settings.metrics or ())
     rule = settings.early_stopping
@@ -335,7 +336,7 @@ def measured(settings: Settings, design: Design, every: bool) -> Measured | None
         given = given if every else tuple(pair for pair in given if pair[0] == name)
     elif not every:
         return None
-    return Measured(given, design) if given else None
+    return Measured(given, design, factor) if given else None
 
 
 def squared_unit(design: Design) -> float:

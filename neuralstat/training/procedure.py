@@ -136,8 +136,11 @@ class Procedure:
         return self.penalty_of(self.design.counted)
 
     def penalty_of(self, n: float) -> np.ndarray | None:
-        """`penalty` for so many observations, which those of layers are for the mean error of."""
-        return coefficients(self.settings.penalty, self.network, self.design, penalisable(self.network, self.design), n)
+        """`penalty` for so many observations: those of layers stand beside the mean of Keras' loss over them."""
+        network, where = self.network, penalisable(self.network, self.design)
+        return coefficients(
+            self.settings.penalty, network, self.design, where, n / network.objective.as_in_keras(network.n_outputs)
+        )  # fmt: skip
 
     @functools.cached_property
     def groups(self) -> tuple[Group, ...]:

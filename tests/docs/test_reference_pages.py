@@ -135,3 +135,39 @@ def test_versions_agree():
     for name, pattern in (("CITATION.cff", r'^version: "?([\d.]+)"?$'), ("CHANGELOG.md", r"^## \[([\d.]+)\]")):
         found = re.findall(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
         assert found and found[0] == neuralstat.__version__, name
+
+
+def _explained():
+    from neuralstat import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors._Told)]
+    return [kind for kind in kinds if kind.anchor]
+
+
+@pytest.mark.parametrize("kind", _explained(), ids=lambda kind: kind.__name__)
+def test_errors_and_warnings_have_a_place_and_a_remedy(kind):
+    """The page has the anchor, over the class's own heading, and `explain` gives it for an error and for its class."""
+    from neuralstat import errors
+
+    page = (DOCS / "reference" / "errors.rst").read_text(encoding="utf-8")
+    (heading,) = re.findall(rf"(?m)^\.\. _{kind.anchor}:\n\n(\w+)\n-+\n", page)
+    assert heading == kind.__name__ and "anchor" in vars(kind) and "remedy" in vars(kind)
+    told = errors.explain(kind("what was wrong"))
+    assert told == errors.explain(kind) and told.endswith(f"reference/errors.html#{kind.anchor}") and kind.remedy in told
+    assert str(kind("what was wrong")) == "what was wrong"
+    part = page.partition(f".. _{kind.anchor}:")[2].partition("\n.. _")[0]
+    remedy = part.partition("**Remedy**:")[2]
+    for word in re.findall(r"ns\.\w+|fit\.\w+|\w+=", kind.remedy):  # what it names, the page names, too
+        assert word.rstrip("=") in remedy, word
+
+
+def test_what_is_explained_is_of_this_package():
+    from neuralstat import errors
+
+    leaves = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors._Told)]
+    assert {kind.__name__ for kind in leaves} - {kind.__name__ for kind in _explained()} == {
+        "_Told", "NeuralStatError", "NeuralStatWarning",
+    }  # fmt: skip
+    assert errors.explain(errors.NeuralStatError).endswith("reference/errors.html")
+    with pytest.raises(errors.ArgumentError, match="must be an error or a warning of neuralstat"):
+        errors.explain(KeyError("x"))

@@ -56,9 +56,11 @@ def test_statistics_are_those_of_statsmodels(plain, glm):
     expected = {"N": 248, "ll": glm.llf, "aic": glm.aic, "deviance": glm.deviance, "df_resid": glm.df_resid,
                 "pseudo_r2": 1 - glm.llf / glm.llnull}  # fmt: skip
     for key, value in expected.items():
-        assert plain.__maketables_stat__(key) == pytest.approx(value, rel=1e-5)
-    assert plain.__maketables_stat__("r2") is None and plain.__maketables_stat__("nonsense") is None
-    assert plain.__maketables_depvar__ == "case"
+        assert plain.estimates().__maketables_stat__(key) == pytest.approx(value, rel=1e-5)
+    made = plain.estimates()
+    assert made.__maketables_stat__("r2") is None and made.__maketables_stat__("nonsense") is None
+    assert made.__maketables_depvar__ == "case"
+    assert not [name for name in dir(plain) if "maketables" in name]  # fits are handed over as estimates
 
 
 def test_networks_have_average_marginal_effects(network):
@@ -134,9 +136,8 @@ def test_maketables_knows_the_format(maketables, network):
     from maketables.extractors import PluginExtractor, get_extractor
 
     extractor = get_extractor(network.estimates())
-    assert type(extractor) is PluginExtractor and extractor.can_handle(network)
-    for given in (network, network.estimates()):
-        pd.testing.assert_frame_equal(extractor.coef_table(given), network.estimates().table)
-        assert extractor.depvar(given) == "y" and extractor.stat(given, "N") == 80
+    assert type(extractor) is PluginExtractor
+    pd.testing.assert_frame_equal(extractor.coef_table(network.estimates()), network.estimates().table)
+    assert extractor.depvar(network.estimates()) == "y" and extractor.stat(network.estimates(), "N") == 80
     assert extractor.default_stat_keys(network.estimates()) == ["N", "r2"]
     assert extractor.vcov_info(network.estimates()) == {"vcov_type": "expected", "clustervar": []}

@@ -162,3 +162,33 @@ def test_honest_formulas_pass(tmp_path):
             warnings.simplefilter("ignore")
             new = again.replace_head(data, stepmax=50, threshold=1e6)
         assert new.design.x_names == fit.design.x_names
+
+
+UNKNOWN_LAYERS = [
+    ({"kind": "Mystery"}, "a layer 'Mystery', which this version does not know"),
+    ({"kind": "Dense", "units": 3, "sparse": True}, "its layer Dense has 'sparse', which this version does not know"),
+    ({"kind": "Dense"}, "its layers are damaged"), ({"kind": ["Dense"]}, "its layers are damaged"),
+    (5, "its layers are damaged"),
+]  # fmt: skip
+IN_NO_GRAPH = [
+    ({"kind": "InputLayer"}, "has a InputLayer among its layers"), ({"kind": "From", "layer": "x"}, "has a From among"),
+    ([{"kind": "Dense", "units": 3}], "has a list among"), (None, "has a NoneType among"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "words"), [*UNKNOWN_LAYERS, *IN_NO_GRAPH])
+def test_layers_that_are_unknown_are_named(entry, words):
+    """In a chain, in a layer that holds others, and in a graph."""
+    from neuralstat.io.layers import unpack_layers
+
+    class Plain:
+        value = staticmethod(lambda value: value)
+
+    graph = {"layers": [entry], "wires": [[-1]], "inputs": [{"kind": "InputLayer"}]}
+    places = [graph] if (entry, words) in IN_NO_GRAPH else [[entry], {"kind": "Residual", "layers": [entry]}, graph]
+    for place in places:
+        with pytest.raises(FileFormatError, match=words):
+            unpack_layers(place, Plain())
+    sound = {"layers": [{"kind": "Dense", "units": 3}, {"kind": "Add"}], "wires": [[-1], [0, -1]],
+             "inputs": [{"kind": "InputLayer"}]}  # fmt: skip
+    assert unpack_layers(sound, Plain()).wires == ((-1,), (0, -1))

@@ -30,7 +30,7 @@ def conv(filters):
     return Conv2D(filters, 3, "relu")
 
 
-def row(seed=1):
+def numbers(seed=1):
     """Numbers of a seed."""
     return np.random.default_rng(seed)
 
@@ -55,13 +55,13 @@ PRINTED = {
 def test_parameters_that_are_printed(name):
     shape, classes, layers, count = PRINTED[name]
     label = np.array([f"k{k:02}" for k in range(classes)])
-    data = {"label": label, "x": row().random((classes, *shape))}
+    data = {"label": label, "x": numbers().random((classes, *shape))}
     fit = ns.neuralnet("label ~ x", data, layers=layers, family="binomial" if classes == 2 else "multinomial", **START)
     assert fit.k_params == fit.layer_table["params"].sum() == count
 
 
 def test_without_pooling_maps_stay_large():
-    data = {"y": row().random(2), "x": row().random((2, 28, 28, 1))}
+    data = {"y": numbers().random(2), "x": numbers().random((2, 28, 28, 1))}
     fit = ns.neuralnet("y ~ x", data, layers=[conv(32), conv(64), conv(64), Flatten()], **START)
     assert fit.layer_table["output_shape"].iloc[2] == (22, 22, 64)
 
@@ -77,7 +77,7 @@ def test_convolution_by_hand():
 
 
 def test_padding_strides_and_channels():
-    data = {"y": row().random(2), "x": row().random((2, 7, 7, 5))}
+    data = {"y": numbers().random(2), "x": numbers().random((2, 7, 7, 5))}
     layers = [Conv2D(4, 3, padding="same"), Conv2D(6, 3, strides=2), MaxPooling2D(3), Flatten()]
     fit = ns.neuralnet("y ~ x", data, layers=layers, **START)
     assert fit.layer_table["output_shape"].tolist()[:3] == [(7, 7, 4), (3, 3, 6), (1, 1, 6)]
@@ -91,7 +91,7 @@ def test_padding_strides_and_channels():
 
 def test_grey_images_for_a_network_of_colours():
     """28 x 28 x 1 with zeros around, three times: 32 x 32 x 3, as VGG-16's base wants it."""
-    pixels = row().random((2, 28, 28, 1))
+    pixels = numbers().random((2, 28, 28, 1))
     shapes = [ZeroPadding2D(2), Branches([], [], [], name="grey")]
     fit = ns.neuralnet("y ~ x", {"y": np.arange(2.0), "x": pixels}, layers=[*shapes, Conv2D(2, 3), Flatten()], **START)
     expected = np.repeat(np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0))), 3, axis=-1)
@@ -104,7 +104,7 @@ def test_grey_images_for_a_network_of_colours():
 
 
 def test_grey_levels_are_divided_in_the_formula():
-    levels = row().integers(0, 256, (N, 6, 6, 1), dtype=np.uint8)
+    levels = numbers().integers(0, 256, (N, 6, 6, 1), dtype=np.uint8)
     y = levels[:, :3].mean(axis=(1, 2, 3)) / 255
     settings = {"layers": [conv(2), Flatten()], "algorithm": "adam", "epochs": 3, "batch_size": 8, "random_state": 1}
     fit = raw.neuralnet("y ~ {x / 255}", {"y": y, "x": levels}, **settings)
@@ -166,7 +166,8 @@ def test_batches_are_drawn_anew():
 
 def share_of_first(activation, start, depth=8):
     """Size of the gradient of the first layer's weights, as a share of that of the last hidden one's."""
-    data = pd.DataFrame(row().normal(size=(200, 10)), columns=[f"x{k}" for k in range(10)]).assign(y=row(2).normal(size=200))
+    data = pd.DataFrame(numbers().normal(size=(200, 10)), columns=[f"x{k}" for k in range(10)])
+    data = data.assign(y=numbers(2).normal(size=200))
     layers = [Dense(10, activation, kernel_initializer=start, name=f"h{k}") for k in range(depth)]
     fit = raw.neuralnet("y ~ " + " + ".join(data.columns[:10]), data, layers=layers, **START)
     ends = np.cumsum([0, *fit.layer_table["params"]])
@@ -196,8 +197,8 @@ def test_rectifiers(name):
 
 def reviews(n, words=40, seed=1):
     """Which of 40 words are in each text; nothing but the first two tells what is thought of it."""
-    texts = row(seed).random((n, words)) < 0.2
-    likes = texts[:, 0].astype(float) - texts[:, 1] + row(seed + 1).normal(0, 1.0, n) > 0
+    texts = numbers(seed).random((n, words)) < 0.2
+    likes = texts[:, 0].astype(float) - texts[:, 1] + numbers(seed + 1).normal(0, 1.0, n) > 0
     return {"likes": likes.astype(int), "words": texts.astype(float)}
 
 
@@ -229,7 +230,7 @@ def test_smaller_networks_overfit_less():
 
 
 def test_a_bottleneck_loses_topics():
-    rng = row()
+    rng = numbers()
     topic = np.repeat(np.arange(12), 10)
     words = (rng.random((120, 12)) < 0.1) | (np.arange(12) == topic[:, np.newaxis])
     data = {"topic": np.array([f"t{k:02}" for k in topic]), "words": words.astype(float)}
@@ -256,7 +257,7 @@ def test_houses_by_folds():
 
 def test_rows_drawn_again_are_weights():
     """Class priors: a class whose rows come twice counts as one of weight 2."""
-    rng = row(4)
+    rng = numbers(4)
     x = rng.normal(size=60)
     data = pd.DataFrame({"x": x, "y": (x + rng.normal(size=60) > 0.8).astype(int)})
     rare = data[data["y"] == 1]
@@ -308,7 +309,7 @@ def sigmoid(z):
 
 
 def test_recurrent_layers_by_hand():
-    series = row().normal(size=(3, 4, 2))
+    series = numbers().normal(size=(3, 4, 2))
     data = {"y": np.arange(3.0), "x": series}
     fit = ns.neuralnet("y ~ x", data, layers=[SimpleRNN(3)], **START)
     w = fit.get_weights()

@@ -115,8 +115,8 @@ def test_penalties_are_of_the_mean_loss(data, algorithm):
                         standardize=True, penalty=ns.decay(0.1))  # fmt: skip
     assert fit.converged
     theta = fit.fit.theta[0]
-    slope = derivatives.gradient(fit.network, fit.fitted.data, theta) / N  # of the mean loss alone
-    expected = 0.1 / N * theta  # `decay` is beside the sum
+    slope = 2 * derivatives.gradient(fit.network, fit.fitted.data, theta) / N  # of Keras' loss, the mean squared error, alone
+    expected = 2 * 0.1 / N * theta  # `decay` is beside the sum of halves
     at = positions(fit.network)
     expected[at["dense/kernel"]] += 2 * 0.01 * theta[at["dense/kernel"]]
     expected[at["dense_1/bias"]] += 2 * 0.02 * theta[at["dense_1/bias"]]

@@ -15,7 +15,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, cross_validate
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -131,12 +131,21 @@ def test_searches_over_every_setting(name):
 
 
 def test_searches_over_classifiers():
+    """Scores of candidates are the log-losses of fits to the folds, and the best of them tells the classes apart."""
     x, y = table(60)
-    label = np.where(y > y.median(), "high", "low")
-    search = RandomizedSearchCV(NeuralNetClassifier(random_state=1, epochs=20, learning_rate=0.05),
-                                {"hidden": [1, 2], "batch_size": [8, 16], "epochs": [10, 20]}, n_iter=3, cv=2, random_state=1,
-                                scoring="neg_log_loss").fit(x[["age", "dose"]], label)  # fmt: skip
-    assert -2 < search.best_score_ < 0 and list(search.classes_) == ["high", "low"]
+    x, label = x[["age", "dose"]], np.where(y > y.median(), "high", "low")
+    base = NeuralNetClassifier(random_state=1, epochs=20, learning_rate=0.05)
+    grid = {"hidden": [1, 2], "batch_size": [8, 16], "epochs": [10, 20]}
+    search = RandomizedSearchCV(base, grid, n_iter=3, cv=2, random_state=1, scoring="neg_log_loss").fit(x, label)
+    assert len(search.cv_results_["params"]) == 3 and list(search.classes_) == ["high", "low"]
+    for params, score in zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True):
+        losses = []
+        for train, test in StratifiedKFold(2).split(x, label):
+            fit = clone(base).set_params(**params).fit(x.iloc[train], label[train])
+            low = fit.predict_proba(x.iloc[test])[:, 1]
+            losses.append(np.mean(np.log(np.where(label[test] == "low", low, 1 - low))))
+        assert score == pytest.approx(np.mean(losses), rel=1e-10)
+    assert search.best_score_ == search.cv_results_["mean_test_score"].max() > -np.log(2)  # that of a coin
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Vignettes as readers see them: their text, and the tables that their code leaves behind."""
+"""Vignettes and pages of the site as readers see them: their text, and the tables that their code leaves behind."""
 
 import os
 import re
@@ -27,6 +27,19 @@ class Page:
 
     def __getitem__(self, name):
         return self.values[name]
+
+    def says(self, *sentences):
+        for sentence in sentences:
+            assert sentence in self.text, f"{self.name} does not say: {sentence}"
+
+
+class Prose:
+    """A page of ``docs``: its text without code, tables that it includes and marks."""
+
+    def __init__(self, name):
+        self.name = name
+        text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        self.text = " ".join(re.sub(r"(?ms)^```.*?^```$", "", text).replace("**", "").split())
 
     def says(self, *sentences):
         for sentence in sentences:
