@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import platform
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,3 +97,81 @@ def by_seed(compared: Any, truths: Any, replicates: int, file: Path, doc: str | 
             rows += compared(truth, seed)
         pd.DataFrame(rows).round(5).to_csv(given.file, index=False)  # what there is
     return pd.DataFrame(rows)
+
+
+# a process for each measurement, beside Keras -------------------------------------------------------------------------
+
+
+def held() -> float:
+    """Most memory of this process so far, MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return float(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def forget_peak() -> None:
+    """Begin the record of the most memory anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def measured(first: Callable[[], object], work: Callable[[], object]) -> dict[str, float]:
+    """Seconds of `first`, after which kernels are compiled; of `work`, its CPU seconds, and memory beyond what was held."""
+    began = time.perf_counter()
+    first()
+    seconds = time.perf_counter() - began
+    forget_peak()
+    before, spent, began = held(), time.process_time(), time.perf_counter()
+    work()
+    taken = time.perf_counter() - began, time.process_time() - spent
+    return {"first": seconds, "seconds": taken[0], "cpu": taken[1], "memory": held() - before}
+
+
+def asked(script: str, python: str, row: str, keras: bool) -> dict[str, float]:
+    """What a script measures of a row, in a process of its own."""
+    command = [python, script, "--row", row, *(["--of-keras"] if keras else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def beside_keras(
+    script: str, doc: str | None, rows: Mapping[str, str], measure: Callable[[str, bool], dict[str, float]],
+    scripts: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Rows of results/<name of the script>.csv: here, and with the Python of ``--keras``, each in a process of its own.
+
+    Parameters
+    ----------
+    script, doc : str
+        Its file, and its help.
+    rows : dict from names to what they are
+    measure : callable
+        Measures a row, with Keras or without.
+    scripts : dict, optional
+        Scripts that measure some of the rows instead.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keras", help="a Python that has Keras and torch")
+    parser.add_argument("--rows", nargs="*", default=list(rows), choices=list(rows), help="the others are kept as they are")
+    parser.add_argument("--row", choices=list(rows), help=argparse.SUPPRESS)
+    parser.add_argument("--of-keras", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.row:
+        print(json.dumps(measure(given.row, given.of_keras)))
+        return
+    name = Path(script).stem
+    made = {str(row["row"]): row for row in kept(name, "row", given.rows)}
+    for row in given.rows:
+        file = (scripts or {}).get(row, script)
+        ours = asked(file, sys.executable, row, False)
+        its = None if given.keras is None else asked(file, given.keras, row, True)
+        line: dict[str, object] = {
+            "row": row, "what": rows[row], "seconds": ours["seconds"], "cpu_seconds": ours["cpu"],
+            "first_seconds": ours["first"], "memory_mb": ours["memory"], "data_mb": ours.get("data", ""),
+            "keras_seconds": "" if its is None else its["seconds"], "keras_cpu_seconds": "" if its is None else its["cpu"],
+            "keras_memory_mb": "" if its is None else its["memory"],
+            "times_keras": "" if its is None else ours["seconds"] / its["seconds"],
+        }  # fmt: skip
+        made[row] = {key: f"{value:.3g}" if isinstance(value, float) else value for key, value in line.items()}
+        print(made[row], flush=True)
+    write(name, [made[row] for row in rows if row in made])

@@ -10,16 +10,9 @@ Run ``python benchmarks/course.py --keras PYTHON`` (6 minutes on two cores) for 
 
 from __future__ import annotations
 
-import argparse
-import csv
-import json
 import os
-import subprocess
-import sys
-import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import common
@@ -134,61 +127,11 @@ def there(row: str) -> tuple[Callable[[int], Any], int, int]:
 # both -----------------------------------------------------------------------------------------------------------------
 
 
-def measure(row: str, keras: bool) -> None:
-    """Seconds and memory, as JSON on the standard output."""
+def measure(row: str, keras: bool) -> dict[str, float]:
+    """Seconds and memory of the work in full, and the size of the data."""
     work, n, size = there(row) if keras else here(row)
-    began = time.perf_counter()
-    work(n if n < 64 else 64)
-    first = time.perf_counter() - began
-    frozen.forget_peak()
-    before, spent, began = frozen.held(), time.process_time(), time.perf_counter()
-    work(n)
-    taken = time.perf_counter() - began, time.process_time() - spent
-    memory = frozen.held() - before
-    print(json.dumps({"first": first, "seconds": taken[0], "cpu": taken[1], "memory": memory, "data": size / 2**20}))
-
-
-def asked(python: str, row: str, keras: bool) -> dict[str, float]:
-    """`measure` in a process of its own."""
-    if row in THERE:
-        return frozen.asked(python, row, keras)
-    command = [python, __file__, "--row", row, *(["--of-keras"] if keras else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keras", help="a Python that has Keras and torch")
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
-    parser.add_argument("--out", type=Path, default=common.RESULTS / "course.csv")
-    parser.add_argument("--row", choices=list(ROWS), help=argparse.SUPPRESS)
-    parser.add_argument("--of-keras", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.row:
-        measure(given.row, given.of_keras)
-        return
-    lines: list[dict[str, Any]] = []
-    for row in given.rows:
-        ours = asked(sys.executable, row, False)
-        line: dict[str, Any] = {
-            "row": row, "what": ROWS[row], "seconds": ours["seconds"], "cpu_seconds": ours["cpu"],
-            "first_seconds": ours["first"], "memory_mb": ours["memory"], "data_mb": ours.get("data", ""), "keras_seconds": "",
-            "keras_cpu_seconds": "", "keras_memory_mb": "", "times_keras": "",
-        }  # fmt: skip
-        if given.keras is not None:
-            its = asked(given.keras, row, True)
-            line |= {"keras_seconds": its["seconds"], "keras_cpu_seconds": its["cpu"], "keras_memory_mb": its["memory"],
-                     "times_keras": ours["seconds"] / its["seconds"]}  # fmt: skip
-        lines.append({key: f"{value:.3g}" if isinstance(value, float) else value for key, value in line.items()})
-        print(lines[-1], flush=True)
-        with open(given.out, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, [*lines[0]], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
+    return {**common.measured(lambda: work(min(n, 64)), lambda: work(n)), "data": size / 2**20}
 
 
 if __name__ == "__main__":
-    main()
+    common.beside_keras(__file__, __doc__, ROWS, measure, dict.fromkeys(THERE, frozen.__file__))

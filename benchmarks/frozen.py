@@ -10,20 +10,14 @@ Run ``python benchmarks/frozen.py --keras PYTHON`` (3 minutes on two cores) for 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import subprocess
-import sys
-import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results" / "frozen.csv"
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 EPOCHS, STEPS, SIDE = 5, 20, 96
 ROWS = {
@@ -39,17 +33,6 @@ ROWS = {
 def images(n: int, side: int) -> np.ndarray:
     """As `preprocess_input` gives them."""
     return np.random.default_rng(3).uniform(-120, 140, (n, side, side, 3)).astype(np.float32)
-
-
-def held() -> float:
-    """Most memory of this process so far, MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return float(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-
-
-def forget_peak() -> None:
-    """Begin the record of the most memory anew."""
-    Path("/proc/self/clear_refs").write_text("5")
 
 
 # here -----------------------------------------------------------------------------------------------------------------
@@ -170,50 +153,11 @@ def _ascent() -> Callable[[], Any]:
 # both -----------------------------------------------------------------------------------------------------------------
 
 
-def measure(row: str, keras: bool) -> None:
-    """Seconds and memory, as JSON on the standard output."""
+def measure(row: str, keras: bool) -> dict[str, float]:
+    """Seconds and memory of the second time."""
     work = there(row) if keras else here(row)
-    began = time.perf_counter()
-    work()
-    first = time.perf_counter() - began
-    forget_peak()
-    before, spent, began = held(), time.process_time(), time.perf_counter()
-    work()
-    taken = time.perf_counter() - began, time.process_time() - spent
-    print(json.dumps({"first": first, "seconds": taken[0], "cpu": taken[1], "memory": held() - before}))
-
-
-def asked(python: str, row: str, keras: bool) -> dict[str, float]:
-    """`measure` in a process of its own."""
-    command = [python, __file__, "--row", row, *(["--of-keras"] if keras else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keras", help="a Python that has Keras and torch")
-    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--row", choices=list(ROWS), help=argparse.SUPPRESS)
-    parser.add_argument("--of-keras", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.row:
-        measure(given.row, given.of_keras)
-        return
-    ours, its = "seconds,cpu_seconds,first_seconds,memory_mb", "keras_seconds,keras_cpu_seconds,keras_memory_mb,times_keras"
-    lines = [f"row,what,{ours},{its}"]
-    for row in given.rows:
-        here_, there_ = asked(sys.executable, row, False), None if given.keras is None else asked(given.keras, row, True)
-        line = [here_[name] for name in ("seconds", "cpu", "first", "memory")]
-        if there_ is not None:
-            line += [*(there_[name] for name in ("seconds", "cpu", "memory")), here_["seconds"] / there_["seconds"]]
-        lines.append(f'{row},"{ROWS[row]}",' + ",".join(f"{value:.3g}" for value in line) + "," * (8 - len(line)))
-        print(lines[-1], flush=True)
-    given.out.write_text("\n".join(lines) + "\n")
+    return common.measured(work, work)
 
 
 if __name__ == "__main__":
-    main()
+    common.beside_keras(__file__, __doc__, ROWS, measure)
