@@ -89,7 +89,8 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
     known = {f.name for f in fields(getattr(own, kind.own))}
     values: Config = {}
     behind: list[Any] = []
-    if kind.own == "GRU" and call.config.get("reset_after") is not True:  # configurations that do not say it are of before it
+    new = isinstance(call.config.get("dtype"), dict) and not call.old  # Keras 3, whose default it is; before, it was none
+    if kind.own == "GRU" and call.config.get("reset_after", new) is not True:
         raise refused(call, "reset_after", False)
     old = {theirs: name for name in kind.takes for theirs in ALIASES.get(name, ()) if theirs not in kind.takes}
     for key, value in call.config.items():

@@ -249,11 +249,14 @@ def test_constraints_of_dense_layers_over_sequences_and_images():
 
 
 def test_gru_of_before_reset_after_is_refused():
-    """Configurations that lack it are of versions that did not have it; without a bias nothing else shows it."""
-    for lacking in ({"reset_after": False}, {"reset_after": None}, None):
+    """Old configurations that lack it are of versions that did not have it; without a bias nothing else shows it."""
+    for lacking in ({"reset_after": False}, {"reset_after": None}, {"dtype": "float32"}):
         kind, config, arrays = gru(use_bias=False)
-        config = {k: v for k, v in config.items() if k != "reset_after"} | (lacking or {})
+        config = {k: v for k, v in config.items() if k != "reset_after"} | lacking
         with pytest.raises(ArgumentError, match=r"layer 'gru' \(GRU\): reset_after=False has no counterpart"):
             ns.from_keras(Sequential((4, 2), (kind, config, arrays[:2])))
     with pytest.raises(ArgumentError, match="reset_after=False has no counterpart"):
-        ns.from_keras(Sequential((4, 2), both_ways(inner("GRU", name="g", units=3), arrays=())))
+        ns.from_keras(Sequential((4, 2), both_ways(inner("GRU", new=False, name="g", units=3), arrays=())))
+    kind, config, arrays = gru()  # Keras 3, whose default it is
+    del config["reset_after"]
+    assert ns.from_keras(Sequential((4, 2), (kind, config, arrays))).weights["gru/bias"].shape == (2, 9)
