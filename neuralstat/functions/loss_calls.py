@@ -9,15 +9,53 @@ from . import deviance
 from . import distributions as several
 from .cumulative import sum_mixture, sum_ordinal, sum_quantiles, sum_survival
 from .hazards import sum_cox, sum_piecewise
-from .losses import CUSTOM, FAMILY, MULTINOMIAL, one_loss, sum_custom, sum_multinomial
+from .losses import (
+    CE,
+    CE_LOGIT,
+    CE_R,
+    CUSTOM,
+    FAMILY,
+    MULTINOMIAL,
+    SSE,
+    ce_logit_rows,
+    ce_r_rows,
+    ce_rows,
+    sse_rows,
+    sum_custom,
+    sum_multinomial,
+)
 from .multinormal import sum_multinormal
 
 
 @late(returns="value")
-def _plain(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+def _squares(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
     total = value[first, 0] * 0
     for k in range(outputs):
-        total += one_loss(code, p, value, target, case, delta, first, k, 0, m, 1)
+        total += sse_rows(0.0, value, target, case, delta, first, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _logits(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += ce_logit_rows(0.0, value, target, case, delta, first, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _entropies(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += ce_rows(0.0, value, target, case, delta, first, k, 0, m, 1)
+    return total
+
+
+@late(returns="value")
+def _entropies_of_r(value: Any, target: Any, case: Any, delta: Any, first: int, outputs: int, m: int) -> Any:
+    total = value[first, 0] * 0
+    for k in range(outputs):
+        total += ce_r_rows(0.0, value, target, case, delta, first, k, 0, m, 1)
     return total
 
 
@@ -297,8 +335,14 @@ def loss_block(code: int, p: float, address: int, parameters: Any, value: Any, t
         return _multinomial(value, target, case, delta, first, outputs, m)
     if code == CUSTOM:
         return _custom(address, value, target, case, delta, first, outputs, m)
-    if code < FAMILY:
-        return _plain(code, p, value, target, case, delta, first, outputs, m)
+    if code == SSE:
+        return _squares(value, target, case, delta, first, outputs, m)
+    if code == CE_LOGIT:
+        return _logits(value, target, case, delta, first, outputs, m)
+    if code == CE:
+        return _entropies(value, target, case, delta, first, outputs, m)
+    if code == CE_R:
+        return _entropies_of_r(value, target, case, delta, first, outputs, m)
     if code >= several.DISTRIBUTION:
         return _distribution(code - several.DISTRIBUTION, parameters, address, value, target, case, delta, first, outputs, m)
     if deviance.is_fused(code - FAMILY):

@@ -4,7 +4,7 @@ Two kinds. A loss of the *output* f is multiplied by the slope of the output act
 the *linear predictor* eta has its inverse link built in, so that nothing overflows: log(1 + exp(eta)) - y eta
 instead of logarithms of outputs that round to 0 or 1.
 
-To add one: write a kernel, an entry of `LOSSES`, and its lines in `loss_rows` and `one_loss`. Tests walk the dictionary.
+To add one: write a kernel, an entry of `LOSSES`, and its lines in `loss_rows` and `loss_calls`. Tests walk the dictionary.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def _loop(kernel: Any) -> Any:
     return jit(named(total_of, kernel.__name__))
 
 
-_sse = _loop(sse)
-_ce = _loop(ce)
-_ce_logit = _loop(ce_logit)
-_ce_r = _loop(ce_r)
+sse_rows = _loop(sse)
+ce_rows = _loop(ce)
+ce_logit_rows = _loop(ce_logit)
+ce_r_rows = _loop(ce_r)
 
 
 @jit
@@ -149,22 +149,11 @@ def sum_multinomial(value: Any, target: Any, case: Any, delta: Any, first: int, 
 
 
 @jit
-def one_loss(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, k: int, lane: int, m: int,
-             lanes: int) -> Any:
-    """Sum of a loss of one output each, of those in `LOSSES`, over observations."""
-    if code == SSE:
-        return _sse(p, value, target, case, delta, first, k, lane, m, lanes)
-    if code == CE_LOGIT:
-        return _ce_logit(p, value, target, case, delta, first, k, lane, m, lanes)
-    return _rare(code, p, value, target, case, delta, first, k, lane, m, lanes)
-
-
-@jit
 def _rare(code: int, p: float, value: Any, target: Any, case: Any, delta: Any, first: int, k: int, lane: int,
           m: int, lanes: int) -> Any:
     if code == CE:
-        return _ce(p, value, target, case, delta, first, k, lane, m, lanes)
-    return _ce_r(p, value, target, case, delta, first, k, lane, m, lanes)
+        return ce_rows(p, value, target, case, delta, first, k, lane, m, lanes)
+    return ce_r_rows(p, value, target, case, delta, first, k, lane, m, lanes)
 
 
 @jit
@@ -208,9 +197,9 @@ def loss_rows(code: int, p: float, address: int, value: Any, target: Any, case: 
     total = value[first, 0] * 0
     for k in range(outputs):
         if code == SSE:
-            total += _sse(p, value, target, case, delta, first, k, lane, m, lanes)
+            total += sse_rows(p, value, target, case, delta, first, k, lane, m, lanes)
         elif code == CE_LOGIT:
-            total += _ce_logit(p, value, target, case, delta, first, k, lane, m, lanes)
+            total += ce_logit_rows(p, value, target, case, delta, first, k, lane, m, lanes)
         elif code == CUSTOM:
             if custom is not None:
                 total += sum_custom(address, value, target, case, delta, first, k, lane, m, lanes)
