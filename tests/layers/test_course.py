@@ -150,7 +150,7 @@ def test_clipped_steps():
         np.concatenate([w.ravel() for w in line(algorithm=ns.optimizers.SGD(1.0, **clip), epochs=1).get_weights().values()])
         for clip in ({}, {"clipvalue": 15.0}, {"global_clipnorm": 1.0})
     )
-    np.testing.assert_allclose(np.sort(plain), [20.0, 60.0])  # means of y - f and of (y - f) x at f = 0
+    np.testing.assert_allclose(np.sort(plain), [40.0, 120.0])  # twice the means of y - f and of (y - f) x at f = 0
     np.testing.assert_allclose(value, 15.0)
     np.testing.assert_allclose(norm, plain / np.linalg.norm(plain), rtol=1e-6)
 

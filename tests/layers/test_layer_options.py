@@ -120,7 +120,7 @@ def test_penalties_are_of_the_mean_loss(data, algorithm):
     at = positions(fit.network)
     expected[at["dense/kernel"]] += 2 * 0.01 * theta[at["dense/kernel"]]
     expected[at["dense_1/bias"]] += 2 * 0.02 * theta[at["dense_1/bias"]]
-    np.testing.assert_allclose(slope, -expected, atol=1e-4 / N)
+    np.testing.assert_allclose(slope, -expected, atol=2 * 1e-4 / N)  # the threshold
     assert np.abs(expected[at["dense/kernel"]]).max() > 1e-3
 
 
