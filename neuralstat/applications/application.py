@@ -34,7 +34,7 @@ from ..layers import (
 )
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
-from ..network.arrays import array_shapes, fill
+from ..network.arrays import array_shapes, fill, views
 from ..network.expand import Flat, expanded
 from ..network.indexes import check_indexes
 from ..network.network import Network
@@ -251,11 +251,17 @@ class Application(Sequence[Any]):
         if self._entries:
             raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")
         network, outputs, lacking = self._ending()
-        theta = fill(network, np.zeros(network.n_params) if network.implied is None else network.implied[1], self._known(),
-                     "weights")  # fmt: skip
-        kind = np.result_type(*self._known().values(), np.float32) if suits(network) else float
-        return Known(self.name, network, theta.astype(kind, copy=False), outputs, lacking,
-                     lambda given: self._parts(given)[0])  # fmt: skip
+        weights = self._known()
+        start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
+        if suits(network):  # in the type of the weights, of which there are many
+            theta = start.astype(np.result_type(*weights.values(), np.float32))
+            own = views(network, theta)
+            if {name: array.shape for name, array in own.items()} == {name: np.shape(w) for name, w in weights.items()}:
+                for name, array in own.items():
+                    array[...] = weights[name]
+                return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
+        theta = fill(network, start, weights, "weights")
+        return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
 
     def _ending(self) -> tuple[Network, int, str]:
         """The network with its objective, the number of its outputs, and why it has none."""
