@@ -161,6 +161,11 @@ class TimeDistributed:
         return replace(own, shape=(shape[0], *own.shape), times=shape[0])
 
 
+def applied(layer: Any) -> Any:
+    """The layer whose weights and arguments count: inside `TimeDistributed` the one that it applies."""
+    return layer.layer if isinstance(layer, TimeDistributed) else layer
+
+
 def _transposed_arguments(n: int) -> Any:
     return arguments(
         filters=UNITS, kernel_size=EXTENT[n], strides=EXTENT[n], padding=Choice("valid", "same"), activation=ACTIVATION,

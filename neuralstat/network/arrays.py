@@ -53,7 +53,8 @@ def weights_by_layer(network: Network) -> dict[str, np.ndarray]:
 def array_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays of `positions`, without the positions."""
     made: list[dict[str, Any]] = []
-    for row, (layer, place), (per_unit, units) in zip(network.table, network._built["kinds"], network.shapes, strict=True):
+    kinds = zip(network.table, network.applied_layers, network._built["kinds"], network.shapes, strict=True)
+    for row, layer, (_, place), (per_unit, units) in kinds:
         make = ARRAYS.get(int(row[codes.OP]))
         block = np.broadcast_to(np.arange(per_unit), (units, per_unit))  # of each weight its place in its group
         implied = {j for j, _ in place.implied}
@@ -192,9 +193,9 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
     1998, Efficient BackProp); normal ones are cut at two standard deviations.
     """
     theta = np.zeros(network.n_params) if network.implied is None else network.implied[1].copy()
-    arrays = by_row(network, theta=theta)
+    arrays, layers = by_row(network, theta=theta), network.applied_layers
     for _, k in _weighted(network, arrays):
-        layer = network.table_layers[k]
+        layer = layers[k]
         for array, at in arrays[k].items():
             usual = "glorot_uniform" if array.endswith("kernel") else "zeros"
             how = initializer_of(layer, array) or _DEFAULTS.get(array, usual)

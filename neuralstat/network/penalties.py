@@ -207,7 +207,7 @@ def coefficients(
 def regularizers(network: Network) -> np.ndarray | None:
     """Layers' own penalties of the mean loss: (P, 2) strengths as of `decay` and `l1`; None without any."""
     found = None
-    for layer, arrays in zip(network.table_layers, by_row(network), strict=True):
+    for layer, arrays in zip(network.applied_layers, by_row(network), strict=True):
         for array, at in arrays.items():
             if (own := regularizer_of(layer, array)) is not None:
                 found = np.zeros((network.n_params, 2)) if found is None else found
