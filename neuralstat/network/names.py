@@ -30,6 +30,8 @@ def base_name(kind: str) -> str:
 def _axes_after(layer: Any, axes: int) -> int:
     """Axes of a layer's output for one observation, from those of its input."""
     kind = type(layer).__name__
+    if kind == "TimeDistributed":
+        return 1 + _axes_after(layer.layer, axes - 1)
     if kind in ("SimpleRNN", "LSTM", "GRU"):
         return 2 if layer.return_sequences else 1
     if kind == "RepeatVector":

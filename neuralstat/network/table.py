@@ -62,7 +62,7 @@ def chain(network: Network, join: int | None, before: int | None, kept: int) -> 
     """The table of a chain; see `Network` for `join`, the layer that `beside` inputs enter, and the layer before it."""
     shape = tuple(network.input_shape)
     source, n_in = 0, math.prod(shape)
-    row = mask = -1
+    row, mask = -1, None
     n_inputs = n_in + network.beside
     made = Builder(network, n_inputs + kept)
     last = len(network.layers) - 1
@@ -74,11 +74,12 @@ def chain(network: Network, join: int | None, before: int | None, kept: int) -> 
             shape = (shape[0] + network.beside,)
             source, n_in = (0 if before is None else n_inputs - network.beside), shape[0]
         place = made.place(k, shape)
+        begin = len(made.rows)
         if place.op is not None:
-            row = len(made.rows)
+            row = begin
             source = made.add(k, place, activation_of(network, k), source, n_in, n_inputs if k == before else None)
             n_in = math.prod(place.shape)
-        mask = mask_after(network.layers[k], made.rows[-1] if place.op is not None else None, mask)
+        mask = mask_after(made, k, made.rows[begin:], shape, mask)
         shape = place.shape
         made.places.append((row, source, shape))
     return made.built((join, before))
@@ -163,13 +164,13 @@ def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
         add_graph(made, begin, tower.wires, [Entry(source, shape)], target)
         return
     row = len(made.rows) - 1 if tower.codes else -1
-    mask = -1
+    mask = None
     for k in ops:
-        place = made.place(k, shape)
+        place, begin = made.place(k, shape), len(made.rows)
         if place.op is not None:
-            row, where = len(made.rows), target if k == inner[-1] else None
+            row, where = begin, target if k == inner[-1] else None
             source = made.add(k, place, activation_of(network, k), source, math.prod(shape), where)
-        mask = mask_after(network.layers[k], made.rows[-1] if place.op is not None else None, mask)
+        mask = mask_after(made, k, made.rows[begin:], shape, mask)
         made.places.append((row, source, place.shape))
         shape = place.shape
 
