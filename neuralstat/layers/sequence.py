@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from . import codes, inside
 from . import recurrent_rows as rows
 from .arguments import of_arrays
-from .base import ACTIVATION, NAME, UNITS, Placement
+from .base import NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 from .masking import APPLIED, FOUND
@@ -238,7 +238,7 @@ class ZeroMasked:
         return masking(shape, APPLIED, 0.0)
 
 
-@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=ACTIVATION, **of_arrays("embeddings"))
+@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=NONE, **of_arrays("embeddings"))
 @dataclass(frozen=True)
 class Embedding:
     """Turns integers 0, 1, ..., input_dim - 1 into vectors.

@@ -164,7 +164,7 @@ def test_masks_of_joined_sequences():
             made = network_of(MASKED, L.From("input"), L.Embedding(9, 4, name="b"), L.Concatenate(["words", "b"], axis=axis),
                               L.Bidirectional(L.GRU(1, return_sequences=True)), L.Flatten())  # fmt: skip
         assert (made.table[np.isin(made.table[:, codes.OP], codes.RECURRENT), codes.MASK] == -1).all()
-    with pytest.raises(ArgumentError, match="keys and values whose masks are not one"):
+    with pytest.raises(ArgumentError, match=r"keys and values whose masks are not one"):
         x = L.Input()
         a, b, c = (L.Embedding(9, 4, mask_zero=True)(x) for _ in range(3))
         flat = expanded(L.graph.Graph.of(L.Dense(1)(L.Flatten()(L.MultiHeadAttention(1, 2)(a, b, c)))))
