@@ -123,13 +123,14 @@ def test_stack_with_penalty_validation_and_early_stopping():
     np.testing.assert_array_equal(there.theta[:, 1], there.start[:, 1])
 
 
-def test_networks_stop_one_by_one():
+@pytest.mark.parametrize("optimizer", [SGD(), MINIBATCH["lion"], MINIBATCH["adamax"], SGD(clipvalue=0.1)], ids=repr)
+def test_networks_stop_one_by_one(optimizer):
     """One is not finite, one goes on; steps end in the middle of an epoch."""
     network = chain_network(DENSE)
     theta, x, y = draw(network, 5, b=2)
     theta[0, 0] = np.nan
     rows, free = make_rows(x.T, y.T), np.ones(network.n_params, bool)
-    fits = [train_epochs(network, rows, theta, free, Training(SGD(), 3, batch_size=2, stepmax=4), KEYS[:2], device=device)
+    fits = [train_epochs(network, rows, theta, free, Training(optimizer, 3, batch_size=2, stepmax=4), KEYS[:2], device=device)
             for device in ("cpu", "cuda")]  # fmt: skip
     np.testing.assert_array_equal(fits[1].status, [cpu.NONFINITE, cpu.STEPMAX])
     for name in ("status", "steps", "theta", "loss"):

@@ -191,7 +191,10 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             if not memory.movable[j]:
                 continue
             if clip == 1:
-                g = min(max(g, number(-limit)), number(limit))
+                if g > limit:  # `min` and `max` of a device would put the limit in place of what is no number
+                    g = number(limit)
+                elif g < -limit:
+                    g = number(-limit)
             elif clip == 2:
                 norm = math.sqrt(memory.norms[s, memory.groups[j]])
                 if norm > limit:
@@ -236,6 +239,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     new -= rate
                 elif v < 0:
                     new += rate
+                else:
+                    new += v  # 0, or no number, which stays one
             elif code == codes.ADAMAX:
                 mean = slots[0, j] + (g - slots[0, j]) * a
                 v = max(b * slots[1, j], abs(g))
