@@ -42,11 +42,14 @@ class Entry:
     shape : tuple of int
     strides : tuple of int, optional
         Over its axes, where its numbers are not neighbours.
+    name : str, optional
+        As the graph or the formula calls it.
     """
 
     first: int
     shape: tuple[int, ...]
     strides: tuple[int, ...] | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
