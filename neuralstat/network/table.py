@@ -9,7 +9,7 @@ are graphs (`network.graph`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,55 +124,54 @@ def _last_units(network: Network, first: int, tower: Tower) -> int:
     begin, shape = _entering(network, first, tower)
     if tower.wires:
         return math.prod(last_shape(network, begin, tower.wires, [Entry(0, shape)]))
-    for k in range(begin, first + tower.count):
-        shape = placed(network, k, shape).shape
-    return math.prod(shape)
+    return math.prod(_followed(network, range(begin, first + tower.count), shape)[0])
+
+
+def _followed(network: Network, layers: Iterable[int], shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """Shape of what comes out of layers one after the other, and the last of them that has a row; -1 for none."""
+    last = -1
+    for k in layers:
+        place = placed(network, k, shape)
+        shape, last = place.shape, last if place.op is None else k
+    return shape, last
 
 
 def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
     """Rows of a tower, whose last units begin at buffer row `target`."""
     network = made.network
     begin, shape = _entering(network, first, tower)
-    end = first + tower.count
-    ops = list(range(begin, end))
-    inner, after = [], shape
-    for k in ops:
-        if tower.wires:
-            inner = ops
-            break
-        place = placed(network, k, after)
-        inner += [] if place.op is None else [k]
-        after = place.shape
-    gathered = target if not inner else made.width  # codes and numbers side by side: what the chain reads, or its end
-    if tower.codes and inner:
-        made.width += math.prod(shape)
-    source, at = tower.first, gathered
-    if tower.codes and tower.numbers:
-        copy = first + len(tower.codes)
-        place = made.place(copy, (tower.numbers,))
-    for j, row in enumerate(tower.codes):
-        place = made.place(first + j, (1,))
-        offset = tower.numbers + sum(network.layers[first + i].output_dim for i in range(j))
-        made.add(first + j, place, activation_of(network, first + j), row, 1, at + offset)
-        made.places.append((len(made.rows) - 1, at + offset, place.shape))
-    if tower.codes and tower.numbers:
-        made.add(copy, made.place(copy, (tower.numbers,)), activation_of(network, copy), tower.first, tower.numbers, at)
-        made.places.append((len(made.rows) - 1, at, (tower.numbers,)))
-    if tower.codes:
-        source = gathered
+    chained = range(begin, first + tower.count)
+    last = begin if tower.wires else _followed(network, chained, shape)[1]
+    source = tower.first
+    if tower.codes:  # codes and numbers side by side: what the chain reads, or its end
+        source = target if last < 0 else made.width
+        made.width += 0 if last < 0 else math.prod(shape)
+        _add_gathered(made, first, tower, source)
     if tower.wires:
         add_graph(made, begin, tower.wires, [Entry(source, shape)], target)
         return
-    row = len(made.rows) - 1 if tower.codes else -1
-    mask = None
-    for k in ops:
-        place, begin = made.place(k, shape), len(made.rows)
+    row, mask = len(made.rows) - 1 if tower.codes else -1, None
+    for k in chained:
+        place, at = made.place(k, shape), len(made.rows)
         if place.op is not None:
-            row, where = begin, target if k == inner[-1] else None
-            source = made.add(k, place, activation_of(network, k), source, math.prod(shape), where)
-        mask = mask_after(made, k, made.rows[begin:], shape, mask)
+            row = at
+            source = made.add(k, place, activation_of(network, k), source, math.prod(shape), target if k == last else None)
+        mask = mask_after(made, k, made.rows[at:], shape, mask)
         made.places.append((row, source, place.shape))
         shape = place.shape
+
+
+def _add_gathered(made: Builder, first: int, tower: Tower, at: int) -> None:
+    """Rows that bring a tower's numbers, and vectors of its codes behind them, to buffer rows `at`, ..."""
+    parts, to = [], at + tower.numbers
+    for k, row in enumerate(tower.codes, first):
+        parts.append((to, 1, row))
+        to += made.network.layers[k].output_dim
+    parts += [(at, tower.numbers, tower.first)] if tower.numbers else []
+    for k, (to, n_in, source) in enumerate(parts, first):
+        place = made.place(k, (n_in,))
+        made.add(k, place, activation_of(made.network, k), source, n_in, to)
+        made.places.append((len(made.rows) - 1, to, place.shape))
 
 
 def tower_topology(network: Network) -> str:
