@@ -16,7 +16,7 @@ from ....functions.penalties import penalise
 from ....optimizers import constraints as bounds
 from ....optimizers import first_order as codes
 from ...cpu import NONFINITE, RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import LOSS, METRIC, STEP, WHOLE
 from .geometry import BIAS, KC, KR, W0, WF, C, F
 
@@ -102,6 +102,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             The gradient to zero.
     """
     tools = target(simulate)
+    summed = sum_tree(tools)
     barrier, penalty_of = tools.barrier, tools.to_device(penalise)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -143,13 +144,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 if not memory.movable[j]:
                     grad[j] = 0
         parts[lane] = value
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[lane] += parts[lane + half]
-            barrier()
-            half //= 2
+        summed(parts, lane, lanes)
         if lane == 0:
             memory.extra[s, block] = parts[0]
 
@@ -165,13 +160,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 z = float(model.grad[s, j])
                 total += z * z
         parts[lane] = total
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[lane] += parts[lane + half]
-            barrier()
-            half //= 2
+        summed(parts, lane, lanes)
         if lane == 0:
             memory.norms[s, group] = parts[0]
 
@@ -275,13 +264,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 w = float(theta[at[k]])
                 total += w * w
             parts[lane] = total
-            barrier()
-            half = lanes // 2
-            while half > 0:
-                if lane < half:
-                    parts[lane] += parts[lane + half]
-                barrier()
-                half //= 2
+            summed(parts, lane, lanes)
             norm, share = math.sqrt(parts[0]), limits[group, bounds.RATE]
             wanted = share * min(max(norm, limits[group, bounds.LEAST]), limits[group, bounds.MOST]) + (1 - share) * norm
             factor = number(wanted / (bounds.EPSILON + norm))
