@@ -34,7 +34,7 @@ from ..layers import (
 )
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
-from ..network.arrays import array_shapes, fill, views
+from ..network.arrays import array_shapes, fill, sizes_by_layer, views
 from ..network.expand import Flat, expanded
 from ..network.indexes import check_indexes
 from ..network.network import Network
@@ -117,9 +117,7 @@ class Application(Sequence[Any]):
     @property
     def layer_table(self) -> pd.DataFrame:
         """A row per layer, the head's last, as of a fit; ``trained`` counts all weights."""
-        network, params = self._graph, dict.fromkeys(self._graph.layer_names, 0)
-        for name, shape in self.arrays.items():
-            params[name.rpartition("/")[0]] += math.prod(shape)
+        network, params = self._graph, {**dict.fromkeys(self._graph.layer_names, 0), **sizes_by_layer(self._graph)}
         rows = [(name, type(layer).__name__, place[2], params[name], params[name])
                 for name, layer, place in zip(network.layer_names, network.layers, network.places, strict=True)]  # fmt: skip
         rows = rows if self.head is not None else rows[: -len(ENDING)]

@@ -71,8 +71,8 @@ class KerasModel(Application):
     ) -> None:  # fmt: skip
         self.inputs, self.freeze = tuple(inputs), tuple(freeze)
         first, entries = 0, []
-        for _, shape in self.inputs:
-            entries.append(Entry(first, shape))
+        for own, shape in self.inputs:
+            entries.append(Entry(first, shape, name=own))
             first += math.prod(shape)
         self._entries = tuple(entries) if len(entries) > 1 else ()
         super().__init__(name, layers, None, (first,) if self._entries else self.inputs[0][1], weights)

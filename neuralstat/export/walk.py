@@ -174,7 +174,7 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
         buffer.write(np.arange(one.start, one.stop), given[one.name])
     shared: dict[tuple[int, int], dict[str, np.ndarray]] = {}  # of rows that are one layer at several times
     arrays, constants, names = by_row(network, implied=True), network._built["constants"], row_names(network)
-    last = len(network.table) - 1
+    layers, last = network.applied_layers, len(network.table) - 1
     size, shift = response_units(fitted)
     moved = bool(np.any(size != 1) or np.any(shift != 0))
     linear = response.activation == "identity" and response.link is None and network.table[last, codes.ACT] == IDENTITY
@@ -186,7 +186,7 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
         if op == codes.MOVE:
             buffer.move(row)
             continue
-        layer = getattr(network.table_layers[k], "layer", network.table_layers[k])
+        layer = layers[k]
         if op not in NAMES:
             raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported yet.")
         if row[codes.MASK] >= 0:

@@ -57,7 +57,8 @@ def layer_table(fitted: Fitted) -> pd.DataFrame:
         rows.append((name, kind, place[2], own.size, int(free[own].sum())))
     frame = pd.DataFrame(rows, columns=["layer", "kind", "output_shape", "params", "trained"])
     if network.wires:
-        inputs = [f"input {j + 1}" if len(network.entries) > 1 else "input" for j in range(max(len(network.entries), 1))]
+        usual = [f"input {j + 1}" for j in range(len(network.entries))] if len(network.entries) > 1 else ["input"]
+        inputs = [entry.name or name for entry, name in zip(network.entries, usual)] or usual
         names = (*network.layer_names, *reversed(inputs))
         frame["reads"] = [", ".join(names[r] for r in reads) for reads in network.wires]
     return frame.set_index("layer")

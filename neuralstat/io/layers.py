@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from ..errors import ArgumentError, FileFormatError
+from ..functions.activations import ACTIVATIONS, ALIASES
 from ..layers import LAYERS
 from ..layers.arguments import as_plain, built
 from ..layers.graph import From, Graph, InputLayer, Node
+from ..network.objective import ActivationSpec, resolve_activation
 from ..symbolic.custom import Activation, Loss
 from .encoding import Reader, Writer
 
 _KINDS = {**LAYERS, "InputLayer": InputLayer}
 _DEEPEST, _MOST = 50, 1000  # of layers inside layers; of layers
+#: Activations whose parameter by default was another, with the one that files mean which do not say it
+BEFORE = {"leaky_relu": 0.3}
 _HOLDING = ("layers", "shortcut", "chains", "layer")  # fields of layers that hold layers
 
 
@@ -98,6 +104,10 @@ def pack_function(value: Any, name: str, writer: Writer) -> Any:
     """A name, or an expression of a user's function."""
     if isinstance(value, list | tuple):
         return [pack_function(v, name, writer) for v in value]
+    if name != "err_fct" and isinstance(value, str) and ALIASES.get(value, value) in BEFORE:
+        value = resolve_activation(value)
+    if isinstance(value, ActivationSpec) and value.name in ACTIVATIONS:
+        return {"named": value.name, "parameter": value.parameter}
     if value is None or isinstance(value, str):
         return value
     kind = Loss if name == "err_fct" else Activation
@@ -112,8 +122,21 @@ def unpack_function(entry: Any, name: str) -> Any:
     """Invert `pack_function`."""
     if isinstance(entry, list):
         return [unpack_function(e, name) for e in entry]
+    if name != "err_fct" and isinstance(entry, str) and ALIASES.get(entry, entry) in BEFORE:
+        return _named(ALIASES.get(entry, entry), BEFORE[ALIASES.get(entry, entry)])
     if entry is None or isinstance(entry, str):
         return entry
+    if name != "err_fct" and isinstance(entry, dict) and set(entry) == {"named", "parameter"}:
+        known, parameter = str(entry["named"]), entry["parameter"]
+        if known not in ACTIVATIONS or type(parameter) is not float or not np.isfinite(parameter):
+            raise FileFormatError(f"its setting {name!r} is damaged")
+        return _named(known, parameter)
     if isinstance(entry, dict) and set(entry) == {"custom"}:
         return (Loss if name == "err_fct" else Activation).from_json(entry["custom"])
     raise FileFormatError(f"its setting {name!r} is damaged")
+
+
+def _named(name: str, parameter: float) -> Any:
+    """An activation by name, where it has its usual parameter; else with the parameter."""
+    kind = ACTIVATIONS[name]
+    return name if parameter == kind.parameter else ActivationSpec(name, kind.code, parameter)

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from . import codes
 from .arguments import USE_BIAS, of_arrays
 from .attention import CAUSAL, HEADS, KEYS, QUERY_MASK
-from .base import NAME, UNITS, Placement
+from .base import NAME, UNITS, PartName, Placement
 from .graph import Moves
 from .moves import as_image, moved
 from .spatial import Conv1D
@@ -81,10 +81,10 @@ class MultiHeadAttention:
         """Query, key and value, what joins them, attention itself, and what makes features of all heads."""
         kept = {field: getattr(self, field) for field in ("use_bias", *_ARRAYS)}
         values = self.value_dim or self.key_dim
-        ways = [Projection(self.num_heads * size, 1, name=f"{name}/{part}", heads=self.num_heads, **kept)
+        ways = [Projection(self.num_heads * size, 1, name=PartName.of(name, part), heads=self.num_heads, **kept)
                 for part, size in (("query", self.key_dim), ("key", self.key_dim), ("value", values))]  # fmt: skip
         core = Attention(self.num_heads, self.key_dim, values, self.use_causal_mask, f"{name}/attention")
-        end = OutputProjection(self.output_shape or 1, 1, name=f"{name}/attention_output", heads=self.num_heads,
+        end = OutputProjection(self.output_shape or 1, 1, name=PartName.of(name, "attention_output"), heads=self.num_heads,
                                as_wide=self.output_shape is None, **kept)  # fmt: skip
         return *ways, Stacked(f"{name}/joined"), core, end
 

@@ -5,10 +5,39 @@ from __future__ import annotations
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Protocol
 
-from ..checks.arguments import NONE, TEXT, Anything, Kind, Several, Whole
+from ..checks.arguments import NONE, Anything, Kind, Several, Text, Whole
 from ..errors import ArgumentError
 
-NAME = NONE | TEXT
+
+class PartName(str):
+    """Name of a layer that is a part of another one, "separable_conv2d/depthwise".
+
+    Attributes
+    ----------
+    whole, part : str
+    merged : bool
+        Whether its arrays go by the name of the whole, "separable_conv2d/depthwise_kernel".
+    """
+
+    whole: str
+    part: str
+    merged: bool
+
+    @classmethod
+    def of(cls, whole: str, part: str, merged: bool = False) -> PartName:
+        """The name of a part."""
+        made = cls(f"{whole}/{part}")
+        made.whole, made.part, made.merged = whole, part, merged
+        return made
+
+
+class _Name(Text):
+    def check(self, value: Any, name: str) -> str:
+        """The string; names of parts as they are."""
+        return value if type(value) is PartName else super().check(value, name)
+
+
+NAME = NONE | _Name()
 UNITS = Whole(1)
 #: Resolved when a network is made of layers
 ACTIVATION = Anything("a name of an activation, an Activation, a function or None", None, "relu", "tanh")

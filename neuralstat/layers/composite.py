@@ -9,7 +9,7 @@ from ..checks.arguments import NONE, Choice, Instance, arguments
 from ..errors import ArgumentError
 from . import codes
 from .arguments import USE_BIAS, of_arrays
-from .base import ACTIVATION, EXTENT, NAME, UNITS, AnyLayer, Placement, several
+from .base import ACTIVATION, EXTENT, NAME, UNITS, AnyLayer, PartName, Placement, several
 from .graph import Add, Average, Concatenate
 from .move import STUFFED
 from .moves import Reverse, as_image, moved
@@ -55,11 +55,11 @@ class _Separable:
         depthwise, pointwise = (DepthwiseConv1D, Conv1D) if type(self) is SeparableConv1D else (DepthwiseConv2D, Conv2D)
         first = depthwise(
             self.kernel_size, self.strides, self.padding, self.depth_multiplier, self.dilation_rate, None,
-            f"{name}/depthwise", use_bias=False, depthwise_initializer=self.depthwise_initializer,
+            PartName.of(name, "depthwise", True), use_bias=False, depthwise_initializer=self.depthwise_initializer,
             depthwise_regularizer=self.depthwise_regularizer, depthwise_constraint=self.depthwise_constraint,
         )  # fmt: skip
         second = pointwise(
-            self.filters, 1, self.activation, name=f"{name}/pointwise", use_bias=self.use_bias,
+            self.filters, 1, self.activation, name=PartName.of(name, "pointwise", True), use_bias=self.use_bias,
             kernel_initializer=self.pointwise_initializer, bias_initializer=self.bias_initializer,
             kernel_regularizer=self.pointwise_regularizer, bias_regularizer=self.bias_regularizer,
             kernel_constraint=self.pointwise_constraint, bias_constraint=self.bias_constraint,
@@ -122,8 +122,8 @@ class Bidirectional:
 
     def both(self, name: str, base: str) -> tuple[list[Any], list[Any]]:
         """The chains that go forward and backward, for a layer whose own name would be `base`."""
-        forward = replace(self.layer, name=f"{name}/forward_{base}")
-        back = replace(self.layer, name=f"{name}/backward_{base}", go_backwards=True)
+        forward = replace(self.layer, name=PartName.of(name, f"forward_{base}"))
+        back = replace(self.layer, name=PartName.of(name, f"backward_{base}"), go_backwards=True)
         return [forward], [back, Realigned(f"{name}/realigned")] if back.return_sequences else [back]
 
 
@@ -159,6 +159,11 @@ class TimeDistributed:
             raise ArgumentError(f"TimeDistributed needs a sequence, but {shape} comes in.")
         own = self.layer.place(tuple(shape[1:]))
         return replace(own, shape=(shape[0], *own.shape), times=shape[0])
+
+
+def applied(layer: Any) -> Any:
+    """The layer whose weights and arguments count: inside `TimeDistributed` the one that it applies."""
+    return layer.layer if isinstance(layer, TimeDistributed) else layer
 
 
 def _transposed_arguments(n: int) -> Any:

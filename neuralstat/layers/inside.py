@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..functions.activations import SELU_ALPHA, SELU_SCALE, logistic, tanh
+from ..functions.activations import SELU_ALPHA, SELU_SCALE, elu, logistic, relu, selu, softplus, tanh
+from ..functions.seldom import hard_logistic
 from ..jit.compile import jit
-from ..jit.scalar import exp_, expm1_, log1p_, real_
+from ..jit.scalar import expm1_, real_
 from ..jit.simd_cells import rnn_forward_cells
 
 TANH, SIGMOID, LINEAR, RELU, HARD_SIGMOID, ELU, SELU, SOFTPLUS = range(8)
@@ -23,19 +24,17 @@ def squashed(code: int, z: Any) -> Any:
         return tanh(z, 0.0)[0]
     if code == SIGMOID:
         return logistic(z, 0.0)[0]
-    if code == LINEAR:
-        return z
-    if code == HARD_SIGMOID:
-        if real_(z) <= -3:
-            return z * 0
-        return z / 6 + 0.5 if real_(z) < 3 else z * 0 + 1
-    if code == SOFTPLUS:
-        return z + log1p_(exp_(-z)) if real_(z) > 0 else log1p_(exp_(z))
-    if real_(z) > 0:
-        return z * SELU_SCALE if code == SELU else z
     if code == RELU:
-        return z * 0
-    return expm1_(z) if code == ELU else expm1_(z) * (SELU_SCALE * SELU_ALPHA)
+        return relu(z, 0.0)[0]
+    if code == HARD_SIGMOID:
+        return hard_logistic(z, 0.0)[0]
+    if code == ELU:
+        return elu(z, 1.0)[0]
+    if code == SELU:
+        return selu(z, 0.0)[0]
+    if code == SOFTPLUS:
+        return softplus(z, 0.0)[0]
+    return z
 
 
 @jit(strict=True)

@@ -106,10 +106,9 @@ def by_row(network: Any, implied: bool = False, theta: np.ndarray | None = None)
     flat = np.arange(network.n_params) if theta is None else theta
     out = []
     for row, layer, part, (per_unit, units) in zip(
-        network.table, network.table_layers, network.slices, network.shapes, strict=True
+        network.table, network.applied_layers, network.slices, network.shapes, strict=True
     ):
         make = _ARRAYS.get(int(row[codes.OP])) if units else None
-        layer = getattr(layer, "layer", layer)  # of one that applies it at each time
         arrays = {} if make is None else make(row, layer, flat[part].reshape(units, per_unit))
         if not implied and network.implied is not None:
             held = make(row, layer, network.implied[0][part].reshape(units, per_unit)) if make is not None else {}
@@ -122,8 +121,7 @@ def of_row(network: Any, k: int) -> Arrays:
     """The arrays of row k of the table, with positions among its weights."""
     per_unit, units = network.shapes[k]
     make = _ARRAYS[int(network.table[k, codes.OP])]
-    layer = getattr(network.table_layers[k], "layer", network.table_layers[k])
-    return make(network.table[k], layer, np.arange(per_unit * units).reshape(units, per_unit))
+    return make(network.table[k], network.applied_layers[k], np.arange(per_unit * units).reshape(units, per_unit))
 
 
 def array_positions(network: Any) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from ..checks.arguments import FLAG, NONE, POSITIVE, Exactly, Number, Whole, arg
 from ..errors import ArgumentError
 from . import codes
 from .arguments import of_arrays
-from .base import ACTIVATION, NAME, Placement
+from .base import NAME, Placement
 
 _SHARED = {"epsilon": POSITIVE, "name": NAME, "center": FLAG, "scale": FLAG,
            **of_arrays("beta", "gamma")}  # fmt: skip
@@ -22,7 +22,7 @@ def _implied(layer: Any) -> tuple[tuple[int, float], ...]:
     return (() if layer.center else ((0, 0.0),)) + (() if layer.scale else ((1, 1.0),))
 
 
-@arguments(momentum=Number(0.0, 1.0), activation=ACTIVATION, **_SHARED)
+@arguments(momentum=Number(0.0, 1.0), activation=NONE, **_SHARED)
 @dataclass(frozen=True)
 class BatchNorm:
     """Batch normalisation over the last axis (channels, features, units); Ioffe & Szegedy 2015, ICML 37:448.

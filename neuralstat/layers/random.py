@@ -13,14 +13,14 @@ from typing import Any
 from ..checks.arguments import NONE, NOT_NEGATIVE, Number, arguments
 from ..errors import ArgumentError
 from . import codes
-from .base import ACTIVATION, NAME, Placement
+from .base import NAME, Placement
 from .dropout import SPATIAL
 from .noise import ADDED, ALPHA, FACTOR
 
 _RATE = Number(0.0, below=1.0)
 
 
-@arguments(rate=_RATE, name=NAME, activation=ACTIVATION)
+@arguments(rate=_RATE, name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Dropout:
     """Sets units to 0 at random in training, and divides the others by the share that is kept; else passes on.

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from . import codes, inside
 from . import recurrent_rows as rows
 from .arguments import of_arrays
-from .base import ACTIVATION, NAME, UNITS, Placement
+from .base import NAME, UNITS, Placement
 from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 from .masking import APPLIED, FOUND
@@ -194,7 +194,8 @@ class GRU(_Weights):
         return _recurrent(self, shape, codes.GRU, 3, GRU_GATES, 2)
 
 
-def _masking(shape: tuple[int, ...], kind: int, value: float) -> Placement:
+def masking(shape: tuple[int, ...], kind: int, value: float) -> Placement:
+    """Of a row that makes a mask, or applies one, over all axes but the last; scratch: the mask."""
     times, features = math.prod(shape[:-1]), shape[-1]
     return Placement(shape, codes.MASKING, n_scratch=times, fields={codes.CHANNELS: features, codes.KIND: kind},
                      constant=float(value))  # fmt: skip
@@ -222,7 +223,7 @@ class Masking:
         """Scratch: the mask, a row for each time."""
         if len(shape) < 2:
             raise ArgumentError(f"Masking needs (time, feature) input, but {shape} comes in.")
-        return _masking(shape, FOUND, self.mask_value)
+        return masking(shape, FOUND, self.mask_value)
 
 
 @dataclass(frozen=True)
@@ -234,10 +235,10 @@ class ZeroMasked:
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """No weights."""
-        return _masking(shape, APPLIED, 0.0)
+        return masking(shape, APPLIED, 0.0)
 
 
-@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=ACTIVATION, **of_arrays("embeddings"))
+@arguments(input_dim=UNITS, output_dim=UNITS, mask_zero=FLAG, name=NAME, activation=NONE, **of_arrays("embeddings"))
 @dataclass(frozen=True)
 class Embedding:
     """Turns integers 0, 1, ..., input_dim - 1 into vectors.

@@ -29,7 +29,7 @@ def _depthwise_arguments(n: int, *paddings: str) -> Any:
 
 def _pooling_arguments(n: int) -> Any:
     return arguments(
-        pool_size=EXTENT[n], strides=NONE | EXTENT[n], padding=Choice("valid", "same"), name=NAME, activation=ACTIVATION,
+        pool_size=EXTENT[n], strides=NONE | EXTENT[n], padding=Choice("valid", "same"), name=NAME, activation=NONE,
     )  # fmt: skip
 
 
@@ -338,7 +338,7 @@ class AvgPool2D(_Pool2D):
         return _pooling(self, 2, shape, codes.MEAN)
 
 
-@arguments(name=NAME, activation=ACTIVATION)
+@arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class GlobalAvgPool:
     """Mean of every channel over all rows and columns, or over all times."""
@@ -351,7 +351,7 @@ class GlobalAvgPool:
         return _global(self, shape, codes.MEAN)
 
 
-@arguments(name=NAME, activation=ACTIVATION)
+@arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class GlobalMaxPool:
     """Largest value of every channel over all rows and columns, or over all times."""

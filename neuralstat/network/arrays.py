@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..layers import LSTM, codes
 from ..layers.arguments import VARIANCE, initializer_of
+from ..layers.base import PartName
 from ..layers.keras_weights import _ARRAYS as ARRAYS
 from ..layers.keras_weights import by_row
 
@@ -29,51 +31,88 @@ def positions(network: Network, implied: bool = False) -> dict[str, np.ndarray]:
     """
     arrays = by_row(network, implied)
     return {
-        array_name(name, array): np.ascontiguousarray(at)
-        for name, k in _weighted(network, arrays) for array, at in arrays[k].items()
+        array_name(name, layer, array): np.ascontiguousarray(at)
+        for name, layer, k in _weighted(network, arrays) for array, at in arrays[k].items()
     }  # fmt: skip
 
 
-def array_name(layer: str, array: str) -> str:
-    """Name of an array of a layer; parts of a layer have arrays of that layer, ``"separable_conv2d/depthwise_kernel"``."""
-    whole, _, part = layer.rpartition("/")
-    if part in ("depthwise", "pointwise") and whole:
-        return f"{whole}/{array}" if array == "bias" and part == "pointwise" else f"{layer}_{array}"
-    return f"{layer}/{array}"
+def array_name(name: str, layer: Any, array: str) -> str:
+    """Name of an array of a layer that goes by `name`; see `PartName` for layers that are parts of others."""
+    own = getattr(layer, "name", None)
+    if isinstance(own, PartName) and own.merged:
+        return f"{_whole(name, own)}/{array}" if array == "bias" else f"{name}_{array}"
+    return f"{name}/{array}"
+
+
+def _whole(name: str, own: PartName) -> str:
+    """The layer that a part, which goes by `name`, is a part of: in towers names begin with the tower's."""
+    return name.removesuffix(f"/{own.part}")
 
 
 def weights_by_layer(network: Network) -> dict[str, np.ndarray]:
     """Positions of the weights of every layer that has some."""
     arrays = by_row(network)
     return {
-        name: np.concatenate([at.ravel() for at in arrays[k].values()]) for name, k in _weighted(network, arrays)
+        name: np.concatenate([at.ravel() for at in arrays[k].values()]) for name, _, k in _weighted(network, arrays)
     }  # fmt: skip
+
+
+def arrays_by_name(network: Network) -> dict[str, list[str]]:
+    """Names of the arrays of all that has a name and weights: layers, layers that consist of others, towers."""
+    found: dict[str, list[str]] = {}
+    towers = dict(zip(network.layer_names, [t.name for t in network.towers for _ in range(t.count)], strict=False))
+    arrays = by_row(network)
+    for name, layer, k in _weighted(network, arrays):
+        own = getattr(layer, "name", None)
+        owners = {name, towers.get(name, ""), _whole(name, own) if isinstance(own, PartName) else ""}
+        for owner in sorted(owners - {""}):
+            found.setdefault(owner, []).extend(array_name(name, layer, array) for array in arrays[k])
+    return found
 
 
 def array_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     """Shapes of the arrays of `positions`, without the positions."""
+    return {name: shape for _, name, shape in _shapes(network)}
+
+
+def sizes_by_layer(network: Network) -> dict[str, int]:
+    """Numbers of weights of the layers that have some, without the positions."""
+    found: dict[str, int] = {}
+    for layer, _, shape in _shapes(network):
+        found[layer] = found.get(layer, 0) + math.prod(shape)
+    return found
+
+
+def _shapes(network: Network) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Layer, name and shape of every array."""
     made: list[dict[str, Any]] = []
-    for row, (layer, place), (per_unit, units) in zip(network.table, network._built["kinds"], network.shapes, strict=True):
+    kinds = zip(network.table, network.applied_layers, network._built["kinds"], network.shapes, strict=True)
+    for row, layer, (_, place), (per_unit, units) in kinds:
         make = ARRAYS.get(int(row[codes.OP]))
         block = np.broadcast_to(np.arange(per_unit), (units, per_unit))  # of each weight its place in its group
         implied = {j for j, _ in place.implied}
         arrays = {} if make is None or not units else make(row, layer, block)
         made.append({name: at for name, at in arrays.items() if int(at.flat[0]) not in implied})
-    return {array_name(name, array): at.shape for name, k in _weighted(network, made) for array, at in made[k].items()}
+    for name, layer, k in _weighted(network, made):
+        for array, at in made[k].items():
+            yield name, array_name(name, layer, array), at.shape
 
 
 def views(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a flat vector (P,), by name as in `positions`, which changes with them."""
     arrays = by_row(network, theta=theta)
-    return {array_name(name, array): own for name, k in _weighted(network, arrays) for array, own in arrays[k].items()}
+    return {
+        array_name(name, layer, array): own
+        for name, layer, k in _weighted(network, arrays) for array, own in arrays[k].items()
+    }  # fmt: skip
 
 
-def _weighted(network: Network, arrays: list[dict[str, Any]]) -> list[tuple[str, int]]:
-    """Name and row of the table of every layer that has weights."""
+def _weighted(network: Network, arrays: list[dict[str, Any]]) -> list[tuple[str, Any, int]]:
+    """Name, layer and row of the table of every layer that has weights."""
     seen, out = set(), []
-    for name, (k, _, _) in zip(network.layer_names, network.places, strict=True):
+    for name, layer, (k, _, _) in zip(network.layer_names, network.layers, network.places, strict=True):
         if k >= 0 and k not in seen and arrays[k]:
-            out.append((name, k))
+            out.append((name, layer, k))
         seen.add(k)
     return out
 
@@ -123,17 +162,19 @@ def frozen(network: Network, names: Any) -> np.ndarray:
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
         shown = list(names) if isinstance(names, tuple) else names
         raise ArgumentError(f"freeze must be names of layers or arrays, got {shown!r}.")
-    known = positions(network)
+    known, owned = positions(network), arrays_by_name(network)
     for name in names:
-        own = [at for array, at in known.items() if array == name or array.startswith(f"{name}/")]
+        own = [name] if name in known else owned.get(name, [])
+        if not own and name not in network.layer_names:  # all layers whose names begin so
+            own = [array for layer in network.layer_names if layer.startswith(f"{name}/") for array in owned.get(layer, [])]
         if not own and name not in network.layer_names:
             raise ArgumentError(
                 f"freeze: there is no layer {name!r}; layers: {', '.join(map(repr, network.layer_names))}."
             )
         if not own:
             raise ArgumentError(f"freeze: layer {name!r} has no weights.")
-        for at in own:
-            held[at] = True
+        for array in own:
+            held[known[array]] = True
     if held.all():
         raise ArgumentError("freeze holds all weights: at least one must be trained; epochs=0 trains none.")
     return held
@@ -192,9 +233,9 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
     1998, Efficient BackProp); normal ones are cut at two standard deviations.
     """
     theta = np.zeros(network.n_params) if network.implied is None else network.implied[1].copy()
-    arrays = by_row(network, theta=theta)
-    for _, k in _weighted(network, arrays):
-        layer = network.table_layers[k]
+    arrays, layers = by_row(network, theta=theta), network.applied_layers
+    for _, _, k in _weighted(network, arrays):
+        layer = layers[k]
         for array, at in arrays[k].items():
             usual = "glorot_uniform" if array.endswith("kernel") else "zeros"
             how = initializer_of(layer, array) or _DEFAULTS.get(array, usual)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _constrained(network: Network) -> Iterator[tuple[Any, str, Any, np.ndarray]]:
-    for layer, arrays in zip(network.table_layers, by_row(network), strict=True):
+    for layer, arrays in zip(network.applied_layers, by_row(network), strict=True):
         for array, at in arrays.items():
             if (own := constraint_of(layer, array)) is not None:
                 yield layer, array, own, at

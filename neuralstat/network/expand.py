@@ -218,8 +218,7 @@ def _needed(flat: Flat, end: int) -> tuple[Flat, int]:
     """Without layers that set masked units to 0 where there is no mask."""
     masked: list[bool] = []
     for layer, reads in zip(flat.layers, flat.wires, strict=True):
-        before = any(r >= 0 and masked[r] for r in reads)
-        masked.append(before if isinstance(layer, MERGING) else has_mask(layer, before))
+        masked.append(has_mask(layer, [r >= 0 and masked[r] for r in reads]))
     place = {r: r for r in range(-len(flat.inputs), 0)}
     layers: list[Any] = []
     wires: list[tuple[int, ...]] = []

@@ -19,7 +19,7 @@ from ..layers.base import Placement
 from ..layers.graph import MERGING
 from ..layers.move import BACKWARD, FORWARD
 from ..layers.moves import as_image, copied, moved
-from .masks import mask_after
+from .masks import Mask, along_mask, joined, mask_after, there
 from .objective import resolve_activation
 from .rows import activation_of, placed
 
@@ -42,11 +42,14 @@ class Entry:
     shape : tuple of int
     strides : tuple of int, optional
         Over its axes, where its numbers are not neighbours.
+    name : str, optional
+        As the graph or the formula calls it.
     """
 
     first: int
     shape: tuple[int, ...]
     strides: tuple[int, ...] | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class _Rows:
                     self.last[_read(self.units, entries, r).root] = (j, slot)
         self.starts = {-1 - j: entry.first for j, entry in enumerate(entries)}
         self.rows: dict[int, int] = {}  # root: row of the layer
-        self.masks: dict[int, int] = {}  # layer: first row of the mask beside what comes out, where there is one
+        self.masks: dict[int, Mask | None] = {}  # layer: the mask beside what comes out; none beside inputs
 
     def add(self) -> None:
         """All rows."""
@@ -143,21 +146,22 @@ class _Rows:
 
     def _mask(self, j: int) -> None:
         """Carry the mask of what layer j reads on."""
-        layer = self.network.layers[self.first + j]
-        found = [self.masks.get(r, -1) for r in self.wires[j]]
-        if isinstance(layer, Attention):
-            self.made.rows[self.rows[j]][[codes.MASK, QUERY_MASK]] = found
+        layer, found = self.network.layers[self.first + j], [self.masks.get(r) for r in self.wires[j]]
+        if isinstance(layer, MERGING):
+            return  # told where they are joined
+        if isinstance(layer, Stacked):  # of attention: of keys and values
+            several = {mask for mask in found[1:] if mask is not None}
+            if len(several) > 1:
+                raise ArgumentError("layers: MultiHeadAttention reads keys and values whose masks are not one.")
+            self.masks[j] = next(iter(several), None)
+        elif isinstance(layer, Attention):
+            first = [-1 if mask is None else mask.first for mask in found]
+            self.made.rows[self.rows[j]][[codes.MASK, QUERY_MASK]] = first
             self.masks[j] = found[1]
-            return
-        if not isinstance(layer, JOINING):
-            row = self.made.rows[self.rows[j]] if j in self.rows else None
-            self.masks[j] = mask_after(layer, row, found[0])
-            return
-        own = found[1:] if isinstance(layer, Stacked) else found  # of attention: of keys and values
-        several = {mask for mask in own if mask >= 0}
-        if len(several) > 1:
-            raise ArgumentError(f"layers: {type(layer).__name__} joins sequences whose masks are not one.")
-        self.masks[j] = max(own)
+        else:
+            rows = self.made.rows[self.rows[j] :] if j in self.rows else []
+            shape = _read(self.units, self.entries, self.wires[j][0]).shape
+            self.masks[j] = mask_after(self.made, self.first + j, rows, shape, found[0])
 
     def _row(self, k: int, place: Placement, source: int, n_in: int, target: int | None) -> int:
         spec = resolve_activation("identity") if place.op == codes.MOVE else activation_of(self.network, k)
@@ -190,17 +194,25 @@ class _Rows:
         """A layer that joins several."""
         k = self.first + j
         reads = [_read(self.units, self.entries, r) for r in self.wires[j]]
-        moves = _joined(self.network, k, [u.shape for u in reads])
-        at = self.target.get(j)
+        shapes, masks = [u.shape for u in reads], [self.masks.get(r) for r in self.wires[j]]
+        moves = _joined(self.network, k, shapes)
+        at, axes = self.target.get(j), max((len(mask.shape) for mask in masks if mask is not None), default=0)
         if at is None:
             at = self.made.width
             self.made.width += math.prod(moves.shape)
         for slot, (own, (fields, offset)) in enumerate(zip(reads, moves.parts, strict=True)):
             adds = FORWARD if moves.adds and slot > 0 else 0
-            adds |= BACKWARD if self.last[own.root] != (j, slot) else 0
-            place = Placement(own.shape, codes.MOVE, fields={**fields, codes.ADDS: adds})
-            self._row(k, place, self.starts[own.root], math.prod(own.shape), at + offset)
+            back = BACKWARD if self.last[own.root] != (j, slot) else 0
+            source, n_in = self.starts[own.root], math.prod(own.shape)
+            if masks[slot] is None and along_mask(self.network.layers[k], masks, shapes) is not None:
+                source = self._row(k, _adding(copied(own.shape), back), source, n_in, None) if back else source
+                source, masks[slot] = there(self.made, k, source, own.shape, axes)
+                back = 0
+            place = Placement(own.shape, codes.MOVE, fields={**fields, codes.ADDS: adds | back})
+            self._row(k, place, source, n_in, at + offset)
         self.rows[j] = len(self.made.rows) - 1
+        if isinstance(self.network.layers[k], MERGING):
+            self.masks[j] = joined(self.made, k, masks, shapes)
         return at
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..layers import codes
 from ..layers.keras_weights import of_row
-from .arrays import positions
+from .arrays import array_name, positions
 
 if TYPE_CHECKING:
     from .network import Network
@@ -30,6 +30,8 @@ def base_name(kind: str) -> str:
 def _axes_after(layer: Any, axes: int) -> int:
     """Axes of a layer's output for one observation, from those of its input."""
     kind = type(layer).__name__
+    if kind == "TimeDistributed":
+        return 1 + _axes_after(layer.layer, axes - 1)
     if kind in ("SimpleRNN", "LSTM", "GRU"):
         return 2 if layer.return_sequences else 1
     if kind == "RepeatVector":
@@ -150,11 +152,12 @@ def name_of(network: Network, position: int) -> str:
     k = next(k for k, part in enumerate(network.slices) if part.start <= position < part.stop)
     at = int(position) - network.slices[k].start
     if not network.plain and not network.skip:
-        name = next(name for name, (row, _, _) in zip(network.layer_names, network.places, strict=True) if row == k)
+        name, layer = next((name, layer) for name, layer, (row, _, _) in
+                           zip(network.layer_names, network.layers, network.places, strict=True) if row == k)  # fmt: skip
         for array, numbers in of_row(network, k).items():
             found = np.argwhere(numbers == at)
             if len(found):
-                return f"{name}/{array}[{','.join(map(str, found[0]))}]"
+                return f"{array_name(name, layer, array)}[{','.join(map(str, found[0]))}]"
     last, (per_unit, _) = len(network.shapes) - 1, network.shapes[k]
     unit, source = divmod(at, per_unit)
     below = [f"{k}layhid{u + 1}" for u in range(network.shapes[k - 1][1])] if k else []

@@ -26,6 +26,7 @@ from ..functions.losses import FAMILY as FAMILY_LOSS
 from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
+from ..layers.composite import applied
 from ..layers.recurrent_rows import DROPS
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
@@ -317,8 +318,13 @@ class Network:
 
     @property
     def table_layers(self) -> tuple[Any, ...]:
-        """The layer of each row of the table."""
+        """The layer of each row of the table, as users write it."""
         return tuple(layer for layer, _ in self._built["kinds"])
+
+    @property
+    def applied_layers(self) -> tuple[Any, ...]:
+        """The layer that each row of the table applies, whose arguments hold for it: inside `TimeDistributed` that one."""
+        return tuple(applied(layer) for layer in self.table_layers)
 
     def matrices(self, theta: np.ndarray) -> list[np.ndarray]:
         """Split a flat vector (P,) into matrices (1 + inputs, units), bias first."""

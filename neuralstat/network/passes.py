@@ -69,16 +69,10 @@ def possible(network: Network) -> bool:
     for row, (per_unit, units) in zip(table, network.shapes, strict=True):
         source = int(row[codes.SOURCE]), int(row[codes.N_IN])
         shared = per_unit > 0 and units == 0  # weights of a row before it
-        if row[codes.OP] not in _KNOWN or shared or _by_channel(row) or (source not in written and sum(source) > inputs):
+        if row[codes.OP] not in _KNOWN or shared or (source not in written and sum(source) > inputs):
             return False
         written.add((int(row[codes.TARGET]), int(row[codes.N_OUT])))
     return True
-
-
-def _by_channel(row: np.ndarray) -> bool:
-    """Whether an activation couples some of a layer's units only, those of the last axis; or is the logarithm of softmax."""
-    some = row[codes.OP] == codes.COPY and row[codes.FILTERS] not in (0, row[codes.N_OUT])
-    return bool(row[codes.ACT] == LOG_SOFTMAX or (row[codes.ACT] == SOFTMAX and some))
 
 
 class Passes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
 from ..layers import codes
 from ..layers.arguments import regularizer_of
 from ..layers.keras_weights import by_row
-from .arrays import positions
+from .arrays import arrays_by_name, positions
 
 if TYPE_CHECKING:
     from .network import Network
@@ -93,7 +93,7 @@ class Penalty:
 
     def coefficients(
         self, is_bias: np.ndarray, terms: Mapping[str, np.ndarray] | None = None,
-        layers: Mapping[str, np.ndarray] | None = None,
+        layers: Mapping[str, np.ndarray] | None = None, arrays: Collection[str] = (),
     ) -> np.ndarray:  # fmt: skip
         """What kernels see, shape (P, COLUMNS).
 
@@ -104,7 +104,9 @@ class Penalty:
         terms : mapping, optional
             Formula term -> positions of its weights in the first layer (see `term_weights`).
         layers : mapping, optional
-            Name of a layer or array -> positions of its weights (see `layer_weights`).
+            Name of a layer or array -> positions of its weights (see `layer_weights`): what is smaller wins.
+        arrays : collection of str, optional
+            Which of these names are arrays'.
 
         Raises
         ------
@@ -117,12 +119,14 @@ class Penalty:
             if part.estimate is not None:  # known after the fit
                 continue
             strength = np.where(is_bias & (not part.biases), 0.0, part.strength)
-            for name, own in part.layers:
-                if layers is None or name not in layers:
-                    known = ", ".join(map(repr, layers or ()))
-                    raise ArgumentError(f"penalty: there is no layer {name!r} with weights; known: {known}.")
-                at = layers[name]
-                strength[at if part.biases or "/" in name else at[~is_bias[at]]] = own
+            named = layers or {}
+            for name, _ in part.layers:
+                if name not in named:
+                    listed = ", ".join(map(repr, named))
+                    raise ArgumentError(f"penalty: there is no layer {name!r} with weights; known: {listed}.")
+            for name, own in sorted(part.layers, key=lambda pair: (pair[0] in arrays, -named[pair[0]].size)):
+                at = named[name]
+                strength[at if part.biases or name in arrays else at[~is_bias[at]]] = own
             for term, own in part.terms:
                 if terms is None or term not in terms:
                     known = ", ".join(map(repr, terms or ()))
@@ -168,15 +172,9 @@ def term_weights(network: Network, terms: Mapping[str, Sequence[int]]) -> dict[s
 
 
 def layer_weights(network: Network) -> dict[str, np.ndarray]:
-    """Names of layers (``"conv2d"``) and their arrays (``"conv2d/kernel"``) -> positions in the flat vector.
-
-    Arrays come after layers, so that their strengths win.
-    """
+    """Names of layers (``"conv2d"``) and their arrays (``"conv2d/kernel"``) -> positions in the flat vector."""
     arrays = {name: at.ravel() for name, at in positions(network).items()}
-    layers: dict[str, list[np.ndarray]] = {}
-    for name, at in arrays.items():
-        layers.setdefault(name.rpartition("/")[0], []).append(at)
-    return {**{name: np.concatenate(parts) for name, parts in layers.items()}, **arrays}
+    return {**{name: np.concatenate([arrays[a] for a in own]) for name, own in arrays_by_name(network).items()}, **arrays}
 
 
 def coefficients(
@@ -191,8 +189,9 @@ def coefficients(
         raise ArgumentError("penalty: decay('estimate') cannot stand beside penalties of layers, as kernel_regularizer.")
     if penalty is not None and not all(part.estimate is not None for part in penalty.parts):
         terms = term_weights(network, design.terms) if any(part.terms for part in penalty.parts) else None
-        layers = layer_weights(network) if any(part.layers for part in penalty.parts) else None
-        table = penalty.coefficients(network.is_bias, terms, layers)
+        named = any(part.layers for part in penalty.parts)
+        layers, arrays = (layer_weights(network), set(positions(network))) if named else (None, set())
+        table = penalty.coefficients(network.is_bias, terms, layers, arrays)
         none = np.zeros(network.n_params, bool) if where is None else ~where
         none = none if network.implied is None else none | network.implied[0]
         for column in (DECAY, ELIMINATION, L1):
@@ -207,7 +206,7 @@ def coefficients(
 def regularizers(network: Network) -> np.ndarray | None:
     """Layers' own penalties of the mean loss: (P, 2) strengths as of `decay` and `l1`; None without any."""
     found = None
-    for layer, arrays in zip(network.table_layers, by_row(network), strict=True):
+    for layer, arrays in zip(network.applied_layers, by_row(network), strict=True):
         for array, at in arrays.items():
             if (own := regularizer_of(layer, array)) is not None:
                 found = np.zeros((network.n_params, 2)) if found is None else found

@@ -9,7 +9,7 @@ are graphs (`network.graph`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def chain(network: Network, join: int | None, before: int | None, kept: int) -> 
     """The table of a chain; see `Network` for `join`, the layer that `beside` inputs enter, and the layer before it."""
     shape = tuple(network.input_shape)
     source, n_in = 0, math.prod(shape)
-    row = mask = -1
+    row, mask = -1, None
     n_inputs = n_in + network.beside
     made = Builder(network, n_inputs + kept)
     last = len(network.layers) - 1
@@ -74,11 +74,12 @@ def chain(network: Network, join: int | None, before: int | None, kept: int) -> 
             shape = (shape[0] + network.beside,)
             source, n_in = (0 if before is None else n_inputs - network.beside), shape[0]
         place = made.place(k, shape)
+        begin = len(made.rows)
         if place.op is not None:
-            row = len(made.rows)
+            row = begin
             source = made.add(k, place, activation_of(network, k), source, n_in, n_inputs if k == before else None)
             n_in = math.prod(place.shape)
-        mask = mask_after(network.layers[k], made.rows[-1] if place.op is not None else None, mask)
+        mask = mask_after(made, k, made.rows[begin:], shape, mask)
         shape = place.shape
         made.places.append((row, source, shape))
     return made.built((join, before))
@@ -123,55 +124,54 @@ def _last_units(network: Network, first: int, tower: Tower) -> int:
     begin, shape = _entering(network, first, tower)
     if tower.wires:
         return math.prod(last_shape(network, begin, tower.wires, [Entry(0, shape)]))
-    for k in range(begin, first + tower.count):
-        shape = placed(network, k, shape).shape
-    return math.prod(shape)
+    return math.prod(_followed(network, range(begin, first + tower.count), shape)[0])
+
+
+def _followed(network: Network, layers: Iterable[int], shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """Shape of what comes out of layers one after the other, and the last of them that has a row; -1 for none."""
+    last = -1
+    for k in layers:
+        place = placed(network, k, shape)
+        shape, last = place.shape, last if place.op is None else k
+    return shape, last
 
 
 def _add_tower(made: Builder, first: int, tower: Tower, target: int) -> None:
     """Rows of a tower, whose last units begin at buffer row `target`."""
     network = made.network
     begin, shape = _entering(network, first, tower)
-    end = first + tower.count
-    ops = list(range(begin, end))
-    inner, after = [], shape
-    for k in ops:
-        if tower.wires:
-            inner = ops
-            break
-        place = placed(network, k, after)
-        inner += [] if place.op is None else [k]
-        after = place.shape
-    gathered = target if not inner else made.width  # codes and numbers side by side: what the chain reads, or its end
-    if tower.codes and inner:
-        made.width += math.prod(shape)
-    source, at = tower.first, gathered
-    if tower.codes and tower.numbers:
-        copy = first + len(tower.codes)
-        place = made.place(copy, (tower.numbers,))
-    for j, row in enumerate(tower.codes):
-        place = made.place(first + j, (1,))
-        offset = tower.numbers + sum(network.layers[first + i].output_dim for i in range(j))
-        made.add(first + j, place, activation_of(network, first + j), row, 1, at + offset)
-        made.places.append((len(made.rows) - 1, at + offset, place.shape))
-    if tower.codes and tower.numbers:
-        made.add(copy, made.place(copy, (tower.numbers,)), activation_of(network, copy), tower.first, tower.numbers, at)
-        made.places.append((len(made.rows) - 1, at, (tower.numbers,)))
-    if tower.codes:
-        source = gathered
+    chained = range(begin, first + tower.count)
+    last = begin if tower.wires else _followed(network, chained, shape)[1]
+    source = tower.first
+    if tower.codes:  # codes and numbers side by side: what the chain reads, or its end
+        source = target if last < 0 else made.width
+        made.width += 0 if last < 0 else math.prod(shape)
+        _add_gathered(made, first, tower, source)
     if tower.wires:
         add_graph(made, begin, tower.wires, [Entry(source, shape)], target)
         return
-    row = len(made.rows) - 1 if tower.codes else -1
-    mask = -1
-    for k in ops:
-        place = made.place(k, shape)
+    row, mask = len(made.rows) - 1 if tower.codes else -1, None
+    for k in chained:
+        place, at = made.place(k, shape), len(made.rows)
         if place.op is not None:
-            row, where = len(made.rows), target if k == inner[-1] else None
-            source = made.add(k, place, activation_of(network, k), source, math.prod(shape), where)
-        mask = mask_after(network.layers[k], made.rows[-1] if place.op is not None else None, mask)
+            row = at
+            source = made.add(k, place, activation_of(network, k), source, math.prod(shape), target if k == last else None)
+        mask = mask_after(made, k, made.rows[at:], shape, mask)
         made.places.append((row, source, place.shape))
         shape = place.shape
+
+
+def _add_gathered(made: Builder, first: int, tower: Tower, at: int) -> None:
+    """Rows that bring a tower's numbers, and vectors of its codes behind them, to buffer rows `at`, ..."""
+    parts, to = [], at + tower.numbers
+    for k, row in enumerate(tower.codes, first):
+        parts.append((to, 1, row))
+        to += made.network.layers[k].output_dim
+    parts += [(at, tower.numbers, tower.first)] if tower.numbers else []
+    for k, (to, n_in, source) in enumerate(parts, first):
+        place = made.place(k, (n_in,))
+        made.add(k, place, activation_of(made.network, k), source, n_in, to)
+        made.places.append((len(made.rows) - 1, to, place.shape))
 
 
 def tower_topology(network: Network) -> str:

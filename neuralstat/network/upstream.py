@@ -6,12 +6,15 @@ that they read and write. A range that is written in parts, or at strides, count
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..layers import codes
-from ..layers.attention import QUERY_MASK
+from ..layers.attention import KEYS, QUERY_MASK
+from ..layers.masking import APPLIED, FOUND
+from ..layers.move import FORWARD
+from ..layers.recurrent_rows import DROPS
 
 if TYPE_CHECKING:
     from .network import Network
@@ -20,34 +23,59 @@ WEIGHTS, INPUTS = 1, 2  # bits of `codes.WANTED`
 _SAME_IN_TRAINING = (codes.DENSE, codes.CONV2D, codes.LSTM, codes.POOL, codes.SIMPLE_RNN, codes.GRU, codes.EMBEDDING,
                      codes.BATCH_NORM, codes.DROPOUT, codes.COPY, codes.MOVE, codes.LAYER_NORM, codes.DEPTHWISE,
                      codes.PRELU, codes.ATTENTION, codes.MASKING, codes.POSITION)  # fmt: skip
-_RANDOM = ("dropout", "recurrent_dropout", "stddev")  # arguments of layers that draw numbers in training
 
 
-def reads(table: np.ndarray, k: int) -> list[tuple[int, int]]:
-    """Ranges [first, end) of buffer rows that row k of a table reads; a mask counts to the end of what holds it."""
-    row = table[k]
+def reads(row: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges [first, end) of buffer rows that a row of a table reads, masks among them."""
     found = [(int(row[codes.SOURCE]), int(row[codes.SOURCE] + row[codes.N_IN]))]
-    if row[codes.OP] == codes.MOVE and row[codes.ADDS] & 1:
-        found.append(writes(row))
-    for at in masks_of(row):
-        ends = [end for j in range(k) for first, end in [writes(table[j])] if first <= at < end]
-        found.append((at, max(ends, default=at + int(row[codes.TIMES]))))
-    return found
+    if row[codes.OP] == codes.MOVE and row[codes.ADDS] & FORWARD:
+        found.append(units_of(row))
+    return found + masks_of(row)
 
 
-def masks_of(row: np.ndarray) -> list[int]:
-    """First buffer rows of the masks that a row of a table reads."""
-    own = (codes.MASK, QUERY_MASK) if row[codes.OP] == codes.ATTENTION else (codes.MASK,)
-    return [int(row[column]) for column in own if row[column] >= 0]
+def masks_of(row: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of the masks that a row of a table reads."""
+    op, mask = row[codes.OP], int(row[codes.MASK])
+    if op == codes.ATTENTION:
+        own = [(mask, row[KEYS]), (int(row[QUERY_MASK]), row[codes.TIMES])]
+    elif op in codes.RECURRENT:
+        own = [(mask, row[codes.TIMES])]
+    elif op == codes.POOL:  # a mean over the times that are there
+        own = [(mask, row[codes.N_IN] // row[codes.N_OUT])]
+    elif op == codes.MASKING and row[codes.KIND] == APPLIED:
+        own = [(mask, row[codes.N_IN] // row[codes.CHANNELS])]
+    else:
+        own = []
+    return [(first, first + int(size)) for first, size in own if first >= 0]
 
 
-def writes(row: np.ndarray) -> tuple[int, int]:
-    """The range [first, end) of buffer rows that a row of a table writes."""
+def mask_made(row: np.ndarray) -> list[tuple[int, int]]:
+    """The range of the mask that a row of a table makes; none where it makes none."""
+    op, mask = row[codes.OP], int(row[codes.MASK])
+    if op == codes.EMBEDDING and mask >= 0:
+        return [(mask, mask + int(row[codes.N_IN]))]
+    if op == codes.MASKING and row[codes.KIND] == FOUND:
+        return [(mask, mask + int(row[codes.N_IN] // row[codes.CHANNELS]))]
+    return []
+
+
+def writes(row: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of buffer rows that a row of a table writes and others may read: its units, and a mask that it makes."""
+    return [units_of(row), *mask_made(row)]
+
+
+def units_of(row: np.ndarray) -> tuple[int, int]:
+    """The range [first, end) of buffer rows of the units that a row of a table writes."""
     first, size = int(row[codes.TARGET]), int(row[codes.N_OUT])
     if row[codes.OP] == codes.MOVE:
         size = int((row[codes.OUT_ROWS] - 1) * row[codes.SPREAD_ROWS] + (row[codes.OUT_COLS] - 1) * row[codes.SPREAD_COLS]
                    + row[codes.FILTERS])  # fmt: skip
     return first, first + size
+
+
+def drops(row: np.ndarray) -> bool:
+    """Whether a row of a table is a recurrent layer that drops inputs or states in training."""
+    return row[codes.OP] in codes.RECURRENT and bool(row[codes.OPTIONS] & DROPS)
 
 
 def weight_slices(network: Network) -> list[slice]:
@@ -75,10 +103,10 @@ def wanted_table(network: Network, free: np.ndarray) -> np.ndarray:
     moved: list[tuple[int, int]] = []  # ranges that free weights have a part in
     for k, part in enumerate(weight_slices(network)):
         weights = bool(any_free[part].any())
-        inputs = any(meet(a, b) for a in reads(table, k) for b in moved)
+        inputs = any(meet(a, b) for a in reads(table[k]) for b in moved)
         table[k, codes.WANTED] = WEIGHTS * weights + INPUTS * inputs
         if weights or inputs:
-            moved.append(writes(table[k]))
+            moved.append(units_of(table[k]))
     return table
 
 
@@ -95,24 +123,19 @@ def constant_rows(network: Network, free: np.ndarray, momentum: np.ndarray) -> n
     momentum : (layers,) array
         Of batch normalisation; negative where it keeps its moving averages.
     """
-    table, layers = network.table, network.table_layers
+    table = network.table
     fixed = np.array([
         not free[part].any() and row[codes.OP] in _SAME_IN_TRAINING and momentum[k] < 0
-        and not (row[codes.OP] == codes.DROPOUT and network._built["constants"][k] > 0)
-        and not any(_is_positive(getattr(layers[k], name, 0)) for name in _RANDOM)
+        and not (row[codes.OP] == codes.DROPOUT and network._built["constants"][k] > 0) and not drops(row)
         for k, (part, row) in enumerate(zip(weight_slices(network), table, strict=True))
     ])  # fmt: skip
     fixed[-1] = False  # something is left to train on
     while True:
-        changing = [writes(table[k]) for k in np.flatnonzero(~fixed)]
+        changing = [part for row in table[~fixed] for part in writes(row)]
         left = np.array([
-            fixed[k] and not any(meet(a, b) for a in (*reads(table, k), writes(table[k])) for b in changing)
-            for k in range(len(table))
+            own and not any(meet(a, b) for a in (*reads(row), *writes(row)) for b in changing)
+            for own, row in zip(fixed, table, strict=True)
         ])  # fmt: skip
         if np.array_equal(left, fixed):
             return fixed
         fixed = left
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0

@@ -119,7 +119,7 @@ def weight_groups(network: Network) -> np.ndarray:
 def _momentum(network: Network, free: np.ndarray) -> np.ndarray:
     """(layers,) momentum of moving averages; -1 for layers without, and for those held out of the fit."""
     momentum = np.full(len(network.table), -1.0)
-    for k, (layer, part) in enumerate(zip(network.table_layers, network.slices, strict=True)):
+    for k, (layer, part) in enumerate(zip(network.applied_layers, network.slices, strict=True)):
         if isinstance(layer, BatchNorm) and free[part].any():
             momentum[k] = layer.momentum
     return momentum

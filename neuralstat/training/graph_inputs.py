@@ -43,9 +43,10 @@ def inputs_of(flat: Flat, design: Design) -> tuple[Flat, tuple[Entry, ...]]:
     if not flat.wires:
         return flat, ()
     arrays = sum(t.size for t in spec.tensors)
-    beside = Entry(arrays, (len(design.x_names) - arrays,))
+    beside = Entry(arrays, (len(design.x_names) - arrays,), name=NUMBERS)
     if single:
-        whole = Entry(0, design.input_shape)
+        name = flat.inputs[0].name or (spec.tensors[0].name if len(spec.tensors) == 1 else None)
+        whole = Entry(0, design.input_shape, name=name)
         return (flat, (whole,)) if not design.n_beside else (with_beside(flat), (whole, beside))
     known = {t.name: _entry(rows) for t, rows in zip(spec.tensors, tensor_rows(spec.tensors), strict=True)}
     if beside.shape[0]:
@@ -70,7 +71,7 @@ def _matched(inputs: Sequence[InputLayer], known: dict[str, Entry]) -> list[Entr
         order = list(known)
     for layer, name in zip(inputs, order, strict=True):
         check_shape(layer, known[name].shape)
-    return [known[name] for name in order]
+    return [replace(known[name], name=layer.name or name) for layer, name in zip(inputs, order, strict=True)]
 
 
 def check_shape(layer: InputLayer, shape: tuple[int, ...]) -> None:

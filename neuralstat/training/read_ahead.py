@@ -95,7 +95,7 @@ def sparse_first(net: Net, plan: Plan, rows: Rows, augment: Any) -> tuple[tuple[
     if not is_read(rows) or given.x.sparse is None or augment is not None or len(net.table) < 2:
         return None
     row, inputs = net.table[0], rows.inputs.shape[1]
-    others = min(first for k in range(1, len(net.table)) for first, _ in reads(net.table, k))
+    others = min(first for k in range(1, len(net.table)) for first, _ in reads(net.table[k]))
     whole = row[codes.OP] == codes.DENSE and row[codes.SOURCE] == 0 and row[codes.N_IN] == inputs <= others
     if not whole or row[codes.OFFSET] >= 0 or not net.table[:, codes.WANTED].all():
         return None

@@ -195,8 +195,8 @@ def remainder(network: Network, net: Net, plan: Plan, state: State, *sets: Rows)
 
 def _read(table: np.ndarray, changing: np.ndarray) -> np.ndarray:
     """Buffer rows that the rows `changing` of a table read and do not write."""
-    read = {at for k in changing for first, end in reads(table, k) for at in range(first, end)}
-    written = {at for k in changing for first, end in [writes(table[k])] for at in range(first, end)}
+    read = {at for row in table[changing] for first, end in reads(row) for at in range(first, end)}
+    written = {at for row in table[changing] for first, end in writes(row) for at in range(first, end)}
     return np.array(sorted(read - written), np.int64)
 
 
@@ -215,7 +215,7 @@ def _placed(table: np.ndarray, changing: np.ndarray, at: np.ndarray) -> tuple[np
         return None
     shift = np.zeros(len(changing), np.int64)
     for j, k in enumerate(changing):
-        for first, end in reads(table, k):
+        for first, end in reads(table[k]):
             own = np.searchsorted(at, [first, end])
             if own[0] == own[1]:
                 if end <= at.size:

@@ -13,9 +13,9 @@ import numpy as np
 from ..engine import cpu
 from ..errors import ArgumentError
 from ..functions.penalties import L1
-from ..layers import BatchNorm, Dropout
+from ..layers import codes
 from ..network.network import Network
-from ..network.upstream import wanted_table
+from ..network.upstream import drops, wanted_table
 from ..optimizers import rprop
 from .fit import Fit, without_pruned
 from .stack import CHUNK, Stack, fan_out, share_observations, threads
@@ -235,9 +235,9 @@ def check_possible(
 ) -> None:
     """Raise ArgumentError where an algorithm cannot train a model, or a rule does not belong to it."""
     lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
-    needs = [type(layer).__name__ for layer in network.layers if isinstance(layer, BatchNorm | Dropout)]
-    needs += [type(layer).__name__ + "'s dropout" for layer in network.layers
-              if getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0)]  # fmt: skip
+    needs = [type(layer).__name__ + ("'s dropout" if row[codes.OP] in codes.RECURRENT else "")
+             for layer, row in zip(network.applied_layers, network.table, strict=True)
+             if row[codes.OP] in codes.OF_TRAINING or drops(row)]  # fmt: skip
     if needs:
         raise ArgumentError(
             f"algorithm={algorithm!r} takes the gradient of one function of the weights, which a network with "

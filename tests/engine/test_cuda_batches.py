@@ -21,7 +21,9 @@ from neuralstat.engine import batches, cpu
 from neuralstat.engine.cuda import memory
 from neuralstat.engine.cuda.batches import run
 from neuralstat.engine.cuda.batches.part import Part
+from neuralstat.engine.cuda.batches.program import Program
 from neuralstat.errors import DeviceError
+from neuralstat.layers import codes
 from neuralstat.optimizers.minibatch import MINIBATCH, SGD, Adam, RMSprop
 from neuralstat.training.epochs import Training, make_rows, train_epochs
 from neuralstat.training.stopping import EarlyStopping
@@ -123,13 +125,14 @@ def test_stack_with_penalty_validation_and_early_stopping():
     np.testing.assert_array_equal(there.theta[:, 1], there.start[:, 1])
 
 
-def test_networks_stop_one_by_one():
+@pytest.mark.parametrize("optimizer", [SGD(), MINIBATCH["lion"], MINIBATCH["adamax"], SGD(clipvalue=0.1)], ids=repr)
+def test_networks_stop_one_by_one(optimizer):
     """One is not finite, one goes on; steps end in the middle of an epoch."""
     network = chain_network(DENSE)
     theta, x, y = draw(network, 5, b=2)
     theta[0, 0] = np.nan
     rows, free = make_rows(x.T, y.T), np.ones(network.n_params, bool)
-    fits = [train_epochs(network, rows, theta, free, Training(SGD(), 3, batch_size=2, stepmax=4), KEYS[:2], device=device)
+    fits = [train_epochs(network, rows, theta, free, Training(optimizer, 3, batch_size=2, stepmax=4), KEYS[:2], device=device)
             for device in ("cpu", "cuda")]  # fmt: skip
     np.testing.assert_array_equal(fits[1].status, [cpu.NONFINITE, cpu.STEPMAX])
     for name in ("status", "steps", "theta", "loss"):
@@ -184,6 +187,26 @@ def test_frozen_layers(trained):
         for k in trained:
             free[weighted[k]] = True
         same(*both(chain, Training(Adam(0.05), 2, batch_size=3), n=5, free=free))
+
+
+def test_no_gradients_of_frozen_layers_with_kernels_of_their_own(monkeypatch):
+    """But attention, which has no weights, needs that kernel on the way back."""
+    special, seen = Program.special, []
+
+    def noted(self, k, row, purpose="", training=0):
+        seen.append((int(row[codes.OP]), purpose))
+        return special(self, k, row, purpose, training)
+
+    monkeypatch.setattr(Program, "special", noted)
+    chain = ((L.Conv1D(2, 1), L.DepthwiseConv1D(1), L.LayerNormalization(), L.PReLU(), L.MultiHeadAttention(1, 1),
+              L.Flatten(), L.Dense(1)), (2, 1))  # fmt: skip
+    network = chain_network(chain)
+    free = np.zeros(network.n_params, bool)
+    free[network.slices[0]] = True
+    same(*both(chain, Training(SGD(0.05), 1, batch_size=3), n=4, free=free))
+    assert {op for op, purpose in seen if purpose == "_gradient"} == {codes.ATTENTION}
+    back = {op for op, purpose in seen if purpose == "_back"}
+    assert back == {codes.DEPTHWISE, codes.LAYER_NORM, codes.PRELU, codes.ATTENTION}
 
 
 def test_single_precision():

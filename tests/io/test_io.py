@@ -352,6 +352,34 @@ def test_versions(saved, tmp_path):
     refused(with_model(saved, tmp_path, lambda d: d.update(saved=3)), "how it was saved")
 
 
+ELDER = [  # activations as files have them, and as those of before do, where the slope was 0.3
+    ({"hidden": (2, 3), "act_fct": "leaky_relu"}, lambda s: s.update(act_fct="leaky_relu"), (0.3, 0.3)),
+    ({"hidden": (2, 3), "act_fct": ["tanh", "leaky_relu"]}, lambda s: s["act_fct"].__setitem__(1, "leaky_relu"), (0.0, 0.3)),
+    ({"layers": [ns.layers.Dense(2, "leaky_relu"), ns.layers.Residual([ns.layers.Dense(2)], activation="leaky_relu"),
+                 ns.layers.LeakyReLU(0.1)], "algorithm": "adam", "epochs": 1},
+     lambda s: [layer.update(activation="leaky_relu") for layer in s["layers"][:2]], (0.3, 0.3, 0.1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options, elder, slopes", ELDER, ids=["one", "several", "layers"])
+def test_slopes_of_leaky_relu_are_those_of_the_fit(tmp_path, options, elder, slopes):
+    fit = quiet("y ~ x + z", data(), **{"stepmax": 5, "random_state": 1, **options})
+    path = tmp_path / "fit.nst"
+    fit.save(path)
+    again = ns.load(path)
+    assert again.settings == fit.settings
+    np.testing.assert_array_equal(again.predict(data()), fit.predict(data()))
+    parts = parts_of(path)
+    model = json.loads(parts["model.json"])
+    assert '{"named": "leaky_relu", "parameter": 0.2}' in json.dumps(model)
+    elder(model["model"]["settings"])
+    old = ns.load(rewrite(path, {**parts, "model.json": json.dumps(model).encode()}, tmp_path / "old.nst"))
+    assert [float(p) for p in old.network._built["constants"] if p] == [p for p in slopes if p]
+    assert np.abs(np.asarray(old.predict(data())) - np.asarray(fit.predict(data()))).max() > 1e-6
+    old.save(tmp_path / "new.nst")
+    np.testing.assert_array_equal(ns.load(tmp_path / "new.nst").predict(data()), old.predict(data()))
+
+
 def walk(value, path=()):
     """Paths of all entries of nested lists and dicts."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from naive import WITH_ACTIVATION
 from nonsense import ENDLESS, Hostile
 
 from neuralstat import layers as L
@@ -75,6 +76,18 @@ def test_examples_are_taken(kind, name):
     for value in kinds_of(kind)[name].examples:
         layer = L.LAYERS[kind](**{**GIVEN.get(kind, {}), name: value})
         assert pickle.loads(pickle.dumps(layer)) == layer == dataclasses.replace(layer)
+
+
+def test_an_activation_is_taken_only_where_it_is_applied():
+    """What is applied is compared with plain formulas, `naive.WITH_ACTIVATION`."""
+    takes = {kind for kind, name in PLACES if name == "activation" and isinstance(kinds_of(kind)[name], Anything)}
+    composed = {"SeparableConv1D", "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose", "Residual"}
+    assert takes == {*(kind for kind in WITH_ACTIVATION if kind in L.LAYERS), *composed}
+    for kind in ("BatchNorm", "Dropout", "Embedding", "MaxPool1D", "AvgPool1D", "MaxPool2D", "AvgPool2D", "GlobalAvgPool",
+                 "GlobalMaxPool"):  # fmt: skip
+        assert kind not in takes
+        with pytest.raises(ArgumentError, match=r"^activation must be None"):
+            L.LAYERS[kind](**GIVEN.get(kind, {}), activation="relu")
 
 
 def test_numbers_of_other_types_arrive_as_ints():

@@ -11,6 +11,11 @@ import raw
 import neuralstat as ns
 from neuralstat import layers as L
 from neuralstat.errors import ArgumentError, FitWarning
+from neuralstat.layers import codes
+from neuralstat.network.expand import expanded
+from neuralstat.network.masks import has_mask
+from neuralstat.network.network import Network
+from neuralstat.network.objective import objective, resolve_activation
 
 N, LENGTH = 60, 8
 WORDS = [L.Embedding(9, 2, mask_zero=True), L.LSTM(3)]
@@ -102,3 +107,85 @@ def test_a_tower_of_text(texts):
     made = raw.neuralnet("y ~ z + nn(post, layers=words)", texts, family="binomial", towers={"words": WORDS},
                         algorithm="adam", epochs=2, random_state=1, rep=1)  # fmt: skip
     np.testing.assert_allclose(made.predict({"post": texts["pre"], "z": texts["z"]}), made.predict(texts), rtol=1e-12)
+
+
+def network_of(*layers, shape=(4,)):
+    flat = expanded([*layers, L.Dense(1)])
+    goal = objective("sse", resolve_activation("identity"))
+    names = tuple(f"x{j}" for j in range(int(np.prod(shape))))
+    return Network(flat.layers, shape, goal, names, ("y",), wires=flat.wires)
+
+
+MASKED = L.Embedding(9, 4, mask_zero=True, name="words")
+PASSING = [  # layers with `supports_masking` in Keras 3.15 that can stand there
+    L.Activation("tanh"), L.ReLU(), L.ReLU(6.0, 0.1, 0.5), L.LeakyReLU(), L.ELU(), L.PReLU(), L.Dropout(0.1),
+    L.SpatialDropout1D(0.1), L.GaussianNoise(0.1), L.GaussianDropout(0.1), L.AlphaDropout(0.1), L.LayerNormalization(),
+    L.GroupNormalization(2), L.MultiHeadAttention(1, 2), L.TimeDistributed(L.Dense(2)), L.PositionEmbedding(4),
+    L.GRU(2, return_sequences=True), L.Bidirectional(L.LSTM(2, return_sequences=True)), L.Residual([L.ELU()]),
+    L.Branches([L.ReLU()], [L.PReLU()], []),
+]  # fmt: skip
+LOSING = [L.Conv1D(2, 1), L.DepthwiseConv1D(1), L.MaxPool1D(1), L.Reverse(), L.Permute((2, 1)), L.Reshape((2, 8)),
+          L.Softmax(), L.Residual([L.Conv1D(4, 1)]), L.Branches([L.Conv1D(2, 1)], [])]  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", PASSING, ids=lambda layer: type(layer).__name__)
+def test_who_passes_masks_on(layer):
+    network = network_of(MASKED, layer, L.LSTM(2, name="last"))
+    (row,) = network.table[[found == L.LSTM(2, name="last") for found in network.table_layers]]
+    first = network.table[0]
+    assert first[codes.SCRATCH] <= row[codes.MASK] < first[codes.SCRATCH] + 4
+
+
+@pytest.mark.parametrize("layer", LOSING, ids=lambda layer: type(layer).__name__)
+def test_who_loses_masks_says_so(layer):
+    with pytest.warns(FitWarning, match="does not know of masks"):
+        network = network_of(MASKED, layer, L.LSTM(2, name="last"))
+    assert network.table[[found == L.LSTM(2, name="last") for found in network.table_layers]][0, codes.MASK] == -1
+
+
+def test_one_rule_says_where_masks_are():
+    """What is expected before there is a table is what stands in it: no layer that zeroes masked units is there for none."""
+    inner = L.TimeDistributed(L.LSTM(3))
+    for layer in (*PASSING, *LOSING, inner):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            made = network_of(MASKED, layer, L.Bidirectional(L.GRU(1, return_sequences=True), name="both"), L.Flatten(),
+                              shape=(4, 3) if layer is inner else (4,))  # fmt: skip
+        zeroes = [own for own in made.layers if type(own).__name__ == "ZeroMasked" and own.name.startswith("both/")]
+        recurrent = made.table[np.isin(made.table[:, codes.OP], codes.RECURRENT)][-2:]
+        assert (len(zeroes) == 2) == bool((recurrent[:, codes.MASK] >= 0).all())
+    assert has_mask(L.Concatenate(["a", "b"], axis=1), [True, False]) and not has_mask(L.Add(["a", "b"]), [True, False])
+
+
+def test_masks_of_joined_sequences():
+    """Features side by side need a mask each, and keys the mask of their values."""
+    for axis in (-1, 2):
+        with pytest.warns(FitWarning, match="Concatenate with an input without a mask"):
+            made = network_of(MASKED, L.From("input"), L.Embedding(9, 4, name="b"), L.Concatenate(["words", "b"], axis=axis),
+                              L.Bidirectional(L.GRU(1, return_sequences=True)), L.Flatten())  # fmt: skip
+        assert (made.table[np.isin(made.table[:, codes.OP], codes.RECURRENT), codes.MASK] == -1).all()
+    with pytest.raises(ArgumentError, match=r"keys and values whose masks are not one"):
+        x = L.Input()
+        a, b, c = (L.Embedding(9, 4, mask_zero=True)(x) for _ in range(3))
+        flat = expanded(L.graph.Graph.of(L.Dense(1)(L.Flatten()(L.MultiHeadAttention(1, 2)(a, b, c)))))
+        Network(flat.layers, (4,), objective("sse", resolve_activation("identity")), tuple("abcd"), ("y",), wires=flat.wires)
+
+
+def test_sentences_of_words(texts):
+    """A recurrent layer for each sentence sees its words, and one behind it the sentences that have some."""
+    rng = np.random.default_rng(3)
+    ids = rng.integers(1, 9, (N, 3, 5))
+    ids[np.arange(5) >= rng.integers(0, 6, (N, 3))[..., None]] = 0
+    ids[:, 0, 0] = 1
+    layers = [L.Embedding(9, 3, mask_zero=True), L.TimeDistributed(L.LSTM(4)), L.GRU(3)]
+    settings = {"layers": layers, "algorithm": "adam", "epochs": 0}
+    fit = raw.neuralnet("y ~ x", {"x": ids, "y": texts["z"]}, random_state=2, **settings)
+    expected = fit.predict()
+    wide = np.pad(ids, ((0, 0), (0, 2), (0, 1)))  # more words and sentences that are not there
+    before = np.concatenate([np.zeros((N, 1, 5), int), ids], axis=1)
+    for other in (wide, before):
+        made = raw.neuralnet("y ~ x", {"x": other, "y": texts["z"]}, startweights=fit.get_weights(), **settings)
+        np.testing.assert_allclose(made.predict(), expected, rtol=1e-12)
+    blind = raw.neuralnet("y ~ x", {"x": ids, "y": texts["z"]}, startweights=fit.get_weights(),
+                          **{**settings, "layers": [L.Embedding(9, 3), *layers[1:]]})  # fmt: skip
+    assert np.abs(blind.predict() - expected).max() > 1e-3

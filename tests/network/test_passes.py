@@ -15,6 +15,10 @@ MORE = [
     ([L.Conv2D(4, 3, "relu", padding="same", strides=2), L.MaxPool2D(3, strides=2, padding="same"),
       L.Conv2D(3, 2, "softmax", padding="same", dilation_rate=2), L.Flatten(), L.Dense(3, "softmax")], (13, 12, 2)),
     ([L.Activation("tanh"), L.Dense(4, "relu"), L.Activation("softmax")], (5,)),
+    ([L.Activation("softmax"), L.Conv2D(3, 2, "log_softmax"), L.Activation("log_softmax"), L.MaxPool2D(2)], (4, 5, 3)),
+    ([L.Dense(4, "log_softmax"), L.LeakyReLU(0.1), L.Softmax(), L.Reshape((2, 2)), L.ReLU(0.2), L.Activation("softmax")],
+     (5,)),
+    ([L.Conv1D(3, 2, "softmax", padding="causal"), L.AvgPool1D(2), L.ELU(0.5), L.GlobalMaxPool()], (6, 2)),
 ]  # fmt: skip
 CASES = [(layers[:-1], shape) for found in chains.CHAINS.values() for layers, shape in found] + MORE
 
@@ -95,7 +99,16 @@ def test_statistics_go_this_way_where_networks_are_large(monkeypatch, offset):
     np.testing.assert_allclose(derivatives.error(large, data, theta[0]), derivatives.error(plain, data, theta[0]), rtol=1e-12)
 
 
+def test_activations_that_couple_units_go_this_way_too():
+    for layers, shape in MORE:
+        assert passes.possible(_network(layers, shape))
+
+
 def test_what_has_other_layers_or_joins_goes_through_the_kernels():
+    masked = _network([L.Embedding(5, 3, mask_zero=True), L.GlobalAvgPool()], (4,))
+    for network in (masked, _network([L.ReLU(6.0, 0.1)], (3,)), _network([L.TimeDistributed(L.Dense(2))], (3, 2)),
+                    _network([L.UpSampling1D(2)], (3, 2))):  # fmt: skip
+        assert not passes.possible(network)
     assert not passes.possible(_network([L.LSTM(3)], (4, 2)))
     made = objective("sse", resolve_activation("identity"))
     layers = L.Conv2D(2, 2), L.Flatten(), L.Dense(3), L.Dense(1)

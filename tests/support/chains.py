@@ -172,6 +172,8 @@ CHAINS = {
           L.Flatten(), L.Dense(1)), (3, 4, 1)),
         ((L.LSTM(2, return_sequences=True, name="a"), L.Conv1D(2, 1, name="b"), L.Concatenate(["b", "a"], axis=-2),
           L.GRU(2), L.Dense(1)), (3, 2)),
+        ((L.Embedding(3, 2, mask_zero=True, name="a"), L.From("input"), L.Embedding(3, 2, name="b"),
+          L.Concatenate(["a", "b", "a", "b"], axis=1), L.ReLU(negative_slope=0.2), L.LSTM(2), L.Dense(1)), (3,)),
     ],
     "Residual": [
         ((L.Residual([L.Dense(3, "tanh"), L.Dense(2)], activation="tanh"), L.Dense(2)), (2,)),
@@ -206,6 +208,8 @@ CHAINS = {
         ((L.TimeDistributed(L.Conv2D(2, 2, "tanh")), L.TimeDistributed(L.MaxPool2D(2)), L.TimeDistributed(L.Flatten()),
           L.GRU(1), L.Dense(1)), (2, 3, 3, 1)),
         ((L.TimeDistributed(L.LSTM(2)), L.TimeDistributed(L.Activation("tanh")), L.SimpleRNN(2), L.Dense(1)), (2, 3, 1)),
+        ((L.Embedding(3, 2, mask_zero=True), L.TimeDistributed(L.GRU(2, return_sequences=True)),
+          L.TimeDistributed(L.GlobalAvgPool()), L.SimpleRNN(2), L.Dense(1)), (3, 2)),
     ],
     "MultiHeadAttention": [
         ((L.Dense(4, "tanh"), L.Reshape((2, 2)), L.MultiHeadAttention(2, 1), L.Flatten(), L.Dense(1)), (2,)),

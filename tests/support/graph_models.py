@@ -122,10 +122,45 @@ def crossed(L):
     return inputs, L.LSTM(2, name="last")(h)
 
 
+def longer(L):
+    """A text padded by zeros, and behind it in time a convolution of it whose times are all there."""
+    inputs = L.Input(shape=(6,))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    h = L.Concatenate(axis=1, name="joined")([h, L.Conv1D(3, 2, activation="tanh", name="conv")(h), h])
+    h = L.ReLU(negative_slope=0.3, name="relu")(h)
+    h = L.AlphaDropout(0.0, name="alpha")(h)
+    h = L.GRU(4, return_sequences=True, name="gru")(h)
+    h = L.GroupNormalization(2, name="group")(h)
+    h = L.ELU(name="elu")(h)
+    return inputs, L.GlobalAveragePooling1D(name="mean")(h)
+
+
+def either(L):
+    """The sum of two sequences with masks of their own: times are there that one of them has."""
+    inputs = L.Input(shape=(6,))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    other = L.Cropping1D((0, 3), name="cut")(L.Embedding(9, 3, name="others")(inputs))
+    other = L.Masking(name="masked")(L.ZeroPadding1D((0, 3), name="pad")(other))
+    h = L.Add(name="sum")([h, other])
+    h = L.LSTM(2, return_sequences=True, name="first")(h)
+    return inputs, L.LSTM(3, name="last")(h)
+
+
+def documents(L):
+    """Sentences of words, all padded by zeros: a recurrent layer for each."""
+    inputs = L.Input(shape=(3, 4))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    h = L.Activation("tanh", name="tanh")(h)
+    h = L.TimeDistributed(L.GRU(3, activation="relu"), name="sentences")(h)
+    return inputs, L.Flatten(name="flat")(h)
+
+
 MODELS = {
     model.__name__: model
-    for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers, transformer, crossed, padded)
+    for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers, transformer, crossed, padded, longer,
+                  either, documents)
 }
+TEXTS = ("words", "padded", "transformer", "longer", "either", "documents")
 SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "autoencoder": (6, 6, 1),
           "frames": (3, 4, 4, 1), "numbers": (3,), "transformer": (6,), "crossed": (5, 3),
-          "padded": (6,)}  # fmt: skip
+          "padded": (6,), "longer": (6,), "either": (6,), "documents": (3, 4)}  # fmt: skip

@@ -474,9 +474,24 @@ def mask_after(layer, kind, x, mask):
         return np.any(np.real(x) != layer.mask_value, axis=-1)
     if kind == "Embedding":
         return np.real(x) != 0 if layer.mask_zero else None
-    plain = ("Realigned", "ZeroMasked", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding")
+    if kind == "TimeDistributed" and mask is not None and mask.ndim == 3:  # of sequences: behind each, where any is there
+        inner = mask_after(layer.layer, type(layer.layer).__name__, None, mask)
+        return mask.any(axis=-1) if inner is None else inner
+    plain = ("Realigned", "ZeroMasked", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding",
+             "TimeDistributed", "ReLU", "ELU", "AlphaDropout", "GroupNormalization")  # fmt: skip
     passes = kind in plain or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
+
+
+def mask_of_joined(layer, kind, parts, masks):
+    """Which times are there of what a layer makes of several inputs."""
+    if kind == "Stacked":
+        return masks[1]
+    masked = [mask for mask in masks if mask is not None]
+    if masked and kind == "Concatenate" and layer.axis == 1:
+        return np.concatenate([np.ones(p.shape[:2], bool) if m is None else m for p, m in zip(parts, masks, strict=True)],
+                              axis=1)  # fmt: skip
+    return np.any(masked, axis=0) if masked and len(masked) == len(masks) else None
 
 
 def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None, training=None, wires=()):
@@ -495,8 +510,10 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
         reads = wires[k] if wires else (k - 1,)
         x, mask = known[reads[0]], masks.get(reads[0])
         given, masked = x, mask is not None and kind in (*RECURRENT, "GlobalAvgPool")
+        within = mask is not None and mask.ndim == 3 and kind == "TimeDistributed"
+        parts = [known[r] for r in reads]
         if kind in JOINS:
-            x = JOINS[kind](layer, [known[r] for r in reads])
+            x = JOINS[kind](layer, parts)
         elif k in (training or {}):
             x = training[k](layer, w, x)
         elif kind == "Attention":
@@ -505,11 +522,17 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
             x = zero_masked(x, mask)
         elif masked:
             x = RECURRENT[kind](layer, w, x, mask) if kind in RECURRENT else masked_mean(x, mask)
+        elif within and type(layer.layer).__name__ in RECURRENT:
+            each = RECURRENT[type(layer.layer).__name__]
+            x = np.stack([each(layer.layer, w, x[:, t], mask[:, t]) for t in range(x.shape[1])], axis=1)
+        elif within and type(layer.layer).__name__ == "GlobalAvgPool":
+            x = np.stack([masked_mean(x[:, t], mask[:, t]) for t in range(x.shape[1])], axis=1)
         else:
             x = LAYERS[kind](layer, w, x)
-        masks[k] = mask_after(layer, kind, given, mask) if kind not in JOINS else mask
-        if kind in ("Stacked", "Attention"):  # of the keys, as of the values; of the queries
-            masks[k] = masks.get(reads[1])
+        own = [masks.get(r) for r in reads]
+        masks[k] = mask_of_joined(layer, kind, parts, own) if kind in JOINS else mask_after(layer, kind, given, mask)
+        if kind == "Attention":  # of the queries
+            masks[k] = own[1]
         if k == len(layers) - 1:
             return activation(output, x + offset)
         if kind in WITH_ACTIVATION or (kind == "TimeDistributed" and type(layer.layer).__name__ in WITH_ACTIVATION):

@@ -115,8 +115,8 @@ def test_the_right_argument_is_named():
         with pytest.raises(NeuralStatError, match=r"^validation"):
             raw.neuralnet("y ~ x", DATA, algorithm="adam", epochs=1, validation=given)
     images = {"p": np.zeros((N, 4, 4, 1)), "y": np.arange(N)}
-    for layer in (L.Conv2D(1, 2, activation="nope"), L.MaxPool2D(activation="nope")):
-        with pytest.raises(ArgumentError, match=r"layers: layer 1 \((Conv2D|MaxPool2D)\): activation: unknown"):
+    for layer in (L.Conv2D(1, 2, activation="nope"), L.DepthwiseConv2D(2, activation="nope")):
+        with pytest.raises(ArgumentError, match=r"layers: layer 1 \((Conv2D|DepthwiseConv2D)\): activation: unknown"):
             raw.neuralnet("y ~ p", images, layers=[layer, L.Flatten()])
 
 

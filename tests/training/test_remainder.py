@@ -12,7 +12,24 @@ import pytest
 
 import neuralstat as ns
 from neuralstat.engine import batches
-from neuralstat.layers import LSTM, BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, MaxPool2D, codes
+from neuralstat.layers import (
+    LSTM,
+    Activation,
+    BatchNorm,
+    Bidirectional,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    From,
+    GlobalAvgPool,
+    Masking,
+    MaxPool2D,
+    MultiHeadAttention,
+    codes,
+)
 from neuralstat.network.upstream import wanted_table
 from neuralstat.training import ending, epochs, refits, remainder, train
 
@@ -74,6 +91,26 @@ def test_chains(both, data, layers, freeze, rows):
     if left is not None:
         held = ~quick.fit.free[0]
         assert left.weights.size < held.size and held.sum() >= held.size - left.weights.size
+
+
+WORDS = Embedding(7, 2, mask_zero=True, name="words")
+
+
+@pytest.mark.parametrize("layers, freeze, rows", [
+    ([WORDS, Dropout(0.2), GlobalAvgPool(), Dense(3, "tanh")], ["words"], 4),
+    ([WORDS, LSTM(3), Dense(3, "tanh")], ["words"], 3),
+    ([WORDS, LSTM(3, return_sequences=True, name="first"), Dropout(0.2), GlobalAvgPool()], ["words", "first"], 3),
+    ([WORDS, MultiHeadAttention(1, 2, name="own"), GlobalAvgPool()], ["words"], 10),
+    ([WORDS, Bidirectional(LSTM(2, return_sequences=True), name="both"), LSTM(2)], ["words"], 9),
+    ([WORDS, Activation("tanh", name="a"), From("input"), Embedding(7, 2, name="plain"),
+      Concatenate(["plain", "a"], axis=1), LSTM(2)], ["words"], None),
+    ([Embedding(7, 2, name="plain"), Masking(), LSTM(2, name="end")], ["end"], None),
+], ids=["mean", "recurrent", "both", "attention", "two ways", "joined", "trained"])  # fmt: skip
+def test_masks_are_features_too(both, layers, freeze, rows):
+    texts = np.where(np.arange(5) < RNG.integers(0, 6, 40)[:, None], TEXTS["x"], 0)
+    quick, slow, left = both(lambda: ns.neuralnet("y ~ x", {"y": KIND, "x": texts}, layers=layers, freeze=freeze, **LAYERED))
+    _alike(quick, slow)
+    assert (None if left is None else len(left.net.table)) == rows
 
 
 @pytest.mark.parametrize("more", [

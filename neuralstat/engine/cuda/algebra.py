@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from .device import Target
+from .device import Target, sum_tree
 
 
 class Algebra(NamedTuple):
@@ -47,18 +47,13 @@ def build_algebra(target: Target) -> Algebra:
             See `optimizers.lm.update_secant`; u and part are scratch.
     """
     function, barrier, get, put = target.function, target.barrier, target.get, target.put
+    summed = sum_tree(target)
 
     @function
     def total(parts, value, lane, lanes):
         barrier()
         parts[lane] = value
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[lane] += parts[lane + half]
-            barrier()
-            half //= 2
+        summed(parts, lane, lanes)
         return parts[0]
 
     @function

@@ -44,6 +44,26 @@ def target(simulate: bool) -> Target:
     return _simulator() if simulate else _compiler()
 
 
+def sum_tree(tools: Target) -> Any:
+    """Device function ``(parts, lane, lanes)``: sums over a block's threads, in the first of `lanes` elements.
+
+    Each thread has written its element; which are added to which is always the same, so that the bits are.
+    """
+    barrier = tools.barrier
+
+    @tools.function
+    def summed(parts, lane, lanes):
+        barrier()
+        half = lanes // 2
+        while half > 0:
+            if lane < half:
+                parts[lane] += parts[lane + half]
+            barrier()
+            half //= 2
+
+    return summed
+
+
 def _same(function: Any) -> Any:
     return function
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 import keras
 import numpy as np
 import torch
-from graph_models import MODELS, SHAPES
+from graph_models import MODELS, SHAPES, TEXTS
 from make_layers import ADAM, dtypes
 
 keras.config.set_floatx("float64")
@@ -48,7 +48,10 @@ def main():
                          else (scale * rng.standard_normal(w.shape)).round(3))  # fmt: skip
         model.set_weights(start)
         x = rng.standard_normal((20, *SHAPES[name])).round(3)
-        if name in ("words", "padded", "transformer"):
+        if name == "documents":
+            x = rng.integers(1, 9, (20, 3, 4)).astype(float)
+            x[np.arange(4) >= rng.integers(0, 5, (20, 3))[..., None]] = 0
+        elif name in TEXTS:
             x = rng.integers(1, 9, (20, 6)).astype(float)
             length = rng.integers(0, 7, 20)
             length[:3] = (0, 6, 1)

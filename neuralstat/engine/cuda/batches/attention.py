@@ -15,7 +15,7 @@ from numba import cuda  # a global, in whose place the simulator puts its own
 from ....layers.attention import HEADS, KEYS, attend, scores_back
 from ....layers.codes import FEATURES, N_IN, PARAM, SCRATCH, SOURCE, TARGET, TIMES, UNITS
 from ...cpu import RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import SIZE
 
 
@@ -33,7 +33,7 @@ class Kernels(NamedTuple):
 def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kernels:
     """Make the kernels."""
     tools = target(simulate)
-    function, barrier = tools.function, tools.barrier
+    function, barrier, summed = tools.function, tools.barrier, sum_tree(tools)
     softmax, softmax_back = tools.to_device(attend), tools.to_device(scores_back)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -155,13 +155,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             for i in range(lane, m, lanes):
                 total += delta[row[TARGET] + u, i]
             sums[lane] = total
-            barrier()
-            half = lanes // 2
-            while half > 0:
-                if lane < half:
-                    sums[lane] += sums[lane + half]
-                barrier()
-                half //= 2
+            summed(sums, lane, lanes)
             if lane == 0:
                 model.grad[b, row[PARAM] + u] += sums[0]
             barrier()

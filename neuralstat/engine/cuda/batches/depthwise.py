@@ -33,7 +33,7 @@ from ....layers.codes import (
     TARGET,
 )
 from ...cpu import RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import SIZE
 
 
@@ -48,20 +48,9 @@ class Kernels(NamedTuple):
 def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kernels:
     """Make the kernels."""
     tools = target(simulate)
-    function, barrier = tools.function, tools.barrier
+    function, barrier, summed = tools.function, tools.barrier, sum_tree(tools)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
-
-    @function
-    def reduce(sums, lane):
-        """Sum over the threads, in the first element."""
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                sums[lane] += sums[lane + half]
-            barrier()
-            half //= 2
 
     @function
     def input_of(row, p, e):
@@ -132,7 +121,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     x = value[row[SOURCE] + at * row[CHANNELS] + f // each, i] if e >= 0 else number(1)
                     total += delta[t, i] * x
             sums[lane] = total
-            reduce(sums, lane)
+            summed(sums, lane, lanes)
             if lane == 0:
                 model.grad[s, row[PARAM] + w] += sums[0]
             barrier()

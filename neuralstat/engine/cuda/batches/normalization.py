@@ -14,7 +14,7 @@ from numba import cuda  # a global, in whose place the simulator puts its own
 from ....layers.codes import CHANNELS, N_IN, PARAM, SCRATCH, SOURCE, TARGET
 from ....layers.normalization import GROUP
 from ...cpu import RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import SIZE
 
 
@@ -41,21 +41,15 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             Moving averages, after a step.
     """
     tools = target(simulate)
-    function, barrier = tools.function, tools.barrier
+    function, barrier, summed = tools.function, tools.barrier, sum_tree(tools)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
 
     @function
     def reduce(first, second, lane):
         """Sums over the threads, in the first elements."""
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                first[lane] += first[lane + half]
-                second[lane] += second[lane + half]
-            barrier()
-            half //= 2
+        summed(first, lane, lanes)
+        summed(second, lane, lanes)
 
     @compiled
     def forward(model, k, turn, buffers, memory, training):

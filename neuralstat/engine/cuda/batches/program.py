@@ -237,7 +237,7 @@ class Program:
                 grid = int(row[codes.CHANNELS]), 1, self.members
                 kernel = built_kernels("normalization", self.dtype, self.simulate).backward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(inputs)))
-            if op in SPECIAL and op not in DRAWN:
+            if op == codes.ATTENTION or (weights and op in SPECIAL and op not in DRAWN):  # attention's is before "_back"
                 yield self.special(k, row, "_gradient")
             if not inputs:
                 continue

@@ -34,7 +34,7 @@ from ....layers.dropout import SPATIAL
 from ....layers.layer_norm import _unit
 from ....layers.prelu import HELD, alpha_of
 from ...cpu import RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import FIRST, SIZE
 
 
@@ -56,22 +56,12 @@ class Kernels(NamedTuple):
 def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kernels:
     """Make the kernels."""
     tools = target(simulate)
-    function, barrier, to_device = tools.function, tools.barrier, tools.to_device
+    summed = sum_tree(tools)
+    barrier, to_device = tools.barrier, tools.to_device
     draw, unit_of, weight_of = to_device(philox), to_device(_unit), to_device(alpha_of)
     normal_pair, moments = to_device(kinds.normal_pair), to_device(kinds.alpha_moments)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
-
-    @function
-    def reduce(sums, lane):
-        """Sum over the threads, in the first element."""
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                sums[lane] += sums[lane + half]
-            barrier()
-            half //= 2
 
     @compiled
     def norm(model, k, turn, buffers):
@@ -139,8 +129,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     first += d
                     second += d * ((value[row[SOURCE] + u, i] - value[at, i]) * value[at + 1, i])
             plain[lane], product[lane] = first, second
-            reduce(plain, lane)
-            reduce(product, lane)
+            summed(plain, lane, lanes)
+            summed(product, lane, lanes)
             if lane == 0:
                 model.grad[s, row[PARAM] + 2 * channel] += plain[0]
                 model.grad[s, row[PARAM] + 2 * channel + 1] += product[0]
@@ -211,7 +201,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                             if z < 0:
                                 total += delta[row[TARGET] + u, i] * z
             sums[lane] = total
-            reduce(sums, lane)
+            summed(sums, lane, lanes)
             if lane == 0:
                 model.grad[s, row[PARAM] + w] += sums[0]
             barrier()

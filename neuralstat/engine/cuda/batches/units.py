@@ -41,7 +41,7 @@ from ....layers.codes import (
 from ...batches import ABOVE, LARGEST, SQUARES
 from ...cpu import RUNNING
 from ...kernels import together as together_of
-from ..device import target
+from ..device import sum_tree, target
 from ..losses import build_loss
 from .arrays import FIRST, LOSS, METRIC, SIZE
 
@@ -93,6 +93,7 @@ def build(
             Of layer k; `clear` sets the derivatives in its inputs to zero.
     """
     tools = target(simulate)
+    summed = sum_tree(tools)
     function, barrier, to_device = tools.function, tools.barrier, tools.to_device
     apply, softmax_back = to_device(activate), to_device(softmax_backward)
     coupled, group_of = to_device(is_coupled), to_device(together_of)
@@ -208,14 +209,8 @@ def build(
                     squares += residual * residual
                 score += squares / outputs
         parts[LOSS, lane], parts[METRIC, lane] = total, score
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[LOSS, lane] += parts[LOSS, lane + half]
-                parts[METRIC, lane] += parts[METRIC, lane + half]
-            barrier()
-            half //= 2
+        summed(parts[LOSS], lane, lanes)
+        summed(parts[METRIC], lane, lanes)
         if lane == 0:
             buffers.parts[s, block, LOSS] += parts[LOSS, 0]
             buffers.parts[s, block, METRIC] += parts[METRIC, 0]

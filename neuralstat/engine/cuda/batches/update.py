@@ -16,7 +16,7 @@ from ....functions.penalties import penalise
 from ....optimizers import constraints as bounds
 from ....optimizers import first_order as codes
 from ...cpu import NONFINITE, RUNNING
-from ..device import target
+from ..device import sum_tree, target
 from .arrays import LOSS, METRIC, STEP, WHOLE
 from .geometry import BIAS, KC, KR, W0, WF, C, F
 
@@ -102,6 +102,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             The gradient to zero.
     """
     tools = target(simulate)
+    summed = sum_tree(tools)
     barrier, penalty_of = tools.barrier, tools.to_device(penalise)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -143,13 +144,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 if not memory.movable[j]:
                     grad[j] = 0
         parts[lane] = value
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[lane] += parts[lane + half]
-            barrier()
-            half //= 2
+        summed(parts, lane, lanes)
         if lane == 0:
             memory.extra[s, block] = parts[0]
 
@@ -165,13 +160,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 z = float(model.grad[s, j])
                 total += z * z
         parts[lane] = total
-        barrier()
-        half = lanes // 2
-        while half > 0:
-            if lane < half:
-                parts[lane] += parts[lane + half]
-            barrier()
-            half //= 2
+        summed(parts, lane, lanes)
         if lane == 0:
             memory.norms[s, group] = parts[0]
 
@@ -191,7 +180,10 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             if not memory.movable[j]:
                 continue
             if clip == 1:
-                g = min(max(g, number(-limit)), number(limit))
+                if g > limit:  # `min` and `max` of a device would put the limit in place of what is no number
+                    g = number(limit)
+                elif g < -limit:
+                    g = number(-limit)
             elif clip == 2:
                 norm = math.sqrt(memory.norms[s, memory.groups[j]])
                 if norm > limit:
@@ -236,6 +228,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     new -= rate
                 elif v < 0:
                     new += rate
+                else:
+                    new += v  # 0, or no number, which stays one
             elif code == codes.ADAMAX:
                 mean = slots[0, j] + (g - slots[0, j]) * a
                 v = max(b * slots[1, j], abs(g))
@@ -270,13 +264,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 w = float(theta[at[k]])
                 total += w * w
             parts[lane] = total
-            barrier()
-            half = lanes // 2
-            while half > 0:
-                if lane < half:
-                    parts[lane] += parts[lane + half]
-                barrier()
-                half //= 2
+            summed(parts, lane, lanes)
             norm, share = math.sqrt(parts[0]), limits[group, bounds.RATE]
             wanted = share * min(max(norm, limits[group, bounds.LEAST]), limits[group, bounds.MOST]) + (1 - share) * norm
             factor = number(wanted / (bounds.EPSILON + norm))
