@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import as_array, check_items
-from ..checks.arguments import NONE, PATH, Anything, Several, Whole, arguments
+from ..checks import as_array, check_items, shown
+from ..checks.arguments import NONE, PATH, Anything, Map, Numbers, Several, Text, Whole, arguments
 from ..errors import ArgumentError, DataError, FileFormatError
-from ..layers import Activation, Dense, Dropout, From, Input
+from ..layers import Activation, Dense, Dropout, Flatten, From, Input
 from ..layers.graph import MERGING
 from ..layers.random import AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from ..network.network import Network
@@ -28,6 +28,16 @@ from .keras_kinds import made_of
 from .keras_table import Array, Made, Shape
 
 _OF_TRAINING = (Dropout, AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D)
+
+
+def _input(given: Any) -> tuple[str, Shape]:
+    """An input's name and shape."""
+    if not (isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str)):
+        raise ArgumentError(f"inputs must be pairs (name, shape); got {shown(given)}.")
+    shape = check_items(given[1], "inputs", "shapes of whole numbers", 4)
+    if not shape or not all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in shape):
+        raise ArgumentError(f"inputs: the shape of {given[0]!r} must be 1 to 4 whole numbers above 0; got {shown(given[1])}.")
+    return given[0], tuple(map(int, shape))
 
 
 class KerasModel(Application):
@@ -65,11 +75,16 @@ class KerasModel(Application):
            [0.88, 0.12]])
     """
 
+    @arguments(
+        name=Text(), layers=Anything("layers", [Flatten()]), inputs=Anything("pairs (name, shape)", [("x", (2,))]),
+        weights=NONE | Map(Numbers(None)), freeze=Several(Text(), 0),
+    )  # fmt: skip
     def __init__(
         self, name: str, layers: Sequence[Any], inputs: Sequence[tuple[str, Shape]], weights: Mapping[str, np.ndarray] | None,
         freeze: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self.inputs, self.freeze = tuple(inputs), tuple(freeze)
+        pairs = check_items(inputs, "inputs", "pairs (name, shape)", 1000)
+        self.inputs, self.freeze = tuple(map(_input, pairs)), tuple(freeze)
         first, entries = 0, []
         for own, shape in self.inputs:
             entries.append(Entry(first, shape, name=own))

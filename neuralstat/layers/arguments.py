@@ -27,7 +27,23 @@ class Regularizer:
 @arguments(l1=NOT_NEGATIVE)
 @dataclass(frozen=True)
 class L1(Regularizer):
-    """Adds ``l1 * sum |w|`` to the mean loss."""
+    """Adds ``l1 * sum |w|`` to the mean loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, L1
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 20, "random_state": 1}
+    >>> layers = {"free": Dense(4, "tanh"), "held": Dense(4, "tanh", kernel_regularizer=L1(0.1))}
+    >>> size = {}
+    >>> for name, layer in layers.items():
+    ...     fit = ns.neuralnet("y ~ .", data, layers=[layer], **settings)
+    ...     size[name] = np.abs(fit.get_weights()["dense/kernel"]).mean()
+    >>> bool(size["held"] < size["free"])
+    True
+    """
 
     l1: float = 0.01
 
@@ -35,7 +51,23 @@ class L1(Regularizer):
 @arguments(l2=NOT_NEGATIVE)
 @dataclass(frozen=True)
 class L2(Regularizer):
-    """Adds ``l2 * sum w^2`` to the mean loss."""
+    """Adds ``l2 * sum w^2`` to the mean loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, L2
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 20, "random_state": 1}
+    >>> layers = {"free": Dense(4, "tanh"), "held": Dense(4, "tanh", kernel_regularizer=L2(0.1))}
+    >>> size = {}
+    >>> for name, layer in layers.items():
+    ...     fit = ns.neuralnet("y ~ .", data, layers=[layer], **settings)
+    ...     size[name] = np.abs(fit.get_weights()["dense/kernel"]).mean()
+    >>> bool(size["held"] < size["free"])
+    True
+    """
 
     l2: float = 0.01
 
@@ -43,7 +75,23 @@ class L2(Regularizer):
 @arguments(l1=NOT_NEGATIVE, l2=NOT_NEGATIVE)
 @dataclass(frozen=True)
 class L1L2(Regularizer):
-    """Adds ``l1 * sum |w| + l2 * sum w^2`` to the mean loss."""
+    """Adds ``l1 * sum |w| + l2 * sum w^2`` to the mean loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, L1L2
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.friedman1(n=100, noise=1.0, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 20, "random_state": 1}
+    >>> layers = {"free": Dense(4, "tanh"), "held": Dense(4, "tanh", kernel_regularizer=L1L2(0.1, 0.1))}
+    >>> size = {}
+    >>> for name, layer in layers.items():
+    ...     fit = ns.neuralnet("y ~ .", data, layers=[layer], **settings)
+    ...     size[name] = np.abs(fit.get_weights()["dense/kernel"]).mean()
+    >>> bool(size["held"] < size["free"])
+    True
+    """
 
     l1: float = 0.0
     l2: float = 0.0
@@ -73,6 +121,19 @@ class MaxNorm(Constraint):
     max_value : float
     axis : int or sequence of int
         Of the array, along which norms are taken: 0 for dense kernels, (0, 1, 2) for those of Conv2D.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, MaxNorm
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 30, "random_state": 1}
+    >>> layer = Dense(4, "tanh", kernel_constraint=MaxNorm(0.5))
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[layer], standardize=False, **settings)
+    >>> kernel = fit.get_weights()["dense/kernel"]
+    >>> float(np.linalg.norm(kernel, axis=0).max().round(3))
+    0.499
     """
 
     max_value: float = 2.0
@@ -87,7 +148,21 @@ class MaxNorm(Constraint):
 @arguments(axis=_AXIS)
 @dataclass(frozen=True)
 class UnitNorm(Constraint):
-    """Norms along `axis` are 1; see `MaxNorm`."""
+    """Norms along `axis` are 1; see `MaxNorm`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, UnitNorm
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 30, "random_state": 1}
+    >>> layer = Dense(4, "tanh", kernel_constraint=UnitNorm())
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[layer], standardize=False, **settings)
+    >>> kernel = fit.get_weights()["dense/kernel"]
+    >>> np.linalg.norm(kernel, axis=0).round(3)
+    array([1., 1., 1., 1.])
+    """
 
     axis: Any = 0
 
@@ -100,7 +175,21 @@ class UnitNorm(Constraint):
 @arguments(min_value=NOT_NEGATIVE, max_value=POSITIVE, rate=Number(0.0, 1.0), axis=_AXIS)
 @dataclass(frozen=True)
 class MinMaxNorm(Constraint):
-    """Norms along `axis` are moved the share `rate` of the way into ``[min_value, max_value]``; see `MaxNorm`."""
+    """Norms along `axis` are moved the share `rate` of the way into ``[min_value, max_value]``; see `MaxNorm`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, MinMaxNorm
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 30, "random_state": 1}
+    >>> layer = Dense(4, "tanh", kernel_constraint=MinMaxNorm(0.4, 0.5))
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[layer], standardize=False, **settings)
+    >>> kernel = fit.get_weights()["dense/kernel"]
+    >>> np.linalg.norm(kernel, axis=0).round(3)
+    array([0.499, 0.499, 0.498, 0.498])
+    """
 
     min_value: float = 0.0
     max_value: float = 1.0
@@ -116,7 +205,21 @@ class MinMaxNorm(Constraint):
 @arguments()
 @dataclass(frozen=True)
 class NonNeg(Constraint):
-    """Weights are not negative."""
+    """Weights are not negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, NonNeg
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.sine(n=60, noise=0.1, random_state=1)
+    >>> settings = {"algorithm": "adam", "learningrate": 0.05, "epochs": 30, "random_state": 1}
+    >>> layer = Dense(4, "tanh", kernel_constraint=NonNeg())
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[layer], standardize=False, **settings)
+    >>> kernel = fit.get_weights()["dense/kernel"]
+    >>> bool(kernel.min() >= 0)
+    True
+    """
 
     @property
     def limits(self) -> tuple[float, float, float, float]:

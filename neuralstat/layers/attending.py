@@ -58,6 +58,26 @@ class MultiHeadAttention:
     name : str, optional
     kernel_initializer, bias_initializer, kernel_regularizer, ...
         Of all four parts; see `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, MultiHeadAttention
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[MultiHeadAttention(2, 4), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                                          output_shape  params
+    layer
+    multi_head_attention/query                  (6, 8)      24
+    multi_head_attention/key                    (6, 8)      24
+    multi_head_attention/value                  (6, 8)      24
+    multi_head_attention/joined                 (144,)       0
+    multi_head_attention/attention              (6, 8)       0
+    multi_head_attention/attention_output       (6, 2)      18
+    flatten                                      (12,)       0
+    dense                                         (1,)      13
     """
 
     num_heads: int
@@ -166,6 +186,21 @@ class PositionEmbedding:
     name : str, optional
     embeddings_initializer, embeddings_regularizer, embeddings_constraint
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, PositionEmbedding
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[PositionEmbedding(6), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                       output_shape  params
+    layer
+    position_embedding       (6, 2)      12
+    flatten                   (12,)       0
+    dense                      (1,)      13
     """
 
     sequence_length: int

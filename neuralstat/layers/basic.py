@@ -34,6 +34,20 @@ class Dense:
         ``* sum w^2``.
     kernel_constraint, bias_constraint : "max_norm", "unit_norm", "min_max_norm", "non_neg", MaxNorm, ... or None
         What holds after each step of a minibatch optimizer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Dense(4, "relu")], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    dense           (4,)      16
+    dense_1         (1,)       5
     """
 
     units: int
@@ -60,7 +74,22 @@ class Dense:
 @arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Flatten:
-    """Makes one axis of all axes; the last index runs fastest."""
+    """Makes one axis of all axes; the last index runs fastest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    flatten       (128,)       0
+    dense           (1,)     129
+    """
 
     name: str | None = None
     activation: Any = None
@@ -73,7 +102,23 @@ class Flatten:
 @arguments(target_shape=Several(UNITS, 1, 8), name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Reshape:
-    """Gives the same units another shape, as from an image (row, column, channel) to a sequence (time, feature)."""
+    """Gives the same units another shape, as from an image (row, column, channel) to a sequence (time, feature).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, Reshape
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Reshape((3, 1)), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    reshape       (3, 1)       0
+    flatten         (3,)       0
+    dense           (1,)       4
+    """
 
     target_shape: tuple[int, ...]
     name: str | None = None
@@ -95,6 +140,20 @@ class Activation:
     ----------
     activation : str, neuralstat.Activation or callable
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Activation
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Activation("tanh")], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+               output_shape  params
+    layer
+    activation         (3,)       0
+    dense              (1,)       4
     """
 
     activation: Any

@@ -70,7 +70,24 @@ class _Separable:
 @_separable_arguments(1, "valid", "same", "causal")
 @dataclass(frozen=True)
 class SeparableConv1D(_Separable):
-    """A depthwise convolution over time, then one that mixes its channels; arguments as those of `SeparableConv2D`."""
+    """A depthwise convolution over time, then one that mixes its channels; arguments as those of `SeparableConv2D`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, SeparableConv1D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[SeparableConv1D(4, 3), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                               output_shape  params
+    layer
+    separable_conv1d/depthwise       (4, 2)       6
+    separable_conv1d/pointwise       (4, 4)      12
+    flatten                           (16,)       0
+    dense                              (1,)      17
+    """
 
 
 @_separable_arguments(2, "valid", "same")
@@ -92,6 +109,22 @@ class SeparableConv2D(_Separable):
     name : str, optional
     use_bias, depthwise_initializer, pointwise_initializer, bias_initializer, depthwise_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, SeparableConv2D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[SeparableConv2D(4, 3), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                               output_shape  params
+    layer
+    separable_conv2d/depthwise    (6, 6, 2)      18
+    separable_conv2d/pointwise    (6, 6, 4)      12
+    flatten                          (144,)       0
+    dense                              (1,)     145
     """
 
 
@@ -109,6 +142,22 @@ class Bidirectional:
     merge_mode : {"concat", "sum", "ave"}
         How the two are joined, at each time with ``return_sequences``.
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Bidirectional, GRU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Bidirectional(GRU(3))], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                               output_shape  params
+    layer
+    bidirectional/forward_gru          (3,)      63
+    bidirectional/backward_gru         (3,)      63
+    bidirectional/concat               (6,)       0
+    dense                              (1,)       7
     """
 
     layer: Any
@@ -142,6 +191,21 @@ class TimeDistributed:
     layer : layer
         Which reads one time: numbers, an image, or a sequence of its own.
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, Flatten, TimeDistributed
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[TimeDistributed(Dense(3)), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                     output_shape  params
+    layer
+    time_distributed       (6, 3)       9
+    flatten                 (18,)       0
+    dense                    (1,)      19
     """
 
     layer: Any
@@ -201,7 +265,24 @@ class _Transposed:
 @_transposed_arguments(1)
 @dataclass(frozen=True)
 class Conv1DTranspose(_Transposed):
-    """The adjoint of `Conv1D` as a layer: makes sequences longer; arguments as those of `Conv2DTranspose`."""
+    """The adjoint of `Conv1D` as a layer: makes sequences longer; arguments as those of `Conv2DTranspose`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Conv1DTranspose, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Conv1DTranspose(3, 2, strides=2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                            output_shape  params
+    layer
+    conv1d_transpose/spread      (13, 2)       0
+    conv1d_transpose             (12, 3)      15
+    flatten                        (36,)       0
+    dense                           (1,)      37
+    """
 
 
 @_transposed_arguments(2)
@@ -221,6 +302,22 @@ class Conv2DTranspose(_Transposed):
     name : str, optional
     use_bias, kernel_initializer, bias_initializer, kernel_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Conv2DTranspose, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Conv2DTranspose(3, 2, strides=2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                            output_shape  params
+    layer
+    conv2d_transpose/spread  (17, 17, 2)       0
+    conv2d_transpose         (16, 16, 3)      27
+    flatten                       (768,)       0
+    dense                           (1,)     769
     """
 
 

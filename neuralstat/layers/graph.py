@@ -94,6 +94,17 @@ def Input(shape: Any = None, name: Any = None) -> Node:  # Keras' name
         Of one observation; what the data have must be it.
     name : str, optional
         A covariate of the formula, where there are several arrays.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Dense, Input
+    >>> import neuralstat as ns
+    >>> hidden = Dense(3, "tanh")(Input())
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=Dense(2, "relu")(hidden), **settings)
+    >>> fit.network.topology
+    '1-3-2-1'
     """
     return Node(InputLayer(shape, name), ())
 
@@ -106,6 +117,24 @@ class From:
     Parameters
     ----------
     layer : str
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Concatenate, Dense, From
+    >>> import neuralstat as ns
+    >>> layers = [Dense(4, "tanh", name="wide"), Dense(2, "tanh", name="left"), From("wide"),
+    ...           Dense(3, "relu", name="right"), Concatenate(["left", "right"])]
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=layers, **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                output_shape  params
+    layer
+    wide                (4,)       8
+    left                (2,)      10
+    right               (3,)      15
+    concatenate         (5,)       0
+    dense               (1,)       6
     """
 
     layer: str
@@ -154,6 +183,23 @@ class Add:
     inputs : sequence of str, optional
         In a list of layers: names of the layers that are added.
     name : str, optional
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Add, Dense, Input
+    >>> import neuralstat as ns
+    >>> given = Input()
+    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=Add()([left, right]), **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    dense           (3,)       6
+    dense_1         (3,)       6
+    add             (3,)       0
+    dense_2         (1,)       4
     """
 
     inputs: tuple[str, ...] | None = None
@@ -168,7 +214,25 @@ class Add:
 @arguments(inputs=_INPUTS, name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Subtract:
-    """First of two inputs of one shape less the second; arguments as those of `Add`."""
+    """First of two inputs of one shape less the second; arguments as those of `Add`.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Dense, Input, Subtract
+    >>> import neuralstat as ns
+    >>> given = Input()
+    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=Subtract()([left, right]), **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+             output_shape  params
+    layer
+    dense            (3,)       6
+    dense_1          (3,)       6
+    subtract         (3,)       0
+    dense_2          (1,)       4
+    """
 
     inputs: tuple[str, ...] | None = None
     name: str | None = None
@@ -184,7 +248,25 @@ class Subtract:
 @arguments(inputs=_INPUTS, name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Average:
-    """Mean of inputs of one shape; arguments as those of `Add`."""
+    """Mean of inputs of one shape; arguments as those of `Add`.
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Average, Dense, Input
+    >>> import neuralstat as ns
+    >>> given = Input()
+    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=Average()([left, right]), **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    dense           (3,)       6
+    dense_1         (3,)       6
+    average         (3,)       0
+    dense_2         (1,)       4
+    """
 
     inputs: tuple[str, ...] | None = None
     name: str | None = None
@@ -207,6 +289,23 @@ class Concatenate:
     axis : int
         As in Keras: -1 is the last axis (channels, features, units), 1 the first axis of an observation.
     name : str, optional
+
+    Examples
+    --------
+    >>> from neuralstat.layers import Concatenate, Dense, Input
+    >>> import neuralstat as ns
+    >>> given = Input()
+    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
+    >>> data = ns.datasets.doppler(n=20, random_state=1)
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=Concatenate()([left, right]), **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                output_shape  params
+    layer
+    dense               (3,)       6
+    dense_1             (3,)       6
+    concatenate         (6,)       0
+    dense_2             (1,)       7
     """
 
     inputs: tuple[str, ...] | None = None
@@ -255,6 +354,21 @@ class Residual:
         Of the sum.
     name : str, optional
         Of the sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dense, Residual
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Residual([Dense(3, "relu")])], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    dense           (3,)      12
+    add             (3,)       0
+    dense_1         (1,)       4
     """
 
     layers: Any
@@ -274,6 +388,22 @@ class Branches:
     merge : {"concatenate", "add", "average"}
     name : str, optional
         Of what joins them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Branches, Dense
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Branches([Dense(2)], [Dense(4, "relu")])], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                output_shape  params
+    layer
+    dense               (2,)       8
+    dense_1             (4,)      16
+    concatenate         (6,)       0
+    dense_2             (1,)       7
     """
 
     chains: tuple[Any, ...]

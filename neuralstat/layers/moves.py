@@ -81,6 +81,21 @@ class ZeroPadding1D:
     ----------
     padding : int or (int, int)
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, ZeroPadding1D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[ZeroPadding1D(1), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                   output_shape  params
+    layer
+    zero_padding1d       (8, 2)       0
+    flatten               (16,)       0
+    dense                  (1,)      17
     """
 
     padding: Any = 1
@@ -101,6 +116,21 @@ class ZeroPadding2D:
     ----------
     padding : int, (rows, columns) or ((top, bottom), (left, right))
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, ZeroPadding2D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[ZeroPadding2D(1), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                   output_shape  params
+    layer
+    zero_padding2d  (10, 10, 2)       0
+    flatten              (200,)       0
+    dense                  (1,)     201
     """
 
     padding: Any = (1, 1)
@@ -121,6 +151,21 @@ class Cropping1D:
     ----------
     cropping : int or (int, int)
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Cropping1D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Cropping1D(1), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+               output_shape  params
+    layer
+    cropping1d       (4, 2)       0
+    flatten            (8,)       0
+    dense              (1,)       9
     """
 
     cropping: Any = (1, 1)
@@ -141,6 +186,21 @@ class Cropping2D:
     ----------
     cropping : int, (rows, columns) or ((top, bottom), (left, right))
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Cropping2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Cropping2D(1), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+               output_shape  params
+    layer
+    cropping2d    (6, 6, 2)       0
+    flatten           (72,)       0
+    dense              (1,)      73
     """
 
     cropping: Any = ((0, 0), (0, 0))
@@ -167,6 +227,21 @@ class UpSampling1D:
     ----------
     size : int
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, UpSampling1D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[UpSampling1D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    up_sampling1d      (12, 2)       0
+    flatten              (24,)       0
+    dense                 (1,)      25
     """
 
     size: int = 2
@@ -189,6 +264,21 @@ class UpSampling2D:
     size : int or (int, int)
     interpolation : {"nearest"}
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, UpSampling2D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[UpSampling2D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    up_sampling2d  (16, 16, 2)       0
+    flatten             (512,)       0
+    dense                 (1,)     513
     """
 
     size: Any = (2, 2)
@@ -213,6 +303,21 @@ class Permute:
     dims : tuple of int
         Axes of the input, counted from 1, as in Keras: ``Permute((2, 1))`` makes (feature, time) of (time, feature).
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, Permute
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Permute((2, 1)), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    permute       (2, 6)       0
+    flatten        (12,)       0
+    dense           (1,)      13
     """
 
     dims: tuple[int, ...]
@@ -242,6 +347,21 @@ class RepeatVector:
     ----------
     n : int
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, RepeatVector
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[RepeatVector(4), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    repeat_vector       (4, 3)       0
+    flatten              (12,)       0
+    dense                 (1,)      13
     """
 
     n: int
@@ -258,7 +378,23 @@ class RepeatVector:
 @arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class Reverse:
-    """The times of a sequence in reversed order."""
+    """The times of a sequence in reversed order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, Reverse
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Reverse(), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    reverse       (6, 2)       0
+    flatten        (12,)       0
+    dense           (1,)      13
+    """
 
     name: str | None = None
     activation: Any = None

@@ -43,6 +43,21 @@ class BatchNorm:
         Whether there are beta and gamma.
     beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import BatchNorm, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[BatchNorm(), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                        output_shape  params
+    layer
+    batch_normalization    (8, 8, 2)       8
+    flatten                   (128,)       0
+    dense                       (1,)     129
     """
 
     momentum: float = 0.99
@@ -97,6 +112,21 @@ class LayerNormalization:
         Whether there are beta and gamma.
     beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, LayerNormalization
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[LayerNormalization(), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                        output_shape  params
+    layer
+    layer_normalization       (6, 2)       4
+    flatten                    (12,)       0
+    dense                       (1,)      13
     """
 
     axis: int = -1
@@ -133,6 +163,21 @@ class GroupNormalization:
         The last one, -1.
     epsilon, name, center, scale, beta_initializer, ...
         See `LayerNormalization`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, GroupNormalization
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GroupNormalization(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                        output_shape  params
+    layer
+    group_normalization    (8, 8, 2)       4
+    flatten                   (128,)       0
+    dense                       (1,)     129
     """
 
     groups: int = 32

@@ -33,6 +33,20 @@ class Dropout:
     rate : float
         Share that is dropped, in [0, 1).
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Dropout
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Dropout(0.5)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    dropout         (3,)       0
+    dense           (1,)       4
     """
 
     rate: float
@@ -62,6 +76,21 @@ class SpatialDropout1D:
     rate : float
         Share that is dropped, in [0, 1).
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, SpatialDropout1D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[SpatialDropout1D(0.2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                      output_shape  params
+    layer
+    spatial_dropout1d       (6, 2)       0
+    flatten                  (12,)       0
+    dense                     (1,)      13
     """
 
     rate: float
@@ -83,6 +112,21 @@ class SpatialDropout2D:
     rate : float
         Share that is dropped, in [0, 1).
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, SpatialDropout2D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[SpatialDropout2D(0.2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                      output_shape  params
+    layer
+    spatial_dropout2d    (8, 8, 2)       0
+    flatten                 (128,)       0
+    dense                     (1,)     129
     """
 
     rate: float
@@ -108,6 +152,20 @@ class GaussianNoise:
     stddev : float
         Standard deviation of the noise.
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GaussianNoise
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GaussianNoise(0.1)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                   output_shape  params
+    layer
+    gaussian_noise         (3,)       0
+    dense                  (1,)       4
     """
 
     stddev: float
@@ -131,6 +189,20 @@ class GaussianDropout:
     rate : float
         In [0, 1): the variance is that of dropout's factors.
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GaussianDropout
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GaussianDropout(0.1)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                     output_shape  params
+    layer
+    gaussian_dropout         (3,)       0
+    dense                    (1,)       4
     """
 
     rate: float
@@ -154,6 +226,20 @@ class AlphaDropout:
     rate : float
         Share that is dropped, in [0, 1).
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import AlphaDropout
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[AlphaDropout(0.1)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    alpha_dropout         (3,)       0
+    dense                 (1,)       4
     """
 
     rate: float

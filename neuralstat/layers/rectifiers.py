@@ -34,6 +34,20 @@ class LeakyReLU:
     ----------
     negative_slope : float
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import LeakyReLU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[LeakyReLU(0.1)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                output_shape  params
+    layer
+    leaky_re_lu         (3,)       0
+    dense               (1,)       4
     """
 
     negative_slope: float = 0.3
@@ -60,6 +74,20 @@ class ReLU:
         None: no limit.
     negative_slope, threshold : float
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import ReLU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[ReLU()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+          output_shape  params
+    layer
+    re_lu         (3,)       0
+    dense         (1,)       4
     """
 
     max_value: float | None = None
@@ -99,6 +127,20 @@ class ELU:
     ----------
     alpha : float
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import ELU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[ELU()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+          output_shape  params
+    layer
+    elu           (3,)       0
+    dense         (1,)       4
     """
 
     alpha: float = 1.0
@@ -124,6 +166,20 @@ class Softmax:
     axis : int
         The last one, -1.
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Softmax
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Softmax()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    softmax         (3,)       0
+    dense           (1,)       4
     """
 
     axis: int = -1
@@ -151,6 +207,20 @@ class PReLU:
     name : str, optional
     alpha_initializer, alpha_regularizer, alpha_constraint
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import PReLU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 3))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[PReLU()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    p_re_lu         (3,)       3
+    dense           (1,)       4
     """
 
     shared_axes: Any = None

@@ -103,6 +103,20 @@ class SimpleRNN(_Weights):
     -----
     At times that a mask leaves out (`Embedding` with ``mask_zero``, `Masking`) the state stays as it was, zeros at the
     beginning, and is put out again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import SimpleRNN
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[SimpleRNN(3)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+               output_shape  params
+    layer
+    simple_rnn         (3,)      18
+    dense              (1,)       4
     """
 
     units: int
@@ -138,6 +152,20 @@ class LSTM(_Weights):
     dropout, recurrent_dropout, return_sequences, go_backwards, name, return_state, stateful
         See `SimpleRNN`. With `recurrent_dropout` each gate has factors of its own, of inputs and states; else the gates
         share those of the inputs, as in Keras.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import LSTM
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[LSTM(3)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+          output_shape  params
+    layer
+    lstm          (3,)      72
+    dense         (1,)       4
     """
 
     units: int
@@ -173,6 +201,21 @@ class GRU(_Weights):
         See `SimpleRNN` and, for factors of gates, `LSTM`.
     reset_after : True
         The other order does not exist here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, GRU
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GRU(3, return_sequences=True), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    gru           (6, 3)      63
+    flatten        (18,)       0
+    dense           (1,)      19
     """
 
     units: int
@@ -213,6 +256,21 @@ class Masking:
     ----------
     mask_value : float
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GRU, Masking
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Masking(), GRU(3)], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    masking       (6, 2)       0
+    gru             (3,)      63
+    dense           (1,)       4
     """
 
     mask_value: float = 0.0
@@ -254,6 +312,22 @@ class Embedding:
     name : str, optional
     embeddings_initializer, embeddings_regularizer, embeddings_constraint
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GRU, Embedding
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.array([[3, 1, 4, 0], [1, 2, 0, 0]])}  # words by number, 0 for none
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> layers = [Embedding(5, 3, mask_zero=True), GRU(2)]
+    >>> fit = ns.neuralnet("y ~ x", data, layers=layers, **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+              output_shape  params
+    layer
+    embedding       (4, 3)      15
+    gru               (2,)      42
+    dense             (1,)       3
     """
 
     input_dim: int

@@ -121,6 +121,21 @@ class Conv1D:
     name : str, optional
     use_bias, kernel_initializer, bias_initializer, kernel_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Conv1D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Conv1D(4, 3), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    conv1d        (4, 4)      28
+    flatten        (16,)       0
+    dense           (1,)      17
     """
 
     filters: int
@@ -159,6 +174,21 @@ class Conv2D:
     name : str, optional
     use_bias, kernel_initializer, bias_initializer, kernel_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Conv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[Conv2D(4, 3, padding="same"), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+            output_shape  params
+    layer
+    conv2d     (8, 8, 4)      76
+    flatten       (256,)       0
+    dense           (1,)     257
     """
 
     filters: int
@@ -201,6 +231,21 @@ class DepthwiseConv1D:
     name : str, optional
     use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import DepthwiseConv1D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[DepthwiseConv1D(3), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                     output_shape  params
+    layer
+    depthwise_conv1d       (4, 2)       8
+    flatten                  (8,)       0
+    dense                    (1,)       9
     """
 
     kernel_size: Any
@@ -243,6 +288,21 @@ class DepthwiseConv2D:
     name : str, optional
     use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer, ...
         See `Dense`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import DepthwiseConv2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[DepthwiseConv2D(3), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                     output_shape  params
+    layer
+    depthwise_conv2d    (6, 6, 2)      20
+    flatten                 (72,)       0
+    dense                    (1,)      73
     """
 
     kernel_size: Any
@@ -295,6 +355,21 @@ class MaxPool1D(_Pool1D):
         `pool_size` where not given.
     padding : {"valid", "same"}
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, MaxPool1D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[MaxPool1D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    max_pooling1d       (3, 2)       0
+    flatten               (6,)       0
+    dense                 (1,)       7
     """
 
     def place(self, shape: tuple[int, ...]) -> Placement:
@@ -304,7 +379,23 @@ class MaxPool1D(_Pool1D):
 
 @_pooling_arguments(1)
 class AvgPool1D(_Pool1D):
-    """Mean over windows of time; padding does not count. Arguments as those of `MaxPool1D`."""
+    """Mean over windows of time; padding does not count. Arguments as those of `MaxPool1D`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import AvgPool1D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 6, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[AvgPool1D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                      output_shape  params
+    layer
+    average_pooling1d       (3, 2)       0
+    flatten                   (6,)       0
+    dense                     (1,)       7
+    """
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """No weights."""
@@ -322,6 +413,21 @@ class MaxPool2D(_Pool2D):
         `pool_size` where not given.
     padding : {"valid", "same"}
     name : str, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import Flatten, MaxPool2D
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[MaxPool2D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                  output_shape  params
+    layer
+    max_pooling2d    (4, 4, 2)       0
+    flatten              (32,)       0
+    dense                 (1,)      33
     """
 
     def place(self, shape: tuple[int, ...]) -> Placement:
@@ -331,7 +437,23 @@ class MaxPool2D(_Pool2D):
 
 @_pooling_arguments(2)
 class AvgPool2D(_Pool2D):
-    """Mean over windows of an image; padding does not count. Arguments as those of `MaxPool2D`."""
+    """Mean over windows of an image; padding does not count. Arguments as those of `MaxPool2D`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import AvgPool2D, Flatten
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[AvgPool2D(2), Flatten()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                      output_shape  params
+    layer
+    average_pooling2d    (4, 4, 2)       0
+    flatten                  (32,)       0
+    dense                     (1,)      33
+    """
 
     def place(self, shape: tuple[int, ...]) -> Placement:
         """No weights."""
@@ -341,7 +463,22 @@ class AvgPool2D(_Pool2D):
 @arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class GlobalAvgPool:
-    """Mean of every channel over all rows and columns, or over all times."""
+    """Mean of every channel over all rows and columns, or over all times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GlobalAvgPool
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GlobalAvgPool()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                             output_shape  params
+    layer
+    global_average_pooling2d         (2,)       0
+    dense                            (1,)       3
+    """
 
     name: str | None = None
     activation: Any = None
@@ -354,7 +491,22 @@ class GlobalAvgPool:
 @arguments(name=NAME, activation=NONE)
 @dataclass(frozen=True)
 class GlobalMaxPool:
-    """Largest value of every channel over all rows and columns, or over all times."""
+    """Largest value of every channel over all rows and columns, or over all times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from neuralstat.layers import GlobalMaxPool
+    >>> import neuralstat as ns
+    >>> data = {"y": np.arange(2.0), "x": np.ones((2, 8, 8, 2))}
+    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
+    >>> fit = ns.neuralnet("y ~ x", data, layers=[GlobalMaxPool()], **settings)
+    >>> fit.layer_table[["output_shape", "params"]]
+                         output_shape  params
+    layer
+    global_max_pooling2d         (2,)       0
+    dense                        (1,)       3
+    """
 
     name: str | None = None
     activation: Any = None

@@ -54,6 +54,15 @@ class RProp(Optimizer):
     ----------
     Riedmiller & Braun (1993), ICNN, 586; Igel & Huesken (2000); Anastasiadis, Magoulas & Vrahatis (2005),
     Neurocomputing 64:253.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> algorithm = ns.optimizers.RProp("rprop-")
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=2, algorithm=algorithm, random_state=1)
+    >>> fit.converged
+    True
     """
 
     variant: str = "rprop+"
@@ -103,6 +112,15 @@ class LM(Optimizer):
     ----------
     Levenberg (1944), Quart. Appl. Math. 2:164; Marquardt (1963), SIAM J. Appl. Math. 11:431;
     Hagan & Menhaj (1994), IEEE Trans. Neural Networks 5:989.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> algorithm = ns.optimizers.LM()
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=2, algorithm=algorithm, random_state=1)
+    >>> fit.converged
+    True
     """
 
     damping: float = 0.1
@@ -124,6 +142,15 @@ class BFGS(Optimizer):
     References
     ----------
     Nocedal & Wright (2006), Numerical Optimization, 2nd ed., algorithms 3.5, 3.6, 6.1.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> algorithm = ns.optimizers.BFGS()
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=2, algorithm=algorithm, random_state=1)
+    >>> fit.converged
+    True
     """
 
     name = "bfgs"
@@ -142,6 +169,15 @@ class LBFGS(Optimizer):
     References
     ----------
     Liu & Nocedal (1989), Math. Program. 45:503; Andrew & Gao (2007), ICML, 33.
+
+    Examples
+    --------
+    >>> import neuralstat as ns
+    >>> data = ns.datasets.mcycle()
+    >>> algorithm = ns.optimizers.LBFGS(memory=5)
+    >>> fit = ns.neuralnet("accel ~ times", data, hidden=2, algorithm=algorithm, random_state=1)
+    >>> fit.converged
+    True
     """
 
     memory: int = 10

@@ -13,7 +13,7 @@ import neuralstat.sklearn
 PAGE = ROOT / "docs" / "techniques.md"
 # what a reader has: data, files, a fit, a network of others
 GIVEN = {"fit": ns.NeuralNetResults, "base": ns.applications.VGG16(include_top=False, input_shape=(32, 32, 3))}
-FREE = {"data", "few", "folder", "held_out", "images", "new", "path", "sequences", "traffic"}
+FREE = {"data", "few", "folder", "held_out", "images", "new", "path", "rates", "sequences", "traffic", "vgg"}
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="needs the repository")
 
@@ -55,7 +55,7 @@ def check(call):
             assert called is not None, ast.unparse(node.func)
             given = {word.arg for word in node.keywords}
             taken = inspect.signature(called).parameters
-            if called in (ns.NeuralNetResults.update, ns.NeuralNetResults.replace_head):  # take what `neuralnet` does
+            if called in (ns.NeuralNetResults.update, ns.NeuralNetResults.replace_head, ns.select):  # take what `neuralnet` does
                 taken = {**taken, **inspect.signature(ns.neuralnet).parameters}
             if called is ns.risk:
                 taken = {**taken, "k": None}
