@@ -121,7 +121,10 @@ def test_the_simulator_has_one_device(monkeypatch):
         cuda.find_device("cuda:1")
 
 
-@pytest.mark.parametrize("name", ptx.KERNELS)
+LONG = {"rprop, all layers, float32", "bfgs, zero-inflated negative binomial, any chain"}  # minutes of compilation
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in ptx.KERNELS])
 def test_machine_code_without_a_device(name, capsys):
     """Every kernel for sm_80 and sm_90: what the simulator runs is also what a device can have."""
     pytest.importorskip("numba_cuda")
