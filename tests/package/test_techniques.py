@@ -55,7 +55,7 @@ def check(call):
             assert called is not None, ast.unparse(node.func)
             given = {word.arg for word in node.keywords}
             taken = inspect.signature(called).parameters
-            if called in (ns.NeuralNetResults.update, ns.NeuralNetResults.replace_head, ns.select):  # take what `neuralnet` does
+            if called in (ns.NeuralNetResults.update, ns.NeuralNetResults.replace_head, ns.select):  # as `neuralnet`
                 taken = {**taken, **inspect.signature(ns.neuralnet).parameters}
             if called is ns.risk:
                 taken = {**taken, "k": None}

@@ -9,7 +9,7 @@ from places import ROOT
 
 FOLDER = ROOT / "vignettes"
 NAMES = [
-    "degrees_of_freedom.py", "digits.py", "distributions.py", "doppler.py", "forecast.py", "mixed.py",
+    "degrees_of_freedom.py", "digits.py", "distributions.py", "doppler.py", "forecast.py", "images.py", "mixed.py",
     "regularisation.py", "risk_study.py", "semi_structured.py", "survival.py", "text.py", "transfer.py",
 ]  # fmt: skip
 
