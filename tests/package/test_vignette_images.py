@@ -36,7 +36,8 @@ def test_what_is_shown():
 def test_what_augmentation_does():
     images = page("images")
     wrong, loss = images["differences"]["read wrong (%)"], images["differences"]["log-loss"]
-    images.says("1.2 points more, 2.4 standard errors", "it reads 96.6 % of the training images right, without augmentation all")
+    images.says("1.2 points more, 2.4 standard errors",
+                "it reads 96.6 % of the training images right, without augmentation all")  # fmt: skip
     name = "convolutions, augmented"
     assert wrong.loc[name, "mean"] == pytest.approx(1.2, abs=0.05) and wrong.loc[name, "t"] == pytest.approx(2.4, abs=0.05)
     assert loss.loc[name, "t"] > 2
