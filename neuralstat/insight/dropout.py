@@ -11,8 +11,10 @@ from ..checks import check_size
 from ..checks.arguments import DRAWS, RANDOM_STATE, REP, SHARE, Anything, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
+from ..layers import codes
 from ..network import derivatives
 from ..network.network import Network
+from ..network.upstream import drops
 from .pieces import Piece, check_fit, inputs
 
 
@@ -48,7 +50,7 @@ def dropout_intervals(
     Raises
     ------
     ArgumentError
-        Where the fit has no Dropout layer.
+        Where the fit has no Dropout layer, or has others that are random in training, too.
 
     Notes
     -----
@@ -74,6 +76,7 @@ def dropout_intervals(
     at = [k for k, layer in enumerate(network.layers) if type(layer).__name__ == "Dropout" and layer.rate > 0]
     if not at:
         raise ArgumentError("dropout_intervals: the fit has no Dropout layer.")
+    _check_others(network, len(at))
     x, offset, index, complete = inputs(fitted, new, "dropout_intervals")
     check_size(3 * draws * network.n_outputs * x.shape[1], f"draws={draws} of {x.shape[1]} rows")
     theta = fitted.fit.theta[fitted.which(rep)].astype(float)
@@ -92,6 +95,18 @@ def dropout_intervals(
             units = units * (rng.random(units.shape) >= rate) / (1 - rate)
         values[draw] = head.response(units, known)
     return _table(fitted, values, alpha, index, complete)
+
+
+def _check_others(network: Network, known: int) -> None:
+    """Refuse networks that drop or disturb more than the units of their Dropout layers."""
+    constants = network.net().constants
+    noisy = [k for k, row in enumerate(network.table)
+             if drops(row) or (row[codes.OP] in (codes.DROPOUT, codes.NOISE) and constants[k] != 0)]  # fmt: skip
+    if len(noisy) > known:
+        raise ArgumentError(
+            "dropout_intervals draws the units of Dropout layers only: this network also has layers that drop or disturb "
+            "others (spatial, recurrent, by time, or noise), which would be left out of the spread."
+        )
 
 
 class _Head:

@@ -242,6 +242,21 @@ def test_dropout_of_a_linear_model_has_its_variance(standardize):
     assert np.all(np.abs(width - 1) < 0.12)
 
 
+@pytest.mark.parametrize("more", [
+    [layers.LSTM(4, recurrent_dropout=0.2)], [layers.GaussianNoise(0.1), layers.LSTM(3)],
+    [layers.SpatialDropout1D(0.3), layers.LSTM(3)], [layers.TimeDistributed(layers.Dropout(0.3)), layers.LSTM(3)],
+], ids=["recurrent", "noise", "spatial", "by time"])  # fmt: skip
+def test_other_random_layers_are_not_left_out(more):
+    rng = np.random.default_rng(1)
+    data = {"y": rng.normal(size=20), "x": rng.normal(size=(20, 6, 3))}
+    how = {"algorithm": "adam", "epochs": 1, "random_state": 1}
+    fit = raw.neuralnet("y ~ x", data, layers=[*more, layers.Dropout(0.1)], **how)
+    with pytest.raises(ArgumentError, match="would be left out of the spread"):
+        insight.dropout_intervals(fit, draws=2)
+    plain = raw.neuralnet("y ~ x", data, layers=[layers.Dropout(0.0), layers.LSTM(3), layers.Dropout(0.1)], **how)
+    assert insight.dropout_intervals(plain, draws=3, random_state=1)["mean_se"].max() > 0
+
+
 def test_dropout_intervals_of_several_outputs_and_layers():
     hidden = [*CNN[:1], layers.Dropout(0.2), *CNN[1:], layers.Dense(4, "tanh"), layers.Dropout(0.4)]
     fit = fit_of("many", "multinomial", hidden)
