@@ -17,21 +17,7 @@ from ..checks.arguments import NONE, Anything, Map, Numbers, Several, Text, Whol
 from ..errors import ArgumentError, DataError
 from ..families.resolve import family_objective, resolve_family
 from ..insight.known import Known
-from ..layers import (
-    LAYERS,
-    Activation,
-    AvgPool1D,
-    AvgPool2D,
-    Conv1D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool1D,
-    MaxPool2D,
-)
+from ..layers import LAYERS, BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D, Flatten
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
 from ..network.arrays import array_shapes, fill, sizes_by_layer, views
@@ -204,8 +190,8 @@ class Application(Sequence[Any]):
         """Outputs (None: the linear predictors), some images at a time."""
         parts = self._parts(images)
         network, kind = self._graph, np.result_type(*self._known().values(), np.float32)
-        row, shape = (None, (self.head.units,)) if layer is None else network.places[layer][::2]
-        units, numbers, size = self._units(network, layer, row), len(network.input_names), len(parts[0])
+        shape = (self.head.units,) if layer is None else network.places[layer][2]
+        units, numbers, size = self._units(network, layer), len(network.input_names), len(parts[0])
         step = max(_IMAGES, _NUMBERS // (numbers if layer is None or possible(network) else network.width))
         out = np.empty((size, *shape), kind)
         x = np.empty((min(step, size), numbers), kind)
@@ -227,11 +213,12 @@ class Application(Sequence[Any]):
             raise DataError(f"images must have the shape (n, {', '.join(map(str, self.input_shape))}), got {images.shape}.")
         return [images]
 
-    def _units(self, network: Network, layer: int | None, row: int | None) -> Callable[[np.ndarray], np.ndarray]:
+    def _units(self, network: Network, layer: int | None) -> Callable[[np.ndarray], np.ndarray]:
         """Function from images (m, D) to outputs (None), or to a layer's units."""
-        if row != -1 and possible(network) and set(map(type, network.table_layers)) <= _PLAIN and network.implied is None:
+        weighed = {type(layer) for layer, (_, units) in zip(network.table_layers, network.shapes, strict=True) if units}
+        if possible(network) and weighed <= _PLAIN:
             passes = Passes.of_arrays(network, self._known())  # without a copy of the weights
-            return lambda x: passes.outputs(x, row)
+            return lambda x: passes.outputs(x, layer)
         start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
         theta = fill(network, start, self._known(), "weights")
         if layer is None:
@@ -274,8 +261,7 @@ class Application(Sequence[Any]):
         return network_of((*self.layers, *end), self.input_shape, self._entries)
 
 
-_PLAIN = {Activation, AvgPool1D, AvgPool2D, Conv1D, Conv2D, Dense, Dropout, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool1D,
-          MaxPool2D}  # fmt: skip
+_PLAIN = {BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D}  # whose arrays passes take as they are
 _END = Dense(1, name="_end")
 ENDING = (Flatten(name="_flatten"), _END)
 

@@ -16,7 +16,7 @@ from ..layers import Dense, Flatten
 from ..network import derivatives
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
-from ..network.passes import Passes, possible, suits
+from ..network.passes import Passes, suits
 from .known import Known
 
 ENDING = "_flatten"  # of networks without an output layer of their own
@@ -134,6 +134,10 @@ class Piece:
         shape = tuple(network.input_shape) if first == 0 else network.places[first - 1][2]
         self.shape = network.places[last - 1][2] if last else tuple(network.input_shape)
         self.size = math.prod(self.shape)
+        self._kind, self._last, self._after = theta.dtype, last - 1, first - 1 if first else None
+        self._passes = Passes.of_theta(network, np.ascontiguousarray(theta)) if layers and suits(network) else None
+        if self._passes is not None:  # on the weights of the whole network, which are many
+            return
         begin, end = (1 + max((row for row, _, _ in network.places[:k]), default=-1) for k in (first, last))
         parts = [theta[network._built["slices"][k]] for k in range(begin, end)]
         more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name=ENDING), Dense(1, name="_end"))
@@ -143,24 +147,21 @@ class Piece:
                                ("",) * math.prod(shape), ("",), wires=wires)  # fmt: skip
         self._body = np.concatenate([*parts, np.zeros(0, theta.dtype)])
         self._place = self.network.places[len(layers) - 1] if layers else None
-        self._row = -1 if self._place is None else self._place[0]  # of the table
-        self._passes = None
-        if self._row >= 0 and suits(network) and possible(self.network):
-            self._passes = Passes.of_theta(self.network, self._theta(np.zeros(self.size)))
 
     def values(self, x: np.ndarray) -> np.ndarray:
         """Units of the last layer (size, m)."""
+        if self._passes is not None:
+            return self._passes.outputs(self._across(x), self._last, after=self._after).T
         if self._place is None:
             return x
-        if self._passes is not None:
-            return self._passes.outputs(self._across(x), self._row).T
         units = derivatives.units(self.network, np.ascontiguousarray(x), self._theta(np.zeros(self.size)).astype(float))
         return units[self._place[1] : self._place[1] + self.size]
 
     def value_and_slope(self, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``weights @ units`` (m,) and its slopes along the inputs (D, m)."""
         if self._passes is not None:
-            value, slope = self._passes.value_and_slope(self._across(x), self._row, weights.astype(self._body.dtype))
+            pull = weights.astype(self._kind)
+            value, slope = self._passes.value_and_slope(self._across(x), self._last, pull, self._after)
             return value, slope.T
         theta = self._theta(weights).astype(float)
         x = np.ascontiguousarray(x)
@@ -168,7 +169,7 @@ class Piece:
 
     def _across(self, x: np.ndarray) -> np.ndarray:
         """Inputs (m, D) in the type of the weights."""
-        return np.ascontiguousarray(x.T, self._body.dtype)
+        return np.ascontiguousarray(x.T, self._kind)
 
     def _theta(self, weights: np.ndarray) -> np.ndarray:
         return np.concatenate([self._body, np.zeros(1, self._body.dtype), weights.astype(self._body.dtype)])

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..functions.activation_calls import activation_values
-from ..functions.activations import IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX
+from ..functions.activations import ACTIVATIONS, IDENTITY, LOG_SOFTMAX, RELU, SOFTMAX
 from ..layers import codes
 
 PATCHES = 2**20  # numbers in the patches of a piece
 PIECE = 2**21  # weights in a piece of a dense layer
+NEAR = 2**16  # units in a piece of a depthwise convolution
+CAPPED = ACTIVATIONS["relu6"].code
 
 
 def threads() -> int:
@@ -31,6 +33,8 @@ def activated(row: np.ndarray, constant: float, z: np.ndarray) -> np.ndarray:
     code = int(row[codes.ACT])
     if code == RELU:
         return np.maximum(z, 0, out=z)
+    if code == CAPPED:
+        return np.clip(z, 0, z.dtype.type(constant), out=z)
     if code == IDENTITY:
         return z
     if code in (SOFTMAX, LOG_SOFTMAX):
@@ -99,6 +103,55 @@ def convolution(
     return out
 
 
+def depthwise(
+    row: np.ndarray, value: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, then: Any, pool: Any
+) -> np.ndarray:
+    """Units (m, rows, columns, filters) of a depthwise convolution, whose kernel is (elements, channels, filters of each)."""
+    high, wide, (_, channels, each) = int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), kernel.shape
+    image = _padded(row, value.reshape(len(value), *_image(row)), kernel.dtype)
+    out = np.empty((len(value), high, wide, channels * each), kernel.dtype)
+    start = 0 if bias is None else bias.reshape(channels, each)
+
+    def piece(at: tuple[int, int, int]) -> None:
+        i, first, last = at
+        z = np.empty((last - first, wide, channels, each), kernel.dtype)
+        z[...] = start
+        for taken, weights in zip(_taps(row, image[i], first, last), kernel, strict=True):
+            z += taken[..., np.newaxis] * weights
+        out[i, first:last] = then(z.reshape(1, -1)).reshape(last - first, wide, -1)
+
+    step = max(1, NEAR // (wide * channels * each))
+    list(pool.map(piece, ((i, first, min(first + step, high)) for i in range(len(value)) for first in range(0, high, step))))
+    return out
+
+
+def depthwise_back(row: np.ndarray, delta: np.ndarray, kernel: np.ndarray, pool: Any) -> np.ndarray:
+    """d / d inputs (m, rows, columns, channels) of a depthwise convolution, from d / d sums (m, units)."""
+    m, high, (_, channels, each) = len(delta), int(row[codes.OUT_ROWS]), kernel.shape
+    delta = delta.reshape(m, high, int(row[codes.OUT_COLS]), channels, each)
+    rows, cols, _ = _image(row)
+    up, left = int(row[codes.PAD_ROWS]), int(row[codes.PAD_COLS])
+    tall, broad = _reach(row)
+    back = np.zeros((m, max(tall, up + rows), max(broad, left + cols), channels), kernel.dtype)
+
+    def piece(i: int) -> None:
+        for taken, weights in zip(_taps(row, back[i], 0, high), kernel, strict=True):
+            taken += delta[i, ..., 0] * weights[:, 0] if each == 1 else (delta[i] * weights).sum(axis=-1)
+
+    list(pool.map(piece, range(m)))
+    return back[:, up : up + rows, left : left + cols]
+
+
+def _taps(row: np.ndarray, image: np.ndarray, first: int, last: int) -> Iterator[np.ndarray]:
+    """For each element of a kernel a view (rows, columns, channels) of what it sees below output rows first .. last."""
+    down, across, wide = (int(row[c]) for c in (codes.STRIDE_ROWS, codes.STRIDE_COLS, codes.OUT_COLS))
+    for a in range(row[codes.KERNEL_ROWS]):
+        y = first * down + a * int(row[codes.DILATION_ROWS])
+        for b in range(row[codes.KERNEL_COLS]):
+            x = b * int(row[codes.DILATION_COLS])
+            yield image[y : y + (last - first - 1) * down + 1 : down, x : x + (wide - 1) * across + 1 : across]
+
+
 def _pieces(m: int, high: int, wide: int, length: int) -> Iterator[tuple[int, int, int, int]]:
     """Images i .. j and rows first .. last of each piece of a convolution's output."""
     rows = min(max(1, PATCHES // (wide * length)), max(1, -(-high // 2)))
@@ -114,10 +167,16 @@ def _image(row: np.ndarray) -> tuple[int, int, int]:
     return int(row[codes.ROWS]), int(row[codes.COLS]), int(row[codes.CHANNELS])
 
 
-def _padded(row: np.ndarray, image: np.ndarray, dtype: Any) -> np.ndarray:
-    """Images with the zeros that windows reach into."""
+def _reach(row: np.ndarray) -> tuple[int, int]:
+    """Rows and columns, zeros included, that the windows of a convolution reach over."""
     high = (row[codes.OUT_ROWS] - 1) * row[codes.STRIDE_ROWS] + (row[codes.KERNEL_ROWS] - 1) * row[codes.DILATION_ROWS] + 1
     wide = (row[codes.OUT_COLS] - 1) * row[codes.STRIDE_COLS] + (row[codes.KERNEL_COLS] - 1) * row[codes.DILATION_COLS] + 1
+    return int(high), int(wide)
+
+
+def _padded(row: np.ndarray, image: np.ndarray, dtype: Any) -> np.ndarray:
+    """Images with the zeros that windows reach into."""
+    high, wide = _reach(row)
     up, left = int(row[codes.PAD_ROWS]), int(row[codes.PAD_COLS])
     if not up and not left and high <= image.shape[1] and wide <= image.shape[2]:
         return np.ascontiguousarray(image, dtype)
@@ -177,10 +236,19 @@ def _windows(row: np.ndarray, image: np.ndarray) -> Iterator[tuple[tuple[Any, ..
             yield (slice(None), pairs[0][0], pairs[1][0]), (slice(None), pairs[0][1], pairs[1][1])
 
 
+def _global(row: np.ndarray) -> bool:
+    """Whether a pooling layer has one window, all of the image."""
+    one = row[codes.OUT_ROWS] == row[codes.OUT_COLS] == 1 and row[codes.PAD_ROWS] == row[codes.PAD_COLS] == 0
+    return bool(one and row[codes.KERNEL_ROWS] >= row[codes.ROWS] and row[codes.KERNEL_COLS] >= row[codes.COLS])
+
+
 def pooled(row: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Largest values or means of windows (m, rows, columns, channels)."""
     image = value.reshape(len(value), *_image(row))
     shape = len(value), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), image.shape[3]
+    if _global(row):
+        largest = row[codes.KIND] == codes.MAXIMUM
+        return (image.max(axis=(1, 2)) if largest else image.mean(axis=(1, 2))).reshape(shape)
     if row[codes.KIND] == codes.MAXIMUM:
         out = np.full(shape, -np.inf, value.dtype)
         for there, here in _windows(row, image):
@@ -193,21 +261,31 @@ def pooled(row: np.ndarray, value: np.ndarray) -> np.ndarray:
     return out / count
 
 
-def pooled_back(row: np.ndarray, source: np.ndarray, value: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    """d / d inputs of pooling (m, rows, columns, channels); of several largest values the first has it."""
-    image = source.reshape(len(source), *_image(row))
-    shape = len(value), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), image.shape[3]
-    back, delta = np.zeros(image.shape, source.dtype), delta.reshape(shape)
-    if row[codes.KIND] == codes.MAXIMUM:
-        left, value = np.array(delta), value.reshape(shape)
-        for there, here in _windows(row, image):
-            own = np.where(image[here] == value[there], left[there], 0)
-            back[here] += own
-            left[there] -= own
+def pooled_back(row: np.ndarray, source: np.ndarray | None, value: np.ndarray | None, delta: np.ndarray) -> np.ndarray:
+    """d / d inputs of pooling (m, rows, columns, channels); of several largest values the first has it.
+
+    Units of both ends, (m, units), are needed for largest values only.
+    """
+    size = len(delta), *_image(row)
+    shape = len(delta), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS]), size[3]
+    delta = delta.reshape(shape)
+    if _global(row) and source is None:
+        return np.broadcast_to(delta / (size[1] * size[2]), size)
+    back = np.zeros(size, delta.dtype)
+    if source is None or value is None:
+        count = np.zeros((1, *shape[1:3], 1), delta.dtype)
+        for there, _ in _windows(row, back):
+            count[there] += 1
+        for there, here in _windows(row, back):
+            back[here] += delta[there] / count[there]
         return back
-    count = np.zeros((1, *shape[1:3], 1), source.dtype)
-    for there, _ in _windows(row, image):
-        count[there] += 1
+    image, value, left = source.reshape(size), value.reshape(shape), np.array(delta)
+    if _global(row):
+        at = image.reshape(len(image), -1, size[3]).argmax(axis=1)[:, np.newaxis]
+        np.put_along_axis(back.reshape(len(image), -1, size[3]), at, delta[:, 0], axis=1)
+        return back
     for there, here in _windows(row, image):
-        back[here] += delta[there] / count[there]
+        own = np.where(image[here] == value[there], left[there], 0)
+        back[here] += own
+        left[there] -= own
     return back

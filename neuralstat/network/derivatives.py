@@ -224,7 +224,7 @@ def layer_units(
     row, first, shape = network.places[layer]
     size = int(np.prod(shape))
     if row >= 0 and suits(network):
-        made = Passes.of_theta(network, _flat(network, theta)).outputs(np.ascontiguousarray(x.T, theta.dtype), row, offset)
+        made = Passes.of_theta(network, _flat(network, theta)).outputs(np.ascontiguousarray(x.T, theta.dtype), layer, offset)
     else:
         made = units(network, x, theta.astype(float), offset)[first : first + size].T.copy()
     return made.reshape(-1, *shape)

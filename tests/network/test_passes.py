@@ -20,6 +20,23 @@ MORE = [
      (5,)),
     ([L.Conv1D(3, 2, "softmax", padding="causal"), L.AvgPool1D(2), L.ELU(0.5), L.GlobalMaxPool()], (6, 2)),
 ]  # fmt: skip
+MOBILE = (
+    (L.ZeroPadding2D(((0, 1), (1, 0))), L.Conv2D(4, 3, strides=2, use_bias=False), L.BatchNorm(epsilon=0.01), L.ReLU(0.8),
+     L.DepthwiseConv2D(3, padding="same", use_bias=False), L.BatchNorm(), L.ReLU(0.6, name="a"), L.Conv2D(4, 1),
+     L.BatchNorm(name="b"), L.Add(["a", "b"], name="joined"), L.DepthwiseConv2D((2, 1), (1, 2), depth_multiplier=2,
+     activation="swish"), L.MaxPool2D(2, strides=1, padding="same"), L.GlobalAvgPool(), L.Dense(2)), (9, 8, 2),
+)  # fmt: skip
+GRAPHS = [(name, *chain) for name, found in chains.CHAINS.items() for chain in found] + [
+    ("mobile", *MOBILE),
+    ("shared input", (L.Dense(2, "tanh", name="a"), L.From("input"), L.RepeatVector(2), L.Flatten(name="b"), L.From("input"),
+                      L.Dense(3, name="c"), L.Concatenate(["a", "b", "input", "c", "a"]), L.Dense(2)), (3,)),
+    ("Permute", (L.Conv2D(2, 2, "tanh"), L.Permute((3, 1, 2)), L.Conv2D(1, 2), L.Flatten(), L.Dense(1)), (3, 4, 1)),
+    ("Reverse", (L.Conv1D(2, 2, "tanh"), L.Reverse(), L.Conv1D(2, 3), L.Flatten(), L.Dense(2)), (6, 2)),
+    ("RepeatVector", (L.Dense(3, "tanh"), L.RepeatVector(3), L.Conv1D(2, 2), L.Flatten(), L.Dense(1)), (2,)),
+    ("ZeroPadding1D", (L.Conv1D(2, 2, "tanh"), L.ZeroPadding1D((2, 1)), L.Conv1D(2, 2), L.Flatten(), L.Dense(1)), (3, 2)),
+    ("SeparableConv1D", (L.SeparableConv1D(2, 2, padding="causal", activation="tanh"), L.Flatten(), L.Dense(1)), (4, 2)),
+    ("Conv1DTranspose", (L.Conv1D(2, 2), L.Conv1DTranspose(2, 3, 2, activation="tanh"), L.Flatten(), L.Dense(1)), (4, 1)),
+]  # fmt: skip
 CASES = [(layers[:-1], shape) for found in chains.CHAINS.values() for layers, shape in found] + MORE
 
 
@@ -35,31 +52,92 @@ def _weights(network, rng):
     return theta
 
 
-def test_units_and_slopes_are_those_of_the_kernels():
+def _same_as_kernels(network, theta, x):
+    """Units of all layers, slopes, and sums of both, in double and in single precision."""
+    across = np.ascontiguousarray(x.T)
+    units, slopes = derivatives.units(network, x, theta), derivatives.slopes(network, x, theta)
+    for number, close in ((theta, 1e-12), (theta.astype(np.float32), 2e-5)):
+        made = passes.Passes.of_theta(network, number)
+        for layer, (_, first, shape) in enumerate(network.places):
+            own = made.outputs(across.astype(number.dtype), layer)
+            assert own.dtype == number.dtype
+            want = units[first : first + int(np.prod(shape))]
+            np.testing.assert_allclose(own.T, want, rtol=close, atol=close * (1 + np.abs(want).max(initial=0)))
+        own = made.slopes(across.astype(number.dtype)).transpose(0, 2, 1)
+        np.testing.assert_allclose(own, slopes, rtol=close, atol=close * (1 + np.abs(slopes).max(initial=0)))
+    pull = np.array([0.3, -2.0, 0.7])[: network.n_outputs]
+    value, slope = passes.Passes.of_theta(network, theta).value_and_slope(across, None, pull)
+    np.testing.assert_allclose(value, pull @ derivatives.outputs(network, x, theta)[0], rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(slope.T, np.tensordot(pull, slopes, 1), atol=1e-11)
+
+
+@pytest.mark.parametrize("m", [0, 1, 7])
+def test_units_and_slopes_are_those_of_the_kernels(m):
     seen, rng = set(), np.random.default_rng(1)
     for layers, shape in CASES:
         if not all(hasattr(layer, "place") for layer in layers):
             continue  # of graphs
         network = _network(layers, shape)
+        if passes.possible(network):
+            seen |= {type(layer).__name__ for layer in layers}
+            _same_as_kernels(network, _weights(network, rng), rng.standard_normal((int(np.prod(shape)), m)))
+    assert seen >= {"Dense", "Conv1D", "Conv2D", "MaxPool1D", "MaxPool2D", "AvgPool2D", "BatchNorm", "Dropout", "Activation",
+                    "DepthwiseConv1D", "DepthwiseConv2D", "GlobalAvgPool", "GlobalMaxPool", "GaussianNoise"}  # fmt: skip
+
+
+@pytest.mark.parametrize("m", [0, 1, 5])
+def test_graphs_and_moves_are_those_of_the_kernels(m):
+    seen = set()
+    for name, layers, shape in GRAPHS:
+        network = chains.chain_network((layers, shape))
         if not passes.possible(network):
             continue
-        seen |= {type(layer).__name__ for layer in layers}
-        theta, x = _weights(network, rng), rng.standard_normal((int(np.prod(shape)), 7))
-        across = np.ascontiguousarray(x.T)
-        units = derivatives.units(network, x, theta)
-        for number, kind in ((theta, 1e-12), (theta.astype(np.float32), 1e-5)):
-            made = passes.Passes.of_theta(network, number)
-            for row, first in enumerate(network.table[:, 4]):
-                own = made.outputs(across.astype(number.dtype), row)
-                assert own.dtype == number.dtype
-                np.testing.assert_allclose(own.T, units[first : first + own.shape[1]], rtol=kind, atol=kind)
-            slopes = made.slopes(across.astype(number.dtype)).transpose(0, 2, 1)
-            np.testing.assert_allclose(slopes, derivatives.slopes(network, x, theta), rtol=kind, atol=kind)
-        pull = np.array([0.3, -2.0])
-        value, slope = passes.Passes.of_theta(network, theta).value_and_slope(across, len(network.table) - 1, pull)
-        np.testing.assert_allclose(value, pull @ derivatives.outputs(network, x, theta)[0], rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(slope.T, np.tensordot(pull, derivatives.slopes(network, x, theta), 1), atol=1e-12)
-    assert seen >= {"Dense", "Conv1D", "Conv2D", "MaxPool1D", "MaxPool2D", "AvgPool2D", "BatchNorm", "Dropout", "Activation"}
+        theta, x, _ = chains.draw(network, max(m, 1), 2)
+        _same_as_kernels(network, theta[0], chains.rows_of(x)[:, :m].copy())
+        seen.add(name)
+    assert seen >= {"Add", "Subtract", "Average", "Concatenate", "Residual", "Branches", "From", "SeparableConv1D",
+                    "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
+                    "Cropping2D", "UpSampling1D", "UpSampling2D", "Permute", "RepeatVector", "Reverse", "mobile",
+                    "shared input"}  # fmt: skip
+
+
+def test_slopes_of_what_lies_after_a_layer():
+    """Of convolutions with batch normalisation as in residual networks, by complex steps of what the naive layers give."""
+    network = chains.chain_network(MOBILE)
+    theta, x, _ = chains.draw(network, 3, 4)
+    made, x = passes.Passes.of_theta(network, theta[0]), x.reshape(3, -1)
+    at = network.layer_names.index("joined")
+    units, pull, step = made.outputs(x, at), np.array([0.3, -1.1]), 1e-6
+    value, slope = made.value_and_slope(units, None, pull, after=at)
+    np.testing.assert_allclose(value, made.outputs(x) @ pull, rtol=1e-13)
+    np.testing.assert_allclose(made.outputs(units, None, after=at), made.outputs(x), rtol=1e-13)
+    for j in range(0, units.shape[1], 5):
+        one = step * (np.arange(units.shape[1]) == j)
+        ends = [made.outputs(units + sign * one, None, after=at) @ pull for sign in (1, -1)]
+        np.testing.assert_allclose(slope[:, j], (ends[0] - ends[1]) / (2 * step), rtol=1e-5, atol=1e-7)
+
+
+def test_units_are_let_go_after_their_last_reader():
+    layers = [L.Dense(10, "tanh") for _ in range(30)]
+    network = _network(layers, (10,))
+    made = passes.Passes.of_theta(network, np.zeros(network.n_params))
+    assert made._way(None).most() <= 30 and network.width > 300
+    held = made._way(29).kept(made._wants)
+    assert len(held) == 30 and set(made._forward(np.zeros((1, 10)), made._way(29), ())) == {made._part(29).region}
+    layers = L.Dense(3, "tanh", name="a"), L.Dense(3), L.Dense(3, name="b"), L.Add(["a", "b"]), L.Dense(1)
+    skip = chains.chain_network((layers, (2,)))
+    found = passes.Passes.of_theta(skip, np.zeros(skip.n_params))
+    assert found._way(None).most() <= 12
+
+
+def test_inputs_that_other_units_are_read_with():
+    rng, made = np.random.default_rng(5), objective("sse", resolve_activation("identity"))
+    layers = L.Conv2D(2, 2, "tanh"), L.Flatten(), L.Dense(3, "relu"), L.Dense(2)
+    beside = Network(layers, (3, 3, 1), made, tuple("abcdefghijk"), ("y", "z"), beside=2)
+    skip = Network((L.Dense(4, "tanh"), L.Dense(3, "tanh"), L.Dense(2)), (5,), made, tuple("abcde"), ("y", "z"), skip=True)
+    for network in (beside, skip):
+        assert passes.possible(network)
+        _same_as_kernels(network, _weights(network, rng), rng.standard_normal((len(network.input_names), 4)))
 
 
 def test_pieces_and_threads_change_no_bit(monkeypatch):
@@ -104,14 +182,9 @@ def test_activations_that_couple_units_go_this_way_too():
         assert passes.possible(_network(layers, shape))
 
 
-def test_what_has_other_layers_or_joins_goes_through_the_kernels():
+def test_what_has_other_layers_goes_through_the_kernels():
     masked = _network([L.Embedding(5, 3, mask_zero=True), L.GlobalAvgPool()], (4,))
-    for network in (masked, _network([L.ReLU(6.0, 0.1)], (3,)), _network([L.TimeDistributed(L.Dense(2))], (3, 2)),
-                    _network([L.UpSampling1D(2)], (3, 2))):  # fmt: skip
+    for network in (masked, _network([L.ReLU(6.0, 0.1)], (3,)), _network([L.TimeDistributed(L.Dense(2))], (3, 2))):
         assert not passes.possible(network)
     assert not passes.possible(_network([L.LSTM(3)], (4, 2)))
-    made = objective("sse", resolve_activation("identity"))
-    layers = L.Conv2D(2, 2), L.Flatten(), L.Dense(3), L.Dense(1)
-    beside = Network(layers, (3, 3, 1), made, tuple("abcdefghijk"), ("y",), beside=2)
-    assert not passes.possible(beside)
     assert passes.products(_network([L.Conv2D(4, 3, padding="same")], (5, 5, 2))) == 25 * 4 * 19 + 2 * 101
