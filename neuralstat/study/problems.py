@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import arguments as kinds
-from ..checks import check_size, shown
+from ..checks import as_array, check_size, shown
 from ..checks.arguments import FUNCTION, NONE, TEXT, arguments
 from ..checks.values import told
 from ..datasets import generators
@@ -70,6 +70,10 @@ class Problem:
 
     def means(self, x: np.ndarray) -> np.ndarray:
         """Means (n,) at covariates (n, D)."""
+        x = as_array(x, "x", "numbers, a row per point")
+        x = x[:, np.newaxis] if x.ndim == 1 else x
+        if x.ndim != 2 or x.dtype.kind not in "biuf":
+            raise ArgumentError(f"x must be numbers, one row per point; got shape {x.shape} of {x.dtype}.")
         f = self._numbers("it", self.function, x[:, 0] if x.shape[1] == 1 else x)
         if f.shape != (x.shape[0],) or not np.all(np.isfinite(f)):
             raise ArgumentError(

@@ -156,3 +156,13 @@ def test_what_is_right_still_is():
     done = S([S.bs(np.int64(5))], ("sine", "step"), np.array([0.1, 0.2]), range(20, 22), replicates=2.0, n_jobs=1,
              estimators=("cp",), keep_fits=np.False_, restarts=None)  # fmt: skip
     assert len(done.frame) == 16 and Hostile() is not None
+
+
+def test_means_of_a_truth_take_lists_and_vectors():
+    truth = ns.study.truth("sine")
+    expected = truth.means(np.array([[0.1], [0.2]]))
+    for x in ([0.1, 0.2], np.array([0.1, 0.2]), [[0.1], [0.2]]):
+        np.testing.assert_array_equal(truth.means(x), expected)
+    for x in ("ab", [["a"]], np.zeros((2, 1, 1)), 3.0):
+        with pytest.raises(ArgumentError, match="^x must be"):
+            truth.means(x)
