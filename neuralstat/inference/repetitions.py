@@ -91,7 +91,7 @@ def warn_unconverged(fitted: Fitted) -> None:
     """Warn with what `unconverged` says, where some repetition did not converge."""
     text = unconverged(fitted)
     if text is not None:
-        warnings.warn(text, ConvergenceWarning, stacklevel=caller())
+        warnings.warn(f"{text} Try {ConvergenceWarning.remedy}", ConvergenceWarning, stacklevel=caller())
 
 
 def canonical_weights(fitted: Fitted) -> np.ndarray:

@@ -442,6 +442,7 @@ def test_warning_of_unconverged_repetitions(data):
         ConvergenceWarning, match=r"did not converge in 2 of 2 repetition\(s\) within the stepmax"
     ) as seen:
         ns.neuralnet("y ~ x", data, **{**raw.RAW, "rep": 2}, stepmax=3, random_state=1)
+    assert 'Try algorithm="lm" or "lbfgs"' in str(seen[0].message)
     assert ".to." in str(seen[0].message)  # the weight with the largest derivative
     assert seen[0].filename == __file__
 
