@@ -120,6 +120,33 @@ def test_large_applications_stay_in_the_type_of_their_weights(monkeypatch):
         np.testing.assert_allclose(got, known, atol=1e-4 * np.abs(known).max())
 
 
+@pytest.mark.parametrize("classes", [3, 20])
+def test_large_graphs_are_looked_into_alike(classes, monkeypatch):
+    """Residual and depthwise blocks, by kernels and by array operations: whole ways, and ways that begin or end inside."""
+    hidden = [
+        layers.ZeroPadding2D(1), layers.Conv2D(4, 3, strides=2, use_bias=False, name="c"), layers.BatchNorm(name="b"),
+        layers.ReLU(1.5, name="r"), layers.DepthwiseConv2D(3, padding="same", name="d"), layers.Activation("tanh"),
+        layers.Conv2D(4, 1, name="e"), layers.Add(("r", "e"), name="sum"), layers.Activation("relu", name="f"),
+        layers.Conv2D(3, 2, name="g"), layers.GlobalAvgPool(),
+    ]  # fmt: skip
+    found = []
+    for large in (0.0, np.inf):
+        monkeypatch.setattr("neuralstat.network.passes.LARGE", large)
+        app = application(classes, hidden)
+        app.weights = {name: np.abs(w) if name.endswith("variance") else w for name, w in app.weights.items()}
+        found.append([
+            insight.saliency(app, IMAGES, output=1), insight.saliency(app, IMAGES, type="link"),
+            insight.integrated_gradients(app, IMAGES[:2], steps=3), insight.feature_maps(app, IMAGES[:1], "sum"),
+            *(np.stack([insight.grad_cam(app, IMAGES, at, output=k) for k in range(3)]) for at in ("sum", "g")),
+            insight.maximise_filter(app, "e", 1, steps=4, bounds=(-1, 1), random_state=1).image,
+        ])  # fmt: skip
+        with pytest.raises(ArgumentError, match="'e' lies on one of several ways through the network"):
+            insight.grad_cam(app, IMAGES, "e")
+    for got, want in zip(*found, strict=True):
+        assert np.abs(want).max() > 1e-6
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-11 * np.abs(want).max())
+
+
 def test_networks_without_their_top(pair):
     base = weighed(vgg([(1, 3), (1, 4)], [], None, (32, 32, 3)))
     image = np.random.default_rng(1).normal(0, 50, (1, 32, 32, 3))

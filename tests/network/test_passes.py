@@ -1,5 +1,7 @@
 """Passes of large networks are those of the kernels, and need neither their memory nor their threads."""
 
+import tracemalloc
+
 import chains
 import numpy as np
 import pytest
@@ -128,6 +130,22 @@ def test_units_are_let_go_after_their_last_reader():
     skip = chains.chain_network((layers, (2,)))
     found = passes.Passes.of_theta(skip, np.zeros(skip.n_params))
     assert found._way(None).most() <= 12
+
+
+def test_memory_is_that_of_the_units_that_are_read_again():
+    """Of forty residual blocks: a few arrays of a layer in predictions, one for each that bends on the way back."""
+    block = [L.Residual([L.Conv2D(4, 1), L.BatchNorm(), L.Conv2D(4, 3, "relu", padding="same")]) for _ in range(40)]
+    network = chains.chain_network(([L.Conv2D(4, 1), *block, L.GlobalAvgPool(), L.Dense(1)], (64, 64, 1)))
+    theta, x = np.full(network.n_params, 0.01), np.ones((2, 64 * 64))
+    made, layer = passes.Passes.of_theta(network, theta), 2 * 64 * 64 * 4 * 8
+    assert network.width * 2 * 8 > 160 * layer
+    for call, most in ((made.outputs, 20), (made.slopes, 65)):
+        call(x)
+        tracemalloc.start()
+        call(x)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most * layer
 
 
 def test_inputs_that_other_units_are_read_with():
