@@ -237,14 +237,16 @@ class Application(Sequence[Any]):
             raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")
         network, outputs, lacking = self._ending()
         weights = self._known()
-        start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
         if suits(network):  # in the type of the weights, of which there are many
-            theta = start.astype(np.result_type(*weights.values(), np.float32))
+            theta = np.zeros(network.n_params, np.result_type(*weights.values(), np.float32))
+            if network.implied is not None:
+                theta[network.implied[0]] = network.implied[1][network.implied[0]]
             own = views(network, theta)
             if {name: array.shape for name, array in own.items()} == {name: np.shape(w) for name, w in weights.items()}:
                 for name, array in own.items():
                     array[...] = weights[name]
                 return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
+        start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
         theta = fill(network, start, weights, "weights")
         return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
 
