@@ -40,7 +40,8 @@ def array_name(name: str, layer: Any, array: str) -> str:
     """Name of an array of a layer that goes by `name`; see `PartName` for layers that are parts of others."""
     own = getattr(layer, "name", None)
     if isinstance(own, PartName) and own.merged:
-        return f"{_whole(name, own)}/{array}" if array == "bias" else f"{name}_{array}"
+        last = array == "bias" and own.part == "pointwise"  # the first part has none but in the table
+        return f"{_whole(name, own)}/{array}" if last else f"{name}_{array}"
     return f"{name}/{array}"
 
 
