@@ -121,7 +121,7 @@ def test_the_simulator_has_one_device(monkeypatch):
         cuda.find_device("cuda:1")
 
 
-LONG = {"rprop, all layers, float32", "lm", "bfgs, zero-inflated negative binomial, any chain"}  # a minute of compilation each
+LONG = {"rprop, all layers, float32", "lm", "bfgs, zero-inflated negative binomial, any chain"}  # a minute each
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in ptx.KERNELS])

@@ -8,8 +8,10 @@ import pytest
 
 from neuralstat import layers as L
 from neuralstat.network import array_layers, derivatives, passes
+from neuralstat.network.expand import expanded
 from neuralstat.network.network import Network
 from neuralstat.network.objective import objective, resolve_activation
+from neuralstat.network.table import Entry, Tower
 
 MORE = [
     ([L.Conv2D(4, 3, "relu", padding="same"), L.MaxPool2D(2), L.Conv2D(5, (2, 3), "tanh", strides=(2, 1)),
@@ -148,12 +150,25 @@ def test_memory_is_that_of_the_units_that_are_read_again():
         assert peak < most * layer
 
 
+def _two_inputs():
+    a, b = L.Input(), L.Input()
+    image = L.Conv1D(2, 2, "tanh")(a)
+    return L.Dense(2)(L.Concatenate()([L.Flatten()(image), b, L.Dense(3, "tanh")(b)]))
+
+
 def test_inputs_that_other_units_are_read_with():
     rng, made = np.random.default_rng(5), objective("sse", resolve_activation("identity"))
     layers = L.Conv2D(2, 2, "tanh"), L.Flatten(), L.Dense(3, "relu"), L.Dense(2)
     beside = Network(layers, (3, 3, 1), made, tuple("abcdefghijk"), ("y", "z"), beside=2)
     skip = Network((L.Dense(4, "tanh"), L.Dense(3, "tanh"), L.Dense(2)), (5,), made, tuple("abcde"), ("y", "z"), skip=True)
-    for network in (beside, skip):
+    towers = Network(
+        (L.Dense(3, "tanh"), L.Conv1D(2, 2, "tanh"), L.ReLU(0.5), L.Flatten(), L.Dense(2)), (8,), made, tuple("abcdefgh"),
+        ("y", "z"), towers=(Tower("p", 1, 0, (2,)), Tower("q", 3, 2, (4, 1))), direct=2,
+    )  # fmt: skip
+    flat = expanded(L.Graph.of(_two_inputs()))
+    strided = Network(flat.layers, (10,), made, tuple("abcdefghij"), ("y", "z"), wires=flat.wires,
+                      entries=(Entry(0, (3, 2), (1, 3)), Entry(6, (4,))))  # fmt: skip
+    for network in (beside, skip, towers, strided):
         assert passes.possible(network)
         _same_as_kernels(network, _weights(network, rng), rng.standard_normal((len(network.input_names), 4)))
 

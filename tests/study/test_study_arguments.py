@@ -164,5 +164,5 @@ def test_means_of_a_truth_take_lists_and_vectors():
     for x in ([0.1, 0.2], np.array([0.1, 0.2]), [[0.1], [0.2]]):
         np.testing.assert_array_equal(truth.means(x), expected)
     for x in ("ab", [["a"]], np.zeros((2, 1, 1)), 3.0):
-        with pytest.raises(ArgumentError, match="^x must be"):
+        with pytest.raises(ArgumentError, match=r"^x must be"):
             truth.means(x)
