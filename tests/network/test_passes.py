@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neuralstat import layers as L
+from neuralstat.layers.graph import Graph
 from neuralstat.network import array_layers, derivatives, passes
 from neuralstat.network.expand import expanded
 from neuralstat.network.network import Network
@@ -165,7 +166,7 @@ def test_inputs_that_other_units_are_read_with():
         (L.Dense(3, "tanh"), L.Conv1D(2, 2, "tanh"), L.ReLU(0.5), L.Flatten(), L.Dense(2)), (8,), made, tuple("abcdefgh"),
         ("y", "z"), towers=(Tower("p", 1, 0, (2,)), Tower("q", 3, 2, (4, 1))), direct=2,
     )  # fmt: skip
-    flat = expanded(L.Graph.of(_two_inputs()))
+    flat = expanded(Graph.of(_two_inputs()))
     strided = Network(flat.layers, (10,), made, tuple("abcdefghij"), ("y", "z"), wires=flat.wires,
                       entries=(Entry(0, (3, 2), (1, 3)), Entry(6, (4,))))  # fmt: skip
     for network in (beside, skip, towers, strided):
