@@ -257,6 +257,15 @@ def test_other_random_layers_are_not_left_out(more):
     assert insight.dropout_intervals(plain, draws=3, random_state=1)["mean_se"].max() > 0
 
 
+def test_dropout_intervals_of_large_networks_are_alike():
+    hidden = [*CNN[:1], layers.Dropout(0.2), *CNN[1:], layers.Dense(4, "tanh"), layers.Dropout(0.4)]
+    fit, found = fit_of("many", "multinomial", hidden), []
+    for large in (False, True):  # see network.passes
+        fit.network._built["passes"] = large
+        found.append(insight.dropout_intervals(fit, draws=20, random_state=1))
+    pd.testing.assert_frame_equal(*found, rtol=1e-10)
+
+
 def test_dropout_intervals_of_several_outputs_and_layers():
     hidden = [*CNN[:1], layers.Dropout(0.2), *CNN[1:], layers.Dense(4, "tanh"), layers.Dropout(0.4)]
     fit = fit_of("many", "multinomial", hidden)
