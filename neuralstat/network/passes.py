@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 LARGE = 5e6  # products of an observation from which networks go this way
-KEPT = 2**26  # units of all observations that are there together
+KEPT = 2**25  # units of all observations that are there together
 _STILL = (codes.DROPOUT, codes.NOISE)  # nothing, in prediction
 _ACTIVE = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
 _KNOWN = (*_ACTIVE, *_STILL, codes.POOL, codes.BATCH_NORM, codes.MOVE)

@@ -174,23 +174,29 @@ def test_inputs_that_other_units_are_read_with():
         _same_as_kernels(network, _weights(network, rng), rng.standard_normal((len(network.input_names), 4)))
 
 
-def test_pieces_and_threads_change_no_bit(monkeypatch):
+FEW = [L.Conv2D(8, 3, "relu", padding="same"), L.MaxPool2D(2), L.Flatten(), L.Dense(300, "tanh")], (12, 10, 3)
+
+
+@pytest.mark.parametrize("network", [_network(*FEW), chains.chain_network(MOBILE)], ids=["chain", "graph"])
+def test_pieces_and_threads_change_no_bit(network, monkeypatch):
     rng = np.random.default_rng(2)
-    layers = [L.Conv2D(8, 3, "relu", padding="same"), L.MaxPool2D(2), L.Flatten(), L.Dense(300, "tanh")]
-    network = _network(layers, (12, 10, 3))
-    theta, x = _weights(network, rng), rng.standard_normal((9, 360))
+    theta, x = _weights(network, rng), rng.standard_normal((9, len(network.input_names)))
     found = []
     for threads in (1, 3):
         monkeypatch.setattr(passes, "threads", lambda threads=threads: threads)
-        found.append(passes.Passes.of_theta(network, theta).outputs(x))
-    np.testing.assert_array_equal(*found)
+        made = passes.Passes.of_theta(network, theta)
+        found.append((made.outputs(x), made.slopes(x)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
     monkeypatch.setattr(array_layers, "PATCHES", 500)
     monkeypatch.setattr(array_layers, "PIECE", 1000)
+    monkeypatch.setattr(array_layers, "NEAR", 40)
     monkeypatch.setattr(passes, "KEPT", 2 * network.width)
-    np.testing.assert_allclose(passes.Passes.of_theta(network, theta).outputs(x), found[0], rtol=1e-12, atol=1e-13)
-    one = passes.Passes.of_theta(network, theta).outputs(x[4:5])
-    np.testing.assert_allclose(one, found[0][4:5], rtol=1e-12, atol=1e-13)
-    assert passes.Passes.of_theta(network, theta).outputs(x[:0]).shape == (0, 2)
+    again = passes.Passes.of_theta(network, theta)
+    np.testing.assert_allclose(again.outputs(x), found[0][0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(again.slopes(x), found[0][1], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(again.outputs(x[4:5]), found[0][0][4:5], rtol=1e-12, atol=1e-13)
+    assert again.outputs(x[:0]).shape == (0, network.n_outputs)
 
 
 @pytest.mark.parametrize("offset", [None, np.linspace(-1, 1, 10).reshape(2, 5)])
