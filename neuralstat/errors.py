@@ -158,7 +158,8 @@ class ConvergenceWarning(NeuralStatWarning):
     >>> print(said[0].category.__name__, said[0].message, sep=": ")
     ConvergenceWarning: Algorithm did not converge in 5 of 5 repetition(s) within the stepmax.
     (stepmax reached; repetition 1: largest partial derivative 322.5 at Intercept.to.accel,
-    threshold 0.01.) The weights reached are kept.
+    threshold 0.01.) The weights reached are kept. Try algorithm="lm" or "lbfgs", standardize=True,
+    a larger stepmax (epochs) or threshold; fit.update() goes on.
     """
 
     anchor = "warning-convergence"

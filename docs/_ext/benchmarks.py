@@ -116,6 +116,13 @@ def random_levels() -> pd.DataFrame:
 
 
 @table
+def first_fit() -> pd.DataFrame:
+    """Of ``first_fit``."""
+    d = read("first_fit")[["fit", "empty", "after_dense", "compiled"]]
+    return d.set_axis(["first fit", "nothing compiled", "a dense fit before", "all compiled"], axis=1)
+
+
+@table
 def own_data() -> pd.DataFrame:
     """Of ``own_data``."""
     return read("own_data")[["step", "seconds"]]

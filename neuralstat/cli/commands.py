@@ -119,7 +119,7 @@ def demo(arguments: Namespace) -> int:
     data = doppler(n=200, noise=0.1, random_state=arguments.random_state)
     _note(
         f"y = sin(1/x) + N(0, 0.1^2) at 200 points; network 1-10-5-15-1; {arguments.rep} repetition(s). "
-        "The first fit after an installation compiles, which takes up to half a minute."
+        "The first fit after an installation compiles, which takes some seconds."
     )
     results = neuralnet(
         "y ~ x", data, hidden=(10, 5, 15), threshold=0.01, rep=arguments.rep,

@@ -33,6 +33,14 @@ def test_twenty_starts():
     assert f"{error['neuralstat lm']:.2f}" == "0.82" and f"{error['neuralstat rprop+']:.1f}" == "3.2"
 
 
+def test_first_fits():
+    d = pd.read_csv(RESULTS / "first_fit.csv").set_index("fit")
+    Prose("howto/speed").says("compiles for 6 to 14 seconds")
+    Prose("explanation/numerics").says("takes 6 to 14 seconds")
+    assert round(d["empty"].min()) == 6 and round(d["empty"].max()) == 14
+    assert (d["compiled"] < 3).all()
+
+
 def test_degrees_of_freedom():
     d = pd.read_csv(DATA / "degrees_of_freedom.csv").groupby(["design", "method"])["df"].mean().unstack("method")
     Prose("explanation/degrees_of_freedom").says("Seven procedures", "of early stops it is up to fourteen times the truth")
