@@ -11,7 +11,7 @@ from processes import run_python
 FITS = """
 import json, sys, warnings
 import neuralstat as ns
-warnings.simplefilter("ignore", ns.NeuralStatWarning)  # few steps
+warnings.simplefilter("ignore", ns.errors.NeuralStatWarning)  # few steps
 data, found = ns.datasets.doppler(n=60, noise=0.1, random_state=1), {}
 for name, settings in (
     ("rprop", dict(hidden=(3, 2), threshold=0.5, stepmax=40)),
