@@ -217,7 +217,8 @@ class _Reader:
     ) -> str:  # fmt: skip
         """A further call; `said`: whether its arguments are those that somebody gave."""
         kind, config = text_of(entry["class_name"]), entry["config"]
-        inference = inference or (options.pop("training", None) is False and (said or kind in _SAID))
+        called = options.pop("training", None) is False
+        inference = inference or (called and (said or kind in _SAID))
         name = _name(entry)
         check_own(entry, f"layer {path + name!r} ({kind})", self.old)
         if kind in MODELS:

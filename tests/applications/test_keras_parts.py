@@ -225,6 +225,20 @@ def test_dropout_in_recurrent_layers_of_what_is_called_in_prediction():
     assert [type(layer).__name__ for layer in ns.from_keras(model).layers] == ["GRU"]
 
 
+@pytest.mark.parametrize("form", [2, 3])
+def test_layers_called_in_prediction_within_a_model_that_is(form):
+    """Both calls say training=False, as Keras 3 writes it: nothing is left that would have no counterpart."""
+    for layer, kinds in ((gru(dropout=0.3), ["GRU"]), (("Dropout", {"name": "o", "rate": 0.5}, ()), [])):
+        base, dense = Functional((4, 2), layer, False, form), ("Dense", {"name": "d", "units": 1}, numbers((2, 1), 1))
+        model = Functional((4, 2), dense, True, form)
+        model.layers[0].layers = base.layers
+        outer = {"class_name": "Functional", "config": {**base.get_config(), "name": "base"}}
+        model.entries[1] = {**model.entries[1], **outer}
+        made = ns.from_keras(model)
+        assert [type(one).__name__ for one in made.layers] == kinds
+        assert all(getattr(one, "dropout", 0.0) == 0.0 for one in made.layers)
+
+
 def test_constraints_of_dense_layers_over_sequences_and_images():
     """Such a layer becomes a convolution of single positions, whose kernel has more axes before those of Keras."""
     def config(axis, kind="MaxNorm"):
