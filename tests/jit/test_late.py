@@ -194,5 +194,7 @@ def test_kernels_from_the_disk_find_late_ones_there(tmp_path):
 
 
 def test_names_tell_modules_and_kinds_apart():
+    for dtype in (np.float64, np.float32, np.complex128):
+        one(np.ones(3, dtype), 1)
     names = [name for name in KNOWN if ".total." in name]
-    assert len(names) == len(set(names)) == len({str(KNOWN[name]) for name in names})
+    assert len(names) >= 3 and len(names) == len({str(KNOWN[name]) for name in names})
