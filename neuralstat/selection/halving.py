@@ -13,12 +13,12 @@ from ..checks import shown
 from ..errors import ArgumentError
 from ..formula.parse import split_sides
 from ..training.epoch_settings import EPOCHS
+from ..training.validation import PER_ROW
 from .search import Candidate, Search
 
 RESOURCES = ("epochs", "rows")
 LEAST = {"epochs": 1, "rows": 20}  # of the first rung, unless given
 _SHUFFLED = 0x68616C66  # child of the seeds from which the order of rows is drawn
-_BY_ROW = ("weights", "freq_weights", "var_weights", "offset", "groups", "validation")
 
 
 def rungs_of(candidates: int, most: int, factor: int, least: int | None, floor: int) -> list[tuple[int, int]]:
@@ -72,8 +72,8 @@ def whole_of(
         if type(most) is not int or most < 1:
             raise ArgumentError(f"epochs must be a whole number of at least 1 where it is the resource, got {shown(most)}.")
         return resource, most
-    for name in _BY_ROW:
-        if settings.get(name) is not None and not isinstance(settings[name], str | float):
+    for name in PER_ROW:
+        if settings.get(name) is not None and not isinstance(settings[name], str):
             raise ArgumentError(f"{name} must be the name of a column where rows are the resource.")
     return resource, rows
 

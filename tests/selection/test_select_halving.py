@@ -66,7 +66,7 @@ def test_a_loop_by_hand_is_the_same(data):
         own = [own[k] for k in sorted(np.argsort(values)[:2])]
     assert found.best.settings.learningrate == 0.05 and found.best.settings.epochs == 60
     assert path["selected"].sum() == 1 and path.loc[path["selected"], "rung"].item() == 2 and found.rule == "min"
-    assert "rung" in path and found.path.equals(halving(data).path)
+    assert path.equals(halving(data).path)
     assert found.plot().get_xlabel().startswith("model, in the order fitted")
 
 
@@ -105,6 +105,19 @@ def test_layers_and_draws(data):
     assert found.path.groupby("rung").size().tolist() == [4, 2] and set(found.path["resource"]) == {20, 60}
 
 
+def test_validation_rows_of_their_own_are_those_of_every_rung(data):
+    """They are no values per row of the data, of which a rung has a part."""
+    own = ns.datasets.sine(15, random_state=2)
+    given = {"grid": None, "penalty": [None, ns.decay(0.1)], "factor": 2, "resource": "rows", "epochs": 3, "validation": own}
+    found = halving(data, **given)
+    assert found.path["resource"].tolist() == [30, 30, 60]
+    rows = found.fits[0].resid.index
+    assert len(rows) == 30
+    alone = ns.neuralnet("y ~ x", data.loc[rows], hidden=3, algorithm="adam", epochs=3, batch_size=8, rep=1, random_state=1,
+                         validation=own)  # fmt: skip
+    np.testing.assert_array_equal(found.fits[0].history["val_loss"], alone.history["val_loss"])
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -114,9 +127,15 @@ def test_layers_and_draws(data):
         ({"factor": 1}, "factor must"), ({"resource": "time"}, "resource must"), ({"min_resource": 0}, "min_resource must"),
         ({"grid": {"epochs": [1, 2]}}, "'epochs' is given beside it"), ({"epochs": 0}, "epochs must be a whole number"),
         ({"resource": "rows", "weights": np.ones(60)}, "weights must be the name of a column"),
+        ({"resource": "rows", "groups": np.arange(60)}, "groups must be the name of a column"),
         ({"epochs": 2.5}, "epochs must be"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_halved(data, more, words):
     with pytest.raises(ArgumentError, match=words):
         halving(data, **more)
+
+
+def test_the_resource_is_not_searched(data):
+    with pytest.raises(ArgumentError, match="'epochs' is the resource of search='halving'"):
+        ns.select("y ~ x", data, grid={"epochs": [1, 2]}, search="halving", resource="epochs", algorithm="adam")
