@@ -140,7 +140,8 @@ def _separation(fitted: Fitted, most: float) -> Iterator[Finding]:
         if size > most:
             large[fitted.design.response if outputs == 1 else fitted.design.y_names[k]] = size
             continue
-        names += [name + of for name in _separated(fitted, kind, k, z, labels)]
+        x, y = _chosen(z, used, rows), fitted.design.y[slice(None) if kind == "multinomial" else slice(k, k + 1), used]
+        names += [name + of for name in separated(x, y, [labels[r] for r in rows], kind, intercept=constant)]
     remedy = (
         "a penalty (ns.decay), fewer levels or covariates; estimates and standard errors mean nothing, fitted values do"
     )
@@ -151,9 +152,8 @@ def _separation(fitted: Fitted, most: float) -> Iterator[Finding]:
     elif large and not fitted.settings.minibatch:  # which may be on its way to an optimum
         where = joined(listed(large), "fitted means reach their ends, as where covariates tell responses apart and estimates "
                        f"grow without end; a linear programme of {max(large.values()):.2g} numbers would decide")  # fmt: skip
-        decides = max(large.values()) <= MOST_CONSTRAINTS
-        remedy = f"fit.diagnose() decides; {remedy.partition(';')[0]}" if decides else remedy.partition(";")[0]
-        yield Finding("warning", "separation", where, remedy, undecided=not hidden)
+        decides = "fit.diagnose() decides; " if max(large.values()) <= MOST_CONSTRAINTS else ""
+        yield Finding("warning", "separation", where, f"{decides}{remedy.partition(';')[0]}", undecided=not hidden)
 
 
 def _kind(fitted: Fitted) -> str | None:
@@ -199,13 +199,6 @@ def _size(fitted: Fitted, kind: str, k: int) -> tuple[float, np.ndarray, np.ndar
 def _chosen(z: np.ndarray, used: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Some features of some observations."""
     return z if rows.size == len(z) and used.all() else z[rows][:, used]
-
-
-def _separated(fitted: Fitted, kind: str, k: int, z: np.ndarray, labels: list[str]) -> list[str]:
-    """Names for output k (of all classes where it is multinomial)."""
-    _, used, rows, constant = _size(fitted, kind, k)
-    y = fitted.design.y[:, used] if kind == "multinomial" else fitted.design.y[k : k + 1, used]
-    return separated(_chosen(z, used, rows), y, [labels[r] for r in rows], kind, intercept=constant)
 
 
 def _suspicious(
