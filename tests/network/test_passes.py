@@ -107,7 +107,7 @@ def test_graphs_and_moves_are_those_of_the_kernels(m):
 
 
 def test_slopes_of_what_lies_after_a_layer():
-    """Of convolutions with batch normalisation as in residual networks, by complex steps of what the naive layers give."""
+    """Of convolutions with batch normalisation as in residual networks, by central differences of the units behind them."""
     network = chains.chain_network(MOBILE)
     theta, x, _ = chains.draw(network, 3, 4)
     made, x = passes.Passes.of_theta(network, theta[0]), x.reshape(3, -1)
