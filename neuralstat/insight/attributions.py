@@ -11,7 +11,7 @@ from ..checks.arguments import REP, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from .gradients import FIT, LAYER, NEW, chosen_slopes, numbers_of
+from .gradients import FIT, LAYER, NEW, check_link, chosen_slopes, numbers_at, numbers_of
 from .pieces import (
     Piece,
     as_images,
@@ -65,7 +65,7 @@ def integrated_gradients(
     Raises
     ------
     ArgumentError
-        Where there is no such output, or the baseline has another shape.
+        Where there is no such output, or the baseline has another shape; for `type` as `saliency`.
 
     References
     ----------
@@ -88,7 +88,7 @@ def integrated_gradients(
     x, offset, _, complete = inputs(fitted, new, "integrated_gradients")
     start = to_internal(fitted, _baseline(baseline, tuple(fitted.network.input_shape)))
     theta = weights_of(fitted, rep)
-    which = numbers_of(fitted, output, derivatives.outputs(fitted.network, x, theta, offset)[0])
+    which = numbers_at(fitted, output, x, theta, offset)
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     total = np.zeros_like(x)
     for share, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
@@ -136,7 +136,7 @@ def occlusion(
     Raises
     ------
     ArgumentError
-        Where there is no such output, or patches do not fit into the input.
+        Where there is no such output, or patches do not fit into the input; for `type` as `saliency`.
 
     References
     ----------
@@ -230,7 +230,7 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
         raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
     x, offset, _, complete = inputs(fitted, new, "grad_cam")
     theta = weights_of(fitted, rep)
-    which = numbers_of(fitted, output, derivatives.outputs(network, x, theta, offset)[0])
+    which = numbers_at(fitted, output, x, theta, offset)
     maps = units_at(fitted, new, k, rep, "grad_cam")
     flat = np.ascontiguousarray(maps.reshape(len(maps), -1).T)
     after = Piece(network, theta, k + 1, len(network.layers) - 1)
@@ -253,8 +253,7 @@ def _predicted(fitted: Fitted, raw: np.ndarray, type: str) -> np.ndarray:
     objective = fitted.network.objective
     if type == "response":
         return fitted.response(raw[np.newaxis])[0]
-    if not (objective.of_predictor or objective.output.name == "identity"):
-        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {objective.output.name!r}.")
+    check_link(objective)
     return fitted.original_predictors(raw) if objective.several else fitted.original_means(raw)
 
 

@@ -14,6 +14,7 @@ from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
 from ..network.arrays import to_arrays
+from ..network.objective import Objective
 from ..network.passes import Passes, suits
 from .known import Known
 from .layers import get_weights
@@ -61,7 +62,7 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     Raises
     ------
     ArgumentError
-        Where there is no such output.
+        Where there is no such output, and for linear predictors that a fit without a family has not.
 
     References
     ----------
@@ -82,7 +83,7 @@ def saliency(fit: Any, new: Any = None, *, output: Any = None, type: str = "resp
     fitted = check_subject(fit, "saliency")
     x, offset, _, complete = inputs(fitted, new, "saliency")
     theta = weights_of(fitted, rep)
-    which = numbers_of(fitted, output, derivatives.outputs(fitted.network, x, theta, offset)[0])
+    which = numbers_at(fitted, output, x, theta, offset)
     chosen = chosen_slopes(fitted, x, theta, offset, type, which)
     chosen[:, ~complete] = np.nan
     return as_images(chosen, fitted.network.input_shape)
@@ -138,15 +139,28 @@ def output_slopes(
     objective, scaling = fitted.network.objective, scaling_of(fitted)
     if objective.of_predictor:
         d = objective.output_slopes(raw, d) if type == "response" else d
-    elif type == "link" and objective.output.name != "identity":
-        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {objective.output.name!r}.")
+    elif type == "link":
+        check_link(objective)
     if scaling is not None:
         d = d * scaling.y_sd[:, np.newaxis, np.newaxis] / scaling.x_sd[:, np.newaxis]
     return raw, d
 
 
+def check_link(objective: Objective) -> None:
+    """Raise ArgumentError where linear predictors are not known."""
+    if not (objective.of_predictor or objective.output.name == "identity"):
+        raise ArgumentError(f"type='link' needs a family; this fit has the output activation {objective.output.name!r}.")
+
+
+def numbers_at(fitted: Fitted, output: Any, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+    """`numbers_of` rows of inputs (D, m), which go through the network only where the output is not given."""
+    given = output is not None
+    raw = np.empty((0, x.shape[1])) if given else derivatives.outputs(fitted.network, x, theta, offset)[0]
+    return numbers_of(fitted, output, raw)
+
+
 def numbers_of(fitted: Fitted, output: Any, raw: np.ndarray) -> np.ndarray:
-    """Number of the output that each row is about."""
+    """Number of the output that each row is about: the one that is given, or the largest of `raw` (K, m)."""
     names = list(fitted.design.y_names)
     classes = list(fitted.design.classes or ())
     if output is None:

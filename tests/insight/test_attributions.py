@@ -9,6 +9,7 @@ import raw
 
 from neuralstat import insight, layers
 from neuralstat.errors import ArgumentError
+from neuralstat.network import derivatives
 
 RNG = np.random.default_rng(8)
 N, SHAPE = 30, (6, 5, 2)
@@ -184,3 +185,28 @@ def test_rows_with_gaps_are_missing():
 def test_what_does_not_suit_is_said(call, message):
     with pytest.raises(ArgumentError, match=message):
         call(fit_of("many", "multinomial"))
+
+
+@pytest.mark.parametrize("function", [insight.saliency, insight.integrated_gradients, insight.occlusion])
+def test_linear_predictors_need_a_family(function):
+    data = {"y": RNG.normal(size=8), "x": RNG.normal(size=(8, 4, 3, 1))}
+    made = raw.neuralnet("y ~ x", data, layers=[layers.Flatten()], linear_output=False, output_act_fct="tanh", epochs=0,
+                         algorithm="adam", random_state=1)  # fmt: skip
+    assert np.abs(function(made)).max() > 0
+    with pytest.raises(ArgumentError, match="type='link' needs a family; this fit has the output activation 'tanh'"):
+        function(made, type="link")
+
+
+def test_rows_go_through_the_network_for_their_output_only_where_none_is_given(monkeypatch):
+    data = {"kind": pd.Categorical(list("abcabc")), "x": RNG.normal(size=(6, 4, 4, 1))}
+    made = raw.neuralnet("kind ~ x", data, layers=[layers.Conv2D(2, 2, "tanh"), layers.Flatten()], family="multinomial",
+                         algorithm="adam", epochs=0, random_state=1)  # fmt: skip
+    passed, outputs = [], derivatives.outputs
+    monkeypatch.setattr("neuralstat.network.derivatives.outputs", lambda *args: passed.append(1) or outputs(*args))
+    for function in (insight.saliency, lambda *args, **more: insight.grad_cam(*args, "conv2d", **more)):
+        counts = []
+        for output in (None, "b"):
+            passed.clear()
+            function(made, {"x": data["x"][:1]}, output=output)
+            counts.append(len(passed))
+        assert counts[1] == counts[0] - 1
