@@ -318,7 +318,7 @@ def _finish(search: Search, rule: str, last: Sequence[Candidate] | None = None) 
     if value.isna().all():
         raise DfError(f"select: the criterion is defined for no model; the first says: {path['note'].iloc[0]}")
     if last is not None:
-        value = value.where(pd.Series([c in set(last) for c in order], path.index))
+        value = value.where(pd.Series(order, path.index).isin(last))
         if value.isna().all():
             raise DfError("select: the criterion is defined for no model of the last rung.")
     at = int(value.idxmin())
