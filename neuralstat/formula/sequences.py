@@ -206,12 +206,12 @@ def _of_sequence(sequence: Any, columns: tuple[str, str]) -> pd.DataFrame:
     return frames.as_frame(made | ({WEIGHTS: np.concatenate(weights)} if weights else {}))
 
 
-def _of_parts(parts: Iterable[pd.DataFrame], what: str) -> pd.DataFrame:
+def _of_parts(read: Iterable[pd.DataFrame], what: str) -> pd.DataFrame:
     """One table; its arrays lie in files."""
     tables: list[pd.DataFrame] = []
     with tempfile.TemporaryDirectory(prefix="neuralstat-", ignore_cleanup_errors=True) as folder:
         kinds: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        for table in parts:
+        for table in read:
             arrays = [name for name in table.columns if is_tensor(table[name])]
             for name in arrays:
                 column = table[name].array
