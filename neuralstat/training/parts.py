@@ -94,10 +94,10 @@ def train_parts(
     begun = [begin(procedure, part, s, given) for part, s in zip(parts, seeds, strict=True)]
     if settings.minibatch:
         return [_by_epochs(procedure, p, s, *b) for p, s, b in zip(parts, seeds, begun, strict=True)]
-    # finishing takes one set of free weights for the whole stack
     # penalties of layers, and strengths that are estimated, depend on how many observations a part has
     counted = regularizers(procedure.network) is not None
     counted |= bool(procedure.groups) and procedure.design.frequencies is not None
+    # finishing takes one set of free weights for the whole stack
     alone = not stack or counted or settings.keep is not None or (settings.polish and any(p.empty.any() for p in parts))
     if alone:
         return [
