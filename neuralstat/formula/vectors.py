@@ -66,7 +66,13 @@ def aligned(values: Any, index: pd.Index, argument: str) -> np.ndarray:
 
 
 def numbers(values: pd.Series, argument: str) -> np.ndarray:
-    """Floats of a column that may miss some, shape (N,)."""
+    """Floats of a column that may miss some, shape (N,); NaN where missing.
+
+    Raises
+    ------
+    DataError
+        Where the column holds arrays, levels, texts or times.
+    """
     if is_tensor(values):
         raise DataError(f"{argument} has the shape {values.dtype.shape} per row; one number per row is needed.")
     gaps = frames.missing(values)

@@ -69,7 +69,13 @@ class Problem:
             raise ArgumentError(f"truth {self.name!r}: {what} raised {told(error)}"[:300]) from error
 
     def means(self, x: np.ndarray) -> np.ndarray:
-        """Means (n,) at covariates (n, D)."""
+        """Means (n,) at covariates (n, D), or (n,) where there is one.
+
+        Raises
+        ------
+        ArgumentError
+            Where covariates are no numbers of such a shape, or the function gives anything but a finite number for each row.
+        """
         x = as_array(x, "x", "numbers, a row per point")
         x = x[:, np.newaxis] if x.ndim == 1 else x
         if x.ndim != 2 or x.dtype.kind not in "biuf":
