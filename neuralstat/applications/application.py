@@ -219,8 +219,7 @@ class Application(Sequence[Any]):
         if possible(network) and weighed <= _PLAIN:
             passes = Passes.of_arrays(network, self._known())  # without a copy of the weights
             return lambda x: passes.outputs(x, layer)
-        start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
-        theta = fill(network, start, self._known(), "weights")
+        theta = self._filled(network)
         if layer is None:
             return lambda x: derivatives.outputs(network, np.ascontiguousarray(x.T, float), theta[np.newaxis])[0].T
         return lambda x: derivatives.layer_units(network, np.ascontiguousarray(x.T, float), theta, layer)
@@ -236,8 +235,12 @@ class Application(Sequence[Any]):
         if self._entries:
             raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")
         network, outputs, lacking = self._ending()
-        weights = self._known()
-        if suits(network):  # in the type of the weights, of which there are many
+        return Known(self.name, network, self._theta(network), outputs, lacking, lambda given: self._parts(given)[0])
+
+    def _theta(self, network: Network) -> np.ndarray:
+        """Weights (P,) of a network of these layers; of a large one in their own type."""
+        if suits(network):
+            weights = self._known()
             theta = np.zeros(network.n_params, np.result_type(*weights.values(), np.float32))
             if network.implied is not None:
                 theta[network.implied[0]] = network.implied[1][network.implied[0]]
@@ -245,10 +248,13 @@ class Application(Sequence[Any]):
             if {name: array.shape for name, array in own.items()} == {name: np.shape(w) for name, w in weights.items()}:
                 for name, array in own.items():
                     array[...] = weights[name]
-                return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
+                return theta
+        return self._filled(network)  # or says what does not fit
+
+    def _filled(self, network: Network) -> np.ndarray:
+        """Weights (P,) of a network of these layers in double precision, checked."""
         start = np.zeros(network.n_params) if network.implied is None else network.implied[1]
-        theta = fill(network, start, weights, "weights")
-        return Known(self.name, network, theta, outputs, lacking, lambda given: self._parts(given)[0])
+        return fill(network, start, self._known(), "weights")
 
     def _ending(self) -> tuple[Network, int, str]:
         """The network with its objective, the number of its outputs, and why it has none."""
