@@ -368,7 +368,7 @@ def neuralnet(
     validation : float or data, optional
         Share of the rows, the last ones, that are kept out of the fit to be validated on; or other data (with arrays:
         ``(endog, exog)``). Centres, scales, knots, levels and words are those of the rows that are trained on: the fit is
-        to the bit the one to the first rows with the last ones as other data.
+        to the bit the one to the first rows with the last ones as other data. Batches (x, y, weights) bring their weights.
     early_stopping : EarlyStopping, optional
         ``ns.EarlyStopping(patience=5)`` stops when the validation loss (without validation: the training loss) has not
         improved for 5 epochs, and goes back to the best weights; with ``monitor="val_auc"`` it goes by a metric.

@@ -146,6 +146,12 @@ def as_table(formula: str | None, data: Any) -> Any:
     return Partitions(lambda: begun.pop() if begun else partitions, partitions.what)
 
 
+def brought(data: Any, table: Any) -> str | None:
+    """The column of `table`, made of `data` by `as_table`, that has the weights of batches; None where they bring none."""
+    made = isinstance(table, pd.DataFrame) and is_sequence(data)
+    return WEIGHTS if made and list(table.columns[2:]) == [WEIGHTS] else None
+
+
 def _named(name: str, formula: str) -> bool:
     """Whether a formula may read a column: its name occurs, or a dot that stands for all columns."""
     everything = re.search(r"(?<![\w)\]}`'\".])\.(?![\w.])", formula)

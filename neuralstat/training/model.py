@@ -15,7 +15,7 @@ from ..families import Distributional, Family, Ordinal, Survival, needs, resolve
 from ..formula import Design
 from ..formula.outofcore import partitioned_design
 from ..formula.rcompat import string_classes
-from ..formula.sequences import WEIGHTS, as_table, is_sequence
+from ..formula.sequences import as_table, brought
 from ..layers import Dense
 from ..network.expand import expanded
 from ..network.network import Network, dense_network
@@ -68,8 +68,8 @@ class Source:
         Further names for the formula.
     said : set of str
         Warnings that were given, and are not given again for another design of the same data.
-    brought : bool
-        Whether the data were batches that bring weights.
+    brought : str or None
+        The column of the weights that batches of the data brought.
     """
 
     formula: str | None
@@ -77,12 +77,12 @@ class Source:
     exog: Any = None
     context: Mapping[str, Any] | None = None
     said: set[str] = field(default_factory=set, repr=False)
-    brought: bool = field(default=False, init=False)
+    brought: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.formula is not None:
             made = as_table(self.formula, self.data)
-            object.__setattr__(self, "brought", is_sequence(self.data) and list(made.columns[2:]) == [WEIGHTS])
+            object.__setattr__(self, "brought", brought(self.data, made))
             object.__setattr__(self, "data", made)
 
     def weighed(self, settings: Settings) -> Settings:
@@ -93,12 +93,12 @@ class Source:
         ArgumentError
             Where others were given.
         """
-        if not self.brought:
+        if self.brought is None:
             return settings
         given = next((name for name in ("weights", "var_weights") if getattr(settings, name) is not None), None)
         if given is not None:
             raise ArgumentError(f"{given}: the batches (x, y, weights) of the data bring weights; give them there alone.")
-        return replace(settings, weights=WEIGHTS)
+        return replace(settings, weights=self.brought)
 
     def design(self, settings: Settings) -> Design:
         """The design that settings ask for."""

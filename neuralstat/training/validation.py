@@ -18,7 +18,7 @@ from ..formula.arrays import columns
 from ..formula.derived import WINDOWS
 from ..formula.divide import divide, tables
 from ..formula.frames import as_frame
-from ..formula.sequences import as_table
+from ..formula.sequences import as_table, brought
 from ..formula.vectors import vector
 from .epochs import make_rows
 from .metrics import class_of_rows
@@ -167,7 +167,7 @@ def encode(
     settings : Settings
     weights : mapping, optional
         By argument (`WEIGHTS`) the weights of these rows, a column's name or an array; the columns that the fit's are in,
-        where these data have them, unless given.
+        where these data have them, unless given. Batches (x, y, weights) have theirs, whatever the fit's are.
     offset : column name or array, optional
         Of these rows, where the model was given its offset as an array.
     """
@@ -175,8 +175,10 @@ def encode(
         named = {name: getattr(settings, name) for name in WEIGHTS}
         weights = {name: value if isinstance(value, str) else None for name, value in named.items()}
     try:
-        given = as_table(design.spec.formula, given)
-        parts = [part for endog, exog in _pairs(design, given) if (part := _encoded(design, endog, exog, weights, offset))]
+        table = as_table(design.spec.formula, given)
+        if (column := brought(given, table)) is not None:
+            weights = {**weights, "weights": column}
+        parts = [part for endog, exog in _pairs(design, table) if (part := _encoded(design, endog, exog, weights, offset))]
     except (ArgumentError, DataError) as error:
         raise error if str(error).startswith("validation") else type(error)(f"validation: {error}") from error
     if not parts:

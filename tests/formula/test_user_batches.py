@@ -171,6 +171,19 @@ def test_weights_are_given_once():
     assert without.settings.weights is None
 
 
+@pytest.mark.parametrize("w", [None, W])
+def test_weights_of_validation_batches_count_whatever_the_fit_has(w):
+    data = Given(X, Y, w)
+    made = fit(data, validation=Given(X, Y, W))
+    error = (Y - made.predict(Given(X, Y)).to_numpy().ravel()) ** 2
+    assert made.evaluate(Given(X, Y, W))["loss"] == pytest.approx(np.average(error, weights=W), rel=1e-9)
+    assert made.evaluate(Given(X, Y))["loss"] == pytest.approx(error.mean(), rel=1e-9)
+    assert made.history["val_loss"].iloc[-1] == pytest.approx((W * error).mean(), rel=1e-9)
+    plain = fit(data, validation=Given(X, Y))
+    assert plain.history["val_loss"].iloc[-1] == pytest.approx(error.mean(), rel=1e-9)
+    np.testing.assert_array_equal(plain.fitted.fit.theta, made.fitted.fit.theta)
+
+
 def test_a_replaced_head_is_fitted_with_the_weights_of_its_data():
     one = fit(Given(X, Y))
     weighted, plain = (one.replace_head(copy.copy(data), freeze=False) for data in (Given(X, Y, W), Given(X, Y)))
