@@ -122,8 +122,8 @@ def unpack_function(entry: Any, name: str) -> Any:
     """Invert `pack_function`."""
     if isinstance(entry, list):
         return [unpack_function(e, name) for e in entry]
-    if name != "err_fct" and isinstance(entry, str) and ALIASES.get(entry, entry) in BEFORE:
-        return _named(ALIASES.get(entry, entry), BEFORE[ALIASES.get(entry, entry)])
+    if name != "err_fct" and isinstance(entry, str) and (own := ALIASES.get(entry, entry)) in BEFORE:
+        return _named(own, BEFORE[own])
     if entry is None or isinstance(entry, str):
         return entry
     if name != "err_fct" and isinstance(entry, dict) and set(entry) == {"named", "parameter"}:
