@@ -138,8 +138,14 @@ class Application(Sequence[Any]):
         return {name: array for name, array in weights.items() if name.rpartition("/")[0] in known}
 
     def _known(self) -> dict[str, np.ndarray]:
+        """The weights, of which no array is lacking or has another shape."""
         if self.weights is None:
             raise ArgumentError(f"{self.name}: it has no weights; give the file as weights=.")
+        for name, shape in self.arrays.items():
+            if name not in self.weights:
+                raise ArgumentError(f"weights: {name!r}, of the shape {shape}, is lacking.")
+            if np.shape(self.weights[name]) != shape:
+                raise ArgumentError(f"weights: {name!r} has the shape {np.shape(self.weights[name])}, expected {shape}.")
         return self.weights
 
     def predict(self, images: Any) -> np.ndarray:
@@ -230,7 +236,7 @@ class Application(Sequence[Any]):
         Raises
         ------
         ArgumentError
-            Where it has no weights, or several inputs.
+            Where it has no weights, lacks some or has others, or several inputs.
         """
         if self._entries:
             raise ArgumentError(f"{self.name}: it has several inputs, and arrays of one input are looked into.")

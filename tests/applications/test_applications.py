@@ -11,9 +11,11 @@ import raw
 from places import KERAS_WEIGHTS
 
 import neuralstat as ns
-from neuralstat.applications import MEANS, vgg
+from neuralstat import layers
+from neuralstat.applications import MEANS, KerasModel, vgg
 from neuralstat.applications.vgg_family import VGG16_BLOCKS
 from neuralstat.errors import ArgumentError, DataError, DataWarning, FileFormatError
+from neuralstat.insight import saliency
 
 NARROW = dict(blocks=((1, 3), (2, 4)), dense=(6, 5), classes=4, input_shape=(33, 32, 3))
 
@@ -174,3 +176,19 @@ def test_softmax_of_every_position():
         p = np.exp(z - z.max(axis=-1, keepdims=True))
         p /= p.sum(axis=-1, keepdims=True)
         np.testing.assert_allclose(made.features(images), p if name == "softmax" else np.log(p), rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden, shape", [([], (2,)), ([layers.LSTM(2, name="g")], (3, 2))], ids=["arrays", "kernels"])
+def test_weights_that_lack_an_array_or_have_another_shape_are_refused(hidden, shape):
+    """Neither zeros in their place nor an error of what reads them, in predictions, units and looks inside."""
+    parts = [*hidden, layers.Dense(2, name="d")]
+    whole = {name: np.ones(own) for name, own in KerasModel("m", parts, [("x", shape)], None).arrays.items()}
+    x = np.ones((1, *shape))
+    calls = (KerasModel.predict, lambda made, x: made.features(x, "d"), lambda made, x: saliency(made, x, output=0))
+    small = {"d/kernel": np.ones((1, 2))}
+    for change, said in (({}, r", of the shape .*, is lacking"), (small, r" has the shape \(1, 2\), expected \(2, 2\)")):
+        given = {**{name: array for name, array in whole.items() if name != "d/kernel"}, **change}
+        for call in calls:
+            with pytest.raises(ArgumentError, match=f"weights: 'd/kernel'{said}"):
+                call(KerasModel("m", parts, [("x", shape)], given), x)
+    assert KerasModel("m", parts, [("x", shape)], whole).predict(x).shape == (1, 2)
