@@ -17,6 +17,7 @@ from ..checks.arguments import NONE, Anything, Map, Numbers, Several, Text, Whol
 from ..errors import ArgumentError, DataError
 from ..families.resolve import family_objective, resolve_family
 from ..insight.known import Known
+from ..insight.pieces import ENDING as HIDDEN
 from ..layers import LAYERS, BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D, Flatten
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
@@ -277,7 +278,7 @@ class Application(Sequence[Any]):
 
 _PLAIN = {BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D}  # whose arrays passes take as they are
 _END = Dense(1, name="_end")
-ENDING = (Flatten(name="_flatten"), _END)
+ENDING = (Flatten(name=HIDDEN), _END)
 
 
 def _is_layer(layer: Any) -> bool:
