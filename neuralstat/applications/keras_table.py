@@ -16,6 +16,7 @@ IGNORED = frozenset((
     "unit_forget_bias", "renorm_momentum", "renorm_clipping", "synchronized", "autocast", "fused",
 ))  # fmt: skip
 
+
 @dataclass(frozen=True)
 class Array:
     """An array of a layer.
@@ -70,7 +71,7 @@ class Kind:
 
 _LAST = {"data_format": "channels_last"}
 CONV = {"filters": ..., "kernel_size": ..., "strides": 1, "padding": "valid", "dilation_rate": 1, "activation": "linear",
-         "use_bias": True}  # fmt: skip
+        "use_bias": True}  # fmt: skip
 _POOL = {"pool_size": ..., "strides": None, "padding": "valid"}
 _DEPTH = {k: v for k, v in CONV.items() if k != "filters"} | {"depth_multiplier": 1}
 _CELL = {"units": ..., "activation": "tanh", "use_bias": True, "dropout": 0.0, "recurrent_dropout": 0.0,
