@@ -1,4 +1,4 @@
-"""Tables of calls side by side, page by page: ours are run, and those of others whose package is here; R's are recorded."""
+"""Tables of calls side by side, page by page: ours are run, others' are run where their package is here, or recorded."""
 
 from __future__ import annotations
 
@@ -108,13 +108,92 @@ def test_calls_of_others_run(page):
     assert same == SAME[page]
 
 
-@pytest.mark.parametrize("page", ["mgcv", "nnet"])
-def test_calls_of_r_are_those_that_were_recorded(page):
-    """``python tests/reference/coming_from/make_r.py`` runs them anew."""
-    recorded = json.loads((REFERENCE / "coming_from" / f"{page}.json").read_text(encoding="utf-8"))["calls"]
-    table = rows((FOLDER / f"{page}.md").read_text(encoding="utf-8"))
-    listed = [call for row in table for call in re.findall(r"`([^`]+)`", row[1])]
-    assert list(recorded) == listed
+def recorded(page):
+    """What calls of a page gave: `make_r.py`, `make_python.py` and `make_cito.py` beside the files run them anew."""
+    return json.loads((REFERENCE / "coming_from" / f"{page}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", sorted(OTHERS - RUN))
+def test_calls_of_others_are_those_that_were_recorded(page):
+    text = (FOLDER / f"{page}.md").read_text(encoding="utf-8")
+    listed = [call for row in rows(text) for call in re.findall(r"`([^`]+)`", row[1])]
+    found = recorded(page)
+    setup = re.findall(r"(?m)^(?:fit|curve) <- .*$", text) if page == "cito" else []
+    assert list(found["calls"]) == setup + listed
+    assert re.sub(r"^R version .*, ", "", found["version"]).rpartition(".")[0] in text or page in ("mgcv", "nnet")
+
+
+def numbers(value, order):
+    """All numbers of a value as it was recorded: column by column for R, row by row for Python."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return np.concatenate([numbers(part, order) for part in value])
+    return np.asarray(value, dtype=float).ravel(order)
+
+
+def compare(page, wanted, value, order="F"):
+    """A value of ours with what the calls of a row gave."""
+    (theirs,) = (row[1] for row in rows((FOLDER / f"{page}.md").read_text(encoding="utf-8")) if row[0] == wanted)
+    kept = recorded(page)["calls"][theirs.strip("`")]
+    own = numbers(value, order)
+    assert kept["length"] == own.size
+    assert own.size
+    np.testing.assert_allclose([*own[:8], *own[-4:]], [*kept["numbers"], *kept["last"]], rtol=1e-6, atol=1e-9, err_msg=wanted)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_of_neuralnet_are_ours():
+    names = after(FOLDER / "neuralnet.md", 1)
+    fit = names["fit"]
+    compare("neuralnet", "the table of results", fit.result_matrix)
+    compare("neuralnet", "weights", fit.weights[0])
+    compare("neuralnet", "fitted values", fit.net_result[0])
+    compare("neuralnet", "prediction", fit.predict(names["infert"], rep=1))
+    compare("neuralnet", "... of all neurons", fit.compute(names["infert"]).neurons)
+    compare("neuralnet", "generalized weights", fit.generalized_weights)
+    interval = fit.confidence_interval()
+    compare("neuralnet", "intervals of weights", [interval.lower_ci, interval.upper_ci, interval.nic])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_of_caret_are_ours():
+    names = after(FOLDER / "caret.md", 1)
+    ns, line = names["ns"], names["line"]
+    compare("caret", "leave-one-out", float(ns.risk(line, "alo")))
+    compare("caret", "given folds", ns.risk(line, "cv", folds=names["KFold"](5)).draws)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_of_keras_are_ours():
+    names = after(FOLDER / "keras.md", 1)
+    ns, digits = names["ns"], names["digits"]
+    start = dict(zip(names["fit"].get_weights(), map(np.array, recorded("keras")["start"]), strict=True))
+    settings = {**names["settings"], "epochs": 2}
+    fit = ns.neuralnet("digit ~ pixels", digits, layers=names["layers"], startweights=start, shuffle=False, **settings)
+    history = fit.history
+    compare("keras", "losses", [history["accuracy"], history["loss"]], "C")
+    compare("keras", "prediction", fit.predict(digits), "C")
+    compare("keras", "classes", fit.predict(digits, type="class"), "C")
+    compare("keras", "measures", fit.evaluate(digits)[["loss", "accuracy"]], "C")
+    compare("keras", "weights", fit.get_weights(), "C")
+    compare("keras", "outputs of a layer", fit.features("conv2d", digits), "C")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_of_pytorch_are_ours():
+    names = after(FOLDER / "pytorch.md", 1)
+    ns, mcycle = names["ns"], names["mcycle"]
+    w1, b1, w2, b2 = map(np.array, recorded("pytorch")["start"])
+    fit = ns.neuralnet(
+        "accel ~ times", mcycle, hidden=4, act_fct="tanh", standardize=False, rep=1, epochs=5, batch_size=len(mcycle),
+        algorithm=ns.optimizers.SGD(1e-3, momentum=0.9), startweights=[np.vstack([b1, w1.T]), np.vstack([b2, w2.T])],
+    )  # fmt: skip
+    weights = fit.get_weights()
+    compare("pytorch", "squared error", fit.evaluate(mcycle)["loss"])
+    compare("pytorch", "prediction", fit.predict(mcycle))
+    compare("pytorch", "derivatives by inputs", fit.slopes())
+    compare("pytorch", "weights", [values.T if "kernel" in name else values for name, values in weights.items()], "C")
 
 
 @pytest.mark.filterwarnings("ignore")
