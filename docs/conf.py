@@ -86,6 +86,7 @@ mathjax3_config = {"options": {"enableMenu": False}}
 # pages
 html_theme = "pydata_sphinx_theme"
 html_title = "neuralstat"
+html_baseurl = neuralstat.errors.SITE
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

@@ -1,12 +1,16 @@
-"""Exceptions and warnings of neuralstat: one short tree, so that callers can catch by kind."""
+"""Exceptions and warnings of neuralstat: one short tree, so that callers can catch by kind.
 
+Messages hold no links. Where the documentation says more is shown beside them: below the traceback of an error (its
+``__notes__``), and after the message where Python prints a warning.
+"""
 
 from __future__ import annotations
 
 import sys
 from typing import Any, ClassVar
 
-PAGE = "reference/errors.html"  # of the documentation
+SITE = ""  # address of the documentation with a slash at its end, once it has one; links are relative to it until then
+PAGE = f"{SITE}reference/errors.html"
 
 
 def caller() -> int:
@@ -26,6 +30,11 @@ class _Told:
     anchor: ClassVar[str] = ""
     remedy: ClassVar[str] = "as the message says."
 
+    @classmethod
+    def _link(cls) -> str:
+        """Its place in the documentation."""
+        return f"{PAGE}{'#' if cls.anchor else ''}{cls.anchor}"
+
 
 class NeuralStatError(_Told, Exception):
     """Base of all errors that neuralstat raises on purpose.
@@ -39,6 +48,12 @@ class NeuralStatError(_Told, Exception):
     ...     print(type(error).__name__)
     DataError
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        name = type(self).__name__
+        # what `add_note` of Python 3.11 sets
+        self.__notes__ = [f'More: neuralstat.errors.explain("{name}"); documentation: {self._link()}']
 
 
 class ArgumentError(NeuralStatError, ValueError):
@@ -142,6 +157,10 @@ class NeuralStatWarning(_Told, UserWarning):
     >>> fit.converged
     False
     """
+
+    def __format__(self, spec: str) -> str:
+        """What Python prints of a warning; `str` is the message alone."""
+        return format(f'{self!s} (More: neuralstat.errors.explain("{type(self).__name__}"))', spec)
 
 
 class ConvergenceWarning(NeuralStatWarning):
@@ -273,8 +292,8 @@ def explain(what: Any) -> str:
 
     Parameters
     ----------
-    what : error, warning or class of them
-        As ``except ... as error`` or ``warnings.catch_warnings(record=True)`` give it.
+    what : error, warning, class of them, or its name
+        As ``except ... as error`` or ``warnings.catch_warnings(record=True)`` give it, or as a traceback names it.
 
     Returns
     -------
@@ -294,9 +313,15 @@ def explain(what: Any) -> str:
     goes on.
     More: reference/errors.html#warning-convergence
     """
+    if isinstance(what, str):
+        known = {name: kind for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, _Told)}
+        if what not in known or what.startswith("_"):
+            names = ", ".join(name for name in known if not name.startswith("_"))
+            raise ArgumentError(f"what: neuralstat has no error or warning {what[:60]!r}. It has {names}.")
+        what = known[what]
     kind = getattr(what, "category", what)
     kind = kind if isinstance(kind, type) else type(kind)
     if not issubclass(kind, _Told):
         raise ArgumentError(f"what must be an error or a warning of neuralstat, or a class of them, not {kind.__name__}.")
     meaning = (kind.__doc__ or "").partition("\n")[0]
-    return f"{kind.__name__}: {meaning}\nRemedy: {kind.remedy}\nMore: {PAGE}{'#' if kind.anchor else ''}{kind.anchor}"
+    return f"{kind.__name__}: {meaning}\nRemedy: {kind.remedy}\nMore: {kind._link()}"

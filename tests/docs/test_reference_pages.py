@@ -6,6 +6,7 @@ import ast
 import doctest
 import re
 import sys
+import traceback
 from pathlib import Path
 
 import matplotlib
@@ -161,6 +162,38 @@ def test_errors_and_warnings_have_a_place_and_a_remedy(kind):
         assert word.rstrip("=") in remedy, word
 
 
+@pytest.mark.parametrize("kind", _explained(), ids=lambda kind: kind.__name__)
+def test_errors_and_warnings_show_their_place(kind):
+    """Below a traceback, and where Python prints a warning; never in the message. What is shown can be called."""
+    import copy
+    import pickle
+    import warnings
+
+    from neuralstat import errors
+
+    one = kind("what was wrong")
+    assert str(one) == "what was wrong" and one.args == ("what was wrong",)
+    if issubclass(kind, Warning):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            warnings.warn("what was wrong", kind, stacklevel=1)
+        shown = warnings.formatwarning(said[0].message, kind, "file.py", 1, "")
+        assert shown.startswith(f"file.py:1: {kind.__name__}: what was wrong (More: ")
+    else:
+        for again in (one, copy.copy(one), pickle.loads(pickle.dumps(one))):
+            (shown,) = again.__notes__
+            assert str(again) == "what was wrong"
+        place, _, anchor = shown.rpartition(" ")[2].rpartition("#")
+        page = DOCS / place.removeprefix(errors.SITE).replace(".html", ".rst")
+        assert f"\n.. _{anchor}:\n" in page.read_text(encoding="utf-8")
+        if sys.version_info >= (3, 11):
+            assert "".join(traceback.format_exception(one)).splitlines()[-2:] == [
+                f"neuralstat.errors.{kind.__name__}: what was wrong", shown,
+            ]  # fmt: skip
+    (name,) = re.findall(r'neuralstat\.errors\.explain\("(\w+)"\)', shown)
+    assert errors.explain(name) == errors.explain(kind)
+
+
 def test_what_is_explained_is_of_this_package():
     from neuralstat import errors
 
@@ -169,5 +202,7 @@ def test_what_is_explained_is_of_this_package():
         "_Told", "NeuralStatError", "NeuralStatWarning",
     }  # fmt: skip
     assert errors.explain(errors.NeuralStatError).endswith("reference/errors.html")
+    with pytest.raises(errors.ArgumentError, match="no error or warning 'KeyError'"):
+        errors.explain("KeyError")
     with pytest.raises(errors.ArgumentError, match="must be an error or a warning of neuralstat"):
         errors.explain(KeyError("x"))

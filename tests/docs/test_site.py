@@ -97,6 +97,17 @@ def test_every_page_has_a_title(site):
     assert not lacking
 
 
+def test_errors_and_warnings_lead_to_a_place(site):
+    pytest.importorskip("bs4", reason="needs the extra docs")
+    from neuralstat import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and getattr(kind, "anchor", "")]
+    for kind in kinds:
+        page, _, anchor = errors.explain(kind).rpartition("More: ")[2].removeprefix(errors.SITE).partition("#")
+        assert _parsed(site / page).find(id=anchor) is not None, kind
+    assert len(kinds) > 10
+
+
 @contextlib.contextmanager
 def _server(folder):
     class Quiet(http.server.SimpleHTTPRequestHandler):

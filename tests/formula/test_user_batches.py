@@ -119,7 +119,7 @@ def test_what_is_no_table_is_said(data):
 
 
 def test_the_message_says_what_the_first_batch_is():
-    with pytest.raises(ArgumentError, match=r"or batches \(x, y\) by number: data\[0\] is a float\.$"):
+    with pytest.raises(ArgumentError, match=r"or batches \(x, y\) by number: data\[0\] is a float\.(\n|$)"):
         fit(collections.deque([1.0]))
     with pytest.raises(ArgumentError, match=r"by number: data\[0\] raised KeyError"):
         fit(pd.DataFrame({"z": [1, 2], "y": [1, 2]}).groupby("z"))
