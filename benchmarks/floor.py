@@ -29,7 +29,7 @@ def _chains(typingctx: Any, seed: Any, rounds: Any) -> Any:
     signature = types.float64(types.float64, types.int64)
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        code = simd._Code(context, builder, ir.DoubleType())
+        code = simd.Code(context, builder, ir.DoubleType())
         start, factor = code.splat(arguments[0]), code.constant(0.999)
         sums = [code.cell(code.vector) for _ in range(CHAINS)]
         for k, cell in enumerate(sums):

@@ -273,6 +273,15 @@ def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, thresh
 
 
 @late
+def settled_update(penalty: Any, algorithm: int, theta: Any, grad: Any, movable: Any, before: Any, rate: Any,
+                   settings: Any) -> None:
+    """The algorithm's update under absolute penalties: weights that would cross zero stay there."""
+    previous = theta.copy()
+    update(algorithm, theta, grad, movable, before, rate, settings)
+    settle(penalty, theta, previous, movable, before)
+
+
+@late
 def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
               theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
               trace: Any, recorded: Any, stride: Any, b: int) -> None:
@@ -290,9 +299,7 @@ def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax
     elif steps[b] >= stepmax:
         status[b] = STEPMAX
     elif any_l1(net.penalty):
-        previous = theta[b].copy()
-        update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
-        settle(net.penalty, theta[b], previous, movable, before[b])
+        settled_update(net.penalty, algorithm, theta[b], grad, movable, before[b], rate[b], settings)
     else:
         update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
 

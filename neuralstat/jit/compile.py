@@ -23,7 +23,7 @@ PLAIN: bool = os.environ.get("NEURALSTAT_PLAIN_NUMBA", "") not in ("", "0")
 if not PLAIN:
     try:
         from .disk import KernelCache
-        from .inner import InnerCompiler, OuterCompiler
+        from .inner import InnerCompiler, LateCompiler, OuterCompiler
     except (ImportError, AttributeError, TypeError) as _lacking:
         PLAIN = True
         warnings.warn(
@@ -83,7 +83,7 @@ def apart(function: Callable[..., Any], strict: bool) -> Any:
     if PLAIN:
         return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True)(function)
     return _kept(numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True,
-                            no_cfunc_wrapper=True, pipeline_class=OuterCompiler)(function))  # fmt: skip
+                            no_cfunc_wrapper=True, pipeline_class=LateCompiler)(function))  # fmt: skip
 
 
 def entry(function: Callable[..., Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import binding
 from numba import _dynfunc
 from numba.core import codegen, environment
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -16,6 +17,8 @@ from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import IRLegalization, NativeLowering
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
+COUNTS, FREED = {"NRT_incref", "NRT_decref"}, "NRT_MemInfo_call_dtor"  # what numba calls for references
+UNCOUNTED = "\n".join(f"define void @{name}(i8* %p) alwaysinline {{ ret void }}" for name in sorted(COUNTS))
 
 
 class InnerLibrary(codegen.JITCodeLibrary):
@@ -36,6 +39,38 @@ class InnerLibrary(codegen.JITCodeLibrary):
     def get_pointer_to_function(self, name: str) -> int:
         """Null."""
         return 0
+
+
+class BorrowingLibrary(codegen.JITCodeLibrary):
+    """Code that Python never calls: what makes no array of its own keeps no counts of references.
+
+    Its callers hold all that it sees, and it returns none. A count is an atomic addition: dear in small networks, and more
+    so between threads.
+    """
+
+    def _optimize_final_module(self) -> None:
+        named = {function.name for function in self._final_module.functions if function.name.startswith("NRT_")}
+        if named & COUNTS and named <= COUNTS | {FREED}:
+            self._final_module.link_in(binding.parse_assembly(UNCOUNTED), preserve=True)
+            for name in named & COUNTS:
+                self._final_module.get_function(name).linkage = "internal"
+        super()._optimize_final_module()
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class Borrow(LoweringPass):
+    """Before lowering: a `BorrowingLibrary`, which can be kept on disk."""
+
+    _name = "neuralstat_borrow"
+
+    def __init__(self) -> None:
+        LoweringPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Give the function its library."""
+        state.library = BorrowingLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return False
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)
@@ -111,6 +146,18 @@ class OuterCompiler(CompilerBase):
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""
         stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        stages.add_pass_after(SetEnvironments, NativeLowering)
+        stages.finalize()
+        return [stages]
+
+
+class LateCompiler(CompilerBase):
+    """numba's stages for code that is called by its address alone: no counts of references where it makes no arrays."""
+
+    def define_pipelines(self) -> list[Any]:
+        """One list of passes."""
+        stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        stages.add_pass_after(Borrow, IRLegalization)
         stages.add_pass_after(SetEnvironments, NativeLowering)
         stages.finalize()
         return [stages]

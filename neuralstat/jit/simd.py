@@ -159,11 +159,17 @@ def _weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, 
 
 @jit
 def _outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
-    """`outer_rows` on vector code; wide layers as sums of rows of the transposed values, a tile at a time."""
-    span = NEAR // values.itemsize
-    if n_rows < WIDE_ROWS or n_columns < span:
+    """`outer_rows` on vector code."""
+    if n_rows < WIDE_ROWS or n_columns < NEAR // values.itemsize:
         _inner_products(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m)
-        return
+    else:
+        _wide_outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m)
+
+
+@late
+def _wide_outer_rows(grad, first, row_step, deltas, target, n_rows, values, source, n_columns, m):
+    """`outer_rows` of wide layers: sums of rows of the transposed values, a tile at a time."""
+    span = NEAR // values.itemsize
     odd = n_columns % (span // VECTORS)  # not a whole vector of columns
     _inner_products(grad, first, row_step, deltas, target, n_rows, values, source, odd, m)
     tile = np.empty(DEEP * span, values.dtype)

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from .vector_code import WIDE, Code, address_of, array_parts, scalar_type
 
-UNROLLED = 2  # vectors taken at a time: one polynomial's latency hides behind another's
+UNROLLED = (4, 2, 1)  # vectors side by side: one polynomial's latency hides behind others'
 
 # Coefficients of (expm1(r) - r) / r^2, the highest power first, and the parts of ln 2 (see jit.scalar)
 _POLYNOMIAL = {
@@ -60,11 +60,12 @@ def _reciprocal(code: Code, d: ir.Value) -> ir.Value:
     one = code.constant(1.0)
     if not WIDE:
         return b.fdiv(one, d)
-    mask = ir.IntType(code.lanes)
-    kind = ir.FunctionType(code.vector, [code.vector, code.vector, mask])
+    single = code.of(1)
+    mask = ir.IntType(single.lanes)
+    kind = ir.FunctionType(single.vector, [single.vector, single.vector, mask])
     name = f"llvm.x86.avx512.rcp14.p{'d' if code.size == 8 else 's'}.512"
     estimate = cgutils.get_or_insert_function(b.module, kind, name)
-    r = b.call(estimate, [d, code.constant(0.0), ir.Constant(mask, -1)])
+    r = code.joined([b.call(estimate, [part, single.constant(0.0), ir.Constant(mask, -1)]) for part in code.parts(d)])
     for _ in range(2 if code.size == 8 else 1):  # 14 bits, 28, 56
         r = code.fma(r, code.fma(b.fneg(d), r, one), r)
     return r
@@ -73,7 +74,7 @@ def _reciprocal(code: Code, d: ir.Value) -> ir.Value:
 def _logistic(code: Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
     b = code.builder
     one = code.constant(1.0)
-    small, scale = _reduced(code, b.fneg(_bounded(code, z, _LIMIT[code.size])))
+    small, scale = _reduced(code, _bounded(code, b.fneg(z), _LIMIT[code.size]))
     a = _reciprocal(code, b.fadd(one, code.fma(small, scale, scale)))
     return a, b.fmul(a, b.fsub(one, a))
 
@@ -104,18 +105,12 @@ def elementwise_code(formula: Callable[[Code, ir.Value], tuple[ir.Value, ir.Valu
             def row(r: ir.Value) -> None:
                 line = builder.mul(builder.add(first, r), ld)
 
-                def chunk(vectors: int) -> Callable[[ir.Value], None]:
-                    def inner(i: ir.Value) -> None:
-                        parts = [builder.add(i, code.index(v * code.lanes)) for v in range(vectors)]
-                        z_in = [code.load(address_of(code, z, line, at)) for at in parts]
-                        for at, (a, d) in zip(parts, [formula(code, one) for one in z_in], strict=True):
-                            code.store(a, address_of(code, z, line, at))
-                            code.store(d, address_of(code, s, line, at))
+                def chunk(side: Code, i: ir.Value) -> None:
+                    a, d = formula(side, side.load(address_of(code, z, line, i)))
+                    side.store(a, address_of(code, z, line, i))
+                    side.store(d, address_of(code, s, line, i))
 
-                    return inner
-
-                left = code.loop(code.index(0), m, UNROLLED * code.lanes, chunk(UNROLLED))
-                code.loop(left, m, code.lanes, chunk(1))
+                code.side_by_side(code.index(0), m, UNROLLED, chunk)
 
             code.loop(code.index(0), n_rows, 1, row)
             return context.get_dummy_value()

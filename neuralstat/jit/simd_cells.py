@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .simd_activations import _logistic, _tanh, elementwise_code
+from .simd_activations import UNROLLED, _logistic, _tanh, elementwise_code
 from .simd_sums import call_once
 from .vector_code import Code, address_of, array_parts, scalar_type
 
@@ -57,17 +57,17 @@ def _cells(formula: Callable[..., None], n_lines: int, perhaps: tuple[int, ...] 
             def unit(u: ir.Value) -> None:
                 lines = [b.mul(b.add(row, u), ld) for row in first]
 
-                def chunk(i: ir.Value) -> None:
+                def chunk(side: Code, i: ir.Value) -> None:
                     def read(array: str, k: int) -> ir.Value:
-                        vector = code.load(address_of(code, data[array], lines[k], i))
-                        return b.select(there[k], vector, code.constant(0.0)) if k in there else vector
+                        vector = side.load(address_of(code, data[array], lines[k], i))
+                        return b.select(there[k], vector, side.constant(0.0)) if k in there else vector
 
                     def write(array: str, k: int, vector: ir.Value) -> None:
-                        code.store(vector, address_of(code, data[array], lines[k], i))
+                        side.store(vector, address_of(code, data[array], lines[k], i))
 
-                    formula(code, read, write, lambda k: b.if_then(there[k]))
+                    formula(side, read, write, lambda k: b.if_then(there[k]))
 
-                code.loop(code.index(0), m, code.lanes, chunk)
+                code.side_by_side(code.index(0), m, UNROLLED, chunk)
 
             code.loop(code.index(0), units, 1, unit)
 

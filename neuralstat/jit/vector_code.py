@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,39 @@ class Code:
         self.lanes = _lanes(scalar)
         self.vector = ir.VectorType(scalar, self.lanes)
         self.size = 8 if isinstance(scalar, ir.DoubleType) else 4
+
+    def of(self, vectors: int) -> Code:
+        """The same for so many vectors side by side: instruction by instruction, so that what one waits for others fill."""
+        made = Code(self.context, self.builder, self.scalar)
+        made.lanes = vectors * made.lanes
+        made.vector = ir.VectorType(self.scalar, made.lanes)
+        return made
+
+    def side_by_side(self, first: ir.Value, last: ir.Value, numbers: tuple[int, ...],
+                     body: Callable[[Code, ir.Value], None]) -> None:
+        """``body(code, i)`` over the observations from first to last, by the first of `numbers` vectors, then the next.
+
+        The observations are a multiple of `PAD`.
+        """
+        for vectors in numbers:
+            side = self.of(vectors)
+            first = self.loop(first, last, side.lanes, functools.partial(body, side))
+            if PAD % side.lanes == 0:  # none are left
+                return
+
+    def parts(self, value: ir.Value) -> list[ir.Value]:
+        """The vectors of what lies side by side."""
+        lanes = _lanes(self.scalar)
+        if lanes == self.lanes:
+            return [value]
+        return [self.pick(value, value, list(range(k, k + lanes))) for k in range(0, self.lanes, lanes)]
+
+    def joined(self, parts: list[ir.Value]) -> ir.Value:
+        """Vectors side by side."""
+        while len(parts) > 1:
+            lanes = parts[0].type.count
+            parts = [self.pick(a, b, list(range(2 * lanes))) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
 
     def index(self, value: int) -> ir.Constant:
         """A whole number."""

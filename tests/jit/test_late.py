@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
+import warnings
 
 import numba
 import numpy as np
+import pandas as pd
 import pytest
+from numba.core.runtime import _nrt_python, rtsys
 from processes import run_python
 
+import neuralstat as ns
+from neuralstat.jit.compile import PLAIN
 from neuralstat.jit.known import KNOWN
 from neuralstat.jit.late import is_kernel, late
 
@@ -61,6 +68,35 @@ def watched(x):
 def shared(x):
     """Of the test of threads."""
     x[0] += 1
+
+
+@late
+def borrows(x, y):
+    """Looks at rows of arrays, and passes them on."""
+    for i in range(x.shape[0]):
+        row = x[i]
+        other = row if i % 2 == 0 else y[i]
+        watched(other)
+
+
+@late
+def allocates(x, y):
+    """The same, with an array of its own."""
+    for i in range(x.shape[0]):
+        row = x[i].copy()
+        other = row if i % 2 == 0 else y[i]
+        watched(other)
+        x[i, 1] = row[0]
+
+
+@numba.njit(nogil=True)
+def borrowed(x, y):
+    borrows(x, y)
+
+
+@numba.njit(nogil=True)
+def allocated(x, y):
+    allocates(x, y)
 
 
 @numba.njit(nogil=True)
@@ -198,3 +234,56 @@ def test_names_tell_modules_and_kinds_apart():
         one(np.ones(3, dtype), 1)
     names = [name for name in KNOWN if ".total." in name]
     assert len(names) >= 3 and len(names) == len({str(KNOWN[name]) for name in names})
+
+
+@pytest.mark.skipif(PLAIN, reason="numba's own stages count")
+def test_a_kernel_without_arrays_of_its_own_counts_no_references():
+    x, y = np.zeros((4, 2)), np.zeros((4, 2))
+    borrowed(x, y)
+    assert x[:, 0].tolist() == [1, 0, 1, 0]
+    assert y[:, 0].tolist() == [0, 1, 0, 1]
+    (made,) = borrows.kernel.overloads.values()
+    assert "NRT_" not in made.library.get_asm_str()
+
+
+@pytest.fixture
+def counted():
+    """numba counts what it allocates."""
+    _nrt_python.memsys_enable_stats()
+    yield
+    _nrt_python.memsys_disable_stats()
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("kernel", [borrowed, allocated])
+def test_references_are_given_back(kernel):
+    x, y = np.zeros((40, 2)), np.zeros((40, 2))
+    kernel(x, y)
+    counts, before = (sys.getrefcount(x), sys.getrefcount(y)), rtsys.get_allocation_stats()
+    for _ in range(10):
+        kernel(x, y)
+    after = rtsys.get_allocation_stats()
+    assert (sys.getrefcount(x), sys.getrefcount(y)) == counts
+    assert after.alloc - before.alloc == after.free - before.free
+    assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free
+
+
+@pytest.mark.usefixtures("counted")
+def test_fits_free_what_their_kernels_allocate():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=60), "z": rng.normal(size=60), "y": rng.normal(size=60)})
+    calls = [
+        lambda: ns.neuralnet("y ~ x + z", data, hidden=3, stepmax=50, threshold=1e-9),
+        lambda: ns.neuralnet("y ~ x + z", data, hidden=(20, 70), algorithm="adam", epochs=2, batch_size=16),
+        lambda: ns.neuralnet("y ~ x + z", data, hidden=3, algorithm="lm", stepmax=20),
+    ]
+    for call in calls:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            call()
+            before = rtsys.get_allocation_stats()
+            call()
+        gc.collect()
+        after = rtsys.get_allocation_stats()
+        kept = after.mi_alloc - after.mi_free - before.mi_alloc + before.mi_free
+        assert kept <= 0
