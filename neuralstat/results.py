@@ -255,7 +255,7 @@ class NeuralNetResults:
 
     @property
     def nrep(self) -> int:
-        """B.
+        """Number of repetitions, B.
 
         Examples
         --------

@@ -242,4 +242,4 @@ new = ["Jayden", "Braxton", "Aiden", "Barack", "Legolas", "Thorin", "Aragorn", "
        "Galadriel", "Eowyn"]  # fmt: skip
 assert not set(new) & set(names["name"])
 said = pd.Series(np.asarray(gru.predict({"letters": codes(new)})).ravel(), new, name="probability of a man")
-said.sort_values().round(2).to_frame().T
+said.sort_values().round(2).to_frame()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,8 +50,9 @@ def write(app: Any) -> None:
                 old.unlink()
             nbformat.write(notebook, executed)
         target = pages / f"{path.stem}.ipynb"
-        if not target.exists() or target.read_bytes() != executed.read_bytes():
-            shutil.copyfile(executed, target)
+        page = executed.read_text(encoding="utf-8").replace("  # fmt: skip", "")  # a word to formatters, none to readers
+        if not target.exists() or target.read_text(encoding="utf-8") != page:
+            target.write_text(page, encoding="utf-8")
 
 
 def setup(app: Any) -> dict[str, bool]:

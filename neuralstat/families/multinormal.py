@@ -17,7 +17,7 @@ from .distributional import Distributional
 @arguments(responses=Whole(0))
 @dataclass(frozen=True, repr=False, init=False)
 class MultivariateNormal(Distributional):
-    """Normal responses y1 .. yL with means of the network and one covariance, or one that depends on covariates.
+    """Several normal responses: means of the network, and one covariance or one that depends on covariates.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def plot_estimate(
     if lacking or not names:
         raise ArgumentError(f"plot: no estimator {shown(lacking[0])} that estimates something." if lacking else
                             "plot: no estimator of the study estimates something.")  # fmt: skip
-    columns = min(3, len(names))
+    columns = 2 if len(names) == 4 else min(3, len(names))
     lines = -(-len(names) // columns)
     panels = style.target_grid(None, lines, columns, (3.5 * columns + 1.6, 3.2 * lines))
     models = list(dict.fromkeys(frame["model"]))
@@ -254,7 +254,7 @@ def plot_fits(
     single = x.shape[1] == 1
     across = x[:, 0] if single else f
     order = np.argsort(across, kind="stable")
-    columns = min(3, len(names))
+    columns = 2 if len(names) == 4 else min(3, len(names))
     lines = -(-len(names) // columns)
     panels = style.target_grid(None, lines, columns, (3.6 * columns, 2.8 * lines))
     for ax, name in zip(panels.flat, names, strict=False):
