@@ -286,7 +286,9 @@ def neuralnet(
         ``Surv(time, event)`` "cox", "weibull", "lognormal_aft", "loglogistic", "piecewise_exponential". With a family
         `err_fct`, `linear_output` and `output_act_fct` are not used.
     exclude, constant_weights : optional
-        Weights held out of the fit, and their values; see `neuralstat.exclude.fixed_weights`.
+        Weights held out of the fit: R's rows (layer, input neuron, output neuron), counted from 1 with the bias as input
+        neuron 1, R's positions in the flat vector, names as in `result_matrix`, or masks shaped like `weights`; and their
+        values in that order (masks: in flat order), 0 unless given.
     algorithm : str or Optimizer
         R's "rprop+", "rprop-", "sag", "slr", "backprop"; Levenberg-Marquardt ("lm"), "bfgs", "lbfgs", which need far
         fewer steps; "auto" picks one of the last three by the number of weights. By minibatches and epochs, as Keras'
@@ -300,7 +302,8 @@ def neuralnet(
         Repetitions from random starts; trained together. Unless given: 5 for networks with hidden units that are trained
         on all observations; 1 without hidden units, for fits by epochs, and under ``compat="R"``.
     startweights : optional
-        See `neuralstat.start.start_weights`.
+        Numbers in R's flat order for the first repetitions (the others start at random), an array (rep, P), matrices per
+        repetition as in `weights`, or a dict of arrays as `get_weights` gives it; arrays that it lacks start at random.
     learningrate : float or Schedule, optional
         Of "backprop"; or instead of the default of a minibatch optimizer named by a string, also one of `schedules`.
     learningrate_limit, learningrate_factor : (min, max), (minus, plus)
@@ -351,8 +354,9 @@ def neuralnet(
         Finish with "lm" (or "bfgs", "lbfgs" for many weights) down to a largest partial derivative of 1e-6,
         as inference at an optimum needs; steps add up. Converged means what it means without.
     init : {"normal", "uniform", "glorot", "he", "nguyen-widrow"}
-        Where random start weights come from: "normal" unless given, with minibatches "glorot"; see
-        `neuralstat.start.start_weights`.
+        Where random start weights come from: "normal" (R's neuralnet) unless given, with minibatches "glorot" (for tanh and
+        logistic; "he" for relu and its kin), "uniform" between -0.7 and 0.7 (R's nnet), or "nguyen-widrow", which spreads
+        active ranges of one or two layers over the range of the inputs.
     keep : int, optional
         Train all `rep` repetitions for a short trial (20 steps of "lm", 60 of "bfgs" and "lbfgs", 500 of the others), and
         only the `keep` with the least error to the end; the others are listed in `results.pruned`.

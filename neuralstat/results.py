@@ -387,7 +387,7 @@ class NeuralNetResults:
 
         Columns ``error``, ``reached_threshold``, ``steps``, ``converged``, ``status``, ``largest_gradient`` (name of
         the weight), and ``optimum``: repetitions with the same number ended at errors that agree to 1e-4
-        and at the same function (see `canonical.distinct_optima`). Where strengths of the penalty were estimated
+        and at the same function, whatever the order and signs of its units. Where strengths of the penalty were estimated
         ``log_evidence``, the logarithm of the marginal likelihood, which then tells the best one.
 
         The error is that at the final weights. Of a single repetition by epochs without ``threshold`` it is worked out when
@@ -927,7 +927,7 @@ class NeuralNetResults:
         Returns
         -------
         Concordance
-            A float with ``se``, ``concordant``, ``discordant``, ``tied``; see `assessment.concordance.concordance`.
+            A float with ``se``, ``concordant``, ``discordant``, ``tied``; see `assessment.concordance.Concordance`.
 
         Raises
         ------

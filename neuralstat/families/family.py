@@ -36,7 +36,7 @@ class Family:
     code : int
         What kernels are told.
     needs : str or None
-        What the response must be; see `neuralstat.formula.response.NEEDS`.
+        What the response must be, in a word.
     dispersed : bool
         Whether the dispersion is estimated (else it is 1).
     means : (float, float)

@@ -130,6 +130,55 @@ def test_links_of_pages_exist():
     assert not missing
 
 
+def _methods():
+    from neuralstat import NeuralNetResults
+
+    return {name: getattr(NeuralNetResults, name) for name in dir(NeuralNetResults) if not name.startswith("_")}
+
+
+def test_pages_of_methods_have_what_the_functions_behind_them_say():
+    """A function that no page is of is not what a reader is sent to; what it says stands on the method's page."""
+    import inspect
+
+    import docstrings
+
+    public = {name.path for name in names.public_names()}
+    found, sent = {}, []
+    for name, method in _methods().items():
+        lines = (inspect.getdoc(method) or "").splitlines()
+        docstrings.delegate(f"neuralstat.NeuralNetResults.{name}", method, lines)
+        found[name] = "\n".join(lines)
+        sent += [f"{name}: {path}" for path in docstrings.SEE.findall(found[name]) if path not in public]
+    assert not sent
+    for name, section, word in (
+        ("get_prediction", "Parameters", "use_t : bool"), ("term_tests", "Parameters", "method"), ("ale", "Returns", "std err"),
+        ("diagnose", "Returns", "collapsed"), ("to_onnx", "Notes", "onnxruntime"), ("cov_params", "Parameters", "cov_type"),
+    ):  # fmt: skip
+        text = docstrings.sections(found[name].splitlines())[section]
+        assert word in "\n".join(text), name
+    assert "network : Network" not in found["canonical_weights"] and "fitted : " not in "".join(found.values())
+    assert found["reps"].rstrip() == inspect.getdoc(_methods()["reps"]).rstrip()  # nothing is behind it
+
+
+def test_docstrings_name_what_there_is():
+    """Paths that begin with the package's name lead to something."""
+    import importlib
+    import inspect
+    import pkgutil
+
+    wrong = []
+    for name in NAMES:
+        for path in re.findall(r"`(neuralstat(?:\.\w+)+)`", inspect.getdoc(name.target) or ""):
+            try:
+                pkgutil.resolve_name(path)
+            except (ImportError, AttributeError):
+                try:
+                    importlib.import_module(path)
+                except ImportError:
+                    wrong.append(f"{name.path}: {path}")
+    assert not wrong
+
+
 def test_versions_agree():
     import neuralstat
 
