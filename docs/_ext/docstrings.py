@@ -2,7 +2,8 @@
 
 They are written to be read in a terminal: ``|y - mu|``, ``mu_(i)`` and ``*shape`` are mathematics and Python there, but
 marks to Sphinx. And methods of fits are short: they name the function behind them, which no page is of, so that their pages
-have its sections too.
+have its sections too. Optimizers have the arguments of their base likewise. What functions give back is not made by hand: it
+has no signature.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def escape(line: str) -> str:
 
 
 SEE = re.compile(r"(?:[;,] see|(?:^|(?<=\. ))See) `([a-z_]+(?:\.\w+)+)`(?: for the \w+)?\.?", re.MULTILINE)
+BASE = "MinibatchOptimizer"
 OWNED = {"fitted", "fit"}  # what methods give by themselves
 
 
@@ -98,10 +100,26 @@ def delegate(name: str, method: Any, lines: list[str]) -> None:
         lines += [head, "-" * len(head), *own[head], ""]
 
 
+def inherit(lines: list[str]) -> None:
+    """Arguments of all minibatch optimizers in place of the name of their base, which no page is of."""
+    for i, line in enumerate(lines):
+        if line.strip() == f"See `{BASE}`." and not lines[i - 1].startswith(" "):
+            base = getattr(importlib.import_module(f"{names.PACKAGE}.optimizers.minibatch"), BASE)
+            theirs = sections((inspect.getdoc(base) or "").splitlines())["Parameters"]
+            lines[i - 1 : i + 1] = [part for part in theirs if part]
+            return
+
+
+def unsigned(app: Any, what: str, name: str, *_: Any) -> tuple[str, None] | None:
+    """No signature where an object is a result."""
+    return ("", None) if name.removeprefix(f"{names.PACKAGE}.") in names.RETURNED else None
+
+
 def process(app: Any, what: str, name: str, target: Any, options: Any, lines: list[str]) -> None:
     """Before numpydoc reads them."""
     if f".{names.RESULTS}." in name:
         delegate(name, target, lines)
+    inherit(lines)
     code = False
     for i, line in enumerate(lines):
         bare = line.strip()
@@ -116,4 +134,5 @@ def process(app: Any, what: str, name: str, target: Any, options: Any, lines: li
 def setup(app: Any) -> dict[str, bool]:
     """For Sphinx."""
     app.connect("autodoc-process-docstring", process, priority=100)
+    app.connect("autodoc-process-signature", unsigned)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -151,13 +151,29 @@ def test_pages_of_methods_have_what_the_functions_behind_them_say():
         sent += [f"{name}: {path}" for path in docstrings.SEE.findall(found[name]) if path not in public]
     assert not sent
     for name, section, word in (
-        ("get_prediction", "Parameters", "use_t : bool"), ("term_tests", "Parameters", "method"), ("ale", "Returns", "std err"),
-        ("diagnose", "Returns", "collapsed"), ("to_onnx", "Notes", "onnxruntime"), ("cov_params", "Parameters", "cov_type"),
+        ("get_prediction", "Parameters", "use_t : bool"), ("term_tests", "Parameters", "method"),
+        ("ale", "Returns", "std err"), ("diagnose", "Returns", "collapsed"), ("to_onnx", "Notes", "onnxruntime"),
+        ("cov_params", "Parameters", "cov_type"),
     ):  # fmt: skip
         text = docstrings.sections(found[name].splitlines())[section]
         assert word in "\n".join(text), name
     assert "network : Network" not in found["canonical_weights"] and "fitted : " not in "".join(found.values())
     assert found["reps"].rstrip() == inspect.getdoc(_methods()["reps"]).rstrip()  # nothing is behind it
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "Lion"])
+def test_pages_of_optimizers_have_the_arguments_of_all(kind):
+    import inspect
+
+    import docstrings
+
+    from neuralstat import optimizers
+
+    lines = inspect.getdoc(getattr(optimizers, kind)).splitlines()
+    docstrings.inherit(lines)
+    told = docstrings.sections(lines)["Parameters"]
+    for word in inspect.signature(getattr(optimizers, kind)).parameters:
+        assert any(re.match(rf"(\w+, )*{word}\b", line) for line in told), word
 
 
 def test_docstrings_name_what_there_is():
