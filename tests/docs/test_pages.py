@@ -43,6 +43,32 @@ def test_blocks_run(page):
     assert shown(page)
 
 
+@pytest.mark.slow  # a search and a study
+@pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
+def test_the_tour_runs(tmp_path, monkeypatch):
+    """The one tutorial that shows its code without running it; numbers in its comments are those that come out."""
+    import matplotlib.pyplot as plt
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", text_of("tutorials/tour"))
+    seen = set()
+    for block in blocks:
+        for part in ast.parse(block).body:
+            line = block.splitlines()[part.end_lineno - 1]
+            exec(compile(ast.Module([part], []), "tour", "exec"), names)
+            plt.close("all")
+            said = line.rpartition("#")[2]
+            if isinstance(part, ast.Expr) and re.search(r"as lmer|in Keras' order|outputs of a layer", said):
+                value = eval(compile(ast.Expression(part.value), "tour", "eval"), names)
+                value = list(value) if isinstance(value, tuple | list) else [value]
+                told = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", said.partition(", as")[0].partition("), ")[0])]
+                assert [round(float(v), 3) for v in value] == told, line
+                seen.add(line)
+    assert len(blocks) > 8 and len(seen) == 4
+
+
 def test_layers_do_what_their_page_says():
     found = shown("layers")
     words = ("chance =", "SpatialDropout2D", "Masking()")
