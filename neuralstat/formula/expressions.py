@@ -74,6 +74,13 @@ def dequote(expr: str) -> tuple[str, dict[str, str]]:
     return _QUOTED.sub(replace, expr).strip(), aliases
 
 
+def unquoted(text: str, columns: Collection[str]) -> str:
+    """What to do about names that are no names of Python, where they stand in a formula as they are."""
+    bare = re.sub("`[^`]*`", "", text)
+    names = [name for name in columns if not name.isidentifier() and name in bare]
+    return f" A name with spaces, brackets or signs stands in backticks: `{names[0]}`." if names else ""
+
+
 def quote_dotted(text: str, columns: Collection[str]) -> str:
     """Put dotted column names (``Petal.Length``) into backticks, since Python reads them as attributes."""
     dotted = [c for c in columns if "." in c and "`" not in c and re.fullmatch(r"[^\W\d][\w.]*", c)]

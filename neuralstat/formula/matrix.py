@@ -151,8 +151,8 @@ class Materializer(PandasMaterializer):
         return matrix.T
 
 
-def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
-    """Parse a right-hand side into formulaic's terms; ``.`` stands for `columns`.
+def parse_terms(text: str, columns: Sequence[str], there: Sequence[str] = ()) -> list[Term]:
+    """Parse a right-hand side into formulaic's terms; ``.`` stands for `columns`, messages know of those that are `there`.
 
     Raises
     ------
@@ -168,7 +168,8 @@ def parse_terms(text: str, columns: Sequence[str]) -> list[Term]:
         raise TooLargeError(f"formula: `{text:.60}...` is nested, or continued, too deep.") from None
     except Exception as error:  # formulaic lets several kinds of exception through for malformed text
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentError(f"formula: the right-hand side {text!r:.300} cannot be read ({reason}).") from error
+        hint = expressions.unquoted(text, there or columns)
+        raise ArgumentError(f"formula: the right-hand side {text!r:.300} cannot be read ({reason}).{hint}") from error
     if not isinstance(formula, SimpleFormula):
         raise ArgumentError(f"formula: the right-hand side {text!r} has several parts; `|` is not supported.")
     return list(formula)

@@ -258,7 +258,7 @@ def _right_side(
     used = {c for r in responses for c in reads(r)} | structure.names
     used |= {a for a in options.per_row.values() if isinstance(a, str)}
     # offsets are looked for first, so that their columns can be kept out of the dot
-    for term in parse_terms(text, ()):
+    for term in parse_terms(text, (), columns):
         inner = _offset_of(term)
         used |= set() if inner is None else set(expressions.names(inner))
     terms = [with_attributes(t, columns) for t in parse_terms(text, [c for c in columns if c not in used])]

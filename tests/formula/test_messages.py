@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 import raw
@@ -65,3 +68,14 @@ def test_shares_and_other_wrong_values_have_no_such_hint():
         design("y ~ x", pd.DataFrame({"y": [0.5, 1.5, 0.2], "x": [1, 2, 3]}), err_needs="unit")
     with pytest.raises(DataError, match=r"the first is -1\.(\n|$)"):
         design("y ~ x", pd.DataFrame({"y": [-1.0, 1, 0], "x": [1, 2, 3]}), err_needs="binary")
+
+
+@pytest.mark.parametrize("name", ["Age (years)", "blood pressure", "share in %"])
+def test_names_that_need_backticks_are_told_so(name):
+    data = pd.DataFrame({"y": np.arange(9.0), name: 2 * np.arange(9.0), "x": np.ones(9)})
+    with pytest.raises(ArgumentError, match=re.escape(f"stands in backticks: `{name}`.")):
+        ns.neuralnet(f"y ~ {name}", data, hidden=0)
+    assert ns.neuralnet(f"y ~ `{name}`", data, hidden=0).rsquared > 0.99
+    with pytest.raises(ArgumentError) as caught:  # a fault of another kind
+        ns.neuralnet(f"y ~ `{name}` +* x", data, hidden=0)
+    assert "backticks" not in str(caught.value)
