@@ -341,7 +341,8 @@ def _translate(compute: Any, expr: str) -> Any:
     """Run `compute`; turn what goes wrong inside a user's expression into a `DataError` that names it."""
     try:
         return compute()
-    except NeuralStatError:
+    except NeuralStatError as error:
+        error.__suppress_context__ = True  # formulaic tries its calls with other arguments first
         raise
     except FactorEvaluationError as error:
         if isinstance(error.__cause__, NeuralStatError):

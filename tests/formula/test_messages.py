@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 
 import numpy as np
 import pandas as pd
@@ -79,3 +80,11 @@ def test_names_that_need_backticks_are_told_so(name):
     with pytest.raises(ArgumentError) as caught:  # a fault of another kind
         ns.neuralnet(f"y ~ `{name}` +* x", data, hidden=0)
     assert "backticks" not in str(caught.value)
+
+
+def test_tracebacks_are_of_the_fault_alone():
+    data = pd.DataFrame({"y": np.arange(6.0), "g": list("ababab")})
+    fit = ns.neuralnet("y ~ g", data, hidden=0)
+    with pytest.raises(DataError, match="level.* 'c' not among") as caught:
+        fit.predict(pd.DataFrame({"g": ["c"]}))
+    assert "TypeError" not in "".join(traceback.format_exception(caught.value))
