@@ -85,6 +85,6 @@ def test_names_that_need_backticks_are_told_so(name):
 def test_tracebacks_are_of_the_fault_alone():
     data = pd.DataFrame({"y": np.arange(6.0), "g": list("ababab")})
     fit = ns.neuralnet("y ~ g", data, hidden=0)
-    with pytest.raises(DataError, match="level.* 'c' not among") as caught:
+    with pytest.raises(DataError, match=r"level.* 'c' not among") as caught:
         fit.predict(pd.DataFrame({"g": ["c"]}))
     assert "TypeError" not in "".join(traceback.format_exception(caught.value))
