@@ -10,6 +10,7 @@ Run ``python benchmarks/frozen.py --keras PYTHON`` (3 minutes on two cores) for 
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def application(side: int, top: bool = False) -> Any:
     app = ns.applications.VGG16(include_top=top, input_shape=(side, side, 3))
     rng = np.random.default_rng(1)
     app.weights = {
-        name: (np.sqrt(2 / np.prod(shape[:-1])) * rng.standard_normal(shape, dtype=np.float32) if len(shape) > 1
+        name: (math.sqrt(2 / math.prod(shape[:-1])) * rng.standard_normal(shape, dtype=np.float32) if len(shape) > 1
                else np.zeros(shape, np.float32)) for name, shape in app.arrays.items()
     }  # fmt: skip
     return app

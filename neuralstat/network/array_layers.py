@@ -14,6 +14,7 @@ from ..layers import codes
 
 PATCHES = 2**20  # numbers in the patches of a piece
 PIECE = 2**21  # weights in a piece of a dense layer
+UNITS = 512  # at least so many units in one: numbers of a row of the kernel that lie together
 NEAR = 2**16  # units in a piece of a depthwise convolution
 CAPPED = ACTIVATIONS["relu6"].code
 
@@ -71,7 +72,7 @@ def dense(value: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, then: 
     length, units = kernel.shape
     value = np.ascontiguousarray(value, kernel.dtype)
     out = np.empty((len(value), units), kernel.dtype)
-    step = max(64, PIECE // max(length, 1))
+    step = max(UNITS, PIECE // max(length, 1))
 
     def piece(first: int) -> None:
         part = slice(first, first + step)
@@ -140,6 +141,29 @@ def depthwise_back(row: np.ndarray, delta: np.ndarray, kernel: np.ndarray, pool:
 
     list(pool.map(piece, range(m)))
     return back[:, up : up + rows, left : left + cols]
+
+
+def convolution_back(row: np.ndarray, delta: np.ndarray, kernel: np.ndarray, pool: Any) -> np.ndarray:
+    """d / d inputs (m, rows, columns, channels) of a convolution that reads few channels, from d / d sums (m, units).
+
+    What the sums say to each element of their windows is one product, with as many numbers as there are channels, where
+    patches of deltas (see `stuffed`) have as many as there are filters; these are added up where they belong.
+    """
+    m, high, wide = len(delta), int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS])
+    (rows, cols, channels), filters = _image(row), kernel.shape[1]
+    up, left = int(row[codes.PAD_ROWS]), int(row[codes.PAD_COLS])
+    tall, broad = _reach(row)
+    delta, back = delta.reshape(m, high * wide, filters), np.empty((m, rows, cols, channels), kernel.dtype)
+
+    def piece(i: int) -> None:
+        said = (kernel @ delta[i].T).reshape(-1, channels, high, wide)
+        planes = np.zeros((channels, max(tall, up + rows), max(broad, left + cols)), kernel.dtype)
+        for taken, own in zip(_taps(row, planes.transpose(1, 2, 0), 0, high), said, strict=True):
+            taken += own.transpose(1, 2, 0)
+        back[i] = planes[:, up : up + rows, left : left + cols].transpose(1, 2, 0)
+
+    list(pool.map(piece, range(m)))
+    return back
 
 
 def _taps(row: np.ndarray, image: np.ndarray, first: int, last: int) -> Iterator[np.ndarray]:
@@ -285,7 +309,7 @@ def pooled_back(row: np.ndarray, source: np.ndarray | None, value: np.ndarray | 
         np.put_along_axis(back.reshape(len(image), -1, size[3]), at, delta[:, 0], axis=1)
         return back
     for there, here in _windows(row, image):
-        own = np.where(image[here] == value[there], left[there], 0)
+        own = (image[here] == value[there]) * left[there]
         back[here] += own
         left[there] -= own
     return back

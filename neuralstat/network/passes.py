@@ -23,6 +23,7 @@ from .array_layers import (
     CAPPED,
     activated,
     convolution,
+    convolution_back,
     coupled_back,
     dense,
     depthwise,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .network import Network
 
 LARGE = 5e6  # products of an observation from which networks go this way
+FEW = 4  # convolutions that read so many times fewer channels than they have filters go back the other way
 KEPT = 2**25  # units of all observations that are there together
 _STILL = (codes.DROPOUT, codes.NOISE)  # nothing, in prediction
 _ACTIVE = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
@@ -365,6 +367,8 @@ class Passes:
             return dense(delta, kernel.T, None, same, pool)
         if op == codes.DEPTHWISE:
             return depthwise_back(row, delta, kernel, pool).reshape(m, -1)
+        if FEW * row[codes.CHANNELS] <= row[codes.FILTERS]:
+            return convolution_back(row, delta, kernel, pool).reshape(m, -1)
         turned, geometry = self._turned_kernel(k, kernel), turned_geometry(row)
         return convolution(geometry, stuffed(row, delta), turned, None, same, pool).reshape(m, -1)
 

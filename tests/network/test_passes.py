@@ -106,6 +106,19 @@ def test_graphs_and_moves_are_those_of_the_kernels(m):
                     "shared input"}  # fmt: skip
 
 
+def test_convolutions_of_few_channels_go_back_the_other_way(monkeypatch):
+    """With strides, dilation, padding: all of them so, and none."""
+    rng = np.random.default_rng(3)
+    for layers, shape in CASES[-len(MORE) :]:
+        network = _network(layers, shape)
+        theta, x = _weights(network, rng), rng.standard_normal((3, int(np.prod(shape))))
+        found = []
+        for few in (0, 1000):
+            monkeypatch.setattr(passes, "FEW", few)
+            found.append(passes.Passes.of_theta(network, theta).slopes(x))
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-12 * np.abs(found[1]).max())
+
+
 def test_slopes_of_what_lies_after_a_layer():
     """Of convolutions with batch normalisation as in residual networks, by central differences of the units behind them."""
     network = chains.chain_network(MOBILE)
@@ -190,6 +203,7 @@ def test_pieces_and_threads_change_no_bit(network, monkeypatch):
     np.testing.assert_array_equal(found[0][1], found[1][1])
     monkeypatch.setattr(array_layers, "PATCHES", 500)
     monkeypatch.setattr(array_layers, "PIECE", 1000)
+    monkeypatch.setattr(array_layers, "UNITS", 2)
     monkeypatch.setattr(array_layers, "NEAR", 40)
     monkeypatch.setattr(passes, "KEPT", 2 * network.width)
     again = passes.Passes.of_theta(network, theta)
