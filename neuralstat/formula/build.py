@@ -19,7 +19,7 @@ from neuralstat.formula.request import Options, Request, array_request, formula_
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec, response_rows
 from neuralstat.formula.structure import relabelled, unscaled
-from neuralstat.formula.tensors import is_tensor, pooled_groups, tensor_rows
+from neuralstat.formula.tensors import is_tensor, pooled_groups, tensor_names, tensor_rows
 
 
 def design(
@@ -293,11 +293,8 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
     x_names = tuple(relabelled(expressions.display(c), request.specials)
                     for t in matrix.terms if not t.is_intercept for c in t.columns)  # fmt: skip
     if request.tensors:
-        names = np.empty(sum(t.size for t in request.tensors), dtype=object)
-        for tensor, at in zip(request.tensors, tensor_rows(request.tensors), strict=True):
-            names[at.ravel()] = tensor.elements
         x = with_arrays(request.tensors, inputs.x, x, inputs.x.columns)
-        x_names = (*names.tolist(), *x_names)
+        x_names = (*tensor_names(request.tensors), *x_names)
     if len(set(x_names)) < len(x_names):
         repeated = [name for name, count in Counter(x_names).items() if count > 1]
         raise DataError(

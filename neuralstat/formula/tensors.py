@@ -191,6 +191,16 @@ def tensor_rows(tensors: Sequence[Tensor]) -> list[np.ndarray]:
     return [a + np.arange(t.size).reshape(t.shape) for a, t in zip(firsts[:-1], tensors, strict=True)]
 
 
+def tensor_names(tensors: Sequence[Tensor]) -> Sequence[str]:
+    """Names of the rows of x that tensor terms have."""
+    if len(tensors) == 1:
+        return tensors[0].elements
+    names = np.empty(sum(t.size for t in tensors), dtype=object)
+    for tensor, at in zip(tensors, tensor_rows(tensors), strict=True):
+        names[at.ravel()] = tensor.elements
+    return names.tolist()
+
+
 def pooled_groups(tensors: Sequence[Tensor], n_rows: int, standardize: bool | str = True) -> np.ndarray:
     """(D,) number of the group of inputs that share one centre and scale; -1 for inputs that are not scaled.
 

@@ -274,8 +274,10 @@ def pooled(row: np.ndarray, value: np.ndarray) -> np.ndarray:
         largest = row[codes.KIND] == codes.MAXIMUM
         return (image.max(axis=(1, 2)) if largest else image.mean(axis=(1, 2))).reshape(shape)
     if row[codes.KIND] == codes.MAXIMUM:
-        out = np.full(shape, -np.inf, value.dtype)
-        for there, here in _windows(row, image):
+        whole = row[codes.PAD_ROWS] == row[codes.PAD_COLS] == 0  # each window has its first element
+        windows = list(_windows(row, image))
+        out = image[windows[0][1]].copy() if whole else np.full(shape, -np.inf, value.dtype)
+        for there, here in windows[1 if whole else 0 :]:
             np.maximum(out[there], image[here], out=out[there])
         return out
     out, count = np.zeros(shape, value.dtype), np.zeros((1, *shape[1:3], 1), value.dtype)

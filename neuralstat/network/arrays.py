@@ -18,6 +18,7 @@ from ..layers.keras_weights import by_row
 if TYPE_CHECKING:
     from .network import Network
 
+TOGETHER = 512  # rows of an array that are written together
 TRUNCATED_SD = 0.87962566103423978  # of a standard normal cut at -2 and 2
 
 
@@ -106,6 +107,14 @@ def views(network: Network, theta: np.ndarray) -> dict[str, np.ndarray]:
         array_name(name, layer, array): own
         for name, layer, k in _weighted(network, arrays) for array, own in arrays[k].items()
     }  # fmt: skip
+
+
+def have(network: Network, what: str) -> bool:
+    """Whether a layer may have arrays with a penalty ("regularizer") or a "constraint" of their own."""
+    return any(
+        getattr(layer, name) is not None for layer in network.applied_layers for name in vars(type(layer)) | vars(layer)
+        if name.endswith(f"_{what}")
+    )  # fmt: skip
 
 
 def _weighted(network: Network, arrays: list[dict[str, Any]]) -> list[tuple[str, Any, int]]:
@@ -244,5 +253,6 @@ def keras_start(network: Network, rng: np.random.Generator) -> np.ndarray:
             if array == "bias" and isinstance(layer, LSTM) and layer.unit_forget_bias:
                 values = np.array(np.broadcast_to(values, at.shape))
                 values[at.size // 4 : at.size // 2] = 1.0
-            at[...] = values
+            for first in range(0, len(at), TOGETHER):  # one of them is turned round, which caches follow in part only
+                at[first : first + TOGETHER] = values if np.ndim(values) == 0 else values[first : first + TOGETHER]
     return theta

@@ -11,12 +11,15 @@ from ..errors import ArgumentError
 from ..layers.arguments import constraint_of
 from ..layers.keras_weights import by_row
 from ..optimizers.constraints import COLUMNS, Bound
+from .arrays import have
 
 if TYPE_CHECKING:
     from .network import Network
 
 
 def _constrained(network: Network) -> Iterator[tuple[Any, str, Any, np.ndarray]]:
+    if not have(network, "constraint"):
+        return  # without the places of all weights
     for layer, arrays in zip(network.applied_layers, by_row(network), strict=True):
         for array, at in arrays.items():
             if (own := constraint_of(layer, array)) is not None:

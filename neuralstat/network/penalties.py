@@ -14,7 +14,7 @@ from ..functions.penalties import COLUMNS, DECAY, ELIMINATION, L1, SCALE
 from ..layers import codes
 from ..layers.arguments import regularizer_of
 from ..layers.keras_weights import by_row
-from .arrays import arrays_by_name, positions
+from .arrays import arrays_by_name, have, positions
 
 if TYPE_CHECKING:
     from .network import Network
@@ -206,6 +206,8 @@ def coefficients(
 def regularizers(network: Network) -> np.ndarray | None:
     """Layers' own penalties of the mean loss: (P, 2) strengths as of `decay` and `l1`; None without any."""
     found = None
+    if not have(network, "regularizer"):
+        return None  # without the places of all weights
     for layer, arrays in zip(network.applied_layers, by_row(network), strict=True):
         for array, at in arrays.items():
             if (own := regularizer_of(layer, array)) is not None:

@@ -42,7 +42,7 @@ from .settings import STEPMAX, DefaultName, Settings
 from .stack import of_networks
 from .starts import feasible
 from .strengths import Group, groups_of
-from .structured import penalisable, start_at_zero, with_mean_rows
+from .structured import has_towers, penalisable, start_at_zero, with_mean_rows
 from .structured_settings import settled, warn_aliased
 from .term_groups import groups_of_terms
 from .train import Algorithm, train
@@ -171,7 +171,8 @@ class Procedure:
     def _feasible(self, theta: np.ndarray) -> np.ndarray:
         """Random start weights (B, P) moved to where the model is defined; linear terms and effects begin at 0."""
         trained = self.masks[1]
-        theta = np.where(start_at_zero(self.network, self.design) & trained, 0.0, theta)
+        if has_towers(self.design):
+            theta = np.where(start_at_zero(self.network, self.design) & trained, 0.0, theta)
         return feasible(self.network, self.design, theta, free=trained)
 
     # training ----------------------------------------------------------------------------------------------

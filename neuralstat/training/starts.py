@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..families import Distributional
 from ..network import derivatives
+from ..network.passes import suits
 
 if TYPE_CHECKING:
     from ..formula import Design
@@ -17,12 +18,14 @@ EXTREME = 30.0  # size of a random linear predictor from which a start is moved
 NEAR = 0.5  # largest distance from its constant that a random linear predictor of a parameter has
 MODERATE = 2.0  # largest distance from the mean that it then has
 READ = 1000  # first rows, at which is looked where they are read from files or functions
+SEEN = 32  # rows, at which is looked where a pass is much work
 
 
 def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarray) -> np.ndarray:
     """Start weights (B, P) from which every mean is possible.
 
     Where the link lets the linear predictor be any number, and it is of moderate size, `theta` is returned as it is.
+    Networks that are large are looked at in some rows, and in all only where these come near the limit.
     Otherwise each output's bias is set so that the mean linear predictor is the link of the mean response, and the other
     weights into the output are shrunk, if need be, until the linear predictor keeps half its distance from the ends of its
     range, or stays within `MODERATE` of its mean (covariates of large units would start a log link at exp(10,000)).
@@ -44,6 +47,8 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
     w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
     if family.link.name == "identity" and all(np.isinf(family.predictor_range(sign)).all() for sign in (1.0, -1.0)):
         return theta  # without a pass through all observations
+    if suits(network) and design.offset is None and _moderate(network, design, theta, family):
+        return theta
     theta = theta.copy()
     x, offset = design.x, design.offset
     if not getattr(x, "lasting", True):  # reading may be as much work as training
@@ -73,6 +78,24 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
             if free[first]:
                 theta[b, first] = centre - shrink * part.mean() - np.mean(np.broadcast_to(known, raw[b].shape)[k])
     return theta
+
+
+def _moderate(network: Network, design: Design, theta: np.ndarray, family: Any) -> bool:
+    """Whether linear predictors, which may be any numbers, are far from `EXTREME` at some rows, in single precision.
+
+    Of inputs in memory the rows are those with the largest one and others at equal distances.
+    """
+    if not all(np.isinf(family.predictor_range(sign)).all() for sign in (1.0, -1.0)):
+        return False
+    x, n = design.x, design.x.shape[1]
+    some = np.unique(np.linspace(0, n - 1, min(n, SEEN)).astype(np.int64))
+    if isinstance(x, np.ndarray):
+        sizes = np.maximum(x.max(axis=0), -x.min(axis=0))
+        seen = x[:, np.union1d(some, np.argsort(sizes)[-SEEN:])] if n > SEEN else x
+    else:
+        seen = x.select(some)
+    raw = derivatives.outputs(network, seen, theta.astype(np.float32))
+    return bool(np.abs(raw).max() <= EXTREME / 2)
 
 
 def _of_parameters(
