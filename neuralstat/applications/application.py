@@ -21,7 +21,8 @@ from ..insight.pieces import ENDING as HIDDEN
 from ..layers import LAYERS, BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D, Flatten
 from ..layers.graph import InputLayer, Node
 from ..network import derivatives
-from ..network.arrays import array_shapes, fill, sizes_by_layer, views
+from ..network.array_weights import ArrayWeights
+from ..network.arrays import array_shapes, fill, sizes_by_layer
 from ..network.expand import Flat, expanded
 from ..network.indexes import check_indexes
 from ..network.network import Network
@@ -222,8 +223,7 @@ class Application(Sequence[Any]):
 
     def _units(self, network: Network, layer: int | None) -> Callable[[np.ndarray], np.ndarray]:
         """Function from images (m, D) to outputs (None), or to a layer's units."""
-        weighed = {type(layer) for layer, (_, units) in zip(network.table_layers, network.shapes, strict=True) if units}
-        if possible(network) and weighed <= _PLAIN:
+        if possible(network) and _weighed(network) <= _PLAIN:
             passes = Passes.of_arrays(network, self._known())  # without a copy of the weights
             return lambda x: passes.outputs(x, layer)
         theta = self._filled(network)
@@ -244,18 +244,11 @@ class Application(Sequence[Any]):
         network, outputs, lacking = self._ending()
         return Known(self.name, network, self._theta(network), outputs, lacking, lambda given: self._parts(given)[0])
 
-    def _theta(self, network: Network) -> np.ndarray:
-        """Weights (P,) of a network of these layers; of a large one in their own type."""
-        if suits(network):
-            weights = self._known()
-            theta = np.zeros(network.n_params, np.result_type(*weights.values(), np.float32))
-            if network.implied is not None:
-                theta[network.implied[0]] = network.implied[1][network.implied[0]]
-            own = views(network, theta)
-            if {name: array.shape for name, array in own.items()} == {name: np.shape(w) for name, w in weights.items()}:
-                for name, array in own.items():
-                    array[...] = weights[name]
-                return theta
+    def _theta(self, network: Network) -> np.ndarray | ArrayWeights:
+        """Weights of a network of these layers; of a large one as they are, in their own type."""
+        weights = self._known()
+        if suits(network) and _weighed(network) <= _PLAIN and set(weights) == set(self.arrays):
+            return ArrayWeights(network, weights, np.result_type(*weights.values(), np.float32))
         return self._filled(network)  # or says what does not fit
 
     def _filled(self, network: Network) -> np.ndarray:
@@ -279,6 +272,11 @@ class Application(Sequence[Any]):
 _PLAIN = {BatchNorm, Conv1D, Conv2D, Dense, DepthwiseConv1D, DepthwiseConv2D}  # whose arrays passes take as they are
 _END = Dense(1, name="_end")
 ENDING = (Flatten(name=HIDDEN), _END)
+
+
+def _weighed(network: Network) -> set[type]:
+    """Kinds of the layers that have weights."""
+    return {type(layer) for layer, (_, units) in zip(network.table_layers, network.shapes, strict=True) if units}
 
 
 def _is_layer(layer: Any) -> bool:

@@ -11,6 +11,7 @@ from ..checks.arguments import REP, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
+from ..network.array_weights import last_kernel
 from .gradients import FIT, LAYER, NEW, check_link, chosen_slopes, numbers_at, numbers_of
 from .pieces import (
     Piece,
@@ -234,7 +235,7 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
     maps = units_at(fitted, new, k, rep, "grad_cam")
     flat = np.ascontiguousarray(maps.reshape(len(maps), -1).T)
     after = Piece(network, theta, k + 1, len(network.layers) - 1)
-    last = theta[network.slices[-1]].reshape(network.n_outputs, -1)[:, 1:]
+    last = last_kernel(network, theta)
     scaling = scaling_of(fitted)
     scale = np.ones(network.n_outputs) if scaling is None or network.objective.several else scaling.y_sd
     out = np.empty(maps.shape[:-1])

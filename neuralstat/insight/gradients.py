@@ -13,9 +13,9 @@ from ..checks.arguments import NONE, POSITIVE, RANDOM_STATE, REP, Anything, Choi
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from ..network.arrays import to_arrays
+from ..network.array_weights import last_kernel, passes_of
 from ..network.objective import Objective
-from ..network.passes import Passes, suits
+from ..network.passes import suits
 from .known import Known
 from .layers import get_weights
 from .pieces import (
@@ -117,11 +117,11 @@ def chosen_slopes(
         return made
 
     if suits(network) and offset is None:
-        passes = Passes.of_theta(network, np.ascontiguousarray(theta))
+        passes = passes_of(network, theta)
         d = passes.slopes_along(np.ascontiguousarray(x.T, theta.dtype), which, pull).T.astype(float)
     else:
         pulls = pull(derivatives.outputs(network, x, theta, offset)[0].T, which)
-        last = theta[network.slices[-1]].reshape(network.n_outputs, -1)[:, 1:]
+        last = last_kernel(network, theta)
         body = Piece(network, theta, 0, len(network.layers) - 1)
         d = np.empty(x.shape)
         for i in range(x.shape[1]):
@@ -331,11 +331,11 @@ def filters(fit: Any, layer: str, *, channel: int | None = None, rep: Any = "bes
     """
     fitted = check_subject(fit, "filters")
     layer = fitted.network.layer_names[hidden_layer(fitted, layer)]
-    known = to_arrays(fitted.network, weights_of(fitted, rep)) if isinstance(fitted, Known) else get_weights(fitted, rep)
+    known = fitted.arrays(rep) if isinstance(fitted, Known) else get_weights(fitted, rep)
     kernel = known.get(f"{layer}/kernel")
     if kernel is None or kernel.ndim != 4:
         raise ArgumentError(f"layer: {layer!r} is no Conv2D layer.")
-    pictures = np.moveaxis(kernel, -1, 0)
+    pictures = np.moveaxis(kernel, -1, 0).copy()  # an application's arrays are its own
     channels = kernel.shape[2]
     if channel is None and channels not in (1, 3):
         raise ArgumentError(f"channel: {layer!r} reads {channels} channels; choose one of 0 to {channels - 1}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,8 @@ import numpy as np
 
 from ..checks import shown
 from ..errors import ArgumentError
+from ..network.array_weights import ArrayWeights
+from ..network.arrays import to_arrays
 from ..network.network import Network
 
 Encoded = tuple[np.ndarray, np.ndarray | None, Any, np.ndarray]
@@ -24,7 +26,7 @@ class Known:
     ----------
     name : str
     network : Network
-    theta : (P,) array
+    theta : (P,) array, or ArrayWeights
     outputs : int
         The outputs are numbered from 0; 0 where it has none one by one.
     lacking : str
@@ -35,15 +37,15 @@ class Known:
 
     name: str
     network: Network
-    theta: np.ndarray
+    theta: np.ndarray | ArrayWeights
     outputs: int
     lacking: str
     read: Callable[[Any], np.ndarray]
 
     @property
     def fit(self) -> Any:
-        """Weights (1, P), as of one repetition."""
-        return SimpleNamespace(theta=self.theta[np.newaxis])
+        """Weights, as of one repetition."""
+        return SimpleNamespace(theta=(self.theta,))
 
     @property
     def design(self) -> Any:
@@ -57,6 +59,11 @@ class Known:
         if (isinstance(rep, str) and rep == "best") or rep == 1:
             return 0
         raise ArgumentError(f"rep must be 'best' or 1, got {shown(rep)}.")
+
+    def arrays(self, rep: Any) -> Mapping[str, np.ndarray]:
+        """Weights by array."""
+        theta = self.fit.theta[self.which(rep)]
+        return theta.arrays if isinstance(theta, ArrayWeights) else to_arrays(self.network, theta)
 
     def encoded(self, new: Any, what: str) -> Encoded:
         """Inputs (D, m), no offset, no index, and which rows are complete."""

@@ -14,9 +14,10 @@ from ..fitted import Fitted, fitted_of
 from ..inference import predict
 from ..layers import Dense, Flatten
 from ..network import derivatives
+from ..network.array_weights import ArrayWeights, passes_of
 from ..network.network import Network
 from ..network.objective import objective, resolve_activation
-from ..network.passes import Passes, suits
+from ..network.passes import suits
 from .known import Known
 
 ENDING = "_flatten"  # of networks without an output layer of their own
@@ -63,8 +64,8 @@ def scaling_of(fitted: Fitted) -> Any:
     return None if isinstance(fitted, Known) else fitted.design.scaling
 
 
-def weights_of(fitted: Fitted, rep: Any) -> np.ndarray:
-    """Weights (P,) of a repetition; those of large networks that are no fits in their own type."""
+def weights_of(fitted: Fitted, rep: Any) -> Any:
+    """Weights (P,) of a repetition; those of large networks that are no fits in their own type, as `ArrayWeights`."""
     theta = fitted.fit.theta[fitted.which(rep)]
     return theta if isinstance(fitted, Known) else theta.astype(float)
 
@@ -125,19 +126,20 @@ class Piece:
     Parameters
     ----------
     network : Network
-    theta : (P,) array
+    theta : (P,) array, or ArrayWeights
     first, last : int
     """
 
-    def __init__(self, network: Network, theta: np.ndarray, first: int, last: int) -> None:
+    def __init__(self, network: Network, theta: np.ndarray | ArrayWeights, first: int, last: int) -> None:
         layers, wires = network.layers[first:last], _wires(network, first, last)
         shape = tuple(network.input_shape) if first == 0 else network.places[first - 1][2]
         self.shape = network.places[last - 1][2] if last else tuple(network.input_shape)
         self.size = math.prod(self.shape)
         self._kind, self._last, self._after = theta.dtype, last - 1, first - 1 if first else None
-        self._passes = Passes.of_theta(network, np.ascontiguousarray(theta)) if layers and suits(network) else None
+        self._passes = passes_of(network, theta) if layers and suits(network) else None
         if self._passes is not None:  # on the weights of the whole network, which are many
             return
+        theta = np.asarray(theta)
         begin, end = (1 + max((row for row, _, _ in network.places[:k]), default=-1) for k in (first, last))
         parts = [theta[network._built["slices"][k]] for k in range(begin, end)]
         more = (Dense(1, name="_end"),) if len(self.shape) == 1 else (Flatten(name=ENDING), Dense(1, name="_end"))

@@ -9,6 +9,7 @@ from ..engine.data import make_data
 from ..functions.losses import SSE
 from ..functions.penalties import DECAY, ELIMINATION, SCALE, penalise
 from ..jit.compile import as_python
+from .array_weights import ArrayWeights, passes_of
 from .network import Network
 from .objective import resolve_activation
 from .passes import Passes, suits
@@ -16,6 +17,7 @@ from .upstream import wanted_table
 
 CHUNK = 2048  # observations whose derivatives are worked out together
 READ = 2**20  # numbers of inputs that are read together where they are read by rows
+Weights = np.ndarray | ArrayWeights
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
 
 
@@ -175,10 +177,10 @@ def penalty_curvature(penalty: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return penalty[:, DECAY] + bend
 
 
-def slopes(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+def slopes(network: Network, x: np.ndarray, theta: Weights, offset: np.ndarray | None = None) -> np.ndarray:
     """d output_k / d x_d, shape (K, D, n); of the linear predictor where the loss is of it."""
     if suits(network) and offset is None:
-        made = Passes.of_theta(network, _flat(network, theta)).slopes(np.ascontiguousarray(x.T, theta.dtype))
+        made = passes_of(network, theta).slopes(np.ascontiguousarray(x.T, theta.dtype))
         return np.ascontiguousarray(made.transpose(0, 2, 1), float)
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
@@ -218,26 +220,29 @@ def units(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray
 
 
 def layer_units(
-    network: Network, x: np.ndarray, theta: np.ndarray, layer: int, offset: np.ndarray | None = None
+    network: Network, x: np.ndarray, theta: Weights, layer: int, offset: np.ndarray | None = None
 ) -> np.ndarray:
     """Units (n, ...) of a layer, by its number, in its shape."""
     row, first, shape = network.places[layer]
     size = int(np.prod(shape))
     if row >= 0 and suits(network):
-        made = Passes.of_theta(network, _flat(network, theta)).outputs(np.ascontiguousarray(x.T, theta.dtype), layer, offset)
+        made = passes_of(network, theta).outputs(np.ascontiguousarray(x.T, theta.dtype), layer, offset)
     else:
         made = units(network, x, theta.astype(float), offset)[first : first + size].T.copy()
     return made.reshape(-1, *shape)
 
 
-def outputs(network: Network, x: np.ndarray, theta: np.ndarray, offset: np.ndarray | None = None) -> np.ndarray:
+def outputs(network: Network, x: np.ndarray, theta: Weights, offset: np.ndarray | None = None) -> np.ndarray:
     """What the last layer gives for a stack theta (B, P), shape (B, K, n).
 
     The linear predictor where the loss is of it, else the output activation's values. Of networks that go through `passes`
     numbers have the type of `theta` on their way.
     """
-    theta = _flat(network, np.atleast_2d(theta))
     n = x.shape[1]
+    if isinstance(theta, ArrayWeights):
+        made = theta.passes().outputs(np.ascontiguousarray(x.T, theta.dtype), offset=offset)
+        return np.ascontiguousarray(made.T[np.newaxis], float)
+    theta = _flat(network, np.atleast_2d(theta))
     out = np.empty((theta.shape[0], network.n_outputs, n))
     if not isinstance(x, np.ndarray):  # read by rows
         block = network.net().block

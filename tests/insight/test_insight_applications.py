@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import raw
 from neuralstat import insight, layers
 from neuralstat.applications import Application, KerasModel, vgg
 from neuralstat.errors import ArgumentError, DataError
+from neuralstat.network import derivatives
 
 RNG = np.random.default_rng(3)
 SHAPE = (8, 7, 2)
@@ -118,6 +121,39 @@ def test_large_applications_stay_in_the_type_of_their_weights(monkeypatch):
     made = insight.saliency(single, IMAGES), insight.grad_cam(single, IMAGES, "second", output=19)
     for got, known in zip(made, want, strict=True):
         np.testing.assert_allclose(got, known, atol=1e-4 * np.abs(known).max())
+
+
+def test_large_applications_are_looked_into_without_a_copy_of_their_weights(monkeypatch):
+    monkeypatch.setattr("neuralstat.network.passes.LARGE", 0.0)
+    app = application(20, [layers.Flatten(name="flat"), layers.Dense(3000, "tanh", name="wide")], (16, 16, 4), np.float32)
+    own, image = sum(array.nbytes for array in app.weights.values()), np.random.default_rng(1).normal(size=(1, 16, 16, 4))
+    for look in (lambda: insight.saliency(app, image), lambda: insight.occlusion(app, image, size=16),
+                 lambda: insight.maximise_filter(app, "wide", 1, steps=2, bounds=(-1, 1), random_state=1)):  # fmt: skip
+        look()  # what is kept with the network
+        tracemalloc.start()
+        look()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < own / 4
+    known = app.as_known()
+    flat = np.asarray(known.theta)
+    assert flat.dtype == np.float32 and flat.shape == (known.network.n_params,)
+    one = image.reshape(-1, 1)
+    found, want = (derivatives.outputs(known.network, one, theta) for theta in (flat, known.theta))
+    np.testing.assert_allclose(found, want, rtol=1e-4, atol=1e-3)
+
+
+def test_large_applications_without_outputs_too(monkeypatch):
+    app = weighed(Application("small", HIDDEN, None, SHAPE))
+    want = insight.maximise_filter(app, "second", 2, steps=3, bounds=(-1, 1), random_state=1).image
+    monkeypatch.setattr("neuralstat.network.passes.LARGE", 0.0)
+    app = weighed(Application("small", HIDDEN, None, SHAPE), np.float32)
+    assert app.as_known().theta.dtype == np.float32
+    made = insight.maximise_filter(app, "second", 2, steps=3, bounds=(-1, 1), random_state=1).image
+    np.testing.assert_allclose(made, want, atol=1e-4)
+    kernels = insight.filters(app, "first", channel=0)
+    np.testing.assert_array_equal(kernels, np.moveaxis(app.weights["first/kernel"][:, :, 0], -1, 0))
+    assert not np.shares_memory(kernels, app.weights["first/kernel"])
 
 
 @pytest.mark.parametrize("classes", [3, 20])
