@@ -182,6 +182,7 @@ def slopes(network: Network, x: np.ndarray, theta: Weights, offset: np.ndarray |
     if suits(network) and offset is None:
         made = passes_of(network, theta).slopes(np.ascontiguousarray(x.T, theta.dtype))
         return np.ascontiguousarray(made.transpose(0, 2, 1), float)
+    theta = np.asarray(theta)
     k, n = network.n_outputs, x.shape[1]
     out = np.empty((k, x.shape[0], n))
     cpu.output_slopes(network.net(), _at(network, x, offset), _flat(network, theta), out)
