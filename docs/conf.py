@@ -63,6 +63,7 @@ autosummary_imported_members = False
 autosummary_context = {"members_of": names.members()}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
