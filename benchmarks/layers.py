@@ -1,4 +1,4 @@
-"""Training steps of a convolutional and of recurrent networks, float32, one thread: against PyTorch on the CPU.
+"""Training steps of convolutional and of recurrent networks, float32, one thread: against PyTorch on the CPU.
 
 Every program gathers its shuffled batches, takes the gradient, and steps with Adam (PyTorch: the fused one; convolutions
 in its own layout and in channels_last). Memory is what the peak of a fresh process grows by (Linux) when these steps
@@ -34,6 +34,7 @@ class Case:
     steps: int
     units: int
     classes: int = 0
+    kind: str = "LSTM"  # of the recurrent layer, where there are no classes
 
     def tiny(self) -> Case:
         """The same kind of network, as small as can be."""
@@ -42,9 +43,11 @@ class Case:
 
 
 CASES = {
-    "CNN 32-64-128": Case((28, 28, 1), 128, 2, units=32, classes=10),
+    "CNN 32-64-128": Case((28, 28, 1), 128, 6, units=32, classes=10),
     "LSTM(16), 6 steps": Case((6, 1), 32, 300, units=16),
-    "LSTM(64), 100 steps": Case((100, 8), 64, 4, units=64),
+    "LSTM(64), 100 steps": Case((100, 8), 64, 16, units=64),
+    "GRU(64), 100 steps": Case((100, 8), 64, 16, units=64, kind="GRU"),
+    "SimpleRNN(64), 100 steps": Case((100, 8), 64, 16, units=64, kind="SimpleRNN"),
 }
 
 
@@ -73,7 +76,7 @@ def ours(case: Case) -> Callable[[], object]:
         goal = objective("multinomial", resolve_activation("softmax"))
         response = np.eye(case.classes, dtype=np.float32)[y].T
     else:
-        layers, response = [L.LSTM(k), L.Dense(1)], y[np.newaxis]
+        layers, response = [getattr(L, case.kind)(k), L.Dense(1)], y[np.newaxis]
         goal = objective("sse", resolve_activation("identity"))
     names = tuple(f"x{j}" for j in range(int(np.prod(case.shape))))
     network = Network(tuple(layers), case.shape, goal, names, tuple(f"y{k}" for k in range(len(response))))
@@ -100,10 +103,11 @@ def theirs(case: Case, channels_last: bool = False) -> Callable[[], object]:
     class Recurrent(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.lstm, self.dense = nn.LSTM(case.shape[1], case.units, batch_first=True), nn.Linear(case.units, 1)
+            kind = {"LSTM": nn.LSTM, "GRU": nn.GRU, "SimpleRNN": nn.RNN}[case.kind]
+            self.recurrent, self.dense = kind(case.shape[1], case.units, batch_first=True), nn.Linear(case.units, 1)
 
         def forward(self, inputs: Any) -> Any:
-            return self.dense(self.lstm(inputs)[0][:, -1])[:, 0]
+            return self.dense(self.recurrent(inputs)[0][:, -1])[:, 0]
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
     k = case.units

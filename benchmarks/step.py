@@ -16,7 +16,7 @@ import numpy as np
 from common import alternate, write
 from floor import instructions, nanoseconds, vector_instructions
 
-from neuralstat.engine import cpu
+from neuralstat.engine import cpu, descent
 from neuralstat.engine.data import make_data
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation
@@ -28,18 +28,19 @@ STEPS, NETWORKS = 100, 100
 R_MICROSECONDS = 170.0  # neuralnet 1.44.6 under R 4.2.2, recorded on such a machine; not run here
 
 
-def ours(hidden: tuple[int, ...], n: int) -> Callable[[], object]:
+def ours(hidden: tuple[int, ...], n: int, covariates: int = 1) -> Callable[[], object]:
     """A call that does STEPS steps of one network."""
-    x = np.linspace(0.05, 1, n)[np.newaxis]
-    net = dense_network(1, hidden, [resolve_activation("logistic")] * len(hidden),
-                        objective("sse", resolve_activation("identity")), ["x"], ["y"])  # fmt: skip
+    x = np.linspace(0.05, 1, n)[np.newaxis] ** np.arange(1, covariates + 1)[:, np.newaxis]
+    net = dense_network(covariates, hidden, [resolve_activation("logistic")] * len(hidden),
+                        objective("sse", resolve_activation("identity")), [f"x{j}" for j in range(covariates)],
+                        ["y"])  # fmt: skip
     stack = Stack(np.random.default_rng(0).standard_normal((1, net.n_params)), np.ones(net.n_params, bool))
-    data, kernel, settings = make_data(x, np.sin(1 / x)), net.net(), Algorithm().settings()
+    data, kernel, settings = make_data(x, np.sin(1 / x[:1])), net.net(), Algorithm().settings()
     code = rprop.CODES["rprop+"]
 
     def run() -> None:
         stack.status[:] = cpu.RUNNING
-        cpu.train_first_order(
+        descent.train_first_order(
             kernel, data, code, settings, 0.0, 10**12, stack.theta, stack.free, stack.before, stack.rate,
             stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded, stack.stride, 0, STEPS,
         )  # fmt: skip
@@ -139,13 +140,26 @@ def main(repeats: int) -> None:
     sweep = {("n", n): ours((10,), n) for n in (50, 200, 800, 3200, 12800)}
     sweep |= {("units", h): ours((h,), 200) for h in (1, 3, 10, 30, 100, 300)}
     sweep |= {("layers of 10", k): ours((10,) * k, 200) for k in (1, 2, 3, 4)}
+    sweep |= {("covariates", p): ours((10,), 200, p) for p in (1, 3, 10, 30, 100, 300)}
     sweep |= {("networks", b): stack(b, 1) for b in (1, 10, 100, 1000)}
     sweep |= {("networks, 2 threads", b): stack(b, 2) for b in (10, 100, 1000)}
     found = alternate(sweep, max(repeats // 5, 3))
+    least = {key: 1e6 * min(s) / STEPS for key, s in found.items()}
     write("step_sweep", [
-        {"varied": what, "value": value, "min_us": 1e6 * min(s) / STEPS, "median_us": 1e6 * float(np.median(s)) / STEPS}
+        {"varied": what, "value": value, "min_us": least[what, value], "median_us": 1e6 * float(np.median(s)) / STEPS,
+         "exponent": exponent(least, what, value)}
         for (what, value), s in found.items()
     ])  # fmt: skip
+
+
+def exponent(least: dict[tuple[str, int], float], what: str, value: int) -> float:
+    """By what power of what is varied the cost grows from the value before; NaN at the first."""
+    values = sorted(v for name, v in least if name == what)
+    at = values.index(value)
+    if at == 0:
+        return float("nan")
+    before = values[at - 1]
+    return float(np.log(least[what, value] / least[what, before]) / np.log(value / before))
 
 
 if __name__ == "__main__":

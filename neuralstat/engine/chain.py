@@ -13,7 +13,7 @@ from ..functions.activations import is_coupled
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_OUT, OFFSET, OP, TARGET, WANTED
+from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_IN, N_OUT, OFFSET, OP, SOURCE, TARGET, WANTED
 from ..layers.dense import dense_backward_cpu, dense_forward_cpu, dense_gradient_cpu
 from .kernels import together
 from .layer_calls import layer_backward, layer_forward, layer_gradient
@@ -69,12 +69,22 @@ def through_activation(row: Any, value: Any, slope: Any, delta: Any, m: int) -> 
 
 
 @jit
-def row_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
-    """d loss / d inputs of one layer into `delta`'s source rows (left out when not wanted)."""
+def row_backward(row: Any, theta: Any, value: Any, slope: Any, delta: Any, inputs: bool, through: bool, m: int) -> None:
+    """d loss / d inputs of one layer into `delta`'s source rows (left out when not wanted).
+
+    With `through` (dense layers) on to d loss / d z of the units below.
+    """
     if row[OP] != DENSE:
         layer_backward(row, theta, value, delta, inputs, m)
     elif inputs:
-        dense_backward_cpu(row, theta, delta, m)
+        dense_backward_cpu(row, theta, delta, slope, through, m)
+
+
+@jit
+def reads_plainly(row: Any, below: Any) -> bool:
+    """Whether a dense layer reads another one's units, all of them, each with an activation of its own."""
+    return bool(row[OP] == DENSE and below[OP] == DENSE and row[SOURCE] == below[TARGET] and row[N_IN] == below[N_OUT]
+                and not is_coupled(below[ACT]))
 
 
 @jit
@@ -102,12 +112,16 @@ def backward(table: Any, theta: Any, value: Any, slope: Any, delta: Any, grad: A
     inputs : bool
         True carries `delta` to the inputs, through all layers.
     """
+    through = skip_last  # whether `delta` of the layer's units is d loss / d z
     for k in range(table.shape[0] - 1, -1, -1):
         row = table[k]
         if row[WANTED] == 0 and not inputs:
+            through = False
             continue
-        if k < table.shape[0] - 1 or not skip_last:
+        if not through:
             through_activation(row, value, slope, delta, m)
-        row_backward(row, theta, value, delta, inputs or (k > 0 and row[WANTED] >= 2), m)
+        down = inputs or (k > 0 and row[WANTED] >= 2)
+        through = k > 0 and down and reads_plainly(row, table[k - 1])
+        row_backward(row, theta, value, slope, delta, down, through, m)
         if row[WANTED] % 2 == 1:
             row_gradient(row, value, delta, grad, m)

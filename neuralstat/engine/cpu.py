@@ -8,14 +8,12 @@ import numpy as np
 
 from ..functions.loss_calls import loss_block
 from ..functions.losses import CE_R
-from ..functions.penalties import any_l1, penalise, settle
 from ..jit.buffers import aligned, row_length
 from ..jit.compile import entry, jit
 from ..jit.late import late
 from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
 from ..layers.codes import N_OUT, OFFSET, TARGET, Layered
-from ..optimizers.rprop import update
 from .chain import backward, forward
 
 BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
@@ -222,86 +220,6 @@ def predictor_losses(net: Any, value: Any, target: Any, case: Any, delta: Any, l
             net.loss, net.loss_parameter, net.loss_address, net.parameters, value[i].reshape(outputs, 1),
             target[i].reshape(responses, 1), case[i : i + 1], delta[i].reshape(outputs, 1), 0, outputs, 1,
         )  # fmt: skip
-
-
-@entry
-def step_first_order(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
-                     theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
-                     trace: Any, recorded: Any, stride: Any, b: int) -> None:
-    """One step of network b from its loss and gradient, which threads have summed; see `train_first_order`."""
-    take_step(net, algorithm, settings, threshold, stepmax, error, grad, theta, free, before, rate, steps, loss,
-              reached, status, trace, recorded, stride, b)
-
-
-@entry
-def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, threshold: float, stepmax: int,
-                      theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any,
-                      status: Any, trace: Any, recorded: Any, stride: Any, b: int, budget: int) -> None:
-    """Up to `budget` steps of one of R's algorithms for network b; call again to go on.
-
-    Stops when the largest absolute partial derivative over the free weights is at most `threshold`
-    (CONVERGED), at step `stepmax` (STEPMAX; the first evaluation is step 1, as R counts), or when a derivative is
-    not finite (NONFINITE). Interrupting between calls changes nothing: all state is in the arguments.
-
-    Parameters
-    ----------
-    settings : (SETTINGS,) array
-        See `optimizers.rprop`.
-    theta, before, rate : (B, P) arrays
-        Weights and the optimizer's memory; row b is updated.
-    free : (B or 1, P) bool array
-        Weights that move.
-    steps, status : (B,) int64 arrays; loss, reached : (B,) arrays
-        Updated.
-    trace : (B, T) array; recorded, stride : (B,) int64 arrays
-        Error at steps 1, 1 + stride, ...; when a row is full every second entry is dropped.
-    """
-    work = workspace(net, data, theta)
-    n = n_seen(data, b)
-    w = theta[b]
-    grad = np.empty_like(w)
-    part = np.empty_like(w)
-    single = n <= net.block
-    if single:
-        gather(net, data, work, b, 0, n)
-    done = 0
-    while done < budget and status[b] == RUNNING:
-        error = total_gradient(net, data, w, b, n, work, grad, part, single)
-        take_step(net, algorithm, settings, threshold, stepmax, error, grad, theta, free, before, rate, steps,
-                  loss, reached, status, trace, recorded, stride, b)
-        done += 1
-
-
-@late
-def settled_update(penalty: Any, algorithm: int, theta: Any, grad: Any, movable: Any, before: Any, rate: Any,
-                   settings: Any) -> None:
-    """The algorithm's update under absolute penalties: weights that would cross zero stay there."""
-    previous = theta.copy()
-    update(algorithm, theta, grad, movable, before, rate, settings)
-    settle(penalty, theta, previous, movable, before)
-
-
-@late
-def take_step(net: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, error: Any, grad: Any,
-              theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
-              trace: Any, recorded: Any, stride: Any, b: int) -> None:
-    """Penalty, stopping rule, and the algorithm's update of network b."""
-    movable = free[b % free.shape[0]]
-    error += penalise(net.penalty, theta[b], grad)
-    steps[b] += 1
-    reached[b] = largest_free(grad, movable)
-    loss[b] = error
-    record(trace, recorded, stride, steps, error, b)
-    if not reached[b] < np.inf:
-        status[b] = NONFINITE
-    elif reached[b] <= threshold:
-        status[b] = CONVERGED
-    elif steps[b] >= stepmax:
-        status[b] = STEPMAX
-    elif any_l1(net.penalty):
-        settled_update(net.penalty, algorithm, theta[b], grad, movable, before[b], rate[b], settings)
-    else:
-        update(algorithm, theta[b], grad, movable, before[b], rate[b], settings)
 
 
 @jit

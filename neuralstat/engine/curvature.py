@@ -180,7 +180,7 @@ def dense_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any, 
     for layer in range(net.table.shape[0] - 1, -1, -1):
         row = net.table[layer]
         through_activation(row, work.value, work.slope, work.delta, m)
-        row_backward(row, theta, work.value, work.delta, layer > 0, m)
+        row_backward(row, theta, work.value, work.slope, work.delta, layer > 0, False, m)
         source, target, p = row[SOURCE], row[TARGET], row[PARAM]
         for o in range(row[N_OUT]):
             r = row_of[p]

@@ -37,19 +37,9 @@ VECTORS = 4 if WIDE else 2  # vectors of observations per register tile
 NEAR = VECTORS * (64 if WIDE else 32)  # bytes of a row that a register tile covers
 
 
-
-
-
-
-
-
-
-
-
-
 def _tile_rows(code: Code, rows: int, vectors: int, j_count: ir.Value, weight: Callable[[int, ir.Value], ir.Value],
                start: list[ir.Value], go_on: ir.Value, source: Callable[[ir.Value], ir.Value],
-               target: Callable[[int], ir.Value]) -> None:  # fmt: skip
+               target: Callable[[int], ir.Value], scaled: ir.Value, factor: Callable[[int], ir.Value]) -> None:  # fmt: skip
     """One register tile of `weighted_rows`; where `go_on`, sums begin with what the target holds."""
     b = code.builder
     sums = [[code.cell(code.vector) for _ in range(vectors)] for _ in range(rows)]
@@ -76,6 +66,11 @@ def _tile_rows(code: Code, rows: int, vectors: int, j_count: ir.Value, weight: C
                 b.store(code.fma(w, loaded[v], b.load(sums[r][v])), sums[r][v])
 
     code.loop(code.index(0), j_count, 1, add)
+    with b.if_then(scaled):
+        for r in range(rows):
+            for v in range(vectors):
+                times = code.load(b.gep(factor(r), [code.index(v * code.lanes)]))
+                b.store(b.fmul(b.load(sums[r][v]), times), sums[r][v])
     for r in range(rows):
         for v in range(vectors):
             code.store(b.load(sums[r][v]), place(r, v))
@@ -84,22 +79,27 @@ def _tile_rows(code: Code, rows: int, vectors: int, j_count: ir.Value, weight: C
 @intrinsic
 def _products(
     typingctx: Any, out: Any, target: Any, target_step: Any, n_rows: Any, weights: Any, first: Any, row_step: Any,
-    sum_step: Any, mode: Any, values: Any, source: Any, source_step: Any, n_sum: Any, begin: Any, end: Any,
+    sum_step: Any, mode: Any, values: Any, source: Any, source_step: Any, n_sum: Any, begin: Any, end: Any, factor: Any,
+    scaled: Any,
 ) -> Any:  # fmt: skip
     """C[r, i] = start + sum_j W[r, j] V[j, i] for begin <= i < end, all by positions in flat arrays.
 
     C[r, i] is out[target + r target_step + i], W[r, j] is weights[first + r row_step + j sum_step], V[j, i] is
-    values[source + j source_step + i]. `mode`: `ZERO`, `BIAS` (the element before W[r, 0]) or `GO_ON` (C itself).
+    values[source + j source_step + i]. `mode`: `ZERO`, `BIAS` (the element before W[r, 0]) or `GO_ON` (C itself). Where
+    `scaled`, C is then multiplied by what `factor` holds at its position.
     """
-    signature = types.void(out, *[types.int64] * 3, weights, *[types.int64] * 4, values, *[types.int64] * 5)
+    signature = types.void(out, *[types.int64] * 3, weights, *[types.int64] * 4, values, *[types.int64] * 5, factor,
+                           types.boolean)  # fmt: skip
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (_, target, target_step, n_rows, _, first, row_step, sum_step, mode, _, source, source_step, n_sum, begin,
-         end) = arguments  # fmt: skip
+         end, _, scaled) = arguments  # fmt: skip
         code = Code(context, builder, scalar_type(out.dtype))
         c, _ = array_parts(context, builder, out, arguments[0])
         w, _ = array_parts(context, builder, weights, arguments[4])
         x, _ = array_parts(context, builder, values, arguments[9])
+        f, _ = array_parts(context, builder, factor, arguments[15])
+        times = builder.icmp_unsigned("!=", scaled, ir.Constant(scaled.type, 0))
         has_bias = builder.icmp_signed("==", mode, code.index(BIAS))
         go_on = builder.icmp_signed("==", mode, code.index(GO_ON))
 
@@ -122,7 +122,8 @@ def _products(
                             code, rows, vectors, n_sum,
                             lambda r, j: address_of(code, w, base[r], builder.mul(j, sum_step)), starts, go_on,
                             lambda j: address_of(code, x, source, builder.mul(j, source_step), i),
-                            lambda r: address_of(code, c, line[r], i),
+                            lambda r: address_of(code, c, line[r], i), times,
+                            lambda r: address_of(code, f, line[r], i),
                         )  # fmt: skip
 
                     return inner
@@ -141,20 +142,20 @@ def _products(
 
 
 @jit
-def _weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
+def _weighted_rows(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, factor, scaled, m):
     """`weighted_rows` on vector code; long sums by parts of values that stay in the first cache."""
     c_step, x_step = out.shape[1], values.shape[1]
     start = BIAS if bias != 0 else ZERO
     if n_sum <= DEEP:
         _products(out, target * c_step, c_step, n_rows, theta, first, row_step, sum_step, start, values, source * x_step,
-                  x_step, n_sum, 0, m)
+                  x_step, n_sum, 0, m, factor, scaled)
         return
     span = NEAR // values.itemsize
     for begin in range(0, m, span):
         for j in range(0, n_sum, DEEP):
             _products(out, target * c_step, c_step, n_rows, theta, first + j * sum_step, row_step, sum_step,
                       start if j == 0 else GO_ON, values, (source + j) * x_step, x_step, min(DEEP, n_sum - j), begin,
-                      min(begin + span, m))
+                      min(begin + span, m), factor, scaled and j + DEEP >= n_sum)
 
 
 @jit
@@ -182,7 +183,7 @@ def _wide_outer_rows(grad, first, row_step, deltas, target, n_rows, values, sour
                 for i in range(length):
                     tile[i * span + j] = values[source + begin + j, start + i]
             _products(grad, first + begin, row_step, n_rows, deltas, target * d_step + start, d_step, 1, GO_ON, tile, 0,
-                      span, length, 0, columns)
+                      span, length, 0, columns, grad, False)
 
 
 @intrinsic
@@ -297,7 +298,8 @@ def _multiply_rows(typingctx: Any, value: Any, factor: Any, first: Any, n_rows: 
 
 
 @jit
-def _weighted_rows_plain(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m):
+def _weighted_rows_plain(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, factor, scaled,
+                         m):
     for r in range(n_rows):
         w = first + r * row_step
         for i in range(m):
@@ -305,6 +307,9 @@ def _weighted_rows_plain(out, target, n_rows, theta, first, row_step, sum_step, 
         for j in range(n_sum):
             for i in range(m):
                 out[target + r, i] += theta[w + j * sum_step] * values[source + j, i]
+        if scaled:
+            for i in range(m):
+                out[target + r, i] *= factor[target + r, i]
 
 
 @jit
@@ -336,22 +341,22 @@ _multiply = by_number(_multiply_rows, _multiply_rows_plain)
 
 @late
 def weighted_rows(out: Any, target: int, n_rows: int, theta: Any, first: int, row_step: int, sum_step: int, bias: int,
-                  values: Any, source: int, n_sum: int, m: int) -> None:
+                  values: Any, source: int, n_sum: int, factor: Any, scaled: bool, m: int) -> None:
     """out[target + r, i] = [theta[w - 1]] + sum_j theta[w + j sum_step] values[source + j, i].
 
-    w = first + r row_step.
+    w = first + r row_step. Where `scaled`, this times factor[target + r, i].
 
     Parameters
     ----------
-    out, values : (width, block) arrays
-        Written and read; rows may not overlap.
+    out, values, factor : (width, block) arrays
+        Written and read; rows of `out` and `values` may not overlap.
     theta : (P,) array
     bias : int
         0 leaves theta[w - 1] out.
     m : int
         Observations, a multiple of `PAD` for real numbers.
     """
-    _weighted(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, m)
+    _weighted(out, target, n_rows, theta, first, row_step, sum_step, bias, values, source, n_sum, factor, scaled, m)
 
 
 @late

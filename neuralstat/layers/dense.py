@@ -83,7 +83,7 @@ def dense_backward(row: Any, theta: Any, delta: Any, lane: int, m: int, lanes: i
 def dense_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`dense_forward` for one lane."""
     weighted_rows(value, row[TARGET], row[N_OUT], theta, row[PARAM] + 1, row[N_IN] + 1, 1, 1, value, row[SOURCE],
-                  row[N_IN], m)
+                  row[N_IN], value, False, m)
 
 
 @jit
@@ -93,7 +93,7 @@ def dense_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> N
 
 
 @jit
-def dense_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
-    """`dense_backward` for one lane."""
+def dense_backward_cpu(row: Any, theta: Any, delta: Any, slope: Any, through: bool, m: int) -> None:
+    """`dense_backward` for one lane; with `through`, on through the activations of the units below."""
     weighted_rows(delta, row[SOURCE], row[N_IN], theta, row[PARAM] + 1, 1, row[N_IN] + 1, 0, delta, row[TARGET],
-                  row[N_OUT], m)
+                  row[N_OUT], slope, through, m)

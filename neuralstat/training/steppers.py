@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import cpu
+from ..engine import cpu, descent
 from ..engine.curvature import curve_buffers
 from ..engine.quasi_newton import Memory, train_quasi_newton
 from ..engine.second_order import train_lm
@@ -34,7 +34,7 @@ def first_order(
     """``step(b, budget)`` for R's algorithms."""
 
     def step(b: int, budget: int) -> None:
-        cpu.train_first_order(
+        descent.train_first_order(
             net, data, code, settings, threshold, stepmax, stack.theta, stack.free, stack.before, stack.rate,
             stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded,
             stack.stride, b, budget,

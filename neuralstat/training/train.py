@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import cpu
+from ..engine import cpu, descent
 from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..layers import codes
@@ -221,7 +221,7 @@ def _shared_update(
     threshold, _, stepmax = rules
 
     def update(b: int, error: float, grad: np.ndarray) -> None:
-        cpu.step_first_order(
+        descent.step_first_order(
             net, code, settings, threshold, stepmax, error, grad, stack.theta, stack.free,
             stack.before, stack.rate, stack.steps, stack.loss, stack.reached, stack.status, stack.trace,
             stack.recorded, stack.stride, b,

@@ -16,7 +16,13 @@ TOLERANCE = {np.float64: 1e-12, np.float32: 2e-4}
 @entry
 def weighted(out, theta, first, row_step, sum_step, bias, values, rows, terms, m):
     """Rows 1 .. of `out` from rows 2 .. of `values`."""
-    simd.weighted_rows(out, 1, rows, theta, first, row_step, sum_step, bias, values, 2, terms, m)
+    simd.weighted_rows(out, 1, rows, theta, first, row_step, sum_step, bias, values, 2, terms, values, False, m)
+
+
+@entry
+def scaled(out, theta, first, row_step, sum_step, bias, values, rows, terms, factor, m):
+    """The same, each sum times what `factor` has at its place."""
+    simd.weighted_rows(out, 1, rows, theta, first, row_step, sum_step, bias, values, 2, terms, factor, True, m)
 
 
 @entry
@@ -52,6 +58,18 @@ def test_backward(rows, terms, dtype):
     weighted(out, np.ascontiguousarray(w).ravel(), 1, 1, terms + 1, 0, np.vstack([deltas[:1], deltas]), terms, rows, M)
     expected = w[:, 1:].astype(float).T @ deltas[1:-1, :M]
     np.testing.assert_allclose(out[1:-1, :M], expected, atol=TOLERANCE[dtype] * np.sqrt(rows))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("rows", "terms"), SIZES)
+def test_factors_are_those_of_a_pass_of_its_own(rows, terms, dtype):
+    values, _, w = arrays(rows, terms, dtype)
+    plain, out = np.full((rows + 2, 264), 7, dtype), np.full((rows + 2, 264), 7, dtype)
+    factor = np.random.default_rng(3).standard_normal(out.shape).astype(dtype)
+    weighted(plain, w.ravel(), 1, terms + 1, 1, 1, values, rows, terms, M)
+    scaled(out, w.ravel(), 1, terms + 1, 1, 1, values, rows, terms, factor, M)
+    plain[1:-1, :M] *= factor[1:-1, :M]
+    np.testing.assert_array_equal(out, plain)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

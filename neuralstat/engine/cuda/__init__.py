@@ -301,7 +301,7 @@ def train_stack(
     trainer: Any, data: Data, stack: Any, device: str, watch: Callable[[Any], None] | None = None,
     chunk: int | None = None,
 ) -> None:  # fmt: skip
-    """Train every network of a stack on the device, as `cpu.train_first_order` and threads do on a CPU.
+    """Train every network of a stack on the device, as `descent.train_first_order` and threads do on a CPU.
 
     Launches last about half a second, so that Ctrl-C is heard; after it the stack holds what there is. A stack that
     does not fit into the device's memory is trained in parts.

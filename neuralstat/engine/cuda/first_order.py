@@ -64,7 +64,7 @@ def build(
         gradient : (problem, data, plan, work, queue, taken, theta, loss, grad)
             Loss (B,) and gradient (B, P), written.
         train : (problem, data, plan, work, queue, taken, budget, algorithm, settings, threshold, stepmax, state)
-            Up to `budget` steps of every network of the queue, as `cpu.train_first_order` takes them. A block takes up
+            Up to `budget` steps of every network of the queue, as `descent.train_first_order` takes them. A block takes up
             network after network, so that one that has stopped makes room for the next.
 
         `work` is (blocks, size), or (1, 1) for a workspace in shared memory; `queue` (Q,) holds the networks, `taken`
