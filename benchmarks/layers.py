@@ -61,12 +61,13 @@ def data(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def ours(case: Case) -> Callable[[], object]:
     """A call that trains for `case.steps` steps."""
     from neuralstat import layers as L
-    from neuralstat.engine.batches import train_batches
+    from neuralstat.engine import batches, cpu
+    from neuralstat.engine.batches import Room, train_batches
     from neuralstat.network.network import Network
     from neuralstat.network.objective import objective, resolve_activation
     from neuralstat.optimizers import Adam
-    from neuralstat.seeds import children
-    from neuralstat.training.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
+    from neuralstat.seeds import children, shuffle_keys
+    from neuralstat.training.epochs import Training, make_plan, make_rows, make_state
 
     x, y = data(case)
     k = case.units
@@ -88,7 +89,8 @@ def ours(case: Case) -> Callable[[], object]:
     state = make_state(start, free, rows, plan, training.optimizer, keys)
     net, nothing = network.net(), rows._replace(inputs=rows.inputs[:0])
     rates = np.full(case.steps, 1e-3)
-    return lambda: train_batches(net, rows, nothing, plan, state, rates, 0, case.steps, False, False)
+    room = Room(cpu.room_for(net, len(response), np.float32), np.zeros(network.n_params, np.float32))
+    return lambda: train_batches(net, rows, nothing, plan, state, rates, 0, case.steps, False, batches.TRAIN, room)
 
 
 def theirs(case: Case, channels_last: bool = False) -> Callable[[], object]:

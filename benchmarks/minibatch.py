@@ -13,14 +13,15 @@ import numba
 import numpy as np
 from common import alternate, write
 
-from neuralstat.engine.batches import collect, train_batches
+from neuralstat.engine import batches, cpu
+from neuralstat.engine.batches import Room, collect, train_batches
 from neuralstat.engine.cpu import workspace
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import Adam
 from neuralstat.optimizers import first_order as codes
-from neuralstat.seeds import children
-from neuralstat.training.epochs import Training, make_plan, make_rows, make_state, shuffle_keys
+from neuralstat.seeds import children, shuffle_keys
+from neuralstat.training.epochs import Training, make_plan, make_rows, make_state
 
 BATCH, STEPS, SIZES = 128, 10, (784, 512, 512, 10)
 
@@ -53,6 +54,7 @@ def ours(x, labels):
     state = make_state(start, np.ones(network.n_params, bool), rows, plan, training.optimizer, keys)
     net, nothing = network.net(), rows._replace(inputs=rows.inputs[:0])
     rates = np.full(STEPS, 1e-3)
+    room = Room(cpu.room_for(net, SIZES[-1], np.float32), np.zeros(network.n_params, np.float32))
     rng = np.random.default_rng(2)
     grad = rng.standard_normal(network.n_params).astype(np.float32)
     theta, memory = state.theta[0].copy(), np.zeros((2, network.n_params), np.float32)
@@ -61,7 +63,7 @@ def ours(x, labels):
     source = np.ones(4 * network.n_params, np.float32)
     target = np.empty_like(source)
     return {
-        "neuralstat": lambda: train_batches(net, rows, nothing, plan, state, rates, 0, STEPS, False, False),
+        "neuralstat": lambda: train_batches(net, rows, nothing, plan, state, rates, 0, STEPS, False, batches.TRAIN, room),
         "neuralstat: update": lambda: update(training.optimizer.settings(), theta, grad, memory, constants, STEPS),
         "neuralstat: gather": lambda: gathered(net, rows, theta, order, STEPS),
         "copy of as many bytes": lambda: [np.copyto(target, source) for _ in range(STEPS)],

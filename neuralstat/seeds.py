@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .checks.arguments import RANDOM_STATE
+
+SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
 
 
 def seed_sequence(random_state: Any) -> np.random.SeedSequence:
@@ -31,3 +34,14 @@ def children(seeds: np.random.SeedSequence, n: int) -> list[np.random.SeedSequen
         np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, k), pool_size=seeds.pool_size)
         for k in range(n)
     ]
+
+
+def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
+    """(B, 2) uint64: a key for every repetition, from its own seeds."""
+    out = []
+    for child in children:
+        own = np.random.SeedSequence(
+            child.entropy, spawn_key=(*child.spawn_key, SHUFFLE_STREAM), pool_size=child.pool_size
+        )
+        out.append(own.generate_state(2, np.uint32).astype(np.uint64))
+    return np.array(out, np.uint64).reshape(-1, 2)

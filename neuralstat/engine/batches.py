@@ -46,6 +46,13 @@ class Rows(NamedTuple):
     sparse: Any = None  # None, or sparse.Nonzeros in place of `inputs`; `first` is then the place of the first of them
 
 
+class Room(NamedTuple):
+    """Buffers of one running thread, which calls leave as the next can take them."""
+
+    work: Any  # cpu.Work
+    grad: np.ndarray  # (P,), zero
+
+
 class Plan(NamedTuple):
     """What is to be done; the same for all networks."""
 
@@ -421,7 +428,7 @@ def stop_at_limit(plan: Any, state: Any, b: int) -> None:
 
 @entry
 def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, budget: int,
-                  one_epoch: bool, task: int) -> None:
+                  one_epoch: bool, task: int, room: Any) -> None:
     """Up to `budget` batches of network b; call again to go on.
 
     Parameters
@@ -441,10 +448,11 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
         TRAIN. FINISH: take no step, and evaluate loss and gradient over all rows. Where observations come window by
         window, epochs end with the caller: CHECK adds the values of the validation rows that are there, GRADIENT loss and
         gradient of the rows that are there, END closes the epoch, and FINISH closes loss and gradient.
+    room : Room
+        No other thread's.
     """
     theta, memory = state.theta[b], state.memory[b]
-    work = workspace(net, rows.data, theta)
-    grad = np.zeros_like(theta)
+    work, grad = room
     none = np.empty(0, np.int64)
     n = rows.data.y.shape[2]
     if task != TRAIN:

@@ -9,7 +9,7 @@ import numpy as np
 from ..functions.loss_calls import loss_block
 from ..functions.losses import CE_R
 from ..jit.buffers import aligned, row_length
-from ..jit.compile import entry, jit
+from ..jit.compile import as_python, entry, jit
 from ..jit.late import late
 from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
@@ -69,6 +69,14 @@ def workspace(net: Any, data: Any, theta: Any) -> Any:
     delta = aligned(net.width, length, theta)
     return Work(value, slope, delta, np.zeros((outputs, net.block), data.y.dtype),
                 np.ones(net.block, data.y.dtype))
+
+
+def room_for(net: Net, outputs: int, dtype: Any) -> Work:
+    """`workspace` for networks with so many outputs, made by Python: pages that nobody writes to take no memory."""
+    like = np.zeros(1, dtype)
+    length = as_python(row_length)(net.block, like)
+    value, slope, delta = (as_python(aligned)(net.width, length, like) for _ in range(3))
+    return Work(value, slope, delta, np.zeros((outputs, net.block), dtype), np.ones(net.block, dtype))
 
 
 @jit

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network.penalties import per_observation
-from ..seeds import children
+from ..seeds import children, shuffle_keys
 from . import interrupts
-from .epochs import Training, shuffle_keys, train_epochs
+from .epochs import Training, train_epochs
 from .metrics import measured, squared_unit
 
 if TYPE_CHECKING:

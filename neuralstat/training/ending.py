@@ -13,6 +13,7 @@ from ..engine import batches, cpu
 from ..engine.batches import Plan, Rows, State
 from . import read_ahead
 from .metrics import Record
+from .rooms import Rooms
 from .stopping import History
 
 
@@ -56,8 +57,11 @@ class Ending:
         """The pass for network b."""
         nothing = rows._replace(inputs=np.zeros((0, rows.inputs.shape[1]), rows.inputs.dtype), first=-1)
 
+        rooms = Rooms()
+
         def run(part: Rows, check: Rows, most: int, task: int) -> None:
-            batches.train_batches(self.net, part, check, self.plan, self.state, np.zeros(0), b, 0, False, task)
+            with rooms.one(self.net, rows.data.y.shape[1], self.state) as room:
+                batches.train_batches(self.net, part, check, self.plan, self.state, np.zeros(0), b, 0, False, task, room)
 
         if self.plan.staged:
             read_ahead.measure(read_ahead.Windows(rows, nothing, self.plan, self.state, b, self.net.block), run)

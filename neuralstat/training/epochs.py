@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,10 @@ from .epoch_settings import BATCH_SIZE
 from .fit import Fit
 from .metrics import Measured, Record, metric_of
 from .remainder import remainder
-from .stack import CHUNK, fan_out, threads
+from .rooms import Rooms
+from .stack import fan_out, next_budget, threads
 from .stopping import EarlyStopping
 
-SHUFFLE_STREAM = 1  # child of a repetition's seeds that orders the observations
 _NO_LIMIT = 2**62
 
 
@@ -95,17 +95,6 @@ def make_rows(
 def rows_of(design: Any, dtype: str) -> Rows:
     """The rows of a design."""
     return make_rows(design.x, design.y, design.weights, design.offset, dtype=np.dtype(dtype))
-
-
-def shuffle_keys(children: Sequence[np.random.SeedSequence]) -> np.ndarray:
-    """(B, 2) uint64: a key for every repetition, from its own seeds."""
-    out = []
-    for child in children:
-        own = np.random.SeedSequence(
-            child.entropy, spawn_key=(*child.spawn_key, SHUFFLE_STREAM), pool_size=child.pool_size
-        )
-        out.append(own.generate_state(2, np.uint32).astype(np.uint64))
-    return np.array(out, np.uint64).reshape(-1, 2)
 
 
 def weight_groups(network: Network) -> np.ndarray:
@@ -299,14 +288,18 @@ def train_epochs(
             record.means = left.means
     sparse = read_ahead.sparse_first(net, plan, rows, training.augment) if staged and left is None else None
 
+    rooms = Rooms()
+
     def step(b: int, budget: int, rows: Rows, check: Rows = nothing, task: int = batches.TRAIN) -> None:
         taken = int(state.steps[b]) - (task == batches.END)
         rates = np.ascontiguousarray(optimizer.rates(taken, budget, each, each * plan.epochs), np.float64)
-        if left is None:
-            own_net, own_plan = (net, plan) if sparse is None or rows.sparse is None else sparse[0]
-            batches.train_batches(own_net, rows, check, own_plan, state, rates, b, budget, by_epoch, task)
-        else:
-            batches.train_batches(left.net, *left.rows[b], left.plan, own, rates, b, budget, by_epoch, task)
+        own_net, own_plan, given = net, plan, (rows, check)
+        if left is not None:
+            own_net, own_plan, given = left.net, left.plan, left.rows[b]
+        elif sparse is not None and rows.sparse is not None:
+            own_net, own_plan = sparse[0]
+        with rooms.one(own_net, rows.data.y.shape[1], own) as room:
+            batches.train_batches(own_net, *given, own_plan, own, rates, b, budget, by_epoch, task, room)
 
     def finish(b: int) -> None:
         if record is not None and (best := record.restored(b)) is not None:
@@ -335,8 +328,7 @@ def train_epochs(
         before, budget = time.perf_counter(), min(most, budgets[b])
         step(b, budget, rows, check, task)
         if chunk is None and task == batches.TRAIN:
-            spent = max(time.perf_counter() - before, 1e-6)
-            budgets[b] = int(min(max(budget * CHUNK / spent, 1), 4 * budgets[b]))
+            budgets[b] = next_budget(budget, time.perf_counter() - before, 4 * budgets[b])
 
     def epoch_ended(b: int) -> None:
         if record is not None and record.add(b, int(state.epoch[b]), own.theta[b]) and state.status[b] == cpu.RUNNING:
@@ -363,11 +355,11 @@ def train_epochs(
                 change(b, seen.inputs)
             before = time.perf_counter()
             step(b, budget, rows=seen)
-            spent = max(time.perf_counter() - before, 1e-6)
+            spent = time.perf_counter() - before
             if state.place[b] == 0 and state.status[b] != cpu.NONFINITE and by_epoch:
                 epoch_ended(b)
             if chunk is None:
-                budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
+                budget = next_budget(budget, spent, 4 * budget)
         finish(b)
 
     ran_on = "cpu"

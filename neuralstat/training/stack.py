@@ -56,6 +56,11 @@ class Stack:
         return out
 
 
+def next_budget(budget: int, spent: float, most: int) -> int:
+    """Steps of the next call of compiled code, after `budget` of them took so many seconds."""
+    return int(min(max(budget * CHUNK / max(spent, 1e-6), 1), most))
+
+
 def share_observations(
     net: cpu.Net, data: cpu.Data, stack: Stack, step: Callable[[int, float, np.ndarray], None], workers: int,
     stop: threading.Event, watch: Callable[[Stack], None] | None,

@@ -18,7 +18,7 @@ from ..network.network import Network
 from ..network.upstream import drops, wanted_table
 from ..optimizers import rprop
 from .fit import Fit, without_pruned
-from .stack import CHUNK, Stack, fan_out, share_observations, threads
+from .stack import Stack, fan_out, next_budget, share_observations, threads
 from .steppers import make_stepper
 
 TRIAL = {"lm": 20, "bfgs": 60, "lbfgs": 60}  # steps of the trial of `keep=`; others: TRIAL_OTHERS
@@ -207,8 +207,7 @@ def _runner(step: Callable[[int, int], None], stack: Stack, stop: threading.Even
             before = time.perf_counter()
             step(b, left)
             if chunk is None:
-                spent = max(time.perf_counter() - before, 1e-6)
-                budget = int(min(max(budget * CHUNK / spent, 1), 4 * budget))
+                budget = next_budget(budget, time.perf_counter() - before, 4 * budget)
 
     return run
 

@@ -17,8 +17,8 @@ from neuralstat.functions.activations import ACTIVATIONS, ActivationKind
 from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import BatchNorm, Dense
 from neuralstat.optimizers import SGD
-from neuralstat.seeds import children
-from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs
+from neuralstat.seeds import children, shuffle_keys
+from neuralstat.training.epochs import Training, make_rows, train_epochs
 from neuralstat.training.train import Algorithm, train
 
 FILES = ("engine/test_kernels.py", "functions/test_functions.py", "jit/test_scalar.py", "network/test_derivatives.py")

@@ -18,8 +18,8 @@ from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, Nadam, RMSprop
 from neuralstat.optimizers import first_order as codes
 from neuralstat.optimizers.minibatch import from_plain
-from neuralstat.seeds import children
-from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs, weight_groups
+from neuralstat.seeds import children, shuffle_keys
+from neuralstat.training.epochs import Training, make_rows, train_epochs, weight_groups
 
 KERAS = load("optimizers", "keras")
 X, Y = np.array(KERAS["x"]).T, np.array(KERAS["y"]).T

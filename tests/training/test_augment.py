@@ -139,7 +139,8 @@ def train(augment, seed=1, epochs=4, reps=2, **more):
     from neuralstat.network.network import Network
     from neuralstat.network.objective import objective, resolve_activation
     from neuralstat.optimizers import minibatch
-    from neuralstat.training.epochs import Training, make_rows, shuffle_keys, train_epochs
+    from neuralstat.seeds import shuffle_keys
+    from neuralstat.training.epochs import Training, make_rows, train_epochs
 
     network = Network((Conv2D(2, 3, activation="tanh"), Flatten(), Dense(1)), (9, 7, 2),
                       objective("sse", resolve_activation("identity")), ("",) * 126, ("y",))  # fmt: skip
