@@ -16,7 +16,7 @@ from ..checks import as_array, check_items, shown
 from ..checks.arguments import NONE, PATH, Anything, Map, Numbers, Several, Text, Whole, arguments
 from ..errors import ArgumentError, DataError, FileFormatError
 from ..layers import Activation, Dense, Dropout, Flatten, From, Input
-from ..layers.graph import MERGING
+from ..layers.merging import MERGING
 from ..layers.random import AlphaDropout, GaussianDropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from ..network.network import Network
 from ..network.table import Entry

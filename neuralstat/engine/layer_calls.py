@@ -1,7 +1,7 @@
 """The CPU's layers other than dense ones, each compiled by itself when a network first has it.
 
-Convolutional, pooling and recurrent layers run on vector code (`jit.simd_sums`) for real numbers; complex numbers and
-uncompiled runs take the plain loops, with one lane.
+Convolutional, pooling and recurrent layers (`recurrent_calls`) run on vector code (`jit.simd_sums`) for real numbers; complex
+numbers and uncompiled runs take the plain loops, with one lane.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.by_number import by_number
+from ..jit.compile import jit
 from ..jit.late import late
 from ..layers.attention import (
     attention_backward,
@@ -25,18 +26,17 @@ from ..layers.codes import (
     DEPTHWISE,
     DROPOUT,
     EMBEDDING,
-    GRU,
     LAYER_NORM,
-    LSTM,
     MASK,
     MASKING,
+    MERGE,
     MOVE,
     NOISE,
     OP,
     POOL,
     POSITION,
     PRELU,
-    SIMPLE_RNN,
+    RECURRENT,
 )
 from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
 from ..layers.conv_cpu import conv2d_backward_cpu, conv2d_forward_cpu, conv2d_gradient_cpu
@@ -50,37 +50,15 @@ from ..layers.depthwise import (
 )
 from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
 from ..layers.embedding import embedding_backward, embedding_forward, embedding_gradient
-from ..layers.gru import (
-    gru_backward,
-    gru_backward_cpu,
-    gru_forward,
-    gru_forward_cpu,
-    gru_gradient,
-    gru_gradient_cpu,
-)
 from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
-from ..layers.lstm import (
-    lstm_backward,
-    lstm_backward_cpu,
-    lstm_forward,
-    lstm_forward_cpu,
-    lstm_gradient,
-    lstm_gradient_cpu,
-)
 from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
+from ..layers.merge import merge_backward, merge_forward
 from ..layers.move import move_backward, move_forward
 from ..layers.noise import noise_backward, noise_forward
 from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
 from ..layers.pool import pool_backward, pool_backward_cpu, pool_forward, pool_forward_cpu
 from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
-from ..layers.simple_rnn import (
-    simple_rnn_backward,
-    simple_rnn_backward_cpu,
-    simple_rnn_forward,
-    simple_rnn_forward_cpu,
-    simple_rnn_gradient,
-    simple_rnn_gradient_cpu,
-)
+from .recurrent_calls import recurrent_backward, recurrent_forward, recurrent_gradient
 
 _conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
 _conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)
@@ -90,15 +68,6 @@ _depthwise_backward = by_number(depthwise_backward_cpu, depthwise_backward)
 _depthwise_gradient = by_number(depthwise_gradient_cpu, depthwise_gradient)
 _pool_forward = by_number(pool_forward_cpu, pool_forward)
 _pool_backward = by_number(pool_backward_cpu, pool_backward)
-_lstm_forward = by_number(lstm_forward_cpu, lstm_forward)
-_lstm_backward = by_number(lstm_backward_cpu, lstm_backward)
-_lstm_gradient = by_number(lstm_gradient_cpu, lstm_gradient)
-_gru_forward = by_number(gru_forward_cpu, gru_forward)
-_gru_backward = by_number(gru_backward_cpu, gru_backward)
-_gru_gradient = by_number(gru_gradient_cpu, gru_gradient)
-_rnn_forward = by_number(simple_rnn_forward_cpu, simple_rnn_forward)
-_rnn_backward = by_number(simple_rnn_backward_cpu, simple_rnn_backward)
-_rnn_gradient = by_number(simple_rnn_gradient_cpu, simple_rnn_gradient)
 
 
 @late
@@ -139,51 +108,6 @@ def _depthwise_backward_alone(row: Any, theta: Any, delta: Any, m: int) -> None:
 @late
 def _depthwise_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     _depthwise_gradient(row, value, delta, grad, m)
-
-
-@late
-def _lstm_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
-    _lstm_forward(row, theta, value, m)
-
-
-@late
-def _lstm_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _lstm_backward(row, theta, value, delta, m)
-
-
-@late
-def _lstm_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
-    _lstm_gradient(row, value, delta, grad, m)
-
-
-@late
-def _gru_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
-    _gru_forward(row, theta, value, m)
-
-
-@late
-def _gru_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _gru_backward(row, theta, value, delta, m)
-
-
-@late
-def _gru_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
-    _gru_gradient(row, value, delta, grad, m)
-
-
-@late
-def _rnn_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
-    _rnn_forward(row, theta, value, m)
-
-
-@late
-def _rnn_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _rnn_backward(row, theta, value, delta, m)
-
-
-@late
-def _rnn_gradient_alone(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
-    _rnn_gradient(row, value, delta, grad, m)
 
 
 @late
@@ -242,6 +166,16 @@ def _attention_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
 
 
 @late
+def _merge_forward_alone(row: Any, value: Any, m: int) -> None:
+    merge_forward(row, value, 0, m, 1)
+
+
+@late
+def _merge_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
+    merge_backward(row, value, delta, 0, m, 1)
+
+
+@late
 def _small_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
     op = row[OP]
     if op == COPY:
@@ -292,6 +226,12 @@ def _small_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None
         position_gradient(row, delta, grad, 0, m, 1)
 
 
+@jit
+def is_recurrent(op: int) -> bool:
+    """Whether a layer is one of `recurrent_calls`."""
+    return op in RECURRENT
+
+
 @late
 def layer_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
     """Sums, or units, of one layer.
@@ -314,12 +254,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> 
         _pool_forward_alone(row, theta, value, m)
     elif op == DEPTHWISE:
         _depthwise_forward_alone(row, theta, value, m)
-    elif op == LSTM:
-        _lstm_forward_alone(row, theta, value, m)
-    elif op == GRU:
-        _gru_forward_alone(row, theta, value, m)
-    elif op == SIMPLE_RNN:
-        _rnn_forward_alone(row, theta, value, m)
+    elif is_recurrent(op):
+        recurrent_forward(row, theta, value, m)
     elif op == EMBEDDING:
         _embedding_forward_alone(row, theta, value, m)
     elif op == BATCH_NORM:
@@ -328,6 +264,8 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> 
         _layer_norm_forward_alone(row, constant, theta, value, m)
     elif op == ATTENTION:
         _attention_forward_alone(row, value, m)
+    elif op == MERGE:
+        _merge_forward_alone(row, value, m)
     else:
         _small_forward(row, constant, theta, value, m)
 
@@ -345,12 +283,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m
     elif op == DEPTHWISE:
         if inputs:
             _depthwise_backward_alone(row, theta, delta, m)
-    elif op == LSTM:
-        _lstm_backward_alone(row, theta, value, delta, m)
-    elif op == GRU:
-        _gru_backward_alone(row, theta, value, delta, m)
-    elif op == SIMPLE_RNN:
-        _rnn_backward_alone(row, theta, value, delta, m)
+    elif is_recurrent(op):
+        recurrent_backward(row, theta, value, delta, m)
     elif op == EMBEDDING:
         _embedding_backward_alone(row, delta, m)
     elif op == BATCH_NORM:
@@ -359,6 +293,8 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m
         _layer_norm_backward_alone(row, theta, value, delta, m)
     elif op == ATTENTION:
         _attention_backward_alone(row, value, delta, m)
+    elif op == MERGE:
+        _merge_backward_alone(row, value, delta, m)
     else:
         _small_backward(row, theta, value, delta, m)
 
@@ -371,12 +307,8 @@ def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
         _conv_gradient_alone(row, value, delta, grad, m)
     elif op == DEPTHWISE:
         _depthwise_gradient_alone(row, value, delta, grad, m)
-    elif op == LSTM:
-        _lstm_gradient_alone(row, value, delta, grad, m)
-    elif op == GRU:
-        _gru_gradient_alone(row, value, delta, grad, m)
-    elif op == SIMPLE_RNN:
-        _rnn_gradient_alone(row, value, delta, grad, m)
+    elif is_recurrent(op):
+        recurrent_gradient(row, value, delta, grad, m)
     elif op == EMBEDDING:
         _embedding_gradient_alone(row, value, delta, grad, m)
     elif op == BATCH_NORM:

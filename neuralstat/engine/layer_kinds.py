@@ -14,6 +14,7 @@ from ..layers.codes import (
     LSTM,
     MASK,
     OP,
+    OPTIONS,
     POOL,
     SIMPLE_RNN,
 )
@@ -31,6 +32,7 @@ from ..layers.lstm import (
     lstm_gradient,
 )
 from ..layers.pool import pool_backward, pool_forward
+from ..layers.recurrent_rows import RESET_FIRST
 from ..layers.simple_rnn import (
     simple_rnn_backward,
     simple_rnn_forward,
@@ -52,7 +54,7 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, 
     if recurrent is not None:
         if op == LSTM:
             lstm_forward(row, theta, value, lane, m, lanes)
-        elif op == GRU:
+        elif op == GRU and row[OPTIONS] & RESET_FIRST == 0:
             gru_forward(row, theta, value, lane, m, lanes)
         elif op == SIMPLE_RNN:
             simple_rnn_forward(row, theta, value, lane, m, lanes)
@@ -80,7 +82,7 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, l
     if recurrent is not None:
         if op == LSTM:
             lstm_backward(row, theta, value, delta, lane, m, lanes)
-        elif op == GRU:
+        elif op == GRU and row[OPTIONS] & RESET_FIRST == 0:
             gru_backward(row, theta, value, delta, lane, m, lanes)
         elif op == SIMPLE_RNN:
             simple_rnn_backward(row, theta, value, delta, lane, m, lanes)
@@ -105,7 +107,7 @@ def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: in
     if recurrent is not None:
         if op == LSTM:
             lstm_gradient(row, value, delta, grad, lane, m, lanes)
-        elif op == GRU:
+        elif op == GRU and row[OPTIONS] & RESET_FIRST == 0:
             gru_gradient(row, value, delta, grad, lane, m, lanes)
         elif op == SIMPLE_RNN:
             simple_rnn_gradient(row, value, delta, grad, lane, m, lanes)

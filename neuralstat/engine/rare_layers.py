@@ -12,17 +12,35 @@ from ..layers.attention import (
     position_forward,
     position_gradient,
 )
-from ..layers.codes import ATTENTION, DEPTHWISE, LAYER_NORM, MASK, MASKING, MOVE, NOISE, OP, POOL, POSITION, PRELU
+from ..layers.codes import (
+    ATTENTION,
+    DEPTHWISE,
+    GRU,
+    LAYER_NORM,
+    MASK,
+    MASKING,
+    MERGE,
+    MOVE,
+    NOISE,
+    OP,
+    OPTIONS,
+    POOL,
+    POSITION,
+    PRELU,
+)
 from ..layers.depthwise import (
     depthwise_backward,
     depthwise_forward,
     depthwise_gradient,
 )
+from ..layers.gru_first import gru_first_backward, gru_first_forward, gru_first_gradient
 from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
 from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
+from ..layers.merge import merge_backward, merge_forward
 from ..layers.move import move_backward, move_forward
 from ..layers.noise import noise_backward, noise_forward
 from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
+from ..layers.recurrent_rows import RESET_FIRST
 
 
 @jit
@@ -47,6 +65,10 @@ def rare_forward(row: Any, constant: float, theta: Any, value: Any, lane: int, m
         attention_forward(row, value, lane, m, lanes)
     elif op == POSITION:
         position_forward(row, theta, value, lane, m, lanes)
+    elif op == MERGE:
+        merge_forward(row, value, lane, m, lanes)
+    elif op == GRU and row[OPTIONS] & RESET_FIRST != 0:
+        gru_first_forward(row, theta, value, lane, m, lanes)
 
 
 @jit
@@ -71,6 +93,10 @@ def rare_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, la
         attention_backward(row, value, delta, lane, m, lanes)
     elif op == POSITION:
         position_backward(row, delta, lane, m, lanes)
+    elif op == MERGE:
+        merge_backward(row, value, delta, lane, m, lanes)
+    elif op == GRU and row[OPTIONS] & RESET_FIRST != 0:
+        gru_first_backward(row, theta, value, delta, lane, m, lanes)
 
 
 @jit
@@ -85,3 +111,5 @@ def rare_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int
         prelu_gradient(row, value, delta, grad, lane, m, lanes)
     elif op == POSITION:
         position_gradient(row, delta, grad, lane, m, lanes)
+    elif op == GRU and row[OPTIONS] & RESET_FIRST != 0:
+        gru_first_gradient(row, value, delta, grad, lane, m, lanes)

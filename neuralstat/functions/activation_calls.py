@@ -30,7 +30,7 @@ from .activations import (
     TANH,
     apply_custom,
     apply_log_softmax,
-    apply_seldom,
+    apply_rare,
     apply_softmax,
     elu_loop,
     gelu_loop,
@@ -121,8 +121,8 @@ def _softmax_units(code: int, value: Any, slope: Any, first: int, units: int, m:
 
 
 @late(strict=True)
-def _seldom_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
-    apply_seldom(code, p, value, slope, first, units, 0, m, 1)
+def _rare_units(code: int, p: float, value: Any, slope: Any, first: int, units: int, m: int) -> None:
+    apply_rare(code, p, value, slope, first, units, 0, m, 1)
 
 
 @late
@@ -139,7 +139,7 @@ def _other_units(code: int, p: float, address: int, value: Any, slope: Any, firs
     elif code <= SWISH:
         _smooth_units(code, p, value, slope, first, units, m)
     else:
-        _seldom_units(code, p, value, slope, first, units, m)
+        _rare_units(code, p, value, slope, first, units, m)
 
 
 @jit

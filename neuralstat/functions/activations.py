@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from ..jit.call import call_activation
 from ..jit.compile import jit, named
 from ..jit.scalar import erf_, exp_, expm1_, log1p_, log_, real_, tanh_
-from . import seldom as more
-from .seldom import seldom
+from . import rare_activations as more
+from .rare_activations import rare_activation
 
 IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, ELU, SELU, SOFTPLUS, GELU, SWISH, SOFTMAX, CUSTOM, LOG_SOFTMAX = range(13)
 
@@ -257,12 +257,12 @@ def softmax_backward(code: int, value: Any, delta: Any, first: int, units: int, 
 
 
 @jit(strict=True)
-def apply_seldom(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
+def apply_rare(code: int, p: float, value: Any, slope: Any, first: int, units: int, lane: int, m: int,
                   lanes: int) -> None:
-    """One of `seldom`."""
+    """One of `rare_activations`."""
     for u in range(first, first + units):
         for i in range(lane, m, lanes):
-            value[u, i], slope[u, i] = seldom(code, value[u, i], p)
+            value[u, i], slope[u, i] = rare_activation(code, value[u, i], p)
 
 
 @jit
@@ -296,7 +296,7 @@ def _activate_rare(code: int, p: float, value: Any, slope: Any, first: int, unit
     elif code == LOG_SOFTMAX:
         apply_log_softmax(value, slope, first, units, lane, m, lanes)
     else:
-        apply_seldom(code, p, value, slope, first, units, lane, m, lanes)
+        apply_rare(code, p, value, slope, first, units, lane, m, lanes)
 
 
 @jit

@@ -28,17 +28,8 @@ from .composite import (
     SeparableConv2D,
     TimeDistributed,
 )
-from .graph import (
-    Add,
-    Average,
-    Branches,
-    Concatenate,
-    From,
-    Input,
-    Residual,
-    Subtract,
-    call,
-)
+from .graph import Branches, From, Input, Residual, call
+from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .moves import (
     Cropping1D,
     Cropping2D,
@@ -72,7 +63,8 @@ LAYERS: dict[str, Any] = {
     for kind in (
         Dense, Conv1D, Conv2D, MaxPool1D, MaxPool2D, AvgPool1D, AvgPool2D, GlobalAvgPool, GlobalMaxPool, SimpleRNN, LSTM,
         GRU, Masking, Embedding, BatchNorm, Dropout, Activation, Flatten, Reshape, ZeroPadding1D, ZeroPadding2D, Cropping1D,
-        Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Concatenate, Residual,
+        Cropping2D, UpSampling1D, UpSampling2D, Permute, RepeatVector, Reverse, Add, Subtract, Average, Multiply, Maximum,
+        Minimum, Dot, Concatenate, Residual,
         Branches, From, DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D, Conv1DTranspose, Conv2DTranspose,
         Bidirectional, TimeDistributed, MultiHeadAttention, PositionEmbedding,
         LayerNormalization, GroupNormalization, LeakyReLU, ReLU, ELU, PReLU, Softmax, GaussianNoise, GaussianDropout,

@@ -6,29 +6,23 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
-from ..checks.arguments import FLAG, NONE, Exactly, arguments
+from ..checks.arguments import FLAG, NONE, Number, arguments
 from ..errors import ArgumentError
 from . import codes
 from .arguments import USE_BIAS, of_arrays
 from .attention import CAUSAL, HEADS, KEYS, QUERY_MASK
 from .base import NAME, UNITS, PartName, Placement
-from .graph import Moves
+from .merging import Moves
 from .moves import as_image, moved
+from .recurrent_rows import DROPS
 from .spatial import Conv1D
 
+_RATE = Number(0.0, below=1.0)
 _ARRAYS = of_arrays("kernel", "bias")
 
 
-class _Zero(Exactly):
-    def check(self, value: Any, name: str) -> Any:
-        """0 of any type."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != 0:
-            raise self.refuse(value, name)
-        return value
-
-
 @arguments(
-    num_heads=UNITS, key_dim=UNITS, value_dim=NONE | UNITS, dropout=_Zero(0), use_bias=USE_BIAS, output_shape=NONE | UNITS,
+    num_heads=UNITS, key_dim=UNITS, value_dim=NONE | UNITS, dropout=_RATE, use_bias=USE_BIAS, output_shape=NONE | UNITS,
     use_causal_mask=FLAG, name=NAME, activation=NONE, **_ARRAYS,
 )  # fmt: skip
 @dataclass(frozen=True)
@@ -48,8 +42,9 @@ class MultiHeadAttention:
         Size of each head for queries and keys.
     value_dim : int, optional
         And for values; `key_dim` unless given.
-    dropout : 0
-        Of the weights of the mean; there is none.
+    dropout : float
+        Share of the weights of the means that training sets to 0 at random; the others are divided by 1 - dropout. Needs a
+        minibatch optimizer.
     use_bias : bool
     output_shape : int, optional
         Features that come out; those of the query unless given.
@@ -83,7 +78,7 @@ class MultiHeadAttention:
     num_heads: int
     key_dim: int
     value_dim: int | None = None
-    dropout: float = 0
+    dropout: float = 0.0
     use_bias: bool = True
     output_shape: int | None = None
     use_causal_mask: bool = False
@@ -103,7 +98,8 @@ class MultiHeadAttention:
         values = self.value_dim or self.key_dim
         ways = [Projection(self.num_heads * size, 1, name=PartName.of(name, part), heads=self.num_heads, **kept)
                 for part, size in (("query", self.key_dim), ("key", self.key_dim), ("value", values))]  # fmt: skip
-        core = Attention(self.num_heads, self.key_dim, values, self.use_causal_mask, f"{name}/attention")
+        core = Attention(self.num_heads, self.key_dim, values, self.use_causal_mask,
+                         float(self.dropout), f"{name}/attention")  # fmt: skip
         end = OutputProjection(self.output_shape or 1, 1, name=PartName.of(name, "attention_output"), heads=self.num_heads,
                                as_wide=self.output_shape is None, **kept)  # fmt: skip
         return *ways, Stacked(f"{name}/joined"), core, end
@@ -157,6 +153,7 @@ class Attention:
     key_dim: int
     value_dim: int
     causal: bool
+    dropout: float = 0.0
     name: str | None = None
     activation: Any = None
 
@@ -166,10 +163,11 @@ class Attention:
         keys = (shape[0] - times * width) // (self.num_heads * (self.key_dim + self.value_dim))
         fields = {
             codes.TIMES: times, KEYS: keys, HEADS: self.num_heads, codes.FEATURES: self.key_dim, codes.UNITS: self.value_dim,
-            codes.OPTIONS: CAUSAL if self.causal else 0, QUERY_MASK: -1,
+            codes.OPTIONS: (CAUSAL if self.causal else 0) | (DROPS if self.dropout > 0 else 0), QUERY_MASK: -1,
         }  # fmt: skip
         out = times, self.num_heads * self.value_dim
-        return Placement(out, codes.ATTENTION, n_scratch=self.num_heads * times * keys, fields=fields)
+        scratch = self.num_heads * times * keys * (2 if self.dropout > 0 else 1)
+        return Placement(out, codes.ATTENTION, n_scratch=scratch, fields=fields, constant=self.dropout)
 
 
 @arguments(sequence_length=UNITS, name=NAME, activation=NONE, **of_arrays("embeddings"))

@@ -2,7 +2,8 @@
 
 The units that are read hold queries (T, heads dk), keys (S, heads dk) and values (S, heads dv), one after the other. With
 ``p = softmax(q k' / sqrt(dk))`` over the keys that a time may see, what comes out is ``p v``, (T, heads dv). A time that may
-see no key takes the mean of all values, as in Keras. Scratch: p, (heads, T, S).
+see no key takes the mean of all values, as in Keras. Scratch: p, (heads, T, S); with dropout, which sets some p to 0 in
+training, its factors, less 1, as many (zero in prediction).
 """
 
 from __future__ import annotations
@@ -10,13 +11,33 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..jit.compile import jit
+from ..jit.random import DROPOUT, philox
 from ..jit.scalar import exp_, real_
-from .codes import COLS, FEATURES, KERNEL_ROWS, KIND, MASK, N_IN, OPTIONS, PARAM, SCRATCH, SOURCE, TARGET, TIMES, UNITS
+from .codes import (
+    ATTENTION,
+    COLS,
+    FEATURES,
+    KERNEL_ROWS,
+    KIND,
+    MASK,
+    N_IN,
+    OP,
+    OPTIONS,
+    PARAM,
+    SCRATCH,
+    SOURCE,
+    TARGET,
+    TIMES,
+    UNITS,
+)
+from .recurrent_rows import DROPS
 
 KEYS, HEADS = COLS, KIND
 QUERY_MASK = KERNEL_ROWS  # first row of the mask beside the queries; -1 for none. MASK is that beside the keys
-CAUSAL = 1  # OPTIONS: no time sees later ones
+CAUSAL = 1  # OPTIONS: no time sees later ones; and `DROPS`
 
 
 @jit
@@ -27,6 +48,45 @@ def seen(row: Any, value: Any, t: int, s: int, i: int) -> bool:
     if row[MASK] >= 0 and real_(value[row[MASK] + s, i]) == 0:
         return False
     return row[QUERY_MASK] < 0 or real_(value[row[QUERY_MASK] + t, i]) != 0
+
+
+@jit
+def scores(row: Any) -> int:
+    """How many there are."""
+    return row[HEADS] * row[TIMES] * row[KEYS]
+
+
+@jit
+def is_dropping_scores(row: Any) -> bool:
+    """Whether a row of the table is attention with dropout."""
+    return row[OP] == ATTENTION and row[OPTIONS] & DROPS != 0
+
+
+@jit
+def keep_scores(row: Any, value: Any) -> None:
+    """Nothing is dropped, as in prediction."""
+    first = row[SCRATCH] + scores(row)
+    value[first : first + scores(row), :] = 0
+
+
+@jit
+def drop_scores(row: Any, rate: float, value: Any, key: Any, step: int, order: Any, first: int, m: int) -> None:
+    """Draw the factors of m observations; see `dropout.drop`."""
+    cut = np.uint64(rate * 4294967296.0)
+    kept = 1.0 / (1.0 - rate) - 1.0
+    n = scores(row)
+    for k in range(0, n, 4):
+        at = row[SCRATCH] + n + k
+        for i in range(m):
+            observation = order[first + i] if order.size > 0 else first + i
+            words = philox(np.uint64(at), np.uint64(observation), np.uint64(step), np.uint64(DROPOUT), key[0], key[1])
+            value[at, i] = -1.0 if words[0] < cut else kept
+            if k + 1 < n:
+                value[at + 1, i] = -1.0 if words[1] < cut else kept
+            if k + 2 < n:
+                value[at + 2, i] = -1.0 if words[2] < cut else kept
+            if k + 3 < n:
+                value[at + 3, i] = -1.0 if words[3] < cut else kept
 
 
 @jit
@@ -59,6 +119,7 @@ def attention_forward(row: Any, value: Any, lane: int, m: int, lanes: int) -> No
     k0 = row[SOURCE] + times * heads * each
     v0 = k0 + keys * heads * each
     scale = 1 / math.sqrt(each)
+    drops, n = row[OPTIONS] & DROPS != 0, scores(row)
     for h in range(heads):
         for t in range(times):
             at, q = row[SCRATCH] + (h * times + t) * keys, row[SOURCE] + (t * heads + h) * each
@@ -79,8 +140,12 @@ def attention_forward(row: Any, value: Any, lane: int, m: int, lanes: int) -> No
                     value[to + j, i] = 0
                 for s in range(keys):
                     v = v0 + (s * heads + h) * out + j
-                    for i in range(lane, m, lanes):
-                        value[to + j, i] += value[at + s, i] * value[v, i]
+                    if drops:
+                        for i in range(lane, m, lanes):
+                            value[to + j, i] += value[at + s, i] * (1 + value[at + n + s, i]) * value[v, i]
+                    else:
+                        for i in range(lane, m, lanes):
+                            value[to + j, i] += value[at + s, i] * value[v, i]
 
 
 @jit
@@ -103,6 +168,7 @@ def attention_backward(row: Any, value: Any, delta: Any, lane: int, m: int, lane
     times, keys, heads, each, out = row[TIMES], row[KEYS], row[HEADS], row[FEATURES], row[UNITS]
     k0 = row[SOURCE] + times * heads * each
     v0 = k0 + keys * heads * each
+    drops, n = row[OPTIONS] & DROPS != 0, scores(row)
     for u in range(row[SOURCE], row[SOURCE] + row[N_IN]):
         for i in range(lane, m, lanes):
             delta[u, i] = 0
@@ -115,9 +181,15 @@ def attention_backward(row: Any, value: Any, delta: Any, lane: int, m: int, lane
                 for i in range(lane, m, lanes):
                     delta[at + s, i] = 0
                 for j in range(out):
-                    for i in range(lane, m, lanes):
-                        delta[at + s, i] += delta[to + j, i] * value[v + j, i]
-                        delta[v + j, i] += delta[to + j, i] * value[at + s, i]
+                    if drops:
+                        for i in range(lane, m, lanes):
+                            factor = 1 + value[at + n + s, i]
+                            delta[at + s, i] += delta[to + j, i] * value[v + j, i] * factor
+                            delta[v + j, i] += delta[to + j, i] * value[at + s, i] * factor
+                    else:
+                        for i in range(lane, m, lanes):
+                            delta[at + s, i] += delta[to + j, i] * value[v + j, i]
+                            delta[v + j, i] += delta[to + j, i] * value[at + s, i]
             for i in range(lane, m, lanes):
                 scores_back(row, value, delta, at, t, i)
             for s in range(keys):

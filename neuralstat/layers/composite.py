@@ -10,13 +10,13 @@ from ..errors import ArgumentError
 from . import codes
 from .arguments import USE_BIAS, of_arrays
 from .base import ACTIVATION, EXTENT, NAME, UNITS, AnyLayer, PartName, Placement, several
-from .graph import Add, Average, Concatenate
+from .merging import Add, Average, Concatenate, Multiply
 from .move import STUFFED
 from .moves import Reverse, as_image, moved
 from .sequence import GRU, LSTM, SimpleRNN
 from .spatial import Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D
 
-MODES = {"concat": Concatenate, "sum": Add, "ave": Average}
+MODES = {"concat": Concatenate, "sum": Add, "ave": Average, "mul": Multiply}
 _RECURRENT = Instance((SimpleRNN, LSTM, GRU), "a SimpleRNN, LSTM or GRU", SimpleRNN(2))
 ONCE = ("BatchNorm", "TimeDistributed", "Embedding", "Masking", "ReLU")  # layers that cannot be applied time by time
 
@@ -139,7 +139,7 @@ class Bidirectional:
     Parameters
     ----------
     layer : SimpleRNN, LSTM or GRU
-    merge_mode : {"concat", "sum", "ave"}
+    merge_mode : {"concat", "sum", "ave", "mul"}
         How the two are joined, at each time with ``return_sequences``.
     name : str, optional
 

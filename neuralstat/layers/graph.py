@@ -16,14 +16,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks.arguments import NONE, TEXT, Choice, Several, Whole, arguments
+from ..checks.arguments import NONE, TEXT, Choice, Several, arguments
 from ..errors import ArgumentError
 from .base import ACTIVATION, NAME, UNITS, AnyLayer
-from .moves import as_image, moved
+from .merging import JOINS, MERGING
 
-_INPUTS = NONE | Several(TEXT, 1, 1024)
 _CHAIN = Several(AnyLayer(), 0, 1000)
-MERGES = ("concatenate", "add", "average")
 
 
 @arguments(shape=NONE | Several(UNITS, 1, 8), name=NAME, activation=NONE)
@@ -142,204 +140,6 @@ class From:
     activation: Any = None
 
 
-@dataclass(frozen=True)
-class Moves:
-    """What a layer that joins several contributes to a network.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the output.
-    parts : list of (dict, int)
-        For each input the table fields of the move that brings it to its place, and the first unit of the output that it
-        is brought to.
-    adds : bool
-        Whether parts are added to one another.
-    """
-
-    shape: tuple[int, ...]
-    parts: list[tuple[dict[int, int], int]]
-    adds: bool = False
-
-
-def _same(layer: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[int, int, int]:
-    if any(shape != shapes[0] for shape in shapes):
-        raise ArgumentError(f"{type(layer).__name__} needs inputs of one shape, got {', '.join(map(str, shapes))}.")
-    return 1, 1, as_image(shapes[0])[0] * as_image(shapes[0])[1] * shapes[0][-1]
-
-
-def _sum(layer: Any, shapes: Sequence[tuple[int, ...]], divisors: Sequence[int]) -> Moves:
-    flat = _same(layer, shapes)
-    return Moves(tuple(shapes[0]), [(moved(flat, flat, KIND=d), 0) for d in divisors], adds=True)
-
-
-@arguments(inputs=_INPUTS, name=NAME, activation=NONE)
-@dataclass(frozen=True)
-class Add:
-    """Sum of inputs of one shape.
-
-    Parameters
-    ----------
-    inputs : sequence of str, optional
-        In a list of layers: names of the layers that are added.
-    name : str, optional
-
-    Examples
-    --------
-    >>> from neuralstat.layers import Add, Dense, Input
-    >>> import neuralstat as ns
-    >>> given = Input()
-    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
-    >>> data = ns.datasets.doppler(n=20, random_state=1)
-    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
-    >>> fit = ns.neuralnet("y ~ x", data, layers=Add()([left, right]), **settings)
-    >>> fit.layer_table[["output_shape", "params"]]
-            output_shape  params
-    layer
-    dense           (3,)       6
-    dense_1         (3,)       6
-    add             (3,)       0
-    dense_2         (1,)       4
-    """
-
-    inputs: tuple[str, ...] | None = None
-    name: str | None = None
-    activation: Any = None
-
-    def join(self, shapes: Sequence[tuple[int, ...]]) -> Moves:
-        """A move for each input."""
-        return _sum(self, shapes, [1] * len(shapes))
-
-
-@arguments(inputs=_INPUTS, name=NAME, activation=NONE)
-@dataclass(frozen=True)
-class Subtract:
-    """First of two inputs of one shape less the second; arguments as those of `Add`.
-
-    Examples
-    --------
-    >>> from neuralstat.layers import Dense, Input, Subtract
-    >>> import neuralstat as ns
-    >>> given = Input()
-    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
-    >>> data = ns.datasets.doppler(n=20, random_state=1)
-    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
-    >>> fit = ns.neuralnet("y ~ x", data, layers=Subtract()([left, right]), **settings)
-    >>> fit.layer_table[["output_shape", "params"]]
-             output_shape  params
-    layer
-    dense            (3,)       6
-    dense_1          (3,)       6
-    subtract         (3,)       0
-    dense_2          (1,)       4
-    """
-
-    inputs: tuple[str, ...] | None = None
-    name: str | None = None
-    activation: Any = None
-
-    def join(self, shapes: Sequence[tuple[int, ...]]) -> Moves:
-        """A move for each input."""
-        if len(shapes) != 2:
-            raise ArgumentError(f"Subtract needs two inputs, got {len(shapes)}.")
-        return _sum(self, shapes, [1, -1])
-
-
-@arguments(inputs=_INPUTS, name=NAME, activation=NONE)
-@dataclass(frozen=True)
-class Average:
-    """Mean of inputs of one shape; arguments as those of `Add`.
-
-    Examples
-    --------
-    >>> from neuralstat.layers import Average, Dense, Input
-    >>> import neuralstat as ns
-    >>> given = Input()
-    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
-    >>> data = ns.datasets.doppler(n=20, random_state=1)
-    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
-    >>> fit = ns.neuralnet("y ~ x", data, layers=Average()([left, right]), **settings)
-    >>> fit.layer_table[["output_shape", "params"]]
-            output_shape  params
-    layer
-    dense           (3,)       6
-    dense_1         (3,)       6
-    average         (3,)       0
-    dense_2         (1,)       4
-    """
-
-    inputs: tuple[str, ...] | None = None
-    name: str | None = None
-    activation: Any = None
-
-    def join(self, shapes: Sequence[tuple[int, ...]]) -> Moves:
-        """A move for each input."""
-        return _sum(self, shapes, [len(shapes)] * len(shapes))
-
-
-@arguments(inputs=_INPUTS, axis=Whole(1, 3) | Whole(-3, -1), name=NAME, activation=NONE)
-@dataclass(frozen=True)
-class Concatenate:
-    """Inputs side by side.
-
-    Parameters
-    ----------
-    inputs : sequence of str, optional
-        In a list of layers: names of the layers that are joined.
-    axis : int
-        As in Keras: -1 is the last axis (channels, features, units), 1 the first axis of an observation.
-    name : str, optional
-
-    Examples
-    --------
-    >>> from neuralstat.layers import Concatenate, Dense, Input
-    >>> import neuralstat as ns
-    >>> given = Input()
-    >>> left, right = Dense(3, "tanh")(given), Dense(3, "relu")(given)
-    >>> data = ns.datasets.doppler(n=20, random_state=1)
-    >>> settings = {"algorithm": "adam", "epochs": 0, "random_state": 1}
-    >>> fit = ns.neuralnet("y ~ x", data, layers=Concatenate()([left, right]), **settings)
-    >>> fit.layer_table[["output_shape", "params"]]
-                output_shape  params
-    layer
-    dense               (3,)       6
-    dense_1             (3,)       6
-    concatenate         (6,)       0
-    dense_2             (1,)       7
-    """
-
-    inputs: tuple[str, ...] | None = None
-    axis: int = -1
-    name: str | None = None
-    activation: Any = None
-
-    def join(self, shapes: Sequence[tuple[int, ...]]) -> Moves:
-        """A move for each input."""
-        axes = len(shapes[0])
-        axis = self.axis + axes if self.axis < 0 else self.axis - 1
-        if not 0 <= axis < axes:
-            raise ArgumentError(f"Concatenate: axis {self.axis} is none of {shapes[0]}.")
-        kept = {(len(shape), *shape[:axis], *shape[axis + 1 :]) for shape in shapes}
-        if len(kept) > 1:
-            raise ArgumentError(f"Concatenate: {', '.join(map(str, shapes))} differ in other axes than axis {self.axis}.")
-        total = sum(shape[axis] for shape in shapes)
-        out = (*shapes[0][:axis], total, *shapes[0][axis + 1 :])
-        after = _size(out[axis + 1 :])
-        parts, first = [], 0
-        for shape in shapes:  # as (units before the axis, on it, after it): rows before it lie further apart at the target
-            grid = _size(shape[:axis]), 1, shape[axis] * after
-            parts.append((moved(grid, grid, SPREAD_ROWS=total * after), first * after))
-            first += shape[axis]
-        return Moves(out, parts)
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
-
-
 @arguments(layers=_CHAIN, shortcut=NONE | _CHAIN, activation=ACTIVATION, name=NAME)
 @dataclass(frozen=True)
 class Residual:
@@ -385,7 +185,7 @@ class Branches:
     ----------
     *chains : sequences of layers
         An empty one passes the input on.
-    merge : {"concatenate", "add", "average"}
+    merge : {"concatenate", "add", "average", "multiply", "maximum", "minimum"}
     name : str, optional
         Of what joins them.
 
@@ -414,14 +214,10 @@ class Branches:
     def __init__(self, *chains: Any, merge: str = "concatenate", name: str | None = None, activation: Any = None) -> None:
         if len(chains) < 2:
             raise ArgumentError(f"Branches needs two or more sequences of layers, got {len(chains)}.")
-        merge, name = Choice(*MERGES).check(merge, "merge"), NAME.check(name, "name")
+        merge, name = Choice(*JOINS).check(merge, "merge"), NAME.check(name, "name")
         chains = tuple(_CHAIN.check(chain, f"chains[{k}]") for k, chain in enumerate(chains))
         for field, value in (("chains", chains), ("merge", merge), ("name", name), ("activation", activation)):
             object.__setattr__(self, field, value)
-
-
-JOINS = {"concatenate": Concatenate, "add": Add, "average": Average}
-MERGING = (Add, Average, Concatenate, Subtract)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ Dense                   kernel (inputs, units), bias (units,)
 Conv1D, Conv2D          kernel ([row,] column, in, out), bias (out,)
 SimpleRNN, LSTM         kernel (features, gates units), recurrent_kernel (units, gates units), bias (gates units,);
                         gates of LSTM i, f, c, o
-GRU                     the same, bias (2, 3 units): of inputs, of states; gates z, r, h
+GRU                     the same, bias (2, 3 units): of inputs, of states; gates z, r, h; (3 units,) without reset_after
 Embedding               embeddings (input_dim, output_dim)
 BatchNorm               gamma, beta, moving_mean, moving_variance, each (channels,)
-LayerNormalization      gamma, beta, each (channels,); GroupNormalization the same
+LayerNormalization      gamma, beta, each with the axes that are normalised; GroupNormalization (channels,)
 DepthwiseConv1D, 2D     kernel ([row,] column, in, depth_multiplier), bias (in depth_multiplier,)
 PReLU                   alpha, the shape of the input, 1 along shared axes
 MultiHeadAttention      of query, key, value: kernel (features, heads, size), bias (heads, size); of attention_output:
@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 
 from . import codes
+from .layer_norm import AXES, EXTENTS
 from .prelu import HELD
-from .recurrent_rows import NO_BIAS
+from .recurrent_rows import NO_BIAS, RESET_FIRST
 
 Arrays = dict[str, np.ndarray]
 
@@ -54,7 +55,8 @@ def _convolution(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 
 
 def _recurrent(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
-    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if row[codes.OP] == codes.GRU else 1
+    both = row[codes.OP] == codes.GRU and not row[codes.OPTIONS] & RESET_FIRST
+    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if both else 1
     state = biases + int(row[codes.FEATURES])
     bias = block[:, :biases].T
     arrays = {"kernel": block[:, biases:state].T, "recurrent_kernel": block[:, state:].T}
@@ -70,7 +72,8 @@ def _batch_norm(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
 
 
 def _layer_norm(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:
-    return {"gamma": block[:, 1], "beta": block[:, 0]}
+    shape = tuple(int(row[column]) for column in EXTENTS[: int(row[AXES])]) or (len(block),)
+    return {"gamma": block[:, 1].reshape(shape), "beta": block[:, 0].reshape(shape)}
 
 
 def _depthwise(row: np.ndarray, layer: Any, block: np.ndarray) -> Arrays:

@@ -1,9 +1,10 @@
-"""Normalisation of every observation by itself, over the last axis, or over groups of channels and all positions.
+"""Normalisation of every observation by itself, over some axes, or over groups of channels and all positions.
 
 Ba, Kiros & Hinton 2016, arXiv:1607.06450; Wu & He 2018, ECCV, 3.
 
-Units are divided into sets: ROWS neighbouring positions by UNITS neighbouring channels each. Weights, channel by channel:
-beta, gamma. Scratch: for each set two rows, its mean and 1 / sd; going back, in `delta`, two means of derivatives.
+Units are divided into sets. Unit j of set b lies at ``b // SETS SET_STEP + b % SETS SET_SIDE + j // OWN OWN_STEP + j % OWN
+OWN_SIDE`` of the source. Weights are beta, gamma of each channel, or (KIND `EACH`) of each unit of a set. Scratch: for each
+set two rows, its mean and 1 / sd; going back, in `delta`, two means of derivatives.
 """
 
 from __future__ import annotations
@@ -11,42 +12,73 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.compile import jit
-from .codes import CHANNELS, N_IN, PARAM, ROWS, SCRATCH, SOURCE, TARGET, UNITS
+from .codes import (
+    CHANNELS,
+    COLS,
+    DILATION_COLS,
+    DILATION_ROWS,
+    KERNEL_COLS,
+    KERNEL_ROWS,
+    KIND,
+    N_IN,
+    OPTIONS,
+    OUT_COLS,
+    PAD_COLS,
+    PAD_ROWS,
+    PARAM,
+    ROWS,
+    SCRATCH,
+    SOURCE,
+    STRIDE_COLS,
+    STRIDE_ROWS,
+    TARGET,
+)
+
+SIZE = ROWS  # units of a set
+SETS, SET_STEP, SET_SIDE = COLS, STRIDE_ROWS, STRIDE_COLS
+OWN, OWN_STEP, OWN_SIDE = OUT_COLS, KERNEL_ROWS, KERNEL_COLS
+CHANNEL, EACH = 0, 1  # column KIND
+AXES = OPTIONS  # of the weights' arrays, and their sizes
+EXTENTS = PAD_ROWS, PAD_COLS, DILATION_ROWS, DILATION_COLS
 
 
 @jit
-def _unit(row: Any, b: int, j: int) -> int:
+def unit_at(row: Any, b: int, j: int) -> int:
     """Unit j of set b, counted from 0."""
-    channels, own = row[CHANNELS], row[UNITS]
-    groups = channels // own
-    position = b // groups * row[ROWS] + j // own
-    return position * channels + b % groups * own + j % own
+    of_set = b // row[SETS] * row[SET_STEP] + b % row[SETS] * row[SET_SIDE]
+    return of_set + j // row[OWN] * row[OWN_STEP] + j % row[OWN] * row[OWN_SIDE]
+
+
+@jit
+def weights_at(row: Any, u: int, j: int) -> int:
+    """Place of beta of unit u, which is unit j of its set; that of gamma follows."""
+    return row[PARAM] + 2 * (j if row[KIND] == EACH else u % row[CHANNELS])
 
 
 @jit
 def layer_norm_forward(row: Any, epsilon: float, theta: Any, value: Any, lane: int, m: int, lanes: int) -> None:
     """Normalised units, scaled by gamma and shifted by beta; see `dense_forward`."""
-    size = row[ROWS] * row[UNITS]
+    size = row[SIZE]
     for b in range(row[N_IN] // size):
         mean, scale = row[SCRATCH] + 2 * b, row[SCRATCH] + 2 * b + 1
         for i in range(lane, m, lanes):
             value[mean, i] = 0
             value[scale, i] = 0
         for j in range(size):
-            s = row[SOURCE] + _unit(row, b, j)
+            s = row[SOURCE] + unit_at(row, b, j)
             for i in range(lane, m, lanes):
                 value[mean, i] += value[s, i]
         for i in range(lane, m, lanes):
             value[mean, i] = value[mean, i] / size
         for j in range(size):
-            s = row[SOURCE] + _unit(row, b, j)
+            s = row[SOURCE] + unit_at(row, b, j)
             for i in range(lane, m, lanes):
                 value[scale, i] += (value[s, i] - value[mean, i]) * (value[s, i] - value[mean, i])
         for i in range(lane, m, lanes):
             value[scale, i] = (value[scale, i] / size + epsilon) ** -0.5
         for j in range(size):
-            u = _unit(row, b, j)
-            w = row[PARAM] + 2 * (u % row[CHANNELS])
+            u = unit_at(row, b, j)
+            w = weights_at(row, u, j)
             for i in range(lane, m, lanes):
                 x = (value[row[SOURCE] + u, i] - value[mean, i]) * value[scale, i]
                 value[row[TARGET] + u, i] = theta[w] + theta[w + 1] * x
@@ -55,15 +87,15 @@ def layer_norm_forward(row: Any, epsilon: float, theta: Any, value: Any, lane: i
 @jit
 def layer_norm_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int, m: int, lanes: int) -> None:
     """d loss / d inputs, written to the source rows of `delta`."""
-    size = row[ROWS] * row[UNITS]
+    size = row[SIZE]
     for b in range(row[N_IN] // size):
         mean, scale = row[SCRATCH] + 2 * b, row[SCRATCH] + 2 * b + 1
         for i in range(lane, m, lanes):
             delta[mean, i] = 0
             delta[scale, i] = 0
         for j in range(size):
-            u = _unit(row, b, j)
-            gamma = theta[row[PARAM] + 2 * (u % row[CHANNELS]) + 1]
+            u = unit_at(row, b, j)
+            gamma = theta[weights_at(row, u, j) + 1]
             for i in range(lane, m, lanes):
                 d = gamma * delta[row[TARGET] + u, i]
                 delta[mean, i] += d
@@ -72,8 +104,8 @@ def layer_norm_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int,
             delta[mean, i] = delta[mean, i] / size
             delta[scale, i] = delta[scale, i] / size
         for j in range(size):
-            u = _unit(row, b, j)
-            gamma = theta[row[PARAM] + 2 * (u % row[CHANNELS]) + 1]
+            u = unit_at(row, b, j)
+            gamma = theta[weights_at(row, u, j) + 1]
             for i in range(lane, m, lanes):
                 x = (value[row[SOURCE] + u, i] - value[mean, i]) * value[scale, i]
                 d = gamma * delta[row[TARGET] + u, i] - delta[mean, i] - x * delta[scale, i]
@@ -82,17 +114,18 @@ def layer_norm_backward(row: Any, theta: Any, value: Any, delta: Any, lane: int,
 
 @jit
 def layer_norm_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, m: int, lanes: int) -> None:
-    """Add d loss / d beta and d loss / d gamma; the lanes share the channels."""
-    channels, groups = row[CHANNELS], row[CHANNELS] // row[UNITS]
-    for u in range(row[N_IN]):
-        k = u % channels
-        if k % lanes != lane:
-            continue
-        b = u // channels // row[ROWS] * groups + k // row[UNITS]
-        mean, scale, w = row[SCRATCH] + 2 * b, row[SCRATCH] + 2 * b + 1, row[PARAM] + 2 * k
-        plain, product = grad[w], grad[w + 1]
-        for i in range(m):
-            d = delta[row[TARGET] + u, i]
-            plain += d
-            product += d * ((value[row[SOURCE] + u, i] - value[mean, i]) * value[scale, i])
-        grad[w], grad[w + 1] = plain, product
+    """Add d loss / d beta and d loss / d gamma; the lanes share the weights."""
+    size = row[SIZE]
+    for b in range(row[N_IN] // size):
+        mean, scale = row[SCRATCH] + 2 * b, row[SCRATCH] + 2 * b + 1
+        for j in range(size):
+            u = unit_at(row, b, j)
+            w = weights_at(row, u, j)
+            if (w - row[PARAM]) // 2 % lanes != lane:
+                continue
+            plain, product = grad[w], grad[w + 1]
+            for i in range(m):
+                d = delta[row[TARGET] + u, i]
+                plain += d
+                product += d * ((value[row[SOURCE] + u, i] - value[mean, i]) * value[scale, i])
+            grad[w], grad[w + 1] = plain, product

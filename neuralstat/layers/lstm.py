@@ -20,8 +20,8 @@ from ..jit.late import late
 from ..jit.scalar import real_
 from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
+from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
-from .inside import slope_at, slope_rows, squash_rows, squashed
 from .recurrent import (
     clear_states,
     copied_input_and_state,

@@ -34,8 +34,9 @@ from .codes import (
     UNITS,
 )
 
-BACKWARDS, NO_BIAS, OTHER, DROPS, BY_GATE = 1, 2, 4, 8, 16
-# the last time first; no biases; activations other than tanh and logistic; dropout, and with factors of each gate
+BACKWARDS, NO_BIAS, OTHER, DROPS, BY_GATE, RESET_FIRST = 1, 2, 4, 8, 16, 32
+# the last time first; no biases; activations other than tanh and logistic; dropout, and with factors of each gate; a GRU's
+# reset gate before the product
 SQUASH, GATE = KIND, COLS  # columns: activation of candidates and cells, and of gates
 OF_INPUT, OF_STATE = KERNEL_ROWS, KERNEL_COLS  # columns: share that is dropped, times 2^32
 

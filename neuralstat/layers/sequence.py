@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ..checks.arguments import FLAG, NONE, Choice, Exactly, Number, arguments
 from ..errors import ArgumentError
-from . import codes, inside
+from . import cell_activations as cells
+from . import codes
 from . import recurrent_rows as rows
 from .arguments import of_arrays
 from .base import NAME, UNITS, Placement
@@ -16,12 +17,12 @@ from .gru import GATES as GRU_GATES
 from .lstm import GATES as LSTM_GATES
 from .masking import APPLIED, FOUND
 
-INSIDE = NONE | Choice(*inside.INSIDE)
+INSIDE = NONE | Choice(*cells.ACTIVATIONS)
 RATE = Number(0.0, below=1.0)
 
 
 def _recurrent_arguments(*more: str) -> Any:
-    others = {"recurrent_activation": INSIDE, "unit_forget_bias": FLAG, "reset_after": Exactly(True)}
+    others = {"recurrent_activation": INSIDE, "unit_forget_bias": FLAG, "reset_after": FLAG}
     return arguments(
         units=UNITS, activation=INSIDE, use_bias=FLAG, dropout=RATE, recurrent_dropout=RATE, return_sequences=FLAG,
         return_state=Exactly(False), go_backwards=FLAG, stateful=Exactly(False), name=NAME,
@@ -41,13 +42,14 @@ def _recurrent(layer: Any, shape: tuple[int, ...], op: int, gates: int, kept: in
     units, biases = layer.units, biases if layer.use_bias else 0
     per_unit = biases + features + units
     scratch = times * kept * units + (0 if layer.return_sequences else (times - 1) * units)
-    squash = inside.INSIDE[layer.activation or "linear"]
-    gate = inside.INSIDE[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
+    squash = cells.ACTIVATIONS[layer.activation or "linear"]
+    gate = cells.ACTIVATIONS[getattr(layer, "recurrent_activation", "sigmoid") or "linear"]
     drops, by_gate = layer.dropout > 0 or layer.recurrent_dropout > 0, layer.recurrent_dropout > 0 and gates > 1
     scratch += (1 + times) * (features + units) * (gates if by_gate else 1) if drops else 0
     options = {
         rows.BACKWARDS: layer.go_backwards, rows.NO_BIAS: not layer.use_bias, rows.DROPS: drops,
-        rows.OTHER: (squash, gate) != (inside.TANH, inside.SIGMOID), rows.BY_GATE: by_gate,
+        rows.OTHER: (squash, gate) != (cells.TANH, cells.SIGMOID), rows.BY_GATE: by_gate,
+        rows.RESET_FIRST: not getattr(layer, "reset_after", True),
     }  # fmt: skip
     fields = {
         codes.TIMES: times, codes.FEATURES: features, codes.UNITS: units, codes.SEQUENCES: int(layer.return_sequences),
@@ -190,7 +192,7 @@ class LSTM(_Weights):
 @_recurrent_arguments("recurrent_activation", "reset_after")
 @dataclass(frozen=True)
 class GRU(_Weights):
-    """Gated recurrent unit over sequences (time, feature), with the reset gate after the product (Keras' default).
+    """Gated recurrent unit over sequences (time, feature); Cho et al. 2014, EMNLP, 1724.
 
     Parameters
     ----------
@@ -199,8 +201,9 @@ class GRU(_Weights):
         Of candidates, and of gates; see `SimpleRNN`.
     use_bias, dropout, recurrent_dropout, return_sequences, go_backwards, name, return_state, stateful
         See `SimpleRNN` and, for factors of gates, `LSTM`.
-    reset_after : True
-        The other order does not exist here.
+    reset_after : bool
+        True: the reset gate comes after the product of weights and state, as on GPUs and by default in Keras; False:
+        before it, as in the paper, with one bias for each gate.
 
     Examples
     --------
@@ -233,8 +236,8 @@ class GRU(_Weights):
     acts_inside: ClassVar[bool] = True
 
     def place(self, shape: tuple[int, ...]) -> Placement:
-        """Weights: gates z, r, h, unit by unit: input bias, recurrent bias, W (features), U (units)."""
-        return _recurrent(self, shape, codes.GRU, 3, GRU_GATES, 2)
+        """Weights: gates z, r, h, unit by unit: input bias, recurrent bias (with `reset_after`), W (features), U (units)."""
+        return _recurrent(self, shape, codes.GRU, 3, GRU_GATES, 2 if self.reset_after else 1)
 
 
 def masking(shape: tuple[int, ...], kind: int, value: float) -> Placement:

@@ -14,8 +14,8 @@ from ..jit.compile import jit
 from ..jit.scalar import real_
 from ..jit.simd_cells import rnn_backward_cells, rnn_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
+from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SOURCE, TIMES, UNITS
-from .inside import slope_at, slope_rows, squash_rows, squashed
 from .recurrent import (
     clear_states,
     copied_input_and_state,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.late import late
+from .attention import drop_scores, is_dropping_scores, keep_scores
 from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
 from .noise import disturb
@@ -27,6 +28,8 @@ def predict_mode(table: Any, value: Any) -> None:
                 value[row[SCRATCH] + u, :] = 0
         elif is_dropping(row):
             keep_factors(row, value)
+        elif is_dropping_scores(row):
+            keep_scores(row, value)
 
 
 @late
@@ -49,6 +52,8 @@ def training_mode(table: Any, constants: Any, momentum: Any, value: Any, key: An
             disturb(row, constants[k], value, key, step, order, first, m)
         elif is_dropping(row):
             drop_factors(row, value, key, step, order, first, m)
+        elif is_dropping_scores(row):
+            drop_scores(row, constants[k], value, key, step, order, first, m)
 
 
 @late

@@ -18,7 +18,8 @@ from ..layers.composite import (
     SeparableConv1D,
     SeparableConv2D,
 )
-from ..layers.graph import JOINS, MERGING, Add, Branches, Concatenate, From, Graph, InputLayer, Node, Residual
+from ..layers.graph import Branches, From, Graph, InputLayer, Node, Residual
+from ..layers.merging import JOINS, MERGING, Add, Concatenate
 from ..layers.sequence import ZeroMasked
 from .masks import has_mask
 from .names import base_name

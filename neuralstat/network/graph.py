@@ -16,10 +16,10 @@ from ..layers import codes
 from ..layers.attending import Attention, OutputProjection, Stacked
 from ..layers.attention import QUERY_MASK
 from ..layers.base import Placement
-from ..layers.graph import MERGING
+from ..layers.merging import MERGING
 from ..layers.move import BACKWARD, FORWARD
 from ..layers.moves import as_image, copied, moved
-from .masks import Mask, along_mask, joined, mask_after, there
+from .masks import Mask, along_mask, beside, joined, mask_after, there
 from .objective import resolve_activation
 from .rows import activation_of, placed
 
@@ -164,7 +164,7 @@ class _Rows:
             self.masks[j] = mask_after(self.made, self.first + j, rows, shape, found[0])
 
     def _row(self, k: int, place: Placement, source: int, n_in: int, target: int | None) -> int:
-        spec = resolve_activation("identity") if place.op == codes.MOVE else activation_of(self.network, k)
+        spec = resolve_activation("identity") if place.op in (codes.MOVE, codes.MERGE) else activation_of(self.network, k)
         return self.made.add(k, place, spec, source, n_in, target)
 
     def _gather(self, entry: Entry) -> int:
@@ -200,6 +200,10 @@ class _Rows:
         if at is None:
             at = self.made.width
             self.made.width += math.prod(moves.shape)
+        to = at
+        if moves.then is not None:
+            to = self.made.width
+            self.made.width += moves.size
         for slot, (own, (fields, offset)) in enumerate(zip(reads, moves.parts, strict=True)):
             adds = FORWARD if moves.adds and slot > 0 else 0
             back = BACKWARD if self.last[own.root] != (j, slot) else 0
@@ -209,7 +213,10 @@ class _Rows:
                 source, masks[slot] = there(self.made, k, source, own.shape, axes)
                 back = 0
             place = Placement(own.shape, codes.MOVE, fields={**fields, codes.ADDS: adds | back})
-            self._row(k, place, source, n_in, at + offset)
+            self._row(k, place, source, n_in, to + offset)
+        if moves.then is not None:
+            then = replace(moves.then, fields={**moves.then.fields, **beside(self.made, k, masks, moves.shape)})
+            self._row(k, then, to, moves.size, at)
         self.rows[j] = len(self.made.rows) - 1
         if isinstance(self.network.layers[k], MERGING):
             self.masks[j] = joined(self.made, k, masks, shapes)

@@ -13,8 +13,8 @@ from ..layers import codes
 from ..layers.attending import Attention, Stacked
 from ..layers.base import Placement
 from ..layers.composite import TimeDistributed, applied
-from ..layers.graph import MERGING, Concatenate
 from ..layers.masking import FOUND
+from ..layers.merging import MERGING, Concatenate, Dot, Maximum, Minimum, Multiply
 from ..layers.moves import copied, moved
 from ..layers.sequence import masking
 from .objective import resolve_activation
@@ -28,6 +28,9 @@ PASS = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Gau
         "LeakyReLU", "PReLU", "ReLU", "ELU", "Dense", "LayerNormalization", "GroupNormalization", "Realigned", "Projection",
         "OutputProjection", "PositionEmbedding", "Attention"}  # fmt: skip
 USE = {"SimpleRNN", "LSTM", "GRU", "GlobalAvgPool"}
+
+
+MOST_MASKED = 48  # bits of a column
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ def keeps(layer: Any) -> bool:
 
 def has_mask(layer: Any, before: Sequence[bool]) -> bool:
     """Whether a mask may stand beside a layer's output, from whether one stands beside each of its inputs."""
+    if isinstance(layer, Dot):
+        return False
     if isinstance(layer, MERGING):  # side by side in time, or each unit from all of them
         return any(before) if isinstance(layer, Concatenate) and layer.axis != -1 else all(before)
     if isinstance(layer, Stacked):  # queries, keys, values
@@ -158,19 +163,49 @@ def joined(made: Builder, k: int, masks: Sequence[Mask | None], shapes: Sequence
     layer, axes = made.network.layers[k], len(known[0].shape)
     if any(len(mask.shape) != axes for mask in known):
         raise ArgumentError(f"layers: {type(layer).__name__} joins sequences, and sequences of sequences, with masks.")
+    if isinstance(layer, Dot):
+        lost("Dot")
+        return None
     along = along_mask(layer, masks, shapes)
     if along is not None:
         assert len(known) == len(masks)
         moves = replace(layer, axis=along + 1).join([mask.shape for mask in known])
         return Mask(_moved(made, k, known, moves.parts, math.prod(moves.shape)), tuple(moves.shape))
+    if len(known) < len(masks) and isinstance(layer, (Multiply, Maximum, Minimum)):
+        return None  # nothing is lost: what is masked did not count
     if len(known) < len(masks):
         lost(f"{type(layer).__name__} with an input without a mask")
         return None
     if len({mask.first for mask in known}) == 1:
         return known[0]
+    if len({mask.shape for mask in known}) > 1:
+        raise ArgumentError(f"layers: {type(layer).__name__} joins sequences of other lengths, with masks.")
     one, count = (known[0].size, 1, 1), len(known)
     parts = [(moved(one, one, SPREAD_ROWS=count), j) for j in range(count)]
     return _any(made, k, _moved(made, k, known, parts, count * one[0]), known[0].shape, count)
+
+
+def beside(made: Builder, k: int, masks: Sequence[Mask | None], shape: tuple[int, ...]) -> dict[int, int]:
+    """Table fields of a row that joins inputs unit by unit into a shape: which of their times count.
+
+    Raises
+    ------
+    ArgumentError
+        Where a mask does not stand beside what comes out, or stands beside one of very many inputs.
+    """
+    layer = made.network.layers[k]
+    known = [(j, mask) for j, mask in enumerate(masks) if mask is not None]
+    if not known or isinstance(layer, Dot):
+        return {}
+    shapes = {mask.shape for _, mask in known}
+    times = known[0][1].size
+    if len(shapes) > 1 or shape[: len(known[0][1].shape)] != known[0][1].shape:
+        raise ArgumentError(f"layers: {type(layer).__name__} joins sequences of other lengths, with masks.")
+    if len(masks) > MOST_MASKED:
+        raise ArgumentError(f"layers: {type(layer).__name__} joins {MOST_MASKED} layers at most where there are masks.")
+    flat = moved((1, 1, times), (1, 1, times))
+    first = _moved(made, k, [mask for _, mask in known], [(flat, j * times) for j, _ in known], len(masks) * times)
+    return {codes.MASK: first, codes.TIMES: times, codes.OPTIONS: sum(1 << j for j, _ in known)}
 
 
 def along_mask(layer: Any, masks: Sequence[Mask | None], shapes: Sequence[tuple[int, ...]]) -> int | None:

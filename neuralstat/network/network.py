@@ -27,11 +27,12 @@ from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
 from ..layers.composite import applied
-from ..layers.recurrent_rows import DROPS
+from ..layers.recurrent_rows import RESET_FIRST
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .rows import LEAST_BLOCK, placed
 from .table import Entry, Tower, chain, side_by_side, tower_topology, wired
+from .upstream import drops
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
 
@@ -226,6 +227,8 @@ class Network:
             return codes.Layered()
         layered = codes.Layered(*(int(bool(ops & set(family))) for family in families))._replace(any=1)
         layered = layered._replace(more=1) if (self.table[:, codes.MASK] >= 0).any() else layered
+        resets = np.isin(self.table[:, codes.OP], codes.RECURRENT) & (self.table[:, codes.OPTIONS] & RESET_FIRST != 0)
+        layered = layered._replace(more=1) if resets.any() else layered
         return layered._replace(training=1) if self.drops else layered
 
     @property
@@ -307,9 +310,8 @@ class Network:
 
     @property
     def drops(self) -> bool:
-        """Whether recurrent layers drop inputs or states in training."""
-        rows = self.table[np.isin(self.table[:, codes.OP], codes.RECURRENT)]
-        return bool(np.any(rows[:, codes.OPTIONS] & DROPS))
+        """Whether layers drop something inside of them in training: inputs, states, scores."""
+        return any(map(drops, self.table))
 
     @property
     def slices(self) -> tuple[slice, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from ..layers import codes
 from ..layers.attention import KEYS, QUERY_MASK
 from ..layers.masking import APPLIED, FOUND
+from ..layers.merge import INPUTS as MERGED
 from ..layers.move import FORWARD
 from ..layers.recurrent_rows import DROPS
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 WEIGHTS, INPUTS = 1, 2  # bits of `codes.WANTED`
 _SAME_IN_TRAINING = (codes.DENSE, codes.CONV2D, codes.LSTM, codes.POOL, codes.SIMPLE_RNN, codes.GRU, codes.EMBEDDING,
                      codes.BATCH_NORM, codes.DROPOUT, codes.COPY, codes.MOVE, codes.LAYER_NORM, codes.DEPTHWISE,
-                     codes.PRELU, codes.ATTENTION, codes.MASKING, codes.POSITION)  # fmt: skip
+                     codes.PRELU, codes.ATTENTION, codes.MASKING, codes.POSITION, codes.MERGE)  # fmt: skip
 
 
 def reads(row: np.ndarray) -> list[tuple[int, int]]:
@@ -42,6 +43,8 @@ def masks_of(row: np.ndarray) -> list[tuple[int, int]]:
         own = [(mask, row[codes.TIMES])]
     elif op == codes.POOL:  # a mean over the times that are there
         own = [(mask, row[codes.N_IN] // row[codes.N_OUT])]
+    elif op == codes.MERGE:
+        own = [(mask, row[MERGED] * row[codes.TIMES])]
     elif op == codes.MASKING and row[codes.KIND] == APPLIED:
         own = [(mask, row[codes.N_IN] // row[codes.CHANNELS])]
     else:
@@ -74,8 +77,8 @@ def units_of(row: np.ndarray) -> tuple[int, int]:
 
 
 def drops(row: np.ndarray) -> bool:
-    """Whether a row of a table is a recurrent layer that drops inputs or states in training."""
-    return row[codes.OP] in codes.RECURRENT and bool(row[codes.OPTIONS] & DROPS)
+    """Whether a row of a table drops something inside the layer in training: inputs or states, or scores of attention."""
+    return row[codes.OP] in (*codes.RECURRENT, codes.ATTENTION) and bool(row[codes.OPTIONS] & DROPS)
 
 
 def weight_slices(network: Network) -> list[slice]:

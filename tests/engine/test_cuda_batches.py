@@ -81,7 +81,11 @@ MASKED = (L.Embedding(3, 2, mask_zero=True), (3,))
 OTHER = {"activation": "softplus", "recurrent_activation": "hard_sigmoid"}
 
 
-@pytest.mark.parametrize("kind", [L.SimpleRNN, L.LSTM, L.GRU])
+def reset_first(units, **more):
+    return L.GRU(units, reset_after=False, **more)
+
+
+@pytest.mark.parametrize("kind", [L.SimpleRNN, L.LSTM, L.GRU, reset_first])
 def test_variants_of_recurrent_layers(kind):
     """Masked, reversed, without biases, with other activations."""
     other = OTHER if kind is not L.SimpleRNN else {"activation": "softplus"}
@@ -164,6 +168,11 @@ def test_noise_is_the_same(layer):
     same(*both(chain, Training(SGD(0.5), 2, batch_size=3), b=2))
     chain = ((L.Conv1D(5, 2), L.SpatialDropout1D(0.4), L.Flatten(), L.Dense(1)), (3, 1))
     same(*both(chain, Training(SGD(0.5), 2, batch_size=3)))
+
+
+def test_scores_that_attention_drops_are_the_same():
+    chain = ((L.Conv1D(2, 1, "tanh"), L.MultiHeadAttention(2, 1, dropout=0.4), L.Flatten(), L.Dense(1)), (3, 1))
+    same(*both(chain, Training(SGD(0.5), 2, batch_size=3), b=2))
 
 
 @pytest.mark.parametrize("constraint", [L.MaxNorm(0.4), L.UnitNorm(), L.MinMaxNorm(0.3, 0.5, 0.8), L.NonNeg()], ids=repr)

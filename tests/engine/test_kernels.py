@@ -25,7 +25,7 @@ from neuralstat.engine.cpu import BLOCK
 from neuralstat.functions.activations import ACTIVATIONS
 from neuralstat.functions.losses import LOSSES
 from neuralstat.layers import LAYERS
-from neuralstat.layers.graph import MERGING
+from neuralstat.layers.merging import MERGING
 
 SIZES = [1, BLOCK - 1, BLOCK, BLOCK + 1, 700]
 SMALL_DENSE = CHAINS["Dense"][2]

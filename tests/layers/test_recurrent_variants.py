@@ -22,7 +22,15 @@ from neuralstat.layers.training import training_mode
 from neuralstat.network import derivatives
 from neuralstat.training.epochs import make_rows
 
-KINDS = (L.SimpleRNN, L.LSTM, L.GRU)
+
+def first(units, **more):
+    """A GRU whose reset gate comes before the product."""
+    return L.GRU(units, reset_after=False, **more)
+
+
+first.__name__ = "GRU"
+KINDS = (L.SimpleRNN, L.LSTM, L.GRU, first)
+GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 SHAPE = (4, 2)
 KEY = np.array([5, 9], np.uint64)
 
@@ -100,7 +108,7 @@ def test_without_biases(kind):
     chain = ((kind(3, use_bias=False, return_sequences=True), kind(2, use_bias=False), L.Dense(1)), SHAPE)
     agrees(chain)
     network = chain_network(chain)
-    gates = {L.SimpleRNN: 1, L.LSTM: 4, L.GRU: 3}[kind]
+    gates = GATES[kind.__name__]
     assert network.shapes[:2] == ((2 + 3, 3 * gates), (3 + 2, 2 * gates))
     assert network.is_bias.sum() == 1
 
@@ -112,7 +120,7 @@ def test_dropout(kind, rates):
     network = chain_network(((L.Masking(), kind(3, dropout=rates[0], recurrent_dropout=rates[1]), L.Dense(1)), SHAPE))
     theta, x, y = draw(network, 16)
     loss, grad, factors = trained(network, theta[0], x, y)
-    gates = {L.SimpleRNN: 1, L.LSTM: 4, L.GRU: 3}[kind]
+    gates = GATES[kind.__name__]
     several = gates if rates[1] else 1
     drawn = factors.T.reshape(16, several, -1) if several == 1 else None
     if drawn is None:
@@ -167,7 +175,7 @@ def _of(row):
 def test_what_does_not_exist_is_refused():
     for make, name in [
         (lambda: L.LSTM(2, stateful=True), "stateful"), (lambda: L.GRU(2, return_state=True), "return_state"),
-        (lambda: L.GRU(2, reset_after=False), "reset_after"), (lambda: L.LSTM(2, activation="swish"), "activation"),
+        (lambda: L.GRU(2, reset_after=1), "reset_after"), (lambda: L.LSTM(2, activation="swish"), "activation"),
         (lambda: L.GRU(2, recurrent_activation="softmax"), "recurrent_activation"), (lambda: L.LSTM(2, dropout=1), "dropout"),
     ]:  # fmt: skip
         with pytest.raises(ArgumentError, match=f"^{name} must be"):

@@ -39,7 +39,7 @@ def test_files_of_the_table_exist():
     assert len(rows) > 10 and not missing
 
 
-@pytest.mark.parametrize(("file", "new"), [("layers/codes", "SCALE"), ("functions/seldom", "ISRU"),
+@pytest.mark.parametrize(("file", "new"), [("layers/codes", "SCALE"), ("functions/rare_activations", "ISRU"),
                                            ("functions/distributions", "LOGISTIC")])  # fmt: skip
 def test_new_codes_come_after_the_last(file, new):
     (last, ends), = re.findall(rf"`\.\.\., (\w+), {new} = range\(([\d, ]+)\)`", text())

@@ -18,6 +18,10 @@ from neuralstat.network.objective import ActivationSpec, objective, resolve_acti
 TOLERANCE = 1e-12  # relative to the largest element
 
 # For every entry of LAYERS: chains that contain it, as (layers, shape of one observation)
+# Two sequences, "a" and "b", with masks of their own
+TWO_MASKS = (L.Embedding(3, 2, mask_zero=True, name="a"), L.From("input"), L.Reshape((3, 1)), L.Reverse(), L.Flatten(),
+             L.Embedding(3, 2, mask_zero=True, name="b"))  # fmt: skip
+
 CHAINS = {
     "Dense": [
         ((L.Dense(2),), (3,)),
@@ -77,6 +81,7 @@ CHAINS = {
     "GRU": [
         ((L.GRU(2), L.Dense(1)), (1, 3)),
         ((L.GRU(9), L.Dense(2)), (4, 1)),
+        ((L.GRU(3, reset_after=False, return_sequences=True), L.GRU(9, reset_after=False), L.Dense(1)), (4, 2)),
         ((L.GRU(3, return_sequences=True), L.GRU(2, return_sequences=True), L.Flatten(), L.Dense(1)), (3, 2)),
     ],
     "Embedding": [
@@ -112,6 +117,10 @@ CHAINS = {
         ((L.Dense(3, "tanh"), L.LayerNormalization(), L.Dense(2)), (2,)),
         ((L.Conv2D(2, 2), L.LayerNormalization(epsilon=0.1), L.Activation("tanh"), L.Flatten(), L.Dense(1)), (3, 3, 1)),
         ((L.LayerNormalization(center=False), L.LSTM(2), L.Dense(1)), (3, 4)),
+        ((L.Conv2D(2, 2), L.LayerNormalization((1, 3)), L.Activation("tanh"), L.LayerNormalization(-2), L.Flatten(),
+          L.Dense(1)), (3, 4, 1)),
+        ((L.LayerNormalization((-1, 1), scale=False), L.Conv1D(2, 1), L.LayerNormalization(1), L.Flatten(), L.Dense(1)),
+         (3, 2)),
     ],
     "GroupNormalization": [
         ((L.Dense(4, "tanh"), L.GroupNormalization(2), L.Dense(2)), (2,)),
@@ -160,10 +169,37 @@ CHAINS = {
          (2,)),
         ((L.Conv2D(2, 3, "tanh", padding="same", name="a"), L.Conv2D(2, 1, name="b"), L.Add(["a", "b"]), L.MaxPool2D(2),
           L.Flatten(), L.Dense(1)), (4, 4, 1)),
+        ((L.Conv2D(2, 2, "tanh", name="a"), L.Conv2D(1, 1, name="b"), L.GlobalAvgPool(name="c"), L.Add(["a", "c", "b"]),
+          L.Flatten(), L.Dense(1)), (3, 4, 1)),
     ],
     "Subtract": [((L.Dense(3, "tanh", name="a"), L.Dense(3, name="b"), L.Subtract(["a", "b"]), L.Dense(2)), (2,))],
     "Average": [
         ((L.Dense(2, "tanh", name="a"), L.Dense(2, name="b"), L.Average(["a", "b", "input"]), L.Dense(2)), (2,)),
+    ],
+    "Multiply": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, "logistic", name="b"), L.Multiply(["b", "a", "b"]), L.Dense(2)), (2,)),
+        ((L.Conv2D(2, 2, "tanh", name="a"), L.GlobalAvgPool(), L.Reshape((1, 1, 2), name="b"),
+          L.Multiply(["a", "b"], name="c"), L.Conv2D(1, 1, "logistic", name="d"), L.Multiply(["c", "d"]), L.Flatten(),
+          L.Dense(1)), (3, 4, 1)),
+        ((L.Embedding(3, 2, mask_zero=True, name="a"), L.From("input"), L.Embedding(3, 1, name="b"), L.Multiply(["a", "b"]),
+          L.LSTM(2), L.Dense(1)), (3,)),
+        ((*TWO_MASKS, L.Multiply(["a", "b"]), L.LSTM(1), L.Dense(1)), (3,)),
+    ],
+    "Maximum": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, name="b"), L.Maximum(["b", "a"]), L.Dense(2)), (2,)),
+        ((*TWO_MASKS, L.From("input"), L.Embedding(3, 2, name="c"), L.Maximum(["a", "b", "c"]), L.LSTM(1), L.Dense(1)), (3,)),
+    ],
+    "Minimum": [
+        ((L.Conv1D(2, 2, "tanh", name="a"), L.Conv1D(2, 1, name="b"), L.Conv1D(1, 1, name="c"), L.Minimum(["c", "a", "b"]),
+          L.Flatten(), L.Dense(1)), (4, 2)),
+        ((*TWO_MASKS, L.Minimum(["b", "a"]), L.LSTM(1), L.Dense(1)), (3,)),
+    ],
+    "Dot": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, name="b"), L.Dot(1, inputs=["b", "a"]), L.Dense(2)), (2,)),
+        ((L.Conv1D(3, 2, "tanh", name="a"), L.Conv1D(3, 3, name="b"), L.Dot((2, -1), True, ["a", "b"]),
+          L.Flatten(), L.Dense(1)), (4, 2)),
+        ((L.Conv2D(2, 2, "tanh", name="a"), L.Conv2D(3, (1, 2), name="b"), L.Dot((2, 3), inputs=["a", "b"]), L.Reshape((16,)),
+          L.Dense(1)), (3, 4, 1)),
     ],
     "Concatenate": [
         ((L.Conv2D(2, 2, "tanh", name="a"), L.Conv2D(3, 1, name="b"), L.Concatenate(["a", "b", "a"]), L.Conv2D(2, 2),

@@ -155,12 +155,67 @@ def documents(L):
     return inputs, L.Flatten(name="flat")(h)
 
 
+def merged(L):
+    """Dense layers as products, largest and smallest values, and cosines."""
+    inputs = L.Input(shape=(3,))
+    a, b = L.Dense(4, activation="tanh", name="a")(inputs), L.Dense(4, activation="relu", name="b")(inputs)
+    c = L.Dense(4, activation="relu", name="c")(inputs)
+    times = L.Multiply(name="times")([a, b, a])
+    high = L.Maximum(name="high")([b, c, L.Dense(1, name="level")(inputs)])
+    low = L.Minimum(name="low")([times, high])
+    inner = L.Dot(1, name="inner")([a, high])
+    cosine = L.Dot(axes=-1, normalize=True, name="cosine")([L.Dense(4, name="d")(inputs), a])
+    return inputs, L.Concatenate(name="joined")([low, inner, cosine])
+
+
+def excited(L):
+    """Squeeze and excitation (Hu, Shen & Sun 2018, CVPR, 7132), a mask over positions, and normalisation over several axes."""
+    inputs = L.Input(shape=(5, 4, 2))
+    h = L.Conv2D(4, 2, activation="relu", name="conv")(inputs)
+    h = L.LayerNormalization(axis=(2, 3), name="rows")(h)
+    s = L.Dense(2, activation="relu", name="squeeze")(L.GlobalAveragePooling2D(name="mean")(h))
+    s = L.Reshape((1, 1, 4), name="one")(L.Dense(4, activation="sigmoid", name="excite")(s))
+    h = L.Multiply(name="excited")([h, s])
+    where = L.Conv2D(1, 1, activation="sigmoid", name="where")(h)
+    h = L.Multiply(name="there")([where, h])
+    h = L.LayerNormalization(axis=-1, epsilon=0.01, name="channels")(L.Add(name="more")([h, s, where]))
+    h = L.LayerNormalization(axis=[1, 2, 3], name="all")(h)
+    return inputs, L.Flatten(name="flat")(h)
+
+
+def dotted(L):
+    """Attention by hand (Luong, Pham & Manning 2015, EMNLP, 1412), and a recurrent layer whose reset gate comes first."""
+    inputs = L.Input(shape=(5, 2))
+    h = L.GRU(3, return_sequences=True, reset_after=False, name="gru")(inputs)
+    asks = L.Conv1D(3, 2, activation="tanh", name="asks")(inputs)
+    scores = L.Dot((2, 2), name="scores")([asks, h])
+    shares = L.Activation("softmax", name="shares")(scores)
+    seen = L.Dot(axes=(2, 1), name="seen")([shares, h])
+    seen = L.LayerNormalization(axis=[1, 2], name="norm")(seen)
+    return inputs, L.GRU(2, reset_after=False, go_backwards=True, use_bias=False, name="last")(seen)
+
+
+def both_masked(L):
+    """Products, largest and smallest values of two sequences with masks of their own, and of one without."""
+    inputs = L.Input(shape=(6,))
+    h = L.Embedding(9, 3, mask_zero=True, name="words")(inputs)
+    other = L.Cropping1D((0, 3), name="cut")(L.Embedding(9, 3, name="others")(inputs))
+    other = L.Masking(name="masked")(L.ZeroPadding1D((0, 3), name="pad")(other))
+    plain = L.Embedding(9, 3, name="plain")(inputs)
+    h = L.Maximum(name="high")([other, L.Multiply(name="times")([h, other])])
+    h = L.Minimum(name="low")([other, h])
+    h = L.GRU(2, return_sequences=True, reset_after=False, name="first")(h)
+    whole = L.Flatten(name="flat")(L.Maximum(name="there")([L.Multiply(name="all")([plain, other]), plain]))
+    return inputs, L.Concatenate(name="joined")([L.LSTM(3, name="last")(h), whole])
+
+
 MODELS = {
     model.__name__: model
     for model in (resnet, inception, bidirectional, words, autoencoder, frames, numbers, transformer, crossed, padded, longer,
-                  either, documents)
+                  either, documents, merged, excited, dotted, both_masked)
 }
-TEXTS = ("words", "padded", "transformer", "longer", "either", "documents")
+TEXTS = ("words", "padded", "transformer", "longer", "either", "documents", "both_masked")
 SHAPES = {"resnet": (6, 6, 2), "inception": (6, 5, 2), "bidirectional": (5, 2), "words": (6,), "autoencoder": (6, 6, 1),
           "frames": (3, 4, 4, 1), "numbers": (3,), "transformer": (6,), "crossed": (5, 3),
-          "padded": (6,), "longer": (6,), "either": (6,), "documents": (3, 4)}  # fmt: skip
+          "padded": (6,), "longer": (6,), "either": (6,), "documents": (3, 4),
+          "merged": (3,), "excited": (5, 4, 2), "dotted": (5, 2), "both_masked": (6,)}  # fmt: skip

@@ -245,12 +245,33 @@ def lstm(layer, w, x, mask=None, factors=None):
 
 def gru(layer, w, x, mask=None, factors=None):
     squash, gate = INSIDE[layer.activation], INSIDE[layer.recurrent_activation]
+    if not layer.reset_after:
+        return gru_first(layer, w, x, squash, gate, mask, factors)
 
     def step(a, b, states):
         z, r = gate(a[0] + b[0]), gate(a[1] + b[1])
         return [z * states[0] + (1 - z) * squash(a[2] + r * b[2])]
 
     return recurrent(layer, w, x, 3, 2, 1, step, mask, factors)
+
+
+def gru_first(layer, w, x, squash, gate, mask, factors):
+    """The reset gate before the product; one bias a gate."""
+    units, features = layer.units, x.shape[2]
+    z_, r_, h_ = (w[:, g * units : (g + 1) * units] for g in range(3))
+    fx, fh = (np.ones(3),) * 2 if factors is None else factors
+    at = int(layer.use_bias)
+
+    def sums(v, t, h, g):
+        return (x[:, t] * fx[g]) @ v[at : at + features] + (h * fh[g]) @ v[at + features :] + (v[0] if at else 0)
+
+    h, out = np.zeros((len(x), units)), []
+    for t in reversed(range(x.shape[1])) if layer.go_backwards else range(x.shape[1]):
+        z, r = gate(sums(z_, t, h, 0)), gate(sums(r_, t, h, 1))
+        new = z * h + (1 - z) * squash(sums(h_, t, r * h, 2))
+        h = new if mask is None else np.where(mask[:, t, np.newaxis], new, h)
+        out.append(h)
+    return np.stack(out, axis=1) if layer.return_sequences else h
 
 
 def zero_masked(x, mask):
@@ -321,10 +342,57 @@ def spread(layer, w, x):
     return z if x.ndim == 4 else z[:, 0]
 
 
+def multiplied(parts, masks=None):
+    """Products; masked units count as 1, and where all are masked 0 comes out."""
+    masks = [None] * len(parts) if masks is None else masks
+    there = [np.ones(p.shape[:2], bool) if mask is None else mask for p, mask in zip(parts, masks, strict=True)]
+    if parts[0].ndim == 2:
+        return np.prod(np.stack(parts), axis=0)
+    axes = [mask.reshape(*mask.shape, *(1,) * (part.ndim - 2)) for part, mask in zip(parts, there, strict=True)]
+    product = 1
+    for part, mask in zip(parts, axes, strict=True):
+        product = product * np.where(mask, part, 1)
+    return np.where(np.any(np.broadcast_arrays(*axes), axis=0), product, 0)
+
+
+def best(parts, better, masks=None):
+    """Largest or smallest of what is not masked; the first where all is."""
+    parts = np.broadcast_arrays(*parts)
+    out, found = parts[0], np.zeros(parts[0].shape, bool)
+    for k, part in enumerate(parts):
+        there = np.ones(part.shape, bool)
+        if masks is not None and masks[k] is not None:
+            there = np.broadcast_to(masks[k].reshape(*masks[k].shape, *(1,) * (part.ndim - 2)), part.shape)
+        out = np.where(there & (~found | better(np.real(part), np.real(out))), part, out)
+        found = found | there
+    return out
+
+
+def dotted(layer, parts):
+    axes = layer.axes if isinstance(layer.axes, tuple) else (layer.axes,) * 2
+    flat = [np.moveaxis(part, axis, -1).reshape(len(part), -1, part.shape[axis])
+            for part, axis in zip(parts, axes, strict=True)]  # fmt: skip
+    if layer.normalize:
+        flat = [part / np.sqrt(np.sum(part**2, axis=-1, keepdims=True)) for part in flat]
+    kept = [n for part, axis in zip(parts, axes, strict=True) for n in np.delete(part.shape, (0, axis % part.ndim)).tolist()]
+    return np.einsum("nis,njs->nij", *flat).reshape(len(parts[0]), *(kept or [1]))
+
+
+def layer_norm(layer, w, x):
+    axes = (layer.axis,) if isinstance(layer.axis, int) else layer.axis
+    axes = tuple(sorted(axis % x.ndim for axis in axes))
+    shape = [n if k in axes else 1 for k, n in enumerate(x.shape)]
+    return w[1].reshape(shape) * normalised(x, axes, layer.epsilon) + w[0].reshape(shape)
+
+
 JOINS = {  # of layers that read several
     "Add": lambda layer, parts: sum(parts),
     "Subtract": lambda layer, parts: parts[0] - parts[1],
     "Average": lambda layer, parts: sum(parts) / len(parts),
+    "Multiply": lambda layer, parts: multiplied(parts),
+    "Maximum": lambda layer, parts: best(parts, np.greater),
+    "Minimum": lambda layer, parts: best(parts, np.less),
+    "Dot": lambda layer, parts: dotted(layer, parts),
     "Concatenate": lambda layer, parts: np.concatenate(parts, axis=layer.axis),
     "Stacked": lambda layer, parts: parts,
 }
@@ -385,7 +453,7 @@ def relu(layer, w, x):
 LAYERS = {
     "DepthwiseConv1D": depthwise,
     "DepthwiseConv2D": depthwise,
-    "LayerNormalization": lambda layer, w, x: w[1] * normalised(x, -1, layer.epsilon) + w[0],
+    "LayerNormalization": layer_norm,
     "GroupNormalization": group_norm,
     "LeakyReLU": lambda layer, w, x: leaky_relu(x, layer.negative_slope),
     "ReLU": relu,
@@ -478,7 +546,7 @@ def mask_after(layer, kind, x, mask):
         inner = mask_after(layer.layer, type(layer.layer).__name__, None, mask)
         return mask.any(axis=-1) if inner is None else inner
     plain = ("Realigned", "ZeroMasked", "Dropout", "Activation", "Projection", "OutputProjection", "PositionEmbedding",
-             "TimeDistributed", "ReLU", "ELU", "AlphaDropout", "GroupNormalization")  # fmt: skip
+             "TimeDistributed", "ReLU", "ELU", "AlphaDropout", "GroupNormalization", "LayerNormalization")  # fmt: skip
     passes = kind in plain or (kind in RECURRENT and layer.return_sequences)
     return mask if passes else None
 
@@ -487,6 +555,8 @@ def mask_of_joined(layer, kind, parts, masks):
     """Which times are there of what a layer makes of several inputs."""
     if kind == "Stacked":
         return masks[1]
+    if kind == "Dot":
+        return None
     masked = [mask for mask in masks if mask is not None]
     if masked and kind == "Concatenate" and layer.axis == 1:
         return np.concatenate([np.ones(p.shape[:2], bool) if m is None else m for p, m in zip(parts, masks, strict=True)],
@@ -512,7 +582,14 @@ def outputs(layers, matrices, x, output="identity", offset=0.0, activations=None
         given, masked = x, mask is not None and kind in (*RECURRENT, "GlobalAvgPool")
         within = mask is not None and mask.ndim == 3 and kind == "TimeDistributed"
         parts = [known[r] for r in reads]
-        if kind in JOINS:
+        if kind in ("Add", "Subtract", "Average", "Multiply", "Maximum", "Minimum"):
+            most = max(part.ndim for part in parts)  # axes of size 1 before the others
+            parts = [part.reshape(len(part), *(1,) * (most - part.ndim), *part.shape[1:]) for part in parts]
+        if kind == "Multiply":
+            x = multiplied(parts, [masks.get(r) for r in reads])
+        elif kind in ("Maximum", "Minimum"):
+            x = best(parts, np.greater if kind == "Maximum" else np.less, [masks.get(r) for r in reads])
+        elif kind in JOINS:
             x = JOINS[kind](layer, parts)
         elif k in (training or {}):
             x = training[k](layer, w, x)

@@ -32,6 +32,7 @@ ATTENTION = {
     f"{kind}{name}": ("attention", "", f"{kind}{name}")
     for kind in ("attention", "position") for name in ("", "_back", "_gradient")
 }  # fmt: skip
+MERGING = {name: ("merging", "", name) for name in ("merge", "merge_back")}
 DEPTHWISE = {f"depthwise{name}": ("depthwise", "", f"depthwise{name}") for name in ("", "_back", "_gradient")}
 UPDATE = {
     name: ("update", "", name)
@@ -41,13 +42,14 @@ NORMALIZATION = {f"batch norm {name}": ("normalization", "", name) for name in (
 MOVES = {f"move {name}": ("moves", "", name) for name in ("forward", "backward")}
 RECURRENT = {
     f"{kind} {name}": ("recurrent", kind, name)
-    for kind in ("lstm", "gru", "simple")
+    for kind in ("lstm", "gru", "first", "simple")
     for name in ("turn", "forward", "backward")
 }
 RECURRENT.update({f"other {name}": ("recurrent", f"other {entry[1]}", entry[2]) for name, entry in RECURRENT.items()
                   if entry[2] != "turn"})  # fmt: skip
 MASKS = {f"masks: {name}": ("masks", "", name) for name in ("of_numbers", "masking", "masking_back", "mean", "mean_back")}
-KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **ATTENTION, **MOVES, **UPDATE, **NORMALIZATION, **RECURRENT, **MASKS}
+KERNELS = {**PRODUCTS, **UNITS, **SPECIAL, **DEPTHWISE, **ATTENTION, **MERGING, **MOVES, **UPDATE, **NORMALIZATION,
+           **RECURRENT, **MASKS}  # fmt: skip
 #: The loss of every distribution with every link, and of some families
 LOSSES = {f"loss of {name}": ("units", name, "objective") for name in (*SEVERAL, "poisson log", "tweedie power")}
 
@@ -63,6 +65,7 @@ def _built(module: str, kind: str, dtype: str):
         attention,
         depthwise,
         masks,
+        merging,
         moves,
         normalization,
         products,
@@ -86,8 +89,8 @@ def _built(module: str, kind: str, dtype: str):
     if module == "masks":
         return masks.build(program.LANES, False, _same)
     modules = {
-        "attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization, "special": special,
-        "update": update,
+        "attention": attention, "depthwise": depthwise, "merging": merging, "moves": moves, "normalization": normalization,
+        "special": special, "update": update,
     }  # fmt: skip
     return modules[module].build(dtype, program.LANES, False, _same)
 
@@ -136,7 +139,7 @@ def arguments(name: str, dtype: str):
         return model, turn, buffers, 0, told, 1, 0.5
     if entry in ("shares", "add"):
         return *plain, 4
-    if entry in ("drop", "noise") or (module, entry) == ("normalization", "forward"):
+    if entry in ("drop", "noise") or (module, entry) in (("normalization", "forward"), ("attention", "attention")):
         return *plain, memory, 1
     if (module, entry) == ("normalization", "backward"):
         return *plain, memory, 1, 1

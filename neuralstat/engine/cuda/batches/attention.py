@@ -10,17 +10,20 @@ import math
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 from numba import cuda  # a global, in whose place the simulator puts its own
 
-from ....layers.attention import HEADS, KEYS, attend, scores_back
-from ....layers.codes import FEATURES, N_IN, PARAM, SCRATCH, SOURCE, TARGET, TIMES, UNITS
+from ....jit.random import DROPOUT, philox
+from ....layers.attention import HEADS, KEYS, attend, scores, scores_back
+from ....layers.codes import FEATURES, N_IN, OPTIONS, PARAM, SCRATCH, SOURCE, TARGET, TIMES, UNITS
+from ....layers.recurrent_rows import DROPS
 from ...cpu import RUNNING
 from ..device import sum_tree, target
-from .arrays import SIZE
+from .arrays import FIRST, SIZE
 
 
 class Kernels(NamedTuple):
-    """Compiled kernels, of layer k each: (model, k, turn, buffers)."""
+    """Compiled kernels, of layer k each: (model, k, turn, buffers), and for `attention` (..., memory, training)."""
 
     attention: Any
     attention_gradient: Any  # of scores and queries: before `attention_back`, of keys and values
@@ -34,7 +37,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
     """Make the kernels."""
     tools = target(simulate)
     function, barrier, summed = tools.function, tools.barrier, sum_tree(tools)
-    softmax, softmax_back = tools.to_device(attend), tools.to_device(scores_back)
+    softmax, softmax_back, count_of = map(tools.to_device, (attend, scores_back, scores))
+    draw = tools.to_device(philox)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
 
@@ -59,12 +63,21 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
         begin = row[SOURCE] + (row[TIMES] + row[KEYS]) * row[HEADS] * row[FEATURES]
         return begin + (s * row[HEADS] + h) * row[UNITS]
 
+    @function
+    def share(row, value, at, i):
+        """Factor of dropout of the probability in row `at`."""
+        if row[OPTIONS] & DROPS == 0:
+            return number(1)
+        return 1 + value[at + count_of(row), i]
+
     @compiled
-    def attention(model, k, turn, buffers):
+    def attention(model, k, turn, buffers, memory, training):
         start, b = cuda.blockIdx.x * lanes + cuda.threadIdx.x, cuda.blockIdx.z
         if turn.status[b] != RUNNING:
             return
-        row, value, m = model.table[k], buffers.value[b], turn.items[turn.clock[0], SIZE]
+        row, value, order, item = model.table[k], buffers.value[b], turn.order[b], turn.items[turn.clock[0]]
+        m, drops, rate, count = item[SIZE], row[OPTIONS] & DROPS != 0, float(model.constants[k]), count_of(row)
+        cut, kept = np.uint64(rate * 4294967296.0), 1.0 / (1.0 - rate) - 1.0
         scale = number(1 / math.sqrt(float(row[FEATURES])))
         for n in range(start, row[HEADS] * row[TIMES] * m, cuda.gridDim.x * lanes):
             i, h, t = n % m, n // m % row[HEADS], n // m // row[HEADS]
@@ -75,10 +88,25 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                     total += value[q + j, i] * value[a + j, i]
                 value[at + s, i] = total * scale
             softmax(row, value, at, t, i)
+            if drops:
+                seen = item[FIRST] + i
+                if order.shape[0] > 0:
+                    seen = order[seen]
+                for s in range(row[KEYS]):
+                    p = at + s - row[SCRATCH]
+                    first = row[SCRATCH] + count + p - p % 4
+                    words = draw(np.uint64(first), np.uint64(seen), np.uint64(memory.steps[b]), np.uint64(DROPOUT),
+                                 memory.keys[b, 0], memory.keys[b, 1])  # fmt: skip
+                    c = p % 4
+                    word = words[0] if c == 0 else words[1] if c == 1 else words[2] if c == 2 else words[3]
+                    more = number(0)
+                    if training != 0:
+                        more = number(-1.0 if word < cut else kept)
+                    value[at + count + s, i] = more
             for j in range(row[UNITS]):
                 total = number(0)
                 for s in range(row[KEYS]):
-                    total += value[at + s, i] * value[of_value(row, h, s) + j, i]
+                    total += value[at + s, i] * share(row, value, at + s, i) * value[of_value(row, h, s) + j, i]
                 value[to + j, i] = total
 
     @compiled
@@ -94,7 +122,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
                 total, v = number(0), of_value(row, h, s)
                 for j in range(row[UNITS]):
                     total += delta[to + j, i] * value[v + j, i]
-                delta[at + s, i] = total
+                delta[at + s, i] = total * share(row, value, at + s, i)
             softmax_back(row, value, delta, at, t, i)
             for j in range(row[FEATURES]):
                 total = number(0)
@@ -119,8 +147,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             for j in range(row[UNITS]):
                 total = number(0)
                 for t in range(row[TIMES]):
-                    to = row[TARGET] + (t * row[HEADS] + h) * row[UNITS]
-                    total += value[scores_of(row, h, t) + s, i] * delta[to + j, i]
+                    at, to = scores_of(row, h, t) + s, row[TARGET] + (t * row[HEADS] + h) * row[UNITS]
+                    total += value[at, i] * share(row, value, at, i) * delta[to + j, i]
                 delta[v + j, i] = total
 
     @compiled

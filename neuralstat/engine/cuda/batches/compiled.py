@@ -28,10 +28,10 @@ def units_kernels(dtype: str, rare: Any, simulate: bool, code: int | None = None
 @functools.lru_cache(maxsize=64)
 def built_kernels(name: str, dtype: str, simulate: bool) -> Any:
     """Kernels of a module that ask for no more than this."""
-    from . import attention, depthwise, moves, normalization, special, update  # need numba-cuda
+    from . import attention, depthwise, merging, moves, normalization, special, update  # need numba-cuda
 
-    modules = {"attention": attention, "depthwise": depthwise, "moves": moves, "normalization": normalization,
-               "special": special, "update": update}  # fmt: skip
+    modules = {"attention": attention, "depthwise": depthwise, "merging": merging, "moves": moves,
+               "normalization": normalization, "special": special, "update": update}  # fmt: skip
     return modules[name].build(dtype, lanes(), simulate)
 
 

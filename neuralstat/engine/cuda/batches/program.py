@@ -12,7 +12,7 @@ import numpy as np
 from ....errors import DeviceError
 from ....functions.losses import CE_R
 from ....layers import codes
-from ....layers.recurrent_rows import DROPS, OTHER
+from ....layers.recurrent_rows import DROPS, OTHER, RESET_FIRST
 from ....optimizers import first_order
 from .. import memory as device_memory
 from .. import simulated
@@ -42,8 +42,9 @@ ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
 SPECIAL = {codes.DEPTHWISE: ("depthwise", "depthwise"), codes.LAYER_NORM: ("special", "norm"),
            codes.PRELU: ("special", "prelu"), codes.NOISE: ("special", "noise"),
            codes.DROPOUT: ("special", "drop"), codes.ATTENTION: ("attention", "attention"),
-           codes.POSITION: ("attention", "position")}  # fmt: skip
+           codes.POSITION: ("attention", "position"), codes.MERGE: ("merging", "merge")}  # fmt: skip
 DRAWN = (codes.NOISE, codes.DROPOUT)
+WEIGHTLESS = (*DRAWN, codes.MERGE)
 
 
 class Launch(NamedTuple):
@@ -237,7 +238,7 @@ class Program:
                 grid = int(row[codes.CHANNELS]), 1, self.members
                 kernel = built_kernels("normalization", self.dtype, self.simulate).backward
                 yield Launch(kernel, grid, lanes(), 0, (*plain, there.memory, training, int(inputs)))
-            if op == codes.ATTENTION or (weights and op in SPECIAL and op not in DRAWN):  # attention's is before "_back"
+            if op == codes.ATTENTION or (weights and op in SPECIAL and op not in WEIGHTLESS):  # attention's is before "_back"
                 yield self.special(k, row, "_gradient")
             if not inputs:
                 continue
@@ -265,7 +266,7 @@ class Program:
         if purpose == "_gradient":
             grid = min(there.model.theta.shape[1], 2 if self.simulate else MOST_GRID), 1, self.members
             return Launch(kernel, grid, lanes(), 0, plain)
-        more = (there.memory, training) if op in DRAWN and not purpose else ()
+        more = (there.memory, training) if op in (*DRAWN, codes.ATTENTION) and not purpose else ()
         return self.each(kernel, int(row[codes.N_IN if purpose else codes.N_OUT]) * self.observations, *plain, *more)
 
     def sums(self, p: int) -> Launch:
@@ -311,6 +312,7 @@ class Program:
                 f"the CPU only. Use Dropout layers, or device='cpu'."
             )
         kind, itemsize = KINDS.get(int(row[codes.OP]), "simple"), np.dtype(self.dtype).itemsize
+        kind = "first" if row[codes.OPTIONS] & RESET_FIRST else kind
         few = 2 if self.observations <= MANY or self.simulate else 4
         limit = device_memory.shared_limit(self.simulate)
         while few > 1 and room(kind, units, few, itemsize, False) > limit:

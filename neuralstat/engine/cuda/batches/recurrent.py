@@ -15,16 +15,16 @@ import numba
 from numba import cuda  # a global, in whose place the simulator puts its own
 
 from ....functions.activations import logistic, tanh
+from ....layers.cell_activations import slope_at, squashed
 from ....layers.codes import FEATURES, GRU, LSTM, OPTIONS, PARAM, SCRATCH, SEQUENCES, TARGET, TIMES, UNITS
 from ....layers.gru import GATES as GRU_GATES
-from ....layers.inside import slope_at, squashed
 from ....layers.lstm import GATES as LSTM_GATES
 from ....layers.recurrent_rows import GATE, NO_BIAS, SQUASH, mask_row
 from ...cpu import RUNNING
 from ..device import target
 from .arrays import SIZE
 
-GATES = {"lstm": 4, "gru": 3, "simple": 1}
+GATES = {"lstm": 4, "gru": 3, "first": 3, "simple": 1}
 
 
 class Kernels(NamedTuple):
@@ -47,7 +47,8 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
 
     Parameters
     ----------
-    kind : {"lstm", "gru", "simple"}
+    kind : {"lstm", "gru", "first", "simple"}
+        "first": GRU whose reset gate comes first.
     few : int
         Observations of a block of threads.
     resident : bool
@@ -70,9 +71,9 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
     number = numba.float64 if dtype == "float64" else numba.float32
     GATES_ = GATES[kind]
     BIASES = 2 if kind == "gru" else 1
-    KEPT = {"lstm": LSTM_GATES, "gru": GRU_GATES, "simple": 0}[kind]
+    KEPT = {"lstm": LSTM_GATES, "gru": GRU_GATES, "first": GRU_GATES, "simple": 0}[kind]
     SUMS = GATES_ * few
-    is_lstm, is_gru = kind == "lstm", kind == "gru"
+    is_lstm, is_gru, is_first = kind == "lstm", kind == "gru", kind == "first"
 
     @function
     def sigma(row, z):
@@ -195,6 +196,15 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                             value[gate + 2 * units + u, i] = c
                             value[gate + 3 * units + u, i] = inner
                             new = (1 - a) * c + a * state[u * few + o]
+                        elif is_first:  # the gates; candidates when those of all units are there
+                            a = sigma(row, value[gate + u, i] + total[o])
+                            b = sigma(row, value[gate + units + u, i] + total[few + o])
+                            value[gate + u, i] = a
+                            value[gate + units + u, i] = b
+                            new = b * state[u * few + o]
+                            value[gate + 3 * units + u, i] = new
+                            cell[u * few + o] = new
+                            continue
                         else:
                             new = squash(row, value[h + u, i] + total[o])
                         if mask >= 0 and value[mask, i] == 0:
@@ -202,6 +212,25 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                         value[h + u, i] = new
                         next_state[u * few + o] = new
             barrier()
+            if is_first:
+                for u in range(lane, units, lanes):
+                    for o in range(few):
+                        total[o] = 0
+                    for j in range(units):
+                        w = get(weights, (2 * units + j) * units + u)
+                        for o in range(few):
+                            total[o] += w * get(cell, j * few + o)
+                    for o in range(few):
+                        i = first + o
+                        if i < m:
+                            a, c = value[gate + u, i], squash(row, value[gate + 2 * units + u, i] + total[o])
+                            value[gate + 2 * units + u, i] = c
+                            new = (1 - a) * c + a * state[u * few + o]
+                            if mask >= 0 and value[mask, i] == 0:
+                                new = state[u * few + o]
+                            value[h + u, i] = new
+                            next_state[u * few + o] = new
+                barrier()
             for e in range(lane, size, lanes):
                 state[e] = next_state[e]
             barrier()
@@ -283,22 +312,53 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
                     gates[size + e] = db
                     gates[2 * size + e] = dc * b
                     cell[e] = dh * a  # straight to the state before
+                elif is_first:
+                    a, c = value[gate + u, i], value[gate + 2 * units + u, i]
+                    old = number(0)
+                    if t > 0:
+                        old = value[before + u, i]
+                    da, dc = dh * (old - c) * sigma_slope(row, a), dh * (1 - a) * squash_slope(row, c)
+                    delta[gate + u, i] = da
+                    delta[gate + 2 * units + u, i] = dc
+                    gates[e] = da
+                    gates[2 * size + e] = dc
+                    cell[e] = dh * a
                 else:
                     d = dh * squash_slope(row, value[h + u, i])
                     delta[h + u, i] = d
                     gates[e] = d
                 kept[e] = straight
             barrier()
+            if is_first:  # through the product to r h, and to the reset gate
+                for j in range(lane, units, lanes):
+                    for o in range(few):
+                        total[o] = 0
+                    for u in range(units):
+                        w = get(weights, (2 * units + u) * units + j)
+                        for o in range(few):
+                            total[o] += w * get(gates, 2 * size + u * few + o)
+                    for o in range(few):
+                        i = first + o
+                        d = number(0)
+                        if i < m:
+                            b, old = value[gate + units + j, i], number(0)
+                            if t > 0:
+                                old = value[before + j, i]
+                            d = total[o] * old * sigma_slope(row, b)
+                            delta[gate + units + j, i] = d
+                            cell[j * few + o] += total[o] * b
+                        gates[size + j * few + o] = d
+                barrier()
             if t > 0:
                 for j in range(lane, units, lanes):
                     for o in range(few):
                         total[o] = 0
-                    for u in range(GATES_ * units):
+                    for u in range((2 if is_first else GATES_) * units):
                         w = get(weights, u * units + j)
                         for o in range(few):
                             total[o] += w * get(gates, u * few + o)
                     for o in range(few):
-                        if is_gru:
+                        if is_gru or is_first:
                             total[o] += cell[j * few + o]
                         state[j * few + o] = total[o] + kept[j * few + o]
             barrier()
@@ -307,4 +367,4 @@ def build(dtype: str, kind: str, few: int, resident: bool, lanes: int, simulate:
 
 
 KINDS = {LSTM: "lstm", GRU: "gru"}  # SIMPLE_RNN: "simple"
-NAMES = {"lstm": "LSTM", "gru": "GRU", "simple": "SimpleRNN"}
+NAMES = {"lstm": "LSTM", "gru": "GRU", "first": "GRU", "simple": "SimpleRNN"}

@@ -21,17 +21,16 @@ from ....layers.codes import (
     KIND,
     N_IN,
     PARAM,
-    ROWS,
     SCRATCH,
     SOURCE,
     STRIDE_CHANNELS,
     STRIDE_COLS,
     STRIDE_ROWS,
     TARGET,
-    UNITS,
 )
 from ....layers.dropout import SPATIAL
-from ....layers.layer_norm import _unit
+from ....layers.layer_norm import EACH, OWN, SETS, unit_at, weights_at
+from ....layers.layer_norm import SIZE as SET
 from ....layers.prelu import HELD, alpha_of
 from ...cpu import RUNNING
 from ..device import sum_tree, target
@@ -58,7 +57,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
     tools = target(simulate)
     summed = sum_tree(tools)
     barrier, to_device = tools.barrier, tools.to_device
-    draw, unit_of, weight_of = to_device(philox), to_device(_unit), to_device(alpha_of)
+    draw, unit_of, weight_of = to_device(philox), to_device(unit_at), to_device(alpha_of)
+    place_of = to_device(weights_at)
     normal_pair, moments = to_device(kinds.normal_pair), to_device(kinds.alpha_moments)
     compiled = cuda.jit if decorate is None else decorate
     number = numba.float64 if dtype == "float64" else numba.float32
@@ -69,7 +69,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
         if turn.status[s] != RUNNING:
             return
         row, value, theta, m = model.table[k], buffers.value[s], model.theta[s], turn.items[turn.clock[0], SIZE]
-        size = row[ROWS] * row[UNITS]
+        size = row[SET]
         for n in range(start, row[N_IN] // size * m, cuda.gridDim.x * lanes):
             b, i = n // m, n % m
             mean, square = number(0), number(0)
@@ -83,7 +83,7 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             value[row[SCRATCH] + 2 * b, i], value[row[SCRATCH] + 2 * b + 1, i] = mean, scale
             for j in range(size):
                 u = unit_of(row, b, j)
-                w = row[PARAM] + 2 * (u % row[CHANNELS])
+                w = place_of(row, u, j)
                 x = (value[row[SOURCE] + u, i] - mean) * scale
                 value[row[TARGET] + u, i] = theta[w] + theta[w + 1] * x
 
@@ -93,20 +93,20 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
         if turn.status[s] != RUNNING:
             return
         row, value, delta, theta = model.table[k], buffers.value[s], buffers.delta[s], model.theta[s]
-        m, size = turn.items[turn.clock[0], SIZE], row[ROWS] * row[UNITS]
+        m, size = turn.items[turn.clock[0], SIZE], row[SET]
         for n in range(start, row[N_IN] // size * m, cuda.gridDim.x * lanes):
             b, i = n // m, n % m
             mean, scale = value[row[SCRATCH] + 2 * b, i], value[row[SCRATCH] + 2 * b + 1, i]
             plain, product = number(0), number(0)
             for j in range(size):
                 u = unit_of(row, b, j)
-                d = theta[row[PARAM] + 2 * (u % row[CHANNELS]) + 1] * delta[row[TARGET] + u, i]
+                d = theta[place_of(row, u, j) + 1] * delta[row[TARGET] + u, i]
                 plain += d
                 product += d * ((value[row[SOURCE] + u, i] - mean) * scale)
             plain, product = plain / number(size), product / number(size)
             for j in range(size):
                 u = unit_of(row, b, j)
-                d = theta[row[PARAM] + 2 * (u % row[CHANNELS]) + 1] * delta[row[TARGET] + u, i]
+                d = theta[place_of(row, u, j) + 1] * delta[row[TARGET] + u, i]
                 x = (value[row[SOURCE] + u, i] - mean) * scale
                 delta[row[SOURCE] + u, i] = (d - plain - x * product) * scale
 
@@ -118,12 +118,18 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
         if turn.status[s] != RUNNING:
             return
         row, value, delta, m = model.table[k], buffers.value[s], buffers.delta[s], turn.items[turn.clock[0], SIZE]
-        groups = row[CHANNELS] // row[UNITS]
-        for channel in range(cuda.blockIdx.x, row[CHANNELS], cuda.gridDim.x):
+        size, count = row[SET], row[CHANNELS]  # weights, in twos
+        if row[KIND] == EACH:
+            count = size
+        for w in range(cuda.blockIdx.x, count, cuda.gridDim.x):
             first, second = number(0), number(0)
-            for p in range(row[N_IN] // row[CHANNELS]):
-                u, b = p * row[CHANNELS] + channel, p // row[ROWS] * groups + channel // row[UNITS]
-                at = row[SCRATCH] + 2 * b
+            for p in range(row[N_IN] // count):
+                b, j = p, w
+                if row[KIND] != EACH:  # a channel, at one position after the other
+                    positions = size // row[OWN]
+                    b = p // positions * row[SETS] + w // row[OWN]
+                    j = p % positions * row[OWN] + w % row[OWN]
+                u, at = unit_of(row, b, j), row[SCRATCH] + 2 * b
                 for i in range(lane, m, lanes):
                     d = delta[row[TARGET] + u, i]
                     first += d
@@ -132,8 +138,8 @@ def build(dtype: str, lanes: int, simulate: bool, decorate: Any = None) -> Kerne
             summed(plain, lane, lanes)
             summed(product, lane, lanes)
             if lane == 0:
-                model.grad[s, row[PARAM] + 2 * channel] += plain[0]
-                model.grad[s, row[PARAM] + 2 * channel + 1] += product[0]
+                model.grad[s, row[PARAM] + 2 * w] += plain[0]
+                model.grad[s, row[PARAM] + 2 * w + 1] += product[0]
             barrier()
 
     @compiled

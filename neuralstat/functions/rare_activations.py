@@ -156,7 +156,7 @@ def sparse_logistic(z: Any, p: float) -> Any:
 
 
 @jit(strict=True)
-def seldom(code: int, z: Any, p: float) -> Any:
+def rare_activation(code: int, z: Any, p: float) -> Any:
     """Value and slope of the activation with that code."""
     if code == CAPPED_RELU:
         return capped_relu(z, p)

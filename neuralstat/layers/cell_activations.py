@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..functions.activations import SELU_ALPHA, SELU_SCALE, elu, logistic, relu, selu, softplus, tanh
-from ..functions.seldom import hard_logistic
+from ..functions.rare_activations import hard_logistic
 from ..jit.compile import jit
 from ..jit.scalar import expm1_, real_
 from ..jit.simd_cells import rnn_forward_cells
 
 TANH, SIGMOID, LINEAR, RELU, HARD_SIGMOID, ELU, SELU, SOFTPLUS = range(8)
-INSIDE = {"tanh": TANH, "sigmoid": SIGMOID, "logistic": SIGMOID, "linear": LINEAR, "identity": LINEAR, "relu": RELU,
-          "hard_sigmoid": HARD_SIGMOID, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS}  # fmt: skip
+ACTIVATIONS = {"tanh": TANH, "sigmoid": SIGMOID, "logistic": SIGMOID, "linear": LINEAR, "identity": LINEAR, "relu": RELU,
+               "hard_sigmoid": HARD_SIGMOID, "elu": ELU, "selu": SELU, "softplus": SOFTPLUS}  # fmt: skip
 
 
 @jit(strict=True)
