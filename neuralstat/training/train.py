@@ -234,7 +234,8 @@ def check_possible(
 ) -> None:
     """Raise ArgumentError where an algorithm cannot train a model, or a rule does not belong to it."""
     lasso = penalty is not None and bool(np.any(penalty[:, L1] != 0))
-    needs = [type(layer).__name__ + ("'s dropout" if drops(row) else "")
+    needs = [("MultiHeadAttention" if row[codes.OP] == codes.ATTENTION else type(layer).__name__)
+             + ("'s dropout" if drops(row) else "")
              for layer, row in zip(network.applied_layers, network.table, strict=True)
              if row[codes.OP] in codes.OF_TRAINING or drops(row)]  # fmt: skip
     if needs:

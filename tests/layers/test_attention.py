@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import naive
 import numpy as np
 import pytest
 import raw
+from chains import (
+    chain_network,
+    close,
+    draw,
+    drawn_step,
+    kernel_data,
+    kernel_gradient,
+    naive_gradient,
+    naive_loss,
+    rows_of,
+)
 
 import neuralstat as ns
 from neuralstat import layers as L
 from neuralstat.errors import ArgumentError
+from neuralstat.layers import codes
+from neuralstat.training.epochs import make_rows
 
 N, LENGTH = 30, 5
 PARTS = [f"multi_head_attention/{part}/{array}" for part in ("query", "key", "value", "attention_output")
@@ -67,6 +81,42 @@ def test_causal_attention_sees_nothing_later(texts):
     assert np.abs(fit.predict(later) - fit.predict()).max() > 1e-4
 
 
+def test_scores_that_are_dropped():
+    """Factors 0 or 1 / (1 - rate) of each head, query and key; the gradient is that of what was drawn; none in prediction."""
+    chain = ((L.Masking(), L.MultiHeadAttention(2, 3, dropout=0.3), L.LSTM(2), L.Dense(1)), (4, 2))
+    network = chain_network(chain)
+    theta, x, y = draw(network, 16)
+    k = int(np.flatnonzero(network.table[:, codes.OP] == codes.ATTENTION)[0])
+    n = 2 * 4 * 4
+    grad, factors = np.zeros_like(theta[0]), np.empty((n, 16))
+    first = int(network.table[k, codes.SCRATCH]) + n
+    loss = drawn_step(network.net(), make_rows(rows_of(x), y.T), theta[0], np.full(len(network.table), -1.0),
+                      np.array([5, 9], np.uint64), 0, first, grad, factors)  # fmt: skip
+    np.testing.assert_allclose(np.unique(factors), [0, 1 / 0.7], rtol=1e-8)
+    assert abs((factors == 0).mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / factors.size)
+    mask, by_head = np.any(x != 0, axis=2), factors.T.reshape(16, 2, 4, 4)
+    layer = next(j for j, one in enumerate(network.layers) if type(one).__name__ == "Attention")
+    training = {layer: lambda layer, w, parts: naive.attention(layer, w, parts, mask, mask, by_head)}
+    close(loss, naive_loss(network, theta[0], x, y, training=training))
+    close(grad, naive_gradient(network, theta[0], x, y, training=training))
+    close(kernel_gradient(network, kernel_data(x, y), theta[0])[0], naive_loss(network, theta[0], x, y))
+
+
+def test_dropout_of_scores_in_training(texts):
+    """Fits of one seed are one fit; those of another rate are not; predictions draw nothing."""
+    def fit(rate):
+        layers = [L.Embedding(7, 4), L.MultiHeadAttention(2, 3, dropout=rate), L.Flatten()]
+        return raw.neuralnet("y ~ ids", texts, layers=layers, algorithm="adam", epochs=2, batch_size=16, random_state=3)
+
+    first, again, none = fit(0.5), fit(0.5), fit(0.0)
+    np.testing.assert_array_equal(first.fit.theta, again.fit.theta)
+    assert np.abs(first.fit.theta - none.fit.theta).max() > 1e-4
+    np.testing.assert_array_equal(first.predict(texts), first.predict(texts))
+    layers = [L.Embedding(7, 4), L.MultiHeadAttention(2, 3), L.Flatten()]
+    same = start(layers, texts, startweights=first.get_weights())
+    np.testing.assert_allclose(same.predict(texts), first.predict(texts), rtol=1e-12)
+
+
 def test_saved_and_read(texts, fit, tmp_path):
     fit.save(tmp_path / "fit.ns")
     again = ns.load(tmp_path / "fit.ns")
@@ -76,8 +126,10 @@ def test_saved_and_read(texts, fit, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(texts):
-    with pytest.raises(ArgumentError, match=r"dropout must be 0; got 0\.1"):
-        L.MultiHeadAttention(2, 3, dropout=0.1)
+    with pytest.raises(ArgumentError, match=r"dropout must be .*; got 1"):
+        L.MultiHeadAttention(2, 3, dropout=1)
+    with pytest.raises(ArgumentError, match="a network with MultiHeadAttention's dropout is not in training"):
+        raw.neuralnet("y ~ ids", texts, layers=[L.Embedding(7, 4), L.MultiHeadAttention(2, 3, dropout=0.1), L.Flatten()])
     x = L.Input()
     a, b = L.Conv1D(2, 2)(x), L.Conv1D(2, 3)(x)
     with pytest.raises(ArgumentError, match="MultiHeadAttention reads query, value and key, got 4 layers"):

@@ -28,18 +28,19 @@ GIVEN = {
     **{kind: {"rate": 0.5} for kind in ("GaussianDropout", "AlphaDropout", "SpatialDropout1D", "SpatialDropout2D")},
     "GaussianNoise": {"stddev": 0.5}, "MultiHeadAttention": {"num_heads": 2, "key_dim": 3},
     "PositionEmbedding": {"sequence_length": 5}, "Permute": {"dims": (1,)}, "RepeatVector": {"n": 2}, "From": {"layer": "a"},
-    "Residual": {"layers": [L.Dense(2)]}, "Bidirectional": {"layer": L.GRU(2)}, "TimeDistributed": {"layer": L.Dense(2)},
+    "Residual": {"layers": [L.Dense(2)]}, "Dot": {"axes": 1},
+    "Bidirectional": {"layer": L.GRU(2)}, "TimeDistributed": {"layer": L.Dense(2)},
     **{kind: {"filters": 2, "kernel_size": 3}
        for kind in ("SeparableConv1D", "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose")},
 }  # fmt: skip
 #: What is right after all
 NUMBERS = [0, 2.5]
 RIGHT = {
-    "rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True], "groups": [-1], "axis": [-1],
+    "rate": [0], "momentum": [0], "epsilon": [2.5], "return_sequences": [True], "groups": [-1], "axis": [-1], "axes": [-1],
     "stddev": NUMBERS,
     "negative_slope": NUMBERS, "threshold": NUMBERS, "max_value": NUMBERS, "alpha": [-1, *NUMBERS],
     **{flag: [True] for flag in ("use_bias", "center", "scale", "go_backwards", "unit_forget_bias", "reset_after",
-                                       "mask_zero", "use_causal_mask")},
+                                       "mask_zero", "use_causal_mask", "normalize")},
     "dropout": [0], "recurrent_dropout": [0], "mask_value": [-1, *NUMBERS],
     "inputs": [np.array(["a"])], "layers": [[]], "shortcut": [[]],
     **{f"{role}_regularizer": NUMBERS for role in ("kernel", "pointwise", "recurrent", "bias", "depthwise", "alpha", "beta",

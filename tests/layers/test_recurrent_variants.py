@@ -8,17 +8,25 @@ from types import SimpleNamespace
 import naive
 import numpy as np
 import pytest
-from chains import chain_network, close, draw, kernel_data, kernel_gradient, naive_gradient, naive_loss, rows_of
+from chains import (
+    chain_network,
+    close,
+    draw,
+    drawn_step,
+    kernel_data,
+    kernel_gradient,
+    naive_gradient,
+    naive_loss,
+    rows_of,
+)
 
 from neuralstat import layers as L
-from neuralstat.engine import batches, cpu
 from neuralstat.errors import ArgumentError, FileFormatError, FitWarning
 from neuralstat.io.layers import pack_layers, unpack_layers
-from neuralstat.jit.compile import as_python, entry
+from neuralstat.jit.compile import as_python
 from neuralstat.layers import codes
 from neuralstat.layers import recurrent_rows as recurrent
 from neuralstat.layers.sequence import ZeroMasked
-from neuralstat.layers.training import training_mode
 from neuralstat.network import derivatives
 from neuralstat.training.epochs import make_rows
 
@@ -139,18 +147,6 @@ def test_dropout(kind, rates):
     np.testing.assert_array_equal(again[2], factors)
     assert np.any(trained(network, theta[0], x, y, step=1)[2] != factors)
     close(kernel_gradient(network, kernel_data(x, y), theta[0])[0], naive_loss(network, theta[0], x, y))  # nothing dropped
-
-
-@entry
-def drawn_step(net, rows, theta, momentum, key, step, first, grad, factors):
-    """A block as in training: loss and gradient, and the factors, which begin at row `first`."""
-    none, m = np.empty(0, np.int64), rows.inputs.shape[0]
-    work = cpu.workspace(net, rows.data, theta)
-    batches.collect(net, rows, 0, none, 0, m, work)
-    training_mode(net.table, net.constants, momentum, work.value, key, step, none, 0, m)
-    total = cpu.accumulate(net, rows.data, theta, 0, 0, m, work, grad, True)
-    factors[:] = 1 + work.value[first : first + factors.shape[0], :m]
-    return total
 
 
 def trained(network, theta, x, y, step=0):

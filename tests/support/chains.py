@@ -6,11 +6,13 @@ import naive
 import numpy as np
 
 from neuralstat import layers as L
-from neuralstat.engine import cpu
+from neuralstat.engine import batches, cpu
 from neuralstat.engine.data import make_data
 from neuralstat.functions.activations import ACTIVATIONS
 from neuralstat.functions.losses import LOSSES
+from neuralstat.jit.compile import entry
 from neuralstat.layers import LAYERS
+from neuralstat.layers.training import training_mode
 from neuralstat.network.expand import expanded
 from neuralstat.network.network import Network
 from neuralstat.network.objective import ActivationSpec, objective, resolve_activation
@@ -332,6 +334,18 @@ def rows_of(x: np.ndarray) -> np.ndarray:
 def kernel_data(x, y, **more) -> cpu.Data:
     """`Data` from observation-first arrays."""
     return make_data(rows_of(x), np.ascontiguousarray(y.T), **more)
+
+
+@entry
+def drawn_step(net, rows, theta, momentum, key, step, first, grad, factors):
+    """A block as in training: loss and gradient, and the factors, which begin at row `first`."""
+    none, m = np.empty(0, np.int64), rows.inputs.shape[0]
+    work = cpu.workspace(net, rows.data, theta)
+    batches.collect(net, rows, 0, none, 0, m, work)
+    training_mode(net.table, net.constants, momentum, work.value, key, step, none, 0, m)
+    total = cpu.accumulate(net, rows.data, theta, 0, 0, m, work, grad, True)
+    factors[:] = 1 + work.value[first : first + factors.shape[0], :m]
+    return total
 
 
 def kernel_gradient(network: Network, data: cpu.Data, theta: np.ndarray, b: int = 0):

@@ -169,7 +169,7 @@ def merged(L):
 
 
 def excited(L):
-    """Squeeze and excitation (Hu, Shen & Sun 2018, CVPR, 7132), a mask over positions, and normalisation over several axes."""
+    """Squeeze and excitation (Hu, Shen & Sun 2018, CVPR, 7132), a mask over positions, normalisation over several axes."""
     inputs = L.Input(shape=(5, 4, 2))
     h = L.Conv2D(4, 2, activation="relu", name="conv")(inputs)
     h = L.LayerNormalization(axis=(2, 3), name="rows")(h)

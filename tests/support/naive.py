@@ -398,8 +398,8 @@ JOINS = {  # of layers that read several
 }
 
 
-def attention(layer, w, parts, keys=None, queries=None):
-    """Of queries, keys and values (n, times, heads * size); masks (n, times), None where there is none."""
+def attention(layer, w, parts, keys=None, queries=None, factors=1.0):
+    """Of queries, keys and values (n, times, heads * size); masks (n, times), None where there is none; dropout's factors."""
     q, k, v = (part.reshape(*part.shape[:2], layer.num_heads, -1) for part in parts)
     scores = np.einsum("nthj,nshj->nhts", q, k) / np.sqrt(q.shape[-1])
     seen = np.ones((len(q), q.shape[1], k.shape[1]), bool)
@@ -407,7 +407,7 @@ def attention(layer, w, parts, keys=None, queries=None):
     seen = seen if keys is None else seen & keys[:, np.newaxis]
     seen = (seen if queries is None else seen & queries[..., np.newaxis])[:, np.newaxis]
     p = softmax(np.where(seen, scores, np.where(seen.any(-1, keepdims=True), -np.inf, 0)))
-    return np.einsum("nhts,nshj->nthj", p, v).reshape(len(v), q.shape[1], -1)
+    return np.einsum("nhts,nshj->nthj", p * factors, v).reshape(len(v), q.shape[1], -1)
 
 
 def depthwise(layer, w, x):
