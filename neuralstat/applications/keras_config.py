@@ -20,10 +20,10 @@ _OLD_MODULES = ("tf_keras",)
 _SAID = (*MODELS, "BatchNormalization", "Bidirectional", "TimeDistributed")
 #: Layers without weights, which may be called several times
 SHARED = frozenset((
-    "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "Concatenate", "Dropout", "ELU", "Flatten",
-    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "LeakyReLU",
-    "MaxPooling1D", "MaxPooling2D", "ReLU", "Softmax", "Subtract", "UpSampling1D", "UpSampling2D", "ZeroPadding1D",
-    "ZeroPadding2D",
+    "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "Concatenate", "Dot", "Dropout", "ELU", "Flatten",
+    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "LeakyReLU", "Maximum",
+    "MaxPooling1D", "MaxPooling2D", "Minimum", "Multiply", "ReLU", "Softmax", "Subtract", "UpSampling1D", "UpSampling2D",
+    "ZeroPadding1D", "ZeroPadding2D",
 ))  # fmt: skip
 
 

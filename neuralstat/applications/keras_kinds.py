@@ -10,6 +10,7 @@ from typing import Any
 from .. import layers as own
 from ..errors import ArgumentError, FileFormatError
 from ..layers.arguments import CONSTRAINTS, INITIALIZERS, REGULARIZERS
+from ..layers.composite import MODES
 from ..network.names import base_name
 from ..network.objective import resolve_activation
 from ..weights.layouts import snake_case
@@ -45,7 +46,7 @@ def made_of(call: Call, shapes: Sequence[Shape]) -> Made:
     if call.kind not in KINDS and special is _usual:
         hint = f"; {HINTS[call.kind]}" if call.kind in HINTS else ""
         raise ArgumentError(f"{call.label} has no counterpart in neuralstat.layers{hint}.")
-    if call.options:
+    if call.options and call.kind != "MultiHeadAttention":
         said = ", ".join(call.options)
         raise ArgumentError(f"{call.label} is called with {said}, which has no counterpart.")
     return special(call, shapes)
@@ -90,12 +91,12 @@ def arguments_of(call: Call, kind: Kind, shapes: Sequence[Shape]) -> tuple[Confi
     values: Config = {}
     behind: list[Any] = []
     new = isinstance(call.config.get("dtype"), dict) and not call.old  # Keras 3, whose default it is; before, it was none
-    if kind.own == "GRU" and call.config.get("reset_after", new) is not True:
-        raise refused(call, "reset_after", False)
+    if kind.own == "GRU":
+        values["reset_after"] = bool(call.config.get("reset_after", new))
     old = {theirs: name for name in kind.takes for theirs in ALIASES.get(name, ()) if theirs not in kind.takes}
     for key, value in call.config.items():
         key = old.get(key, key)
-        if key in IGNORED:
+        if key in IGNORED or key == "reset_after":
             continue
         if key == "activation" and key in kind.takes:
             values[key], behind = _activated(call, kind, value)
@@ -217,6 +218,45 @@ def _moved(bound: Any, by: int) -> Any:
     return replace(bound, axis=bound.axis + by if isinstance(bound.axis, int) else tuple(k + by for k in bound.axis))
 
 
+def _layer_norm(call: Call, shapes: Sequence[Shape]) -> Made:
+    """Axes that Keras keeps as a list, once it has built the layer; one axis alone is -1 where it is the last."""
+    given = call.config.get("axis", -1)
+    axes = [given] if type(given) is int else given
+    if not isinstance(axes, list) or not axes or not all(type(axis) is int for axis in axes):
+        raise refused(call, "axis", given)
+    known = [axis + len(shapes[0]) + 1 if axis < 0 else axis for axis in axes]
+    if sorted(axes) != [axis for _, axis in sorted(zip(known, axes, strict=True))]:
+        raise refused(call, "axis", given)  # arrays whose axes stand in another order than those of what is normalised
+    whole = -1 if known == [len(shapes[0])] else axes[0] if len(axes) == 1 else axes
+    return _usual(replace(call, config={**call.config, "axis": whole}), shapes)
+
+
+def _attention(call: Call, shapes: Sequence[Shape]) -> Made:
+    """Attention of a sequence to itself; without dropout where it is called by training=False."""
+    own_options = {key: value for key, value in call.options.items() if value is not ... and key != "use_causal_mask"}
+    if own_options:
+        raise ArgumentError(f"{call.label} is called with {', '.join(own_options)}, which has no counterpart.")
+    if len(set(call.reads)) > 1:
+        raise ArgumentError(f"{call.label} reads several layers; of one that asks itself there is a counterpart.")
+    config = dict(call.config)
+    size = config.get("output_shape")
+    if isinstance(size, list) and len(size) == 1:
+        config["output_shape"] = size[0]
+    if len(shapes[0]) != 2 or isinstance(config["output_shape"] if size is not None else None, list):
+        raise ArgumentError(f"{call.label} reads {shapes[0]}; of (time, feature) there is a counterpart.")
+    values, _ = arguments_of(replace(call, config=config), KINDS["MultiHeadAttention"], shapes)
+    if call.options.get("use_causal_mask"):
+        values["use_causal_mask"] = True
+    layer = build(call, "MultiHeadAttention", values)
+    arrays: list[Array] = []
+    for part, folder in (("query", "query"), ("key", "key"), ("value", "value"), ("attention_output", "output")):
+        names = KINDS["MultiHeadAttention"].arrays
+        both = (arrays_of(call, names, f"{call.path}/{theirs}", f"{call.name}/{part}")
+                for theirs in (part, f"{folder}_dense"))  # fmt: skip
+        arrays += [replace(a, theirs=(*a.theirs, *b.theirs)) for a, b in zip(*both, strict=True)]
+    return Made([layer], [replace(a, theirs=(*a.theirs, f"{call.path}/{k}")) for k, a in enumerate(arrays)])
+
+
 def _reshape(call: Call, shapes: Sequence[Shape]) -> Made:
     target = call.config.get("target_shape")
     if isinstance(target, list) and target.count(-1) == 1:
@@ -257,7 +297,7 @@ def _bidirectional(call: Call, shapes: Sequence[Shape]) -> Made:
     outer = Kind("Bidirectional", {"merge_mode": "concat"}, {})
     given = {k: v for k, v in call.config.items() if k not in ("layer", "backward_layer")}
     mode = arguments_of(replace(call, config=given), outer, shapes)[0].get("merge_mode", "concat")
-    if mode not in ("concat", "sum", "ave"):
+    if mode not in MODES:
         raise refused(call, "merge_mode", mode)
     layer = build(call, "Bidirectional", {"layer": build(inner, kind, values), "merge_mode": mode})
     if layer.layer.name is not None:
@@ -295,4 +335,5 @@ def _time_distributed(call: Call, shapes: Sequence[Shape]) -> Made:
 
 _SPECIAL: dict[str, Callable[[Call, Sequence[Shape]], Made]] = {
     "Dense": _dense, "Reshape": _reshape, "Bidirectional": _bidirectional, "TimeDistributed": _time_distributed,
+    "LayerNormalization": _layer_norm, "MultiHeadAttention": _attention,
 }  # fmt: skip

@@ -317,7 +317,7 @@ class _Builder:
         joins = isinstance(made.layers[0], MERGING)
         if joins:
             made = self._joined(call, made)
-        elif len(call.reads) != 1:
+        elif len(call.reads) != 1 and call.kind != "MultiHeadAttention":
             raise FileFormatError(f"{call.label} reads {len(call.reads)} layers")
         elif at != self.before:
             self.layers.append(From(at))

@@ -27,6 +27,9 @@ class Writer(Protocol):
     def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: dict[str, np.ndarray], x: Any) -> Any:
         """What a row of the table makes of x, without its activation."""
 
+    def merge(self, name: str, layer: Any, row: np.ndarray, parts: Sequence[Any]) -> Any:
+        """What a row of the table makes of several: `layers.merge`, or attention of queries, keys and values."""
+
     def units(self, tensors: Sequence[Any], index: np.ndarray) -> Any:
         """Units by their number in tensors side by side; 0 for -1."""
 

@@ -145,7 +145,7 @@ def _config(graph: Graph, order: list[int], entries: list[Tensor], value: Tensor
         inbound: list[Any] = []
         if node.sources:
             read = [_keras_tensor(graph, source) for source in node.sources]
-            inbound = [{"args": [read] if node.listed else read, "kwargs": {}}]
+            inbound = [{"args": [read] if node.listed else read, "kwargs": node.called}]
         layers.append({"module": "keras.layers", "class_name": node.kind, "config": node.config, "registered_name": None,
                        "name": node.name, "inbound_nodes": inbound})  # fmt: skip
     names = [graph.nodes[entry.layer].name for entry in entries]
@@ -167,6 +167,11 @@ def _write(file: Any, nodes: list[Node]) -> None:
         folder = f"layers/{kind}" if number == 0 else f"layers/{kind}_{number}"
         group = file.create_group(f"{folder}/vars")
         group.attrs["name"] = node.name
+        for inner, arrays in node.inner.items():
+            own = file.create_group(f"{folder}/{inner[0]}/vars")
+            own.attrs["name"] = inner[1]
+            for k, values in enumerate(arrays):
+                own.create_dataset(str(k), data=np.asarray(values, DTYPE))
         if not node.weights:
             continue
         own = group if node.folder == "vars" else file.create_group(f"{folder}/{node.folder}")

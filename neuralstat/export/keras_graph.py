@@ -15,7 +15,10 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..layers import codes
-from ..layers.recurrent_rows import BY_GATE, DROPS
+from ..layers import layer_norm as norm
+from ..layers.attention import CAUSAL, HEADS
+from ..layers.merge import INNER, LARGEST, PRODUCT, SMALLEST, UNIT
+from ..layers.recurrent_rows import BY_GATE, DROPS, RESET_FIRST
 from .walk import plain_name
 
 Arrays = dict[str, np.ndarray]
@@ -38,6 +41,22 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
 
 
+class Projected(NamedTuple):
+    """What a part of attention reads, and its weights: Keras has the parts in one layer."""
+
+    source: Tensor
+    arrays: Arrays
+    shape: tuple[int, ...]
+
+
+class Attended(NamedTuple):
+    """Attention before its last part."""
+
+    ways: list[Projected]
+    row: np.ndarray
+    shape: tuple[int, ...]
+
+
 @dataclass
 class Node:
     """A layer of the model: its class, its arguments, what it reads, its weights in Keras' order."""
@@ -48,6 +67,9 @@ class Node:
     shape: tuple[int, ...]
     weights: list[np.ndarray] = field(default_factory=list)
     listed: bool = False
+    #: Of layers in it: folder and name -> weights
+    inner: dict[tuple[str, str], list[np.ndarray]] = field(default_factory=dict)
+    called: dict[str, Any] = field(default_factory=dict)  # further arguments of the call
 
     @property
     def name(self) -> str:
@@ -66,6 +88,7 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.suffix = ""
+        self.sequences: dict[tuple[int, int, int], Tensor] = {}  # what attention reads, by layer and shape
         self._names: set[str] = set()
 
     def add(
@@ -131,6 +154,17 @@ class Graph:
     def layer(self, name: str, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
         """What a row of the table makes of x, without its activation."""
         return _LAYERS[int(row[codes.OP])](self, plain_name(name), layer, row, arrays, x)
+
+    def merge(self, name: str, layer: Any, row: np.ndarray, parts: Sequence[Any]) -> Any:
+        """What a row of the table makes of several."""
+        if row[codes.OP] == codes.ATTENTION:
+            return Attended(list(parts), row, (int(row[codes.TIMES]), int(row[HEADS] * row[codes.UNITS])))
+        if row[codes.KIND] == INNER:
+            return _dot(self, plain_name(name), row, *parts)
+        if any(x.shape != parts[0].shape for x in parts):
+            parts = [self.flat(x) for x in parts]
+        kind = {PRODUCT: "Multiply", LARGEST: "Maximum", SMALLEST: "Minimum"}[int(row[codes.KIND])]
+        return self.add(kind, plain_name(name), {}, parts, parts[0].shape, listed=True)
 
     def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
         """An activation of `ACTIVATIONS`. It is the layer's own where the layer has one."""
@@ -198,7 +232,44 @@ def _axes(row: np.ndarray, flat: bool, *columns: int) -> tuple[int, ...]:
     return tuple(int(row[c]) for c in (columns[1:] if flat else columns))
 
 
-def _convolution(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
+def _dot(g: Graph, name: str, row: np.ndarray, first: Tensor, second: Tensor) -> Tensor:
+    """Sums of products over the axis in the middle of both; axes of one unit are left out."""
+    grids = [tuple(int(row[c]) for c in columns) for columns in ((codes.ROWS, codes.COLS, codes.CHANNELS),
+                                                                 (codes.OUT_ROWS, codes.COLS, codes.OUT_COLS))]  # fmt: skip
+    shaped = [g.shaped(x, [n for k, n in enumerate(grid) if n > 1 or k == 1])
+              for x, grid in zip((first, second), grids, strict=True)]  # fmt: skip
+    axes = [1 if grid[0] == 1 else 2 for grid in grids]
+    out = [n for grid in grids for n in (grid[0], grid[2]) if n > 1] or [1]
+    return g.add("Dot", name, {"axes": axes, "normalize": bool(row[codes.OPTIONS] & UNIT)}, shaped, tuple(out), listed=True)
+
+
+def _attention(g: Graph, name: str, layer: Any, arrays: Arrays, x: Attended) -> Tensor:
+    """All parts of attention as one layer."""
+    query, key, value = x.ways
+    heads, each, out = int(x.row[HEADS]), int(x.row[codes.FEATURES]), int(x.row[codes.UNITS])
+    features = arrays["kernel"].shape[-1]
+    config = {"num_heads": heads, "key_dim": each, "value_dim": out, "dropout": 0.0, "use_bias": True,
+              "output_shape": features}  # fmt: skip
+    sources = [query.source, value.source, *([key.source] if key.source != value.source else [])]
+    made = g.add("MultiHeadAttention", name.partition("_attention_output")[0], config, sources,
+                 (int(x.row[codes.TIMES]), features))  # fmt: skip
+    parts = {("query_dense", "query"): query.arrays, ("key_dense", "key"): key.arrays, ("value_dense", "value"): value.arrays,
+             ("output_dense", "attention_output"): arrays}  # fmt: skip
+    g.nodes[made.layer].inner = {part: [own["kernel"], own["bias"]] for part, own in parts.items()}
+    if x.row[codes.OPTIONS] & CAUSAL:
+        g.nodes[made.layer].called = {"use_causal_mask": True}
+    return made
+
+
+def _convolution(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Any:
+    if type(layer).__name__ == "Projection":
+        shape = int(row[codes.OUT_COLS]), int(row[codes.FILTERS])
+        at = x.layer, int(row[codes.COLS]), int(row[codes.CHANNELS])
+        if at not in g.sequences:  # query, key and value of one sequence read one layer
+            g.sequences[at] = g.shaped(x, at[1:])
+        return Projected(g.sequences[at], arrays, shape)
+    if isinstance(x, Attended):
+        return _attention(g, name, layer, arrays, x)
     if type(layer).__name__ not in ("Conv1D", "Conv2D"):
         raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported to Keras yet.")
     n = arrays["kernel"].ndim - 2
@@ -229,10 +300,14 @@ def _pooling(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x
 
 
 def _layer_norm(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
-    if row[codes.ROWS] != 1 or row[codes.UNITS] != row[codes.CHANNELS] or x.shape[-1] != row[codes.CHANNELS]:
+    if row[codes.KIND] != norm.EACH:
         raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported to Keras yet.")
-    return g.add("LayerNormalization", name, {"axis": -1, "epsilon": float(layer.epsilon)}, [x], x.shape,
-                 [arrays["gamma"], arrays["beta"]])  # fmt: skip
+    shape, axes = norm.grid_of(row)
+    if axes == [len(shape)] and x.shape[-1] == shape[-1]:
+        shape, axes = x.shape, [-1]
+    weights = [arrays[n].reshape([shape[axis - (axis > 0)] for axis in axes]) for n in ("gamma", "beta")]
+    return g.add("LayerNormalization", name, {"axis": axes[0] if len(axes) == 1 else axes, "epsilon": float(layer.epsilon)},
+                 [g.shaped(x, shape)], shape, weights)  # fmt: skip
 
 
 def _depthwise(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
@@ -254,9 +329,11 @@ def _refused(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x
 
 def _recurrent(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Tensor:
     units, times, every = int(row[codes.UNITS]), int(row[codes.TIMES]), bool(row[codes.SEQUENCES])
-    if row[codes.OPTIONS] & ~DROPPING or "bias" not in arrays:
+    first = bool(row[codes.OPTIONS] & RESET_FIRST)
+    if row[codes.OPTIONS] & ~(DROPPING | RESET_FIRST) or "bias" not in arrays:
         raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) with these options cannot be exported to Keras yet.")
-    return g.add(type(layer).__name__, name, {"units": units, "return_sequences": every},
+    config = {"units": units, "return_sequences": every, **({"reset_after": False} if first else {})}
+    return g.add(type(layer).__name__, name, config,
                  [g.shaped(x, (times, int(row[codes.FEATURES])))], (times, units) if every else (units,),
                  [arrays["kernel"], arrays["recurrent_kernel"], arrays["bias"]])  # fmt: skip
 
@@ -288,5 +365,5 @@ _LAYERS: dict[int, Callable[..., Tensor]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
     codes.LSTM: _recurrent, codes.GRU: _recurrent, codes.SIMPLE_RNN: _recurrent, codes.BATCH_NORM: _batch_norm,
     codes.DROPOUT: _dropout, codes.COPY: _copy, codes.NOISE: _copy, codes.LAYER_NORM: _layer_norm, codes.PRELU: _refused,
-    codes.DEPTHWISE: _depthwise,
+    codes.DEPTHWISE: _depthwise, codes.POSITION: _refused,
 }  # fmt: skip

@@ -15,8 +15,11 @@ import numpy as np
 from ..errors import ArgumentError
 from ..functions.activations import COUPLED
 from ..layers import codes
+from ..layers import layer_norm as norm
+from ..layers.attention import CAUSAL, HEADS, KEYS
+from ..layers.merge import INNER, LARGEST, PRODUCT, SHORTEST, SMALLEST, UNIT
 from ..layers.prelu import HELD
-from ..layers.recurrent_rows import BACKWARDS, OTHER
+from ..layers.recurrent_rows import BACKWARDS, OTHER, RESET_FIRST
 from .onnx_functions import ACTIVATIONS, LINKS
 
 OPSET, IR = 17, 8
@@ -127,6 +130,12 @@ class Graph:
         """What a row of the table makes of x, without its activation."""
         return _LAYERS[int(row[codes.OP])](self, layer, row, constant, arrays, x)
 
+    def merge(self, name: str, layer: Any, row: np.ndarray, parts: Sequence[Tensor]) -> Tensor:
+        """What a row of the table makes of several."""
+        if row[codes.OP] == codes.ATTENTION:
+            return _attention(self, row, *parts)
+        return _dot(self, row, *parts) if row[codes.KIND] == INNER else _by_unit(self, row, parts)
+
     def activation(self, name: str, kind: str, parameter: float, z: Tensor) -> Tensor:
         """An activation of `ACTIVATIONS`; softmax and log_softmax over the last axis."""
         if kind in COUPLED:
@@ -177,9 +186,11 @@ def _convolution(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays:
     kernel = arrays["kernel"]
     if type(layer).__name__.startswith("Flipped"):  # of transposed convolutions, whose kernels are Keras' turned round
         kernel = np.flip(np.swapaxes(kernel, -2, -1), tuple(range(kernel.ndim - 2)))
+    if type(layer).__name__.endswith("Projection"):  # of attention, whose arrays have an axis of heads
+        kernel = kernel.reshape(1, int(row[codes.CHANNELS]), -1)
     kernel = kernel if kernel.ndim == 4 else kernel[np.newaxis]
     weights = g.constant(np.transpose(kernel, (3, 2, 0, 1)), stem="kernel")
-    z = g.node("Conv", _image(g, row, x), weights, g.constant(arrays["bias"], stem="bias"), **_window(row))
+    z = g.node("Conv", _image(g, row, x), weights, g.constant(arrays["bias"].ravel(), stem="bias"), **_window(row))
     return _from_image(g, row, z)
 
 
@@ -212,6 +223,8 @@ def _recurrent(kind: str, order: tuple[int, ...], **attributes: Any) -> Callable
         if row[codes.OPTIONS] & OTHER:
             raise ArgumentError(f"{type(layer).__name__} with other activations than its own cannot be exported yet.")
         bias = np.atleast_2d(arrays.get("bias", np.zeros(len(order) * units)))
+        if row[codes.OP] == codes.GRU:
+            attributes["linear_before_reset"] = int(not row[codes.OPTIONS] & RESET_FIRST)
         both = gates(bias) if len(bias) == 2 else np.concatenate([gates(bias), np.zeros_like(bias)])
         sequence = g.node("Transpose", g.shaped(x, (times, int(row[codes.FEATURES]))).name, perm=[1, 0, 2])
         if row[codes.OPTIONS] & BACKWARDS:  # as Keras, which leaves the order of what comes out as it is
@@ -242,14 +255,23 @@ def _batch_norm(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: 
 
 
 def _layer_norm(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
-    channels, positions, own = (int(row[column]) for column in (codes.CHANNELS, codes.ROWS, codes.UNITS))
-    blocks = math.prod(x.shape) // channels // positions
-    sets = g.shaped(x, (blocks, positions, channels // own, own)).name
-    centred = g.node("Sub", sets, g.node("ReduceMean", sets, axes=[2, 4]))
-    spread = g.node("ReduceMean", g.node("Mul", centred, centred), axes=[2, 4])
-    value = g.node("Div", centred, g.node("Sqrt", g.node("Add", spread, g.constant(constant))))
-    by_channel = g.shaped(Tensor(value, (blocks, positions, channels // own, own)), (blocks * positions, channels))
+    if row[codes.KIND] == norm.EACH:
+        shape, axes = norm.grid_of(row)
+        left = [n if k + 1 in axes else 1 for k, n in enumerate(shape)]
+        value = Tensor(_normed(g, g.shaped(x, shape).name, axes, constant), shape)
+        return g.shaped(g.scaled(value, arrays["gamma"].reshape(left), arrays["beta"].reshape(left)), x.shape)
+    channels, own = int(row[codes.CHANNELS]), int(row[norm.OWN])
+    sets = math.prod(x.shape) // channels, channels // own, own
+    value = Tensor(_normed(g, g.shaped(x, sets).name, [1, 3], constant), sets)
+    by_channel = g.shaped(value, (sets[0], channels))
     return g.shaped(g.scaled(by_channel, arrays["gamma"], arrays["beta"]), x.shape)
+
+
+def _normed(g: Graph, x: str, axes: list[int], epsilon: float) -> str:
+    """Centred and scaled over some axes."""
+    centred = g.node("Sub", x, g.node("ReduceMean", x, axes=axes))
+    spread = g.node("ReduceMean", g.node("Mul", centred, centred), axes=axes)
+    return g.node("Div", centred, g.node("Sqrt", g.node("Add", spread, g.constant(epsilon))))
 
 
 def _depthwise(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
@@ -279,14 +301,62 @@ def _whole(row: np.ndarray, axes: int) -> tuple[int, ...]:
     return tuple(int(row[column]) for column in (codes.ROWS, codes.COLS, codes.CHANNELS))[3 - axes :]
 
 
+def _by_unit(g: Graph, row: np.ndarray, parts: Sequence[Tensor]) -> Tensor:
+    """Products, largest and smallest values."""
+    if any(x.shape != parts[0].shape for x in parts):
+        parts = [g.flat(x) for x in parts]
+    kind, at = {PRODUCT: "Mul", LARGEST: "Max", SMALLEST: "Min"}[int(row[codes.KIND])], parts[0].name
+    for x in parts[1:]:
+        at = g.node(kind, at, x.name)
+    return Tensor(at, parts[0].shape)
+
+
+def _dot(g: Graph, row: np.ndarray, first: Tensor, second: Tensor) -> Tensor:
+    """Sums of products over the axis in the middle of both."""
+    rows, cols, channels = int(row[codes.ROWS]), int(row[codes.COLS]), int(row[codes.CHANNELS])
+    others = int(row[codes.OUT_ROWS]), int(row[codes.OUT_COLS])
+    ways = ((first, (rows, cols, channels), [0, 1, 3, 2], (rows * channels, cols)),
+            (second, (others[0], cols, others[1]), [0, 2, 1, 3], (cols, others[0] * others[1])))  # fmt: skip
+    vectors = []
+    for x, shape, perm, flat in ways:
+        name = g.shaped(x, shape).name
+        if row[codes.OPTIONS] & UNIT:
+            length = g.node("ReduceL2", name, axes=[2], keepdims=1)
+            name = g.node("Div", name, g.node("Max", length, g.constant(SHORTEST)))
+        vectors.append(g.shaped(Tensor(g.node("Transpose", name, perm=perm), shape), flat).name)
+    return Tensor(g.node("MatMul", *vectors), (rows * channels, others[0] * others[1]))
+
+
+def _attention(g: Graph, row: np.ndarray, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Means of values, by softmax of scores; heads stand before times there."""
+    heads, times, keys = int(row[HEADS]), int(row[codes.TIMES]), int(row[KEYS])
+    each, out = int(row[codes.FEATURES]), int(row[codes.UNITS])
+    q = g.node("Transpose", g.shaped(query, (times, heads, each)).name, perm=[0, 2, 1, 3])
+    k = g.node("Transpose", g.shaped(key, (keys, heads, each)).name, perm=[0, 2, 3, 1])
+    v = g.node("Transpose", g.shaped(value, (keys, heads, out)).name, perm=[0, 2, 1, 3])
+    scores = g.node("Mul", g.node("MatMul", q, k), g.constant(1 / math.sqrt(each)))
+    if row[codes.OPTIONS] & CAUSAL:
+        seen = np.tril(np.ones((times, keys)))
+        scores = g.node("Add", scores, g.constant(np.where(seen, 0.0, -1e9), stem="later"))
+    means = g.node("MatMul", g.node("Softmax", scores, axis=-1), v)
+    return g.shaped(Tensor(g.node("Transpose", means, perm=[0, 2, 1, 3]), (times, heads, out)), (times, heads * out))
+
+
+def _position(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
+    width = int(row[codes.FEATURES])
+    times = int(row[codes.N_IN]) // width
+    x = g.shaped(x, (times, width))
+    return Tensor(g.node("Add", x.name, g.constant(arrays["embeddings"][:times], stem="embeddings")), x.shape)
+
+
 def _same(g: Graph, layer: Any, row: np.ndarray, constant: float, arrays: Arrays, x: Tensor) -> Tensor:
     return x
 
 
 _LAYERS: dict[int, Callable[..., Tensor]] = {
     codes.DENSE: _dense, codes.CONV2D: _convolution, codes.POOL: _pooling, codes.EMBEDDING: _embedding,
-    codes.LSTM: _recurrent("LSTM", (0, 3, 1, 2)), codes.GRU: _recurrent("GRU", (0, 1, 2), linear_before_reset=1),
+    codes.LSTM: _recurrent("LSTM", (0, 3, 1, 2)), codes.GRU: _recurrent("GRU", (0, 1, 2)),
     codes.SIMPLE_RNN: _recurrent("RNN", (0,), activations=["Tanh"]), codes.BATCH_NORM: _batch_norm, codes.DROPOUT: _same,
     codes.COPY: _same, codes.NOISE: _same, codes.LAYER_NORM: _layer_norm, codes.DEPTHWISE: _depthwise,
-    codes.PRELU: _rectifier,
+    codes.PRELU: _rectifier, codes.POSITION: _position,
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from ..fitted import Fitted
 from ..functions.activations import ACTIVATIONS, COUPLED, IDENTITY
 from ..inference.predict import inputs as encoded
 from ..layers import codes
+from ..layers.attention import HEADS, KEYS, QUERY_MASK
 from ..layers.keras_weights import by_row
+from ..layers.merge import INNER, INPUTS
 from ..network.network import Network
 from .buffer import Buffer, Writer
 
@@ -26,6 +29,7 @@ NAMES = {
     codes.SIMPLE_RNN: "SimpleRNN", codes.GRU: "GRU", codes.EMBEDDING: "Embedding", codes.BATCH_NORM: "BatchNorm",
     codes.DROPOUT: "Dropout", codes.COPY: "Activation", codes.LAYER_NORM: "LayerNormalization",
     codes.DEPTHWISE: "depthwise convolution", codes.PRELU: "PReLU", codes.NOISE: "noise",
+    codes.MERGE: "a layer that joins", codes.ATTENTION: "attention", codes.POSITION: "PositionEmbedding",
 }  # fmt: skip
 ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)  # as `engine.kernels.forward` has it
 OFFSET = "offset"
@@ -189,7 +193,7 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
         layer = layers[k]
         if op not in NAMES:
             raise ArgumentError(f"{type(layer).__name__} (layer {name!r}) cannot be exported yet.")
-        if row[codes.MASK] >= 0:
+        if row[codes.MASK] >= 0 or (op == codes.ATTENTION and row[QUERY_MASK] >= 0):
             raise ArgumentError(f"{type(layer).__name__} (layer {name!r}): masked sequences cannot be exported yet.")
         own = arrays[k] or shared.get((op, int(row[codes.PARAM])), {})
         shared.setdefault((op, int(row[codes.PARAM])), own)
@@ -198,8 +202,11 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
             values = {array: np.ascontiguousarray(part[..., : response.kept]) for array, part in values.items()}
             if linear:  # its weights bring predictions to the units of the response
                 values = {"kernel": values["kernel"] * size, "bias": values["bias"] * size + shift}
-        x = buffer.read(np.arange(row[codes.SOURCE], row[codes.SOURCE] + row[codes.N_IN]))
-        y = writer.layer(name, layer, row, float(constants[k]), values, x)
+        if op in (codes.MERGE, codes.ATTENTION):
+            y = writer.merge(name, layer, row, [buffer.read(part) for part in parts_of(row)])
+        else:
+            x = buffer.read(np.arange(row[codes.SOURCE], row[codes.SOURCE] + row[codes.N_IN]))
+            y = writer.layer(name, layer, row, float(constants[k]), values, x)
         if row[codes.OFFSET] >= 0 and OFFSET in given:
             y = writer.plus(y, given[OFFSET])
         if op in ACTIVATED:
@@ -215,6 +222,20 @@ def outputs(fitted: Fitted, b: int, writer: Writer, given: dict[str, Any]) -> An
     elif response.activation != "identity":
         y = writer.activation("response", response.activation, response.parameter, y)
     return y
+
+
+def parts_of(row: np.ndarray) -> list[np.ndarray]:
+    """Buffer rows of each input of a row of the table that joins several."""
+    if row[codes.OP] == codes.ATTENTION:
+        heads, each = int(row[HEADS]), int(row[codes.FEATURES])
+        sizes = [row[codes.TIMES] * heads * each, row[KEYS] * heads * each, row[KEYS] * heads * row[codes.UNITS]]
+    elif row[codes.KIND] == INNER:
+        sizes = [row[codes.COLS] * row[codes.ROWS] * row[codes.CHANNELS],
+                 row[codes.COLS] * row[codes.OUT_ROWS] * row[codes.OUT_COLS]]  # fmt: skip
+    else:
+        sizes = [row[codes.N_OUT]] * int(row[INPUTS])
+    ends = int(row[codes.SOURCE]) + np.cumsum([0, *map(int, sizes)])
+    return [np.arange(first, end) for first, end in pairwise(ends)]
 
 
 def row_names(network: Network) -> list[str]:

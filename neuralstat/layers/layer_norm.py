@@ -42,6 +42,17 @@ AXES = OPTIONS  # of the weights' arrays, and their sizes
 EXTENTS = PAD_ROWS, PAD_COLS, DILATION_ROWS, DILATION_COLS
 
 
+def grid_of(row: Any) -> tuple[tuple[int, ...], list[int]]:
+    """Units as an array of few axes, and those of it, from 1, that are normalised together."""
+    sets, own = int(row[N_IN] // row[SIZE]), int(row[SIZE])
+    runs = [(int(row[SET_STEP]), sets // int(row[SETS]), False), (int(row[SET_SIDE]), int(row[SETS]), False),
+            (int(row[OWN_STEP]), own // int(row[OWN]), True), (int(row[OWN_SIDE]), int(row[OWN]), True)]  # fmt: skip
+    kept = sorted((run for run in runs if run[1] > 1), reverse=True) or [(1, 1, True)]
+    axes = [k + 1 for k, run in enumerate(kept) if run[2]]
+    shape = tuple(run[1] for run in kept)
+    return (shape, axes) if axes else ((*shape, 1), [len(shape) + 1])
+
+
 @jit
 def unit_at(row: Any, b: int, j: int) -> int:
     """Unit j of set b, counted from 0."""

@@ -25,6 +25,7 @@ ARRAYS: dict[str, tuple[str, ...]] = {
     "separable_conv2d": ("depthwise_kernel", "pointwise_kernel", "bias"),
     "lstm": _RECURRENT, "gru": _RECURRENT, "simple_rnn": _RECURRENT,
     "lstm_cell": _RECURRENT, "gru_cell": _RECURRENT, "simple_rnn_cell": _RECURRENT,
+    **{f"{part}_dense": ("kernel", "bias") for part in ("query", "key", "value", "output")},  # of attention
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "layer_normalization": ("gamma", "beta"), "embedding": ("embeddings",), "prelu": ("alpha",), "p_re_lu": ("alpha",),
 }  # fmt: skip

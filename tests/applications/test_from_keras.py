@@ -22,7 +22,7 @@ from neuralstat.errors import ArgumentError, DataError, FileFormatError
 h5py = pytest.importorskip("h5py")
 
 FOLDER = KERAS / "models"
-MODELS = ("cnn", "lstm", "bidirectional", "resnet", "inception", "text", "nested", "inputs", "steps", "decoder")
+MODELS = ("cnn", "lstm", "bidirectional", "resnet", "inception", "text", "nested", "inputs", "steps", "decoder", "encoder", "joins")
 
 
 def known(name):
@@ -233,8 +233,7 @@ REFUSED = [
     ("lstm", set_("LSTM", stateful=True), "stateful=True"),
     ("lstm", set_("LSTM", activation="softmax"), "activation='softmax'"),
     ("lstm", set_("LSTM", recurrent_activation="mine"), "recurrent_activation='mine'"),
-    ("lstm", set_("GRU", reset_after=False), "reset_after=False"),
-    ("bidirectional", set_("Bidirectional", merge_mode="mul"), r"layer 'both' \(Bidirectional\): merge_mode='mul'"),
+    ("bidirectional", set_("Bidirectional", merge_mode="max"), r"layer 'both' \(Bidirectional\): merge_mode='max'"),
     ("resnet", twice, r"layer 'conv2d' \(Conv2D\) is called 2 times: its weights would be shared"),
     ("resnet", call_("Conv2D", training=True), "training=True"),
     ("resnet", call_("Conv2D", new="x"), "is called with new"),

@@ -262,15 +262,56 @@ def test_constraints_of_dense_layers_over_sequences_and_images():
         ns.from_keras(Sequential((4,), layer))
 
 
-def test_gru_of_before_reset_after_is_refused():
-    """Old configurations that lack it are of versions that did not have it; without a bias nothing else shows it."""
+def test_gru_of_before_reset_after():
+    """Old configurations that lack it are of versions that did not have it: reset gates that come first."""
+    x = numbers((5, 4, 2), seed=2)[0]
+    kernel, state = numbers((2, 9), (3, 9))
+    h = np.zeros((5, 3))
+    for t in range(4):
+        a, u = np.split(x[:, t] @ kernel, 3, axis=1), np.split(state, 3, axis=1)
+        z, r = (1 / (1 + np.exp(-(a[k] + h @ u[k]))) for k in (0, 1))
+        h = z * h + (1 - z) * np.tanh(a[2] + (r * h) @ u[2])
     for lacking in ({"reset_after": False}, {"reset_after": None}, {"dtype": "float32"}):
-        kind, config, arrays = gru(use_bias=False)
+        kind, config, _ = gru(use_bias=False)
         config = {k: v for k, v in config.items() if k != "reset_after"} | lacking
-        with pytest.raises(ArgumentError, match=r"layer 'gru' \(GRU\): reset_after=False has no counterpart"):
-            ns.from_keras(Sequential((4, 2), (kind, config, arrays[:2])))
-    with pytest.raises(ArgumentError, match="reset_after=False has no counterpart"):
-        ns.from_keras(Sequential((4, 2), both_ways(inner("GRU", new=False, name="g", units=3), arrays=())))
+        model = ns.from_keras(Sequential((4, 2), (kind, config, (kernel, state))))
+        assert model.layers[-1].reset_after is False
+        np.testing.assert_allclose(model.predict(x), h, rtol=1e-12)
+    both = ns.from_keras(Sequential((4, 2), both_ways(inner("GRU", new=False, name="g", units=3),
+                                                      arrays=numbers((2, 9), (3, 9), 9, (2, 9), (3, 9), 9))))  # fmt: skip
+    assert both.layers[-1].layer.reset_after is False
     kind, config, arrays = gru()  # Keras 3, whose default it is
     del config["reset_after"]
     assert ns.from_keras(Sequential((4, 2), (kind, config, arrays))).weights["gru/bias"].shape == (2, 9)
+
+
+def test_attention_that_has_no_counterpart_is_refused():
+    """By what it is called with, by other axes, and of other sequences than its own."""
+    shapes = [(4, 2, 3), (2, 3)] * 3 + [(2, 3, 4), (4,)]
+    base = {"name": "asks", "num_heads": 2, "key_dim": 3, "value_dim": 3}
+    model = ns.from_keras(Sequential((5, 4), ("MultiHeadAttention", base, numbers(*shapes))))
+    assert model.layers[-1].key_dim == 3 and model.weights["asks/attention_output/kernel"].shape == (2, 3, 4)
+    for given, words in (({"attention_axes": [2]}, "attention_axes="), ({"use_gate": True}, "use_gate=True"),
+                         ({"sliding_window": 3}, "sliding_window=3"), ({"output_shape": [2, 2]}, "of .time, feature. there is")):
+        with pytest.raises(ArgumentError, match=rf"layer 'asks' \(MultiHeadAttention\).*{words}"):
+            ns.from_keras(Sequential((5, 4), ("MultiHeadAttention", {**base, **given}, numbers(*shapes))))
+    with pytest.raises(ArgumentError, match=r"\(MultiHeadAttention\) reads \(5, 4, 3\)"):
+        ns.from_keras(Sequential((5, 4, 3), ("MultiHeadAttention", base, numbers(*shapes))))
+
+
+@pytest.mark.parametrize(
+    ("axis", "left"), [(-1, (2,)), ([3], (2,)), ([1], (4,)), ([1, 3], (4, 2)), (2, (3,)), ([-3, -2], (4, 3))]
+)
+def test_layer_normalisation_over_axes(axis, left):
+    """Against the plain formula; arrays have the axes that are normalised."""
+    gamma, beta = numbers(left, left)
+    x = numbers((6, 4, 3, 2), seed=3)[0]
+    model = ns.from_keras(Sequential((4, 3, 2), ("LayerNormalization", {"name": "norm", "axis": axis}, (gamma, beta))))
+    axes = tuple(k % 4 for k in (axis if isinstance(axis, list) else [axis]))
+    shape = [n if k in axes else 1 for k, n in enumerate(x.shape)]
+    centred = x - x.mean(axis=axes, keepdims=True)
+    expected = centred / np.sqrt(x.var(axis=axes, keepdims=True) + 1e-3) * gamma.reshape(shape) + beta.reshape(shape)
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12, atol=1e-14)
+    for wrong in ([-1, 1], [], "x"):
+        with pytest.raises(ArgumentError, match=r"layer 'norm' \(LayerNormalization\): axis="):
+            ns.from_keras(Sequential((4, 3, 2), ("LayerNormalization", {"name": "norm", "axis": wrong}, (gamma, beta))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 import zipfile
 
@@ -27,7 +28,13 @@ h5py = pytest.importorskip("h5py")
 pytestmark = [CUT_SHORT, pytest.mark.filterwarnings("ignore::neuralstat.errors.ConvergenceWarning")]
 STORED = KERAS / "written"
 WRITTEN = {"Dense", "Conv1D", "Conv2D", "MaxPool1D", "MaxPool2D", "AvgPool1D", "AvgPool2D", "GlobalMaxPool", "BatchNorm",
-           "Dropout", "Activation", "LayerNormalization", "LeakyReLU", "ELU", "Flatten", "Reshape", "Add"}  # fmt: skip
+           "Dropout", "Activation", "LayerNormalization", "LeakyReLU", "ELU", "Flatten", "Reshape", "Add",
+           "Multiply", "Maximum", "Minimum", "Dot", "MultiHeadAttention", "GRU"}  # fmt: skip
+
+
+#: Chains of these that are refused
+IN_SOME = {**dict.fromkeys(("Add", "Multiply", "Maximum", "Minimum"), "repeats|a part of another's|masked"),
+           "MultiHeadAttention": "masked"}  # fmt: skip
 
 
 def parts(path):
@@ -111,7 +118,7 @@ def test_every_layer_comes_back(kind, tmp_path):
             export.to_keras(written.bare(network, theta), path)
         except ArgumentError as error:
             assert any(words in str(error) for words in ("to Keras yet", "be exported yet", "no causal padding"))
-            assert kind not in WRITTEN
+            assert kind not in WRITTEN or re.search(IN_SOME.get(kind, "never"), str(error)), error
             continue
         single = written.single(x)
         expected = naive.outputs(network.layers, naive.split(theta[0], network.shapes), single, wires=network.wires)
@@ -163,7 +170,7 @@ def test_the_installed_keras_has_every_layer(kind, keras, tmp_path):
             export.to_keras(fitted, path)
         except ArgumentError as error:
             assert any(words in str(error) for words in ("to Keras yet", "be exported yet", "no causal padding"))
-            assert kind not in WRITTEN
+            assert kind not in WRITTEN or re.search(IN_SOME.get(kind, "never"), str(error)), error
             continue
         single = written.single(x)
         expected = naive.outputs(network.layers, naive.split(theta[0], network.shapes), single, wires=network.wires)

@@ -79,8 +79,9 @@ def start_of(layers, shape, seed=0, **more):
 
 
 CASES = [(kind, chain) for kind in CHAINS for chain in CHAINS[kind]] + [("all kinds", MIXED)]
-UNKNOWN = ("Masking", "MultiHeadAttention", "PositionEmbedding")  # layers that have no counterpart yet
-IN_SOME = {**dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "Embedding", "Bidirectional"), "masked|with other activations"),
+UNKNOWN = ("Masking",)  # layers that have no counterpart yet
+IN_SOME = {**dict.fromkeys(("LSTM", "GRU", "MultiHeadAttention", "PositionEmbedding", "Multiply", "Maximum", "Minimum",
+                              "SimpleRNN", "Embedding", "Bidirectional"), "masked|with other activations"),
            **dict.fromkeys(("Concatenate", "TimeDistributed"), "masked")}  # fmt: skip
 
 

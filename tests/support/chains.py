@@ -192,6 +192,7 @@ CHAINS = {
         ((*TWO_MASKS, L.From("input"), L.Embedding(3, 2, name="c"), L.Maximum(["a", "b", "c"]), L.LSTM(1), L.Dense(1)), (3,)),
     ],
     "Minimum": [
+        ((L.Dense(3, "tanh", name="a"), L.Dense(3, name="b"), L.Minimum(["a", "b", "a"]), L.Dense(2)), (2,)),
         ((L.Conv1D(2, 2, "tanh", name="a"), L.Conv1D(2, 1, name="b"), L.Conv1D(1, 1, name="c"), L.Minimum(["c", "a", "b"]),
           L.Flatten(), L.Dense(1)), (4, 2)),
         ((*TWO_MASKS, L.Minimum(["b", "a"]), L.LSTM(1), L.Dense(1)), (3,)),

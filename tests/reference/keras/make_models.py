@@ -105,6 +105,30 @@ def decoder():
     )  # fmt: skip
 
 
+def encoder():
+    """Blocks of attention, of which the second sees nothing later; normalisation over two axes."""
+    x = inputs = keras.Input((5, 4))
+    x = kl.Add()([x, kl.MultiHeadAttention(2, 3, dropout=0.2, name="asks")(x, x)])
+    x = kl.LayerNormalization(axis=(1, 2), epsilon=0.01)(x)
+    x = kl.Add()([x, kl.MultiHeadAttention(1, 2, value_dim=3, use_bias=False)(x, x, x, use_causal_mask=True)])
+    x = kl.MultiHeadAttention(1, 2, output_shape=3)(x, x)
+    return keras.Model(inputs, kl.Dense(2)(kl.GRU(3, reset_after=False)(x)))
+
+
+def joins():
+    """What is multiplied, the largest, the smallest, and sums of products; reset gates that come first."""
+    x = inputs = keras.Input((5, 4))
+    x = kl.Bidirectional(kl.GRU(3, return_sequences=True, reset_after=False, use_bias=False), merge_mode="mul")(x)
+    share = kl.Activation("softmax")(kl.Dot((2, 2))([x, x]))
+    seen = kl.Dot(axes=(2, 1))([share, x])
+    level = kl.Dense(1, "sigmoid")(x)
+    x = kl.Maximum()([kl.Multiply()([seen, level]), kl.Minimum()([x, seen])])
+    last = kl.GRU(3, reset_after=False, go_backwards=True)(x)
+    mean = kl.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, kl.Dense(1)(kl.Dot(axes=-1, normalize=True)([last, mean])))
+
+
+NEWER = (encoder, joins)
 MODELS = (cnn, lstm, bidirectional, resnet, inception, text, nested, inputs, steps, decoder)
 
 
@@ -144,22 +168,27 @@ def saved(model, path):
                 target.writestr(info, source.read(name))
 
 
+def made(make, rng):
+    """Save a model in double precision; its data and predictions."""
+    keras.backend.clear_session()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # else products of doubles are taken in single precision
+    keras.utils.set_random_seed(1)
+    model = make()
+    randomised(model, rng)
+    saved(model, HERE / f"{make.__name__}.keras")
+    x = data(model, rng)
+    return {**{f"{make.__name__}/{k}": value for k, value in enumerate(x)},
+            f"{make.__name__}/predictions": model.predict(x if len(x) > 1 else x[0], verbose=0)}  # fmt: skip
+
+
 def main():
     HERE.mkdir(exist_ok=True)
     known = {}
     rng = np.random.default_rng(1)
     for make in MODELS:
-        keras.backend.clear_session()
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
-        dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # else products of doubles are taken in single precision
-        keras.utils.set_random_seed(1)
-        model = make()
-        randomised(model, rng)
-        saved(model, HERE / f"{make.__name__}.keras")
-        x = data(model, rng)
-        known |= {f"{make.__name__}/{k}": value for k, value in enumerate(x)}
-        known[f"{make.__name__}/predictions"] = model.predict(x if len(x) > 1 else x[0], verbose=0)
+        known |= made(make, rng)
     keras.backend.clear_session()
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
@@ -168,6 +197,8 @@ def main():
     model.save(HERE / "cnn.h5")
     known["single/0"] = known["cnn/0"]
     known["single/predictions"] = model.predict(known["cnn/0"].astype("float32"), verbose=0)
+    for make in NEWER:
+        known |= made(make, rng)
     np.savez_compressed(HERE / "predictions.npz", **known)
 
 
