@@ -22,7 +22,8 @@ from neuralstat.errors import ArgumentError, DataError, FileFormatError
 h5py = pytest.importorskip("h5py")
 
 FOLDER = KERAS / "models"
-MODELS = ("cnn", "lstm", "bidirectional", "resnet", "inception", "text", "nested", "inputs", "steps", "decoder", "encoder", "joins")
+MODELS = ("cnn", "lstm", "bidirectional", "resnet", "inception", "text", "nested", "inputs", "steps", "decoder",
+          "encoder", "joins")  # fmt: skip
 
 
 def known(name):

@@ -292,7 +292,7 @@ def test_attention_that_has_no_counterpart_is_refused():
     model = ns.from_keras(Sequential((5, 4), ("MultiHeadAttention", base, numbers(*shapes))))
     assert model.layers[-1].key_dim == 3 and model.weights["asks/attention_output/kernel"].shape == (2, 3, 4)
     for given, words in (({"attention_axes": [2]}, "attention_axes="), ({"use_gate": True}, "use_gate=True"),
-                         ({"sliding_window": 3}, "sliding_window=3"), ({"output_shape": [2, 2]}, "of .time, feature. there is")):
+                         ({"sliding_window": 3}, "sliding_window=3"), ({"output_shape": [2, 2]}, "of .time, feature.")):
         with pytest.raises(ArgumentError, match=rf"layer 'asks' \(MultiHeadAttention\).*{words}"):
             ns.from_keras(Sequential((5, 4), ("MultiHeadAttention", {**base, **given}, numbers(*shapes))))
     with pytest.raises(ArgumentError, match=r"\(MultiHeadAttention\) reads \(5, 4, 3\)"):
