@@ -34,21 +34,29 @@ class Case:
     steps: int
     units: int
     classes: int = 0
-    kind: str = "LSTM"  # of the recurrent layer, where there are no classes
+    kind: str = "LSTM"  # of the recurrent layer, where there are no classes; "VGG"
+    forward: bool = False  # outputs alone, no training
 
     def tiny(self) -> Case:
         """The same kind of network, as small as can be."""
+        if self.kind == "VGG":
+            return replace(self, batch=2, steps=1, units=1)
         shape = (18, 18, 1) if self.classes else (2, *self.shape[1:])
         return replace(self, shape=shape, batch=2, steps=1, units=1)
 
 
 CASES = {
     "CNN 32-64-128": Case((28, 28, 1), 128, 6, units=32, classes=10),
+    "VGG-16, 32 x 32": Case((32, 32, 3), 32, 1, units=64, classes=10, kind="VGG"),
+    "VGG-16, 32 x 32, outputs": Case((32, 32, 3), 32, 1, units=64, classes=10, kind="VGG", forward=True),
     "LSTM(16), 6 steps": Case((6, 1), 32, 300, units=16),
     "LSTM(64), 100 steps": Case((100, 8), 64, 16, units=64),
     "GRU(64), 100 steps": Case((100, 8), 64, 16, units=64, kind="GRU"),
     "SimpleRNN(64), 100 steps": Case((100, 8), 64, 16, units=64, kind="SimpleRNN"),
 }
+
+
+BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))  # of VGG: convolutions, filters in units
 
 
 def data(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +71,7 @@ def ours(case: Case) -> Callable[[], object]:
     from neuralstat import layers as L
     from neuralstat.engine import batches, cpu
     from neuralstat.engine.batches import Room, train_batches
+    from neuralstat.engine.data import make_data
     from neuralstat.network.network import Network
     from neuralstat.network.objective import objective, resolve_activation
     from neuralstat.optimizers import Adam
@@ -71,13 +80,21 @@ def ours(case: Case) -> Callable[[], object]:
 
     x, y = data(case)
     k = case.units
-    if case.classes:
-        layers: list[Any] = [L.Conv2D(k, 3, "relu"), L.MaxPool2D(2), L.Conv2D(2 * k, 3, "relu"), L.MaxPool2D(2),
+    if case.kind == "VGG":
+        layers: list[Any] = []
+        for count, times in BLOCKS:
+            layers += [*(L.Conv2D(times * k, 3, "relu", padding="same") for _ in range(count)), L.MaxPool2D(2)]
+        layers += [L.Flatten(), L.Dense(case.classes)]
+    elif case.classes:
+        layers = [L.Conv2D(k, 3, "relu"), L.MaxPool2D(2), L.Conv2D(2 * k, 3, "relu"), L.MaxPool2D(2),
                              L.Conv2D(4 * k, 3, "relu"), L.Flatten(), L.Dense(case.classes)]  # fmt: skip
+    else:
+        layers = [getattr(L, case.kind)(k), L.Dense(1)]
+    if case.classes:
         goal = objective("multinomial", resolve_activation("softmax"))
         response = np.eye(case.classes, dtype=np.float32)[y].T
     else:
-        layers, response = [getattr(L, case.kind)(k), L.Dense(1)], y[np.newaxis]
+        response = y[np.newaxis]
         goal = objective("sse", resolve_activation("identity"))
     names = tuple(f"x{j}" for j in range(int(np.prod(case.shape))))
     network = Network(tuple(layers), case.shape, goal, names, tuple(f"y{k}" for k in range(len(response))))
@@ -88,6 +105,10 @@ def ours(case: Case) -> Callable[[], object]:
     keys = shuffle_keys(children(np.random.SeedSequence(1), 1))
     state = make_state(start, free, rows, plan, training.optimizer, keys)
     net, nothing = network.net(), rows._replace(inputs=rows.inputs[:0])
+    if case.forward:
+        held = make_data(np.ascontiguousarray(rows.inputs.T), np.ascontiguousarray(response), dtype=np.float32)
+        out = np.empty((1, case.classes, len(x)), np.float32)
+        return lambda: cpu.output_values(net, held, state.theta, out)
     rates = np.full(case.steps, 1e-3)
     room = Room(cpu.room_for(net, len(response), np.float32), np.zeros(network.n_params, np.float32))
     return lambda: train_batches(net, rows, nothing, plan, state, rates, 0, case.steps, False, batches.TRAIN, room)
@@ -113,9 +134,19 @@ def theirs(case: Case, channels_last: bool = False) -> Callable[[], object]:
 
     layout = torch.channels_last if channels_last else torch.contiguous_format
     k = case.units
-    if case.classes:
+    if case.kind == "VGG":
+        parts: list[Any] = []
+        channels = case.shape[2]
+        for count, times in BLOCKS:
+            for _ in range(count):
+                parts += [nn.Conv2d(channels, times * k, 3, padding=1), nn.ReLU()]
+                channels = times * k
+            parts.append(nn.MaxPool2d(2))
+        model: Any = nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels, case.classes)).to(memory_format=layout)
+        inputs = torch.tensor(x).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    elif case.classes:
         last = ((case.shape[0] - 2) // 2 - 2) // 2 - 2  # rows of the last map
-        model: Any = nn.Sequential(
+        model = nn.Sequential(
             nn.Conv2d(1, k, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(k, 2 * k, 3), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(2 * k, 4 * k, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * k * last**2, case.classes),
         ).to(memory_format=layout)  # fmt: skip
@@ -126,6 +157,10 @@ def theirs(case: Case, channels_last: bool = False) -> Callable[[], object]:
     loss_of = nn.CrossEntropyLoss() if case.classes else nn.MSELoss()
     adam = torch.optim.Adam(model.parameters(), fused=True)
 
+    def outputs() -> None:
+        with torch.no_grad():
+            model(inputs)
+
     def steps() -> None:
         order = torch.randperm(len(inputs))
         for first in range(0, len(inputs), case.batch):
@@ -134,7 +169,7 @@ def theirs(case: Case, channels_last: bool = False) -> Callable[[], object]:
             loss_of(model(inputs[rows]), target[rows]).backward()
             adam.step()
 
-    return steps
+    return outputs if case.forward else steps
 
 
 def programs(case: Case) -> dict[str, Callable[[Case], Callable[[], object]]]:

@@ -84,14 +84,14 @@ def turn_rows(typingctx: Any, values: Any, first: Any, n_rows: Any, start: Any, 
 @intrinsic
 def outer_sums(typingctx: Any, sums: Any, at: Any, row_step: Any, n_rows: Any, n_vectors: Any, left: Any, left_at: Any,
                left_line: Any, left_step: Any, right: Any, right_at: Any, right_line: Any, right_step: Any,
-               n_lines: Any, n_steps: Any) -> Any:
-    """sums[at + f row_step + j] += sum_(r, c) left[left_at + r left_line + c left_step + f] right[right_at + ... + j].
+               n_lines: Any, n_steps: Any, left_image: Any, right_image: Any, n_images: Any) -> Any:
+    """sums[at + f row_step + j] += sum_(i, r, c) left[left_at + i left_image + r left_line + c left_step + f] right[... + j].
 
     f runs over `n_rows`, j over `n_vectors` times 16 elements of float32 or 8 of float64 (half of that without wide
-    registers), r over `n_lines`, c over `n_steps`. Reads up to `SLACK` elements behind the last.
+    registers), i over `n_images`, r over `n_lines`, c over `n_steps`. Reads up to `SLACK` elements behind the last.
     """
     n = types.int64
-    signature = types.void(sums, n, n, n, n, left, n, n, n, right, n, n, n, n, n)
+    signature = types.void(sums, n, n, n, n, left, n, n, n, right, n, n, n, n, n, n, n, n)
 
     def codegen(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         g, _ = array_parts(context, b, sums, arguments[0])
@@ -101,7 +101,8 @@ def outer_sums(typingctx: Any, sums: Any, at: Any, row_step: Any, n_rows: Any, n
         return call_once(b, context, "outer_sums", scalar_type(sums.dtype), given, body)
 
     def body(code: Code, b: Any, g: Any, d: Any, v: Any, at: Any, row_step: Any, n_rows: Any, n_vectors: Any, d_at: Any,
-             d_line: Any, d_step: Any, v_at: Any, v_line: Any, v_step: Any, n_lines: Any, n_steps: Any) -> None:
+             d_line: Any, d_step: Any, v_at: Any, v_line: Any, v_step: Any, n_lines: Any, n_steps: Any, d_image: Any,
+             v_image: Any, n_images: Any) -> None:
 
         def tile(rows: int, vectors: int, f0: ir.Value, j0: ir.Value) -> None:
             j_at = b.mul(j0, code.index(code.lanes))
@@ -111,9 +112,9 @@ def outer_sums(typingctx: Any, sums: Any, at: Any, row_step: Any, n_rows: Any, n
                 for k in range(vectors):
                     b.store(code.load(address_of(code, g, base[f], code.index(k * code.lanes))), cells[f][k])
 
-            def line(r: ir.Value) -> None:
-                d_row = address_of(code, d, b.add(d_at, b.mul(r, d_line)), f0)
-                v_row = address_of(code, v, b.add(v_at, b.mul(r, v_line)), j_at)
+            def line(i: ir.Value, r: ir.Value) -> None:
+                d_row = address_of(code, d, b.add(b.add(d_at, b.mul(i, d_image)), b.mul(r, d_line)), f0)
+                v_row = address_of(code, v, b.add(b.add(v_at, b.mul(i, v_image)), b.mul(r, v_line)), j_at)
 
                 def step(c: ir.Value) -> None:
                     ones = b.gep(d_row, [b.mul(c, d_step)])
@@ -126,7 +127,8 @@ def outer_sums(typingctx: Any, sums: Any, at: Any, row_step: Any, n_rows: Any, n
 
                 code.loop(code.index(0), n_steps, 1, step)
 
-            code.loop(code.index(0), n_lines, 1, line)
+            code.loop(code.index(0), n_images, 1,
+                      lambda i: code.loop(code.index(0), n_lines, 1, lambda r: line(i, r)))  # fmt: skip
             for f in range(rows):
                 for k in range(vectors):
                     code.store(b.load(cells[f][k]), address_of(code, g, base[f], code.index(k * code.lanes)))

@@ -151,9 +151,15 @@ def pack_panel(panel: Any, length: int, theta: Any, bias: int, first: int, row_s
     Element j of sum r is ``theta[first + r row_step + j sum_step]``, its bias ``theta[bias + r row_step]`` (negative
     `bias`: none).
     """
-    for r in range(n_rows):
-        base = r // ROWS * ROWS * (length + 1) + r % ROWS
-        if bias >= 0:
-            panel[base] = theta[bias + r * row_step]
-        for j in range(n_sum):
-            panel[base + (1 + offset + j) * ROWS] = theta[first + r * row_step + j * sum_step]
+    for r0 in range(0, n_rows, ROWS):
+        base, rows = r0 * (length + 1), min(ROWS, n_rows - r0)
+        for r in range(rows if bias >= 0 else 0):
+            panel[base + r] = theta[bias + (r0 + r) * row_step]
+        for j in range(n_sum):  # a line of the panel at a time: each is written once
+            at, w = base + (1 + offset + j) * ROWS, first + r0 * row_step + j * sum_step
+            if rows == ROWS:
+                for r in range(ROWS):
+                    panel[at + r] = theta[w + r * row_step]
+            else:
+                for r in range(rows):
+                    panel[at + r] = theta[w + r * row_step]

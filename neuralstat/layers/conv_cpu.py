@@ -36,6 +36,8 @@ from .codes import (
     TARGET,
 )
 
+NEAR = 2**19  # bytes of turned images and deltas that stay in the second cache while sums are formed
+
 
 @jit
 def _patch(row: Any, r: int, c: int, segments: Any) -> int:
@@ -161,6 +163,15 @@ def _reach(row: Any) -> Any:
 
 
 @jit
+def _lines(row: Any, a: int) -> Any:
+    """First of the output's rows below which row a of the kernel meets the image, and their number."""
+    above = row[PAD_ROWS] - a * row[DILATION_ROWS]  # rows of zeros that the kernel's row begins above the image
+    low = max(0, (above + row[STRIDE_ROWS] - 1) // row[STRIDE_ROWS])
+    high = min(row[OUT_ROWS], (row[ROWS] - 1 + above) // row[STRIDE_ROWS] + 1)
+    return low, max(high - low, 0)
+
+
+@jit
 def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
     """Sums (filter, element of the kernel), flat, for few channels."""
     channels, cols, filters = row[CHANNELS], row[COLS], row[FILTERS]
@@ -193,16 +204,19 @@ def _turned_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
     sums = aligned(1, runs * filters * step, value)[0]
     right = aligned(1, LANES * image + SLACK, value)[0]
     left = aligned(1, LANES * units + SLACK, value)[0]
+    down = row[STRIDE_ROWS] * wide
+    together = min(max(NEAR // ((image + units) * value.itemsize), 1), LANES)
     for start in range(0, m, LANES):
         turn_rows(delta, row[TARGET], units, start, left, 0, units)
         for y in range(row[ROWS]):
             at = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels
             turn_rows(value, row[SOURCE] + y * cols * channels, cols * channels, start, right, at, image)
-        for i in range(LANES):
+        for i in range(0, LANES, together):
             for k in range(runs):
                 a, b = (k // row[KERNEL_COLS], k % row[KERNEL_COLS]) if row[DILATION_COLS] > 1 else (k, 0)
-                at = i * image + (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS]) * channels
-                outer_sums(sums, k * filters * step, step, filters, vectors, left, i * units, row[OUT_COLS] * filters,
-                           filters, right, at, row[STRIDE_ROWS] * wide * channels, row[STRIDE_COLS] * channels,
-                           row[OUT_ROWS], row[OUT_COLS])
+                low, lines = _lines(row, a)
+                at = i * image + (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS] + low * down) * channels
+                outer_sums(sums, k * filters * step, step, filters, vectors, left, i * units + low * row[OUT_COLS] * filters,
+                           row[OUT_COLS] * filters, filters, right, at, down * channels, row[STRIDE_COLS] * channels, lines,
+                           row[OUT_COLS], units, image, min(together, LANES - i))
     return sums

@@ -210,7 +210,7 @@ def _add_products(sums: Any, n_gates: int, left: Any, apart: int, right: Any, n:
                   positions: int) -> None:
     """Add products of turned gates and n turned rows, summed over positions after the `skipped` first."""
     outer_sums(sums.reshape(-1), 0, sums.shape[1], n_gates, vectors_for(n, sums.itemsize), left, skipped * apart, 0,
-               apart, right, skipped * n, 0, n, 1, positions)
+               apart, right, skipped * n, 0, n, 1, positions, 0, 0, 1)
 
 
 @jit
