@@ -108,7 +108,7 @@ def ours(case: Case) -> Callable[[], object]:
     if case.forward:
         held = make_data(np.ascontiguousarray(rows.inputs.T), np.ascontiguousarray(response), dtype=np.float32)
         out = np.empty((1, case.classes, len(x)), np.float32)
-        return lambda: cpu.output_values(net, held, state.theta, out)
+        return lambda: cpu.output_values(net, held, state.theta, out, cpu.room_for(net, case.classes, np.float32))
     rates = np.full(case.steps, 1e-3)
     room = Room(cpu.room_for(net, len(response), np.float32), np.zeros(network.n_params, np.float32))
     return lambda: train_batches(net, rows, nothing, plan, state, rates, 0, case.steps, False, batches.TRAIN, room)

@@ -23,7 +23,7 @@ from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from .chain import forward
-from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, workspace
+from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded
 from .sparse import sparse_gradient, turn_back, turned_weights
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
@@ -261,9 +261,8 @@ def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, no
 
 
 @entry
-def kept_units(net: Any, rows: Any, theta: Any, at: Any, first: int, last: int, out: Any) -> None:
+def kept_units(net: Any, rows: Any, theta: Any, at: Any, first: int, last: int, out: Any, work: Any) -> None:
     """Units ``at`` (F,) of the observations first .. last, as in prediction, into rows of `out` (n, F)."""
-    work = workspace(net, rows.data, theta)
     none = np.empty(0, np.int64)
     as_predicted(net, work)
     for start in range(first, last, net.block):

@@ -260,9 +260,8 @@ def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
 
 
 @entry
-def output_values(net: Any, data: Any, theta: Any, out: Any) -> None:
-    """Outputs of a stack of networks, theta (B, P), into `out` (B, K, n)."""
-    work = workspace(net, data, theta)
+def output_values(net: Any, data: Any, theta: Any, out: Any, work: Any) -> None:
+    """Outputs of a stack of networks, theta (B, P), into `out` (B, K, n), with buffers from `room_for`."""
     first = net.table[net.table.shape[0] - 1, TARGET]
     for b in range(theta.shape[0]):
         for start in range(0, data.x.shape[1], net.block):

@@ -260,5 +260,7 @@ def outputs(network: Network, x: np.ndarray, theta: Weights, offset: np.ndarray 
         for b, own in enumerate(theta):
             out[b] = Passes.of_theta(network, own).outputs(inputs, offset=offset).T
         return out
-    cpu.output_values(network.net(), _at(network, x, offset), theta.astype(float, copy=False), out)
+    net = network.net()
+    cpu.output_values(net, _at(network, x, offset), theta.astype(float, copy=False), out,
+                      cpu.room_for(net, network.n_outputs, float))  # fmt: skip
     return out

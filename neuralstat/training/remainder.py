@@ -24,6 +24,7 @@ from ..layers import codes
 from ..network.upstream import constant_rows, masks_of, reads, weight_slices, writes
 from .interrupts import deferred
 from .read_ahead import is_read
+from .rooms import Rooms
 
 if TYPE_CHECKING:
     import threading
@@ -87,13 +88,14 @@ class Remainder:
             offset = np.zeros((1, x.shape[1]))
         data = make_data(x, np.zeros((network.n_outputs, x.shape[1])), offset=None if offset.size == 0 else offset)
         out = np.empty((1, network.n_outputs, x.shape[1]))
-        cpu.output_values(self.net, data, theta[np.newaxis].astype(float), out)
+        cpu.output_values(self.net, data, theta[np.newaxis].astype(float), out,
+                          cpu.room_for(self.net, network.n_outputs, float))  # fmt: skip
         return network.objective.response(out[0])
 
     def features(self, rows: Rows, theta: np.ndarray, workers: int, stop: threading.Event) -> list[Rows]:
         """Rows whose inputs are features, for each number of `sources`; incomplete after Ctrl-C, which sets `stop`."""
         found = []
-        n, step = rows.inputs.shape[0], AT_ONCE * self.base.block
+        n, step, rooms = rows.inputs.shape[0], AT_ONCE * self.base.block, Rooms()
         for source in range(int(self.sources.max()) + 1):
             own = theta[int(np.argmax(self.sources == source))]
             out = np.zeros((n, self.width), theta.dtype)
@@ -107,7 +109,8 @@ class Remainder:
                     given: Any = rows.inputs
                     given.read(np.arange(first, last), inputs := np.empty((last - first, given.shape[1]), theta.dtype))
                     window = rows._replace(inputs=inputs, first=first)
-                batches.kept_units(self.base, window, own, self.at, first, last, made)
+                with rooms.one(self.base, rows.data.y.shape[1], own) as room:
+                    batches.kept_units(self.base, window, own, self.at, first, last, made, room.work)
 
             with deferred() as keys, ThreadPoolExecutor(max_workers=workers) as pool:
                 try:

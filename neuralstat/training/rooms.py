@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..engine import cpu
-from ..engine.batches import Room, State
+from ..engine.batches import Room
 
 
 class Rooms:
@@ -21,14 +21,13 @@ class Rooms:
         self._free: dict[tuple[int, ...], list[Room]] = {}
 
     @contextmanager
-    def one(self, net: cpu.Net, outputs: int, state: State) -> Iterator[Room]:
-        """One that nobody else has; what a call that failed has left is dropped."""
-        size = (net.width, net.block, outputs, state.theta.shape[1])
+    def one(self, net: cpu.Net, outputs: int, theta: np.ndarray) -> Iterator[Room]:
+        """One that nobody else has, for weights (..., P); what a call that failed has left is dropped."""
+        size = (net.width, net.block, outputs, theta.shape[-1])
         free = self._free.setdefault(size, [])
         try:
             room = free.pop()
         except IndexError:
-            dtype = state.theta.dtype
-            room = Room(cpu.room_for(net, outputs, dtype), np.zeros(state.theta.shape[1], dtype))
+            room = Room(cpu.room_for(net, outputs, theta.dtype), np.zeros(theta.shape[-1], theta.dtype))
         yield room
         free.append(room)
