@@ -1,5 +1,5 @@
 // What is wrong with the page as it is laid out: a page wider than the window, text that is cut, pictures that did not load.
-// Text in boxes that scroll by themselves is not cut.
+// Text in boxes that scroll by themselves is not cut; the box of the whole page is none of them.
 const done = arguments[arguments.length - 1];
 
 function look() {
@@ -23,7 +23,7 @@ function look() {
     let clipped = null, scrolls = false;
     for (let e = node.parentElement; e && e !== document.body; e = e.parentElement) {
       const style = getComputedStyle(e), edge = e.getBoundingClientRect();
-      if (["auto", "scroll"].includes(style.overflowX)) { scrolls = true; break; }
+      if (["auto", "scroll"].includes(style.overflowX) && !e.querySelector("h1")) { scrolls = true; break; }
       if (["hidden", "clip"].includes(style.overflowX) && (box.right > edge.right + 1 || box.left < edge.left - 1)) clipped = e;
       if (["hidden", "clip"].includes(style.overflowY) && (box.bottom > edge.bottom + 4 || box.top < edge.top - 4)) clipped = e;
       if (style.position === "fixed") break;
