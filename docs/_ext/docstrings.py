@@ -33,7 +33,7 @@ def escape(line: str) -> str:
 
 SEE = re.compile(r"(?:[;,] see|(?:^|(?<=\. ))See) `([a-z_]+(?:\.\w+)+)`(?: for the \w+)?\.?", re.MULTILINE)
 BASE = "MinibatchOptimizer"
-OWNED = {"fitted", "fit"}  # what methods give by themselves
+OWNED = {"fitted", "fit", "large"}  # what methods give by themselves
 
 
 def behind(path: str, method: str) -> Any:
