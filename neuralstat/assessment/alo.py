@@ -23,9 +23,10 @@ import numpy as np
 
 from ..checks.arguments import REP_OR_MEAN, arguments
 from ..df import local
+from ..df.roots import DEFINITE, Roots
 from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..fitted import Fitted
-from ..network import derivatives
+from ..network import blocks, derivatives
 from .losses import pick
 from .procedure import NetworkProcedure
 from .registry import estimator
@@ -90,7 +91,7 @@ def left_out(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     """Means (K, n) of each row without itself, units of the response, and leverages (n,) of repetition b."""
     used = local.active(fitted, b)
     values, vectors = np.linalg.eigh(local.hessian(fitted, b, used))
-    keep = values > local.DEFINITE * values[-1]
+    keep = values > DEFINITE * values[-1]
     if keep.sum() < fitted.identified(used):
         raise DfError(
             f"risk: the Hessian of repetition {b + 1} is not positive definite (smallest eigenvalue {values[0]:.3g}): one "
@@ -99,21 +100,27 @@ def left_out(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     theta = fitted.fit.theta[b].astype(float)
     half = vectors[:, keep] / np.sqrt(values[keep])  # H^-1 = half half'
     times = np.where(fitted.frequencies > 0, fitted.frequencies, 1.0)  # of m equal observations one is left out
-    r = (local.rows(fitted, b)[:, :, used] @ half).transpose(1, 0, 2) / np.sqrt(times)[:, np.newaxis, np.newaxis]  # (n, K, F)
-    g = derivatives.scores(fitted.network, fitted.data, theta)[:, used] @ half / times[:, np.newaxis]  # (n, F)
-    inner = r @ r.transpose(0, 2, 1)  # R_i H^-1 R_i'
-    leverage = np.linalg.eigvalsh(inner)[:, -1]
+    root, raw = Roots(fitted, b), fitted.fitted_raw([b])[0]
+    leverage, moved = np.empty(fitted.n_rows), np.empty_like(raw)
+    gradients = blocks.scores(fitted.network, fitted.data, theta, among=3)
+    slopes = blocks.jacobians(fitted.network, fitted.data, theta, among=3)
+    for (part, jacobian), (_, scores) in zip(slopes, gradients, strict=True):
+        many = times[part, np.newaxis]
+        r = (root.at(part)[:, :, used] @ half).transpose(1, 0, 2) / np.sqrt(many)[:, np.newaxis]  # (m, K, F)
+        g = scores[:, used] @ half / many  # (m, F)
+        inner = r @ r.transpose(0, 2, 1)  # R_i H^-1 R_i'
+        leverage[part] = np.linalg.eigvalsh(inner)[:, -1]
+        if (leverage[part] >= 1).any():
+            continue
+        gap = np.eye(r.shape[1]) - inner
+        more = np.linalg.solve(gap, np.einsum("nkf,nf->nk", r, g)[:, :, np.newaxis])[:, :, 0]
+        step = g + np.einsum("nkf,nk->nf", r, more)
+        moved[:, part] = raw[:, part] + np.einsum("knf,nf->kn", jacobian[:, :, used] @ half, step)
     if (leverage >= 1).any():
         raise DfError(
             f"risk: {int(np.sum(leverage >= 1))} of {leverage.size} observations have leverages of 1 or more in repetition "
             f"{b + 1}: without them there is no fit nearby; use method='cv' with k='loo', or a stronger penalty."
         )
-    gap = np.eye(r.shape[1]) - inner
-    more = np.linalg.solve(gap, np.einsum("nkf,nf->nk", r, g)[:, :, np.newaxis])[:, :, 0]
-    step = g + np.einsum("nkf,nk->nf", r, more)
-    raw = fitted.fitted_raw([b])[0]
-    slopes = derivatives.jacobian(fitted.network, fitted.data, theta)[:, :, used] @ half  # (K, n, F)
-    moved = raw + np.einsum("knf,nf->kn", slopes, step)
     return fitted.response(moved[np.newaxis])[0], leverage
 
 

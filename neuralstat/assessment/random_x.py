@@ -47,7 +47,8 @@ import numpy as np
 
 from ..checks import shown
 from ..checks.arguments import NONE, RANDOM_STATE, Anything, Choice, Whole, arguments
-from ..df import DF, found, local, noise
+from ..df import DF, found, local, noise, roots
+from ..df.information import RCOND
 from ..df.registry import OPTIONS
 from ..df.sigma import SIGMA
 from ..errors import ArgumentError, DfError, DfWarning, caller
@@ -207,14 +208,14 @@ def _smoother(fitted: Fitted, b: int, output: int, rows: np.ndarray) -> tuple[np
     at[output * per_unit : (output + 1) * per_unit] = True
     at &= used
     times = np.where(fitted.frequencies > 0, fitted.frequencies, 1.0)
-    r = local.rows(fitted, b)[output][:, at] / np.sqrt(times)[:, np.newaxis]
+    r = roots.rows(fitted, b)[output][:, at] / np.sqrt(times)[:, np.newaxis]
     penalty = local.penalty_diagonal(fitted, b, at)
     r, held = r[rows], penalty > 0
     full = np.vstack([r, np.diag(np.sqrt(penalty))[held]]) if held.any() else r
     size = np.linalg.norm(full, axis=0)
     full = full / np.where(size > 0, size, 1.0)
     left, singular, _ = np.linalg.svd(full, full_matrices=False)
-    left = left[: len(rows), singular > local.RCOND * singular[0]]
+    left = left[: len(rows), singular > RCOND * singular[0]]
     return left, not held.any() and bool(at[output * per_unit])
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.data import make_data
 from ..fitted import Fitted
-from ..network import derivatives
+from ..network import blocks, derivatives
 
 if TYPE_CHECKING:
     from ..network.objective import Objective
@@ -27,32 +28,69 @@ def information(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray]:
     """
     theta, free, n = fitted.fit.theta[b].astype(float), fitted.fit.free[0], fitted.n_rows
     hessian = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))
-    scores = observed_scores(fitted, theta)[:, free]
-    return hessian[np.ix_(free, free)] / n, scores.T @ scores / n
+    return hessian[np.ix_(free, free)] / n, score_squares(fitted, theta, free) / n
 
 
-def observed_scores(fitted: Fitted, theta: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-    """(n, P) gradients of the rows' errors, whose outer products add up to those of the observations' errors.
+def observed_scores(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
+    """(n, P) gradients of the rows' errors, whose outer products add up to those of the observations' errors."""
+    return _by_frequency(fitted, derivatives.scores(fitted.network, fitted.data, theta), slice(0, fitted.n_rows))
+
+
+def observed_score_blocks(
+    fitted: Fitted, theta: np.ndarray, among: int = 1, y: np.ndarray | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """`observed_scores` by blocks of rows, of size to hold `among` at a time.
 
     `y`: other responses (K, n), internal units.
     """
     design, data = fitted.design, fitted.data
     if y is not None:
         data = make_data(design.x, y, design.weights, design.offset)
-    scores = derivatives.scores(fitted.network, data, theta)
+    for part, scores in blocks.scores(fitted.network, data, theta, among):
+        yield part, _by_frequency(fitted, scores, part)
+
+
+def _by_frequency(fitted: Fitted, scores: np.ndarray, part: slice) -> np.ndarray:
+    """A row that stands for m observations has m times the gradient of one."""
     if fitted.design.frequencies is None:
         return scores
-    # a row that stands for m observations has m times the gradient of one
-    return scores / np.sqrt(np.where(fitted.frequencies > 0, fitted.frequencies, 1.0))[:, np.newaxis]
+    often = fitted.frequencies[part]
+    return scores / np.sqrt(np.where(often > 0, often, 1.0))[:, np.newaxis]
+
+
+def score_squares(fitted: Fitted, theta: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """(F, F) sum of the outer products of `observed_scores` in the weights used."""
+    return blocks.squares(scores[:, used] for _, scores in observed_score_blocks(fitted, theta))
 
 
 def cluster_sums(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
     """(G, P) sums over clusters of the gradients of their rows' errors; a row counts as often as it stands for."""
+    return np.concatenate(list(cluster_blocks(fitted, theta)))
+
+
+def cluster_blocks(fitted: Fitted, theta: np.ndarray, among: int = 1) -> Iterator[np.ndarray]:
+    """`cluster_sums` (g, P), some clusters at a time, of size to hold `among`."""
     assert fitted.design.groups is not None
     codes = np.unique(fitted.design.groups, return_inverse=True)[1].reshape(-1)
-    scores = derivatives.scores(fitted.network, fitted.data, theta)
     order = np.argsort(codes, kind="stable")
-    return np.add.reduceat(scores[order], np.searchsorted(codes[order], np.arange(codes.max() + 1)), axis=0)
+    network, data = fitted.network, fitted.data
+    whole = derivatives.scores(network, data, theta) if network.objective.coupled else None  # which has no parts
+    last: np.ndarray | None = None  # of a cluster whose rows may go on
+    for part in blocks.parts(order.size, network.n_outputs, among * network.n_params):
+        rows = order[part]
+        scores = derivatives.scores(network, blocks.taken(data, rows), theta) if whole is None else whole[rows]
+        own = codes[rows]
+        sums = np.add.reduceat(scores, np.flatnonzero(np.concatenate([[True], own[1:] != own[:-1]])), axis=0)
+        if last is not None:
+            if part.start and codes[order[part.start - 1]] == own[0]:
+                sums[0] += last[0]
+            else:
+                yield last
+        if len(sums) > 1:
+            yield sums[:-1]
+        last = sums[-1:]
+    if last is not None:
+        yield last
 
 
 def pseudo_inverse(matrix: np.ndarray) -> tuple[np.ndarray, int]:

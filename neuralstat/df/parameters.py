@@ -16,7 +16,7 @@ from ..families import (
     TweedieScale,
 )
 from ..fitted import Fitted
-from ..network import derivatives
+from ..network import blocks, derivatives
 
 NODES, REACH = 81, 6.0  # of the trapezoidal rule over a standard normal variable
 MOST_COUNTS = 200  # counts that are summed one by one
@@ -38,8 +38,13 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
         return family.curvature(raw, y[0])
     if isinstance(family, MultivariateNormal | Laplace):
         return family.information(family.natural(raw))
-    found = points(fitted, raw, y)
-    return _curvatures(fitted, raw, y) if found is None else _sum(fitted, raw, found)
+    k, n = raw.shape
+    out = np.empty((n, k, k))
+    for part in blocks.parts(n, k, NODES):  # points at a time: each has a response of every row
+        at, own = np.ascontiguousarray(raw[:, part]), np.ascontiguousarray(y[:, part])
+        found = points(fitted, at, own)
+        out[part] = _curvatures(fitted, at, own) if found is None else _sum(fitted, at, found)
+    return out
 
 
 def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -> list[tuple[np.ndarray, np.ndarray]] | None:

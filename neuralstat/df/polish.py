@@ -10,8 +10,9 @@ from ..errors import DfError
 from ..fitted import Fitted
 from ..functions.penalties import penalise
 from ..jit.compile import as_python
-from ..network import derivatives
-from .local import DEFINITE, _indefinite, active
+from ..network import blocks, derivatives
+from .local import active
+from .roots import DEFINITE, indefinite
 
 TOLERANCE = 1e-10  # largest partial derivative at an optimum, relative to the size of the scores
 
@@ -30,8 +31,8 @@ class Polish:
         self.network, self.penalty = fitted.network, fitted.penalty_of(b)
         self.used = active(fitted, b)
         self.theta = fitted.fit.theta[b].astype(float)
-        scores = derivatives.scores(self.network, fitted.data, self.theta)
-        self.limit = TOLERANCE * max(1.0, float(np.sqrt(np.max(np.sum(scores**2, axis=0)))))
+        scores = blocks.scores(self.network, fitted.data, self.theta)
+        self.limit = TOLERANCE * max(1.0, float(np.sqrt(np.max(sum(np.sum(s**2, axis=0) for _, s in scores)))))
 
     def _data(self, y: np.ndarray) -> cpu.Data:
         design = self.fitted.design
@@ -70,7 +71,7 @@ class Polish:
                 self.theta, self._vectors, self._values = theta, vectors, values
                 return theta, step
             if np.max(np.abs(gradient), initial=0.0) <= self.limit:
-                raise DfError(_indefinite("the Hessian at the polished fit", values[0]))
+                raise DfError(indefinite("the Hessian at the polished fit", values[0]))
             theta, value, damping = self._descend(data, theta, value, gradient, values, vectors, damping)
         raise DfError(
             f"df: no optimum was reached in {steps} Newton steps (largest partial derivative "

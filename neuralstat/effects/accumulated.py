@@ -36,8 +36,8 @@ class Axis:
     nodes : list, N of them
     steps : list of (rows, step) pairs of (r,) arrays
         Which rows take part in which step, from node `step` to the next.
-    lie : (m, N) array
-        Where every row lies: at its level, or half at each end of its bin.
+    ends : (2, m) array of int
+        Nodes at which every row lies, half at each: its level twice, or both ends of its bin.
     middle : (N - 1,) array
         Places of the steps, for finding near ones, in units of the range.
     """
@@ -45,13 +45,17 @@ class Axis:
     name: str
     nodes: list[Any]
     steps: list[tuple[np.ndarray, np.ndarray]]
-    lie: np.ndarray
+    ends: np.ndarray
     middle: np.ndarray
 
     def value(self, node: np.ndarray) -> np.ndarray:
         """The variable's value at nodes."""
         values = pd.Series(self.nodes, dtype=object).to_numpy()[node]
         return values if isinstance(self.nodes[0], str) else np.array(values.tolist())
+
+    def masses(self, share: np.ndarray) -> np.ndarray:
+        """(N,) sums of the rows' weights (m,) by where they lie."""
+        return np.sum([np.bincount(end, share / 2, len(self.nodes)) for end in self.ends], axis=0)
 
     @property
     def running(self) -> np.ndarray:
@@ -108,7 +112,7 @@ def ale(
         raise ArgumentError("cov_type belongs to standard errors, and se=False leaves them out.")
     names = pair(fitted, variable)
     rows = rows_of(fitted, data)
-    rows = rows.part(np.flatnonzero(rows.share > 0))
+    rows = rows if np.all(rows.share > 0) else rows.part(np.flatnonzero(rows.share > 0))
     axes = [_axis(rows, name, b) for name, b in zip(names, _bins(names, bins), strict=True)]
     outputs = outputs_of(fitted, response, rep, cov_type, se)
     nodes = int(np.prod([len(axis.nodes) for axis in axes]))
@@ -148,16 +152,13 @@ def _axis(rows: Rows, name: str, bins: Any) -> Axis:
         return _level_axis(rows, name, bins)
     x = rows.frame[name].to_numpy(dtype=float)
     ends = _ends(x, bins, name)
-    check_size(x.size * ends.size, f"{ends.size:,} bins of {x.size:,} rows")
     own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2)  # bins are (z_k-1, z_k]
     count = np.bincount(own, minlength=ends.size - 1)
     if not count.all():
         raise ArgumentError(f"bins: no row has {name!r} in bin {int(np.argmin(count)) + 1}.")
-    lie = np.zeros((x.size, ends.size))
     every = np.arange(x.size)
-    lie[every, own] = lie[every, own + 1] = 0.5
     middle = (ends[:-1] + ends[1:]) / 2 / (ends[-1] - ends[0])
-    return Axis(name, ends.tolist(), [(every, own)], lie, middle)
+    return Axis(name, ends.tolist(), [(every, own)], np.stack([own, own + 1]), middle)
 
 
 def _ends(x: np.ndarray, bins: Any, variable: str) -> np.ndarray:
@@ -195,10 +196,8 @@ def _level_axis(rows: Rows, name: str, bins: Any) -> Axis:
         known = [known[k] for k in order]  # type: ignore[index]
     own = values.map({level: k for k, level in enumerate(known)}).to_numpy(dtype=int)
     down, up = np.flatnonzero(own > 0), np.flatnonzero(own < len(known) - 1)
-    lie = np.zeros((own.size, len(known)))
-    lie[np.arange(own.size), own] = 1.0
     middle = (np.arange(len(known) - 1) + 0.5) / (len(known) - 1)
-    return Axis(name, known, [(up, own[up]), (down, own[down] - 1)], lie, middle)
+    return Axis(name, known, [(up, own[up]), (down, own[down] - 1)], np.stack([own, own]), middle)
 
 
 def _by_similarity(rows: Rows, name: str, known: list[Any]) -> list[Any]:
@@ -242,10 +241,10 @@ def _one(outputs: Outputs, rows: Rows, axis: Axis) -> Sums:
     parts = []
     for which, step in axis.steps:
         weight = rows.share[which] / total[step]
-        above, below = (_moved(rows, {axis: step + side}, which) for side in (1, 0))
-        parts.append(outputs.sums(*above, weight, step, size) - outputs.sums(*below, weight, step, size))
+        above, below = (outputs.sums(*_moved(rows, {axis: step + side}, which), weight, step, size) for side in (1, 0))
+        parts.append(above - below)
     into = axis.running
-    return Sums.added(parts).mapped(into - (rows.share @ axis.lie) @ into)
+    return Sums.added(parts).mapped(into - axis.masses(rows.share) @ into)
 
 
 def _moved(rows: Rows, nodes: dict[Axis, np.ndarray], which: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -291,7 +290,10 @@ def _beyond(first: Axis, second: Axis, share: np.ndarray) -> np.ndarray:
     whole = np.eye(n * k).reshape(n, k, n * k)
     off = [_along(first, second, whole, share), _along(second, first, whole.transpose(1, 0, 2), share)]
     left = whole - off[0][:, np.newaxis] - off[1]
-    joint = (first.lie.T * share) @ second.lie
+    joint = np.zeros((n, k))
+    for one in first.ends:
+        for two in second.ends:
+            np.add.at(joint, (one, two), share / 4)
     return (left - np.einsum("ij,ijc->c", joint, left)).reshape(n * k, n * k)
 
 
@@ -299,6 +301,7 @@ def _along(axis: Axis, across: Axis, surface: np.ndarray, share: np.ndarray) -> 
     """(N, C) accumulated effect along one axis of surfaces (N, N', C)."""
     steps = np.zeros((len(axis.nodes) - 1, len(across.nodes)))
     for which, step in axis.steps:
-        np.add.at(steps, step, across.lie[which] * share[which, np.newaxis])
+        for end in across.ends:
+            np.add.at(steps, (step, end[which]), share[which] / 2)
     steps /= steps.sum(axis=1, keepdims=True)
     return axis.running @ np.einsum("sj,sjc->sc", steps, np.diff(surface, axis=0))

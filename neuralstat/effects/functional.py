@@ -168,8 +168,7 @@ class Outputs:
         weights = np.broadcast_to(weight, (len(self.ks), x.shape[1]))
         order, ends = (None, [0, x.shape[1]]) if group is None else _grouped(group, size)
         if order is not None:
-            x, raw, weights = np.ascontiguousarray(x[:, order]), raw[:, :, order], weights[:, order]
-            offset = None if offset is None else np.ascontiguousarray(offset[:, order])
+            raw, weights = raw[:, :, order], weights[:, order]
         means = fitted.response(raw)[:, list(self.ks)] * weights
         value = np.stack([means[:, :, a:b].sum(axis=2) for a, b in pairwise(ends)], axis=2)
         if self.root is None:
@@ -181,10 +180,11 @@ class Outputs:
                 pull = self._pull(raw[r], k, weights[j])
                 for e, (first, last) in enumerate(pairwise(ends)):
                     part = slice(first, last)
-                    known = None if offset is None else offset[:, part]
+                    own = part if order is None else order[part]
+                    known = None if offset is None else np.ascontiguousarray(offset[:, own])
                     if last > first:
                         slope[r, j, e] = derivatives.pullback(
-                            fitted.network, x[:, part], theta, raw[r][:, part], pull[:, part], known
+                            fitted.network, np.ascontiguousarray(x[:, own]), theta, raw[r][:, part], pull[:, part], known
                         )
                         if level is not None:
                             slope[r, j, e] -= pull[0, part].sum() * level

@@ -118,12 +118,14 @@ def _slope(outputs: Outputs, rows: Rows, name: str, values: pd.Series, method: s
         raise ArgumentError(f"method={method!r} needs means that are not 0, and the fit has such.")
     parts = []
     for which, points, constants in _stencils(here, STEP * spread, float(values.min()), float(values.max())):
-        part = rows if which.size == here.size else rows.part(which)
-        for x, constant in zip(points, constants, strict=True):
-            moved = part.moved({name: x})
-            parts.append(outputs.sums(*moved, weight[..., which] * constant))
-            if method[0] == "e":
-                rise[:, which] += constant * _means(outputs, *moved)
+        for block in rows.pieces(np.arange(which.size)):
+            own = which[block]
+            part = rows if own.size == here.size else rows.part(own)
+            for x, constant in zip(points, constants, strict=True):
+                moved = part.moved({name: x[block]})
+                parts.append(outputs.sums(*moved, weight[..., own] * constant))
+                if method[0] == "e":
+                    rise[:, own] += constant * _means(outputs, *moved)
     if method[0] == "d":
         return outputs.estimates(Sums.added(parts))
     # the mean in the denominator moves, too: to first order by -slope / mean^2, about 0

@@ -16,10 +16,12 @@ import pandas as pd
 from ..checks import check_items, shown
 from ..errors import ArgumentError, DataError
 from ..fitted import Fitted, kept
-from ..formula import expressions, frames
+from ..formula import frames
 from ..formula.rcompat import by_position
 from ..inference.predict import inputs
+from .reads import columns_of_factors, columns_of_inputs, names_in, row_by_row
 
+ENCODED = 8192  # rows that are encoded at a time: tables on the way are several times the data
 PROBED_ROWS = 200  # at which products of terms are looked at
 PROBES = 8  # values between observed ones at which a numeric column is tried
 
@@ -57,14 +59,26 @@ class Rows:
             code, first = _combinations(list(values.values()))
             if 2 * first.size <= m or m == 1:
                 return self._put(touched, self._alone({n: v[first] for n, v in values.items()})[touched][:, code])
-        x, offset = self.changed(replaced(self.frame, values))
-        return x, offset if self._moves_offset(changes.keys()) else self.offset
+        pieces = self.pieces(np.arange(m))
+        if len(pieces) == 1:
+            x, offset = self.changed(replaced(self.frame, values))
+            return x, offset if self._moves_offset(changes.keys()) else self.offset
+        made = np.empty_like(self.x)
+        for block in pieces:
+            own = self.part(block)
+            made[:, block] = own.changed(replaced(own.frame, {n: v[block] for n, v in values.items()}))[0]
+        return made, self.offset
+
+    def pieces(self, which: np.ndarray) -> list[np.ndarray]:
+        """Rows, by position, in blocks that are encoded at a time: all at once where columns may be of several rows."""
+        step = ENCODED if row_by_row(self.fitted) else max(which.size, 1)
+        return [which[first : first + step] for first in range(0, max(which.size, 1), step)]
 
     def along(self, names: Sequence[str], points: Sequence[Sequence[Any]]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """`moved` to one point after the other, every variable having one value in all rows."""
         columns = {name: _spread([point[k] for point in points], len(points)) for k, name in enumerate(names)}
         touched, alone = self._touched(set(names))
-        mixed = [] if alone else [d for d in touched if not _reads(self.fitted)[0][d] <= set(names)]
+        mixed = [] if alone else [d for d in touched if not columns_of_inputs(self.fitted)[0][d] <= set(names)]
         products = self._products(columns, mixed) if mixed and not self._moves_offset(set(names)) else None
         if not alone and products is None:
             for point in points:
@@ -84,7 +98,7 @@ class Rows:
         A column of ``x:z`` is a function of x times one of z. None where columns are no such products (``{x * z}``), and
         where it would save nothing.
         """
-        factors, names = _factors(self.fitted), set(values)
+        factors, names = columns_of_factors(self.fitted), set(values)
         size, m = len(next(iter(values.values()))), len(self.frame)
         if any(read & names and not read <= names for d in mixed for read in factors[d]):
             return None
@@ -113,12 +127,12 @@ class Rows:
 
     def _touched(self, names: Collection[str]) -> tuple[list[int], bool]:
         """Columns of x that read some variables, and whether these (and the offset) read no others."""
-        reads, offset_reads = _reads(self.fitted)
+        reads, offset_reads = columns_of_inputs(self.fitted)
         touched = [d for d, read in enumerate(reads) if read & set(names)]
         return touched, all(reads[d] <= set(names) for d in touched) and not offset_reads & set(names)
 
     def _moves_offset(self, names: Collection[str]) -> bool:
-        return bool(_reads(self.fitted)[1] & set(names))
+        return bool(columns_of_inputs(self.fitted)[1] & set(names))
 
     def _alone(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Inputs of rows that have these values, and what the first row has otherwise."""
@@ -231,39 +245,6 @@ def _combinations(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return inverse.reshape(-1), first
 
 
-@kept
-def _factors(fitted: Fitted) -> list[list[set[str]]]:
-    """Columns that the factors of every row of x read."""
-    spec = fitted.design.spec
-    columns = (*spec.covariates, *spec.offset_columns)
-    found: list[list[set[str]]] = []
-    for term in spec.matrix.terms:
-        if not term.is_intercept:
-            found += [[_names(text, method, columns) for text, method in term.factors]] * len(term.columns)
-    if len(found) != len(spec.x_names):
-        raise AssertionError(f"{len(found)} columns by term, {len(spec.x_names)} of the design")
-    return found
-
-
-@kept
-def _reads(fitted: Fitted) -> tuple[list[frozenset[str]], frozenset[str]]:
-    """Columns that every row of x reads, and those that the offset reads."""
-    spec = fitted.design.spec
-    columns = (*spec.covariates, *spec.offset_columns)
-    reads = [frozenset().union(*factors) for factors in _factors(fitted)]
-    known = [] if spec.offset_argument is None else [spec.offset_argument]
-    for text in spec.offset_terms:
-        known += [n for n in expressions.names(text) if n in columns]
-    return reads, frozenset(known)
-
-
-def _names(text: str, method: str, columns: tuple[str, ...]) -> set[str]:
-    """Columns that a factor of a term reads."""
-    if method == "literal":
-        return set()
-    return {text} if text in columns else {n for n in expressions.names(text) if n in columns}
-
-
 # variables -------------------------------------------------------------------------------------------------
 
 
@@ -342,7 +323,7 @@ def takes_levels(fitted: Fitted, name: str) -> bool:
         return True
     spec = fitted.design.spec
     coded = [e for e, (kind, known) in spec.matrix.levels.items() if kind == "categorical" and known is not None]
-    if not any(name in _names(e, "python", spec.covariates) for e in coded):
+    if not any(name in names_in(e, "python", spec.covariates) for e in coded):
         return False
     seen = np.unique(values.to_numpy(dtype=float))
     between = (seen[:-1] + seen[1:]) / 2

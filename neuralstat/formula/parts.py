@@ -40,7 +40,10 @@ class Scaling:
         """Scale covariates, shape (D, n); the array itself where none is scaled."""
         if self.of_inputs and isinstance(x, Gathered):
             return x.scaled(self.x_mean, self.x_sd)
-        return x if not self.of_inputs else (x - self.x_mean[:, None]) / self.x_sd[:, None]
+        if not self.of_inputs:
+            return x
+        out = x - self.x_mean[:, None]
+        return np.divide(out, self.x_sd[:, None], out=out)  # one array beside the given one
 
     def y_internal(self, y: np.ndarray) -> np.ndarray:
         """Scale responses, shape (K, n)."""

@@ -16,38 +16,42 @@ Cox & Snell (1968), A general definition of residuals, Journal of the Royal Stat
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..df.local import active
 from ..df.parameters import points
 from ..families import Laplace, Survival
 from ..fitted import Fitted, kept
-from ..network import derivatives
+from ..network import blocks, derivatives
 from .sampling import parameter_covariance, predictor_jacobian
 
-PART = 4096  # observations that are added up at a time
 NODES = 31  # of the trapezoidal rule over responses, which is exact to many digits from steps of half a standard error on
 STEP = 2.0**-4  # of differences along a linear predictor's error, in standard errors
 
 
-def jacobian_at(fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
-    """(K, m, F) derivatives of linear predictors in the weights that repetition b uses, internal units."""
-    return predictor_jacobian(fitted, b, x, offset)[:, :, active(fitted, b)]
+def jacobians_at(
+    fitted: Fitted, b: int, x: np.ndarray, offset: np.ndarray | None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Which rows, and (K, m, F) derivatives of linear predictors in the weights that repetition b uses, internal units."""
+    used = active(fitted, b)
+    for part in blocks.parts(x.shape[1], fitted.network.n_outputs, 3 * NODES + 2 * fitted.network.n_params):
+        known = None if offset is None else np.ascontiguousarray(offset[:, part])
+        yield part, predictor_jacobian(fitted, b, x[:, part], known)[:, :, used]
 
 
 @kept
 def weights_bias(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Root (F, r) of the covariance of the weights that repetition b uses, and their bias (F,), internal units."""
     root, turned = parameter_covariance(fitted, b, kind)
-    jacobian = jacobian_at(fitted, b, fitted.design.x, fitted.design.offset)
     raw, y, w = fitted.fitted_raw([b])[0], fitted.design.y, fitted.case_weights
-    force = np.zeros(jacobian.shape[2])
-    for first in range(0, raw.shape[1], PART):
-        part = slice(first, first + PART)
-        half = np.einsum("knp,pr->nkr", jacobian[:, part], root, optimize=True)
+    force = np.zeros(len(root))
+    for part, jacobian in jacobians_at(fitted, b, fitted.design.x, fitted.design.offset):
+        half = np.einsum("knp,pr->nkr", jacobian, root, optimize=True)
         spread = np.einsum("nkr,njr->nkj", half, half, optimize=True)
         terms = predictor_terms(fitted, np.ascontiguousarray(raw[:, part]), np.ascontiguousarray(y[:, part]), spread)
-        force += np.einsum("kn,knp->p", w[part] * terms, jacobian[:, part], optimize=True)
+        force += np.einsum("kn,knp->p", w[part] * terms, jacobian, optimize=True)
     return root, turned @ force
 
 

@@ -17,9 +17,11 @@ of Human Resources 50:317.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from ..df.information import cluster_sums
+from ..df.information import cluster_blocks
 from ..errors import ArgumentError
 from ..families import Multinomial
 from ..fitted import Fitted
@@ -37,10 +39,13 @@ def check_clusters(fitted: Fitted) -> None:
         raise ArgumentError("cov_type='cluster': all rows are of one cluster.")
 
 
-def filling(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
-    """Sums (G, P) of the gradients of errors over clusters, internal units; without the correction for few."""
+def fillings(fitted: Fitted, theta: np.ndarray, among: int = 1) -> Iterator[np.ndarray]:
+    """Sums (g, P) of the gradients of errors over clusters, some of these at a time; without the correction for few.
+
+    In internal units; of size to hold `among` at a time.
+    """
     check_clusters(fitted)
-    return cluster_sums(fitted, theta)
+    return cluster_blocks(fitted, theta, among)
 
 
 def correction(fitted: Fitted, numbers: list[int]) -> float:

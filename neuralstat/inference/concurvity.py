@@ -14,7 +14,7 @@ from ..checks.arguments import FLAG, REP, arguments
 from ..df import exact_fit
 from ..errors import ArgumentError
 from ..fitted import Fitted, fitted_of
-from ..network import derivatives
+from ..network import blocks
 from ..training.structured import rows_of, state_of
 from .term_parts import Part, parts
 
@@ -69,7 +69,7 @@ def concurvity(fit: object, full: bool = True, rep: object = "best") -> pd.DataF
 
 
 def _columns(fitted: Fitted, b: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By term its columns (n, q) and weights (q,)."""
+    """By term its columns, turned to (at most P, q), and weights (q,)."""
     if fitted.network.n_outputs > 1:
         raise ArgumentError("concurvity is of the terms of one output.")
     if exact_fit.large(fitted):
@@ -78,7 +78,8 @@ def _columns(fitted: Fitted, b: int) -> dict[str, tuple[np.ndarray, np.ndarray]]
     if not any(part.kind != "linear" for part in found):
         raise ArgumentError("concurvity is of smooth, random and network terms, of which the formula has none.")
     theta = fitted.fit.theta[b].astype(float)
-    jacobian = derivatives.jacobian(fitted.network, fitted.data, theta)[0]
+    # lengths and angles of columns are those of the triangle's
+    jacobian = blocks.triangle(own[0] for _, own in blocks.jacobians(fitted.network, fitted.data, theta))
     used = fitted.fit.free[0]
     linear = np.concatenate([exact_fit.output_block(fitted)[0, :1], *(p.index for p in found if p.kind == "linear")])
     linear = linear[used[linear]]

@@ -24,14 +24,14 @@ import pandas as pd
 
 from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.exact_fit import dense_index, exact_solution, large, units
-from ..df.information import observed_scores
+from ..df.information import score_squares
 from ..df.parameters import expected
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Laplace, Multinomial, Quantile, working
 from ..fitted import Fitted
 from ..likelihood.likelihood import several
 from ..likelihood.several import UNLIKELY
-from ..network import derivatives
+from ..network import blocks, derivatives
 from ..network.blas import on_one_thread
 from ..network.scaling import affine
 from ..training.structured import structured
@@ -57,19 +57,24 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     """
     family, objective, design = fitted.likely, fitted.network.objective, fitted.design
     theta = fitted.fit.theta[b].astype(float)
-    jacobian = derivatives.jacobian(fitted.network, fitted.data, theta)  # (K, n, P)
-    raw = fitted.fitted_raw([b])[0]
-    w = fitted.case_weights
-    if objective.several:
+    raw, w = fitted.fitted_raw([b])[0], fitted.case_weights
+    several, share, weight = objective.several, None, np.zeros((0, 0))
+    if several:
         information = expected(fitted, raw, design.y) * w[:, np.newaxis, np.newaxis]
-        return np.einsum("nkj,knp,jnq->pq", information, jacobian, jacobian, optimize=True)
-    if isinstance(family, Multinomial):
+    elif isinstance(family, Multinomial):
         share = objective.response(raw)
-        # centred first: where a probability rounds to 1 the difference of products would round to 0
-        jacobian = jacobian - np.einsum("kn,knp->np", share, jacobian)
-        w = w * design.y.sum(axis=0) * share
-        return np.einsum("kn,knp,knq->pq", w, jacobian, jacobian, optimize=True)
-    return np.einsum("kn,knp,knq->pq", w * _weights(fitted, raw), jacobian, jacobian, optimize=True)
+        weight = w * design.y.sum(axis=0) * share
+    else:
+        weight = w * _weights(fitted, raw)
+
+    def pair(part: slice, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if several:
+            return np.einsum("nkj,knp->jnp", information[part], jacobian), jacobian
+        if share is not None:  # centred first: where a probability rounds to 1 the difference of products would round to 0
+            jacobian = jacobian - np.einsum("kn,knp->np", share[:, part], jacobian)
+        return weight[:, part, np.newaxis] * jacobian, jacobian
+
+    return blocks.product(pair(*block) for block in blocks.jacobians(fitted.network, fitted.data, theta, among=2))
 
 
 def observed_information(fitted: Fitted, b: int) -> np.ndarray:
@@ -100,13 +105,13 @@ def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 
 def between_outputs(fitted: Fitted, b: int, phi: np.ndarray) -> np.ndarray:
     """sum_kl Phi_kl R_k' R_l (P, P) of repetition b, internal units; see the module."""
-    jacobian = derivatives.jacobian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
     root = np.sqrt(fitted.case_weights * _weights(fitted, fitted.fitted_raw([b])[0]))
-    rows = root[:, :, np.newaxis] * jacobian
-    out = np.zeros((rows.shape[2],) * 2)
-    for k in range(len(rows)):
-        for j in range(len(rows)):
-            out += phi[k, j] * (rows[k].T @ rows[j])
+    out = np.zeros((fitted.network.n_params,) * 2)
+    for part, jacobian in blocks.jacobians(fitted.network, fitted.data, fitted.fit.theta[b].astype(float), among=2):
+        rows = root[:, part, np.newaxis] * jacobian
+        for k in range(len(rows)):
+            for j in range(len(rows)):
+                out += phi[k, j] * (rows[k].T @ rows[j])
     return out
 
 
@@ -176,11 +181,10 @@ def cov_params(
         return _original(fitted, b, np.cov(weight_draws(fitted, b), rowvar=False))
     bread = curvature_of(fitted, b, kind)[np.ix_(free, free)]
     if kind == "cluster":
-        sums = clusters.filling(fitted, theta)[:, free]
-        filling = clusters.correction(fitted, [b]) * (sums.T @ sums)
+        sums = clusters.fillings(fitted, theta)
+        filling = clusters.correction(fitted, [b]) * blocks.squares(s[:, free] for s in sums)
     elif kind == "sandwich":
-        scores = observed_scores(fitted, theta)[:, free]
-        filling = scores.T @ scores
+        filling = score_squares(fitted, theta, free)
     elif several(fitted):
         filling = between_outputs(fitted, b, phi)[np.ix_(free, free)]
     else:

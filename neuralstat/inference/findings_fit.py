@@ -11,6 +11,7 @@ from ..families import Distribution, Distributional, Gaussian, Multinomial, Surv
 from ..families.null import null_means
 from ..fitted import Fitted, kept
 from ..functions.penalties import DECAY, ELIMINATION, L1
+from ..network import blocks
 from .findings import (
     WORSE,
     Finding,
@@ -176,8 +177,13 @@ def _linear(fitted: Fitted) -> tuple[np.ndarray, np.ndarray, int]:
         root = np.sqrt(fitted.case_weights[used] / variance)
     for j in range(k):
         if np.isfinite(root[j]).all():
-            a, r = np.vstack([np.ones((1, used.size)), z]) * root[j], (design.y[j, used] - mu[j]) * root[j]
-            total[j], gain[j] = r @ r, (a @ r) @ np.linalg.pinv(a @ a.T, 1e-12, hermitian=True) @ (a @ r)
+            r = (design.y[j, used] - mu[j]) * root[j]
+            square, pull = np.zeros((d + 1, d + 1)), np.zeros(d + 1)
+            for part in blocks.parts(used.size, 1, d + 1):
+                a = np.vstack([np.ones((1, part.stop - part.start)), z[:, part]]) * root[j, part]
+                square += a @ a.T
+                pull += a @ r[part]
+            total[j], gain[j] = r @ r, pull @ np.linalg.pinv(square, 1e-12, hermitian=True) @ pull
     return gain, total, used.size
 
 

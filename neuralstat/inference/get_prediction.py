@@ -134,11 +134,12 @@ class Prediction:
         se = np.sqrt(self.var_sampling + self.var_restarts)
         lower, upper = self._limits(alpha)
         below, above = self._new(alpha)
-        parts = np.stack([self._mean, se, lower, upper, below, above])  # (6, K, m)
+        parts = np.stack([self._mean, se, lower, upper, below, above], axis=1)  # (K, 6, m)
+        flat = parts.reshape(-1, parts.shape[2]).T
         if len(self._names) == 1:
-            return pd.DataFrame(parts[:, 0].T, self._index, list(COLUMNS))
+            return pd.DataFrame(flat, self._index, list(COLUMNS))
         columns = pd.MultiIndex.from_product([self._names, COLUMNS], names=["output", "statistic"])
-        return pd.DataFrame(parts.transpose(1, 0, 2).reshape(-1, parts.shape[2]).T, self._index, columns)
+        return pd.DataFrame(flat, self._index, columns)
 
     def __repr__(self) -> str:
         return f"<Prediction of {len(self._index)} rows, {self.method}>"

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import FLAG, NONE, REP, Choice, arguments
-from ..df import local
+from ..df import local, roots
 from ..errors import ArgumentError
 from ..families import Gaussian, working
 from ..fitted import fitted_of
@@ -84,12 +84,13 @@ class Influence:
     def _root(self) -> np.ndarray:
         """(n, F) roots of what single observations give to the Fisher matrix of the active weights, internal units."""
         often = self.fitted.frequencies
-        return self._rows / np.sqrt(np.where(often > 0, often, 1.0))[:, np.newaxis]
+        rows = roots.rows(self.fitted, self.b)[0][:, self._used]
+        return rows / np.sqrt(np.where(often > 0, often, 1.0))[:, np.newaxis]
 
     @cached_property
-    def _rows(self) -> np.ndarray:
-        """(n, F) root of the Fisher matrix over the active weights, internal units."""
-        return local.rows(self.fitted, self.b)[0][:, self._used]
+    def _square(self) -> np.ndarray:
+        """(F, F) Fisher matrix of the active weights, internal units."""
+        return roots.Roots(self.fitted, self.b).squares(self._used)
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -98,7 +99,7 @@ class Influence:
             theta = fitted.fit.theta[b].astype(float)
             matrix = derivatives.hessian(fitted.network, fitted.data, theta)[np.ix_(used, used)]
         else:
-            matrix = self._rows.T @ self._rows
+            matrix = self._square
         penalty = local.penalty_diagonal(fitted, b, used)
         turned, _, negative = inverse(matrix + np.diag(np.broadcast_to(penalty, used.sum())))
         if negative:
@@ -110,12 +111,15 @@ class Influence:
 
     @cached_property
     def _hat(self) -> np.ndarray:
+        often = np.where(self.fitted.frequencies > 0, self.fitted.frequencies, 1.0)
         if self.curvature == "expected":
             penalty = local.penalty_diagonal(self.fitted, self.b, self._used)
-            whole = local.leverage(self._rows, np.broadcast_to(penalty, self._used.sum()))[0]
-            often = self.fitted.frequencies
-            return np.clip(whole / np.where(often > 0, often, 1.0), 0.0, 1.0)
-        return np.einsum("nf,fg,ng->n", self._root, self._inverse, self._root)
+            whole = roots.leverages(self.fitted, self.b, self._used, penalty)[0][0]
+            return np.clip(whole / often, 0.0, 1.0)
+        out = np.empty(self.fitted.n_rows)
+        for part, r in roots.Roots(self.fitted, self.b).blocks(self._used, among=2):
+            out[part] = np.sum((r[0] @ self._inverse) * r[0], axis=1)
+        return out / often
 
     @cached_property
     def _pearson(self) -> np.ndarray:
@@ -254,7 +258,7 @@ class Influence:
     @property
     def dfbetas(self) -> pd.DataFrame:
         """`d_params` in standard errors; of a gaussian response with the scale without the observation, as statsmodels."""
-        covariance = self._inverse @ (self._rows.T @ self._rows) @ self._inverse
+        covariance = self._inverse @ self._square @ self._inverse
         full = np.zeros((self._used.size, self._used.size))
         full[np.ix_(self._used, self._used)] = covariance
         unit = np.sqrt(np.maximum(np.diag(self._into @ full @ self._into.T), 0.0))

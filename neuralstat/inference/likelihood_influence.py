@@ -19,6 +19,7 @@ jackknife, the bootstrap and other resampling plans, chapter 6 (infinitesimal ja
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -26,13 +27,13 @@ import numpy as np
 import pandas as pd
 
 from ..checks.arguments import FLAG, NONE, REP, Choice, arguments
-from ..df import local
+from ..df import local, roots
 from ..df.information import observed_scores
 from ..df.parameters import expected, second_derivatives
 from ..errors import ArgumentError
 from ..fitted import fitted_of
 from ..likelihood.several import likely
-from ..network import derivatives
+from ..network import blocks, derivatives
 from ..network.blas import methods_on_one_thread
 from ..network.scaling import affine
 from .coefficients import standard_errors
@@ -101,11 +102,11 @@ class LikelihoodInfluence:
     def _used(self) -> np.ndarray:
         return local.active(self.fitted, self.b)
 
-    @cached_property
-    def _jacobian(self) -> np.ndarray:
-        """(n, K, F) of the linear predictors in the active weights, internal units."""
+    def _jacobians(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Which rows, and (m, K, F) of the linear predictors in the active weights, internal units."""
         theta = self.fitted.fit.theta[self.b].astype(float)
-        return derivatives.jacobian(self.fitted.network, self.fitted.data, theta)[:, :, self._used].transpose(1, 0, 2)
+        for part, jacobian in blocks.jacobians(self.fitted.network, self.fitted.data, theta, among=3):
+            yield part, jacobian[:, :, self._used].transpose(1, 0, 2)
 
     @cached_property
     def _slopes(self) -> np.ndarray:
@@ -127,9 +128,7 @@ class LikelihoodInfluence:
         fitted, b, used = self.fitted, self.b, self._used
         if self.curvature == "hessian":
             return local.hessian(fitted, b, used)
-        rows = local.rows(fitted, b)[:, :, used]
-        flat = rows.reshape(-1, rows.shape[2])
-        return flat.T @ flat + np.diag(np.broadcast_to(local.penalty_diagonal(fitted, b, used), used.sum()))
+        return roots.Roots(fitted, b).squares(used) + np.diag(local.penalty_diagonal(fitted, b, used))
 
     @cached_property
     def _inverse(self) -> np.ndarray:
@@ -149,25 +148,29 @@ class LikelihoodInfluence:
     @cached_property
     def _shares(self) -> np.ndarray:
         """w_i W_i G_i, (n, K, K)."""
-        spread = np.einsum("nkf,fg,njg->nkj", self._jacobian, self._inverse, self._jacobian, optimize=True)
-        return self._weight[:, np.newaxis, np.newaxis] * np.einsum("nkl,nlj->nkj", self._bends, spread)
+        out = np.empty_like(self._bends)
+        for part, jacobian in self._jacobians():
+            spread = (jacobian @ self._inverse) @ jacobian.transpose(0, 2, 1)
+            out[part] = self._weight[part, np.newaxis, np.newaxis] * np.einsum("nkl,nlj->nkj", self._bends[part], spread)
+        return out
 
-    @cached_property
-    def _moves(self) -> np.ndarray:
-        """theta - theta_(i), (n, F), internal units; NaN where what is left does not determine the weights.
+    def _moves(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Which rows, `_jacobians`, and theta - theta_(i), (m, F), internal units; NaN where too little is left.
 
         Where observations are coupled to first order in their weights: R's ``residuals(coxph, "dfbeta")``.
         """
-        if self._coupled:
-            return self._first_order
-        rest = np.eye(self._shares.shape[1]) - self._shares
         pull = -(self._weight[:, np.newaxis] * self._slopes)[:, :, np.newaxis]
-        out = np.full((len(rest), self._inverse.shape[0]), np.nan)
-        some = np.isfinite(rest).all(axis=(1, 2))
-        some[some] = np.linalg.svd(rest[some], compute_uv=False)[:, -1] > WHOLE
-        solved = np.linalg.solve(rest[some], pull[some])[:, :, 0]
-        out[some] = np.einsum("nkf,nk->nf", self._jacobian[some], solved) @ self._inverse
-        return out
+        for part, jacobian in self._jacobians():
+            if self._coupled:
+                yield part, jacobian, self._first_order[part]
+                continue
+            rest = np.eye(self._shares.shape[1]) - self._shares[part]
+            out = np.full((len(rest), self._inverse.shape[0]), np.nan)
+            some = np.isfinite(rest).all(axis=(1, 2))
+            some[some] = np.linalg.svd(rest[some], compute_uv=False)[:, -1] > WHOLE
+            solved = np.linalg.solve(rest[some], pull[part][some])[:, :, 0]
+            out[some] = np.einsum("nkf,nk->nf", jacobian[some], solved) @ self._inverse
+            yield part, jacobian, out
 
     def _series(self, values: np.ndarray, name: str) -> pd.Series:
         return pd.Series(self.fitted.full(values), self.fitted.design.full_index, name=name)
@@ -205,7 +208,7 @@ class LikelihoodInfluence:
     @property
     def d_params(self) -> pd.DataFrame:
         """Change of the weights (original units) by each observation: those of the fit less those without it, one step."""
-        return self._by_weight(self._moves, list(self.fitted.network.names))
+        return self._by_weight(np.concatenate([own for _, _, own in self._moves()]), list(self.fitted.network.names))
 
     @property
     def empirical_influence(self) -> pd.DataFrame:
@@ -225,7 +228,7 @@ class LikelihoodInfluence:
 
     @cached_property
     def _displacement(self) -> np.ndarray:
-        return np.einsum("nf,fg,ng->n", self._moves, self._curve, self._moves, optimize=True)
+        return np.concatenate([np.sum((own @ self._curve) * own, axis=1) for _, _, own in self._moves()])
 
     @property
     def likelihood_displacement(self) -> pd.Series:
@@ -256,7 +259,9 @@ class LikelihoodInfluence:
         if self._coupled:
             name = fitted.distribution.name
             raise ArgumentError(f"loglike_loo: rows of the family {name!r} have no likelihoods of their own.")
-        raw = fitted.fitted_raw([self.b])[0] - np.einsum("nkf,nf->kn", self._jacobian, self._moves)
+        raw = fitted.fitted_raw([self.b])[0]
+        for part, jacobian, own in self._moves():
+            raw[:, part] -= np.einsum("nkf,nf->kn", jacobian, own)
         with np.errstate(all="ignore"):
             losses = derivatives.predictor_losses(fitted.network, fitted.original_predictors(raw), fitted.responses)[0]
         return self._series(-losses * fitted.own_weights, "loglike_loo")

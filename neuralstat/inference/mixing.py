@@ -18,7 +18,7 @@ from ..families.components import of_parameters
 from ..fitted import Fitted
 from ..likelihood import hazards
 from ..likelihood.predictors import combined
-from .bias import jacobian_at, weights_bias
+from .bias import jacobians_at, weights_bias
 from .covariance import cov_type_of
 from .sampling import joint_root, parameter_covariance
 
@@ -129,7 +129,7 @@ def _errors(
     """Bias (K, m) of the mean linear predictors of repetitions, and roots (m, K, K) of their covariance, internal units."""
     kind, p = cov_type_of(fitted, cov_type), fitted.network.n_params
     joint = joint_root(fitted, tuple(numbers), kind)[0] if len(numbers) > 1 else None
-    half, bias = 0.0, 0.0
+    by_member = []
     for r, b in enumerate(numbers):
         if isinstance(fitted.family, Cox):  # no likelihood of single rows
             root = parameter_covariance(fitted, b, kind)[0]
@@ -138,10 +138,16 @@ def _errors(
             root, own = weights_bias(fitted, b, kind)
         if joint is not None:
             root = joint[r * p : (r + 1) * p][active(fitted, b)]
-        jacobian = jacobian_at(fitted, b, x, offset)
-        half = half + np.einsum("knp,pr->nkr", jacobian, root, optimize=True) / len(numbers)
-        bias = bias + np.einsum("knp,p->kn", jacobian, own) / len(numbers)
-    each = np.einsum("nkr,njr->nkj", half, half, optimize=True)
+        by_member.append((root, own))
+    k, m = fitted.network.n_outputs, x.shape[1]
+    bias, each = np.zeros((k, m)), np.empty((m, k, k))
+    members = zip(*(jacobians_at(fitted, b, x, offset) for b in numbers), strict=True)
+    for found in members:
+        part, half = found[0][0], 0.0
+        for (_, jacobian), (root, own) in zip(found, by_member, strict=True):
+            half = half + np.einsum("knp,pr->nkr", jacobian, root, optimize=True) / len(numbers)
+            bias[:, part] += np.einsum("knp,p->kn", jacobian, own) / len(numbers)
+        each[part] = np.einsum("nkr,njr->nkj", half, half, optimize=True)
     values, vectors = np.linalg.eigh((each + each.transpose(0, 2, 1)) / 2)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
     error = np.sqrt(np.einsum("nkr,nkr->kn", roots, roots))

@@ -17,7 +17,7 @@ import numpy as np
 from ..fitted import Fitted, kept
 from ..formula import expressions
 from ..formula.structure import Special
-from ..network import derivatives
+from ..network import blocks, derivatives
 from ..training.structured import direct_terms, leading, tower_rows
 
 
@@ -36,7 +36,6 @@ def moved(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray | None]:
         return theta, None
     design = fitted.design
     out, turn = theta.copy(), np.eye(theta.size)
-    jacobian = derivatives.jacobian(network, fitted.data, theta)
     if network.objective.inside.name != "identity":
         return theta, None
     units = derivatives.units(network, design.x, theta, design.offset)
@@ -55,7 +54,8 @@ def moved(fitted: Fitted, b: int) -> tuple[np.ndarray, np.ndarray | None]:
             said = theta[into] @ units[begin : begin + size]
             columns = np.concatenate([own, into])
             out[at[free]] += (projection @ said)[free]
-            turn[np.ix_(at[free], columns)] += (projection @ jacobian[k][:, columns])[free]
+            for part, jacobian in blocks.jacobians(network, fitted.data, theta):
+                turn[np.ix_(at[free], columns)] += (projection[:, part] @ jacobian[k][:, columns])[free]
     return out, turn
 
 

@@ -18,24 +18,26 @@ Tibshirani (1996), Neural Computation 8:152.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..df.information import observed_scores
-from ..df.local import active, rows, some_rows
+from ..df.information import observed_score_blocks, observed_scores
+from ..df.local import active
+from ..df.roots import Roots, rows
 from ..engine.data import make_data
 from ..fitted import Fitted, kept
 from ..likelihood.evidence import posterior
-from ..network import derivatives
+from ..network import blocks, derivatives
 from . import clusters
 from .bootstrap import weight_draws
 from .covariance import cov_type_of, curvature_of, inverse, warn_members
 from .dispersion import dispersion, used_up
 
-PART = 4096  # observations that are added up at a time, where there are more
+PART = 4096  # observations beyond which only sums over them are kept
 NEGLIGIBLE = 1e-6  # share of a repetition
-CHUNK = 20_000_000  # numbers of a Jacobian that are held at a time
 
 
 def joint_root(
@@ -51,12 +53,13 @@ def joint_root(
         phi = phi * np.nan
     if not np.isfinite(phi).all():  # no degrees of freedom are left
         return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), []
-    if kind == "expected" and fitted.n_rows > PART:
-        return _root_by_parts(fitted, numbers, phi)
+    alone = len(numbers) == 1 and (phi.shape[0] == 1 or fitted.network.objective.several)
+    if fitted.n_rows > PART and kind != "bootstrap" and not (kind == "hessian" and alone):
+        return _root_by_parts(fitted, numbers, kind, phi)
     if kind == "bootstrap":
         drawn = [weight_draws(fitted, b) for b in numbers]
         return np.concatenate([(d - d.mean(axis=0)).T for d in drawn]) / np.sqrt(len(drawn[0]) - 1), []
-    parts = [weight_moves(fitted, b, kind, phi, len(numbers) == 1) for b in numbers]
+    parts = [weight_moves(fitted, b, kind, phi, alone) for b in numbers]
     moves = np.concatenate([m for m, _ in parts])
     if kind == "cluster":
         moves *= np.sqrt(clusters.correction(fitted, list(numbers)))
@@ -66,34 +69,38 @@ def joint_root(
 
 
 def _root_by_parts(
-    fitted: Fitted, numbers: tuple[int, ...], phi: np.ndarray
+    fitted: Fitted, numbers: tuple[int, ...], kind: str, phi: np.ndarray
 ) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
-    """`joint_root` of "expected"."""
-    _ = fitted.likely  # raises where there is none
+    """`joint_root`, from sums of squares over parts of the observations."""
     used = [active(fitted, b) for b in numbers]
     ends = np.cumsum([0, *(int(u.sum()) for u in used)])
-    plain = bool(np.all(phi == phi[0, 0] * np.eye(len(phi))))
-    information, between = np.zeros((ends[-1], ends[-1])), np.zeros((ends[-1], ends[-1]))
-    step = int(np.clip(CHUNK // (ends[-1] * len(phi)), 64, PART))
-    for first in range(0, fitted.n_rows, step):
-        part = slice(first, min(first + step, fitted.n_rows))
-        root = np.concatenate([some_rows(fitted, b, part)[:, :, u] for b, u in zip(numbers, used, strict=True)], axis=2)
-        flat = np.ascontiguousarray(root).reshape(-1, ends[-1])
-        information += flat.T @ flat
-        if not plain:
-            turned = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, ends[-1])
-            between += turned.T @ turned
-    if plain:
-        between = phi[0, 0] * information
+    of = [slice(*pair) for pair in pairwise(ends)]
+    information = None
+    if kind in ("sandwich", "cluster"):
+        between = _squares_of_scores(fitted, numbers, used, kind)
+    else:
+        _ = fitted.likely  # raises where there is none
+        information, between = _squares_of_roots(fitted, numbers, used, phi)
+    if kind == "bayes":  # and with the prior, whose centres move all repetitions
+        prior = [np.sqrt(np.diag(phi).mean() * fitted.penalty_curvature(b)) * u for b, u in zip(numbers, used, strict=True)]
+        for r, u in enumerate(used):
+            for s, v in enumerate(used):
+                between[of[r], of[s]] += np.diag(prior[r] * prior[s])[np.ix_(u, v)]
     covariance, states = between, []
     where = np.zeros(ends[-1], dtype=int)
     for r, b in enumerate(numbers):
-        own = slice(ends[r], ends[r + 1])
-        turned, state = _turned(fitted, b, used[r], information[own, own])
+        own = of[r]
+        if information is not None and kind != "hessian":
+            bread = information[own, own]
+        else:
+            bread = curvature_of(fitted, b, kind)[np.ix_(used[r], used[r])]
+        turned, state = _turned(fitted, b, used[r], bread)
         covariance[own] = turned @ covariance[own]
         covariance[:, own] = covariance[:, own] @ turned
         where[own] = r * fitted.network.n_params + np.flatnonzero(used[r])
         states.append(state)
+    if not np.isfinite(covariance).all():  # no degrees of freedom are left for the correction of clusters
+        return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), states
     size = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's variance drowns in the rounding of another's
     values, vectors = np.linalg.eigh(covariance / unit / unit.T)
@@ -102,13 +109,46 @@ def _root_by_parts(
     return out, states
 
 
+def _squares_of_roots(
+    fitted: Fitted, numbers: tuple[int, ...], used: list[np.ndarray], phi: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over observations of R_r' R_s and of R_r' Phi R_s, over the weights that all repetitions use."""
+    plain = bool(np.all(phi == phi[0, 0] * np.eye(len(phi))))
+    of_all = [Roots(fitted, b) for b in numbers]
+    count = sum(int(u.sum()) for u in used)
+    information, between = np.zeros((count, count)), np.zeros((count, count))
+    for part in blocks.parts(fitted.n_rows, len(phi), len(numbers) * fitted.network.n_params):
+        root = np.concatenate([own.at(part)[:, :, u] for own, u in zip(of_all, used, strict=True)], axis=2)
+        flat = root.reshape(-1, count)
+        information += flat.T @ flat
+        if not plain:
+            turned = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, count)
+            between += turned.T @ turned
+    return information, phi[0, 0] * information if plain else between
+
+
+def _squares_of_scores(fitted: Fitted, numbers: tuple[int, ...], used: list[np.ndarray], kind: str) -> np.ndarray:
+    """Sum of the outer products of the gradients of observations' errors, or of clusters', of all repetitions."""
+
+    def gradients(b: int, u: np.ndarray) -> Iterator[np.ndarray]:
+        theta = fitted.fit.theta[b].astype(float)
+        if kind == "cluster":
+            return (s[:, u] for s in clusters.fillings(fitted, theta, len(numbers)))
+        return (s[:, u] for _, s in observed_score_blocks(fitted, theta, len(numbers)))
+
+    parts = zip(*(gradients(b, u) for b, u in zip(numbers, used, strict=True)), strict=True)
+    total = blocks.squares(np.concatenate(part, axis=1) for part in parts)
+    return total * clusters.correction(fitted, list(numbers)) if kind == "cluster" else total
+
+
 def weight_moves(
     fitted: Fitted, b: int, kind: str, phi: np.ndarray, alone: bool
 ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
     """How the weights (P,) of repetition b move with unit changes of the data: (P, N), internal units.
 
     The covariance of the weights is this times its transpose; rows of weights held out are zero. `phi` is the (K, K)
-    dispersion; `alone`: no other repetition's moves will be set beside these. Also what `warn_members` takes.
+    dispersion; `alone`: moves are set beside no others', of other repetitions or outputs, and any root will do. Also what
+    `warn_members` takes.
     """
     network, used = fitted.network, active(fitted, b)
     theta = fitted.fit.theta[b].astype(float)
@@ -116,10 +156,10 @@ def weight_moves(
     if kind not in ("sandwich", "cluster"):
         _ = fitted.likely  # raises where there is none
     if kind == "cluster":
-        filling = clusters.filling(fitted, theta)[:, used].T
+        filling = np.concatenate(list(clusters.fillings(fitted, theta)))[:, used].T
     elif kind == "sandwich":
         filling = observed_scores(fitted, theta)[:, used].T
-    elif kind == "hessian" and alone and (phi.shape[0] == 1 or network.objective.several):
+    elif kind == "hessian" and alone:
         values, vectors = np.linalg.eigh(np.asarray(hessian))
         filling = vectors * np.sqrt(phi[0, 0] * np.maximum(values, 0))
     else:
@@ -157,9 +197,7 @@ def parameter_covariance(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray,
     used = active(fitted, b)
     root = joint_root(fitted, (b,), kind)[0][used]
     if kind == "expected":
-        each = rows(fitted, b)[:, :, used]
-        flat = each.reshape(-1, each.shape[2])
-        curvature = flat.T @ flat
+        curvature = Roots(fitted, b).squares(used)
     else:
         curvature = curvature_of(fitted, b, kind)[np.ix_(used, used)]
     return root, _turned(fitted, b, used, curvature)[0]
@@ -189,14 +227,9 @@ def level_slopes(fitted: Fitted, b: int) -> np.ndarray | None:
     objective = fitted.network.objective
     if not (objective.several and objective.family.floating):
         return None
-    total, n = np.zeros(fitted.network.n_params), fitted.design.x.shape[1]
-    for first in range(0, n, PART):
-        part = slice(first, first + PART)
-        known = None if fitted.design.offset is None else np.ascontiguousarray(fitted.design.offset[:, part])
-        x = np.ascontiguousarray(fitted.design.x[:, part])
-        data = make_data(x, np.zeros((1, x.shape[1])), offset=known)
-        total += derivatives.jacobian(fitted.network, data, fitted.fit.theta[b].astype(float))[0].sum(axis=0)
-    return total / n
+    theta = fitted.fit.theta[b].astype(float)
+    made = blocks.jacobians(fitted.network, fitted.data, theta)
+    return np.sum([jacobian[0].sum(axis=0) for _, jacobian in made], axis=0) / fitted.n_rows
 
 
 def mean_jacobian(
@@ -230,13 +263,11 @@ def posterior_variance(
     w = np.full(len(numbers), 1 / len(numbers)) if share is None else share
     k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
     out = np.zeros((k, x.shape[1]))
-    step = max(1, CHUNK // (k * fitted.network.n_params))
     for own, b in zip(w, numbers, strict=True):
         if own < NEGLIGIBLE:
             continue
         found = posterior(fitted, b)
-        for first in range(0, x.shape[1], step):
-            part = slice(first, min(first + step, x.shape[1]))
+        for part in blocks.parts(x.shape[1], fitted.network.n_outputs, 2 * fitted.network.n_params):
             known = None if offset is None else np.ascontiguousarray(offset[:, part])
             out[:, part] += own * found.spread(mean_jacobian(fitted, b, x[:, part], known)[:k])
     return out
@@ -257,9 +288,7 @@ def mean_variance(
     k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
     m = x.shape[1]
     out = np.empty((k, m))
-    step = max(1, CHUNK // (k * covariance.shape[0]))
-    for first in range(0, m, step):
-        part = slice(first, min(first + step, m))
+    for part in blocks.parts(m, fitted.network.n_outputs, 2 * covariance.shape[0]):
         known = None if offset is None else np.ascontiguousarray(offset[:, part])
         own = None if at is None else at[:, part]
         jacobian = np.concatenate([mean_jacobian(fitted, b, x[:, part], known, own) for b in numbers], axis=2)

@@ -31,7 +31,7 @@ import numpy as np
 from ..checks import check_size
 from ..df import noise
 from ..fitted import Fitted
-from ..network import derivatives
+from ..network import blocks
 from ..seeds import children
 from .conditional_permutation import BLOCK
 from .covariance import observed_information
@@ -150,14 +150,14 @@ def score(fitted: Fitted, null: Fitted, at: np.ndarray, draws: int, seeds: np.ra
     """Score statistic of the weights `at`, 0 in the fit `null` (of the same network), and those of wild samples."""
     theta, free = null.fit.theta[0].astype(float), fitted.fit.free[0].copy()
     code = codes(fitted)
-    scores = derivatives.scores(fitted.network, fitted.data, theta)
     information = observed_information(null, 0)
     free[at] = False
     others = np.flatnonzero(free)
     inner = np.linalg.pinv(information[np.ix_(others, others)], hermitian=True)
-    own = scores[:, at] - scores[:, others] @ inner @ information[np.ix_(others, at)]
     sums = np.zeros((int(code.max()) + 1, at.size))
-    np.add.at(sums, code, own)
+    for part, scores in blocks.scores(fitted.network, fitted.data, theta):
+        own = scores[:, at] - scores[:, others] @ inner @ information[np.ix_(others, at)]
+        np.add.at(sums, code[part], own)
 
     def value(moved: np.ndarray) -> float:
         return quadratic(moved.sum(axis=0), moved.T @ moved)

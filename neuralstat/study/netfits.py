@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..df import local as local_df
-from ..df import noise
+from ..df import noise, roots
 from ..engine.data import make_data
 from ..errors import DfError
 from ..families import working
@@ -289,7 +288,7 @@ class PreparedNet:
             out[~bent] = leverages(r[~bent], bend[~bent])
         for b in np.flatnonzero(bent):
             try:
-                out[b] = local_df.leverage(r[b][:, used[b]], bend[b][used[b]])[0]
+                out[b] = roots.leverage(r[b][:, used[b]], bend[b][used[b]])[0]
             except DfError:
                 continue
         return out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engine import cpu
-from ..network import derivatives
+from ..network import blocks, derivatives
 
 if TYPE_CHECKING:
     from ..network.network import Network
@@ -85,15 +85,16 @@ def gauss_newton(network: Network, data: cpu.Data, theta: np.ndarray, free: np.n
     raw = derivatives.outputs(network, data.x, theta[np.newaxis], offset)[0]
     k, n = raw.shape
     bend = np.empty((n, k, k))
-    for j in range(k):
-        moved = raw.astype(complex)
-        moved[j] += 1j * derivatives.STEP
-        bend[:, :, j] = derivatives.predictor_losses(network, moved, data.y[0])[1].imag.T / derivatives.STEP
+    for part in blocks.parts(n, k, 8 * k):
+        at, y = raw[:, part], np.ascontiguousarray(data.y[0][:, part])
+        for j in range(k):
+            moved = at.astype(complex)
+            moved[j] += 1j * derivatives.STEP
+            bend[part, :, j] = derivatives.predictor_losses(network, moved, y)[1].imag.T / derivatives.STEP
     if not np.isfinite(bend).all():
         return None
     values, vectors = np.linalg.eigh((bend + bend.transpose(0, 2, 1)) / 2)
     weight = np.ones(n) if data.weight.size == 0 else data.weight[0]
     root = vectors * np.sqrt(np.maximum(values, 0.0) * weight[:, np.newaxis])[:, np.newaxis, :]
-    jacobian = derivatives.jacobian(network, data, theta)[:, :, free]
-    flat = np.einsum("nkr,knp->rnp", root, jacobian).reshape(k * n, -1)
-    return flat.T @ flat
+    made = blocks.jacobians(network, data, theta, among=2)
+    return blocks.squares(np.einsum("nkr,knp->rnp", root[part], jacobian[:, :, free]) for part, jacobian in made)

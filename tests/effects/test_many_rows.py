@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import neuralstat as ns
-from neuralstat.df import local
+from neuralstat.df import roots
 from neuralstat.formula.spec import Spec
 from neuralstat.inference import sampling
 from neuralstat.inference.predict import inputs
@@ -111,11 +111,11 @@ def test_leverages_by_the_product_of_the_matrix():
     tall = rng.normal(size=(3000, 4)) * [1, 10, 1e-3, 5]
     for penalty in (np.zeros(4), np.array([0.0, 2.0, 1e-4, 0.0])):
         hat = np.einsum("np,pq,nq->n", tall, np.linalg.inv(tall.T @ tall + np.diag(penalty)), tall)
-        found, rank = local.leverage(tall, penalty)
+        found, rank = roots.leverage(tall, penalty)
         np.testing.assert_allclose(found, hat, rtol=1e-8)
         assert rank == 4
     short = np.column_stack([tall, tall[:, 0] + tall[:, 1]])
-    found, rank = local.leverage(short, np.zeros(5))
+    found, rank = roots.leverage(short, np.zeros(5))
     np.testing.assert_allclose(found.sum(), 4, rtol=1e-8)
     assert rank == 4
 

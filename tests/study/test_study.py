@@ -237,7 +237,7 @@ def test_keep_goes_on_with_the_best_restarts_of_every_replicate():
 
 
 def test_stacked_leverages_are_those_one_by_one():
-    from neuralstat.df.local import leverage
+    from neuralstat.df.roots import leverage
 
     rng = np.random.default_rng(0)
     r = rng.standard_normal((4, 30, 5))
