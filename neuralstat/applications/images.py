@@ -96,11 +96,14 @@ def decode_predictions(
 
     Examples
     --------
+    >>> import tempfile
     >>> from pathlib import Path
     >>> import neuralstat as ns
     >>> index = '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}'
-    >>> n = Path("classes.json").write_text(index)
-    >>> ns.applications.decode_predictions([[0.2, 0.8]], "classes.json", top=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "classes.json")
+    ...     n = path.write_text(index)
+    ...     ns.applications.decode_predictions([[0.2, 0.8]], path, top=1)
     [[('n01443537', 'goldfish', 0.8)]]
     """
     names = _class_names(Path(class_index))

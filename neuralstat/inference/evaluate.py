@@ -58,5 +58,5 @@ def evaluate(fitted: Fitted, data: Any = None, *, metrics: Any = None, rep: Any 
 def _loss(fitted: Fitted, y: np.ndarray, mu: np.ndarray, w: np.ndarray) -> float:
     """Error per row without a penalty: half the mean deviance, of several outputs their sum; by epochs Keras' loss."""
     network, half = fitted.network, deviance_of_means(fitted.likely, y, mu).sum(axis=0) / 2
-    factor = network.objective.as_in_keras(network.n_outputs) if fitted.settings.minibatch else 1.0
+    factor = network.as_in_keras if fitted.settings.minibatch else 1.0
     return factor * float(np.average(half, weights=w))

@@ -64,7 +64,7 @@ def as_recorded(fitted: Fitted) -> Iterator[Finding]:
     elif record is not None and has_constants(fitted) and not fitted.penalised and not fitted.network.objective.several:
         at, null = record.columns.index("loss"), null_error(fitted)
         last = np.array([record.values[b, n - 1, at] if n > 1 else 0.0 for b, n in enumerate(record.epochs)])
-        last /= fitted.network.objective.as_in_keras(fitted.network.n_outputs)
+        last /= fitted.network.as_in_keras
         bad = np.flatnonzero((last * fitted.n_rows > (1 + WORSE) * null) & (null > 0))
         if bad.size:
             where = joined(repetitions(fitted, bad), "the loss of the last epoch is worse than that of the intercept alone")

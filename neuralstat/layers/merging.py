@@ -79,9 +79,8 @@ def _repeated(layer: Any, shape: tuple[int, ...], out: tuple[int, ...]) -> dict[
     runs = [[1, 1]] * (3 - len(runs)) + runs
     if len(runs) > 3:
         raise ArgumentError(f"{type(layer).__name__} cannot bring {shape} to {out}: reshape and repeat it before.")
-    grid, times = [n for n, _ in runs], [t for _, t in runs]
-    whole = grid[0] * times[0], grid[1] * times[1], grid[2]
-    return moved((grid[0], grid[1], grid[2]), whole, KERNEL_ROWS=times[0], KERNEL_COLS=times[1])
+    (rows, down), (cols, across), (channels, _) = runs
+    return moved((rows, cols, channels), (rows * down, cols * across, channels), KERNEL_ROWS=down, KERNEL_COLS=across)
 
 
 def _sum(layer: Any, shapes: Sequence[tuple[int, ...]], divisors: Sequence[int]) -> Moves:

@@ -317,6 +317,11 @@ class Network:
         return any(map(drops, self.table))
 
     @property
+    def as_in_keras(self) -> float:
+        """What Keras' loss of a row is of the error here; see `Objective.as_in_keras`."""
+        return self.objective.as_in_keras(self.n_outputs)
+
+    @property
     def slices(self) -> tuple[slice, ...]:
         """Where the weights of each row of the table lie in the flat vector."""
         return self._built["slices"]

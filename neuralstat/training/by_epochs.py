@@ -72,7 +72,7 @@ def train(
         Observations that the rows are; those of the procedure's design unless given.
     """
     settings, network, stop = procedure.settings, procedure.network, threading.Event()
-    factor = network.objective.as_in_keras(network.n_outputs)
+    factor = network.as_in_keras
     penalty = procedure.penalty_of(procedure.design.counted if counted is None else counted)
     if penalty is not None:
         penalty = per_observation(penalty, factor / rows.inputs.shape[0])

@@ -139,7 +139,7 @@ class Procedure:
         """`penalty` for so many observations: those of layers stand beside the mean of Keras' loss over them."""
         network, where = self.network, penalisable(self.network, self.design)
         return coefficients(
-            self.settings.penalty, network, self.design, where, n / network.objective.as_in_keras(network.n_outputs)
+            self.settings.penalty, network, self.design, where, n / network.as_in_keras
         )  # fmt: skip
 
     @functools.cached_property

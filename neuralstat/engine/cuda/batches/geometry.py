@@ -68,8 +68,8 @@ def recurrent(row: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
     op, units, features = int(row[codes.OP]), int(row[codes.UNITS]), int(row[codes.FEATURES])
     w, times, source = int(row[codes.PARAM]), int(row[codes.TIMES]), int(row[codes.SOURCE])
     gates, kept = {codes.LSTM: (4, LSTM_GATES), codes.GRU: (3, GRU_GATES), codes.SIMPLE_RNN: (1, 0)}[op]
-    first = bool(row[codes.OPTIONS] & RESET_FIRST)
-    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if op == codes.GRU and not first else 1
+    resets = bool(row[codes.OPTIONS] & RESET_FIRST)
+    biases = 0 if row[codes.OPTIONS] & NO_BIAS else 2 if op == codes.GRU and not resets else 1
     wf, backwards = biases + features + units, bool(row[codes.OPTIONS] & BACKWARDS)
     step = -features if backwards else features  # of the inputs, from one step to the next
     source += (times - 1) * features if backwards else 0
@@ -94,7 +94,7 @@ def recurrent(row: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
     if op == codes.LSTM:
         return of_input, [product(**state, **where, f=4 * units, w0=w + biases + features, bias=-1)]
     last, none = w + 2 * units * wf, biases == 0
-    if first:  # candidates see r h, which lies where brackets do
+    if resets:  # candidates see r h, which lies where brackets do
         reset = {"wf": wf, "c": units, "in_step": kept * units, "in0": where["out0"] + 3 * units}
         return of_input, [
             product(**state, **where, f=2 * units, w0=w + biases + features, bias=-1),
