@@ -263,11 +263,11 @@ def _attention(g: Graph, name: str, layer: Any, arrays: Arrays, x: Attended) -> 
 
 def _convolution(g: Graph, name: str, layer: Any, row: np.ndarray, arrays: Arrays, x: Tensor) -> Any:
     if type(layer).__name__ == "Projection":
-        shape = int(row[codes.OUT_COLS]), int(row[codes.FILTERS])
+        positions = int(row[codes.OUT_COLS]), int(row[codes.FILTERS])
         at = x.layer, int(row[codes.COLS]), int(row[codes.CHANNELS])
         if at not in g.sequences:  # query, key and value of one sequence read one layer
             g.sequences[at] = g.shaped(x, at[1:])
-        return Projected(g.sequences[at], arrays, shape)
+        return Projected(g.sequences[at], arrays, positions)
     if isinstance(x, Attended):
         return _attention(g, name, layer, arrays, x)
     if type(layer).__name__ not in ("Conv1D", "Conv2D"):

@@ -11,7 +11,7 @@ from ..checks.arguments import REP, Anything, Choice, Numbers, Whole, arguments
 from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..network import derivatives
-from ..network.array_weights import last_kernel
+from ..network.array_weights import last_layer
 from .gradients import FIT, LAYER, NEW, check_link, chosen_slopes, numbers_at, numbers_of
 from .pieces import (
     Piece,
@@ -22,7 +22,6 @@ from .pieces import (
     scaling_of,
     to_internal,
     to_original,
-    units_at,
     weights_of,
 )
 
@@ -231,11 +230,16 @@ def grad_cam(fit: Any, new: Any, layer: str, *, output: Any = None, rep: Any = "
         raise ArgumentError(f"layer: the outputs of {layer!r} are no maps (rows, columns, filters).")
     x, offset, _, complete = inputs(fitted, new, "grad_cam")
     theta = weights_of(fitted, rep)
-    which = numbers_at(fitted, output, x, theta, offset)
-    maps = units_at(fitted, new, k, rep, "grad_cam")
+    maps = derivatives.layer_units(network, x, theta, k, offset).astype(float)  # the only pass through the first layers
     flat = np.ascontiguousarray(maps.reshape(len(maps), -1).T)
     after = Piece(network, theta, k + 1, len(network.layers) - 1)
-    last = last_kernel(network, theta)
+    last, bias = last_layer(network, theta)
+    raw = np.empty((network.n_outputs, x.shape[1]))
+    if output is None:
+        raw = last @ after.values(flat) + bias[:, np.newaxis]
+        if offset is not None:
+            raw[: len(offset)] += offset
+    which = numbers_of(fitted, output, raw)
     scaling = scaling_of(fitted)
     scale = np.ones(network.n_outputs) if scaling is None or network.objective.several else scaling.y_sd
     out = np.empty(maps.shape[:-1])

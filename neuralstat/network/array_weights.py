@@ -62,6 +62,13 @@ def passes_of(network: Network, theta: np.ndarray | ArrayWeights) -> Passes:
 
 def last_kernel(network: Network, theta: np.ndarray | ArrayWeights) -> np.ndarray:
     """Weights (K, inputs) into the outputs of the last dense layer."""
+    return last_layer(network, theta)[0]
+
+
+def last_layer(network: Network, theta: np.ndarray | ArrayWeights) -> tuple[np.ndarray, np.ndarray]:
+    """`last_kernel`, and biases (K,)."""
     if isinstance(theta, ArrayWeights):
-        return theta.passes().weights(len(network.table) - 1)[0].T
-    return theta[network.slices[-1]].reshape(network.n_outputs, -1)[:, 1:]
+        kernel, bias = theta.passes().weights(len(network.table) - 1)
+        return kernel.T, bias
+    block = theta[network.slices[-1]].reshape(network.n_outputs, -1)
+    return block[:, 1:], block[:, 0]

@@ -134,6 +134,16 @@ def test_of_a_pooled_network_it_is_the_class_activation_map():
     assert (usual > 0).any() and (usual == 0).any()
 
 
+def test_images_go_through_the_first_layers_once(monkeypatch):
+    """The class that is looked for is read off the maps, not off another pass through the whole network."""
+    fit, passed = fit_of("many", "multinomial", POOLED), []
+    units, outputs = derivatives.units, derivatives.outputs
+    monkeypatch.setattr(derivatives, "units", lambda network, *rest: passed.append(network) or units(network, *rest))
+    monkeypatch.setattr(derivatives, "outputs", lambda network, *rest: passed.append(network) or outputs(network, *rest))
+    insight.grad_cam(fit, None, "maps")
+    assert sum(network is fit.network for network in passed) == 1
+
+
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(("response", "family"), [("kind", "binomial"), ("size", "gaussian")])
 def test_derivatives_behind_a_layer_are_those_of_its_maps(response, family, standardize):
@@ -203,10 +213,11 @@ def test_rows_go_through_the_network_for_their_output_only_where_none_is_given(m
                          algorithm="adam", epochs=0, random_state=1)  # fmt: skip
     passed, outputs = [], derivatives.outputs
     monkeypatch.setattr("neuralstat.network.derivatives.outputs", lambda *args: passed.append(1) or outputs(*args))
-    for function in (insight.saliency, lambda *args, **more: insight.grad_cam(*args, "conv2d", **more)):
+    cam = lambda *args, **more: insight.grad_cam(*args, "conv2d", **more)  # noqa: E731
+    for function, more in ((insight.saliency, 1), (cam, 0)):  # maps tell the class, too
         counts = []
         for output in (None, "b"):
             passed.clear()
             function(made, {"x": data["x"][:1]}, output=output)
             counts.append(len(passed))
-        assert counts[1] == counts[0] - 1
+        assert counts[1] == counts[0] - more
