@@ -27,12 +27,11 @@ from ..functions.losses import LOSSES
 from ..functions.penalties import COLUMNS
 from ..layers import Dense, codes
 from ..layers.composite import applied
-from ..layers.recurrent_rows import RESET_FIRST
 from .names import by_array, layer_names, tower_names
 from .objective import ActivationSpec, Objective
 from .rows import LEAST_BLOCK, placed
 from .table import Entry, Tower, chain, side_by_side, tower_topology, wired
-from .upstream import drops
+from .upstream import drops, resets
 
 MOST_UNITS = 2**21  # units times observations of a pass, where layers are not all dense
 TWO_VECTORS, MORE_UNITS = 32, 5 * 2**21  # a pass of two vectors of float32 is a fourth faster than of one: up to these units
@@ -227,9 +226,7 @@ class Network:
         if self.dense:
             return codes.Layered()
         layered = codes.Layered(*(int(bool(ops & set(family))) for family in families))._replace(any=1)
-        layered = layered._replace(more=1) if (self.table[:, codes.MASK] >= 0).any() else layered
-        resets = np.isin(self.table[:, codes.OP], codes.RECURRENT) & (self.table[:, codes.OPTIONS] & RESET_FIRST != 0)
-        layered = layered._replace(more=1) if resets.any() else layered
+        layered = layered._replace(more=1) if (self.table[:, codes.MASK] >= 0).any() or resets(self.table) else layered
         return layered._replace(training=1) if self.drops else layered
 
     @property

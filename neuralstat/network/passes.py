@@ -35,6 +35,7 @@ from .array_layers import (
     threads,
     turned_geometry,
 )
+from .array_merges import merge, merge_back
 from .array_moves import apart, move, move_back, plain
 from .arrays import array_name
 from .blas import ONE_THREAD
@@ -48,7 +49,7 @@ FEW = 4  # convolutions that read so many times fewer channels than they have fi
 KEPT = 2**25  # units of all observations that are there together
 _STILL = (codes.DROPOUT, codes.NOISE)  # nothing, in prediction
 _ACTIVE = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)
-_KNOWN = (*_ACTIVE, *_STILL, codes.POOL, codes.BATCH_NORM, codes.MOVE)
+_KNOWN = (*_ACTIVE, *_STILL, codes.POOL, codes.BATCH_NORM, codes.MOVE, codes.MERGE)
 
 Weights = Callable[[int], tuple[np.ndarray, ...]]
 Pulls = Callable[[slice, np.ndarray], list[np.ndarray]]
@@ -225,6 +226,8 @@ class Passes:
         op = row[codes.OP]
         if op == codes.POOL:
             return pooled(row, value).reshape(m, -1)
+        if op == codes.MERGE:
+            return merge(row, value)
         if op == codes.BATCH_NORM:
             factor, term = self._scale(k)
             made = value.reshape(m, -1, factor.size) * factor
@@ -314,7 +317,7 @@ class Passes:
             largest = bool(self.table[k, codes.KIND] == codes.MAXIMUM)
             return largest, largest
         if op not in _ACTIVE or act == IDENTITY:
-            return False, False
+            return bool(op == codes.MERGE), False
         told = act in (RELU, CAPPED, SOFTMAX, LOG_SOFTMAX)
         return not told, told
 
@@ -345,8 +348,9 @@ class Passes:
         if op == codes.MOVE:
             reach = self.regions.sources[k]
             return delta if plain(row) else move_back(row, delta, reach.stop - reach.first)
-        if op == codes.POOL:
-            return pooled_back(row, source, value, delta).reshape(m, -1)
+        if op in (codes.MERGE, codes.POOL):
+            back = merge_back(row, source, delta) if op == codes.MERGE else pooled_back(row, source, value, delta)
+            return back.reshape(m, -1)
         if op == codes.BATCH_NORM:
             factor, _ = self._scale(k)
             return (delta.reshape(m, -1, factor.size) * factor).reshape(m, -1)

@@ -15,7 +15,7 @@ from ..layers.attention import KEYS, QUERY_MASK
 from ..layers.masking import APPLIED, FOUND
 from ..layers.merge import INPUTS as MERGED
 from ..layers.move import FORWARD
-from ..layers.recurrent_rows import DROPS
+from ..layers.recurrent_rows import DROPS, RESET_FIRST
 
 if TYPE_CHECKING:
     from .network import Network
@@ -79,6 +79,11 @@ def units_of(row: np.ndarray) -> tuple[int, int]:
 def drops(row: np.ndarray) -> bool:
     """Whether a row of a table drops something inside the layer in training: inputs or states, or scores of attention."""
     return row[codes.OP] in (*codes.RECURRENT, codes.ATTENTION) and bool(row[codes.OPTIONS] & DROPS)
+
+
+def resets(table: np.ndarray) -> bool:
+    """Whether a table has recurrent layers whose reset gate comes first."""
+    return bool(np.any(np.isin(table[:, codes.OP], codes.RECURRENT) & (table[:, codes.OPTIONS] & RESET_FIRST != 0)))
 
 
 def weight_slices(network: Network) -> list[slice]:

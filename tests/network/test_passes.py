@@ -103,7 +103,7 @@ def test_graphs_and_moves_are_those_of_the_kernels(m):
     assert seen >= {"Add", "Subtract", "Average", "Concatenate", "Residual", "Branches", "From", "SeparableConv1D",
                     "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
                     "Cropping2D", "UpSampling1D", "UpSampling2D", "Permute", "RepeatVector", "Reverse", "mobile",
-                    "shared input"}  # fmt: skip
+                    "shared input", "Multiply", "Maximum", "Minimum", "Dot"}  # fmt: skip
 
 
 def test_convolutions_of_few_channels_go_back_the_other_way(monkeypatch):
