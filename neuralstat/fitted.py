@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .checks.values import attribute, is_whole, shown
+from .cluster import ClusterDesign
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Distributional, Family, Gaussian, Multinomial
@@ -23,6 +24,7 @@ from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
 from .training.outputs import OfParameters, Penalised
+from .training.row_sums import gradients_of, half_squares, of_part
 from .training.validation import unweighed
 
 if TYPE_CHECKING:
@@ -224,11 +226,7 @@ class Fitted(OfParameters, Penalised):
 
     def _original_error(self, b: int) -> float:
         """Half squared errors of several scaled outputs, each in its own units, and the penalty."""
-        scaling = self.design.scaling
-        f = self.raw(self.design.x, self.design.offset, [b])[0]
-        half = 0.5 * ((f - self.design.y) * scaling.y_sd[:, np.newaxis]) ** 2  # type: ignore[union-attr]
-        total = float(np.sum(half if self.design.weights is None else half * self.design.weights))
-        return total + self.penalty_value(b)
+        return self.total(half_squares, b) + self.penalty_value(b)
 
     @property
     def ranking(self) -> np.ndarray:
@@ -300,10 +298,24 @@ class Fitted(OfParameters, Penalised):
     @functools.cached_property
     def gradients(self) -> np.ndarray:
         """(B, P) gradient at the end (internal units), 0 at weights held out."""
-        free = self.fit.free
-        rows = [derivatives.gradient(self.network, self.data, theta.astype(float), self.penalty_of(b), free[b % len(free)])
-                for b, theta in enumerate(self.fit.theta)]  # fmt: skip
-        return np.where(free, np.array(rows), 0.0)
+        rows = self.total(gradients_of)
+        for b, theta in enumerate(self.fit.theta):
+            derivatives.add_penalty_gradient(self.penalty_of(b), theta.astype(float), rows[b])
+        return np.where(self.fit.free, rows, 0.0)
+
+    # rows on a cluster ---------------------------------------------------------------------------------------
+
+    def total(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """``function(fitted, *arguments)``, a sum over rows (a number, an array, or a tuple of them).
+
+        Where the rows are on a cluster, the function, of a module, is called there with the fit of each part's rows, and what
+        it gives is added.
+        """
+        if not isinstance(self.design, ClusterDesign):
+            return function(self, *arguments)
+        found = self.design.held.total(of_part, self, function, arguments)
+        values = tuple(v.item() if v.ndim == 0 else v for v in found)
+        return values if len(values) > 1 else values[0]
 
     # weights and means -------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ def _found(
     check_sigma(sigma, fitted.network.n_outputs)
     if fitted.settings.minibatch and fitted.settings.epochs == 0:
         return DegreesOfFreedom(0.0, "none", notes=("none: start weights do not depend on the response",))
-    method, why = chosen(fitted, rep)
+    method, why = _where_rows_are(fitted) if fitted.design.away else chosen(fitted, rep)
     if method not in REFITS:
         return _told(DF[method](fitted, rep), why)
     allowed = _allowed(fitted)
@@ -100,6 +100,13 @@ def _found(
     if np.isfinite(found.parts["local"]):
         notes = DF["jacobian"](fitted, rep).notes  # a singular model is one, whatever its degrees of freedom
     return _told(found, f"{why}; {draws} refits{each}, within some {SECONDS} seconds", notes)
+
+
+def _where_rows_are(fitted: Fitted) -> tuple[str, str]:
+    """`chosen` of rows on a cluster."""
+    if not fitted.penalised and len(fitted.network.layers) == 1:
+        return "jacobian", "no hidden units, and so one optimum"
+    return "jacobian", "rows are on a Dask cluster, where fits are not made again: search and stop are not counted"
 
 
 def _local(fitted: Fitted, rep: Any, why: str, lacks: str) -> DegreesOfFreedom:

@@ -26,6 +26,7 @@ from .exact_fit import large, total_edf
 from .information import RCOND, observed_score_blocks
 from .registry import local as estimator
 from .roots import DEFINITE, LARGE, Roots, check_finite, check_work, indefinite, leverages, rows
+from .traces import of_sums, rise
 from .value import DegreesOfFreedom
 
 MOST_BYTES = 2**33  # of a Jacobian and its decomposition
@@ -59,6 +60,10 @@ def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     used = active(fitted, b)
     if large(fitted):
         return DegreesOfFreedom(total_edf(fitted, b), "jacobian")
+    if fitted.design.away:
+        check_finite(fitted, b)
+        matrix = fitted.total(_products, b)[np.ix_(used, used)]
+        return of_sums(matrix, penalty_diagonal(fitted, b, used), fitted.identified(used))
     size, _ = jacobian_work(fitted, int(used.sum()))
     whole = len(blocks.parts(fitted.n_rows, fitted.network.n_outputs, fitted.network.n_params)) == 1
     if whole and size > MOST_BYTES:
@@ -78,6 +83,11 @@ def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     )
 
 
+def _products(fitted: Fitted, b: int) -> np.ndarray:
+    """R'R (P, P)."""
+    return Roots(fitted, b).squares(np.ones(fitted.network.n_params, bool))
+
+
 def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
     """Exact Hessian of error and penalty in the weights used."""
     n, p = fitted.n_rows, fitted.network.n_params
@@ -87,10 +97,17 @@ def hessian(fitted: Fitted, b: int, used: np.ndarray) -> np.ndarray:
             f"df: the exact Hessian of {p} weights is too large; use 'jacobian', 'gdf' or 'covariance'."
         )
     theta = fitted.fit.theta[b].astype(float)
-    matrix = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))[np.ix_(used, used)]
+    if fitted.design.away:
+        matrix = (fitted.total(_hessian, b) + np.diag(fitted.penalty_curvature(b)))[np.ix_(used, used)]
+    else:
+        matrix = derivatives.hessian(fitted.network, fitted.data, theta, fitted.penalty_of(b))[np.ix_(used, used)]
     if not np.isfinite(matrix).all():
         raise DfError("df: the Hessian is not finite: linear predictors are too large for the link; use 'jacobian'.")
     return matrix
+
+
+def _hessian(fitted: Fitted, b: int) -> np.ndarray:
+    return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
 
 
 @estimator("divergence")
@@ -204,7 +221,7 @@ def _divided(fitted: Fitted, b: int) -> np.ndarray:
     mu = noise.fitted(fitted, [b])
     residual = mu - fitted.design.y
     if not noise.gaussian(fitted.network.objective):
-        return mu - residual / _pearson(fitted, mu)[:, np.newaxis]
+        return mu - residual / _pearson(fitted, _terms(fitted, mu))[:, np.newaxis]
     covariance = (residual * fitted.case_weights) @ residual.T / fitted.nobs
     return mu - np.linalg.lstsq(covariance, residual, rcond=None)[0]
 
@@ -220,12 +237,11 @@ def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
     if not noise.gaussian(fitted.network.objective):
         if not fitted.dispersed:
             return 1.0
-        return float(np.mean(_pearson(fitted, noise.fitted(fitted, [b])))) if sigma is None else float(sigma) ** 2
+        return float(np.mean(_pearson(fitted, fitted.total(_terms_of, b)))) if sigma is None else float(sigma) ** 2
     if sigma is not None:
         scaling = fitted.design.scaling
         return float(sigma) ** 2 / (1.0 if scaling is None else float(np.mean(scaling.y_sd**2)))
-    residual = fitted.design.y - noise.fitted(fitted, [b])
-    value = float(np.sum(fitted.case_weights * residual**2)) / fitted.n_values
+    value = fitted.total(_squares, b) / fitted.n_values
     if value == 0:
         raise DfError(
             "df: the residuals are all zero, so that the variance of the noise cannot be estimated."
@@ -233,11 +249,23 @@ def dispersion(fitted: Fitted, b: int, sigma: float | None = None) -> float:
     return value
 
 
-def _pearson(fitted: Fitted, mu: np.ndarray) -> np.ndarray:
-    """(K,) Pearson's chi2 of each output over the observations, at means (K, n)."""
+def _squares(fitted: Fitted, b: int) -> float:
+    return float(np.sum(fitted.case_weights * (fitted.design.y - noise.fitted(fitted, [b])) ** 2))
+
+
+def _terms(fitted: Fitted, mu: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.square(fitted.design.y - mu) / noise.variance(fitted.network.objective, mu)
-    value = np.nan_to_num(terms) @ fitted.case_weights / fitted.nobs
+    return np.nan_to_num(terms) @ fitted.case_weights
+
+
+def _terms_of(fitted: Fitted, b: int) -> np.ndarray:
+    return _terms(fitted, noise.fitted(fitted, [b]))
+
+
+def _pearson(fitted: Fitted, terms: np.ndarray) -> np.ndarray:
+    """(K,) Pearson's chi2 of each output over the observations."""
+    value = terms / fitted.nobs
     if np.any(value == 0):
         raise DfError("df: the residuals are all zero, so that the dispersion cannot be estimated.")
     return value
@@ -260,6 +288,9 @@ def remaining(fitted: Fitted, b: int) -> float:
     estimates, which presume an optimum, do not describe it.
     """
     used = active(fitted, b)
+    if fitted.design.away:
+        matrix = fitted.total(_products, b)[np.ix_(used, used)] + np.diag(np.maximum(penalty_diagonal(fitted, b, used), 0.0))
+        return rise(matrix, fitted.gradients[b][used]) / dispersion(fitted, b)
     penalty = np.maximum(penalty_diagonal(fitted, b, used), 0.0)
     gradient = fitted.gradients[b][used]
     tall = fitted.n_rows * fitted.network.n_outputs + (used.sum() if penalty.any() else 0) >= used.sum()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..functions.loss_calls import loss_block
-from ..functions.losses import CE_R
+from ..functions.losses import CE_R, ELSEWHERE
 from ..jit.buffers import aligned, row_length
 from ..jit.compile import as_python, entry, jit
 from ..jit.late import late
@@ -15,6 +15,7 @@ from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
 from ..layers.codes import N_OUT, OFFSET, TARGET, Layered
 from .chain import backward, forward
+from .elsewhere import LOSS, sums_elsewhere
 
 BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
@@ -165,6 +166,8 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
     number
         Sum of the loss, without penalty. Blocks are added in order, observations within a block by vector lanes.
     """
+    if net.loss == ELSEWHERE:
+        return sums_elsewhere(net.loss_address, LOSS, theta, grad, np.zeros((0, 0)))
     end = net.table.shape[0] - 1
     out = net.table[end, TARGET]
     total = theta[0] * 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..functions.losses import ELSEWHERE
 from ..functions.penalties import L1, any_l1, penalise, penalty_curvature
 from ..jit.compile import entry, jit
 from ..jit.late import late
@@ -28,8 +29,9 @@ from ..optimizers.lm import (
     update_secant,
 )
 from .chain import backward
-from .cpu import RUNNING, STALLED, TOLERANCE, block_loss, clear_padding, gather, n_seen, padded, workspace
+from .cpu import RUNNING, STALLED, TOLERANCE, accumulate, block_loss, clear_padding, gather, n_seen, padded, workspace
 from .curvature import add_gauss_newton
+from .elsewhere import CURVATURE, sums_elsewhere
 from .tracking import ROUNDING, finish_step, rounding_hides
 
 
@@ -46,6 +48,8 @@ def run_forward(net: Any, theta: Any, work: Any, m: int) -> Any:
 def _objective(net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: Any) -> Any:
     """Loss with its penalty. A single block stays in `work`, ready for the way back."""
     total = 0.0
+    if net.loss == ELSEWHERE:
+        total = accumulate(net, data, w, b, 0, 0, work, scratch, True)
     for start in range(0, n, net.block):
         m = min(net.block, n - start)
         if n > net.block:
@@ -70,6 +74,8 @@ def _derivatives(net: Any, data: Any, w: Any, b: int, n: int, ready: bool, work:
     grad[:] = 0
     matrix[:, :] = 0
     total = 0.0
+    if net.loss == ELSEWHERE:
+        total = sums_elsewhere(net.loss_address, CURVATURE, w, grad, matrix)
     for start in range(0, n, net.block):
         m = min(net.block, n - start)
         if n > net.block:

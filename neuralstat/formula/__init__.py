@@ -5,7 +5,7 @@ into inputs of the network. A `Spec` is what a saved model keeps of it.
 """
 
 from neuralstat.formula.build import design, from_arrays
-from neuralstat.formula.partitions import Partitions, as_partitions, chunks
+from neuralstat.formula.partitions import Partitions, as_partitions, chunks, is_dask
 from neuralstat.formula.parts import Column, Design, NewData, Scaling
 from neuralstat.formula.spec import Spec
 
@@ -20,4 +20,5 @@ __all__ = [
     "chunks",
     "design",
     "from_arrays",
+    "is_dask",
 ]

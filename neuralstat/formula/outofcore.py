@@ -9,7 +9,6 @@ system keeps in memory what there is room for.
 import shutil
 import tempfile
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,17 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError, DataWarning
-from neuralstat.formula import build, expressions, frames, response, rows
+from neuralstat.errors import DataError, DataWarning
+from neuralstat.formula import frames, response, rows
+from neuralstat.formula.look import Look, Read, column, options_of
 from neuralstat.formula.partitions import Partitions
 from neuralstat.formula.parts import Design, Scaling
-from neuralstat.formula.request import Options, Request, formula_request
+from neuralstat.formula.request import Options
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec
 from neuralstat.formula.tensors import pooled_groups
 
-HEAD = 20  # rows of every partition that the formula is tried on
-LEVELS = 10_000  # most levels of a factor
 SLICE = 2**20  # numbers of a mapped row that are scaled at a time
 
 
@@ -58,146 +56,23 @@ def partitioned_design(
     DataError
         Where the data do not fit.
     """
-    options = Options(**{**_DEFAULTS, **given})
-    for name, value in options.per_row.items():
-        if not isinstance(value, str):
-            raise ArgumentError(f"{name} must be the name of a column where the data come in parts.")
-    template, counts, total, used, read = _first_pass(formula, parts, options, context)
-    if counts and options.missing == "raise":
-        listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
-        raise DataError(f"missing values in {listed}; remove or fill them, or use missing='drop'.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataWarning)  # of rows that are no numbers: counted below, over all rows
-        made = build.design(
-            formula, template, **options.per_row, factor_outputs=options.factor_outputs, class_order=options.class_order,
-            context=context,
-        )  # fmt: skip
-    _refuse_stateful(made.spec)
+    options = options_of(given)
+    look = Look(formula, options, context)
+    for table in parts:
+        look.update(table)
+    made = look.spec()
     folder = Path(tempfile.mkdtemp(prefix="neuralstat-"))
     try:
-        return _second_pass(parts, options, made, folder, total, used, read)
+        return _second_pass(parts, options, made, folder, look.total, look.used, look.read)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # mapped files live on until they are let go
 
 
-_DEFAULTS: dict[str, Any] = {
-    "weights": None, "offset": None, "missing": "drop", "standardize": False, "scale_response": False, "err_needs": None,
-    "factor_outputs": "all", "class_order": "categories", "freq_weights": None, "var_weights": None,
-    "groups": None,
-}  # fmt: skip
-
-
-def _first_pass(
-    formula: str, parts: Partitions, options: Options, context: Mapping[str, Any] | None
-) -> tuple[pd.DataFrame, dict[str, int], int, int, "_Read"]:
-    """Rows that show every level of every factor; missing values by column; all rows, and the complete ones; sums."""
-    pieces: list[pd.DataFrame] = []
-    seen: dict[str, set[Any]] = {}
-    counts: dict[str, int] = {}
-    needed: tuple[str, ...] | None = None
-    coded: set[str] = set()
-    read_by_formula: tuple[str, ...] = ()
-    read = _Read()
-    total = used = 0
-    for table in parts:
-        total += len(table)
-        if needed is None:
-            request = formula_request(formula, table.iloc[:HEAD], options, context)
-            needed, coded, read_by_formula = _columns(request, options)
-        raw = pd.DataFrame({name: _column(table, name) for name in needed}, index=table.index)
-        read.update(raw)
-        gaps = {name: frames.missing(raw[name]) for name in needed}
-        for name, gap in gaps.items():
-            if gap.any():
-                counts[name] = counts.get(name, 0) + int(gap.sum())
-        complete = np.flatnonzero(~np.logical_or.reduce([np.zeros(len(raw), bool), *gaps.values()]))
-        take = set(complete[:HEAD].tolist())
-        used += complete.size
-        for name in needed:
-            if name == options.groups and name not in read_by_formula:
-                continue  # labels of clusters, which may be many, are numbered in the second pass
-            take |= _new_levels(raw[name], complete, seen.setdefault(name, set()), name, name in coded)
-        if take:
-            pieces.append(raw.iloc[sorted(take)])
-    if needed is None or total == 0:
-        raise DataError("no rows to fit: the data have no rows.")
-    if not used:
-        listed = ", ".join(f"{name!r} ({count})" for name, count in counts.items())
-        raise DataError(f"no rows to fit: every row misses a value: {listed}.")
-    return pd.concat(pieces, ignore_index=True), counts, total, used, read
-
-
-def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[str], tuple[str, ...]]:
-    """Columns that are read; those inside ``C()``, whose numbers are levels; those that the formula reads."""
-    from neuralstat.formula.matrix import term_expressions
-
-    if request.tensors or request.derived:
-        name = request.tensors[0].name if request.tensors else request.derived[0].name
-        raise ArgumentError(f"formula: {name!r} needs neighbouring rows or arrays, which data in parts do not have.")
-    texts = [
-        *term_expressions(request.terms), *((expr, "python") for expr in request.offsets),
-        *((r.expr, r.method) for r in request.responses),
-    ]  # fmt: skip
-    for expr, method in texts:
-        if method == "python" and "lag" in expressions.called(expr):
-            raise ArgumentError(
-                f"formula: `{expressions.display(expr)}` needs neighbouring rows, which data in parts do not have."
-            )
-    names = rows.columns_read(texts, request.x_frame, request.context, "formula")
-    more = [a for a in options.per_row.values() if isinstance(a, str)]
-    coded = {
-        name for expr, method in texts if method == "python" and "C" in expressions.called(expr)
-        for name in expressions.names(expr)
-    }  # fmt: skip
-    return tuple(dict.fromkeys((*names, *more))), coded, names
-
-
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    if name not in table.columns:
-        raise DataError(f"a part of the data lacks a column: {frames.no_column(name, table)}")
-    return frames.take(table, name)
-
-
-def _new_levels(values: pd.Series, complete: np.ndarray, seen: set[Any], name: str, coded: bool) -> set[int]:
-    """Positions of the first rows with levels that were not seen yet."""
-    dtype = values.dtype
-    numeric = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
-    if (numeric and not coded) or not complete.size:
-        return set()
-    codes, levels = pd.factorize(values.iloc[complete])
-    new = [k for k, level in enumerate(levels) if level not in seen]
-    dates = frames.holds_dates(values.iloc[complete])
-    if dates and len(seen) + len(new) > LEVELS:  # numbers are made of so many; names of days are seen by then
-        return set()
-    seen.update(levels[k] for k in new)
-    if len(seen) > LEVELS:
-        raise DataError(f"column {name!r} has more than {LEVELS} different values, too many for a factor.")
-    first = {}
-    wanted = set(new)
-    for at, code in enumerate(codes) if new else ():
-        if code in wanted and code not in first:
-            first[code] = int(complete[at])
-            if len(first) == len(wanted):
-                break
-    return set(first.values())
-
-
-def _refuse_stateful(spec: Spec) -> None:
-    """Raise where a term depends on all rows."""
-    stateful = [expr for expr, state in {**spec.matrix.transforms, **spec.transforms}.items() if state]
-    if stateful:
-        text = expressions.display(stateful[0]).replace("_f_", "")  # the mark of functions inside the parser
-        raise ArgumentError(
-            f"formula: `{text}` is found from all rows, which data in parts do not have in one place; compute it "
-            "beforehand, or use standardize=True for centring and scaling."
-        )
-
-
 def _second_pass(
-    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int, before: "_Read"
+    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int, before: Read
 ) -> Design:
     """Encode one partition after the other."""
-    spec, spool, read = made.spec, _Spool(folder), _Read()
+    spec, spool, read = made.spec, _Spool(folder), Read()
     kept, index, factors = np.zeros(total, bool), [], []
     labels_of_groups: list[pd.Series] = []
     weights: dict[str, list[np.ndarray]] = {name: [] for name in rows.WEIGHTS if name in options.per_row}
@@ -208,24 +83,19 @@ def _second_pass(
             continue
         if at + m > total:
             raise DataError(f"{parts.what}: the second reading gave more rows than the first.")
-        read.update(pd.DataFrame({name: _column(table, name) for name in before.sums}, index=table.index))
-        inputs = spec.encode(table)
-        y, complete = spec.encode_response(table)
-        complete = complete & inputs.complete
-        found = rows.weight_vectors(options.per_row, table)
-        for part in found.values():
-            complete &= ~np.isnan(part)
+        read.update(pd.DataFrame({name: column(table, name) for name in before.sums}, index=table.index))
+        x, y, known, found, complete = encoded(spec, options, table)
         if options.groups is not None:
-            labels = _column(table, options.groups)
+            labels = column(table, options.groups)
             complete &= ~frames.missing(labels)
             labels_of_groups.append(labels[complete])
         for name, part in found.items():
             weights[name].append(part[complete])
         response.check_needs(y[:, complete], spec.y_names, options.err_needs, spec.formula)
-        spool.append("x", inputs.x[:, complete])
+        spool.append("x", x[:, complete])
         spool.append("y", y[:, complete])
-        if inputs.offset is not None:
-            spool.append("offset", inputs.offset[:, complete])
+        if known is not None:
+            spool.append("offset", known[:, complete])
         factors.append(_raw(spool, spec, table, complete, made.frame))
         kept[at : at + m] = complete
         index.append(table.index)
@@ -254,6 +124,19 @@ def _second_pass(
         made, x=x, y=y, weights=w, offset=offset, index=everywhere[kept], full_index=everywhere, kept=kept, scaling=scaling,
         spec=spec, frame=_frame(spool, made.frame, factors, everywhere[kept], n), frequencies=frequencies, groups=groups,
     )  # fmt: skip
+
+
+def encoded(
+    spec: Spec, options: Options, table: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, dict[str, np.ndarray], np.ndarray]:
+    """Covariates, responses, offset, vectors of weights of a table's rows, and which of them are complete."""
+    inputs = spec.encode(table)
+    y, complete = spec.encode_response(table)
+    complete = complete & inputs.complete
+    found = rows.weight_vectors(options.per_row, table)
+    for part in found.values():
+        complete &= ~np.isnan(part)
+    return inputs.x, y, inputs.offset, found, complete
 
 
 def _raw(
@@ -315,29 +198,6 @@ def _scale(
 def _slices(n: int) -> Iterator[slice]:
     for first in range(0, n, SLICE):
         yield slice(first, first + SLICE)
-
-
-class _Read:
-    """Sums (CRC) of columns that are read in parts, however they are cut."""
-
-    def __init__(self) -> None:
-        self.sums: dict[str, int] = {}
-
-    def update(self, table: pd.DataFrame) -> None:
-        """Go on with the rows of a table."""
-        for name in table.columns:
-            self.sums[name] = zlib.crc32(_bytes(table[name]), self.sums.get(name, 0))
-
-
-def _bytes(values: pd.Series) -> Any:
-    """Values of a column, the same for equal ones."""
-    kind = values.dtype
-    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
-        return np.ascontiguousarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
-    try:
-        return pd.util.hash_pandas_object(values, index=False).to_numpy()
-    except TypeError:  # what cannot be hashed, such as lists
-        return "\0".join(map(repr, values)).encode("utf-8", "backslashreplace")
 
 
 class _Spool:

@@ -208,6 +208,11 @@ class Design:
     reads: dict[str, tuple[int, ...]] | None = None
 
     @property
+    def away(self) -> bool:
+        """Whether the rows are not on this machine; see `cluster.ClusterDesign`."""
+        return False
+
+    @property
     def observations(self) -> float:
         """Observations that the rows stand for; as in R, a row of weight 0 is none."""
         if self.frequencies is None:

@@ -20,6 +20,7 @@ from .deviance import sum_family, xlogx
 from .distributions import DISTRIBUTION, sum_distribution
 
 SSE, CE, CE_LOGIT, CE_R, CUSTOM, MULTINOMIAL = range(6)
+ELSEWHERE = 6  # observations lie elsewhere: a function of the weights gives the sums over them (see `engine.elsewhere`)
 FAMILY = 1000  # exponential families: FAMILY + code of family and link (see `deviance.sum_family`)
 
 

@@ -55,6 +55,10 @@ def expected_information(fitted: Fitted, b: int) -> np.ndarray:
     ArgumentError
         Where the error function belongs to no family.
     """
+    return fitted.total(_expected_information, b)
+
+
+def _expected_information(fitted: Fitted, b: int) -> np.ndarray:
     family, objective, design = fitted.likely, fitted.network.objective, fitted.design
     theta = fitted.fit.theta[b].astype(float)
     raw, w = fitted.fitted_raw([b])[0], fitted.case_weights
@@ -84,6 +88,10 @@ def observed_information(fitted: Fitted, b: int) -> np.ndarray:
     """
     if isinstance(fitted.family, Quantile):
         return expected_information(fitted, b)
+    return fitted.total(_observed_information, b)
+
+
+def _observed_information(fitted: Fitted, b: int) -> np.ndarray:
     return derivatives.hessian(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
 
 
@@ -105,6 +113,10 @@ def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 
 def between_outputs(fitted: Fitted, b: int, phi: np.ndarray) -> np.ndarray:
     """sum_kl Phi_kl R_k' R_l (P, P) of repetition b, internal units; see the module."""
+    return fitted.total(_between_outputs, b, phi)
+
+
+def _between_outputs(fitted: Fitted, b: int, phi: np.ndarray) -> np.ndarray:
     root = np.sqrt(fitted.case_weights * _weights(fitted, fitted.fitted_raw([b])[0]))
     out = np.zeros((fitted.network.n_params,) * 2)
     for part, jacobian in blocks.jacobians(fitted.network, fitted.data, fitted.fit.theta[b].astype(float), among=2):
@@ -184,7 +196,7 @@ def cov_params(
         sums = clusters.fillings(fitted, theta)
         filling = clusters.correction(fitted, [b]) * blocks.squares(s[:, free] for s in sums)
     elif kind == "sandwich":
-        filling = score_squares(fitted, theta, free)
+        filling = fitted.total(score_squares, theta, free)
     elif several(fitted):
         filling = between_outputs(fitted, b, phi)[np.ix_(free, free)]
     else:
@@ -267,7 +279,7 @@ def warn_members(fitted: Fitted, kind: str, found: list[tuple[int, int, int, int
     low = [(b, rank, expected) for b, rank, expected, _ in found if rank < expected]
     if low:
         b, rank, expected = low[0]
-        words = in_words(undetermined_units(fitted, b + 1))
+        words = "" if fitted.design.away else in_words(undetermined_units(fitted, b + 1))
         more = f" (and of {len(low) - 1} other repetition(s) too few)" if len(low) > 1 else ""
         warnings.warn(
             f"The {matrix} of repetition {b + 1} has rank {rank} for {expected} weights{more}: some are not determined by "

@@ -64,7 +64,11 @@ CHECKS = (
 @kept
 def found(fitted: Fitted, thorough: bool = False) -> tuple[Finding, ...]:
     """All findings, severe ones first."""
-    looks = [check.thorough if thorough and check.thorough is not None else check.look for check in CHECKS]
+    looks: list[Callable[[Fitted], Iterable[Finding]]]
+    if fitted.design.away:
+        looks = [findings_fit.as_recorded, findings_training.not_converged, findings_training.single_optimum]
+    else:
+        looks = [check.thorough if thorough and check.thorough is not None else check.look for check in CHECKS]
     every = [finding for look in looks for finding in _of(fitted, look)]
     return tuple(sorted(every, key=lambda finding: SEVERITIES.index(finding.severity)))
 
@@ -129,8 +133,10 @@ def warn_severe(fitted: Fitted) -> None:
 
 
 def costly(fitted: Fitted) -> bool:
-    """Whether a pass over all rows takes long, and training by epochs needed none."""
+    """Whether a pass over all rows takes long, and training by epochs needed none; or the rows are on a cluster."""
     settings = fitted.settings
+    if fitted.design.away:
+        return True
     if not (settings.minibatch and settings.threshold is None):
         return False
     read = not getattr(fitted.design.x, "lasting", True)  # reading rows again may be as much work as training was

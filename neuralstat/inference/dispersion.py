@@ -53,11 +53,16 @@ def dispersion(fitted: Fitted, numbers: list[int]) -> tuple[np.ndarray, float]:
     rest = degrees(fitted, numbers)
     if without_df(fitted, rest):
         return np.full((k, k), np.nan), np.nan
-    if family is None or isinstance(family, Gaussian):
+    return fitted.total(_products, numbers) / rest, rest
+
+
+def _products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
+    """(K, K) sums of the products of the Pearson residuals, internal units."""
+    if fitted.family is None or isinstance(fitted.family, Gaussian):
         z = (fitted.design.y - noise.fitted(fitted, numbers)) * np.sqrt(fitted.case_weights)
     else:  # no such response is scaled
         z = pearson_residuals(fitted, numbers, fitted.case_weights)
-    return z @ z.T / rest, rest
+    return z @ z.T
 
 
 def given_dispersion(fitted: Fitted, scale: object) -> np.ndarray:

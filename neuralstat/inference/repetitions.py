@@ -14,7 +14,7 @@ from ..fitted import Fitted, kept
 from ..likelihood.criteria import r_criterion
 from ..likelihood.evidence import log_evidences
 from ..network import derivatives
-from ..network.canonical import canonical, distinct_optima
+from ..network.canonical import canonical, distinct_optima, numbered
 from ..network.names import name_of
 from ..training.fit import STATUS
 from ..training.metrics import squared_unit
@@ -25,6 +25,9 @@ ESTIMATED = 3e-4  # relative difference at which repetitions that estimated stre
 @kept
 def optima(fitted: Fitted) -> np.ndarray:
     """(B,) number of the optimum that each repetition ended at; see `network.canonical.distinct_optima`."""
+    if fitted.design.away:
+        distance, square = fitted.total(_apart), fitted.total(_sizes)
+        return numbered(fitted.fit.loss.astype(float), lambda b, first: distance[b, first], float(np.max(square)))
     raw = fitted.fitted_raw(range(fitted.nrep))
     errors = fitted.fit.loss.astype(float)
     if fitted.fit.evidence is None:
@@ -32,6 +35,17 @@ def optima(fitted: Fitted) -> np.ndarray:
     # errors are at strengths of their own: the best evidence comes first, in steps that rounds of estimation leave
     least = np.nanmin(fitted.ranking) if np.isfinite(fitted.ranking).any() else 0.0
     return distinct_optima(fitted.ranking - least + fitted.n_values, np.asarray(raw), fitted.design.weights, ESTIMATED)
+
+
+def _apart(fitted: Fitted) -> np.ndarray:
+    """(B, B) half squared distances of the repetitions' outputs."""
+    raw, w = fitted.fitted_raw(range(fitted.nrep)), fitted.case_weights
+    return np.array([[float(np.sum((a - b) ** 2 / 2 * w)) for a in raw] for b in raw])
+
+
+def _sizes(fitted: Fitted) -> np.ndarray:
+    """(B,) sums of the squared outputs."""
+    return np.sum(np.square(fitted.fitted_raw(range(fitted.nrep))), axis=(1, 2))
 
 
 def reps(fitted: Fitted) -> pd.DataFrame:
@@ -80,8 +94,11 @@ def _steepest(fitted: Fitted, b: int) -> str:
     """`` at `` the weight with the largest partial derivative; nothing for fits by epochs, which a pass would slow."""
     if fitted.settings.minibatch:
         return ""
-    theta = fitted.fit.theta[b].astype(float)
-    gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_of(b))
+    if fitted.design.away:
+        gradient = fitted.gradients[b]
+    else:
+        theta = fitted.fit.theta[b].astype(float)
+        gradient = derivatives.gradient(fitted.network, fitted.data, theta, fitted.penalty_of(b))
     free = fitted.fit.free[b % fitted.fit.free.shape[0]]
     size = np.where(free, np.abs(np.where(np.isnan(gradient), np.inf, gradient)), 0.0)
     return f" at {name_of(fitted.network, int(size.argmax()))}"

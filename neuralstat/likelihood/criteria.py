@@ -42,7 +42,6 @@ from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..families import Gaussian
 from ..fitted import Fitted
 from . import likelihood, several
-from .predictors import predictors
 
 LIKELIHOOD = ("aic", "aicc", "bic", "qaic")
 CRITERIA = (*LIKELIHOOD, "gcv", "cp", "gic", "tic")
@@ -71,15 +70,19 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
         phi = likelihood.products(fitted, numbers)
         phi = phi * np.nan if likelihood.without_df(fitted, rest) else phi / rest * (len(phi) if many else 1)
         phi = phi if many else float(np.trace(phi))
-    return likelihood.loglike_at(fitted, fitted.mean_of(numbers), phi, predictors(fitted, numbers))
+    return likelihood.loglike_of_mean(fitted, numbers, phi)
 
 
 def deviance(fitted: Fitted, rep: Any = "best") -> float:
     """Weighted residual sum of squares for additive noise (units of the response), else the deviance."""
     numbers = fitted.numbers(rep)
     if noise.gaussian(fitted.network.objective):
-        return float(np.sum(fitted.case_weights * (fitted.responses - fitted.mean_of(numbers)) ** 2))
+        return fitted.total(_squares, numbers)
     return likelihood.mean_deviance(fitted, numbers)
+
+
+def _squares(fitted: Fitted, numbers: list[int]) -> float:
+    return float(np.sum(fitted.case_weights * (fitted.responses - fitted.mean_of(numbers)) ** 2))
 
 
 def dispersions(fitted: Fitted) -> float:
@@ -265,7 +268,7 @@ def _quasi(fitted: Fitted, m: float, scale: Any, rep: Any) -> float:
         phi = likelihood.dispersion(fitted, b, scale)
     if phi == 0:  # nothing to divide by
         return np.nan
-    return float(-2 * likelihood.loglike_at(fitted, fitted.means(b), 1.0, predictors(fitted, [b])) / phi + 2 * m)
+    return float(-2 * likelihood.loglike_of_mean(fitted, [b], 1.0) / phi + 2 * m)
 
 
 def noise_variance(fitted: Fitted, sigma: Any = None, d: Any = None, rep: Any = "best") -> tuple[float, str]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..checks import shown
 from ..checks.arguments import NONE, POSITIVE, REP, TEXT, Choice, arguments
+from ..cluster import ClusterDesign
 from ..df import edf
 from ..errors import ArgumentError, DfWarning, caller
 from ..families import Cox, Gaussian, Multinomial, working
@@ -26,6 +27,7 @@ from ..families.null import null_means as means_of_constants
 from ..fitted import Fitted, kept
 from ..network import derivatives
 from . import several as of_parameters
+from .normal import multivariate
 from .predictors import predictors
 
 NOTHING = 1e-8  # share of the observations below which residual degrees of freedom are rounding
@@ -92,9 +94,13 @@ def deviance(fitted: Fitted, b: int) -> float:
 
     Of distributions with several parameters, which have no saturated model, -2 log-likelihood.
     """
-    family, scaling = fitted.likely, fitted.design.scaling
     if of_parameters.is_several(fitted):
         return -2 * of_parameters.loglike(fitted, b)
+    return fitted.total(_deviance, b)
+
+
+def _deviance(fitted: Fitted, b: int) -> float:
+    family, scaling = fitted.likely, fitted.design.scaling
     if scaling is not None and np.any(scaling.y_sd != 1):
         return family.deviance(fitted.responses, fitted.means(b), fitted.case_weights)
     return 2 * derivatives.error(fitted.network, fitted.data, fitted.fit.theta[b].astype(float))
@@ -102,11 +108,23 @@ def deviance(fitted: Fitted, b: int) -> float:
 
 @kept
 def null_means(fitted: Fitted) -> np.ndarray:
-    """(K, n) means of the model that has constants (and the offset) only."""
+    """(K, n) means of the model that has constants (and the offset) only; (K, 1) where rows are on a cluster.
+
+    Raises
+    ------
+    ArgumentError
+        Where these have an offset.
+    """
     offset, scaling = fitted.design.offset, fitted.design.scaling
     if of_parameters.is_several(fitted):
         eta = of_parameters.constants(fitted)[:, np.newaxis]
         return np.repeat(fitted.distribution.response(eta), fitted.n_rows, axis=1)
+    if isinstance(fitted.design, ClusterDesign):
+        if offset is not None:
+            raise ArgumentError("rows on a Dask cluster: with an offset there is no fit of constants alone, and so no null "
+                                "deviance; fit the formula `~ 1` with the offset.")  # fmt: skip
+        means = fitted.design.means[:, np.newaxis]
+        return means if scaling is None else scaling.y_original(means)
     if offset is not None and scaling is not None:
         offset = offset * scaling.y_sd[:, np.newaxis]
     return means_of_constants(fitted.likely, fitted.responses, fitted.case_weights, offset)
@@ -118,7 +136,16 @@ def null_deviance(fitted: Fitted) -> float:
     if of_parameters.is_several(fitted):
         of_parameters.likely(fitted)
         return 2 * of_parameters.null_loss(fitted)
-    return fitted.likely.deviance(fitted.responses, null_means(fitted), fitted.case_weights)
+    return fitted.total(_null_deviance, null_means(fitted))
+
+
+def _null_deviance(fitted: Fitted, means: np.ndarray) -> float:
+    return fitted.likely.deviance(fitted.responses, _at_all(fitted, means), fitted.case_weights)
+
+
+def _at_all(fitted: Fitted, means: np.ndarray) -> np.ndarray:
+    """Means (K, n), of constants (K, 1)."""
+    return np.broadcast_to(means, fitted.responses.shape)
 
 
 def pearson_residuals(fitted: Fitted, numbers: list[int], weights: np.ndarray) -> np.ndarray:
@@ -132,11 +159,19 @@ def pearson_residuals(fitted: Fitted, numbers: list[int], weights: np.ndarray) -
 
 def pearson_chi2(fitted: Fitted, b: int) -> float:
     """Sum of the squared Pearson residuals."""
-    return float(np.sum(np.square(pearson_residuals(fitted, [b], fitted.case_weights))))
+    return fitted.total(_squares, [b])
+
+
+def _squares(fitted: Fitted, numbers: list[int]) -> float:
+    return float(np.sum(np.square(pearson_residuals(fitted, numbers, fitted.case_weights))))
 
 
 def products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
     """(K, K) sums of the products of the outputs' Pearson residuals."""
+    return fitted.total(_products, numbers)
+
+
+def _products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
     z = pearson_residuals(fitted, numbers, fitted.case_weights)
     return z @ z.T
 
@@ -177,21 +212,32 @@ def by_deviance(fitted: Fitted, numbers: list[int]) -> Any:
         return (deviance(fitted, numbers[0]) if len(numbers) == 1 else mean_deviance(fitted, numbers)) / n
     if isinstance(family, Gaussian):
         return products(fitted, numbers) / n
-    units = working.unit_deviance(family, fitted.responses, predictors(fitted, numbers))
-    return np.diag(units @ fitted.case_weights) / n
+    return np.diag(fitted.total(_unit_deviances, numbers)) / n
+
+
+def _unit_deviances(fitted: Fitted, numbers: list[int]) -> np.ndarray:
+    return working.unit_deviance(fitted.likely, fitted.responses, predictors(fitted, numbers)) @ fitted.case_weights
 
 
 def mean_deviance(fitted: Fitted, numbers: list[int]) -> float:
     """Deviance of the mean of repetitions (from 0); of distributions with several parameters of their mixture."""
     if of_parameters.is_several(fitted):
         return -2 * of_parameters.mixture_loglike(fitted, numbers)
+    return fitted.total(_mean_deviance, numbers)
+
+
+def _mean_deviance(fitted: Fitted, numbers: list[int]) -> float:
     if isinstance(fitted.family, Gaussian):
-        return float(np.sum(np.square(pearson_residuals(fitted, numbers, fitted.case_weights))))
+        return _squares(fitted, numbers)
     return working.deviance(fitted.likely, fitted.responses, predictors(fitted, numbers), fitted.case_weights)
 
 
 def ssr(fitted: Fitted, b: int) -> float:
     """Weighted sum of squared response residuals."""
+    return fitted.total(_ssr, b)
+
+
+def _ssr(fitted: Fitted, b: int) -> float:
     return float(np.sum(np.square(response_residuals(fitted, b)) * fitted.case_weights))
 
 
@@ -223,7 +269,7 @@ def loglike_at(fitted: Fitted, mu: np.ndarray, phi: Any, eta: np.ndarray | None 
     y, w, often = fitted.responses[:, used], fitted.own_weights[used], fitted.frequencies[used]
     if several(fitted):
         if isinstance(family, Gaussian):
-            return _multivariate(y - mu[:, used], w, often, np.asarray(phi))
+            return multivariate(y - mu[:, used], w, often, np.asarray(phi))
         phi = np.diag(np.asarray(phi))[:, np.newaxis]
     elif family.dispersed and phi == 0:  # a density without width: infinite where all responses are at their means
         return np.inf if family.deviance(y, mu[:, used], w) == 0 else -np.inf
@@ -233,24 +279,6 @@ def loglike_at(fitted: Fitted, mu: np.ndarray, phi: Any, eta: np.ndarray | None 
         else:
             values = working.loglike_obs(family, y, eta[:, used], w, phi)
         return float(np.sum(values * often))
-
-
-def _multivariate(residuals: np.ndarray, w: np.ndarray, often: np.ndarray, phi: np.ndarray) -> float:
-    """Log-density of residuals (K, n) of covariances phi / w, each as often as it says; infinite where phi is singular."""
-    k = phi.shape[0]
-    if not np.isfinite(phi).all():
-        return np.nan
-    size = np.sqrt(np.maximum(np.diag(phi), 0.0))
-    if not np.all(size > 0):
-        return np.inf
-    sign, log_size = np.linalg.slogdet(phi / np.outer(size, size))  # units of measurement do not decide what is singular
-    if sign <= 0:
-        return np.inf
-    z = residuals / size[:, np.newaxis] * np.sqrt(w * often)
-    squares = float(np.trace(np.linalg.solve(phi / np.outer(size, size), z @ z.T)))
-    log_size += 2 * np.sum(np.log(size))
-    n = float(often.sum())
-    return float(-0.5 * (n * (k * np.log(2 * np.pi) + log_size) - k * float(often @ np.log(w)) + squares))
 
 
 @arguments(rep=REP, scale=SCALE)
@@ -270,7 +298,20 @@ def loglike(fitted: Fitted, rep: Any = "best", scale: Any = None) -> float:
     if of_parameters.is_several(fitted):
         return of_parameters.loglike(fitted, b)
     check_likely(fitted)
-    return loglike_at(fitted, fitted.means(b), dispersion(fitted, b, scale), predictors(fitted, [b]))
+    return fitted.total(_loglike, b, dispersion(fitted, b, scale))
+
+
+def _loglike(fitted: Fitted, b: int, phi: Any) -> float:
+    return loglike_at(fitted, fitted.means(b), phi, predictors(fitted, [b]))
+
+
+def loglike_of_mean(fitted: Fitted, numbers: list[int], phi: Any) -> float:
+    """Log-likelihood, at a dispersion, of the mean of repetitions (from 0)."""
+    return fitted.total(_loglike_of_mean, numbers, phi)
+
+
+def _loglike_of_mean(fitted: Fitted, numbers: list[int], phi: Any) -> float:
+    return loglike_at(fitted, fitted.mean_of(numbers), phi, predictors(fitted, numbers))
 
 
 def llnull(fitted: Fitted) -> float:
@@ -278,7 +319,11 @@ def llnull(fitted: Fitted) -> float:
     if of_parameters.is_several(fitted):
         return -null_deviance(fitted) / 2
     check_likely(fitted)
-    return loglike_at(fitted, null_means(fitted), scale(fitted, fitted.best))
+    return fitted.total(_llnull, null_means(fitted), scale(fitted, fitted.best))
+
+
+def _llnull(fitted: Fitted, means: np.ndarray, phi: Any) -> float:
+    return loglike_at(fitted, _at_all(fitted, means), phi)
 
 
 # explained variation ---------------------------------------------------------------------------------------
@@ -289,12 +334,22 @@ def rsquared(fitted: Fitted) -> float:
 
     NaN where a response is constant.
     """
-    y, w = fitted.observed, fitted.case_weights
-    total = np.square(y - (y @ w / w.sum())[:, np.newaxis]) @ w
-    rest = np.square(response_residuals(fitted, fitted.best)) @ w
+    weight, sums = fitted.total(_moments)
+    total, rest = fitted.total(_variations, fitted.best, sums / weight)
     if isinstance(fitted.family, Multinomial) or not several(fitted):
         return 1 - _ratio(rest.sum(), total.sum())
     return float(np.mean([1 - _ratio(*pair) for pair in zip(rest, total, strict=True)]))
+
+
+def _moments(fitted: Fitted) -> tuple[Any, np.ndarray]:
+    w = fitted.case_weights
+    return w.sum(), fitted.observed @ w
+
+
+def _variations(fitted: Fitted, b: int, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted squares of the responses about their mean, and about the fit, (K,) each."""
+    w = fitted.case_weights
+    return np.square(fitted.observed - centre[:, np.newaxis]) @ w, np.square(response_residuals(fitted, b)) @ w
 
 
 def _ratio(part: Any, whole: Any) -> float:
@@ -326,7 +381,10 @@ def pseudo_rsquared(fitted: Fitted, kind: str = "cs") -> float:
 
 
 def _deviance_share(fitted: Fitted) -> float:
-    family, y, w = fitted.likely, fitted.responses, fitted.case_weights
-    own = working.unit_deviance(family, y, predictors(fitted, [fitted.best])) @ w
-    null = family.unit_deviance(y, null_means(fitted)) @ w
+    own = fitted.total(_unit_deviances, [fitted.best])
+    null = fitted.total(_null_unit_deviances, null_means(fitted))
     return float(np.mean([1 - _ratio(*pair) for pair in zip(own, null, strict=True)]))
+
+
+def _null_unit_deviances(fitted: Fitted, means: np.ndarray) -> np.ndarray:
+    return fitted.likely.unit_deviance(fitted.responses, _at_all(fitted, means)) @ fitted.case_weights

@@ -8,6 +8,7 @@ activation (tanh) has all its weights negated, or when a logistic unit is replac
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,20 +114,40 @@ def distinct_optima(
     -------
     (B,) int array
     """
-    numbers = np.zeros(errors.size, np.int64)
-    found: list[int] = []
     with np.errstate(over="ignore"):  # diverged networks: an infinite scale
         scale = np.square(np.nanmax(np.abs(outputs), initial=0.0)) * outputs[0].size if errors.size else 0.0
+
+    def distance(b: int, first: int) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = (outputs[b] - outputs[first]) ** 2 / 2
+            return float(np.sum(square if weights is None else square * weights))
+
+    return numbered(errors, distance, scale, tolerance)
+
+
+def numbered(
+    errors: np.ndarray, distance: Callable[[int, int], float], scale: float, tolerance: float = SAME
+) -> np.ndarray:
+    """`distinct_optima` of repetitions whose outputs have known distances.
+
+    Parameters
+    ----------
+    errors : (B,) array
+    distance : callable
+        Half the squared distance of the outputs of two repetitions.
+    scale : float
+        Size of the squared outputs.
+    tolerance : float
+    """
+    numbers = np.zeros(errors.size, np.int64)
+    found: list[int] = []
     for b in np.argsort(errors, kind="stable"):
         for number, first in enumerate(found, 1):
             with np.errstate(invalid="ignore"):
                 near = abs(errors[b] - errors[first]) <= tolerance * abs(errors[first])
             if not near:
                 continue
-            with np.errstate(over="ignore", invalid="ignore"):
-                square = (outputs[b] - outputs[first]) ** 2 / 2
-                distance = float(np.sum(square if weights is None else square * weights))
-            if distance <= 4 * tolerance * max(abs(errors[first]), 1e-8 * scale):
+            if distance(int(b), first) <= 4 * tolerance * max(abs(errors[first]), 1e-8 * scale):
                 numbers[b] = number
                 break
         if numbers[b] == 0:

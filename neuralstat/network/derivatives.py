@@ -45,9 +45,14 @@ def gradient(
     grad = np.empty(network.n_params)
     net = network.net(rows=n) if free is None else network.net(rows=n)._replace(table=wanted_table(network, free))
     cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, n, grad)
+    add_penalty_gradient(penalty, theta, grad)
+    return grad
+
+
+def add_penalty_gradient(penalty: np.ndarray | None, theta: np.ndarray, grad: np.ndarray) -> None:
+    """Add the gradient of a penalty (P, 4), if there is one, at weights (P,) to `grad` (P,)."""
     if penalty is not None:
         as_python(penalise)(penalty, theta, grad)
-    return grad
 
 
 def penalty_value(coefficients: np.ndarray, theta: np.ndarray) -> float:

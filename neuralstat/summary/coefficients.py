@@ -128,10 +128,9 @@ def deviance_rows(fitted: Fitted, with_df: bool) -> list[tuple[str, str]]:
     if not _finite(fitted) or isinstance(fitted.family, UNLIKELY):
         return []
     b = fitted.best
-    rows = [
-        ("Deviance", f"{likelihood.deviance(fitted, b):.6g}"),
-        ("Null deviance", f"{likelihood.null_deviance(fitted):.6g}"),
-    ]
+    rows = [("Deviance", f"{likelihood.deviance(fitted, b):.6g}")]
+    if not (fitted.design.away and fitted.design.offset is not None):  # which has no fit of constants
+        rows.append(("Null deviance", f"{likelihood.null_deviance(fitted):.6g}"))
     if isinstance(fitted.family, Multinomial):  # of classes, row by row, it says nothing of dispersion
         return rows
     if fitted.network.objective.several:

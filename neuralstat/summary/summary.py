@@ -21,7 +21,7 @@ from ..insight.layers import layer_table
 from ..likelihood.criteria import criterion, r_criterion
 from ..likelihood.several import UNLIKELY
 from ..network.objective import resolve_activation
-from . import tables
+from . import row_sums, tables
 from .call import call
 from .coefficients import coefficient_tables, deviance_rows
 from .strengths import strength_tables
@@ -219,33 +219,28 @@ def _repetitions(fitted: Fitted) -> Table:
     return Table(title, ("repetition", error, *more, "max |gradient|", "steps", "converged", "optimum"), rows)
 
 
-def _averaged(fitted: Fitted) -> tuple[np.ndarray, int]:
-    """Mean (n, K) of the outputs over the converged repetitions (all where none is), and their number."""
+def _averaged(fitted: Fitted) -> list[int]:
+    """Repetitions whose mean is compared with the data: the converged ones, all where none is."""
     done = fitted.fit.finished
-    numbers = np.flatnonzero(done) if done.any() else np.arange(fitted.nrep)
-    return fitted.mean_of(numbers).T, numbers.size
+    return (np.flatnonzero(done) if done.any() else np.arange(fitted.nrep)).tolist()
 
 
 def _goodness(fitted: Fitted) -> Table:
     """How close the averaged fit is to the data."""
-    design = fitted.design
-    mean, number = _averaged(fitted)
-    y, w = fitted.observed.T, fitted.case_weights
+    design, numbers = fitted.design, _averaged(fitted)
+    number = len(numbers)
     what = f"mean of {number} repetitions" if number > 1 else "one repetition"
     if fitted.nrep > number or (number > 1 and fitted.converged):
         what = what.replace("repetition", "converged repetition")
     title = f"Fit to the data ({what})"
-    cases = fitted.frequencies * (1.0 if fitted.precisions is None else fitted.precisions)  # classes count as they are
     if design.classes is not None:
-        return Table(title, ("", ""), _class_rows(y, mean, cases), left=1)
-    if fitted.network.objective.name in _CROSS_ENTROPY and np.isin(y, (0.0, 1.0)).all():
+        return Table(title, ("", ""), row_sums.classes(fitted, numbers), left=1)
+    if fitted.network.objective.name in _CROSS_ENTROPY and row_sums.all_binary(fitted):
         columns = ("response", "wrong", "misclassification rate")
-        return Table(title, columns, _binary_rows(design.y_names, y, mean, cases), left=1)
+        return Table(title, columns, row_sums.binary(fitted, numbers), left=1)
     if isinstance(fitted.family, Survival):
         return _censoring(fitted)
-    names = design.y_names if y.shape[1] == len(design.y_names) else (design.response,)
-    rows = [(name, *_numeric_row(y[:, k], mean[:, k], w)) for k, name in enumerate(names)]
-    return Table(title, ("response", "RSS", "root mean square", "R-squared"), rows, left=1)
+    return Table(title, ("response", "RSS", "root mean square", "R-squared"), row_sums.numeric(fitted, numbers), left=1)
 
 
 def _censoring(fitted: Fitted) -> Table:
@@ -256,45 +251,6 @@ def _censoring(fitted: Fitted) -> Table:
              ("interval censored", (low > 0) & (high > low)))  # fmt: skip
     rows = [(name, f"{float(often[which].sum()):,.6g}") for name, which in kinds if which.any()]
     return Table("Times", ("", "number"), rows, left=1)
-
-
-def _class_rows(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> list[tuple[str, str]]:
-    if not np.isfinite(mean).all():
-        return [("Misclassification rate", "fit not finite")]
-    observed, fitted = (
-        (y[:, 0] > 0.5, mean[:, 0] > 0.5) if y.shape[1] == 1 else (y.argmax(axis=1), mean.argmax(axis=1))
-    )
-    rate, counts = _wrong(observed != fitted, w)
-    return [("Misclassification rate", f"{rate} ({counts} wrong)")]
-
-
-def _wrong(wrong: np.ndarray, w: np.ndarray) -> tuple[str, str]:
-    """Share of wrong rows, and "wrong of all", each row counted as its weight says."""
-    def count(value: float) -> str:
-        return f"{value:,.0f}" if value == round(value) else f"{value:,.2f}"
-
-    return f"{np.average(wrong, weights=w):.4f}", f"{count(float(wrong @ w))} of {count(float(w.sum()))}"
-
-
-def _binary_rows(
-    names: Sequence[str], y: np.ndarray, mean: np.ndarray, w: np.ndarray
-) -> list[tuple[str, str, str]]:
-    wrong = (y > 0.5) != (mean > 0.5)
-    return [
-        (name, *_wrong(wrong[:, k], w)[::-1])
-        if np.isfinite(mean[:, k]).all() else (name, "", "fit not finite")
-        for k, name in enumerate(names)
-    ]  # fmt: skip
-
-
-def _numeric_row(y: np.ndarray, mean: np.ndarray, w: np.ndarray) -> tuple[str, str, str]:
-    """RSS, root of the mean squared residual and R^2, weighted as the fit was."""
-    if not np.isfinite(mean).all():
-        return "fit not finite", "", ""
-    rss = float(np.sum(w * (y - mean) ** 2))
-    total = float(np.sum(w * (y - np.average(y, weights=w)) ** 2))
-    share = f"{1 - rss / total:.4f}" if total > 0 else "constant response"
-    return f"{rss:.6g}", f"{np.sqrt(rss / w.sum()):.6g}", share
 
 
 def _criteria(fitted: Fitted) -> list[tuple[str, str]]:

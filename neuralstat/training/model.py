@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import formula as formulas
 from ..checks import check_size
+from ..cluster import active_client, cluster_design
 from ..errors import ArgumentError, DataError, FitWarning, caller
 from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
@@ -22,6 +23,7 @@ from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
 from . import surv
+from .elsewhere import check_settings
 from .graph_inputs import activated, inputs_of
 from .parameters import by_parameter, held_out, output_names, reads_inputs, with_known
 from .settings import Settings
@@ -80,7 +82,7 @@ class Source:
     brought: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.formula is not None:
+        if self.formula is not None and not (formulas.is_dask(self.data) and active_client() is not None):
             made = as_table(self.formula, self.data)
             object.__setattr__(self, "brought", brought(self.data, made))
             object.__setattr__(self, "data", made)
@@ -158,7 +160,14 @@ class Source:
     def _formula(self, formula: str, settings: Settings, options: dict[str, Any]) -> Design:
         if surv.terms_of(formula) is not None:
             return self._survival(formula, settings, options)
-        data, parts = self.data, formulas.as_partitions(self.data)
+        data = self.data
+        if formulas.is_dask(data):  # it was left where it is
+            client = active_client()
+            if client is None:
+                raise DataError("the Dask client that was active when this model was made is closed: make it anew, with one.")
+            check_settings(settings)
+            return cluster_design(formula, data, client, context=self.context, **options)
+        parts = formulas.as_partitions(data)
         if settings.compat == "R":
             if parts is not None:
                 parts = parts.map(functools.partial(string_classes, formula))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cluster import ClusterDesign
 from ..engine import cpu
-from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..functions.penalties import L1
 from ..network import derivatives
@@ -29,6 +29,7 @@ from ..optimizers.rprop import CODES
 from ..seeds import seed_sequence
 from . import by_epochs, exact, exact_terms, fellner_schall, interrupts, rotations
 from .checkpoint import stored_seeds
+from .elsewhere import check_design, objective_of, observations, ranges_of
 from .epoch_settings import EPOCHS, optimizer_of
 from .epochs import Training, rows_of
 from .fit import Fit, joined, polish
@@ -105,6 +106,7 @@ class Procedure:
         network = build_network(design, settings)
         warn_output_layer(network, settings)
         check_constraints(network, settings.minibatch, settings.algorithm)
+        check_design(design, settings)
         check_indexes(network, design.x)
         if validation is not None:
             check_indexes(network, validation.inputs.T, "validation: ")
@@ -164,7 +166,7 @@ class Procedure:
         return start_weights(
             network, settings.repetitions, self.seeds if seeds is None else seeds, free, constants, settings.startweights,
             settings.compat, internal, self._feasible,
-            settings.start_init, self.design.x if inputs is None else inputs,
+            settings.start_init, ranges_of(self.design) if inputs is None else inputs,
             None if scaling is None else functools.partial(to_original, network, scaling),
         )  # fmt: skip
 
@@ -193,8 +195,8 @@ class Procedure:
         design, settings = self.design, self.settings
         if settings.minibatch:
             return self._run_epochs(start, free, owner)
-        data = make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(settings.dtype))
-        with Lifesign(settings, self.network) as lifesign:
+        data = observations(design, settings.dtype)
+        with Lifesign(settings, self.network, design.rows if isinstance(design, ClusterDesign) else None) as lifesign:
             fit = self.train(
                 data, start, free, settings.n_jobs, keep=settings.keep, watch=lifesign.watch, chunk=lifesign.chunk,
                 owner=owner,
@@ -263,7 +265,7 @@ class Procedure:
         budget, stop = self.first_steps(most), threading.Event()
         same: dict[str, Any] = {
             "penalty": penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
-            "stop": stop,
+            "stop": stop, "elsewhere": objective_of(self.design, network, free, settings.dtype),
         }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm, threshold=limit, tol=settings.tol, keep=keep, stepmax=budget, **same
@@ -325,7 +327,7 @@ class Procedure:
     @functools.cached_property
     def exactly(self) -> bool:
         """Whether a model without hidden units is fitted by least squares: see `exact.possible`."""
-        return exact.possible(self.network, self.design.x.shape[1], self.penalty)
+        return not self.design.away and exact.possible(self.network, self.design.x.shape[1], self.penalty)
 
     def pick(self, n_free: int) -> str:
         """What "auto" picks for so many weights."""

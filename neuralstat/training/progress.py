@@ -13,6 +13,7 @@ from ..engine.batches import LOSS, VAL_LOSS
 from .fit import STATUS, Fit
 
 if TYPE_CHECKING:
+    from ..cluster import Rows
     from ..network.network import Network
     from .settings import Settings
 
@@ -32,10 +33,12 @@ class Lifesign:
     settings : Settings
         `lifesign`, `lifesign_step`, `progress` and what R's line names.
     network : Network
+    rows : Rows, optional
+        Of a cluster: the bar says how much was sent.
     """
 
-    def __init__(self, settings: Settings, network: Network) -> None:
-        self.settings, self.network = settings, network
+    def __init__(self, settings: Settings, network: Network, rows: Rows | None = None) -> None:
+        self.settings, self.network, self.rows = settings, network, rows
         self._bar: Any = None
         self._said = np.zeros(settings.repetitions, np.int64)
         self._began = time.perf_counter()
@@ -64,9 +67,10 @@ class Lifesign:
             started = np.flatnonzero(stack.steps > 0)
             if started.size:
                 loss, reached = stack.loss[started], stack.reached[started]
+                moved = {} if self.rows is None else {"moved": f"{self.rows.moved / 1e6:,.1f} MB"}
                 self._bar.set_postfix(
                     steps=f"{int(stack.steps.sum()):,}", error=f"{np.nanmin(loss):.4g}",
-                    gradient=f"{np.nanmin(reached):.3g}", refresh=False,
+                    gradient=f"{np.nanmin(reached):.3g}", refresh=False, **moved,
                 )  # fmt: skip
             self._bar.refresh()
         if self.settings.lifesign == "full":

@@ -102,16 +102,19 @@ def share_observations(
 
 def fan_out(
     run: Callable[[int], None], which: list[int], stack: Stack, n_threads: int, stop: threading.Event,
-    watch: Callable[[Stack], None] | None,
+    watch: Callable[[Stack], None] | None, together: bool = False,
 ) -> None:  # fmt: skip
-    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop: `stop` is set then."""
+    """Run networks over threads; the main thread watches, and turns Ctrl-C into a clean stop: `stop` is set then.
+
+    `together`: none waits for the first one, which compiles.
+    """
     b = len(which)
     if b == 0:
         return
     first = threading.Event()  # the first network compiles; the others wait, so that it is done once
 
     def task(k: int) -> None:
-        if k > 0:
+        if k > 0 and not together:
             first.wait()
         try:
             run(which[k])

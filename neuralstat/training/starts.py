@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cluster import ClusterDesign
 from ..families import Distributional
 from ..network import derivatives
 from ..network.passes import suits
@@ -44,39 +45,31 @@ def feasible(network: Network, design: Design, theta: np.ndarray, free: np.ndarr
         return _of_parameters(network, design, theta, free, family)
     if family is None or family.name == "multinomial":
         return theta
-    w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
     if family.link.name == "identity" and all(np.isinf(family.predictor_range(sign)).all() for sign in (1.0, -1.0)):
         return theta  # without a pass through all observations
-    if suits(network) and design.offset is None and _moderate(network, design, theta, family):
+    if suits(network) and not design.away and design.offset is None and _moderate(network, design, theta, family):
         return theta
-    theta = theta.copy()
-    x, offset = design.x, design.offset
-    if not getattr(x, "lasting", True):  # reading may be as much work as training
-        some = np.arange(min(x.shape[1], READ))
-        x, offset = x.select(some), None if offset is None else np.ascontiguousarray(offset[:, some])  # type: ignore[attr-defined]
-    known = 0.0 if offset is None else offset
-    raw = derivatives.outputs(network, x, theta, offset) - known  # (B, K, n)
+    theta, at = theta.copy(), _predictors(network, design, theta)
     per_unit, units = network.shapes[-1]
     for k in range(units):
-        mean = float(design.y[k] @ w / w.sum())
+        mean = at.mean_response(k)
         low, high = family.predictor_range(1.0 if mean >= 0 else -1.0)
         free_range = bool(np.isinf(low) and np.isinf(high))
-        if free_range and (family.link.name == "identity" or np.max(np.abs(raw[:, k])) <= EXTREME):
+        if free_range and (family.link.name == "identity" or at.largest(k) <= EXTREME):
             continue
-        centre = float(family.link(_possible(mean, family.means, float(w.sum()))))
+        centre = float(family.link(_possible(mean, family.means, at.total_weight)))
         if not low < centre < high:  # a mean that the link cannot give
             continue
         first = network.n_params - (units - k) * per_unit
         into = np.flatnonzero(free[first + 1 : first + per_unit]) + first + 1
         for b in range(theta.shape[0]):
-            part = raw[b, k] - theta[b, first]
-            spread = float(np.abs(part - part.mean()).max())
+            spread, average = at.without_bias(b, k, theta[b, first])
             movable = spread > 0 and (into.size == per_unit - 1 or bool(network.towers))  # effects of levels start at 0
             room = MODERATE if free_range else 0.5 * min(centre - low, high - centre)
             shrink = min(1.0, room / spread) if movable else 1.0
             theta[b, into] *= shrink
             if free[first]:
-                theta[b, first] = centre - shrink * part.mean() - np.mean(np.broadcast_to(known, raw[b].shape)[k])
+                theta[b, first] = centre - shrink * average - at.known(b, k)
     return theta
 
 
@@ -96,6 +89,63 @@ def _moderate(network: Network, design: Design, theta: np.ndarray, family: Any) 
         seen = x.select(some)
     raw = derivatives.outputs(network, seen, theta.astype(np.float32))
     return bool(np.abs(raw).max() <= EXTREME / 2)
+
+
+class _Here:
+    """Linear predictors of a stack without the offset, and responses, of rows that are here."""
+
+    def __init__(self, network: Network, design: Design, theta: np.ndarray) -> None:
+        self.w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
+        x, offset = design.x, design.offset
+        if not getattr(x, "lasting", True):  # reading may be as much work as training
+            some = np.arange(min(x.shape[1], READ))
+            x, offset = x.select(some), None if offset is None else np.ascontiguousarray(offset[:, some])  # type: ignore[attr-defined]
+        self.y, self.offset = design.y, 0.0 if offset is None else offset
+        self.raw = derivatives.outputs(network, x, theta, offset) - self.offset  # (B, K, n)
+
+    @property
+    def total_weight(self) -> float:
+        return float(self.w.sum())
+
+    def mean_response(self, k: int) -> float:
+        return float(self.y[k] @ self.w / self.w.sum())
+
+    def largest(self, k: int) -> float:
+        return float(np.max(np.abs(self.raw[:, k])))
+
+    def without_bias(self, b: int, k: int, bias: float) -> tuple[float, float]:
+        """Largest distance from their mean, and the mean, of output k without its bias."""
+        part = self.raw[b, k] - bias
+        return float(np.abs(part - part.mean()).max()), float(part.mean())
+
+    def known(self, b: int, k: int) -> float:
+        """Mean of the offset."""
+        return float(np.mean(np.broadcast_to(self.offset, self.raw[b].shape)[k]))
+
+
+class _Away:
+    """The same of rows on a cluster."""
+
+    def __init__(self, network: Network, design: ClusterDesign, theta: np.ndarray) -> None:
+        self.low, self.high, self.mean = design.spread(network, theta)
+        self.total_weight, self._means, self._known = design.total_weight, design.means, design.known
+
+    def mean_response(self, k: int) -> float:
+        return float(self._means[k])
+
+    def largest(self, k: int) -> float:
+        return float(max(np.abs(self.low[:, k]).max(), np.abs(self.high[:, k]).max()))
+
+    def without_bias(self, b: int, k: int, bias: float) -> tuple[float, float]:
+        mean = float(self.mean[b, k])
+        return max(float(self.high[b, k]) - mean, mean - float(self.low[b, k])), mean - bias
+
+    def known(self, b: int, k: int) -> float:
+        return float(self._known[k])
+
+
+def _predictors(network: Network, design: Design, theta: np.ndarray) -> _Here | _Away:
+    return _Away(network, design, theta) if isinstance(design, ClusterDesign) else _Here(network, design, theta)
 
 
 def _of_parameters(

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine import cpu, descent
 from ..errors import ArgumentError
+from ..functions.losses import ELSEWHERE
 from ..functions.penalties import L1
 from ..layers import codes
 from ..network.network import Network
@@ -20,6 +21,9 @@ from ..optimizers import rprop
 from .fit import Fit, without_pruned
 from .stack import Stack, fan_out, next_budget, share_observations, threads
 from .steppers import make_stepper
+
+if TYPE_CHECKING:
+    from ..cluster import Objective
 
 TRIAL = {"lm": 20, "bfgs": 60, "lbfgs": 60}  # steps of the trial of `keep=`; others: TRIAL_OTHERS
 TRIAL_OTHERS = 500
@@ -74,6 +78,7 @@ def train(
     chunk: int | None = None,
     device: str = "cpu",
     stop: threading.Event | None = None,
+    elsewhere: Objective | None = None,
 ) -> Fit:
     """Train every network of a stack until it converges.
 
@@ -105,6 +110,8 @@ def train(
         "cpu", "cuda" or "cuda:<number>".
     stop : Event, optional
         Set after Ctrl-C.
+    elsewhere : Objective, optional
+        What gives sums over observations that are not in `data`.
 
     Returns
     -------
@@ -121,16 +128,20 @@ def train(
     net, dtype = network.net(penalty, max(data.x.shape[1], data.rows.shape[1])), data.x.dtype
     stack = Stack(np.asarray(start, dtype=dtype), free)
     net = net._replace(table=wanted_table(network, stack.free))
+    if elsewhere is not None:
+        net = net._replace(loss=ELSEWHERE, loss_address=elsewhere.address)
     rules = (float(threshold), tol, int(stepmax))
     ran_on, stop = "cpu", threading.Event() if stop is None else stop
     if device == "cpu":
-        _train_here(net, data, algorithm, rules, stack, keep, threads(n_jobs), watch, chunk, stop)
+        _train_here(net, data, algorithm, rules, stack, keep, threads(n_jobs), watch, chunk, stop, elsewhere)
     else:
         if keep is not None and keep < stack.steps.size:
             raise ArgumentError(f"device={device!r} trains without keep: use device='cpu' for that.")
         ran_on = _train_on_device(net, data, algorithm, rules, stack, device, watch, chunk)
         if np.any(stack.status == cpu.RUNNING):
             stop.set()
+    if elsewhere is not None:
+        elsewhere.check()
     stack.status[stack.status == cpu.RUNNING] = cpu.INTERRUPTED
     if algorithm.name == "backprop":  # the step that overflowed is taken back
         lost = (stack.status == cpu.NONFINITE) & (stack.steps > 1)
@@ -157,7 +168,7 @@ def _train_on_device(
 
 def _train_here(
     net: cpu.Net, data: cpu.Data, algorithm: Any, rules: Rules, stack: Stack, keep: int | None, workers: int,
-    watch: Watch | None, chunk: int | None, stop: threading.Event,
+    watch: Watch | None, chunk: int | None, stop: threading.Event, elsewhere: Objective | None,
 ) -> None:  # fmt: skip
     """Train a stack on threads, a network on each; on all of them together where networks are few and rows many."""
     everyone = list(range(stack.steps.size))
@@ -168,16 +179,19 @@ def _train_here(
         share_observations(net, data, stack, update, workers, stop, watch)
         return
     run = _runner(make_stepper(net, data, algorithm, *rules, stack), stack, stop, chunk)
+    together = elsewhere is not None
+    if elsewhere is not None:  # threads wait for other machines, and ask these at once
+        run, workers = elsewhere.attending(run), len(everyone)
     if pruning:
         limit = trial_steps(algorithm.name)
-        fan_out(lambda b: run(b, limit), everyone, stack, workers, stop, watch)
+        fan_out(lambda b: run(b, limit), everyone, stack, workers, stop, watch, together)
         loss = np.where(np.isfinite(stack.loss), stack.loss, np.inf)
         kept = np.sort(np.argsort(loss, kind="stable")[:keep])
         out = np.setdiff1d(everyone, kept)
         if not stop.is_set():
             stack.status[out] = cpu.PRUNED
     if not stop.is_set():
-        fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch)
+        fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch, together)
 
 
 def train_alone(

@@ -29,6 +29,7 @@ RANKS = (
     ("network",),
     ("families",),
     ("formula", "datasets", "weights", "augment", "mixed"),
+    ("cluster",),
     ("training",),
     ("fitted",),
     ("df",),

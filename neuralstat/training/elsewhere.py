@@ -1,0 +1,78 @@
+"""Fits of rows on a cluster: what they can be, and their objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..cluster import ClusterDesign, Objective
+from ..engine.data import make_data
+from ..errors import ArgumentError
+from ..families import Distributional
+
+if TYPE_CHECKING:
+    from ..engine import cpu
+    from ..formula import Design
+    from ..network.network import Network
+    from .settings import Settings
+
+HERE = "give ns.chunks(data), which is read to this machine, part by part"
+ONE_FUNCTION = (
+    "steps along one minibatch after another, while partitions on several machines are worked on at the same time; epochs on "
+    "each and a mean of the weights would be another algorithm, with other results. Use 'lbfgs', 'rprop+' or 'lm'; or, for "
+    f"passes over all partitions in their order, {HERE}."
+)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what a fit of a Dask DataFrame on its cluster cannot be.
+
+    Raises
+    ------
+    ArgumentError
+        Says what to do instead.
+    """
+    if settings.minibatch:
+        given = settings.algorithm
+        raise ArgumentError(f"algorithm={getattr(given, 'name', given)!r} {ONE_FUNCTION}")
+    lost = {
+        "groups": settings.groups, "class_weight": settings.class_weight, "compat": settings.compat,
+        "device": None if settings.device == "cpu" else settings.device,
+    }  # fmt: skip
+    for name, value in lost.items():
+        if value is not None:
+            raise ArgumentError(f"{name}={value!r}: fits of a Dask DataFrame on its cluster have no {name}; {HERE}.")
+    if isinstance(settings.distribution, Distributional):
+        raise ArgumentError(f"family={settings.distribution.name!r}: on a Dask cluster families have one parameter; {HERE}.")
+
+
+def check_design(design: Design, settings: Settings) -> None:
+    """The same where the design is known; nothing for rows that are here."""
+    if not design.away:
+        return
+    check_settings(settings)
+    if design.spec.specials:
+        label = design.spec.specials[0].label
+        raise ArgumentError(f"formula: {label}: structured terms need all rows on one machine; {HERE}.")
+    if settings.penalty is not None and settings.penalty.estimated is not None:
+        raise ArgumentError(f"penalty: a strength is estimated from rows on one machine; {HERE}.")
+
+
+def observations(design: Design, dtype: str) -> cpu.Data:
+    """The rows as kernels see them; none where they are on a cluster."""
+    if not design.away:
+        return make_data(design.x, design.y, design.weights, design.offset, dtype=np.dtype(dtype))
+    none = np.zeros((len(design.y), 0))
+    offset = None if design.offset is None else none
+    return make_data(np.zeros((len(design.x), 0)), none, None, offset, dtype=np.dtype(dtype))
+
+
+def ranges_of(design: Design) -> np.ndarray:
+    """Inputs (D, m) that span what those of the design do."""
+    return design.limits if isinstance(design, ClusterDesign) else design.x
+
+
+def objective_of(design: Design, network: Network, free: np.ndarray, dtype: str) -> Objective | None:
+    """What gives sums over the rows, where these are on a cluster; None where they are here."""
+    return Objective(design.held, network, np.atleast_2d(free)[0], dtype) if isinstance(design, ClusterDesign) else None
