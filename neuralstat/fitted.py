@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from .checks.values import attribute, is_whole, shown
-from .cluster import ClusterDesign
 from .engine.data import make_data
 from .errors import ArgumentError, ConvergenceWarning, caller
 from .families import Binomial, Distributional, Family, Gaussian, Multinomial
@@ -24,7 +23,7 @@ from .network.rcompat import r_error
 from .network.scaling import to_original
 from .training.fit import Fit
 from .training.outputs import OfParameters, Penalised
-from .training.row_sums import gradients_of, half_squares, of_part
+from .training.row_sums import Summed, gradients_of, half_squares
 from .training.validation import unweighed
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted(OfParameters, Penalised):
+class Fitted(OfParameters, Penalised, Summed):
     """A fitted procedure. n observations, K outputs, D covariates, P weights, B repetitions.
 
     Attributes
@@ -302,20 +301,6 @@ class Fitted(OfParameters, Penalised):
         for b, theta in enumerate(self.fit.theta):
             derivatives.add_penalty_gradient(self.penalty_of(b), theta.astype(float), rows[b])
         return np.where(self.fit.free, rows, 0.0)
-
-    # rows on a cluster ---------------------------------------------------------------------------------------
-
-    def total(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """``function(fitted, *arguments)``, a sum over rows (a number, an array, or a tuple of them).
-
-        Where the rows are on a cluster, the function, of a module, is called there with the fit of each part's rows, and what
-        it gives is added.
-        """
-        if not isinstance(self.design, ClusterDesign):
-            return function(self, *arguments)
-        found = self.design.held.total(of_part, self, function, arguments)
-        values = tuple(v.item() if v.ndim == 0 else v for v in found)
-        return values if len(values) > 1 else values[0]
 
     # weights and means -------------------------------------------------------------------------------------
 

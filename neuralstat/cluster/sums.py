@@ -29,7 +29,7 @@ from ..layers import codes
 from ..network import derivatives
 from ..network.network import Network
 from ..network.upstream import wanted_table
-from ..optimizers import lm
+from ..optimizers import LM, lm
 
 HELD = 8  # arguments that a keeper remembers
 
@@ -215,17 +215,10 @@ def curvatures(part: Part, job: Job, theta: np.ndarray) -> Arrays:
         state = Track(np.array(w[np.newaxis]), job.free[np.newaxis], np.zeros(1, np.int64), np.zeros(1), np.zeros(1),
                       np.zeros(1, np.int64), np.zeros((1, 2)), np.zeros(1, np.int64), np.ones(1, np.int64))  # fmt: skip
         grad, (matrix, secant, root) = np.zeros(w.size), np.zeros((3, size, size))
-        train_lm(net, data, Rules(-1.0, -1.0, 1), state, lm_settings(), curve, np.zeros(lm.MEMORY), grad, matrix, secant,
+        train_lm(net, data, Rules(-1.0, -1.0, 1), state, LM().settings(), curve, np.zeros(lm.MEMORY), grad, matrix, secant,
                  root, 0, 0)  # fmt: skip
         loss[b], grads[b], matrices[b] = state.loss[0], grad, np.tril(matrix)
     return loss, grads, matrices
-
-
-def lm_settings() -> np.ndarray:
-    """Settings of a step that is not taken."""
-    from ..optimizers import LM
-
-    return LM().settings()
 
 
 def outputs(part: Part, network: Network, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

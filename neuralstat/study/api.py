@@ -119,7 +119,8 @@ def study(
     progress : bool
         Show a progress bar with rate and time left.
     chunk : int, optional
-        Replicates per chunk.
+        Replicates per chunk. Unless given chunks are first of about a second by a rough count of the work, then by what
+        replicates of their model took.
     keep_fits : bool
         Keep fitted values, for ``plot("fits")``.
 
@@ -201,7 +202,7 @@ def _run(
             collected.add(part, arrays)
             bar.update(part)
 
-        finished = Schedule(plan, chunks, n_jobs).run(take) if chunks else True
+        finished = Schedule(plan, chunks, n_jobs, adapts=chunk is None).run(take) if chunks else True
     if unsaved:
         warn(f"checkpoint: {len(unsaved)} chunk(s) could not be written ({unsaved[-1]}); their results are kept here.")
     if not finished:

@@ -10,6 +10,7 @@ import numpy as np
 from ..checks.values import told
 from ..errors import NeuralStatWarning, caller
 from ..training.interrupts import passed_on
+from .pace import Feed
 from .plan import Chunk, Plan, empty, pack, run_chunk
 
 Take = Callable[[Chunk, dict[str, np.ndarray]], None]
@@ -24,10 +25,12 @@ class Schedule:
     chunks : list of chunks
     n_jobs : int or None
         None: what an enclosing `joblib.parallel_config` says, else all cores.
+    adapts : bool
+        Whether sizes of chunks follow the time that they take.
     """
 
-    def __init__(self, plan: Plan, chunks: list[Chunk], n_jobs: int | None) -> None:
-        self.plan, self.chunks, self.n_jobs = plan, list(chunks), _jobs(n_jobs, len(chunks))
+    def __init__(self, plan: Plan, chunks: list[Chunk], n_jobs: int | None, adapts: bool = False) -> None:
+        self.plan, self.chunks, self.n_jobs, self.adapts = plan, list(chunks), _jobs(n_jobs, len(chunks)), adapts
         self.packed, self.name = pack(plan)
 
     def run(self, take: Take) -> bool:
@@ -47,19 +50,19 @@ class Schedule:
         """Run chunks in parallel. Where a worker dies: those that were running then, and those not yet begun."""
         begun: list[Chunk] = []
         done: set[Chunk] = set()
+        feed = Feed(chunks, self.adapts)
 
         def note(chunk: Chunk) -> Chunk:
             begun.append(chunk)
             return chunk
 
         try:
-            for chunk, arrays in self._results(note(chunk) for chunk in chunks):
+            for chunk, arrays, seconds in self._results(note(chunk) for chunk in feed):
                 done.add(chunk)
+                feed.learn(chunk, seconds)
                 take(chunk, arrays)
         except _Lost:
-            running = [chunk for chunk in begun if chunk not in done]
-            started = set(begun)
-            return running, [chunk for chunk in chunks if chunk not in started]
+            return [chunk for chunk in begun if chunk not in done], feed.left()
         return [], []
 
     def _alone(self, chunk: Chunk, take: Take) -> None:
@@ -68,7 +71,7 @@ class Schedule:
         Replicates are then tried one by one.
         """
         try:
-            for _, arrays in self._results(iter([chunk])):
+            for _, arrays, _ in self._results(iter([chunk])):
                 take(chunk, arrays)
         except _Lost as lost:
             cell, model, first, last = chunk
@@ -79,8 +82,8 @@ class Schedule:
             n, count = self.plan.cells[cell].n, len(self.plan.estimators)
             take(chunk, empty(1, n, count, f"worker died: {lost}"[:200]))
 
-    def _results(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, dict[str, np.ndarray]]]:
-        """Chunks as they are done.
+    def _results(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, dict[str, np.ndarray], float]]:
+        """Chunks as they are done, with the seconds that they took.
 
         Raises
         ------

@@ -8,8 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from ..cluster import part_design
+from ..cluster import ClusterDesign, part_design
 from ..network import derivatives
+
+
+class Summed:
+    """Sums over the rows of a fit."""
+
+    design: Any
+
+    def total(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """``function(fitted, *arguments)``, a sum over rows (a number, an array, or a tuple of them).
+
+        Where the rows are on a cluster, the function, of a module, is called there with the fit of each part's rows, and what
+        it gives is added.
+        """
+        if not isinstance(self.design, ClusterDesign):
+            return function(self, *arguments)
+        found = self.design.held.total(of_part, self, function, arguments)
+        values = tuple(v.item() if v.ndim == 0 else v for v in found)
+        return values if len(values) > 1 else values[0]
 
 
 def of_part(part: Any, fitted: Any, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -20,7 +20,7 @@ HEAVY = (
     "numba", "numba.cuda", "pandas", "scipy", "scipy.interpolate", "scipy.ndimage", "scipy.optimize", "scipy.special",
     "scipy.stats", "matplotlib", "formulaic", "statsmodels", "sympy", "sklearn", "joblib", "cloudpickle",
     "threadpoolctl", "tqdm", "narwhals", "pyarrow", "dask", "h5py", "PIL", "safetensors", "cuda", "torch", "onnx",
-    "xarray", "polars", "IPython",
+    "xarray", "polars", "IPython", "distributed",
 )  # fmt: skip
 
 # Imports inside functions that are not there for the sake of something heavy, each with its reason: (module, imported).
@@ -42,7 +42,7 @@ LONG = {
 }
 
 PANDAS = {
-    "applications", "assessment", "cli", "datasets", "effects", "export", "formula", "inference", "insight", "io",
+    "applications", "assessment", "cli", "cluster", "datasets", "effects", "export", "formula", "inference", "insight", "io",
     "likelihood",
     "plots", "results", "selection", "sklearn", "study", "summary", "survival", "training.validation",
 }  # fmt: skip
