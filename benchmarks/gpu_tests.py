@@ -31,6 +31,7 @@ ORDER = (
     "test_cuda_batches.py::test_every_layer",
     "test_cuda_batches.py::test_variants_of_recurrent_layers",
     "test_cuda_batches.py::test_noise_is_the_same",
+    "test_cuda_batches.py::test_scores_that_attention_drops_are_the_same",
     "test_cuda_batches.py::test_constraints",
     "test_cuda_batches.py::test_batch_normalisation_and_dropout_held_out",
     "test_cuda_batches.py::test_every_optimizer",
