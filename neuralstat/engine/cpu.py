@@ -15,7 +15,7 @@ from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
 from ..layers.codes import N_OUT, OFFSET, TARGET, Layered
 from .chain import backward, forward
-from .elsewhere import LOSS, sums_elsewhere
+from .elsewhere import loss_elsewhere
 
 BLOCK = 256  # observations per pass of a dense network: fixed, so that sums do not depend on threads
 PARTITION = 32 * BLOCK  # observations whose sums are formed apart and then added in order, by whatever threads
@@ -167,7 +167,7 @@ def accumulate(net: Any, data: Any, theta: Any, b: int, first: int, last: int, w
         Sum of the loss, without penalty. Blocks are added in order, observations within a block by vector lanes.
     """
     if net.loss == ELSEWHERE:
-        return sums_elsewhere(net.loss_address, LOSS, theta, grad, np.zeros((0, 0)))
+        return loss_elsewhere(net.loss_address, theta, grad)
     end = net.table.shape[0] - 1
     out = net.table[end, TARGET]
     total = theta[0] * 0
@@ -220,6 +220,16 @@ def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int
     work = workspace(net, data, theta)
     grad[:] = 0
     return accumulate(net, data, theta, b, first, last, work, grad, False)
+
+
+@entry
+def partition_sums(net: Any, data: Any, theta: Any, b: int, first: int, last: int, parts: Any, errors: Any) -> None:
+    """`loss_gradient` of each of the partitions first .. last of the observations, into rows of `parts` and `errors`."""
+    work = workspace(net, data, theta)
+    n = data.x.shape[1]
+    for q in range(first, last):
+        parts[q, :] = 0
+        errors[q] = accumulate(net, data, theta, b, q * PARTITION, min((q + 1) * PARTITION, n), work, parts[q], False)
 
 
 @entry

@@ -22,7 +22,7 @@ from ..optimizers.quasi_newton import (
     two_loops,
     update_inverse,
 )
-from .cpu import RUNNING, STALLED, TOLERANCE, accumulate, gather, n_seen, workspace
+from .cpu import RUNNING, STALLED, TOLERANCE, gather, n_seen, total_gradient, workspace
 from .tracking import ROUNDING, finish_step, rounding_hides
 
 SEARCH = 30  # most gradients of one line search
@@ -53,8 +53,7 @@ class Point(NamedTuple):
 @jit
 def _gradients(net: Any, data: Any, w: Any, free: Any, b: int, n: int, work: Any, memory: Any) -> Any:
     """Objective at w, with its gradients."""
-    memory.smooth[:] = 0
-    error = accumulate(net, data, w, b, 0, n, work, memory.smooth, n <= net.block)
+    error = total_gradient(net, data, w, b, n, work, memory.smooth, memory.grad, n <= net.block)
     error += penalise(memory.bent, w, memory.smooth)
     copy_to(memory.smooth, memory.grad)
     error += penalise(memory.kinked, w, memory.grad)

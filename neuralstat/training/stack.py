@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -61,45 +60,6 @@ def next_budget(budget: int, spent: float, most: int) -> int:
     return int(min(max(budget * CHUNK / max(spent, 1e-6), 1), most))
 
 
-def share_observations(
-    net: cpu.Net, data: cpu.Data, stack: Stack, step: Callable[[int, float, np.ndarray], None], workers: int,
-    stop: threading.Event, watch: Callable[[Stack], None] | None,
-) -> None:  # fmt: skip
-    """One network after the other, its observations shared by all threads.
-
-    Sums are formed by partition and added in order, as `cpu.total_gradient` does on one thread: the same
-    bits.
-    """
-    n = data.x.shape[1]
-    firsts = range(0, n, cpu.PARTITION)
-    dtype = stack.theta.dtype
-    parts = np.empty((len(firsts), stack.theta.shape[1]), dtype)
-    looked = time.perf_counter()
-
-    def partial(q: int, b: int) -> float:
-        first = firsts[q]
-        return cpu.loss_gradient(net, data, stack.theta[b], b, first, min(first + cpu.PARTITION, n), parts[q])
-
-    with deferred() as keys, _stopping(keys, stop), ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            for b in range(stack.steps.size):
-                while stack.status[b] == cpu.RUNNING and not stop.is_set():
-                    keys.look()
-                    errors = list(pool.map(partial, range(len(firsts)), [b] * len(firsts)))
-                    error, grad = dtype.type(0), np.zeros(parts.shape[1], dtype)
-                    for q, value in enumerate(errors):
-                        error += dtype.type(value)
-                        grad += parts[q]
-                    step(b, error, grad)
-                    if watch is not None and time.perf_counter() - looked > 0.1:
-                        looked = time.perf_counter()
-                        watch(stack)
-        except KeyboardInterrupt:
-            stop.set()
-    if watch is not None:
-        watch(stack)
-
-
 def fan_out(
     run: Callable[[int], None], which: list[int], stack: Stack, n_threads: int, stop: threading.Event,
     watch: Callable[[Stack], None] | None, together: bool = False,
@@ -121,7 +81,7 @@ def fan_out(
         finally:
             first.set()
 
-    with deferred() as keys, _stopping(keys, stop), ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
+    with deferred() as keys, stopping(keys, stop), ThreadPoolExecutor(max_workers=min(n_threads, b)) as pool:
         try:
             futures = [pool.submit(task, k) for k in range(b)]
             for future in futures:
@@ -144,7 +104,7 @@ def fan_out(
 
 
 @contextmanager
-def _stopping(keys: Waiting, stop: threading.Event) -> Iterator[None]:
+def stopping(keys: Waiting, stop: threading.Event) -> Iterator[None]:
     """Ctrl-C that came last, when nothing was left to be ended, is known to what follows."""
     yield
     try:

@@ -19,7 +19,8 @@ from ..network.network import Network
 from ..network.upstream import drops, wanted_table
 from ..optimizers import rprop
 from .fit import Fit, without_pruned
-from .stack import Stack, fan_out, next_budget, share_observations, threads
+from .sharing import Sums, Told, share_observations
+from .stack import Stack, fan_out, next_budget, threads
 from .steppers import make_stepper
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def _train_here(
         update = _shared_update(net, algorithm, rules, stack)
         share_observations(net, data, stack, update, workers, stop, watch)
         return
+    if shared and not pruning and algorithm.name in ("bfgs", "lbfgs"):
+        _share_quasi_newton(net, data, algorithm, rules, stack, workers, watch, chunk, stop)
+        return
     run = _runner(make_stepper(net, data, algorithm, *rules, stack), stack, stop, chunk)
     together = elsewhere is not None
     if elsewhere is not None:  # threads wait for other machines, and ask these at once
@@ -192,6 +196,20 @@ def _train_here(
             stack.status[out] = cpu.PRUNED
     if not stop.is_set():
         fan_out(run, [b for b in everyone if stack.status[b] == cpu.RUNNING], stack, workers, stop, watch, together)
+
+
+def _share_quasi_newton(
+    net: cpu.Net, data: cpu.Data, algorithm: Any, rules: Rules, stack: Stack, workers: int, watch: Watch | None,
+    chunk: int | None, stop: threading.Event,
+) -> None:  # fmt: skip
+    """One network after the other, whose loop is told the sums that all threads have formed."""
+    with Sums(net, data, stack.theta, workers) as sums:
+        for b in range(stack.steps.size):
+            told = Told(sums, b, stack.theta.shape[1])
+            step = make_stepper(told.net, told.data, algorithm, *rules, stack)
+            if not stop.is_set():
+                fan_out(_runner(step, stack, stop, chunk), [b], stack, 1, stop, watch)
+                told.check()
 
 
 def train_alone(
