@@ -1,4 +1,4 @@
-"""Fits of a million rows, 20 covariates, 32 and 16 units: Adam for 5 epochs, and L-BFGS for so many gradients; against PyTorch.
+"""Fits of a million rows, 20 covariates, 32 and 16 units: Adam for 5 epochs, L-BFGS for so many gradients; against PyTorch.
 
 Ours is the whole call: formula, scaling, training, what is said of the fit; PyTorch's is the training loop alone, on tensors
 that are there. Threads are those of both. Networks by Adam take one batch after another, which is the work of one thread; the
