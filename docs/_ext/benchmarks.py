@@ -12,7 +12,7 @@ RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 VIGNETTES = Path(__file__).parents[2] / "vignettes" / "data"
 TABLES: dict[str, Callable[[], pd.DataFrame]] = {}
 #: table -> the file that it is of, where that has another name
-SOURCES = {"degrees_of_freedom": "df_truth", "df_procedures": "vignettes/data/degrees_of_freedom"}
+SOURCES = {"growth": "step_sweep", "degrees_of_freedom": "df_truth", "df_procedures": "vignettes/data/degrees_of_freedom"}
 
 
 def table(make: Callable[[], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
@@ -72,6 +72,13 @@ def step() -> pd.DataFrame:
 
 
 @table
+def growth() -> pd.DataFrame:
+    """Of ``step_sweep``."""
+    d = read("step_sweep")
+    return d[["varied", "value", "min_us", "exponent"]].set_axis(["varied", "value", "microseconds", "exponent"], axis=1)
+
+
+@table
 def time_to_solution() -> pd.DataFrame:
     """Of ``time_to_solution``."""
     d = read("time_to_solution")
@@ -103,6 +110,15 @@ def large() -> pd.DataFrame:
     d = read("large")
     return d[["what", "dtype", "median_s", "ratio_of_medians", "peak_mb"]].set_axis(
         ["program", "numbers", "seconds", "times ours", "peak MB"], axis=1
+    )
+
+
+@table
+def million() -> pd.DataFrame:
+    """Of ``million``."""
+    d = read("million")
+    return d[["what", "program", "threads", "min_s", "times_neuralstat", "one_thread_over_this"]].set_axis(
+        ["training", "program", "threads", "seconds", "times ours", "times faster than one thread"], axis=1
     )
 
 
