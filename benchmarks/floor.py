@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from neuralstat.jit import simd
 
 CHAINS = 16  # more than latency times throughput of any current processor
-ROUNDS = 2000
+ROUNDS = 200_000
 # Vector instructions of a logistic unit and its slope (`simd_activations`): limits 3, reduction 4, polynomial 11, scale 4,
 # reciprocal 5 (an estimate and two Newton steps; without 512-bit vectors a division, which takes the time of ten), slope 2
 LOGISTIC = 29 if simd.WIDE else 34

@@ -1,4 +1,4 @@
-"""One full-batch rprop+ step of 1-10-5-15-1 at n = 200: neuralstat, PyTorch's Rprop (eager, one thread), R as recorded.
+"""One full-batch rprop+ step of 1-10-5-15-1 at n = 200: neuralstat, PyTorch's Rprop (eager, one thread), R's neuralnet.
 
 PyTorch's Rprop is also run on 100 restarts at once (its functional vmap). The floor is measured in the same run.
 Then sweeps of one parameter at a time (n, units of one hidden layer, layers, B) that show how the cost of a step grows.
@@ -9,8 +9,10 @@ Usage: python benchmarks/step.py [repeats]
 from __future__ import annotations
 
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from common import alternate, write
@@ -24,8 +26,8 @@ from neuralstat.optimizers import rprop
 from neuralstat.training.stack import Stack
 from neuralstat.training.train import Algorithm, train
 
-STEPS, NETWORKS = 100, 100
-R_MICROSECONDS = 170.0  # neuralnet 1.44.6 under R 4.2.2, recorded on such a machine; not run here
+STEPS, NETWORKS = 300, 100
+R_REPEATS = 8
 
 
 def ours(hidden: tuple[int, ...], n: int, covariates: int = 1) -> Callable[[], object]:
@@ -108,6 +110,17 @@ def torch_stack(hidden: tuple[int, ...], n: int, networks: int) -> Callable[[], 
     return run
 
 
+def r_steps() -> np.ndarray | None:
+    """Microseconds of a step of R's neuralnet, where R has it (``R_LIBS_USER`` names its folder)."""
+    script = str(Path(__file__).with_name("neuralnet_step.R"))
+    try:
+        out = subprocess.run(["Rscript", script, str(R_REPEATS)], capture_output=True, text=True, check=True).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        print("without R neuralnet:", getattr(error, "stderr", error))
+        return None
+    return np.array([float(line) for line in out.splitlines() if not line.startswith("version")])
+
+
 def stack(networks: int, threads: int) -> Callable[[], object]:
     """STEPS steps of rprop+ for `networks` restarts of 10 units, n = 200, on so many threads."""
     x = np.linspace(0.05, 1, 200)[np.newaxis]
@@ -130,7 +143,8 @@ def main(repeats: int) -> None:
     micro["PyTorch Rprop, vmap over 100"] /= NETWORKS / 10
     micro["floor"] = nanoseconds(seconds["floor"]) * sum(count.values()) / 1e3
     micro["floor of the products alone"] = nanoseconds(seconds["floor"]) * count["products"] / 1e3
-    micro["R neuralnet (recorded)"] = np.array([R_MICROSECONDS])
+    if (found := r_steps()) is not None:
+        micro["R neuralnet"] = found
     base = micro["neuralstat"]
     write("step", [
         {"what": name, "min_us": float(m.min()), "median_us": float(np.median(m)), "quartile_us": float(np.quantile(m, 0.75)),
