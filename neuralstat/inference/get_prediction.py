@@ -372,7 +372,7 @@ def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np
 
 
 def _rows(values: np.ndarray, complete: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values[:, complete])
+    return np.ascontiguousarray(values if complete.all() else values[:, complete])
 
 
 def _from_draws(

@@ -17,6 +17,7 @@ import numpy as np
 from ..df.noise import _tweedie
 from ..families import Family
 from ..families.links import Link
+from ..network import blocks
 
 NODES, REACH = 121, 5.0  # of the grid for Z
 MOST = 200  # doublings, and halvings
@@ -54,6 +55,11 @@ def quantiles(
     eta, se = np.where(known, eta, 0.0), np.where(known, se, 0.0)
     if family.name == "tweedie" and 1 < family.parameter < 2:
         return np.where(known, _simulated(family, link, eta, se, phi / weights, levels), np.nan)
+    parts = blocks.parts(eta.shape[-1], eta.size // max(eta.shape[-1], 1), NODES) if eta.ndim else []
+    if len(parts) > 1:  # mixtures at many points of every row
+        phi, weights = np.broadcast_to(phi, eta.shape), np.broadcast_to(weights, eta.shape)
+        some = ((a[..., part] for a in (eta, np.where(known, se, np.nan), phi, weights)) for part in parts)
+        return np.concatenate([quantiles(family, link, *own, levels) for own in some], axis=-1)
     nodes = np.linspace(-REACH, REACH, NODES) if np.any(se > 0) else np.zeros(1)
     mass = np.exp(-0.5 * nodes**2)
     z = nodes.reshape(-1, *(1,) * eta.ndim)
