@@ -58,8 +58,9 @@ def quantiles(
     parts = blocks.parts(eta.shape[-1], eta.size // max(eta.shape[-1], 1), NODES) if eta.ndim else []
     if len(parts) > 1:  # mixtures at many points of every row
         phi, weights = np.broadcast_to(phi, eta.shape), np.broadcast_to(weights, eta.shape)
-        some = ((a[..., part] for a in (eta, np.where(known, se, np.nan), phi, weights)) for part in parts)
-        return np.concatenate([quantiles(family, link, *own, levels) for own in some], axis=-1)
+        se = np.where(known, se, np.nan)
+        some = [quantiles(family, link, eta[..., p], se[..., p], phi[..., p], weights[..., p], levels) for p in parts]
+        return np.concatenate(some, axis=-1)
     nodes = np.linspace(-REACH, REACH, NODES) if np.any(se > 0) else np.zeros(1)
     mass = np.exp(-0.5 * nodes**2)
     z = nodes.reshape(-1, *(1,) * eta.ndim)
