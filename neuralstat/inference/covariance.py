@@ -28,7 +28,7 @@ from ..df.information import score_squares
 from ..df.parameters import expected
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Laplace, Multinomial, Quantile, working
-from ..fitted import Fitted
+from ..fitted import Fitted, kept
 from ..likelihood.likelihood import several
 from ..likelihood.several import UNLIKELY
 from ..network import blocks, derivatives
@@ -42,6 +42,7 @@ from .orthogonal import moved
 from .units import in_words, undetermined_units
 
 RCOND = 1e-10  # eigenvalues of the matrix scaled to unit diagonal, relative to the largest, that count as zero
+MOST_KEPT = 1000  # weights of a fit that keeps its information
 COV_TYPES = ("expected", "hessian", "bayes", "sandwich", "cluster", "bootstrap")
 ALIASES = {"nonrobust": "expected", "HC0": "sandwich"}
 COV_TYPE = Choice(*COV_TYPES, *ALIASES)
@@ -96,10 +97,26 @@ def _observed_information(fitted: Fitted, b: int) -> np.ndarray:
 
 
 def curvature_of(fitted: Fitted, b: int, kind: str) -> np.ndarray:
-    """(P, P) information of repetition b that a kind of covariance is made with, without penalty; internal units."""
+    """(P, P) information of repetition b that a kind of covariance is made with, without penalty; internal units.
+
+    Kept with the fit, and read-only, where there are not many weights: several statistics of a call ask for it.
+    """
     kinked = kind == "cluster" and isinstance(fitted.family, Laplace)
     whole = kind == "expected" or (kind == "bayes" and not fitted.network.objective.several)
-    return expected_information(fitted, b) if whole or kinked else observed_information(fitted, b)
+    make = _curvature if fitted.network.n_params <= MOST_KEPT else _made
+    return make(fitted, b, whole or kinked)
+
+
+def _made(fitted: Fitted, b: int, expects: bool) -> np.ndarray:
+    """The expected information or the observed one."""
+    return expected_information(fitted, b) if expects else observed_information(fitted, b)
+
+
+@kept
+def _curvature(fitted: Fitted, b: int, expects: bool) -> np.ndarray:
+    matrix = _made(fitted, b, expects)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def _weights(fitted: Fitted, raw: np.ndarray) -> np.ndarray:

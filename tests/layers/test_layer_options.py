@@ -217,7 +217,7 @@ def test_spatial_dropout_drops_channels(layer, shape):
         ([L.SpatialDropout1D(0.1), L.Flatten()], (3, 3, 1), r"SpatialDropout1D needs \(time, feature\) input"),
         ([L.SpatialDropout2D(0.1)], (3,), r"SpatialDropout2D needs \(row, column, channel\) input"),
         ([L.GroupNormalization(2)], (3,), "3 channels cannot be divided into 2 groups"),
-        ([L.LayerNormalization(axis=1), L.Flatten()], (3, 2), "axis must be the last one, -1 or 2 here; got 1"),
+        ([L.LayerNormalization(axis=3), L.Flatten()], (3, 2), r"axis must be axes of \(3, 2\), from 1 .*; got 3"),
         ([L.PReLU(2)], (3,), "not among the 1 axes"),
         ([L.DepthwiseConv2D(3), L.Flatten()], (3, 2), r"DepthwiseConv2D needs \(row, column, channel\) input"),
     ],
