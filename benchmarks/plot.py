@@ -51,7 +51,7 @@ def sweep(ax: Axes, frame: pd.DataFrame) -> None:
 def main() -> None:
     """Bar charts and the sweeps."""
     matplotlib.use("Agg")
-    figure, axes = plt.subplots(5, 2, figsize=(11, 17), layout="constrained")
+    figure, axes = plt.subplots(7, 2, figsize=(11, 23), layout="constrained")
     step, solution = pd.read_csv(RESULTS / "step.csv"), pd.read_csv(RESULTS / "time_to_solution.csv")
     bars(axes[0, 0], list(step["what"]), list(step["median_us"]), "One step of 1-10-5-15-1, n = 200", "microseconds")
     one = solution[solution["starts"] < 1000]

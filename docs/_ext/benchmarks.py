@@ -123,6 +123,16 @@ def million() -> pd.DataFrame:
 
 
 @table
+def inference() -> pd.DataFrame:
+    """Of ``inference``, at the most rows."""
+    d = read("inference")
+    d = d[d["n"] == d["n"].max()]
+    return d[["fit", "call", "n", "seconds", "times"]].set_axis(
+        ["fit", "call", "rows", "seconds", "peak memory, times the data"], axis=1
+    )
+
+
+@table
 def random_levels() -> pd.DataFrame:
     """Of ``random_levels``."""
     d = read("random_levels")
