@@ -70,7 +70,8 @@ def main() -> None:
          list(many["wall_seconds"]), "1000 networks of 10 units, n = 200", "seconds")  # fmt: skip
     layered = pd.read_csv(RESULTS / "layers.csv")
     for ax, (what, part) in zip(axes[3:].flat, list(layered.groupby("what", sort=False)), strict=False):
-        bars(ax, list(part["program"]), list(part["median_ms"]), f"Adam, {what}, batch {part['batch'].iloc[0]}, float32",
+        trained = "" if "outputs" in what else "Adam, "
+        bars(ax, list(part["program"]), list(part["median_ms"]), f"{trained}{what}, batch {part['batch'].iloc[0]}, float32",
              "milliseconds a step")  # fmt: skip
     axes[-1, -1].set_axis_off()
     figure.savefig(RESULTS / "benchmarks.png", dpi=110)
