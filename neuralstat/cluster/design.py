@@ -17,6 +17,7 @@ from ..formula.look import Look, options_of
 from ..formula.parts import Design, Scaling
 from . import sums
 from .away import Away
+from .passes import Columns
 from .rows import Rows, placed
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def cluster_design(
     """Evaluate a formula on a Dask DataFrame, on the workers.
 
     Three passes over the partitions: levels of factors and numbers of rows; columns, with their means; standard deviations.
+    Transforms with a state are found before the columns, by passes over what they are of (`formula.learned`).
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def cluster_design(
               for part, worker in zip(delayed, places, strict=True)]  # fmt: skip
     raw = Rows(client, tables, places)
     look = _looked(raw, formula, options, context)
-    made = look.spec()
+    made = look.spec(Columns(raw))
     spec = made.spec
     parts = Rows(client, raw.mapped(sums.encode, raw.made(_same, spec), raw.made(_same, options), options.err_needs), places)
     del tables, raw  # the workers' copies of the tables; what made them is known to the scheduler

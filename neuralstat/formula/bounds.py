@@ -117,8 +117,10 @@ def _whole(node: ast.AST, context: Mapping[str, Any]) -> int | None:
     return None
 
 
-def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
+def check_expression(expr: str, n: int, context: Mapping[str, Any], rows: int = 0) -> int:
     """How many columns an expression asks for, as far as its numbers say it: 1 where they do not.
+
+    The n rows may be some of `rows` in all.
 
     Raises
     ------
@@ -128,9 +130,9 @@ def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
     most = 1
     for function, call, value in requests(expr, context):
         if function == "s":
-            value = min(value, max(n, 1))  # it says itself how many different values there are
-        if function in _OF_ROWS and value > max(n, LEAST):
-            raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)}, but there are {n} rows.")
+            value = min(value, max(n, rows, 1))  # it says itself how many different values there are
+        if function in _OF_ROWS and value > max(n, rows, LEAST):
+            raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)}, but there are {max(n, rows)} rows.")
         if function in ("hashed", "te") and value > TERMS:
             raise TooLargeError(f"formula: `{call:.80}` asks for {shown(value)} columns, each with a name; at most {TERMS}.")
         check_size(value * max(n, 1), f"formula: `{call:.80}` asks for {shown(value)} columns of {n} rows", COPIES)
@@ -138,7 +140,9 @@ def check_expression(expr: str, n: int, context: Mapping[str, Any]) -> int:
     return most
 
 
-def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], context: Mapping[str, Any]) -> None:
+def check_columns(
+    terms: Sequence[Any], n: int, levels: Mapping[str, int], context: Mapping[str, Any], rows: int = 0
+) -> None:
     """Raise `TooLargeError` where terms would make more columns than rows can carry, or memory can hold.
 
     Parameters
@@ -150,6 +154,8 @@ def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], conte
         How many values the columns have that are, or may be made, factors.
     context : mapping
         The caller's names.
+    rows : int
+        Of the data, where the n rows are some of them.
     """
     total, largest, widest = 0, 0, ""
     for term in terms:
@@ -158,7 +164,7 @@ def check_columns(terms: Sequence[Any], n: int, levels: Mapping[str, int], conte
             if factor.eval_method.value == "lookup":
                 columns *= levels.get(factor.expr, 1)
             elif factor.eval_method.value == "python":
-                asked = check_expression(factor.expr, n, context) * _by(factor.expr, levels)
+                asked = check_expression(factor.expr, n, context, rows) * _by(factor.expr, levels)
                 made = [levels.get(name, 1) for name in expressions.names(factor.expr)] if _codes(factor.expr) else ()
                 columns *= max((asked, *made))
         total += columns

@@ -1,15 +1,15 @@
 """Formula and data, or arrays, -> `Design`."""
 
-import warnings
+import copy
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import DataError, DataWarning
+from neuralstat.errors import DataError
 from neuralstat.formula import expressions, frames, response, rows, vectors
 from neuralstat.formula.arrays import check_inputs, check_varied, columns, own_arrays, ready, with_arrays, with_owned
 from neuralstat.formula.bounds import check_columns, check_expression
@@ -104,7 +104,7 @@ def design(
         weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
         var_weights, groups,
     )  # fmt: skip
-    return _build(formula_request(formula, data, options, context), options)
+    return carried_out(formula_request(formula, data, options, context), options)
 
 
 def from_arrays(
@@ -150,7 +150,7 @@ def from_arrays(
         weights, offset, missing, standardize, scale_response, err_needs, factor_outputs, class_order, freq_weights,
         var_weights, groups,
     )  # fmt: skip
-    return _build(array_request(endog, exog, options), options)
+    return carried_out(array_request(endog, exog, options), options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,15 +180,22 @@ class _Values:
     transforms: dict[str, dict[str, Any]]
 
 
-def _build(request: Request, options: Options) -> Design:
-    """Carry out a request: read, evaluate, drop what is no number, check, scale."""
+@dataclass(frozen=True)
+class Known:
+    """States of transforms, by expression (None: the right-hand side), that were found from all of the data's rows."""
+
+    states: Mapping[str | None, dict[str, Any]] = field(default_factory=dict)
+    rows: int = 0
+
+
+def carried_out(request: Request, options: Options, known: Known = Known()) -> Design:
+    """Carry out a request, whose rows may be some of those known: read, evaluate, drop what is no number, check, scale."""
     inputs = _read(request, options)
-    values = _evaluate(request, options, inputs)
-    numeric = rows.numeric_rows(
-        ((values.x, values.x_names), (values.out.y, values.out.names), (values.offset, None)),
-        missing=options.missing,
-        silent=rows.uses_lag(values.matrix),
-    )
+    values = _evaluate(request, options, inputs, known)
+    numeric = np.arange(len(inputs.rows))
+    if known.rows == 0:  # else it is seen later which of all rows are no numbers
+        parts = ((values.x, values.x_names), (values.out.y, values.out.names), (values.offset, None))
+        numeric = rows.numeric_rows(parts, missing=options.missing, silent=rows.uses_lag(values.matrix))
     used = inputs.rows[numeric]
     x, y, offset, frame = values.x, values.out.y, values.offset, inputs.x
     if numeric.size < len(inputs.rows):
@@ -198,7 +205,7 @@ def _build(request: Request, options: Options) -> Design:
     check_varied(x, values.x_names)
     check_spread(y, values.out.names)
     response.check_needs(y, values.out.names, options.err_needs, request.formula)
-    _warn_lost_levels(request, values.out.classes)
+    response.warn_lost_levels(request.responses[0], request.y_frame, request.response, values.out.classes)
 
     scaling = None
     if options.standardize:
@@ -271,12 +278,13 @@ def _read(request: Request, options: Options) -> _Inputs:
     return _Inputs(covariates, offset_columns, response_columns, weights, offset, groups, positions, x, y)
 
 
-def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
+def _evaluate(request: Request, options: Options, inputs: _Inputs, known: Known) -> _Values:
     """Evaluate both sides and the offsets; infinities are refused by name."""
-    from neuralstat.formula.matrix import evaluate, fit_matrix, unstable_terms
+    from neuralstat.formula.matrix import evaluate, fit_matrix
+    from neuralstat.formula.unstable import unstable_terms
 
     scope = request.scope
-    transforms: dict[str, dict[str, Any]] = {}
+    transforms = {expr: copy.deepcopy(states) for expr, states in known.states.items() if expr is not None}
     n = len(inputs.rows)
 
     def value(expr: str, frame: pd.DataFrame) -> Any:
@@ -284,12 +292,12 @@ def _evaluate(request: Request, options: Options, inputs: _Inputs) -> _Values:
 
     for r in request.responses:
         if r.method != "lookup":
-            check_expression(r.expr, n, request.context)
+            check_expression(r.expr, n, request.context, known.rows)
     left = [inputs.y[r.expr] if r.method == "lookup" else value(r.expr, inputs.y) for r in request.responses]
     terms, left = response_rows(request.responses, left, request.derived)
     out = response.outputs(terms, left, n, options.factor_outputs, options.class_order, request.response)
-    check_columns(request.terms, n, _levels(request.terms, inputs.x), request.context)
-    x, matrix = fit_matrix(request.terms, inputs.x, scope)
+    check_columns(request.terms, n, _levels(request.terms, inputs.x), request.context, known.rows)
+    x, matrix = fit_matrix(request.terms, inputs.x, scope, known.states.get(None))
     x_names = tuple(relabelled(expressions.display(c), request.specials)
                     for t in matrix.terms if not t.is_intercept for c in t.columns)  # fmt: skip
     if request.tensors:
@@ -367,21 +375,6 @@ def _levels(terms: Any, frame: pd.DataFrame) -> dict[str, int]:
         name: int(frame[name].nunique()) for name in frame
         if not is_tensor(frame[name]) and (name in coded or frames.is_factor(frame[name]))
     }  # fmt: skip
-
-
-def _warn_lost_levels(request: Request, classes: tuple[Any, ...] | None) -> None:
-    """Warn where a level of the response occurs in the data, but only in rows that were dropped."""
-    term = request.responses[0]
-    if classes is None or term.method != "lookup":
-        return
-    lost = [level for level in request.y_frame[term.expr].dropna().unique() if level not in classes]
-    if lost:
-        warnings.warn(
-            f"response {request.response!r}: level(s) {', '.join(map(repr, lost))} occur only in rows with "
-            "missing values and get no output.",
-            DataWarning,
-            stacklevel=4,
-        )
 
 
 def _term_rows(tensors: Any, state: Any) -> dict[str, tuple[int, ...]]:

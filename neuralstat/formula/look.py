@@ -3,16 +3,19 @@
 import warnings
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from neuralstat.errors import ArgumentError, DataError, DataWarning
 from neuralstat.formula import build, expressions, frames, rows
-from neuralstat.formula.parts import Design
+from neuralstat.formula.parts import Column, Design
 from neuralstat.formula.request import Options, Request, formula_request
-from neuralstat.formula.spec import Spec
+
+if TYPE_CHECKING:
+    from neuralstat.formula.learned import Source
 
 HEAD = 20  # rows of every partition that the formula is tried on
 LEVELS = 10_000  # most levels of a factor
@@ -93,8 +96,13 @@ class Look:
             raise DataError(f"missing values in {listed}; remove or fill them, or use missing='drop'.")
         return pd.concat(self.pieces, ignore_index=True)
 
-    def spec(self) -> Design:
+    def spec(self, source: "Source") -> Design:
         """The design of `template`: what it says of columns, levels and outputs is that of all rows.
+
+        Parameters
+        ----------
+        source : learned.Source
+            All rows, which states of transforms are found from.
 
         Raises
         ------
@@ -103,14 +111,22 @@ class Look:
         DataError
             Where the data do not fit.
         """
+        from neuralstat.formula.learned import Asked, refusal, states
+        from neuralstat.formula.unstable import unstable_terms
+
         options, template = self.options, self.template()
+        assert self._needed is not None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # of rows that are no numbers: counted later, over all rows
-            made = build.design(
-                self.formula, template, **options.per_row, factor_outputs=options.factor_outputs,
-                class_order=options.class_order, context=self.context,
-            )  # fmt: skip
-        _refuse_stateful(made.spec)
+            request = formula_request(self.formula, template, options, self.context)
+            clean = rows.clean(template, self._read_by_formula, np.arange(len(template)))
+            kinds = {name: Column.of(clean[name]) for name in clean}
+            found = states(Asked(_calls(request), self._needed, kinds, request.scope), template, source)
+            alike = replace(options, standardize=False, scale_response=False, err_needs=None)
+            made = build.carried_out(request, alike, build.Known(found, self.used))
+            loose = unstable_terms(made.spec.matrix, made.x, made.frame.reset_index(drop=True), request.scope)
+        if loose:
+            raise refusal(loose[0])
         return made
 
 
@@ -137,6 +153,15 @@ def _columns(request: Request, options: Options) -> tuple[tuple[str, ...], set[s
         for name in expressions.names(expr)
     }  # fmt: skip
     return tuple(dict.fromkeys((*names, *more))), coded, names
+
+
+def _calls(request: Request) -> tuple[tuple[str | None, str], ...]:
+    """Expressions that may call transforms, with what their states are kept by: None for all of the right-hand side."""
+    from neuralstat.formula.matrix import term_expressions
+
+    right = [(None, expr) for expr, method in term_expressions(request.terms) if method == "python"]
+    left = [(r.expr, r.expr) for r in request.responses if r.method == "python"]
+    return (*right, *left, *((expr, expr) for expr in request.offsets))
 
 
 def column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -168,17 +193,6 @@ def _new_levels(values: pd.Series, complete: np.ndarray, seen: set[Any], name: s
             if len(first) == len(wanted):
                 break
     return set(first.values())
-
-
-def _refuse_stateful(spec: Spec) -> None:
-    """Raise where a term depends on all rows."""
-    stateful = [expr for expr, state in {**spec.matrix.transforms, **spec.transforms}.items() if state]
-    if stateful:
-        text = expressions.display(stateful[0]).replace("_f_", "")  # the mark of functions inside the parser
-        raise ArgumentError(
-            f"formula: `{text}` is found from all rows, which data in parts do not have in one place; compute it "
-            "beforehand, or use standardize=True for centring and scaling."
-        )
 
 
 class Read:

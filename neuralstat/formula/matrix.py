@@ -6,7 +6,7 @@ This module imports formulaic and is imported only where a formula is evaluated.
 import builtins
 import copy
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,16 +49,8 @@ class Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
-        if not self.scope.trusted:
-            check_harmless(expr, tuple(self.data.columns), self.scope.constants)
-        code, aliases, functions = expressions.compiled(expr)
         beyond: list[tuple[int, float, float]] = []
-        env = LayeredMapping(
-            {splines.BEYOND: beyond},
-            {alias: self._variable(name, expr) for alias, name in aliases.items() if alias != name},
-            {alias: self._function(name, expr) for alias, name in functions.items()},
-            self.layered_context,
-        )
+        code, env, _ = self.environment(expr, beyond)
         with np.errstate(all="ignore"):  # non-finite results are looked for, and named, afterwards
             try:
                 values = stateful_eval(code, env, {expr: metadata}, spec.transform_state, spec)
@@ -71,6 +63,15 @@ class Materializer(PandasMaterializer):
             self.notes.append(splines.beyond(expressions.display(expr), beyond))
         self._refuse_dates(values, f"term `{expressions.display(expr)}`", expressions.display(expr))
         return values, set()
+
+    def environment(self, expr: str, beyond: list[Any]) -> tuple[str, LayeredMapping, dict[str, Any]]:
+        """The code of an expression, what its names stand for, and its functions by their names there."""
+        if not self.scope.trusted:
+            check_harmless(expr, tuple(self.data.columns), self.scope.constants)
+        code, aliases, names = expressions.compiled(expr)
+        variables = {alias: self._variable(name, expr) for alias, name in aliases.items() if alias != name}
+        functions = {alias: self._function(name, expr) for alias, name in names.items()}
+        return code, LayeredMapping({splines.BEYOND: beyond}, variables, functions, self.layered_context), functions
 
     @override
     def _lookup(self, name: str) -> tuple[Any, set[Any]]:
@@ -202,7 +203,9 @@ def term_expressions(terms: Iterable[Term]) -> list[tuple[str, str]]:
     return [(expr, method) for expr, method in dict.fromkeys(factors) if method != "literal"]
 
 
-def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, MatrixState]:
+def fit_matrix(
+    terms: Sequence[Term], frame: pd.DataFrame, scope: Scope, known: Mapping[str, Any] | None = None
+) -> tuple[np.ndarray, MatrixState]:
     """Build the model matrix of new terms.
 
     Parameters
@@ -211,6 +214,8 @@ def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tupl
     frame : DataFrame
         Plain columns without missing values, default index.
     scope : Scope
+    known : mapping, optional
+        States of transforms that were found from other rows.
 
     Returns
     -------
@@ -218,7 +223,8 @@ def fit_matrix(terms: Sequence[Term], frame: pd.DataFrame, scope: Scope) -> tupl
         Without the intercept.
     state : MatrixState
     """
-    spec = ModelSpec(SimpleFormula(list(terms), _ordering="none"), output="numpy", na_action="ignore")
+    states = copy.deepcopy(dict(known or {}))
+    spec = ModelSpec(SimpleFormula(list(terms), _ordering="none"), output="numpy", na_action="ignore", transform_state=states)
     matrix, fitted = _materialize(spec, frame, scope)
     state = MatrixState(
         terms=tuple(_term_state(s) for s in fitted.structure or ()),
@@ -266,59 +272,11 @@ def _rebuild(
     return matrix[_slope_rows(state)], fitted.transform_state
 
 
-def unstable_terms(state: MatrixState, x: np.ndarray, frame: pd.DataFrame, scope: Scope) -> list[str]:
-    """Find terms whose values for a row change with the other rows, such as ``{v - v.mean()}``.
-
-    Such a term keeps no state, so that new data would be encoded differently from the data of the fit. Only
-    terms with other than the functions provided are tried, on the first half of the rows: the latter are
-    elementwise or keep their state.
-
-    Parameters
-    ----------
-    state : MatrixState
-    x : ndarray, shape (D, n)
-        What `fit_matrix` gave for `frame`.
-    frame : DataFrame
-    scope : Scope
-
-    Returns
-    -------
-    list of str
-        Names of the terms.
-    """
-    suspects = [term for term in state.terms if any(_is_foreign(f, frame, scope) for f in term.factors)]
-    if not suspects or len(frame) < 2:
-        return []
-    half = len(frame) // 2
-    try:
-        again = apply_matrix(state, frame.iloc[:half], scope)
-    except DataError:
-        return [term.name for term in suspects]  # cannot even be evaluated on fewer rows
-    start, found = 0, []
-    for term in state.terms:
-        if not term.is_intercept:
-            part = slice(start, start := start + len(term.columns))
-            same = np.allclose(again[part], x[part, :half], rtol=1e-9, atol=0, equal_nan=True)
-            found += [term.name] if term in suspects and not same else []
-    return found
-
-
-def _is_foreign(factor: tuple[str, str], frame: pd.DataFrame, scope: Scope) -> bool:
-    expr, method = factor
-    if method != "python":
-        return False
-    try:
-        check_harmless(expr, tuple(frame.columns))
-    except ArgumentError:
-        return True
-    return any(name in scope.context for name in expressions.called(expr))
-
-
 def evaluate(expr: str, frame: pd.DataFrame, scope: Scope, transforms: dict[str, Any]) -> Any:
     """Evaluate one expression; `transforms` is the state of its transforms, filled on the first call."""
     materializer = Materializer(frame, scope=scope)
     spec = ModelSpec(SimpleFormula([]), output="numpy", na_action="ignore", transform_state=transforms)
-    values = _translate(lambda: materializer._evaluate(expr, None, spec)[0], expr)
+    values = translated(lambda: materializer._evaluate(expr, None, spec)[0], expr)
     _warn(materializer)
     return values
 
@@ -327,7 +285,7 @@ def _materialize(spec: ModelSpec, frame: pd.DataFrame, scope: Scope) -> tuple[np
     if not list(spec.formula):
         return np.empty((0, len(frame))), spec
     materializer = Materializer(frame, scope=scope)
-    result = _translate(lambda: materializer.get_model_matrix(spec), "")
+    result = translated(lambda: materializer.get_model_matrix(spec), "")
     _warn(materializer)
     return np.ascontiguousarray(np.asarray(result).T), result.model_spec
 
@@ -337,7 +295,7 @@ def _warn(materializer: Materializer) -> None:
         warnings.warn(note, DataWarning, stacklevel=caller())
 
 
-def _translate(compute: Any, expr: str) -> Any:
+def translated(compute: Any, expr: str) -> Any:
     """Run `compute`; turn what goes wrong inside a user's expression into a `DataError` that names it."""
     try:
         return compute()

@@ -1,8 +1,9 @@
 """Formula and partitions -> `Design` whose arrays lie on disk.
 
 Two passes over the data: the first finds the levels of factors and counts rows, the second encodes one partition after
-the other and writes the numbers to temporary files, which are mapped into memory. Kernels then go through them in blocks
-as through any array: losses and gradients are the sums of an ordinary fit, in the same order, to the same bits, and the
+the other and writes the numbers to temporary files, which are mapped into memory. Between them is one for each depth of
+transforms with a state (two for ``bs(scale(x), df=5)``), which writes what they are of. Kernels go through them in blocks as
+through any array: losses and gradients are the sums of an ordinary fit, in the same order, to the same bits, and the
 system keeps in memory what there is room for.
 """
 
@@ -22,9 +23,12 @@ from neuralstat.formula import frames, response, rows
 from neuralstat.formula.look import Look, Read, column, options_of
 from neuralstat.formula.partitions import Partitions
 from neuralstat.formula.parts import Design, Scaling
+from neuralstat.formula.passes import Here
 from neuralstat.formula.request import Options
 from neuralstat.formula.scaling import fit_scaling
 from neuralstat.formula.spec import Spec
+from neuralstat.formula.spool import Spool, Stored
+from neuralstat.formula.structure import unscaled
 from neuralstat.formula.tensors import pooled_groups
 
 SLICE = 2**20  # numbers of a mapped row that are scaled at a time
@@ -51,8 +55,8 @@ def partitioned_design(
     Raises
     ------
     ArgumentError
-        For what needs all rows at once: transforms with a state (``poly``, ``bs``, ``scale``), lags and windows, arrays
-        per row, and weights or offsets that are no columns.
+        For what needs all rows at once: lags and windows, arrays per row, transforms of the caller's that keep a state, and
+        weights or offsets that are no columns.
     DataError
         Where the data do not fit.
     """
@@ -60,30 +64,57 @@ def partitioned_design(
     look = Look(formula, options, context)
     for table in parts:
         look.update(table)
-    made = look.spec()
     folder = Path(tempfile.mkdtemp(prefix="neuralstat-"))
     try:
-        return _second_pass(parts, options, made, folder, look.total, look.used, look.read)
+        made = look.spec(_Columns(parts, look, folder))
+        return _second_pass(parts, options, made, folder, look)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # mapped files live on until they are let go
 
 
-def _second_pass(
-    parts: Partitions, options: Options, made: Design, folder: Path, total: int, used: int, before: Read
-) -> Design:
+def _again(parts: Partitions, look: Look) -> Iterator[pd.DataFrame]:
+    """The tables that have rows, once more; `DataError` where they are not those of the first reading."""
+    read, at = Read(), 0
+    for table in parts:
+        if len(table) == 0:
+            continue
+        if at + len(table) > look.total:
+            raise DataError(f"{parts.what}: the second reading gave more rows than the first.")
+        read.update(pd.DataFrame({name: column(table, name) for name in look.read.sums}, index=table.index))
+        at += len(table)
+        yield table
+    if at != look.total:
+        raise DataError(f"{parts.what}: the second reading gave {at} rows, the first {look.total}.")
+    if changed := [name for name, crc in read.sums.items() if crc != look.read.sums[name]]:
+        raise DataError(f"{parts.what}: column {changed[0]!r} had other values at the second reading than at the first.")
+
+
+class _Columns:
+    """What transforms are of, read once more and put on disk: a `learned.Source`."""
+
+    def __init__(self, parts: Partitions, look: Look, folder: Path) -> None:
+        self.parts, self.look, self.folder, self.times = parts, look, folder, 0
+
+    def evaluated(self, asked: Any, states: Any, calls: Any) -> Here:
+        """The data of some calls, part by part."""
+        from neuralstat.formula.learned import arguments
+
+        self.times += 1
+        stored = Stored(self.folder, f"data{self.times}-")
+        for table in _again(self.parts, self.look):
+            stored.append(arguments(table, asked, states, calls))
+        return Here(stored.finish())
+
+
+def _second_pass(parts: Partitions, options: Options, made: Design, folder: Path, look: Look) -> Design:
     """Encode one partition after the other."""
-    spec, spool, read = made.spec, _Spool(folder), Read()
+    spec, spool, total, used = made.spec, Spool(folder), look.total, look.used
     kept, index, factors = np.zeros(total, bool), [], []
     labels_of_groups: list[pd.Series] = []
     weights: dict[str, list[np.ndarray]] = {name: [] for name in rows.WEIGHTS if name in options.per_row}
     at = 0
-    for table in parts:
+    for table in _again(parts, look):
         m = len(table)
-        if m == 0:
-            continue
-        if at + m > total:
-            raise DataError(f"{parts.what}: the second reading gave more rows than the first.")
-        read.update(pd.DataFrame({name: column(table, name) for name in before.sums}, index=table.index))
         x, y, known, found, complete = encoded(spec, options, table)
         if options.groups is not None:
             labels = column(table, options.groups)
@@ -100,10 +131,6 @@ def _second_pass(
         kept[at : at + m] = complete
         index.append(table.index)
         at += m
-    if at != total:
-        raise DataError(f"{parts.what}: the second reading gave {at} rows, the first {total}.")
-    if changed := [name for name, crc in read.sums.items() if crc != before.sums[name]]:
-        raise DataError(f"{parts.what}: column {changed[0]!r} had other values at the second reading than at the first.")
     n = int(kept.sum())
     if used > n:
         text = f"an expression is not a number in {used - n} row(s) without missing values, as log(-1) would be"
@@ -140,7 +167,7 @@ def encoded(
 
 
 def _raw(
-    spool: "_Spool", spec: Spec, table: pd.DataFrame, complete: np.ndarray, like: pd.DataFrame
+    spool: "Spool", spec: Spec, table: pd.DataFrame, complete: np.ndarray, like: pd.DataFrame
 ) -> dict[str, pd.Series]:
     """Keep the raw columns: numbers in files; factors and dates, which are returned, in memory."""
     raw = spec._conform(spec._select(table, tuple(like.columns)).iloc[np.flatnonzero(complete)], spec.columns)
@@ -154,7 +181,7 @@ def _raw(
 
 
 def _frame(
-    spool: "_Spool", like: pd.DataFrame, factors: list[dict[str, pd.Series]], labels: pd.Index, n: int
+    spool: "Spool", like: pd.DataFrame, factors: list[dict[str, pd.Series]], labels: pd.Index, n: int
 ) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for k, name in enumerate(like.columns):
@@ -174,6 +201,7 @@ def _scale(
     flags = np.array([kind == "numeric" and options.scale_response for kind in spec.y_kinds])
     none = np.zeros((0, x.shape[1]))
     groups = pooled_groups(spec.tensors, len(x), options.standardize)
+    groups[unscaled(spec.specials, spec.terms)] = -1
     by_row = [fit_scaling(x[d : d + 1], none, w, (name,), (), np.zeros(0, bool), np.minimum(groups[d : d + 1], 0),
                           often)
               for d, name in enumerate(spec.x_names)]  # fmt: skip
@@ -198,29 +226,3 @@ def _scale(
 def _slices(n: int) -> Iterator[slice]:
     for first in range(0, n, SLICE):
         yield slice(first, first + SLICE)
-
-
-class _Spool:
-    """Rows of arrays that grow on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def append(self, name: str, values: np.ndarray) -> None:
-        """Append (k, m) numbers to k growing rows."""
-        for i, row in enumerate(values):
-            with open(self.folder / f"{name}{i}", "ab") as file:
-                np.ascontiguousarray(row, dtype=np.float64).tofile(file)
-
-    def finish(self, name: str, k: int, n: int) -> np.ndarray:
-        """The rows as one mapped array (k, n), C order, writable."""
-        if k == 0 or n == 0:
-            return np.zeros((k, n))
-        whole = self.folder / f"{name}0"
-        with open(whole, "ab") as target:
-            for i in range(1, k):
-                part = self.folder / f"{name}{i}"
-                with open(part, "rb") as source:
-                    shutil.copyfileobj(source, target, 2**20)
-                part.unlink()
-        return np.memmap(whole, np.float64, "r+", shape=(k, n)).view(np.ndarray)

@@ -1,12 +1,13 @@
 """Left-hand side -> outputs: numbers, 0/1 columns, or one output per level of a factor."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError
+from neuralstat.errors import ArgumentError, DataError, DataWarning
 from neuralstat.formula import frames
 from neuralstat.formula.extremes import floats
 from neuralstat.formula.parse import ResponseTerm, counts
@@ -187,3 +188,17 @@ def _are_counts(y: np.ndarray, labels: tuple[str, ...], needs: str, formula: str
     right = "x" if formula is None else formula.partition("~")[2].strip()
     said = counts(labels[0], labels[1] if len(labels) == 2 else None, "s", right)
     return f" {said[0].upper()}{said[1:]}" + (", where the column s has the numbers of trials." if len(labels) == 1 else ".")
+
+
+def warn_lost_levels(term: ResponseTerm, frame: pd.DataFrame, label: str, classes: tuple[Any, ...] | None) -> None:
+    """Warn where a level of the response occurs in the data, but only in rows that were dropped."""
+    if classes is None or term.method != "lookup":
+        return
+    lost = [level for level in frame[term.expr].dropna().unique() if level not in classes]
+    if lost:
+        warnings.warn(
+            f"response {label!r}: level(s) {', '.join(map(repr, lost))} occur only in rows with "
+            "missing values and get no output.",
+            DataWarning,
+            stacklevel=5,
+        )

@@ -138,9 +138,6 @@ def test_rows_that_an_expression_makes_no_number(data):
 
 
 @pytest.mark.parametrize(("formula", "options", "error", "message"), [
-    ("y ~ poly(z, 2)", {}, ArgumentError, r"`poly\(z, 2\)` is found from all rows"),
-    ("y ~ scale(z)", {}, ArgumentError, "standardize=True"),
-    ("y ~ bs(z, df=4)", {}, ArgumentError, "is found from all rows"),
     ("y ~ lags(z, 3)", {}, ArgumentError, "neighbouring rows"),
     ("y ~ lag(z)", {}, ArgumentError, r"lag\(\)|`lag\(z\)`"),
     ("y ~ z", {"weights": np.ones(2000)}, ArgumentError, "weights must be the name of a column"),
