@@ -18,6 +18,7 @@ from ..functions.penalties import penalise
 from ..jit.compile import entry, jit
 from ..jit.late import late
 from ..jit.random import permute
+from ..jit.vectors import fill
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.constraints import constrain
@@ -249,7 +250,7 @@ def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, no
     """Add loss (without penalty) and metric over the rows that are there to ``sums[0]`` and ``sums[1]``."""
     begin = max(rows.first, 0)
     end = begin + rows.inputs.shape[0]
-    work.case[:] = 1
+    fill(work.case, 1)
     as_predicted(net, work)
     for start in range(begin, end, net.block):
         m = min(net.block, end - start)
@@ -257,7 +258,7 @@ def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, no
         sums[0] += block_loss(net, theta, work, m)
         if plan.metric != NO_METRIC:
             sums[1] += score(plan, net, work, m)
-    work.case[:] = 1
+    fill(work.case, 1)
 
 
 @entry
@@ -279,14 +280,14 @@ def penalty_alone(net: Any, theta: Any, grad: Any) -> Any:
     """The penalty; `grad` is scratch, and zero afterwards."""
     value = penalise(net.penalty, theta, grad)
     if net.penalty.shape[0] > 0:
-        grad[:] = 0
+        fill(grad, 0)
     return value
 
 
 @late
 def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
     """Loss and largest partial derivative over all rows, in the scale of sums over observations."""
-    grad[:] = 0
+    fill(grad, 0)
     state.total[b] = 0
     add_gradient(net, rows, plan, state, b, work, none, grad)
     close_gradient(net, state, b, rows.data.y.shape[2], grad)
@@ -316,7 +317,7 @@ def close_gradient(net: Any, state: Any, b: int, n: int, grad: Any) -> None:
             grad[j] *= n
     state.loss[b] = total
     state.reached[b] = largest_free(grad, state.free[b % state.free.shape[0]])
-    grad[:] = 0
+    fill(grad, 0)
 
 
 @late(returns="theta")
@@ -357,7 +358,8 @@ def stop_early(plan: Any, state: Any, b: int, epoch: int) -> None:
         stopping[WAIT] = 0
         stopping[BEST_EPOCH] = epoch
         if plan.restore:
-            state.best[b, :] = state.theta[b]
+            for j in range(state.theta.shape[1]):  # devices call this as Python
+                state.best[b, j] = state.theta[b, j]
         return
     stopping[WAIT] += 1
     if stopping[WAIT] >= plan.patience:
@@ -398,9 +400,9 @@ def end_epoch(net: Any, rows: Any, check: Any, plan: Any, state: Any, b: int, ra
     elif plan.checked > 0:
         line[VAL_LOSS] = state.checked[b, 0] / plan.checked + penalty_alone(net, state.theta[b], grad)
         line[VAL_METRIC] = state.checked[b, 1] / plan.checked
-        state.checked[b, :] = 0
+        fill(state.checked[b], 0)
     state.loss[b] = line[LOSS] * n
-    state.sums[b, :] = 0
+    fill(state.sums[b], 0)
     state.epoch[b] = epoch + 1
     state.place[b] = 0
     if plan.threshold >= 0:
@@ -450,26 +452,42 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     room : Room
         No other thread's.
     """
-    theta, memory = state.theta[b], state.memory[b]
     work, grad = room
     none = np.empty(0, np.int64)
+    if task == TRAIN:
+        like = state.theta
+        take_steps(net, rows, check, plan, state, rates, b, budget, one_epoch, work, grad, none,
+                   np.empty(CONSTANTS, like.dtype), np.empty(plan.held.size, like.dtype), np.empty(plan.n_groups))
+    else:
+        do_task(net, rows, check, plan, state, rates, b, task, work, grad, none)
+
+
+@late
+def do_task(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, task: int, work: Any, grad: Any,
+            none: Any) -> None:
+    """What `train_batches` does beside steps."""
     n = rows.data.y.shape[2]
-    if task != TRAIN:
-        if task == FINISH and plan.staged:
-            close_gradient(net, state, b, n, state.whole[b])
-        elif task == FINISH:
-            whole_gradient(net, rows, plan, state, b, work, none, grad)
-        elif task == CHECK:
-            add_values(net, check, plan, theta, b, work, none, state.checked[b])
-        elif task == GRADIENT:
-            add_gradient(net, rows, plan, state, b, work, none, state.whole[b])
-        elif task == END:
-            rate = rates[0] * state.plateau[b, FACTOR] if plan.plateau[0] < 1 else rates[0]
-            end_epoch(net, rows, check, plan, state, b, rate, work, none, grad)
-            stop_at_limit(plan, state, b)
-        return
+    if task == FINISH and plan.staged:
+        close_gradient(net, state, b, n, state.whole[b])
+    elif task == FINISH:
+        whole_gradient(net, rows, plan, state, b, work, none, grad)
+    elif task == CHECK:
+        add_values(net, check, plan, state.theta[b], b, work, none, state.checked[b])
+    elif task == GRADIENT:
+        add_gradient(net, rows, plan, state, b, work, none, state.whole[b])
+    elif task == END:
+        rate = rates[0] * state.plateau[b, FACTOR] if plan.plateau[0] < 1 else rates[0]
+        end_epoch(net, rows, check, plan, state, b, rate, work, none, grad)
+        stop_at_limit(plan, state, b)
+
+
+@late
+def take_steps(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, budget: int, one_epoch: bool,
+               work: Any, grad: Any, none: Any, constants: Any, kept: Any, norms: Any) -> None:
+    """The steps of `train_batches`, in buffers that are there."""
+    theta, memory = state.theta[b], state.memory[b]
+    n = rows.data.y.shape[2]
     batches = (n + plan.batch - 1) // plan.batch
-    constants, kept, norms = np.empty(CONSTANTS, theta.dtype), np.empty(plan.held.size, theta.dtype), np.empty(plan.n_groups)
     order = none
     if plan.shuffle:
         order = state.order[b]

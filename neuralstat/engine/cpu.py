@@ -13,6 +13,7 @@ from ..jit.compile import as_python, entry, jit
 from ..jit.late import late
 from ..jit.scalar import from_bits, size_bits
 from ..jit.vector_code import PAD
+from ..jit.vectors import fill
 from ..layers.codes import N_OUT, OFFSET, TARGET, Layered
 from .chain import backward, forward
 from .elsewhere import loss_elsewhere
@@ -192,12 +193,12 @@ def total_gradient(net: Any, data: Any, theta: Any, b: int, n: int, work: Any, g
         Overwritten; `part` is scratch.
     """
     if n <= PARTITION or n <= net.block:
-        grad[:] = 0
+        fill(grad, 0)
         return accumulate(net, data, theta, b, 0, n, work, grad, gathered)
     total = theta[0] * 0
-    grad[:] = 0
+    fill(grad, 0)
     for first in range(0, n, PARTITION):
-        part[:] = 0
+        fill(part, 0)
         total += accumulate(net, data, theta, b, first, min(first + PARTITION, n), work, part, False)
         for j in range(grad.size):
             grad[j] += part[j]
@@ -218,7 +219,7 @@ def largest_free(grad: Any, free: Any) -> Any:
 def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int, grad: Any) -> Any:
     """Loss of network b over its observations first .. last, without penalty; `grad` (P,) is overwritten."""
     work = workspace(net, data, theta)
-    grad[:] = 0
+    fill(grad, 0)
     return accumulate(net, data, theta, b, first, last, work, grad, False)
 
 
@@ -228,7 +229,7 @@ def partition_sums(net: Any, data: Any, theta: Any, b: int, first: int, last: in
     work = workspace(net, data, theta)
     n = data.x.shape[1]
     for q in range(first, last):
-        parts[q, :] = 0
+        fill(parts[q], 0)
         errors[q] = accumulate(net, data, theta, b, q * PARTITION, min((q + 1) * PARTITION, n), work, parts[q], False)
 
 
@@ -321,7 +322,7 @@ def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
             for o in range(jacobian.shape[0]):
                 work.delta[first + o, 0] = 1 if o == k else 0
             clear_padding(work.delta, first, jacobian.shape[0], 1)
-            jacobian[k, r, :] = 0
+            fill(jacobian[k, r], 0)
             backward(net.table, theta, work.value, work.slope, work.delta, jacobian[k, r], padded(1), False,
                      False)
 
@@ -331,5 +332,5 @@ def loss_scores(net: Any, data: Any, theta: Any, scores: Any) -> None:
     """d loss_i / d theta_p of one network, into `scores` (n, P)."""
     work = workspace(net, data, theta)
     for r in range(data.x.shape[1]):
-        scores[r, :] = 0
+        fill(scores[r], 0)
         accumulate(net, data, theta, 0, r, r + 1, work, scores[r], False)

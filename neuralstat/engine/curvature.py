@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..functions.deviance import BINOMIAL, GAMMA, POISSON, WIDTH
+from ..functions.links import LOG, LOGIT
 from ..functions.loss_calls import loss_block
 from ..functions.losses import CE, CE_LOGIT, CUSTOM, FAMILY, MULTINOMIAL, SSE
 from ..jit.call import call_loss
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.scalar import exp_
+from ..jit.vectors import fill
 from ..layers.codes import N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
 from ..optimizers.lm import FOUR, add_products
 from .chain import backward, forward, row_backward, through_activation
@@ -115,11 +118,20 @@ def loss_curvature(net: Any, curve: Any, work: Any, out: int, outputs: int, m: i
         for k in range(outputs):
             for i in range(m):
                 curve.root[k, i] = work.case[i]
-    elif net.loss == CE_LOGIT:
+    elif net.loss == CE_LOGIT or net.loss == FAMILY + BINOMIAL + WIDTH * LOGIT:
         for k in range(outputs):
             for i in range(m):
-                p = 1 / (1 + exp_(-work.value[out + k, i]))
-                curve.root[k, i] = work.case[i] * p * (1 - p)
+                e = exp_(-abs(work.value[out + k, i]))
+                curve.root[k, i] = work.case[i] * e / ((1 + e) * (1 + e))
+    elif net.loss == FAMILY + POISSON + WIDTH * LOG:
+        for k in range(outputs):
+            for i in range(m):
+                mean = work.case[i] * exp_(work.value[out + k, i])
+                curve.root[k, i] = mean if mean < np.inf else 0.0
+    elif net.loss == FAMILY + GAMMA + WIDTH * LOG:
+        for k in range(outputs):
+            for i in range(m):
+                curve.root[k, i] = work.case[i]
     elif net.loss == MULTINOMIAL:
         for i in range(m):
             largest = work.value[out, i]
@@ -211,15 +223,15 @@ def layered_jacobian(net: Any, theta: Any, work: Any, row_of: Any, jacobian: Any
     known = net.table[net.table.shape[0] - 1, OFFSET]
     for i in range(m):
         for d in range(inputs):
-            single.value[d, : padded(1)] = work.value[d, i]
+            fill(single.value[d, : padded(1)], work.value[d, i])
         if known >= 0:
             for k in range(outputs):
-                single.value[known + k, : padded(1)] = work.value[known + k, i]
+                fill(single.value[known + k, : padded(1)], work.value[known + k, i])
         forward(net.table, net.constants, theta, single.value, single.slope, padded(1))
         for k in range(outputs):
             single.delta[out + k, 0] = work.delta[out + k, i]
         clear_padding(single.delta, out, outputs, 1)
-        grad[:] = 0
+        fill(grad, 0)
         backward(net.table, theta, single.value, single.slope, single.delta, grad, padded(1), False, False)
         for p in range(grad.size):
             if row_of[p] >= 0:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..functions.penalties import L1, any_l1, penalise
 from ..jit.compile import entry, jit
-from ..jit.vectors import copy_to, dot, scale_to, sum_abs
+from ..jit.late import late
+from ..jit.vectors import copy_to, dot, fill, scale_to, sum_abs
 from ..optimizers.quasi_newton import (
     BEST,
     CURRENT,
@@ -189,7 +190,7 @@ def _aim(net: Any, memory: Any, line: Any, right: Any, direction: Any, alpha: An
         newton_direction(memory.inverse, right, direction)
     else:
         two_loops(memory.pairs, stored, int(memory.numbers[HEAD]), right, direction, alpha)
-    line[:] = 0
+    fill(line, 0)
     for f in range(where.size):
         j = where[f]
         uphill = lasso and net.penalty[j, L1] != 0 and direction[f] * right[f] >= 0
@@ -216,13 +217,18 @@ def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any,
         The network's; updated.
     """
     work = workspace(net, data, track.theta)
+    w, size = track.theta[b], memory.where.size
+    point = Point(w.copy(), np.zeros_like(w), np.zeros_like(w), np.zeros_like(w))
+    line_searches(net, data, rules, track, memory, b, budget, work, point, np.zeros_like(w), np.zeros_like(w),
+                  np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(max(memory.pairs.shape[1], 1)))
+
+
+@late
+def line_searches(net: Any, data: Any, rules: Any, track: Any, memory: Any, b: int, budget: int, work: Any, point: Any,
+                  old_grad: Any, old_smooth: Any, right: Any, direction: Any, scratch: Any, alpha: Any) -> None:
+    """The steps of `train_quasi_newton`, in buffers that are there."""
     n = n_seen(data, b)
     w, free = track.theta[b], track.free[b % track.free.shape[0]]
-    size = memory.where.size
-    point = Point(w.copy(), np.zeros_like(w), np.zeros_like(w), np.zeros_like(w))
-    old_grad, old_smooth = np.zeros_like(w), np.zeros_like(w)
-    right, direction, scratch = np.zeros(size), np.zeros(size), np.zeros(size)
-    alpha = np.zeros(max(memory.pairs.shape[1], 1))
     lasso = any_l1(net.penalty)
     if n <= net.block:
         gather(net, data, work, b, np.int64(0), n)

@@ -10,7 +10,7 @@ from ..functions.losses import ELSEWHERE
 from ..functions.penalties import L1, any_l1, penalise, penalty_curvature
 from ..jit.compile import entry, jit
 from ..jit.late import late
-from ..jit.vectors import copy_to, dot
+from ..jit.vectors import copy_to, dot, fill, fill_rows
 from ..layers.codes import N_OUT, TARGET
 from ..optimizers.lm import (
     BEST,
@@ -55,7 +55,7 @@ def _objective(net: Any, data: Any, w: Any, b: int, n: int, work: Any, scratch: 
         if n > net.block:
             gather(net, data, work, b, start, m)
         total += run_forward(net, w, work, m)
-    scratch[:] = 0
+    fill(scratch, 0)
     return total + penalise(net.penalty, w, scratch)
 
 
@@ -71,8 +71,8 @@ def _derivatives(net: Any, data: Any, w: Any, b: int, n: int, ready: bool, work:
     where : (F,) int array
         The free weights.
     """
-    grad[:] = 0
-    matrix[:, :] = 0
+    fill(grad, 0)
+    fill_rows(matrix, 0, matrix.shape[0], matrix.shape[1], 0)
     total = 0.0
     if net.loss == ELSEWHERE:
         total = sums_elsewhere(net.loss_address, CURVATURE, w, grad, matrix)
@@ -140,11 +140,20 @@ def train_lm(
     work = workspace(net, data, track.theta)
     single = workspace(net, data, track.theta) if net.layered.any else work
     n = n_seen(data, b)
-    w, free, where = track.theta[b], track.free[b % track.free.shape[0]], curve.where
-    size = where.size
+    w, size = track.theta[b], curve.where.size
     step, right, held = np.zeros(size), np.zeros(size), np.zeros(size, np.bool_)
     old, scratch = w.copy(), np.zeros_like(w)
-    change, spare = np.zeros(size), np.zeros(size)
+    damped_steps(net, data, rules, track, settings, curve, memory, grad, matrix, secant, root, b, budget, n, work, single,
+                 step, right, held, old, scratch, np.zeros(size), np.zeros(size))
+
+
+@late
+def damped_steps(net: Any, data: Any, rules: Any, track: Any, settings: Any, curve: Any, memory: Any, grad: Any, matrix: Any,
+                 secant: Any, root: Any, b: int, budget: int, n: int, work: Any, single: Any, step: Any, right: Any,
+                 held: Any, old: Any, scratch: Any, change: Any, spare: Any) -> None:
+    """The steps of `train_lm`, in buffers that are there."""
+    w, free, where = track.theta[b], track.free[b % track.free.shape[0]], curve.where
+    size = where.size
     lasso = any_l1(net.penalty)
     if n <= net.block:
         gather(net, data, work, b, np.int64(0), n)

@@ -77,6 +77,17 @@ def jit(function: Callable[..., Any] | None = None, *, strict: bool = False) -> 
     )(function)
 
 
+def scalar(function: Callable[..., Any] | None = None, *, contract: bool = False) -> Any:
+    """Compile a function of numbers that kernels call: as `jit`, operations rounded as written (contracted, if asked)."""
+    if function is None:
+        return functools.partial(scalar, contract=contract)
+    fastmath: Any = {"contract"} if contract else False
+    if PLAIN:
+        return numba.njit(fastmath=fastmath, error_model="numpy")(function)
+    return numba.njit(fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True,
+                      pipeline_class=InnerCompiler)(function)  # fmt: skip
+
+
 def apart(function: Callable[..., Any], strict: bool) -> Any:
     """Compile a kernel that is called by its address alone (see `late`), and keep it on disk."""
     fastmath: Any = False if strict else FAST

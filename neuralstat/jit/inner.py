@@ -7,17 +7,25 @@ kernels that Python calls are optimised whole.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from llvmlite import binding
 from numba import _dynfunc
-from numba.core import codegen, environment
+from numba.core import codegen, environment, ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, register_pass
-from numba.core.typed_passes import IRLegalization, NativeLowering
+from numba.core.typed_passes import BaseNativeLowering, IRLegalization, NativeLowering
+
+from .passing import Values, passing
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
 COUNTS, FREED = {"NRT_incref", "NRT_decref"}, "NRT_MemInfo_call_dtor"  # what numba calls for references
+VIEWS = {"cast", "phi", "getattr", "getitem", "static_getitem", "typed_getitem", "build_tuple", "exhaust_iter", "getiter",
+         "iternext", "pair_first"}  # expressions that hold arrays that there were  # fmt: skip
+UNNEEDED = {"WithLifting", "InlineClosureLikes", "InlineInlinables", "MakeFunctionToJitFunction", "FindLiterallyCalls",
+            "LiteralUnroll", "LiteralPropagationSubPipelinePass", "RewriteDynamicRaises", "InlineOverloads",
+            "NopythonRewrites", "DumpParforDiagnostics"}  # passes over what no kernel has  # fmt: skip
 UNCOUNTED = "\n".join(f"define void @{name}(i8* %p) alwaysinline {{ ret void }}" for name in sorted(COUNTS))
 
 
@@ -41,7 +49,19 @@ class InnerLibrary(codegen.JITCodeLibrary):
         return 0
 
 
-class BorrowingLibrary(codegen.JITCodeLibrary):
+class OuterLibrary(codegen.JITCodeLibrary):
+    """Code that is optimised once, when it is whole: numba also does it by functions, and before it prunes references."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        made = self._codegen._module_pass_manager()
+        manager, more = (made[0], made[1:]) if isinstance(made, tuple) else (made, ())
+        manager.run(self._final_module, *more)
+
+
+class BorrowingLibrary(OuterLibrary):
     """Code that Python never calls: what makes no array of its own keeps no counts of references.
 
     Its callers hold all that it sees, and it returns none. A count is an atomic addition: dear in small networks, and more
@@ -57,6 +77,29 @@ class BorrowingLibrary(codegen.JITCodeLibrary):
         super()._optimize_final_module()
 
 
+def makes_none(state: Any) -> bool:
+    """Whether a function returns no arrays, and has none but its arguments and views of these."""
+    model = state.targetctx.data_model_manager
+
+    def holds(kind: Any) -> bool:
+        return bool(model[kind].contains_nrt_meminfo())
+
+    if holds(state.return_type):
+        return False
+    for block in state.func_ir.blocks.values():
+        for assigned in block.find_insts(ir.Assign):
+            made = assigned.value
+            if isinstance(made, ir.Expr) and made.op not in VIEWS and holds(state.typemap[assigned.target.name]):
+                return False
+    return True
+
+
+def lend(state: Any) -> None:
+    """Have a function that makes no arrays lowered without a line for references."""
+    if makes_none(state):
+        state.targetctx = passing(state.targetctx, enable_nrt=False)  # refuses what the above should have seen
+
+
 @register_pass(mutates_CFG=False, analysis_only=True)
 class Borrow(LoweringPass):
     """Before lowering: a `BorrowingLibrary`, which can be kept on disk."""
@@ -68,7 +111,25 @@ class Borrow(LoweringPass):
 
     def run_pass(self, state: Any) -> bool:
         """Give the function its library."""
+        lend(state)
         state.library = BorrowingLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return False
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class Lend(LoweringPass):
+    """Before lowering of a kernel that Python calls: its library; no counts where it makes no arrays."""
+
+    _name = "neuralstat_lend"
+
+    def __init__(self) -> None:
+        LoweringPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Give the function its library."""
+        lend(state)
+        state.library = OuterLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
         return False
 
@@ -84,6 +145,7 @@ class KeepAsLowered(LoweringPass):
 
     def run_pass(self, state: Any) -> bool:
         """Give the function its library."""
+        lend(state)
         state.library = InnerLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         return False
@@ -128,36 +190,65 @@ class SetEnvironments(LoweringPass):
         return False
 
 
-class InnerCompiler(CompilerBase):
+class Compiler(CompilerBase):
+    """numba's, which makes a million objects in a second: the collector of cycles would search them time and again."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.state.targetctx = passing(self.state.targetctx)
+
+    def stages(self, before: Any, after: Any) -> list[Any]:
+        """numba's list of passes with `Lowering`, a pass before it, and a pass after it."""
+        made = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        made.passes = [(Lowering if stage is NativeLowering else stage, text) for stage, text in made.passes
+                       if stage.__name__ not in UNNEEDED]  # fmt: skip
+        made.add_pass_after(before, IRLegalization)
+        made.add_pass_after(after, Lowering)
+        made.finalize()
+        return [made]
+
+    def compile_extra(self, func: Any) -> Any:
+        """Compile, under numba's lock."""
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile_extra(func)
+        finally:
+            if collects:
+                gc.enable()
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Lowering(BaseNativeLowering):
+    """numba's lowering, with `passing.Values`."""
+
+    _name = "neuralstat_lowering"
+
+    @property
+    def lowering_class(self) -> Any:
+        """What writes the code."""
+        return Values
+
+
+class InnerCompiler(Compiler):
     """numba's stages, but for machine code."""
 
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""
-        stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        stages.add_pass_after(KeepAsLowered, IRLegalization)
-        stages.add_pass_after(OfferToCallers, NativeLowering)
-        stages.finalize()
-        return [stages]
+        return self.stages(KeepAsLowered, OfferToCallers)
 
 
-class OuterCompiler(CompilerBase):
+class OuterCompiler(Compiler):
     """numba's stages, and the environments of inner functions."""
 
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""
-        stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        stages.add_pass_after(SetEnvironments, NativeLowering)
-        stages.finalize()
-        return [stages]
+        return self.stages(Lend, SetEnvironments)
 
 
-class LateCompiler(CompilerBase):
+class LateCompiler(Compiler):
     """numba's stages for code that is called by its address alone: no counts of references where it makes no arrays."""
 
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""
-        stages = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        stages.add_pass_after(Borrow, IRLegalization)
-        stages.add_pass_after(SetEnvironments, NativeLowering)
-        stages.finalize()
-        return [stages]
+        return self.stages(Borrow, SetEnvironments)

@@ -17,9 +17,10 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from .compile import named
+from .by_number import by_kind
+from .compile import scalar
 
 _LOG2E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14
@@ -65,7 +66,7 @@ else:
         return signature, codegen
 
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _reduced(z: float) -> tuple[float, float]:
         """``(expm1(r), 2^k)`` of a float64 with |z| < 708."""
         shifted = z * _LOG2E + _ROUND
@@ -83,7 +84,7 @@ else:
         p = p * r + 0.5
         return p * r * r + r, _as_float((_as_bits(shifted) + 1023) << 52)
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _exp64(z: float) -> float:
         bounded = min(max(z, -708.0), 709.0)
         small, scale = _reduced(bounded)
@@ -94,7 +95,7 @@ else:
             value = 0.0
         return value if z == z else z
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _expm1_64(z: float) -> float:
         bounded = min(max(z, -708.0), 709.0)
         small, scale = _reduced(bounded)
@@ -103,7 +104,7 @@ else:
             value = np.inf
         return value if z == z else z
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _reduced32(z: Any) -> tuple[Any, Any]:
         """``(expm1(r), 2^k)`` of a float32 with |z| < 87."""
         shifted = z * _LOG2E32 + _ROUND32
@@ -116,7 +117,7 @@ else:
         p = p * r + np.float32(0.5)
         return p * r * r + r, _as_float(np.int32((_as_bits(shifted) + np.int32(127)) << np.int32(23)))
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _exp32(z: float) -> float:
         bounded = min(max(z, np.float32(-87.0)), np.float32(88.0))
         small, scale = _reduced32(bounded)
@@ -127,7 +128,7 @@ else:
             value = np.float32(0.0)
         return value if z == z else z
 
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
+    @scalar(contract=True)
     def _expm1_32(z: float) -> float:
         bounded = min(max(z, np.float32(-87.0)), np.float32(88.0))
         small, scale = _reduced32(bounded)
@@ -136,111 +137,78 @@ else:
             value = np.float32(np.inf)
         return value if z == z else z
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _tanh64(z: float) -> float:
         doubled = _expm1_64(2.0 * min(max(z, -20.0), 20.0))
         return doubled / (doubled + 2.0) if z == z else z
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _tanh32(z: Any) -> Any:
         two = np.float32(2.0)
         doubled = _expm1_32(two * min(max(z, np.float32(-10.0)), np.float32(10.0)))
         return doubled / (doubled + two) if z == z else z
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _erf_complex(z: complex) -> complex:
         a = z.real
         return complex(math.erf(a), z.imag * 2.0 / math.sqrt(math.pi) * math.exp(-a * a))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log1p_complex(z: complex) -> complex:
         return complex(math.log1p(z.real), z.imag / (1.0 + z.real))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log_complex(z: complex) -> complex:
         return complex(math.log(z.real), z.imag / z.real)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log_real(z: float) -> float:
         return math.log(z)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _expm1_complex(z: complex) -> complex:
         return complex(math.expm1(z.real), z.imag * math.exp(z.real))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _exp_complex(z: complex) -> complex:
         e = math.exp(min(z.real, 350.0))  # so that 1 / (1 + e)^2 does not overflow
         return complex(e, z.imag * e)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _tanh_complex(z: complex) -> complex:
         t = math.tanh(z.real)
         return complex(t, z.imag * (1.0 - t * t))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def size_bits(z: float) -> int:
         """An integer that orders like |z|, NaN above infinity: its bits without the sign."""
         return _as_bits(np.float64(abs(z)))  # float32 too: the smaller bits would not be told from int64
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def from_bits(bits: int) -> float:
         """|z| of `size_bits`."""
         return _as_float(bits)
 
-    def exp_(z: Any) -> Any:
-        """Exponential function (see the module)."""
-
-    def expm1_(z: Any) -> Any:
-        """exp(z) - 1 without cancellation."""
-
-    def tanh_(z: Any) -> Any:
-        """Hyperbolic tangent, expm1(2z) / (expm1(2z) + 2)."""
-
-    def real_(z: Any) -> Any:
-        """Real part, for comparisons."""
-
-    def erf_(z: Any) -> Any:
-        """Error function."""
-
-    def log1p_(z: Any) -> Any:
-        """log(1 + z)."""
-
-    def log_(z: Any) -> Any:
-        """Natural logarithm."""
-
-    def _by_type(stub: Any, double: Any, single: Any, complex_: Any) -> None:
-        """Register what `stub` means inside kernels for each kind of number."""
-
-        @overload(stub, inline="never")
-        def choose(z):  # numba compares the argument lists, annotations included
-            kernel = complex_ if isinstance(z, types.Complex) else single if z == types.float32 else double
-
-            def implementation(z):
-                return kernel(z)
-
-            return named(implementation, stub.__name__, kernel.__name__)
-
-    @numba.njit(error_model="numpy")
+    @scalar
     def _real_complex(z: complex) -> float:
         return z.real
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _same(z: float) -> float:
         return z
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _erf_real(z: float) -> float:
         return math.erf(z)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log1p_real(z: float) -> float:
         return math.log1p(z)
 
-    _by_type(exp_, _exp64, _exp32, _exp_complex)
-    _by_type(expm1_, _expm1_64, _expm1_32, _expm1_complex)
-    _by_type(tanh_, _tanh64, _tanh32, _tanh_complex)
-    _by_type(real_, _same, _same, _real_complex)
-    _by_type(erf_, _erf_real, _erf_real, _erf_complex)
-    _by_type(log_, _log_real, _log_real, _log_complex)
-    _by_type(log1p_, _log1p_real, _log1p_real, _log1p_complex)
+    exp_ = by_kind("exp_", "Exponential function (see the module).", _exp64, _exp32, _exp_complex)
+    expm1_ = by_kind("expm1_", "exp(z) - 1 without cancellation.", _expm1_64, _expm1_32, _expm1_complex)
+    tanh_ = by_kind("tanh_", "Hyperbolic tangent, expm1(2z) / (expm1(2z) + 2).", _tanh64, _tanh32, _tanh_complex)
+    real_ = by_kind("real_", "Real part, for comparisons.", _same, _same, _real_complex)
+    erf_ = by_kind("erf_", "Error function.", _erf_real, _erf_real, _erf_complex)
+    log_ = by_kind("log_", "Natural logarithm.", _log_real, _log_real, _log_complex)
+    log1p_ = by_kind("log1p_", "log(1 + z).", _log1p_real, _log1p_real, _log1p_complex)

@@ -10,11 +10,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import types
-from numba.extending import overload
 
-from .compile import jit
-from .scalar import exp_
+from .compile import jit, scalar
 
 _TAIL = -25.0  # below, the normal distribution function is taken from its asymptotic series
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -75,71 +72,44 @@ if numba.config.DISABLE_JIT:  # the kernels then run as plain Python
 
 else:
 
-    @numba.njit(error_model="numpy")
+    from .by_number import by_kind
+    from .scalar import _exp32, _exp64
+
+    @scalar
     def _exp_wide_complex(z: complex) -> complex:
         e = math.exp(z.real)
         return complex(e, z.imag * e)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _pow_complex(z: complex, p: float) -> complex:
         return complex(z.real**p, z.imag * p * z.real ** (p - 1.0))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _pow_real(z: float, p: float) -> float:
         return z**p
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _acot_real(z: float) -> float:
         return math.atan2(1.0, z)
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _acot_complex(z: complex) -> complex:
         return complex(math.atan2(1.0, z.real), -z.imag / (1.0 + z.real * z.real))
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log_ndtr_real(z: float) -> tuple[float, float]:
         value, h, _ = _log_ndtr(z)
         return value, h
 
-    @numba.njit(error_model="numpy")
+    @scalar
     def _log_ndtr_complex(z: complex) -> tuple[complex, complex]:
         value, h, bend = _log_ndtr(z.real)
         return complex(value, z.imag * h), complex(h, z.imag * bend)
 
-    def exp_wide_(z: Any) -> Any:
-        """Exponential function; unlike `exp_` without a bound on complex numbers."""
-
-    def pow_(z: Any, p: float) -> Any:
-        """z to the power p, NaN for negative z and broken p."""
-
-    def acot_(z: Any) -> Any:
-        """Angle of (z, 1), from 0 (z large) to pi; accurate at both ends."""
-
-    def log_ndtr_(z: Any) -> Any:
-        """``(log Phi(z), phi(z) / Phi(z))`` of the standard normal, accurate in both tails."""
-
-    # numba compares the argument lists, annotations included: hence none below.
-
-    @overload(exp_wide_, inline="never")
-    def _choose_exp(z):  # type: ignore[no-untyped-def]
-        if isinstance(z, types.Complex):
-            return lambda z: _exp_wide_complex(z)
-        return lambda z: exp_(z)
-
-    @overload(pow_, inline="never")
-    def _choose_pow(z, p):  # type: ignore[no-untyped-def]
-        if isinstance(z, types.Complex):
-            return lambda z, p: _pow_complex(z, p)
-        return lambda z, p: _pow_real(z, p)
-
-    @overload(acot_, inline="never")
-    def _choose_acot(z):  # type: ignore[no-untyped-def]
-        if isinstance(z, types.Complex):
-            return lambda z: _acot_complex(z)
-        return lambda z: _acot_real(z)
-
-    @overload(log_ndtr_, inline="never")
-    def _choose_log_ndtr(z):  # type: ignore[no-untyped-def]
-        if isinstance(z, types.Complex):
-            return lambda z: _log_ndtr_complex(z)
-        return lambda z: _log_ndtr_real(z)
+    exp_wide_ = by_kind("exp_wide_", "Exponential function; unlike `exp_` without a bound on complex numbers.", _exp64,
+                        _exp32, _exp_wide_complex)  # fmt: skip
+    pow_ = by_kind("pow_", "z to the power p, NaN for negative z and broken p.", _pow_real, _pow_real, _pow_complex)
+    acot_ = by_kind("acot_", "Angle of (z, 1), from 0 (z large) to pi; accurate at both ends.", _acot_real, _acot_real,
+                    _acot_complex)  # fmt: skip
+    log_ndtr_ = by_kind("log_ndtr_", "``(log Phi(z), phi(z) / Phi(z))`` of the standard normal, accurate in both tails.",
+                        _log_ndtr_real, _log_ndtr_real, _log_ndtr_complex)  # fmt: skip

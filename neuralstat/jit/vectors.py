@@ -35,6 +35,22 @@ def copy_to(a: Any, into: Any) -> None:
 
 
 @jit
+def fill(a: Any, value: Any) -> None:
+    """a_j = value."""
+    for j in range(a.size):
+        a[j] = value
+
+
+@jit
+def fill_rows(a: Any, first: int, last: int, m: int, value: Any) -> None:
+    """a_uj = value in the first m columns of the rows from first on, before last."""
+    for u in range(first, last):
+        row = a[u]
+        for j in range(m):
+            row[j] = value
+
+
+@jit
 def scale_to(factor: float, a: Any, into: Any) -> None:
     """into_j = factor a_j."""
     for j in range(a.size):

@@ -16,6 +16,7 @@ import numpy as np
 from ..jit.compile import jit
 from ..jit.random import DROPOUT, philox
 from ..jit.scalar import exp_, real_
+from ..jit.vectors import fill_rows
 from .codes import (
     ATTENTION,
     COLS,
@@ -66,7 +67,7 @@ def is_dropping_scores(row: Any) -> bool:
 def keep_scores(row: Any, value: Any) -> None:
     """Nothing is dropped, as in prediction."""
     first = row[SCRATCH] + scores(row)
-    value[first : first + scores(row), :] = 0
+    fill_rows(value, first, first + scores(row), value.shape[1], 0)
 
 
 @jit

@@ -15,6 +15,7 @@ from ..jit.buffers import aligned
 from ..jit.compile import jit
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
+from ..jit.vectors import copy_to
 from .codes import (
     CHANNELS,
     COLS,
@@ -181,7 +182,8 @@ def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
         image, first = aligned(high * wide * channels, m, value), 0
         for y in range(row[ROWS]):
             at, s = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels, row[SOURCE] + y * cols * channels
-            image[at : at + cols * channels] = value[s : s + cols * channels, :m]
+            for u in range(cols * channels):
+                copy_to(value[s + u, :m], image[at + u])
     length = row[KERNEL_ROWS] * row[KERNEL_COLS] * channels
     taps, sums = np.empty(length, np.int64), np.zeros(filters * length, value.dtype)
     for e in range(length):

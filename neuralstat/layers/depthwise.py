@@ -14,6 +14,7 @@ from ..jit.buffers import aligned
 from ..jit.compile import jit
 from ..jit.simd_gradients import near_sums, total_rows
 from ..jit.simd_taps import tap_rows
+from ..jit.vectors import copy_to, fill
 from .codes import (
     CHANNELS,
     COLS,
@@ -172,12 +173,13 @@ def depthwise_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) 
         image, first = aligned(high * wide * channels, m, value), 0
         for y in range(row[ROWS]):
             at, s = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels, row[SOURCE] + y * cols * channels
-            image[at : at + cols * channels] = value[s : s + cols * channels, :m]
+            for u in range(cols * channels):
+                copy_to(value[s + u, :m], image[at + u])
     taps, sums = np.empty(elements, np.int64), np.empty(elements, value.dtype)
     for e in range(elements):
         taps[e] = (e // row[KERNEL_COLS] * row[DILATION_ROWS] * wide + e % row[KERNEL_COLS] * row[DILATION_COLS]) * channels
     for f in range(filters):
-        sums[:] = 0
+        fill(sums, 0)
         near_sums(sums, delta, row[TARGET] + f, row[OUT_COLS] * filters, filters, image, first + f // each,
                   row[STRIDE_ROWS] * wide * channels, row[STRIDE_COLS] * channels, taps, elements, 1, row[OUT_ROWS],
                   row[OUT_COLS], m)

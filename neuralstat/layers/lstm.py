@@ -20,6 +20,7 @@ from ..jit.late import late
 from ..jit.scalar import real_
 from ..jit.simd_cells import lstm_backward_cells, lstm_forward_cells
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
+from ..jit.vectors import copy_to
 from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
 from .recurrent import (
@@ -223,7 +224,7 @@ def _forward_rows(row: Any, value: Any, t: int, m: int) -> None:
             old = value[u + (4 - GATES) * units]
             for i in range(m):
                 cell[i] += f[i] * old[i]
-        y[:m] = cell[:m]
+        copy_to(cell[:m], y)
     squash_rows(row[SQUASH], value, gate + 5 * units, units, m)
     h = _hidden_row(row, t)
     for u in range(units):

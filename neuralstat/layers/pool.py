@@ -11,6 +11,7 @@ from typing import Any
 from ..jit.compile import jit
 from ..jit.scalar import real_
 from ..jit.simd_cells import add_rows, max_back_rows, max_rows
+from ..jit.vectors import fill_rows
 from .codes import (
     CHANNELS,
     COLS,
@@ -121,7 +122,7 @@ def pool_backward_cpu(row: Any, value: Any, delta: Any, m: int) -> None:
     for y in range(row[ROWS]):
         for x in range(wide if y < high else 0, row[COLS]):
             s = row[SOURCE] + (y * row[COLS] + x) * channels
-            delta[s : s + channels, :m] = 0
+            fill_rows(delta, s, s + channels, m, 0)
     for r in range(row[OUT_ROWS]):
         for c in range(row[OUT_COLS]):
             y0, y1, x0, x1 = _window(row, r, c)

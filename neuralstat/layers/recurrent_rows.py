@@ -14,6 +14,7 @@ import numpy as np
 
 from ..jit.compile import jit
 from ..jit.random import DROPOUT, philox
+from ..jit.vectors import fill_rows
 from .codes import (
     COLS,
     FEATURES,
@@ -156,7 +157,7 @@ def is_dropping(row: Any) -> bool:
 def keep_factors(row: Any, value: Any) -> None:
     """Nothing is dropped, as in prediction."""
     first = factors_row(row, kept_of(row[OP]))
-    value[first : first + n_factors(row), :] = 0
+    fill_rows(value, first, first + n_factors(row), value.shape[1], 0)
 
 
 @jit

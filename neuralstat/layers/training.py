@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit.late import late
+from ..jit.vectors import fill_rows
 from .attention import drop_scores, is_dropping_scores, keep_scores
 from .codes import BATCH_NORM, DROPOUT, N_IN, NOISE, OP, SCRATCH
 from .dropout import drop
@@ -24,8 +25,7 @@ def predict_mode(table: Any, value: Any) -> None:
         if row[OP] == BATCH_NORM:
             value[row[SCRATCH], 0] = 0
         elif row[OP] == DROPOUT or row[OP] == NOISE:
-            for u in range(row[N_IN]):
-                value[row[SCRATCH] + u, :] = 0
+            fill_rows(value, row[SCRATCH], row[SCRATCH] + row[N_IN], value.shape[1], 0)
         elif is_dropping(row):
             keep_factors(row, value)
         elif is_dropping_scores(row):

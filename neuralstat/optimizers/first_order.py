@@ -18,6 +18,7 @@ import numpy as np
 
 from ..jit.compile import jit
 from ..jit.late import late
+from ..jit.vectors import fill
 
 SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, AMSGRAD, NADAM, ADADELTA, ADAMAX, LION = range(11)
 
@@ -304,7 +305,7 @@ def clip(settings: Any, groups: Any, norms: Any, grad: Any) -> None:
             for j in range(grad.size):
                 grad[j] *= factor
     elif settings[CLIP_NORM] > 0:
-        norms[:] = 0
+        fill(norms, 0)
         for j in range(grad.size):
             norms[groups[j]] += grad[j] * grad[j]
         for k in range(norms.size):

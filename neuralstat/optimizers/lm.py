@@ -20,7 +20,7 @@ import numpy as np
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd import outer_rows
-from ..jit.vectors import add_to, dot
+from ..jit.vectors import add_to, dot, fill, fill_rows
 
 LARGEST = 1e280
 FOUR = 4  # rows of a Jacobian that are taken at a time
@@ -117,9 +117,9 @@ def add_products(jacobian: Any, rows: int, m: int, place: Any, product: Any, mat
         Accumulated in the lower triangle.
     """
     full = (rows + FOUR - 1) // FOUR * FOUR
-    jacobian[rows:full, :m] = 0
+    fill_rows(jacobian, rows, full, m, 0)
     step = full + 1  # the first column takes sums over observations, which are not needed
-    product[: full * step] = 0
+    fill(product[: full * step], 0)
     for p in range(0, full, FOUR):
         outer_rows(product, p * step + 1, step, jacobian, p, FOUR, jacobian, 0, p + FOUR, m)
     for p in range(rows):

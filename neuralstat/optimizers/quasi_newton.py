@@ -15,7 +15,7 @@ import numpy as np
 
 from ..jit.compile import jit
 from ..jit.late import late
-from ..jit.vectors import add_to, dot, scale_to
+from ..jit.vectors import add_to, dot, fill, scale_to
 
 DECREASE, CURVATURE = 1e-4, 0.9  # constants of the Wolfe conditions
 
@@ -77,7 +77,7 @@ def update_inverse(inverse: Any, first: bool, s: Any, y: Any, sy: float, hy: Any
     if first:
         scale = sy / dot(y, y)
         for i in range(s.size):
-            inverse[i, :] = 0
+            fill(inverse[i], 0)
             inverse[i, i] = scale
     for i in range(s.size):
         total = 0.0
