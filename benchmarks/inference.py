@@ -1,7 +1,7 @@
 """What inference on a fit costs as its rows grow: seconds of processor time, and the most memory beyond the data's.
 
-Ten covariates, ten units, squared error (and what is named: two repetitions, a binomial fit, classes, a normal distribution
-of two parameters). Every call begins from a fit of which nothing is remembered, after the same call on few rows has loaded
+Ten covariates, ten units, squared error (and what is named: two repetitions, a factor, other families, distributions of
+several parameters, times to an event, a fit that was stopped early). Every call begins from a fit of which nothing is remembered, after the same call on few rows has loaded
 what it loads. Memory is counted twice: `peak_mb` is what numpy and Python hold at a time beyond what they held before
 (tracemalloc), `rss_mb` by how much the resident set rises, which has what kernels take, too. `times` is the larger over the
 size of the data frame; `exponent` that of a power of n through the seconds, from 5,000 rows on.
@@ -29,8 +29,16 @@ COVARIATES = [f"x{j}" for j in range(10)]
 ROWS = (500, 5_000, 50_000)
 FITS: dict[str, dict[str, Any]] = {
     "gaussian": {"response": "y"}, "gaussian, two repetitions": {"response": "y", "rep": 2},
-    "binomial": {"response": "b", "family": "binomial"}, "three classes": {"response": "c"},
+    "gaussian, a factor": {"response": "y", "factor": True},
+    "gaussian, stopped early": {"response": "y", "algorithm": "rprop+", "threshold": 2e-2, "stepmax": 10_000},
+    "binomial": {"response": "b", "family": "binomial"}, "poisson": {"response": "k", "family": "poisson"},
+    "gamma": {"response": "t", "family": ns.families.Gamma("log")}, "three classes": {"response": "c"},
     "gaussian, scale by x0": {"response": "y", "family": "gaussian", "dispformula": "~ x0"},
+    "negative binomial": {"response": "k", "family": "negative_binomial"},
+    "zero-inflated poisson": {"response": "k", "family": "zero_inflated_poisson"},
+    "ordered classes": {"response": "o", "family": "ordinal"},
+    "quantiles": {"response": "y", "family": ns.families.Quantile([0.1, 0.5, 0.9])},
+    "cox": {"response": "Surv(t, e)", "family": "cox"}, "weibull": {"response": "Surv(t, e)", "family": "weibull"},
 }  # fmt: skip
 CALLS: dict[str, Callable[[Any, pd.DataFrame], Any]] = {
     "get_prediction(data)": lambda fit, data: fit.get_prediction(data).summary_frame(),
@@ -50,22 +58,34 @@ SOME = ("get_prediction(data)", "cov_params()", "df('jacobian')", "summary()", "
 
 
 def data_of(n: int) -> pd.DataFrame:
-    """Ten covariates; a smooth response, a 0/1 one and one of three classes."""
+    """Ten covariates and a factor of five levels; responses of every kind around one mean."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, len(COVARIATES)))
     data = pd.DataFrame(x, columns=COVARIATES)
     mean = np.sin(x[:, 0]) + x[:, 1]
     data["y"] = mean + 0.3 * rng.standard_normal(n)
     data["b"] = (rng.random(n) < 1 / (1 + np.exp(-mean))).astype(float)
-    data["c"] = pd.Categorical.from_codes(np.digitize(mean + rng.logistic(size=n), [-0.7, 0.7]), ["low", "mid", "high"])
+    cut = np.digitize(mean + rng.logistic(size=n), [-0.7, 0.7])
+    data["c"] = pd.Categorical.from_codes(cut, ["low", "mid", "high"])
+    data["o"] = pd.Categorical.from_codes(cut, ["low", "mid", "high"], ordered=True)
+    data["k"] = rng.poisson(np.exp(0.5 * mean) * rng.gamma(2, 0.5, n)).astype(float)
+    data["t"] = np.exp(0.5 * mean) * rng.weibull(1.5, n) + 1e-3
+    data["e"] = (rng.random(n) < 0.7).astype(float)
+    data["f"] = pd.Categorical.from_codes(rng.integers(0, 5, n), list("abcde"))
     return data
 
 
-def fit_of(data: pd.DataFrame, response: str, **options: Any) -> Any:
+def columns_of(data: pd.DataFrame, response: str, factor: bool = False, **_: Any) -> pd.DataFrame:
+    """Covariates and response: what the memory of calls is compared with."""
+    return data[[*COVARIATES, *(["f"] if factor else []), *(("t", "e") if "(" in response else (response,))]]
+
+
+def fit_of(data: pd.DataFrame, response: str, factor: bool = False, **options: Any) -> Any:
     """A network near an optimum, within seconds."""
-    columns = data[[*COVARIATES, response]]
-    return ns.neuralnet(f"{response} ~ {' + '.join(COVARIATES)}", columns, hidden=10, algorithm="lbfgs",
-                        threshold=2e-4 * len(data), stepmax=300, random_state=1, **options)  # fmt: skip
+    columns = columns_of(data, response, factor)
+    given = {"algorithm": "lbfgs", "threshold": 2e-4 * len(data), "stepmax": 300, **options}
+    covariates = [*COVARIATES, *(["f"] if factor else [])]
+    return ns.neuralnet(f"{response} ~ {' + '.join(covariates)}", columns, hidden=10, random_state=1, **given)
 
 
 def anew(fit: Any) -> Any:
@@ -119,7 +139,7 @@ def main() -> None:
         for n in (min(200, *given.rows), *sorted(given.rows)):  # the first loads and compiles
             data = data_of(n)
             fit = fit_of(data, **FITS[name])
-            used = data[[*COVARIATES, FITS[name]["response"]]]
+            used = columns_of(data, **FITS[name])
             size = used.memory_usage(index=False).sum() / 1e6
             for c in calls:
                 found = measured(CALLS[c], fit, used, given.repeats)

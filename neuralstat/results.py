@@ -38,10 +38,11 @@ from .inference import diagnose as diagnosis
 from .inference import ranef as random_effects
 from .inference.covariance import cov_params
 from .inference.evaluate import evaluate
-from .inference.get_prediction import Prediction, get_prediction
+from .inference.get_prediction import get_prediction
 from .inference.influence import Influence
 from .inference.intervals import ConfidenceInterval, confidence_interval
 from .inference.likelihood_influence import LikelihoodInfluence
+from .inference.prediction import Prediction
 from .insight import layers
 from .likelihood import criteria, evidence, likelihood
 from .likelihood.residuals import residuals

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import ArgumentError
 from ..families import Survival
 from ..fitted import Fitted
-from ..network import derivatives
+from ..network import blocks, derivatives
 
 if TYPE_CHECKING:
     from ..network.objective import Objective
@@ -169,13 +169,18 @@ def _tweedie(rng: np.random.Generator, mu: np.ndarray, phi: np.ndarray, p: float
     return rng.gamma(np.maximum(number, 1) * shape, size) * (number > 0)
 
 
-def means(fitted: Fitted, theta: np.ndarray) -> np.ndarray:
-    """Fitted means (B, K, n) of a stack of weights (B, P), in internal units."""
-    design, objective = fitted.design, fitted.network.objective
-    raw = derivatives.outputs(fitted.network, design.x, theta, design.offset)
+def means(fitted: Fitted, theta: np.ndarray, part: slice | None = None) -> np.ndarray:
+    """Fitted means (B, K, n) of a stack of weights (B, P), in internal units, of all rows or of some."""
+    x, offset, objective = fitted.design.x, fitted.design.offset, fitted.network.objective
+    if part is not None and part.stop - part.start < fitted.n_rows:
+        x, offset = np.ascontiguousarray(x[:, part]), None if offset is None else np.ascontiguousarray(offset[:, part])
+    raw = derivatives.outputs(fitted.network, x, theta, offset)
     return np.stack([objective.response(r) for r in raw])
 
 
 def fitted(fitted: Fitted, numbers: list[int]) -> np.ndarray:
     """Mean (K, n) of the fitted means of repetitions (0-based), internal units."""
-    return means(fitted, fitted.fit.theta[numbers].astype(float)).mean(axis=0)
+    theta, n = fitted.fit.theta[numbers].astype(float), fitted.n_rows
+    parts = blocks.of_rows(n) if len(numbers) > 1 and isinstance(fitted.design.x, np.ndarray) else [slice(0, n)]
+    found = [means(fitted, theta, part).mean(axis=0) for part in parts]
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=1)

@@ -17,6 +17,7 @@ from ..families import (
 )
 from ..fitted import Fitted
 from ..network import blocks, derivatives
+from .grids import gauss
 
 NODES, REACH = 81, 6.0  # of the trapezoidal rule over a standard normal variable
 MOST_COUNTS = 200  # counts that are summed one by one
@@ -70,11 +71,9 @@ def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -
             return [(np.exp(family.logpdf(par, y[0])), y) for y in counts]
     from scipy.special import ndtr
 
-    z = np.linspace(-REACH, REACH, nodes)
-    mass = np.exp(-0.5 * z**2)
-    mass /= mass.sum()
+    z, mass = gauss(REACH, nodes, 2 * family.degree + 1 if family.degree else nodes)
     u = np.clip(ndtr(z), 1e-12, 1 - 1e-12)
-    at = np.broadcast_to(u[:, np.newaxis], (nodes, raw.shape[1]))
+    at = np.broadcast_to(u[:, np.newaxis], (z.size, raw.shape[1]))
     y = family.ppf(np.broadcast_to(par[:, np.newaxis], (len(par), *at.shape)), at)
     return [(np.full(raw.shape[1], m), np.repeat(v[np.newaxis], rows, axis=0)) for m, v in zip(mass, y, strict=True)]
 

@@ -33,10 +33,9 @@ def columns_of_inputs(fitted: Fitted) -> tuple[list[frozenset[str]], frozenset[s
 
 
 def row_by_row(fitted: Fitted) -> bool:
-    """Whether columns of x are known to be of their own rows alone: plain columns, and no expressions, such as lags."""
+    """Whether columns of x and the offset's are known to be of their own rows alone."""
     spec = fitted.design.spec
-    plain = all(method != "python" for term in spec.matrix.terms for _, method in term.factors)
-    return plain and not spec.derived and not spec.offset_terms and spec.offset_argument is None
+    return spec.row_by_row and not spec.offset_terms and spec.offset_argument is None
 
 
 def names_in(text: str, method: str, columns: tuple[str, ...]) -> set[str]:

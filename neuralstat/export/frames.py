@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..inference.get_prediction import Prediction
+from ..inference.prediction import Prediction
 
 KINDS = ("polars", "pyarrow")
 

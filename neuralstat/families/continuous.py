@@ -17,6 +17,12 @@ _TINY = 1e-8
 _NU = (1e-2, 1e10)  # degrees of freedom that scipy is given
 
 
+def _standard(par: np.ndarray, y: Any) -> np.ndarray:
+    """(y - mu) / sigma, and none where sigma has come to 0."""
+    with np.errstate(all="ignore"):
+        return (y - par[0]) / np.where(par[1] > 0, par[1], np.nan)
+
+
 def _log(value: float) -> float:
     return math.log(max(value, _TINY))
 
@@ -33,8 +39,24 @@ class GaussianScale(Distributional):
     (('mu', 'sigma'), ('identity', 'log'))
     """
 
-    name, kind, default, located = "gaussian_scale", codes.NORMAL, "identity", True
+    name, kind, default, located, degree = "gaussian_scale", codes.NORMAL, "identity", True, 2
     links, means = ("identity", "log", "inverse_power"), (-math.inf, math.inf)
+
+    def cdf(self, par: np.ndarray, y: Any) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr(_standard(par, y))
+
+    def sf(self, par: np.ndarray, y: Any) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr(-_standard(par, y))
+
+    def ppf(self, par: np.ndarray, q: Any) -> np.ndarray:
+        from scipy.special import ndtri
+
+        with np.errstate(all="ignore"):
+            return par[0] + np.where(par[1] > 0, par[1], np.nan) * ndtri(q)
 
     def variance(self, par: Any) -> Any:
         return np.square(par[1])
@@ -63,7 +85,7 @@ class LogNormal(Distributional):
     (('mu', 'sigma'), ('identity', 'log'))
     """
 
-    name, kind, default = "lognormal", codes.LOGNORMAL, "identity"
+    name, kind, default, degree = "lognormal", codes.LOGNORMAL, "identity", 2
     links, needs, means = ("identity",), "positive", (0.0, math.inf)
 
     def mean(self, par: np.ndarray) -> np.ndarray:

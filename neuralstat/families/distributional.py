@@ -50,6 +50,9 @@ class Distributional(Family):
         Several responses together.
     floating : bool
         The first parameter's linear predictor has no constant.
+    degree : int
+        Of derivatives of the log-density, where they are polynomials in a standard normal variable of which the response is a
+        quantile; else 0.
 
     Examples
     --------
@@ -68,6 +71,7 @@ class Distributional(Family):
     leading: ClassVar[int] = 1
     joint: ClassVar[bool] = False
     floating: ClassVar[bool] = False
+    degree: ClassVar[int] = 0
     dispersed = False
 
     def __post_init__(self) -> None:

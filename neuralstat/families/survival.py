@@ -88,8 +88,40 @@ def check_times(y: np.ndarray, label: str, name: str) -> None:
             raise DataError(f"response {label!r}: start must not be negative, and less than stop.")
 
 
+class _Accelerated(Survival):
+    """A standard variable with a distribution function (`below`), 1 less it (`above`) and quantiles (`at`) in plain terms."""
+
+    @staticmethod
+    def below(z: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    @staticmethod
+    def above(z: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    @staticmethod
+    def at(q: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def _standard(self, par: np.ndarray, y: Any) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return (np.log(np.maximum(y, 0.0)) - par[0]) / np.where(par[1] > 0, par[1], np.nan)
+
+    def cdf(self, par: np.ndarray, y: Any) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.below(self._standard(par, y))
+
+    def sf(self, par: np.ndarray, y: Any) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.above(self._standard(par, y))
+
+    def ppf(self, par: np.ndarray, q: Any) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.exp(par[0] + np.where(par[1] > 0, par[1], np.nan) * self.at(np.asarray(q, float)))
+
+
 @arguments(link=LINK)
-class Weibull(Survival):
+class Weibull(_Accelerated):
     """Weibull times: shape 1 / sigma, scale exp(mu).
 
     Examples
@@ -108,9 +140,21 @@ class Weibull(Survival):
 
         return stats.weibull_min(1 / par[1], scale=np.exp(par[0]))
 
+    @staticmethod
+    def below(z: np.ndarray) -> np.ndarray:
+        return -np.expm1(-np.exp(z))
+
+    @staticmethod
+    def above(z: np.ndarray) -> np.ndarray:
+        return np.exp(-np.exp(z))
+
+    @staticmethod
+    def at(q: Any) -> np.ndarray:
+        return np.log(-np.log1p(-q))
+
 
 @arguments(link=LINK)
-class LogNormalAFT(Survival):
+class LogNormalAFT(_Accelerated):
     """Lognormal times.
 
     Examples
@@ -121,16 +165,34 @@ class LogNormalAFT(Survival):
     (('mu', 'sigma'), ('identity', 'log'))
     """
 
-    name, kind, standard = "lognormal_aft", codes.SURVIVAL, PROBIT
+    name, kind, standard, degree = "lognormal_aft", codes.SURVIVAL, PROBIT, 2
 
     def frozen(self, par: np.ndarray) -> Any:
         from scipy import stats
 
         return stats.lognorm(par[1], scale=np.exp(par[0]))
 
+    @staticmethod
+    def below(z: np.ndarray) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr(z)
+
+    @staticmethod
+    def above(z: np.ndarray) -> np.ndarray:
+        from scipy.special import ndtr
+
+        return ndtr(-z)
+
+    @staticmethod
+    def at(q: Any) -> np.ndarray:
+        from scipy.special import ndtri
+
+        return ndtri(q)
+
 
 @arguments(link=LINK)
-class LogLogistic(Survival):
+class LogLogistic(_Accelerated):
     """Log-logistic times: shape 1 / sigma, scale exp(mu); the mean is infinite from sigma 1 on.
 
     Examples
@@ -147,6 +209,24 @@ class LogLogistic(Survival):
         from scipy import stats
 
         return stats.fisk(1 / par[1], scale=np.exp(par[0]))
+
+    @staticmethod
+    def below(z: np.ndarray) -> np.ndarray:
+        from scipy.special import expit
+
+        return expit(z)
+
+    @staticmethod
+    def above(z: np.ndarray) -> np.ndarray:
+        from scipy.special import expit
+
+        return expit(-z)
+
+    @staticmethod
+    def at(q: Any) -> np.ndarray:
+        from scipy.special import logit
+
+        return logit(q)
 
     def mean(self, par: np.ndarray) -> np.ndarray:
         sigma = np.minimum(par[1], 1 - 1e-12)

@@ -1,6 +1,7 @@
 """What a fitted formula remembers: enough to turn new data into the same inputs, as plain data."""
 
 import copy
+import gc
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuralstat.errors import ArgumentError, DataError, DataWarning, caller
+from neuralstat.errors import ArgumentError, DataError, DataWarning, NeuralStatError, caller
 from neuralstat.formula import derived, expressions, frames, rows, vectors
 from neuralstat.formula.arrays import check_inputs, filled, missing, ready, with_arrays
 from neuralstat.formula.derived import Derived
@@ -23,6 +24,8 @@ from neuralstat.formula.state import MatrixState, Scope
 from neuralstat.formula.structure import Special
 from neuralstat.formula.tensors import Tensor, element_names, is_tensor, joint_shape
 from neuralstat.formula.unnamed import is_unnamed, named
+
+ENCODED = 8192  # rows that are encoded at a time: tables on the way are several times the data
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +173,32 @@ class Spec:
             If a column is missing or of another kind, a level was not there at the fit, a value is infinite,
             or the offset is needed and not given.
         """
-        needed = tuple(dict.fromkeys((*self.covariates, *self.offset_columns)))
         given = self._frame(data)
+        if offset is None and len(given) > ENCODED and self.row_by_row and not (self.tensors or self.has_offset):
+            try:
+                return self._encode_parts(given)
+            except NeuralStatError:
+                pass  # said again of the whole table
+        return self._encode(given, offset)
+
+    @property
+    def row_by_row(self) -> bool:
+        """Whether columns of x are known to be of their own rows alone: plain columns, and no expressions, such as lags."""
+        return not self.derived and all(method != "python" for term in self.matrix.terms for _, method in term.factors)
+
+    def _encode_parts(self, given: pd.DataFrame) -> NewData:
+        """`encode` of rows that are inputs by themselves: what it makes on the way is several times the table."""
+        n = len(given)
+        x, complete = np.empty((len(self.x_names), n)), np.empty(n, bool)
+        for first in range(0, n, ENCODED):
+            part = slice(first, first + ENCODED)
+            found = self._encode(given.iloc[part], None)
+            x[:, part], complete[part] = found.x, found.complete
+            gc.collect(1)  # circles of references, which formulas leave behind, hold the tables of the part
+        return NewData(x, given.index, None, complete)
+
+    def _encode(self, given: pd.DataFrame, offset: Any) -> NewData:
+        needed = tuple(dict.fromkeys((*self.covariates, *self.offset_columns)))
         frame = self._extended(given, needed)
         argument = self._offset_argument(offset, frame)
         raw = self._select(frame, needed)

@@ -36,9 +36,20 @@ def jacobians_at(
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Which rows, and (K, m, F) derivatives of linear predictors in the weights that repetition b uses, internal units."""
     used = active(fitted, b)
-    for part in blocks.parts(x.shape[1], fitted.network.n_outputs, 3 * NODES + 2 * fitted.network.n_params):
+    for part in blocks.of_numbers(x.shape[1], 2 * fitted.network.n_outputs * fitted.network.n_params):
         known = None if offset is None else np.ascontiguousarray(offset[:, part])
-        yield part, predictor_jacobian(fitted, b, x[:, part], known)[:, :, used]
+        jacobian = predictor_jacobian(fitted, b, x[:, part], known)
+        yield part, jacobian if used.all() else np.ascontiguousarray(jacobian[:, :, used])
+
+
+def squared(half: np.ndarray) -> np.ndarray:
+    """(n, K, K) covariances of roots (K, n, r)."""
+    k, n, _ = half.shape
+    out = np.empty((n, k, k))
+    for i in range(k):
+        for j in range(i + 1):
+            out[:, i, j] = out[:, j, i] = np.einsum("nr,nr->n", half[i], half[j])
+    return out
 
 
 @kept
@@ -48,10 +59,9 @@ def weights_bias(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray, np.ndar
     raw, y, w = fitted.fitted_raw([b])[0], fitted.design.y, fitted.case_weights
     force = np.zeros(len(root))
     for part, jacobian in jacobians_at(fitted, b, fitted.design.x, fitted.design.offset):
-        half = np.einsum("knp,pr->nkr", jacobian, root, optimize=True)
-        spread = np.einsum("nkr,njr->nkj", half, half, optimize=True)
-        terms = predictor_terms(fitted, np.ascontiguousarray(raw[:, part]), np.ascontiguousarray(y[:, part]), spread)
-        force += np.einsum("kn,knp->p", w[part] * terms, jacobian, optimize=True)
+        at, response = (np.ascontiguousarray(values[:, part]) for values in (raw, y))
+        terms = predictor_terms(fitted, at, response, squared(jacobian @ root))
+        force += np.tensordot(w[part] * terms, jacobian, axes=2)
     return root, turned @ force
 
 
@@ -66,16 +76,17 @@ def predictor_terms(fitted: Fitted, raw: np.ndarray, y: np.ndarray, spread: np.n
     found = [(np.ones(raw.shape[1]), y)] if found is None else found
     values, vectors = np.linalg.eigh(np.nan_to_num(spread))
     errors = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
+    k, n = raw.shape
+    # one standard error up and down each error, and not: all at once, since calls of kernels cost more than few rows
+    moves = np.concatenate([np.zeros((1, k, n)), *(t * errors.transpose(2, 1, 0) for t in (STEP, -STEP))])
+    at = np.ascontiguousarray((raw + moves).transpose(1, 0, 2)).reshape(k, -1)
     out = np.zeros_like(raw)
     with np.errstate(all="ignore"):
         for mass, response in found:
-            middle = derivatives.predictor_losses(fitted.network, raw, response)[1]
-            for r in range(raw.shape[0]):
-                along = errors[:, :, r].T  # (K, n), one standard error
-                up, down = (
-                    derivatives.predictor_losses(fitted.network, raw + t * along, response)[1] for t in (STEP, -STEP)
-                )
-                bend, tilt = (up - 2 * middle + down) / STEP**2, (up - down) / (2 * STEP)
-                # losses are minus log-likelihoods: signs of products cancel, that of the third derivative turns
-                out += np.nan_to_num(mass * (np.einsum("kn,kn->n", middle, along) * tilt - bend / 2))
+            slopes = derivatives.predictor_losses(fitted.network, at, np.tile(response, (1, len(moves))))[1]
+            middle, up, down = np.split(slopes.reshape(k, len(moves), n), [1, 1 + k], axis=1)
+            bend, tilt = (up - 2 * middle + down) / STEP**2, (up - down) / (2 * STEP)
+            along = np.sum(middle * errors.transpose(1, 2, 0), axis=0)  # (K, n), one for each error
+            # losses are minus log-likelihoods: signs of products cancel, that of the third derivative turns
+            out += np.nan_to_num(mass * (along * tilt - bend / 2)).sum(axis=1)
     return out

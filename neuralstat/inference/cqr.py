@@ -37,7 +37,7 @@ from ..fitted import Fitted
 from ..likelihood.mixture import components_at
 from ..training.refits import RESTARTS
 from .conformal import Limits
-from .mixing import mixed_limits
+from .mixing import Where, everywhere, mixed_limits
 
 if TYPE_CHECKING:
     from ..formula.subset import Part
@@ -147,7 +147,7 @@ def _base(own: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | N
     x, known = np.ascontiguousarray(x), None if offset is None else np.ascontiguousarray(offset)
     found, family = components_at(own, x, known, numbers, weights), own.family
     mixed = None if not own.network.objective.several or isinstance(family, Quantile) else \
-        mixed_limits(own, numbers, x, known)  # fmt: skip
+        everywhere(mixed_limits(Where(own, numbers, x, known)), x.shape[1])  # fmt: skip
     least, most = (family.q[0], family.q[-1]) if isinstance(family, Quantile) else (0.0, 1.0)
 
     def limits(alpha: float) -> tuple[np.ndarray, np.ndarray]:

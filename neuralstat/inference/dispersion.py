@@ -59,7 +59,9 @@ def dispersion(fitted: Fitted, numbers: list[int]) -> tuple[np.ndarray, float]:
 def _products(fitted: Fitted, numbers: list[int]) -> np.ndarray:
     """(K, K) sums of the products of the Pearson residuals, internal units."""
     if fitted.family is None or isinstance(fitted.family, Gaussian):
-        z = (fitted.design.y - noise.fitted(fitted, numbers)) * np.sqrt(fitted.case_weights)
+        z = fitted.design.y - noise.fitted(fitted, numbers)
+        if fitted.design.weights is not None:
+            z *= np.sqrt(fitted.design.weights)
     else:  # no such response is scaled
         z = pearson_residuals(fitted, numbers, fitted.case_weights)
     return z @ z.T

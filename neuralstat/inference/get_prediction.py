@@ -13,12 +13,12 @@ Technometrics 40:273 (with penalties). Tibshirani (1996), Neural Computation 8:1
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..checks import shown
 from ..checks.arguments import FLAG, NONE, RANDOM_STATE, REP_OR_MEAN, SHARE, Anything, Choice, Numbers, arguments
@@ -28,6 +28,7 @@ from ..families import Cox, Distribution, Gaussian, Quantile
 from ..fitted import Fitted
 from ..likelihood.mixture import components_at
 from ..likelihood.several import UNLIKELY
+from ..network import blocks
 from ..network.blas import on_one_thread
 from . import scales
 from .bootstrap import kind_of, predictions
@@ -35,18 +36,15 @@ from .conformal import conformal
 from .covariance import COV_TYPE, cov_type_of
 from .cqr import cqr
 from .dispersion import dispersion, t_degrees
-from .mixing import fitted_limits, hazard_limits, joint_limits, mixed_limits
+from .mixing import Where, fitted_limits, hazard_limits, joint_limits, mixed_limits
 from .new_levels import prior_variance
 from .predict import frame, inputs
+from .prediction import Limits, Pair, Prediction, at_once
 from .predictive import quantiles
 from .sampling import mean_variance, posterior_variance
 from .together import Together, combine_of, together
 
-Pair = tuple[np.ndarray, np.ndarray]
-Limits = Callable[[float], Pair]  # alpha -> (lower, upper), each (K, m)
-
 METHODS = ("delta", "bootstrap", "bayes", "distribution", "split", "jackknife+", "cv+", "jackknife+ab", "cqr")
-COLUMNS = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper", "obs_ci_lower", "obs_ci_upper")
 VARIANCES = ("delta", "bootstrap", "bayes", "distribution")  # methods that give variances of means
 INTERVALS = ("normal", "percentile", "basic")
 #: what each method takes of `options`
@@ -56,93 +54,6 @@ OPTIONS = {
     "split": ("test_size", "restarts", "n_jobs"), "jackknife+": ("restarts", "n_jobs"), "cv+": ("k", "restarts", "n_jobs"),
     "jackknife+ab": ("draws", "restarts", "n_jobs"),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Predicted means with what is known of their errors.
-
-    Attributes
-    ----------
-    predicted_mean : Series or DataFrame
-        Indexed as the new data; NaN at incomplete rows.
-    se_mean : Series or DataFrame
-        Standard errors; NaN for conformal methods, which make no statement on the mean.
-    method : str
-    df : float
-        Degrees of freedom of Student's t; inf for the normal distribution.
-    var_sampling, var_restarts : (K, m) arrays
-        The two parts of the variance.
-    draws : (T, K, m) array or None
-        Means by bootstrap refits, at the complete rows.
-
-    Examples
-    --------
-    >>> import neuralstat as ns
-    >>> fit = ns.neuralnet("accel ~ times", ns.datasets.mcycle(), hidden=0)
-    >>> prediction = fit.get_prediction({"times": [10.0, 20.0]})
-    >>> prediction.summary_frame().round(1)
-       mean  mean_se  mean_ci_lower  mean_ci_upper  obs_ci_lower  obs_ci_upper
-    0 -42.1      6.2          -54.3          -29.9        -134.6          50.3
-    1 -31.2      4.3          -39.7          -22.6        -123.2          60.8
-    """
-
-    predicted_mean: Any
-    se_mean: Any
-    method: str
-    df: float
-    var_sampling: np.ndarray
-    var_restarts: np.ndarray
-    _mean: np.ndarray = field(repr=False)
-    _new: Any = field(repr=False)  # limits of new observations: alpha -> (lower, upper), each (K, m)
-    _limits: Any = field(repr=False)  # limits of the mean
-    _names: tuple[str, ...] = field(repr=False)
-    _index: pd.Index = field(repr=False)
-    draws: np.ndarray | None = field(default=None, repr=False)
-
-    @arguments(alpha=SHARE, obs=FLAG)
-    def conf_int(self, alpha: float = 0.05, obs: bool = False) -> Any:
-        """Interval of the mean, or with ``obs=True`` of a new observation: columns lower and upper.
-
-        Raises
-        ------
-        ArgumentError
-            Where alpha is not in (0, 1).
-        """
-        columns = ["obs_ci_lower", "obs_ci_upper"] if obs else ["mean_ci_lower", "mean_ci_upper"]
-        frame = self.summary_frame(alpha)
-        if len(self._names) == 1:
-            return frame[columns].set_axis(["lower", "upper"], axis=1)
-        chosen = frame.loc[:, [(name, c) for name in self._names for c in columns]]
-        return chosen.rename(columns=dict(zip(columns, ("lower", "upper"), strict=True)), level=1)
-
-    @arguments(alpha=SHARE)
-    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Means, standard errors, intervals of the mean and of a new observation, as statsmodels.
-
-        Parameters
-        ----------
-        alpha : float
-            1 - coverage.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``mean``, ``mean_se``, ``mean_ci_lower``, ``mean_ci_upper``, ``obs_ci_lower``, ``obs_ci_upper``; for
-            several outputs columns (output, statistic).
-        """
-        se = np.sqrt(self.var_sampling + self.var_restarts)
-        lower, upper = self._limits(alpha)
-        below, above = self._new(alpha)
-        parts = np.stack([self._mean, se, lower, upper, below, above], axis=1)  # (K, 6, m)
-        flat = parts.reshape(-1, parts.shape[2]).T
-        if len(self._names) == 1:
-            return pd.DataFrame(flat, self._index, list(COLUMNS))
-        columns = pd.MultiIndex.from_product([self._names, COLUMNS], names=["output", "statistic"])
-        return pd.DataFrame(flat, self._index, columns)
-
-    def __repr__(self) -> str:
-        return f"<Prediction of {len(self._index)} rows, {self.method}>"
 
 
 def check_alpha(alpha: Any) -> float:
@@ -247,23 +158,33 @@ def get_prediction(
         ) if method == "cqr" else conformal(
             fitted, new, method, rep=rep, offset=offset, weights=size, random_state=random_state, **options
         )
-        nothing = np.full_like(at.mean, np.nan)
-        found = _Found(nothing, np.zeros_like(at.mean), lambda alpha: (nothing, nothing), resampled)
+        nothing = np.broadcast_to(np.nan, at.mean.shape)
+        found = _Found(nothing, np.broadcast_to(0.0, at.mean.shape), _nowhere(at.mean), at_once(resampled))
 
     def spread(part: np.ndarray) -> np.ndarray:
+        if complete.all():
+            return part
         whole = np.full((part.shape[0], complete.size), np.nan)
         whole[:, complete] = part
         return whole
 
-    def everywhere(limits: Limits) -> Any:
-        return lambda alpha: tuple(spread(part) for part in limits(alpha))
-
     names = fitted.design.y_names if len(at.mean) == len(fitted.design.y_names) else (fitted.design.response,)
-    mean, error = (frame(fitted, spread(v), index) for v in (at.mean, np.sqrt(found.sampling + found.between)))
+    mean, sampling, between = spread(at.mean), spread(found.sampling), spread(found.between)
+    tables = (frame(fitted, values, index, copy=False) for values in (mean, np.sqrt(sampling + between)))
     return Prediction(
-        mean, error, method, found.df, spread(found.sampling), spread(found.between), spread(at.mean),
-        everywhere(found.of_new), everywhere(found.of_mean), names, index, found.draws,
+        *tables, method, found.df, sampling, between, mean, found.of_new, found.of_mean, names, index,
+        None if complete.all() else np.flatnonzero(complete), found.draws,
     )  # fmt: skip
+
+
+def _nowhere(mean: np.ndarray) -> Limits:
+    """Limits that are not known."""
+
+    def limits(_: float, part: slice) -> Pair:
+        nothing = np.full_like(mean[:, part], np.nan)
+        return nothing, nothing
+
+    return limits
 
 
 @dataclass(frozen=True)
@@ -302,25 +223,34 @@ def _from_variance(
         sampling = draws.var(axis=0, ddof=1)
         if options.get("restarts") == "fresh":
             between = np.zeros_like(between)
-    error = np.sqrt(sampling + between)
-    mixed = _mixed(fitted, at, cov_type, error)
+    mixed, joint = _mixed(fitted, at, cov_type, sampling, between)
+    eta, weights, numbers = at.eta, at.weights, at.numbers
+    quantile = functools.cache(lambda alpha: stats.t.ppf(1 - alpha / 2, df))
+    phi = functools.cache(lambda: np.diag(dispersion(fitted, numbers)[0])[:, np.newaxis])
 
-    def of_mean(alpha: float) -> Pair:
+    def error(part: slice) -> np.ndarray:
+        return np.sqrt(sampling[:, part] + between[:, part])
+
+    def of_mean(alpha: float, part: slice) -> Pair:
         if draws is not None and interval != "normal":
-            return _from_draws(fitted, mean, draws, alpha, interval)
-        quantile = stats.t.ppf(1 - alpha / 2, df)
-        return scales.limits(scales.interval_link(fitted), mean, error, quantile, fitted.family, at.eta)
+            return _from_draws(fitted, mean[:, part], draws[..., part], alpha, interval)
+        link, own = scales.interval_link(fitted), None if eta is None else eta[:, part]
+        return scales.limits(link, mean[:, part], error(part), quantile(alpha), fitted.family, own)
 
-    def of_new(alpha: float) -> Pair:
+    def of_new(alpha: float, part: slice) -> Pair:
         if mixed is not None:
-            return mixed(alpha)
-        spread = error if fresh is None else np.sqrt(error**2 + fresh * _slopes(fitted, mean) ** 2)
-        return new_observation(fitted, at.numbers, mean, spread, noise_df, at.weights, alpha, at.eta)
+            return mixed(alpha, part)
+        spread, own = error(part), None if eta is None else eta[:, part]
+        if fresh is not None:
+            spread = np.sqrt(spread**2 + fresh[:, part] * _slopes(fitted, mean[:, part]) ** 2)
+        return new_observation(fitted, phi(), mean[:, part], spread, noise_df, weights[part], alpha, own)
 
-    if method == "distribution":  # raises where there is none
-        joint = fitted.network.objective.several and fitted.distribution.joint
-        said = None if joint else components_at(fitted, at.x, at.offset, at.numbers, at.weights, at.combine)
-        if said is not None and len(mean) == 1:
+    if method == "distribution" and not joint:  # raises where there is none
+        few = slice(0, min(blocks.ROWS, mean.shape[1]))
+        known = None if at.offset is None else np.ascontiguousarray(at.offset[:, few])
+        x = np.ascontiguousarray(at.x[:, few])
+        said = components_at(fitted, x, known, numbers, weights[few], at.combine)
+        if len(mean) == 1:
             median = said.parts[0].ppf(np.full(said.rows, 0.5))
             if isinstance(fitted.family, Distribution):
                 said.below(median)
@@ -334,34 +264,39 @@ def _slopes(fitted: Fitted, mean: np.ndarray) -> np.ndarray:
     return np.asarray(link.inverse_deriv(link(mean)))
 
 
-def _mixed(fitted: Fitted, at: Together, cov_type: str | None, error: np.ndarray) -> Limits | None:
+def _mixed(
+    fitted: Fitted, at: Together, cov_type: str | None, sampling: np.ndarray, between: np.ndarray
+) -> tuple[Limits | None, bool]:
     """Limits of new observations of distributions with several parameters; None of others, and of classes.
 
-    Of several normal responses those of each by itself, around means with standard errors `error`.
+    Of several normal responses those of each by itself, around means with variances `sampling` and `between`; and whether
+    they are such.
     """
     if not fitted.network.objective.several:
-        return None
-    family = fitted.family
+        return None, False
+    family, where = fitted.family, Where(fitted, at.numbers, at.x, at.offset, at.combine)
     if fitted.distribution.joint:
-        return joint_limits(fitted, at.numbers, at.x, at.offset, at.combine, at.mean, error)
+        return joint_limits(where, at.mean, sampling, between), True
     unsaid = isinstance(family, Distribution) and not all((family.functions or {}).get(name) for name in ("cdf", "ppf"))
     if len(fitted.observed) > 1 or isinstance(family, UNLIKELY) or unsaid:
-        nothing = np.full_like(at.mean, np.nan)
+        nothing = _nowhere(at.mean)
         if not isinstance(family, Quantile):
-            return lambda alpha: (nothing, nothing)
-        levels = family.q
-        within = fitted_limits(fitted, at.numbers, at.x, at.offset, at.combine)
-        return lambda alpha: within(alpha) if levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1] else (nothing, nothing)
-    if isinstance(family, Cox):
-        return hazard_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)
-    return mixed_limits(fitted, at.numbers, at.x, at.offset, cov_type, at.combine)
+            return nothing, False
+        levels, within = family.q, fitted_limits(where)
+
+        def inside(alpha: float) -> bool:
+            return levels[0] <= alpha / 2 and 1 - alpha / 2 <= levels[-1]
+
+        return (lambda alpha, part: (within if inside(alpha) else nothing)(alpha, part)), False
+    return (hazard_limits if isinstance(family, Cox) else mixed_limits)(where, cov_type), False
 
 
 def _weights(fitted: Fitted, new: Any, weights: Any, complete: np.ndarray) -> np.ndarray:
     """Weights (m,) of the observations to come at the complete rows; those of the fit where they are 0 count as 1."""
     if weights is None:
-        own = np.ones(int(complete.sum())) if new is not None or fitted.precisions is None else fitted.precisions
-        return np.where(own > 0, own, 1.0)
+        if new is not None or fitted.precisions is None:
+            return np.broadcast_to(1.0, int(complete.sum()))
+        return np.where(fitted.precisions > 0, fitted.precisions, 1.0)
     values = Numbers(None, finite=False).check(weights, "weights")
     if values.shape not in ((), (1,), (complete.size,)):
         raise ArgumentError(f"weights must be a number or {complete.size} numbers, one per row; got {shown(weights)}.")
@@ -389,13 +324,15 @@ def _from_draws(
 
 
 def new_observation(
-    fitted: Fitted, numbers: list[int], mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
+    fitted: Fitted, phi: np.ndarray, mean: np.ndarray, se: np.ndarray, df: float, weights: np.ndarray,
     alpha: float, eta: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Limits (K, m) of new observations of given weights (m,), of families with one parameter; see `get_prediction`."""
+    """Limits (K, m) of new observations of given weights (m,), of families with one parameter; see `get_prediction`.
+
+    `phi`: dispersions (K, 1).
+    """
     from scipy import stats
 
-    phi = np.diag(dispersion(fitted, numbers)[0])[:, np.newaxis]
     family = fitted.family
     if family is None or isinstance(family, Gaussian) or (family.name == "tweedie" and family.parameter == 0):
         scaling = fitted.design.scaling

@@ -9,110 +9,178 @@ method can speak: they count as one unit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..df.local import active
 from ..families import Cox, Distributional
 from ..families.components import of_parameters
+from ..families.cox import StepFunction
 from ..fitted import Fitted
 from ..likelihood import hazards
 from ..likelihood.predictors import combined
-from .bias import jacobians_at, weights_bias
+from ..network import blocks
+from .bias import jacobians_at, squared, weights_bias
 from .covariance import cov_type_of
+from .prediction import Limits, Pair
 from .sampling import joint_root, parameter_covariance
 
 PAIRS = 24  # of points, each with its negative
 WIDEST = 1.0  # standard error of a logarithm or logit
 LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog")
-AT_ONCE = 2_000_000  # predictors
+AT_ONCE = 2**17  # predictors
 STEPS = 60
 PRECISION, SURE = 1e-9, 1e-9  # of a limit, relative to the width of the mixture; of its probability
 
-Pair = tuple[np.ndarray, np.ndarray]
+
+@dataclass(frozen=True)
+class Where:
+    """Covariates (D, m) and offset of rows, internal units, and what repetitions say together there."""
+
+    fitted: Fitted
+    numbers: list[int]
+    x: np.ndarray
+    offset: np.ndarray | None
+    combine: str = "mixture"
+
+    def at(self, part: slice) -> Where:
+        """Some of the rows."""
+        known = None if self.offset is None else np.ascontiguousarray(self.offset[:, part])
+        return Where(self.fitted, self.numbers, np.ascontiguousarray(self.x[:, part]), known, self.combine)
+
+    def raw(self) -> np.ndarray:
+        """What kernels give (B', K, m) of the repetitions, or of their mean."""
+        return combined(self.fitted, self.fitted.raw(self.x, self.offset, self.numbers), self.combine)
+
+    def parts(self) -> list[list[int]]:
+        """Repetitions that each component of the mixture is of."""
+        return [self.numbers] if self.combine == "mean" else [[b] for b in self.numbers]
 
 
-def fitted_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, combine: str = "mixture"
-) -> Callable[[float], Pair]:
-    """alpha -> limits (1, m) of the fitted distribution, the parameters taken as known."""
-    family, m = fitted.distribution, x.shape[1]
-    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
-    found = of_parameters(family, list(fitted.parameters(raw)))
+def everywhere(limits: Limits, m: int) -> Callable[[float], Pair]:
+    """Limits (K, m) of all rows."""
 
-    def limits(alpha: float) -> Pair:
-        low, high = (found.quantiles(np.full(m, q)) for q in (alpha / 2, 1 - alpha / 2))
+    def whole(alpha: float) -> Pair:
+        found = [limits(alpha, part) for part in blocks.of_rows(m)]
+        return np.concatenate([v for v, _ in found], axis=1), np.concatenate([v for _, v in found], axis=1)
+
+    return whole
+
+
+def fitted_limits(where: Where) -> Limits:
+    """Limits (1, m) of the fitted distribution, the parameters taken as known."""
+    fitted = where.fitted
+
+    def limits(alpha: float, part: slice) -> Pair:
+        found = of_parameters(fitted.distribution, list(fitted.parameters(where.at(part).raw())))
+        low, high = (found.quantiles(np.full(found.rows, q)) for q in (alpha / 2, 1 - alpha / 2))
         return low[np.newaxis], high[np.newaxis]
 
     return limits
 
 
-def joint_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, combine: str, mean: np.ndarray,
-    error: np.ndarray,
-) -> Callable[[float], Pair]:  # fmt: skip
-    """alpha -> limits (L, m) of several normal responses, each by itself, around means (L, m) with standard errors."""
+def joint_limits(where: Where, mean: np.ndarray, sampling: np.ndarray, between: np.ndarray) -> Limits:
+    """Limits (L, m) of several normal responses, each by itself, around means (L, m) with these variances."""
     from scipy.special import ndtri
 
-    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)
-    noise = np.mean([fitted.distribution.variance(p) for p in fitted.parameters(raw)], axis=0)
-    width = np.sqrt(np.square(error) + noise)
-    return lambda alpha: (mean - ndtri(1 - alpha / 2) * width, mean + ndtri(1 - alpha / 2) * width)
+    fitted = where.fitted
 
-
-def hazard_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None,
-    combine: str = "mixture",
-) -> Callable[[float], Pair]:  # fmt: skip
-    """`mixed_limits` of Cox's model: over errors of relative hazards, not of the baseline; infinite beyond the last event."""
-    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)[:, 0]  # (R, m)
-    parts = [[b] for b in numbers] if len(raw) == len(numbers) else [numbers]
-    z = _points(1)[:, :1]
-    curves = []
-    for own, part in zip(raw, parts, strict=True):
-        error = np.minimum(_errors(fitted, part, x, offset, cov_type)[1][:, 0, 0], WIDEST)
-        curves.append(hazards.times_of(fitted, tuple(part), np.exp(own + error * z)))  # (T, m)
-    times = curves[0].times  # events are the same for all
-
-    def limits(alpha: float) -> Pair:
-        out = np.full((2, x.shape[1]), np.inf)
-        found = np.zeros(out.shape, bool)
-        for t in times:
-            below = np.mean([np.mean(curve.cdf(t), axis=0) for curve in curves], axis=0)
-            for row, level in enumerate((alpha / 2, 1 - alpha / 2)):
-                now = ~found[row] & (below >= level)
-                out[row, now] = t
-                found[row] |= now
-            if found.all():
-                break
-        return out[:1], out[1:]
+    def limits(alpha: float, part: slice) -> Pair:
+        noise = np.mean([fitted.distribution.variance(p) for p in fitted.parameters(where.at(part).raw())], axis=0)
+        half = ndtri(1 - alpha / 2) * np.sqrt(sampling[:, part] + between[:, part] + noise)
+        return mean[:, part] - half, mean[:, part] + half
 
     return limits
 
 
-def mixed_limits(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None = None,
-    combine: str = "mixture",
-) -> Callable[[float], Pair]:  # fmt: skip
-    """alpha -> limits (1, m) of the mixture over errors of the linear predictors, and over repetitions or of their mean."""
-    raw = combined(fitted, fitted.raw(x, offset, numbers), combine)  # (R, K, m)
-    parts = [[b] for b in numbers] if len(raw) == len(numbers) else [numbers]
-    moved = [_errors(fitted, part, x, offset, cov_type) for part in parts]
-    points, m = _points(raw.shape[1]), x.shape[1]
-    step = max(AT_ONCE // (len(points) * raw.shape[1] * len(raw)), 1)
+def hazard_limits(where: Where, cov_type: str | None = None) -> Limits:
+    """`mixed_limits` of Cox's model: over errors of relative hazards, not of the baseline; infinite beyond the last event."""
+    fitted, z = where.fitted, _points(1)[:, :1]
+    parts = where.parts()
+    members = [_members(fitted, part, cov_type) for part in parts]
 
-    def limits(alpha: float) -> Pair:
+    def limits(alpha: float, part: slice) -> Pair:
+        out = []
+        step = max(AT_ONCE // (len(z) * len(parts)), 1)
+        for first in range(part.start, part.stop, step):
+            here = where.at(slice(first, min(first + step, part.stop)))
+            curves = []
+            for own, several, each in zip(here.raw()[:, 0], parts, members, strict=True):
+                error = np.minimum(_errors(fitted, several, each, here)[1][:, 0, 0], WIDEST)
+                curves.append(hazards.times_of(fitted, tuple(several), np.exp(own + error * z)))  # (T, m)
+            out.append([_first_time(curves, level) for level in (alpha / 2, 1 - alpha / 2)])
+        low, high = (np.concatenate(own)[np.newaxis] for own in zip(*out, strict=True))
+        return low, high
+
+    return limits
+
+
+def _first_time(curves: list[StepFunction], level: float) -> np.ndarray:
+    """(m,) first times of events at which means over curves, and over their relative hazards (T, m), have reached `level`.
+
+    By false positions between the numbers of two events, which end where these are neighbours.
+    """
+    times, m = curves[0].times, curves[0].relative.shape[-1]  # events are the same for all
+
+    def above(event: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        gone = [np.mean(np.exp(-c.cumulative[event + 1] * c.relative[:, rows]), axis=0) for c in curves]
+        return 1 - np.mean(gone, axis=0) - level
+
+    everyone = np.arange(m)
+    low, high = np.full(m, -1), np.full(m, times.size - 1)  # at the first nothing has happened
+    f, g = np.full(m, -level), above(high, everyone)
+    never = g < 0
+    rows, last = np.flatnonzero(~never & (high - low > 1)), np.zeros(m)
+    while rows.size:
+        a, b, fa, ga = low[rows], high[rows], f[rows], g[rows]
+        at = np.clip(np.round(a + (b - a) * fa / (fa - ga)).astype(int), a + 1, b - 1)
+        slow = last[rows] * np.sign(last[rows]) >= 2  # an end has stayed twice
+        at = np.where(slow, (a + b) // 2, at)
+        value = above(at, rows)
+        up = value >= 0
+        low[rows], high[rows] = np.where(up, a, at), np.where(up, at, b)
+        f[rows], g[rows] = np.where(up, fa, value), np.where(up, value, ga)
+        side = np.where(up, 1, -1)
+        last[rows] = np.where(slow | (np.sign(last[rows]) != side), side, last[rows] + side)
+        rows = rows[high[rows] - low[rows] > 1]
+    return np.where(never, np.inf, times[high])
+
+
+def mixed_limits(where: Where, cov_type: str | None = None) -> Limits:
+    """Limits (1, m) of the mixture over errors of the linear predictors, and over repetitions or of their mean."""
+    fitted, parts = where.fitted, where.parts()
+    members = [_members(fitted, part, cov_type) for part in parts]
+    k = fitted.network.n_outputs
+    points = _points(k)
+    step = max(AT_ONCE // (len(points) * k * len(parts)), 1)
+
+    def limits(alpha: float, part: slice) -> Pair:
+        here = where.at(part)
+        raw, m = here.raw(), part.stop - part.start
+        moved = [_errors(fitted, several, each, here) for several, each in zip(parts, members, strict=True)]
         out = np.empty((2, 1, m))
         for first in range(0, m, step):
-            part = slice(first, first + step)
+            some = slice(first, min(first + step, m))
             predictors = np.concatenate([
-                own[:, part] - bias[:, part] + np.einsum("nkr,tr->tkn", root[part], points)
+                _around(own[:, some] - bias[:, some], root[some], points)
                 for own, (bias, root) in zip(raw, moved, strict=True)
             ])  # fmt: skip
-            out[:, 0, part] = _quantiles(fitted, predictors, (alpha / 2, 1 - alpha / 2))
+            out[:, 0, some] = _quantiles(fitted, predictors, (alpha / 2, 1 - alpha / 2))
         return out[0], out[1]
 
     return limits
+
+
+def _around(middle: np.ndarray, root: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(T, K, m) predictors at `points` (T, K) around middles (K, m) with covariances of these roots (m, K, K)."""
+    turned = np.ascontiguousarray(root.transpose(1, 2, 0))  # (K, K, m)
+    out = np.empty((len(points), *middle.shape))
+    out[:] = middle
+    for r in range(len(middle)):
+        out += points[:, r, np.newaxis, np.newaxis] * turned[:, r]
+    return out
 
 
 def _points(k: int) -> np.ndarray:
@@ -123,32 +191,36 @@ def _points(k: int) -> np.ndarray:
     return z @ (vectors / np.sqrt(values)) @ vectors.T
 
 
-def _errors(
-    fitted: Fitted, numbers: list[int], x: np.ndarray, offset: np.ndarray | None, cov_type: str | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bias (K, m) of the mean linear predictors of repetitions, and roots (m, K, K) of their covariance, internal units."""
+def _members(fitted: Fitted, numbers: list[int], cov_type: str | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each repetition the root of the covariance of the weights that it uses, and their bias, internal units."""
     kind, p = cov_type_of(fitted, cov_type), fitted.network.n_params
     joint = joint_root(fitted, tuple(numbers), kind)[0] if len(numbers) > 1 else None
-    by_member = []
+    out = []
     for r, b in enumerate(numbers):
         if isinstance(fitted.family, Cox):  # no likelihood of single rows
             root = parameter_covariance(fitted, b, kind)[0]
             own = np.zeros(len(root))
         else:
             root, own = weights_bias(fitted, b, kind)
-        if joint is not None:
-            root = joint[r * p : (r + 1) * p][active(fitted, b)]
-        by_member.append((root, own))
-    k, m = fitted.network.n_outputs, x.shape[1]
+        out.append((root if joint is None else joint[r * p : (r + 1) * p][active(fitted, b)], own))
+    return out
+
+
+def _errors(
+    fitted: Fitted, numbers: list[int], by_member: list[tuple[np.ndarray, np.ndarray]], where: Where
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bias (K, m) of the mean linear predictors of repetitions, and roots (m, K, K) of their covariance, internal units."""
+    k, m = fitted.network.n_outputs, where.x.shape[1]
     bias, each = np.zeros((k, m)), np.empty((m, k, k))
-    members = zip(*(jacobians_at(fitted, b, x, offset) for b in numbers), strict=True)
+    members = zip(*(jacobians_at(fitted, b, where.x, where.offset) for b in numbers), strict=True)
     for found in members:
-        part, half = found[0][0], 0.0
+        part = found[0][0]
+        half: Any = 0.0
         for (_, jacobian), (root, own) in zip(found, by_member, strict=True):
-            half = half + np.einsum("knp,pr->nkr", jacobian, root, optimize=True) / len(numbers)
-            bias[:, part] += np.einsum("knp,p->kn", jacobian, own) / len(numbers)
-        each[part] = np.einsum("nkr,njr->nkj", half, half, optimize=True)
-    values, vectors = np.linalg.eigh((each + each.transpose(0, 2, 1)) / 2)
+            half = half + jacobian @ root / len(numbers)  # (K, n, R)
+            bias[:, part] += jacobian @ own / len(numbers)
+        each[part] = squared(half)
+    values, vectors = np.linalg.eigh(each)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))[:, np.newaxis, :]
     error = np.sqrt(np.einsum("nkr,nkr->kn", roots, roots))
     bounded = np.array([link.name in LOGARITHMIC for link in fitted.distribution.role_links])[:, np.newaxis]

@@ -146,7 +146,7 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
         if design.offset is not None:
             off = np.zeros((design.offset.shape[0], design.kept.size))
             off[:, design.kept] = design.offset
-        x = spread(design.x, design.kept)
+        x = design.x if design.kept.all() else spread(design.x, design.kept)
         return fitted.full(design.x) if x is None else x, off, design.full_index, design.kept
     if fitted.settings.compat == "R":
         new = by_position(new, design.x_names, design.frame.columns)
@@ -163,14 +163,14 @@ def inputs(fitted: Fitted, new: Any, offset: Any) -> Inputs:
 # tables ----------------------------------------------------------------------------------------------------
 
 
-def frame(fitted: Fitted, values: np.ndarray, index: pd.Index) -> Any:
+def frame(fitted: Fitted, values: np.ndarray, index: pd.Index, copy: bool = True) -> Any:
     """Values (K, m) of the outputs as a Series, or as a DataFrame where there are several."""
     names = list(fitted.design.y_names)
     if fitted.network.objective.several and len(values) == 1:  # eta of an ordered factor
         names = [fitted.design.response]
     if len(names) == 1:
-        return pd.Series(values[0], index=index, name=names[0])
-    return pd.DataFrame(values.T, index, names)
+        return pd.Series(values[0], index=index, name=names[0], copy=copy)
+    return pd.DataFrame(values.T, index, names, copy=copy)
 
 
 def _all(fitted: Fitted, values: np.ndarray, index: pd.Index, type: str) -> pd.DataFrame:

@@ -75,12 +75,13 @@ def _root_by_parts(
     used = [active(fitted, b) for b in numbers]
     ends = np.cumsum([0, *(int(u.sum()) for u in used)])
     of = [slice(*pair) for pair in pairwise(ends)]
-    information = None
+    breads: list[np.ndarray | None] = [None for _ in numbers]
     if kind in ("sandwich", "cluster"):
         between = _squares_of_scores(fitted, numbers, used, kind)
     else:
         _ = fitted.likely  # raises where there is none
-        information, between = _squares_of_roots(fitted, numbers, used, phi)
+        informations, between = _squares_of_roots(fitted, numbers, used, phi)
+        breads = [None if kind == "hessian" else own for own in informations]
     if kind == "bayes":  # and with the prior, whose centres move all repetitions
         prior = [np.sqrt(np.diag(phi).mean() * fitted.penalty_curvature(b)) * u for b, u in zip(numbers, used, strict=True)]
         for r, u in enumerate(used):
@@ -90,10 +91,8 @@ def _root_by_parts(
     where = np.zeros(ends[-1], dtype=int)
     for r, b in enumerate(numbers):
         own = of[r]
-        if information is not None and kind != "hessian":
-            bread = information[own, own]
-        else:
-            bread = curvature_of(fitted, b, kind)[np.ix_(used[r], used[r])]
+        bread = breads[r]
+        bread = curvature_of(fitted, b, kind)[np.ix_(used[r], used[r])] if bread is None else bread
         turned, state = _turned(fitted, b, used[r], bread)
         covariance[own] = turned @ covariance[own]
         covariance[:, own] = covariance[:, own] @ turned
@@ -103,28 +102,45 @@ def _root_by_parts(
         return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), states
     size = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's variance drowns in the rounding of another's
-    values, vectors = np.linalg.eigh(covariance / unit / unit.T)
+    covariance /= unit  # in place: of several repetitions it may be larger than the data
+    covariance /= unit.T
+    values, vectors = np.linalg.eigh(covariance)
+    del covariance, between
+    vectors *= unit
+    vectors *= np.sqrt(np.maximum(values, 0.0))
+    if where.size == len(numbers) * fitted.network.n_params:
+        return vectors, states
     out = np.zeros((len(numbers) * fitted.network.n_params, ends[-1]))
-    out[where] = unit * vectors * np.sqrt(np.maximum(values, 0.0))
+    out[where] = vectors
     return out, states
 
 
 def _squares_of_roots(
     fitted: Fitted, numbers: tuple[int, ...], used: list[np.ndarray], phi: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over observations of R_r' R_s and of R_r' Phi R_s, over the weights that all repetitions use."""
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sums over observations of R_r' R_r, and of R_r' Phi R_s over the weights that all repetitions use."""
     plain = bool(np.all(phi == phi[0, 0] * np.eye(len(phi))))
-    of_all = [Roots(fitted, b) for b in numbers]
-    count = sum(int(u.sum()) for u in used)
-    information, between = np.zeros((count, count)), np.zeros((count, count))
-    for part in blocks.parts(fitted.n_rows, len(phi), len(numbers) * fitted.network.n_params):
-        root = np.concatenate([own.at(part)[:, :, u] for own, u in zip(of_all, used, strict=True)], axis=2)
-        flat = root.reshape(-1, count)
-        information += flat.T @ flat
-        if not plain:
-            turned = np.einsum("lk,lnf->knf", _root(phi), root).reshape(-1, count)
-            between += turned.T @ turned
-    return information, phi[0, 0] * information if plain else between
+    ends = np.cumsum([0, *(int(u.sum()) for u in used)])
+    of = [slice(*pair) for pair in pairwise(ends)]
+    whole = [Roots(fitted, b) for b in numbers]
+    informations = [np.zeros((int(u.sum()),) * 2) for u in used]
+    between = np.zeros((ends[-1], ends[-1]))
+    for part in blocks.of_numbers(fitted.n_rows, len(phi) * len(numbers) * fitted.network.n_params):
+        roots = [own.at(part)[:, :, u] for own, u in zip(whole, used, strict=True)]
+        flat = [root.reshape(-1, root.shape[2]) for root in roots]
+        turned = flat if plain else [np.tensordot(_root(phi), root, axes=1).reshape(-1, root.shape[2]) for root in roots]
+        for r, own in enumerate(turned):
+            if not plain:
+                informations[r] += flat[r].T @ flat[r]
+            for s, other in enumerate(turned[: r + 1]):
+                between[of[r], of[s]] += own.T @ other
+    for r, own in enumerate(of):
+        if plain:
+            informations[r] += between[own, own]
+        between[own, own.stop :] = between[own.stop :, own].T
+    if plain:
+        between *= phi[0, 0]
+    return informations, between
 
 
 def _squares_of_scores(fitted: Fitted, numbers: tuple[int, ...], used: list[np.ndarray], kind: str) -> np.ndarray:
@@ -284,14 +300,14 @@ def mean_variance(
     kind = cov_type_of(fitted, cov_type)
     root, states = joint_root(fitted, tuple(numbers), kind)
     warn_members(fitted, kind, states)
-    covariance = root @ root.T / len(numbers) ** 2  # (R P, R P)
     k = fitted.observed.shape[0] if fitted.network.objective.several else fitted.network.n_outputs
-    m = x.shape[1]
+    m, p = x.shape[1], fitted.network.n_params
     out = np.empty((k, m))
-    for part in blocks.parts(m, fitted.network.n_outputs, 2 * covariance.shape[0]):
+    for part in blocks.of_numbers(m, fitted.network.n_outputs * (p + root.shape[1])):
         known = None if offset is None else np.ascontiguousarray(offset[:, part])
         own = None if at is None else at[:, part]
-        jacobian = np.concatenate([mean_jacobian(fitted, b, x[:, part], known, own) for b in numbers], axis=2)
-        for o in range(k):
-            out[o, part] = np.einsum("mp,mp->m", jacobian[o] @ covariance, jacobian[o])
-    return np.maximum(out, 0.0)
+        moves: Any = 0.0  # (K, rows, r) of the mean, with unit changes of the data
+        for r, b in enumerate(numbers):
+            moves = moves + mean_jacobian(fitted, b, x[:, part], known, own)[:k] @ root[r * p : (r + 1) * p]
+        out[:, part] = np.einsum("kmr,kmr->km", moves, moves) / len(numbers) ** 2
+    return out

@@ -12,6 +12,7 @@ from ..errors import ArgumentError
 from ..fitted import Fitted
 from ..likelihood.evidence import evidence_weights
 from ..likelihood.predictors import COMBINE, combined
+from ..network import blocks
 from . import scales
 
 
@@ -43,19 +44,43 @@ def together(
     ArgumentError
         For "mean" where the error is not of linear predictors.
     """
-    raw = fitted.raw(x, offset, numbers)
-    if combine == "evidence" and len(raw) > 1:
-        values, share = fitted.response(raw), evidence_weights(fitted, numbers)
+    objective = fitted.network.objective
+    if combine == "mean" and len(numbers) > 1 and not objective.of_predictor and objective.output.name != "identity":
+        raise ArgumentError("combine='mean' averages linear predictors, and err_fct is of output activations: give family=.")
+    share = evidence_weights(fitted, numbers) if combine == "evidence" and len(numbers) > 1 else None
+    m = x.shape[1]
+    out: list[np.ndarray | None] = []
+    for part in blocks.of_rows(m):
+        known = None if offset is None else np.ascontiguousarray(offset[:, part])
+        found = _together(fitted, fitted.raw(np.ascontiguousarray(x[:, part]), known, numbers), combine, share)
+        if part.stop - part.start == m:
+            out = list(found)
+            break
+        if not out:
+            out = [None if values is None else np.empty((len(values), m)) for values in found]
+        for whole, values in zip(out, found, strict=True):
+            if whole is not None:
+                whole[:, part] = values
+    mean, between, eta, pooled = out
+    assert mean is not None
+    between = np.broadcast_to(0.0, mean.shape) if between is None else between
+    return Together(numbers, x, offset, weights, mean, between, eta, combine, pooled, share)
+
+
+Four = tuple[np.ndarray, np.ndarray | None, np.ndarray | None, np.ndarray | None]
+
+
+def _together(fitted: Fitted, raw: np.ndarray, combine: str, share: np.ndarray | None) -> Four:
+    """Mean, variance by the starts (None: of one repetition), link of the mean, and pooled predictors, (K, m) each."""
+    if share is not None:
+        values = fitted.response(raw)
         mean = np.einsum("r,rkm->km", share, values)
-        eta = scales.predictors(fitted, raw, share)
-        return Together(numbers, x, offset, weights, mean, between_starts(values, share), eta, combine, share=share)
+        return mean, between_starts(values, share), scales.predictors(fitted, raw, share), None
     if combine != "mean" or len(raw) == 1:
         values = fitted.response(raw)  # (R, K, m)
-        between = between_starts(values)
-        return Together(numbers, x, offset, weights, values.mean(axis=0), between, scales.predictors(fitted, raw), combine)
+        between = None if len(raw) == 1 else between_starts(values)
+        return values.mean(axis=0), between, scales.predictors(fitted, raw), None
     objective, scaling = fitted.network.objective, fitted.design.scaling
-    if not objective.of_predictor and objective.output.name != "identity":
-        raise ArgumentError("combine='mean' averages linear predictors, and err_fct is of output activations: give family=.")
     pooled = combined(fitted, raw, combine)
     apart = raw - pooled
     if objective.of_predictor:  # how far the mean moves with each repetition's predictors
@@ -63,8 +88,7 @@ def together(
     between = np.square(apart).sum(axis=0) / (len(raw) - 1) / len(raw)
     if scaling is not None:
         between = between * np.square(scaling.y_sd[: len(between), np.newaxis])
-    mean, eta = fitted.response(pooled)[0], scales.predictors(fitted, pooled)
-    return Together(numbers, x, offset, weights, mean, between, eta, combine, pooled[0])
+    return fitted.response(pooled)[0], between, scales.predictors(fitted, pooled), pooled[0]
 
 
 def between_starts(values: np.ndarray, share: np.ndarray | None = None) -> np.ndarray:

@@ -19,12 +19,24 @@ from .network import Network
 
 NUMBERS = 2**17  # of derivatives that are held at a time (1 MB)
 LEAST = 64  # observations
+ROWS = 4096  # whose predictions are worked out at a time: a whole number of blocks of kernels
 
 
 def parts(n: int, outputs: int, weights: int) -> list[slice]:
     """Blocks of n observations that have `outputs` times `weights` derivatives each."""
     step = max(NUMBERS // max(1, outputs * weights), weights // max(1, outputs), LEAST)
     return [slice(first, min(first + step, n)) for first in range(0, n, step)] or [slice(0, n)]
+
+
+def of_numbers(n: int, each: int) -> list[slice]:
+    """Blocks of n observations that have so many numbers each, where no matrix of their size is there anyway."""
+    step = max(NUMBERS // max(1, each), LEAST)
+    return [slice(first, min(first + step, n)) for first in range(0, n, step)] or [slice(0, n)]
+
+
+def of_rows(n: int) -> list[slice]:
+    """Blocks of n rows of which some numbers each are wanted on the way."""
+    return [slice(first, min(first + ROWS, n)) for first in range(0, n, ROWS)] or [slice(0, n)]
 
 
 def taken(data: cpu.Data, part: Any) -> cpu.Data:
