@@ -13,6 +13,7 @@ import numpy as np
 
 from ..checks import shown
 from ..checks.values import attribute
+from ..cluster import in_parts, joblib_client
 from ..df.noise import gaussian
 from ..errors import ArgumentError, ConvergenceWarning, DataError, DataWarning, caller
 from ..families import Survival
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from ..training.fit import Fit
 
 
+Refit = tuple[np.ndarray, int, int, list[tuple[str, int]]]  # means, repetitions not converged, all; columns that were blind
+
+
 def is_model(source: Any) -> bool:
     """Whether something is a model of ours that is not yet fitted: it says what its procedure is."""
     return callable(attribute(source, "procedure")) and isinstance(attribute(source, "settings"), Settings)
@@ -51,6 +55,7 @@ class NetworkProcedure:
     stack : bool
         Train all folds and restarts as one stack; False trains fold by fold, with the same numbers.
     n_jobs : int, optional
+        Threads. Where not given, and inside ``joblib.parallel_config(backend="dask")``, the workers of that cluster refit.
     start : (R, P) array, optional
         Start weights of every refit, internal units of the fit; new random ones unless given.
 
@@ -68,7 +73,7 @@ class NetworkProcedure:
         if not isinstance(rep, str) or rep not in ("mean", "best"):
             raise ArgumentError(f"rep must be 'mean' or 'best', got {shown(rep)}.")
         self.procedure = self._procedure_of(self.source, n_jobs, start)
-        self.rep, self.stack, self.start = rep, stack, start
+        self.rep, self.stack, self.start, self.spreads = rep, stack, start, n_jobs is None
         design = self.design
         self.y = design.y if design.scaling is None else design.scaling.y_original(design.y)
         self.n = self.y.shape[1]
@@ -152,18 +157,45 @@ class NetworkProcedure:
         seconds = children(seeds, len(sets))
         lost, total = 0, 0
         unseen: dict[str, list[int]] = {}
-        for numbers in self._stacks(len(sets)):
-            parts = [part_of(self.procedure, sets[t]) for t in numbers]
-            for t, part in zip(numbers, parts, strict=True):
-                self._note_unseen(part, t, None if need is None else need[t], unseen)
-            fits = train_parts(
-                self.procedure, parts, [sets[t] for t in numbers], [seconds[t] for t in numbers], stack=self.stack,
-                given=self.start,
-            )  # fmt: skip
-            for t, part, fit in zip(numbers, parts, fits, strict=True):
-                lost, total = lost + int(np.sum(~fit.finished)), total + fit.theta.shape[0]
-                yield self.predict(part, fit, t)
+        alone = not self.spreads or self.settings.device != "cpu" or bool(self.settings.callbacks)
+        client = None if alone else joblib_client()
+
+        def own(numbers: range) -> tuple[Any, ...]:
+            at = slice(numbers.start, numbers.stop)
+            return sets[at], seconds[at], None if need is None else need[at]
+
+        for _, done in in_parts(
+            _refits, lambda: self if client is None else self._sent(), len(sets), lambda: self._stacks(len(sets)), own,
+            what="the model", client=client,
+        ):  # fmt: skip
+            for means, lost_here, networks, blind in done:
+                lost, total = lost + lost_here, total + networks
+                for name, t in blind:
+                    unseen.setdefault(name, []).append(t)
+                yield means
         self._warn(lost, total, unseen)
+
+    def _sent(self) -> NetworkProcedure:
+        """The same, as workers get it: without the fit or model that it is of."""
+        sent = copy.copy(self)
+        sent.source = None
+        return sent
+
+    def trained(
+        self, numbers: range, sets: Sequence[np.ndarray], seeds: Sequence[np.random.SeedSequence],
+        need: Sequence[np.ndarray] | None,
+    ) -> Iterator[Refit]:  # fmt: skip
+        """Some of the refits, whose numbers among all are given; see `refits`."""
+        for stack in self._stacks(len(sets)):
+            parts = [part_of(self.procedure, sets[t]) for t in stack]
+            fits = train_parts(
+                self.procedure, parts, [sets[t] for t in stack], [seeds[t] for t in stack], stack=self.stack, given=self.start
+            )
+            for t, part, fit in zip(stack, parts, fits, strict=True):
+                rows = slice(None) if need is None else need[t]
+                blind = [(self.design.x_names[d], numbers[t]) for d in np.flatnonzero(part.empty)
+                         if np.any(part.x[d, rows] != 0)]  # fmt: skip
+                yield self.predict(part, fit, numbers[t]), int(np.sum(~fit.finished)), fit.theta.shape[0], blind
 
     def _stacks(self, count: int) -> Iterator[range]:
         """Numbers of the refits that are trained together."""
@@ -172,12 +204,6 @@ class NetworkProcedure:
             return (range(t, t + 1) for t in range(count))
         values = 2 * self.n * (self.design.x.shape[0] + 2)
         return (range(s.start, s.stop) for s in stacks(count, self.network, settings.repetitions, values))
-
-    def _note_unseen(self, part: Part, t: int, need: np.ndarray | None, unseen: dict[str, list[int]]) -> None:
-        rows = slice(None) if need is None else need
-        for d in np.flatnonzero(part.empty):
-            if np.any(part.x[d, rows] != 0):
-                unseen.setdefault(self.design.x_names[d], []).append(t)
 
     def _warn(self, lost: int, total: int, unseen: dict[str, list[int]]) -> None:
         if unseen:
@@ -219,6 +245,14 @@ class NetworkProcedure:
         if self.rep == "best":
             return mu[good[np.argmin(fit.ranking[good])]]
         return mu[good].mean(axis=0)
+
+
+def _refits(
+    procedure: NetworkProcedure, numbers: range, sets: Sequence[np.ndarray], seeds: Sequence[np.random.SeedSequence],
+    need: Sequence[np.ndarray] | None,
+) -> list[Refit]:  # fmt: skip
+    """`NetworkProcedure.trained`, here or by a worker."""
+    return list(procedure.trained(numbers, sets, seeds, need))
 
 
 def target_of(fitted: Fitted) -> Target:

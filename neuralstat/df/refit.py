@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
+from ..cluster import in_parts, joblib_client
 from ..fitted import Fitted
 from ..network import derivatives
 from ..training.refits import Refits, check_restarts, combine, repeated, stacks
@@ -39,7 +43,8 @@ def refit(
     seeds : SeedSequence
         For fresh start weights.
     n_jobs : int, optional
-        Threads; the result does not depend on them.
+        Threads; the result does not depend on them. Where not given, and inside ``joblib.parallel_config(backend="dask")``,
+        the workers of that cluster.
     weights : (T, n) array, optional
         Case weights of each response; those of the fit unless given.
     predictors : bool
@@ -52,30 +57,75 @@ def refit(
     """
     check_restarts(restarts)
     used = list(range(fitted.nrep)) if rep in ("mean", "best") else [fitted.which(rep)]
-    again = Refits(fitted.procedure, fitted.fit, n_jobs)
-    shift, scale = again.units(responses)
+    shift, scale = Refits(fitted.procedure, fitted.fit).units(responses)
     inner = (responses - shift) / scale
     # Early pruning belongs to the procedure; it goes by the errors of one response's repetitions.
     keep = fitted.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
-    begun = len(used) if keep is None else fitted.settings.repetitions
-    out = np.empty((len(responses), fitted.network.n_outputs, responses.shape[2])) if predictors else np.empty_like(responses)
-    values = responses[0].size + (0 if weights is None else weights.shape[1])
-    whole = stacks(len(responses), fitted.network, len(used), len(used) * values)
     alone = keep is not None or (weights is not None and fitted.settings.minibatch)
-    for part in (slice(t, t + 1) for t in range(len(responses))) if alone else whole:
-        numbers = range(part.start, part.stop)
-        start = np.concatenate([again.starts(used, begun, restarts, seeds, t) for t in numbers])
-        units = repeated(shift, scale, part, begun)
-        case = None if weights is None else weights[part.start] if alone else np.repeat(weights[part], begun, axis=0)
-        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units,
-                                 held=None if restarts == "fresh" else used)  # fmt: skip
-        values = _predictors if predictors else noise.means
-        mu = values(fitted, fit.theta.astype(float))
-        out[part] = combine(fit, mu.reshape(len(numbers), -1, *mu.shape[1:]), rep)
+    client = None if n_jobs is not None or fitted.settings.device != "cpu" else joblib_client()
+    job = _Job(fitted, rep, restarts, seeds, n_jobs, predictors, keep, alone, used)
+    out = np.empty((len(responses), fitted.network.n_outputs, responses.shape[2])) if predictors else np.empty_like(responses)
+
+    def own(numbers: range) -> tuple[Any, ...]:
+        at = slice(numbers.start, numbers.stop)
+        return inner[at], shift[at], scale[at], None if weights is None else weights[at]
+
+    for numbers, means in in_parts(
+        _refit, lambda: job, len(responses), lambda: [range(len(responses))], own, what="the fit", client=client
+    ):
+        out[numbers.start : numbers.stop] = means
     if not predictors or not fitted.network.objective.several:
         return out * scale + shift
-    own = [fitted.distribution.joint_units(m[:, 0], s[:, 0]) for m, s in zip(shift, scale, strict=True)]
-    return out * np.array([s for s, _ in own])[:, :, np.newaxis] + np.array([m for _, m in own])[:, :, np.newaxis]
+    units = [fitted.distribution.joint_units(m[:, 0], s[:, 0]) for m, s in zip(shift, scale, strict=True)]
+    return out * np.array([s for s, _ in units])[:, :, np.newaxis] + np.array([m for _, m in units])[:, :, np.newaxis]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all refits are done by; see `refit`. `alone`: one response after the other, `used`: repetitions (from 0)."""
+
+    fitted: Fitted
+    rep: int | str
+    restarts: str
+    seeds: np.random.SeedSequence | None
+    n_jobs: int | None
+    predictors: bool
+    keep: int | None
+    alone: bool
+    used: list[int]
+
+
+def _refit(
+    job: _Job, numbers: range, inner: np.ndarray, shift: np.ndarray, scale: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """Means or predictors (T, K, n) of refits to some responses, in units of which each has its own.
+
+    Parameters
+    ----------
+    job : _Job
+    numbers : range
+        Of the responses, among all.
+    inner : (T, K, n) array
+    shift, scale : (T, K, 1) arrays
+    weights : (T, n) array or None
+    """
+    fitted, used, keep = job.fitted, job.used, job.keep
+    again = Refits(fitted.procedure, fitted.fit, job.n_jobs)
+    begun = len(used) if keep is None else fitted.settings.repetitions
+    values = inner[0].size + (0 if weights is None else weights.shape[1])
+    singly = (slice(t, t + 1) for t in range(len(inner)))
+    out = []
+    for part in singly if job.alone else stacks(len(inner), fitted.network, len(used), len(used) * values):
+        own = numbers[part]
+        start = np.concatenate([again.starts(used, begun, job.restarts, job.seeds, t) for t in own])
+        units = repeated(shift, scale, part, begun)
+        case = None if weights is None else weights[part.start] if job.alone else np.repeat(weights[part], begun, axis=0)
+        fit = again.to_responses(np.repeat(inner[part], begun, axis=0), start, keep=keep, weights=case, units=units,
+                                 held=None if job.restarts == "fresh" else used)  # fmt: skip
+        means = _predictors if job.predictors else noise.means
+        mu = means(fitted, fit.theta.astype(float))
+        out.append(combine(fit, mu.reshape(len(own), -1, *mu.shape[1:]), job.rep))
+    return np.concatenate(out)
 
 
 def _predictors(fitted: Fitted, theta: np.ndarray) -> np.ndarray:

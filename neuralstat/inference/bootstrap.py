@@ -7,12 +7,14 @@ Computation 8:152.
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..checks import check_size
 from ..checks.arguments import DRAWS, N_JOBS, NONE, RANDOM_STATE, Choice, Whole, arguments
+from ..cluster import in_parts, joblib_client
 from ..df import noise
 from ..errors import ArgumentError, ConvergenceWarning, caller
 from ..families import Survival
@@ -148,21 +150,18 @@ def predictions(
     if kind != "case" and used_up(fitted, fitted.numbers(rep)):
         return np.full((draws, outputs, x.shape[1]), np.nan)
     sample_seeds, start_seeds = children(seed_sequence(random_state), 2)
-    again = Refits(fitted.procedure, fitted.fit, n_jobs)
-    sample = _Sample(fitted, again, kind, draws, sample_seeds, rep)
+    sample = _Sample.of(fitted, kind, draws, sample_seeds, rep)
     whole = rep == "mean" or (rep == "best" and restarts != "warm")
     used = list(range(fitted.nrep)) if whole else [fitted.which(rep)]
+    client = None if n_jobs is not None or fitted.settings.device != "cpu" else joblib_client()
+    job = _Job(fitted, restarts, start_seeds, used, n_jobs, x, offset, rep)
     out, lost = np.empty((draws, outputs, x.shape[1])), 0
-    for part in stacks(draws, fitted.network, len(used), 2 * len(used) * fitted.design.y.size):
-        numbers = range(part.start, part.stop)
-        start = np.stack([again.starts(used, len(used), restarts, start_seeds, t) for t in numbers])
-        done = part.start
-        for fit in sample.refits(part, start, None if restarts == "fresh" else used):
-            lost += int(np.sum(~fit.finished.reshape(-1, len(used)).any(axis=1)))
-            means = _at(fitted, fit, x, offset, len(used), rep)
-            at = slice(done, done + len(means))
-            out[at] = means * sample.scale[at] + sample.shift[at]
-            done = at.stop
+    for numbers, (means, lost_here) in in_parts(
+        _predict, lambda: job, draws, lambda: [range(draws)], lambda numbers: (sample.part(numbers),), what="the fit",
+        client=client,
+    ):  # fmt: skip
+        at = slice(numbers.start, numbers.stop)
+        out[at], lost = means * sample.scale[at] + sample.shift[at], lost + lost_here
     if lost:
         warnings.warn(
             f"Algorithm did not converge in any repetition of {lost} of {draws} bootstrap refits; what they reached counts.",
@@ -201,15 +200,16 @@ def weight_draws(fitted: Fitted, b: int) -> np.ndarray:
         Where a refit diverges.
     """
     seeds = np.random.SeedSequence(fitted.seeds.entropy, spawn_key=(*fitted.seeds.spawn_key, OF_WEIGHTS))
-    again, kind = Refits(fitted.procedure, fitted.fit), usual_kind(fitted)
+    kind = usual_kind(fitted)
     if kind != "case" and used_up(fitted, [b]):
         return np.full((WEIGHTS, fitted.network.n_params), np.nan)
-    sample = _Sample(fitted, again, kind, WEIGHTS, seeds, b + 1, rescaled=False)
-    one = again.starts([b], 1, usual_restarts(fitted), None, 0)
-    out = []
-    for part in stacks(WEIGHTS, fitted.network, 1, 2 * fitted.design.y.size):
-        start = np.repeat(one[np.newaxis], part.stop - part.start, axis=0)
-        out += [fit.theta.astype(float) for fit in sample.refits(part, start, [b])]
+    sample = _Sample.of(fitted, kind, WEIGHTS, seeds, b + 1, rescaled=False)
+    client = joblib_client() if fitted.settings.device == "cpu" else None
+    job = _Job(fitted, usual_restarts(fitted), None, [b])
+    out = [theta for _, theta in in_parts(
+        _weights, lambda: job, WEIGHTS, lambda: [range(WEIGHTS)], lambda numbers: (sample.part(numbers),), what="the fit",
+        client=client,
+    )]  # fmt: skip
     found = np.concatenate(out)
     if not np.isfinite(found).all():
         raise ArgumentError("cov_type='bootstrap': a refit diverged; train with a penalty.")
@@ -226,40 +226,97 @@ def usual_restarts(fitted: Fitted) -> str:
     return "same" if fitted.settings.minibatch else "warm"
 
 
+@dataclass(frozen=True)
 class _Sample:
-    """Bootstrap samples of a fit's data: responses (T, K, n) or, by cases, how often (T, n) each row is drawn."""
+    """Bootstrap samples of a fit's data.
 
-    def __init__(
-        self, fitted: Fitted, again: Refits, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any,
-        rescaled: bool = True,
-    ) -> None:  # fmt: skip
-        k = means_of(fitted)
-        self.fitted, self.again = fitted, again
-        self.y: np.ndarray | None = None
-        self.counts = np.zeros((0, 0))
-        shift, scale = np.zeros((1, 1, 1)), np.ones((1, 1, 1))
+    Attributes
+    ----------
+    y : (T, K, n) array or None
+        Responses, of which refits see ``(y - shift) / scale``.
+    counts : (T, n) array
+        By cases: how often each row is drawn.
+    shift, scale : (T, K, 1) arrays
+    """
+
+    y: np.ndarray | None
+    counts: np.ndarray
+    shift: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(
+        cls, fitted: Fitted, kind: str, draws: int, seeds: np.random.SeedSequence, rep: Any, rescaled: bool = True
+    ) -> _Sample:
+        """Draw them."""
+        y, often, shift, scale = None, np.zeros((0, 0)), np.zeros((1, 1, 1)), np.ones((1, 1, 1))
         if kind == "case":
-            self.counts = counts(fitted, draws, seeds)
+            often = counts(fitted, draws, seeds)
         else:
-            self.y = responses(fitted, kind, draws, seeds, rep)
+            y = responses(fitted, kind, draws, seeds, rep)
             if rescaled:
-                shift, scale = again.units(self.y)
-        self.shift, self.scale = np.broadcast_to(shift, (draws, k, 1)), np.broadcast_to(scale, (draws, k, 1))
+                shift, scale = Refits(fitted.procedure, fitted.fit).units(y)
+        size = draws, means_of(fitted), 1
+        return cls(y, often, np.broadcast_to(shift, size), np.broadcast_to(scale, size))
 
-    def refits(self, part: slice, start: np.ndarray, held: list[int] | None) -> Iterator[Fit]:
-        """Fits to a part of the samples, in stacks, from starts (T, R, P), at the strengths of repetitions where held."""
-        fitted, each, flat = self.fitted, start.shape[1], start.reshape(-1, start.shape[2])
+    def part(self, numbers: range) -> _Sample:
+        """Some of them."""
+        at = slice(numbers.start, numbers.stop)
+        return _Sample(None if self.y is None else self.y[at], self.counts[at], self.shift[at], self.scale[at])
+
+    def refits(self, again: Refits, fitted: Fitted, start: np.ndarray, held: list[int] | None) -> Iterator[Fit]:
+        """Fits to the samples, as one stack, from starts (T, R, P), at the strengths of repetitions where held."""
+        each, flat = start.shape[1], start.reshape(-1, start.shape[2])
         if self.y is not None:
-            inner = np.repeat((self.y[part] - self.shift[part]) / self.scale[part], each, axis=0)
-            units = repeated(self.shift, self.scale, part, each)
-            yield self.again.to_responses(inner, flat, units=units, held=held)
+            inner = np.repeat((self.y - self.shift) / self.scale, each, axis=0)
+            units = repeated(self.shift, self.scale, slice(None), each)
+            yield again.to_responses(inner, flat, units=units, held=held)
         elif fitted.settings.minibatch:  # batches hold a row as often as it was drawn
-            rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts[part]]
-            yield from self.again.to_samples(rows, start)
+            rows = [np.repeat(np.arange(line.size), line.astype(np.int64)) for line in self.counts]
+            yield from again.to_samples(rows, start)
         else:
-            own = np.repeat(self.counts[part] * fitted.own_weights, each, axis=0)
+            own = np.repeat(self.counts * fitted.own_weights, each, axis=0)
             y = np.broadcast_to(fitted.design.y, (len(flat), *fitted.design.y.shape))
-            yield self.again.to_responses(y, flat, weights=own, held=held)
+            yield again.to_responses(y, flat, weights=own, held=held)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all refits are done by: repetitions `used` (from 0), and covariates at which they predict."""
+
+    fitted: Fitted
+    restarts: str
+    seeds: np.random.SeedSequence | None
+    used: list[int]
+    n_jobs: int | None = None
+    x: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    rep: Any = "best"
+
+    def fits(self, numbers: range, sample: _Sample) -> Iterator[Fit]:
+        """Refits to samples, whose numbers among all are given, in stacks."""
+        fitted, used = self.fitted, self.used
+        again, held = Refits(fitted.procedure, fitted.fit, self.n_jobs), None if self.restarts == "fresh" else used
+        one = None if self.restarts == "fresh" else again.starts(used, len(used), self.restarts, None, 0)
+        for part in stacks(len(numbers), fitted.network, len(used), 2 * len(used) * fitted.design.y.size):
+            own = numbers[part]
+            start = np.stack([again.starts(used, len(used), "fresh", self.seeds, t) if one is None else one for t in own])
+            yield from sample.part(range(part.start, part.stop)).refits(again, fitted, start, held)
+
+
+def _predict(job: _Job, numbers: range, sample: _Sample) -> tuple[np.ndarray, int]:
+    """Means (T, K, m) of refits to samples, internal units of each; and how many did not converge."""
+    out, lost, each = [], 0, len(job.used)
+    for fit in job.fits(numbers, sample):
+        lost += int(np.sum(~fit.finished.reshape(-1, each).any(axis=1)))
+        assert job.x is not None
+        out.append(_at(job.fitted, fit, job.x, job.offset, each, job.rep))
+    return np.concatenate(out), lost
+
+
+def _weights(job: _Job, numbers: range, sample: _Sample) -> np.ndarray:
+    """Weights (T, P) of refits to samples."""
+    return np.concatenate([fit.theta.astype(float) for fit in job.fits(numbers, sample)])
 
 
 def _at(fitted: Fitted, fit: Fit, x: np.ndarray, offset: np.ndarray | None, each: int, rep: Any) -> np.ndarray:

@@ -78,7 +78,7 @@ def cqr(
         raise ArgumentError("k is of folds and test_size of one split: give one of them.")
     start = {"fresh": None, "same": fitted.fit.start, "warm": fitted.fit.theta}[restarts]
     procedure = _Said(fitted, rep, True, n_jobs, start)
-    procedure.said = {}
+    procedure.said, procedure.spreads = {}, False  # what is kept is kept here
     split_seeds, start_seeds = streams(random_state)
     rng, n = np.random.default_rng(split_seeds), fitted.n_rows
     if test_size is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
@@ -52,6 +53,23 @@ class OneThread:
 
 
 ONE_THREAD = OneThread()
+_here = threading.local()
+
+
+def single() -> bool:
+    """Whether what runs here is one of many tasks, which use the cores: what would use all of them then uses one thread."""
+    return getattr(_here, "single", False)
+
+
+@contextlib.contextmanager
+def single_threaded() -> Iterator[None]:
+    """What runs here is one of many tasks; see `single`."""
+    before = single()
+    _here.single = True
+    try:
+        yield
+    finally:
+        _here.single = before
 
 
 def on_one_thread(function: Thing) -> Thing:

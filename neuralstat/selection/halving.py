@@ -102,6 +102,5 @@ def halved(search: Search, candidates: Sequence[Candidate], rungs: Sequence[tupl
             values = [search.value(candidate, "") for candidate in own]
             own = [own[k] for k in sorted(np.argsort(values, kind="stable")[:count])]
         own = [replace(candidate, rung=number, resource=resource) for candidate in own]
-        for candidate in own:
-            search.value(candidate, f"rung {number}")
+        search.judge(own, f"rung {number}")
     return own

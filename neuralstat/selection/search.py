@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..api import neuralnet
 from ..assessment import Risk, risk
+from ..cluster import in_parts, joblib_client
 from ..df import found
 from ..errors import ConvergenceWarning, DfError, DfWarning, FitWarning, NeuralStatWarning
 from ..network.penalties import Penalty
@@ -22,6 +23,7 @@ from .grid import described
 from .terms import Scope, Term, Whole
 
 NEEDS_SIGMA = ("cp", "gic", "sure", "gdf", "covariance", "coupled", "thinning", "rcp", "rcp+")
+HERE = ("n_jobs", "device", "callbacks", "checkpoint", "lifesign", "progress")  # settings of fits that stay in this process
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,53 @@ class Search:
 
     def best(self, candidates: Sequence[Candidate], stage: str) -> tuple[Candidate, float]:
         """The candidate of least criterion."""
+        self.judge(candidates, stage)
         values = [self.value(c, stage) for c in candidates]
         at = int(np.argmin(values))
         return candidates[at], values[at]
+
+    def judge(self, candidates: Sequence[Candidate], stage: str | None) -> None:
+        """Fit candidates and, unless the stage is None, judge them.
+
+        Where a Dask cluster works for joblib, and there are candidates for all of its workers, a task has whole candidates,
+        the largest first; else what each is refitted for is cut into tasks.
+        """
+        known: Mapping[Candidate, Any] = self.fits if stage is None else self.rows
+        own = [c for c in dict.fromkeys(candidates) if c not in known]
+        client = joblib_client()
+        if client is None or any(self.settings.get(name) is not None for name in HERE) or \
+                len(own) < 2 * sum(client.nthreads().values()):  # fmt: skip
+            for c in own:
+                self.fit(c) if stage is None else self.value(c, stage)
+            return
+        first = sorted(own, key=lambda c: -sum(c.hidden) if isinstance(c.hidden, tuple) else 0)
+        shared, done = replace(self, fits={}, rows={}, risks={}), dict[Candidate, Any]()
+
+        def asked(numbers: range) -> tuple[Any, ...]:
+            return [(first[k], self.fits.get(first[k])) for k in numbers], stage
+
+        for numbers, answers in in_parts(
+            _judged, lambda: shared, len(first), lambda: [range(len(first))], asked, what="a candidate", client=client
+        ):
+            done.update(zip((first[k] for k in numbers), answers, strict=True))
+        for c in own:  # in their order
+            fit, row, estimate = done[c]
+            self.fits.setdefault(c, fit)
+            if row is not None:
+                self.rows[c] = row
+            if estimate is not None:
+                self.risks[c] = estimate
+
+
+def _judged(
+    search: Search, numbers: range, given: Sequence[tuple[Candidate, Any]], stage: str | None
+) -> list[tuple[Any, dict[str, Any] | None, Risk | None]]:
+    """Fits of candidates, what they are worth, and their risks."""
+    del numbers
+    own, out = replace(search, fits={}, rows={}, risks={}), []
+    for candidate, fit in given:
+        if fit is not None:
+            own.fits[candidate] = fit
+        own.fit(candidate) if stage is None else own.value(candidate, stage)
+        out.append((own.fits[candidate] if fit is None else None, own.rows.get(candidate), own.risks.get(candidate)))
+    return out

@@ -279,6 +279,7 @@ def _set_sigma(search: Search, candidates: list[Candidate], sigma: Any) -> None:
         strength = 0.0 if c.penalty is None else max(part.strength for part in c.penalty.parts)
         return search.fit(c).k_params, -strength
 
+    search.judge(candidates, None)
     largest = search.fit(max(candidates, key=size))
     value, source = noise_variance(largest.fitted, sigma)
     if source == "fixed by the family":

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,10 @@ class _Callable(ModuleType):
     def __call__(self, *args: Any, **options: Any) -> StudyResult:
         """See `study.study`."""
         return study(*args, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name, as modules are pickled: functions that call ``ns.study`` are sent to workers with it."""
+        return importlib.import_module, (self.__name__,)
 
 
 _Callable.__call__.__doc__ = study.__doc__

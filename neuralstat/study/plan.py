@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import pickle
 import time
 import warnings
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cluster import unpacked
 from ..df.sigma import difference_sigma
-from ..errors import ArgumentError
 from ..training.interrupts import passed_on
 from .choosing import Select
 from .estimators import SAME, Estimator, Work
@@ -26,6 +25,7 @@ from .noise import Noise
 from .problems import Cell
 
 Chunk = tuple[int, int, int, int]  # cell, model, first replicate, one past the last
+Done = tuple[Chunk, dict[str, np.ndarray], float]  # with its arrays, and the seconds that they took
 
 
 @dataclass(frozen=True)
@@ -275,40 +275,16 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
 
 
-_plans: dict[str, Plan] = {}
-
-
-def run_chunk(packed: np.ndarray, name: str, chunk: Chunk) -> tuple[Chunk, dict[str, np.ndarray], float]:
-    """Work of a worker: the chunk, its arrays, and the seconds that it took.
-
-    Parameters
-    ----------
-    packed : uint8 array
-        The pickled plan: one object for all chunks, so that it is sent to a worker once.
-    name : str
-        Hash of `packed`; the plan is unpacked once per process.
-    chunk : tuple
-    """
-    if name not in _plans:
-        _plans.clear()
-        _plans[name] = pickle.loads(packed.tobytes())
+def run_chunks(plan: Plan, chunks: list[Chunk]) -> list[Done]:
+    """Work of a task: its chunks, their arrays, and the seconds that each took."""
+    out = []
     with passed_on():  # what an interrupt cut short is no result
-        began = time.perf_counter()
-        return chunk, _plans[name].run(chunk), time.perf_counter() - began
+        for chunk in chunks:
+            began = time.perf_counter()
+            out.append((chunk, plan.run(chunk), time.perf_counter() - began))
+    return out
 
 
-def pack(plan: Plan) -> tuple[np.ndarray, str]:
-    """The plan as an array, and its hash.
-
-    Raises
-    ------
-    ArgumentError
-        Where a model, truth or estimator cannot be pickled.
-    """
-    import cloudpickle
-
-    try:
-        data = cloudpickle.dumps(plan)
-    except Exception as error:
-        raise ArgumentError(f"study: a model, truth or estimator cannot be sent to workers: {error}.") from error
-    return np.frombuffer(data, np.uint8), hashlib.sha256(data).hexdigest()
+def run_packed(data: np.ndarray, name: str, chunks: list[Chunk]) -> list[Done]:
+    """`run_chunks` of the plan that `cluster.Packed` packed."""
+    return run_chunks(unpacked(data, name), chunks)

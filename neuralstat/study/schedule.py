@@ -1,17 +1,19 @@
-"""Run chunks on joblib: in processes, on a cluster, or here; workers may die, and Ctrl-C ends it cleanly."""
+"""Run chunks on joblib, or on a Dask cluster; workers may die, and Ctrl-C ends it cleanly."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
 
 from ..checks.values import told
+from ..cluster import Packed, Workers, joblib_client
 from ..errors import NeuralStatWarning, caller
 from ..training.interrupts import passed_on
 from .pace import Feed
-from .plan import Chunk, Plan, empty, pack, run_chunk
+from .plan import Chunk, Done, Plan, empty, run_chunks, run_packed
 
 Take = Callable[[Chunk, dict[str, np.ndarray]], None]
 
@@ -31,7 +33,12 @@ class Schedule:
 
     def __init__(self, plan: Plan, chunks: list[Chunk], n_jobs: int | None, adapts: bool = False) -> None:
         self.plan, self.chunks, self.n_jobs, self.adapts = plan, list(chunks), _jobs(n_jobs, len(chunks)), adapts
-        self.packed, self.name = pack(plan)
+        from joblib import effective_n_jobs
+
+        self.packed = Packed(plan, "study: a model, truth or estimator")
+        client = joblib_client()
+        self.workers = None if client is None else Workers(client)
+        self._jobs = 1 if client is not None else int(effective_n_jobs(self.n_jobs))  # callbacks know no configuration
 
     def run(self, take: Take) -> bool:
         """Run all; `take` gets every chunk as it is done. False after Ctrl-C."""
@@ -50,14 +57,14 @@ class Schedule:
         """Run chunks in parallel. Where a worker dies: those that were running then, and those not yet begun."""
         begun: list[Chunk] = []
         done: set[Chunk] = set()
-        feed = Feed(chunks, self.adapts)
+        feed = Feed(chunks, self.adapts, self._count)
 
-        def note(chunk: Chunk) -> Chunk:
-            begun.append(chunk)
-            return chunk
+        def note(task: list[Chunk]) -> list[Chunk]:
+            begun.extend(task)
+            return task
 
         try:
-            for chunk, arrays, seconds in self._results(note(chunk) for chunk in feed):
+            for chunk, arrays, seconds in self._results(note(task) for task in feed):
                 done.add(chunk)
                 feed.learn(chunk, seconds)
                 take(chunk, arrays)
@@ -71,7 +78,7 @@ class Schedule:
         Replicates are then tried one by one.
         """
         try:
-            for _, arrays, _ in self._results(iter([chunk])):
+            for _, arrays, _ in self._results(iter([[chunk]])):
                 take(chunk, arrays)
         except _Lost as lost:
             cell, model, first, last = chunk
@@ -82,7 +89,11 @@ class Schedule:
             n, count = self.plan.cells[cell].n, len(self.plan.estimators)
             take(chunk, empty(1, n, count, f"worker died: {lost}"[:200]))
 
-    def _results(self, chunks: Iterator[Chunk]) -> Iterator[tuple[Chunk, dict[str, np.ndarray], float]]:
+    def _count(self) -> int:
+        """Workers there are."""
+        return self._jobs if self.workers is None else self.workers()
+
+    def _results(self, tasks: Iterator[list[Chunk]]) -> Iterator[Done]:
         """Chunks as they are done, with the seconds that they took.
 
         Raises
@@ -90,27 +101,39 @@ class Schedule:
         _Lost
             Where the workers are to blame: what goes wrong in a chunk is in its status.
         """
+        found = self._by_joblib(tasks) if self.workers is None else self._by_dask(tasks)
+        with contextlib.closing(found):
+            while True:
+                try:
+                    with warnings.catch_warnings():  # joblib's own, on workers that died
+                        warnings.simplefilter("ignore")
+                        task = next(found)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise _Lost(told(error)) from error
+                yield from task
+
+    def _by_joblib(self, tasks: Iterator[list[Chunk]]) -> Generator[list[Done], None, None]:
         from joblib import Parallel, delayed
 
         parallel = Parallel(
             n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs"
         )
-        found = parallel(delayed(run_chunk)(self.packed, self.name, chunk) for chunk in chunks)
+        data, name = self.packed.data, self.packed.name
+        found = parallel(delayed(run_packed)(data, name, task) for task in tasks)
         try:
-            while True:
-                try:
-                    with warnings.catch_warnings():  # joblib's own, on workers that died
-                        warnings.simplefilter("ignore")
-                        pair = next(found)
-                except StopIteration:
-                    return
-                except Exception as error:
-                    raise _Lost(told(error)) from error
-                yield pair
+            yield from found
         finally:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found.close()
+
+    def _by_dask(self, tasks: Iterator[list[Chunk]]) -> Generator[list[Done], None, None]:
+        assert self.workers is not None
+        with contextlib.closing(self.workers.run(run_chunks, self.packed, ((task, ()) for task in tasks))) as found:
+            for _, done, _, _ in found:
+                yield done
 
 
 class _Lost(Exception):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..engine import cpu
+from ..network.blas import single
 from ..optimizers import rprop
 from .interrupts import Waiting, deferred
 
@@ -20,8 +21,10 @@ CHUNK = 0.05  # seconds of compiled work between two looks at the clock and the 
 
 
 def threads(n_jobs: int | None) -> int:
-    """Number of threads: None and -1 are all cores."""
+    """Number of threads: None and -1 are all cores, in a task of a cluster one."""
     if n_jobs is None or n_jobs == -1:
+        if single():
+            return 1
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, int(n_jobs))
 
