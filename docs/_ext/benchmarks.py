@@ -133,6 +133,15 @@ def inference() -> pd.DataFrame:
 
 
 @table
+def cluster_study() -> pd.DataFrame:
+    """Of ``cluster_study``."""
+    d = read("cluster_study")
+    return d[["calculation", "one_s", "two_s", "efficiency", "tasks", "idle"]].set_axis(
+        ["calculation", "one thread, s", "two workers, s", "efficiency", "tasks", "idle"], axis=1
+    )
+
+
+@table
 def random_levels() -> pd.DataFrame:
     """Of ``random_levels``."""
     d = read("random_levels")

@@ -101,7 +101,8 @@ def risk(
     random_state : int, SeedSequence, Generator, optional
         Of folds, samples and start weights: models given the same one see the same folds.
     n_jobs : int, optional
-        Threads; the result does not depend on them.
+        Threads; the result does not depend on them. Where not given, and inside ``joblib.parallel_config(backend="dask")``,
+        networks are refitted by the workers of that cluster.
     device : str, optional
         "cpu", "cuda" or "cuda:<number>": where refits are trained; the fit's or model's own where not given.
     **options

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 TARGET = 1.0  # seconds of a task at most: long beside what a scheduler takes for it, short beside a calculation
-LEAST = 0.1  # and at least, where there is so much to do: what a task costs by itself is some milliseconds
+LEAST = 0.05  # and at least, where there is so much to do: what a task costs by itself is some milliseconds
 SHARES = 3  # of what is left, a worker takes one part in so many of its own: the last tasks are short, and end together
 
 

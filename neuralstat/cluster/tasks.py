@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import pickle
 import sys
 import threading
@@ -27,6 +28,7 @@ from .pace import Parts
 
 AHEAD = 2  # tasks for every thread of the workers: one that runs, one that waits
 COUNTED = 2.0  # seconds after which threads of the workers are counted again
+RESCUES = 3  # times that all workers may die
 KEPT = 2  # things that a worker keeps unpickled
 
 Piece = tuple[Any, tuple[Any, ...]]  # what a task is, and arguments that only it needs
@@ -134,39 +136,43 @@ class Workers:
         """
         from distributed import KilledWorker, as_completed
 
-        token, left, number = uuid.uuid4().hex[:12], iter(pieces), 0
-        asked: dict[Any, Any] = {}
-        done = as_completed(with_results=True, raise_errors=False, loop=self.client.loop)
+        client, token, left = self.client, uuid.uuid4().hex[:12], iter(pieces)
+        done = as_completed(with_results=True, raise_errors=False, loop=client.loop)
+        asked: dict[Any, tuple[Piece, Any]] = {}  # futures, with what they are of
+        numbers = itertools.count()
+        again: list[Piece] = []
+        rescues = 0
         try:
-            held = self.client.scatter(packed.data, broadcast=True, hash=False)
-            more = True
+            held = client.scatter(packed.data, broadcast=True, hash=False)
             while True:
-                while more and len(asked) < AHEAD * self():
-                    piece = next(left, None)
+                while len(asked) < AHEAD * self():
+                    piece = again.pop() if again else next(left, None)
                     if piece is None:
-                        more = False
                         break
-                    key, own = piece
-                    name = f"neuralstat-{function.__name__.strip('_')}-{token}-{number}"
-                    future = self.client.submit(_work, function, held, packed.name, (key, *own), key=name, pure=False)
-                    asked[future], number = key, number + 1
+                    name = f"neuralstat-{function.__name__.strip('_')}-{token}-{next(numbers)}"
+                    future = client.submit(_work, function, held, packed.name, (piece[0], *piece[1]), key=name, pure=False)
+                    asked[future] = piece, held
                     done.add(future)
                 if not asked:
                     return
                 future, found = next(done)
-                key = asked.pop(future)
+                piece, had = asked.pop(future)
                 if future.status == "finished":
-                    future.release()
                     value, seconds, heard = found
-                    yield key, value, seconds, heard
+                    future.release()
+                    yield piece[0], value, seconds, heard
                     continue
                 error = found[1] if isinstance(found, tuple) else found
                 if future.status == "error" and not isinstance(error, KilledWorker):
                     raise error
-                raise WorkersLost(f"workers of the Dask cluster were lost: {told(error)}"[:300]) from error
+                if future.status == "error" or client.status != "running" or (had is held and rescues == RESCUES):
+                    raise WorkersLost(f"workers of the Dask cluster were lost: {told(error)}"[:300]) from error
+                if had is held:  # what all tasks need was on workers that died: all of them
+                    held, rescues = client.scatter(packed.data, broadcast=True, hash=False), rescues + 1
+                again.append(piece)
         finally:
-            if asked and self.client.status == "running":
-                self.client.cancel(list(asked))
+            if asked and client.status == "running":
+                client.cancel(list(asked))
 
 
 def in_parts(

@@ -130,6 +130,7 @@ def predictions(
         "fresh", which estimates them anew.
     random_state : int, SeedSequence, Generator, optional
     n_jobs : int, optional
+        Threads. Where not given, and inside ``joblib.parallel_config(backend="dask")``, the workers of that cluster refit.
 
     Raises
     ------

@@ -197,7 +197,8 @@ def select(
     Returns
     -------
     Selection
-        ``path``, ``best``, ``plot()``.
+        ``path``, ``best``, ``plot()``. Inside ``joblib.parallel_config(backend="dask")`` the workers of that cluster fit and
+        judge candidates; nothing depends on that.
 
     Raises
     ------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 import time
 import warnings
@@ -228,6 +230,30 @@ def test_in_a_task_of_the_user_all_stays_there(client):
     expected = float(ns.risk(dense(), "cv", k=3, random_state=1))
     found = client.gather([client.submit(_asked_on_worker, pure=False) for _ in range(2)])
     assert found == [(True, expected)] * 2
+
+
+def _pid(thing, key, number):
+    time.sleep(0.1)
+    return os.getpid(), thing * number
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_workers_that_die_are_replaced(count):
+    """Also the only one, with which what all tasks need is lost."""
+    from distributed import Client, LocalCluster
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL) as \
+                cluster, Client(cluster) as client:  # fmt: skip
+            found, pids = {}, []
+            for key, (pid, value), _, _ in Workers(client).run(_pid, Packed(3, "it"), ((k, (k,)) for k in range(12))):
+                found[key] = value
+                pids.append(pid)
+                if len(pids) == 2:
+                    os.kill(pid, signal.SIGKILL)
+    assert found == {k: 3 * k for k in range(12)}
+    assert len(pids) == 12 and pids.index(pids[1]) <= 1 < len(set(pids))
 
 
 def _count(thing, chunk):
