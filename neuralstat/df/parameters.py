@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
 from ..families import (
@@ -15,6 +18,7 @@ from ..families import (
     Survival,
     TweedieScale,
 )
+from ..families.counts import Counts
 from ..fitted import Fitted
 from ..network import blocks, derivatives
 from .grids import gauss
@@ -41,11 +45,21 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
         return family.information(family.natural(raw))
     k, n = raw.shape
     out = np.empty((n, k, k))
-    for part in blocks.parts(n, k, NODES):  # points at a time: each has a response of every row
-        at, own = np.ascontiguousarray(raw[:, part]), np.ascontiguousarray(y[:, part])
+    for rows in alike(fitted, raw, k * NODES):  # points at a time: each has a response of every row
+        at, own = np.ascontiguousarray(raw[:, rows]), np.ascontiguousarray(y[:, rows])
         found = points(fitted, at, own)
-        out[part] = _curvatures(fitted, at, own) if found is None else _sum(fitted, at, found)
+        out[rows] = _curvatures(fitted, at, own) if found is None else _sum(fitted, at, found)
     return out
+
+
+def alike(fitted: Fitted, raw: np.ndarray, each: int) -> Iterator[Any]:
+    """Rows with linear predictors (K, n) that are summed over points together, with so many numbers each.
+
+    Of counts those whose sums are about as long: of a row with a large mean they have hundreds of terms.
+    """
+    order = np.argsort(raw[0], kind="stable") if isinstance(fitted.distribution, Counts) else None
+    for part in blocks.of_numbers(raw.shape[1], each):
+        yield part if order is None else order[part]
 
 
 def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -> list[tuple[np.ndarray, np.ndarray]] | None:
@@ -79,11 +93,14 @@ def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -
 
 
 def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    total = np.zeros((raw.shape[1], raw.shape[0], raw.shape[0]))
-    for mass, y in points:
-        with np.errstate(all="ignore"):
-            slopes = derivatives.predictor_losses(fitted.network, raw, y)[1]
-            total += np.nan_to_num(np.einsum("n,kn,jn->nkj", mass, slopes, slopes))
+    k, n = raw.shape
+    total = np.empty((n, k, k))
+    mass, y = np.stack([m for m, _ in points]), np.concatenate([y for _, y in points], axis=1)
+    with np.errstate(all="ignore"):  # of all points at once: a call costs more than few rows
+        slopes = derivatives.predictor_losses(fitted.network, np.tile(raw, (1, len(mass))), y)[1].reshape(k, len(mass), n)
+        for i in range(k):
+            for j in range(i + 1):
+                total[:, i, j] = total[:, j, i] = np.nan_to_num(mass * slopes[i] * slopes[j]).sum(axis=0)
     return total
 
 

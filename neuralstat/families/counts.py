@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +17,7 @@ from .family import LINK
 _LEAST = 0.05  # alpha to start from
 
 
-class _Counts(Distributional):
+class Counts(Distributional):
     """Counts: `base` is the distribution of the part that is no further zero."""
 
     default, needs, discrete = "log", "count", True
@@ -32,6 +34,20 @@ class _Counts(Distributional):
 
     def base_variance(self, par: np.ndarray) -> np.ndarray:
         return par[0] + (par[1] * np.square(par[0]) if "alpha" in self.others else 0.0)
+
+    def _share(self, par: np.ndarray) -> Any:
+        """Factor of the base's probabilities."""
+        return 1.0
+
+    def cumulative(self, par: np.ndarray) -> Iterator[np.ndarray]:
+        """P(Y <= 0), P(Y <= 1) and so on, by recursion on the base's probabilities."""
+        share, each = self._share(par), np.exp(self._log_zero(par))
+        alpha = par[1] if "alpha" in self.others else 0.0
+        factor, below = par[0] / (1 + alpha * par[0]), each
+        for y in itertools.count():
+            yield 1 - share * (1 - below)
+            each = each * (factor * ((1 + alpha * y) / (y + 1)))
+            below = below + each
 
     def _log_zero(self, par: np.ndarray) -> np.ndarray:
         """log of the probability of a zero in the base."""
@@ -50,7 +66,7 @@ class _Counts(Distributional):
 
 
 @arguments(link=LINK)
-class NegativeBinomialScale(_Counts):
+class NegativeBinomialScale(Counts):
     """Negative binomial with mean mu and variance mu + alpha mu^2, alpha being estimated.
 
     Examples
@@ -74,7 +90,7 @@ class NegativeBinomialScale(_Counts):
         return np.array(self.begun(y[0], w))
 
 
-class _WithZeros(_Counts):
+class _WithZeros(Counts):
     """pi, the last parameter, is a probability of zeros; `_kept` the share of the base that is left, `mean` follows."""
 
     cut: ClassVar[bool]  # whether the base is cut at 1 (hurdle)

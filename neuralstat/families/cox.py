@@ -6,7 +6,9 @@ Arrays only: eta (n,), responses (5, n) as `ranked` makes them, case weights (n,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ from ..functions.hazards import ENTRY, EVENT, RANK
 from .distributional import Distributional
 from .survival import Survival, check_times
 
+Slopes = Callable[[np.ndarray], np.ndarray]  # derivatives (m, P) of the linear predictors of some rows, by number
+ROWS = 1024  # whose scores are worked out at a time
+
 
 def ranked(y: np.ndarray) -> np.ndarray:
     """(5, n): the response (2 or 3, n) of a survival family, and ranks of times and of times of entry among all of them."""
@@ -28,13 +33,7 @@ def ranked(y: np.ndarray) -> np.ndarray:
 
 
 class Ties:
-    """What happens at each rank: sums over who is at risk, and over who dies, with Efron's shares of them.
-
-    Attributes
-    ----------
-    at : list of (int, int array)
-        Rank and rows of its events.
-    """
+    """What happens at each rank: sums over who is at risk, and over who dies, with Efron's shares of them."""
 
     def __init__(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> None:
         self.rank, self.entry = y[RANK].astype(int), y[ENTRY].astype(int)
@@ -43,9 +42,15 @@ class Ties:
         self.w, self.risk = w, np.exp(eta - self.shift)
         self.size = int(self.rank.max(initial=-1)) + 1
         order = np.flatnonzero(self.event)
-        order = order[np.argsort(self.rank[order], kind="stable")]
-        ranks, first = np.unique(self.rank[order], return_index=True)
-        self.at = list(zip(ranks.tolist(), np.split(order, first[1:]), strict=True)) if order.size else []
+        self.order = order[np.argsort(self.rank[order], kind="stable")]  # rows of events, by rank
+        self.ranks, self.first = np.unique(self.rank[self.order], return_index=True)
+        self.count = np.diff(np.append(self.first, order.size))
+
+    @property
+    def at(self) -> list[tuple[int, np.ndarray]]:
+        """Ranks with events, and rows of these."""
+        rows = np.split(self.order, self.first[1:]) if self.order.size else []
+        return list(zip(self.ranks.tolist(), rows, strict=True))
 
     def at_risk(self, values: np.ndarray) -> np.ndarray:
         """Sums (size, ...) of values (n, ...) over who is at risk at each rank, without cancellation."""
@@ -54,21 +59,27 @@ class Ties:
         out = np.cumsum(out[::-1], axis=0)[::-1]
         late = self.entry >= 0
         if late.any():
-            for r, _ in self.at:
+            for r in self.ranks:
                 out[r] = values[(self.rank >= r) & (self.entry < r)].sum(axis=0)
         return out
 
     def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each rank: increments of the cumulative hazard, what of it ties do not bear, and the mean log sum at risk."""
-        own = self.w * self.risk
-        whole = self.at_risk(own)
         hazard, tied, logs = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
-        for r, rows in self.at:
-            part = np.arange(rows.size) / rows.size
-            among = whole[r] - part * own[rows].sum()
-            share = self.w[rows].mean()
-            hazard[r], tied[r], logs[r] = share * np.sum(1 / among), share * np.sum(part / among), np.mean(np.log(among))
+        if self.order.size:
+            part, among, share = self.shares()
+            hazard[self.ranks] = share * np.add.reduceat(1 / among, self.first)
+            tied[self.ranks] = share * np.add.reduceat(part / among, self.first)
+            logs[self.ranks] = np.add.reduceat(np.log(among), self.first) / self.count
         return hazard, tied, logs
+
+    def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each event, by rank: the share of those beside it that count as gone, and who is then at risk; mean weights."""
+        own = self.w * self.risk
+        part = (np.arange(self.order.size) - np.repeat(self.first, self.count)) / np.repeat(self.count, self.count)
+        gone = np.add.reduceat(own[self.order], self.first)
+        among = self.at_risk(own)[self.rank[self.order]] - part * np.repeat(gone, self.count)
+        return part, among, np.add.reduceat(self.w[self.order], self.first) / self.count
 
     def exposure(self, hazard: np.ndarray) -> np.ndarray:
         """(n,) increments that each row lives through."""
@@ -148,6 +159,11 @@ class Cox(Survival):
     def scores(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Parts (n, P) of rows in the gradient of the loss, of derivatives z (n, P) of eta (Lin & Wei 1989, JASA 84:1074)."""
         ties = Ties(eta, self.targets(y), w)
+        if not np.any(ties.entry >= 0):
+            out = np.empty(z.shape)
+            for rows, found in self._score_blocks(ties, lambda rows: z[rows], ROWS):
+                out[rows] = found
+            return out
         own = (ties.w * ties.risk)[:, np.newaxis]
         whole, sums = ties.at_risk(own[:, 0]), ties.at_risk(own * z)
         hazard, moved = np.zeros(ties.size), np.zeros((ties.size, z.shape[1]))
@@ -166,14 +182,69 @@ class Cox(Survival):
         out -= ties.risk[:, np.newaxis] * (z * ties.exposure(hazard)[:, np.newaxis] - lived)
         return -w[:, np.newaxis] * out
 
+    def score_blocks(
+        self, eta: np.ndarray, y: np.ndarray, w: np.ndarray, slopes: Slopes, step: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
+        """`scores` of some rows after others, by time: which rows, and theirs (m, P), from `slopes` of rows; about `step` each.
+
+        None where rows enter late, who are at risk in no order.
+        """
+        ties = Ties(eta, self.targets(y), w)
+        return None if np.any(ties.entry >= 0) else self._score_blocks(ties, slopes, step)
+
+    def _score_blocks(self, ties: Ties, slopes: Slopes, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Sums over who is at risk come from the last times, what rows have lived through from the first: two ways through."""
+        order = np.argsort(ties.rank, kind="stable")
+        rank = ties.rank[order]
+        new = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))  # where a rank begins
+        ends = np.unique(np.append(new[np.searchsorted(new, np.arange(0, rank.size, step))[1:].clip(max=new.size - 1)], rank.size))
+        blocks = [order[a:b] for a, b in pairwise([0, *ends.tolist()])]
+        own = ties.w * ties.risk
+        later = [np.zeros(0)] * len(blocks)
+        after: Any = 0.0
+        for k in range(len(blocks) - 1, -1, -1):
+            later[k] = after
+            after = after + own[blocks[k]] @ slopes(blocks[k])
+        exposure = ties.exposure(ties.steps()[0])
+        part, among, share = ties.shares() if ties.order.size else (np.zeros(0),) * 3
+        lived: Any = 0.0
+        seen = 0  # events so far
+        for rows, beyond in zip(blocks, later, strict=True):
+            z = slopes(rows)
+            group = np.unique(ties.rank[rows], return_inverse=True)[1]
+            starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+            weighted = own[rows, np.newaxis] * z
+            sums = np.cumsum(np.add.reduceat(weighted, starts, axis=0)[::-1], axis=0)[::-1] + beyond
+            gone = np.flatnonzero(ties.event[rows])
+            moved = np.zeros((starts.size, z.shape[1]))
+            out = np.zeros_like(z)
+            if gone.size:
+                events = slice(seen, seen + gone.size)
+                seen += gone.size
+                first = np.flatnonzero(np.concatenate([[True], np.diff(group[gone]) != 0]))
+                count = np.diff(np.append(first, gone.size))
+                each = np.repeat(np.arange(first.size), count)
+                rate = np.repeat(share[np.searchsorted(ties.first, events.start) :][: first.size], count) / among[events]
+                centre = sums[group[gone]] - part[events, np.newaxis] * np.add.reduceat(weighted[gone], first, axis=0)[each]
+                centre /= among[events, np.newaxis]
+                moved[group[gone][first]] = np.add.reduceat(rate[:, np.newaxis] * centre, first, axis=0)
+                borne = part[events] * rate
+                middle = np.add.reduceat(centre, first, axis=0) / count[:, np.newaxis]
+                tied = np.add.reduceat(borne[:, np.newaxis] * centre, first, axis=0)
+                risk = ties.risk[rows][gone, np.newaxis]
+                out[gone] = z[gone] - middle[each]
+                out[gone] += risk * (z[gone] * np.add.reduceat(borne, first)[each, np.newaxis] - tied[each])
+            total = lived + np.cumsum(moved, axis=0)
+            out -= ties.risk[rows, np.newaxis] * (z * exposure[rows, np.newaxis] - total[group])
+            lived = total[-1]
+            yield rows, -ties.w[rows, np.newaxis] * out
+
     def baseline(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Times of events, and Breslow's cumulative baseline hazard at them (Efron's sums at ties, as R's survfit)."""
         full = self.targets(y)
         ties = Ties(eta, full, w)
         hazard, _, _ = ties.steps()
-        ranks = np.array([r for r, _ in ties.at], dtype=int)
-        times = np.array([full[0, rows[0]] for _, rows in ties.at])
-        return times, np.cumsum(hazard[ranks]) * math.exp(-ties.shift)
+        return full[0, ties.order[ties.first]], np.cumsum(hazard[ties.ranks]) * math.exp(-ties.shift)
 
     def frozen(self, par: np.ndarray) -> Any:
         raise ArgumentError("family='cox' has no distribution without the baseline hazard of a fit.")

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..df.local import active
-from ..df.parameters import points
+from ..df.parameters import alike, points
 from ..families import Laplace, Survival
 from ..fitted import Fitted, kept
 from ..network import blocks, derivatives
@@ -58,10 +58,15 @@ def weights_bias(fitted: Fitted, b: int, kind: str) -> tuple[np.ndarray, np.ndar
     root, turned = parameter_covariance(fitted, b, kind)
     raw, y, w = fitted.fitted_raw([b])[0], fitted.design.y, fitted.case_weights
     force = np.zeros(len(root))
+    spread = np.empty((raw.shape[1], len(raw), len(raw)))
     for part, jacobian in jacobians_at(fitted, b, fitted.design.x, fitted.design.offset):
-        at, response = (np.ascontiguousarray(values[:, part]) for values in (raw, y))
-        terms = predictor_terms(fitted, at, response, squared(jacobian @ root))
-        force += np.tensordot(w[part] * terms, jacobian, axes=2)
+        spread[part] = squared(jacobian @ root)
+    terms = np.empty_like(raw)
+    for rows in alike(fitted, raw, NODES * (1 + 2 * len(raw)) * len(raw)):
+        at, response = np.ascontiguousarray(raw[:, rows]), np.ascontiguousarray(y[:, rows])
+        terms[:, rows] = predictor_terms(fitted, at, response, spread[rows])
+    for part, jacobian in jacobians_at(fitted, b, fitted.design.x, fitted.design.offset):
+        force += np.tensordot(w[part] * terms[:, part], jacobian, axes=2)
     return root, turned @ force
 
 
@@ -80,13 +85,14 @@ def predictor_terms(fitted: Fitted, raw: np.ndarray, y: np.ndarray, spread: np.n
     # one standard error up and down each error, and not: all at once, since calls of kernels cost more than few rows
     moves = np.concatenate([np.zeros((1, k, n)), *(t * errors.transpose(2, 1, 0) for t in (STEP, -STEP))])
     at = np.ascontiguousarray((raw + moves).transpose(1, 0, 2)).reshape(k, -1)
-    out = np.zeros_like(raw)
+    mass, y = np.stack([m for m, _ in found]), np.stack([y for _, y in found], axis=1)  # (T, n), (L, T, n)
+    t, moved = len(mass), len(moves)
+    at = np.ascontiguousarray(np.broadcast_to(at.reshape(k, 1, moved, n), (k, t, moved, n))).reshape(k, -1)
+    response = np.ascontiguousarray(np.broadcast_to(y[:, :, np.newaxis], (len(y), t, moved, n))).reshape(len(y), -1)
     with np.errstate(all="ignore"):
-        for mass, response in found:
-            slopes = derivatives.predictor_losses(fitted.network, at, np.tile(response, (1, len(moves))))[1]
-            middle, up, down = np.split(slopes.reshape(k, len(moves), n), [1, 1 + k], axis=1)
-            bend, tilt = (up - 2 * middle + down) / STEP**2, (up - down) / (2 * STEP)
-            along = np.sum(middle * errors.transpose(1, 2, 0), axis=0)  # (K, n), one for each error
-            # losses are minus log-likelihoods: signs of products cancel, that of the third derivative turns
-            out += np.nan_to_num(mass * (along * tilt - bend / 2)).sum(axis=1)
-    return out
+        slopes = derivatives.predictor_losses(fitted.network, at, response)[1].reshape(k, t, moved, n)
+        middle, up, down = np.split(slopes, [1, 1 + k], axis=2)
+        bend, tilt = (up - 2 * middle + down) / STEP**2, (up - down) / (2 * STEP)
+        along = np.einsum("ktn,nkr->trn", middle[:, :, 0], errors)  # of each error
+        # losses are minus log-likelihoods: signs of products cancel, that of the third derivative turns
+        return np.nan_to_num(mass[:, np.newaxis] * (along * tilt - bend / 2)).sum(axis=(1, 2))

@@ -8,7 +8,7 @@ method can speak: they count as one unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from ..df.local import active
 from ..families import Cox, Distributional
 from ..families.components import of_parameters
+from ..families.counts import Counts
 from ..families.cox import StepFunction
 from ..fitted import Fitted
 from ..likelihood import hazards
@@ -32,6 +33,7 @@ WIDEST = 1.0  # standard error of a logarithm or logit
 LOGARITHMIC = ("log", "logit", "probit", "cloglog", "loglog")
 AT_ONCE = 2**17  # predictors
 STEPS = 60
+SUMMED = 100.0  # mean of counts up to which probabilities are summed one by one
 PRECISION, SURE = 1e-9, 1e-9  # of a limit, relative to the width of the mixture; of its probability
 
 
@@ -236,6 +238,8 @@ def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]
     family = fitted.distribution
     par = family.natural(fitted.original_predictors(predictors).transpose(1, 0, 2))  # (K, T, m)
     shape, out = par.shape[1:], []
+    if isinstance(family, Counts) and par[0].max() <= SUMMED:
+        return _summed(family.cumulative(par), levels, shape[1])
     with np.errstate(all="ignore"):
         own = type(family).cdf is not Distributional.cdf
         cdf = (lambda y: family.cdf(par, y)) if own else family.frozen(par).cdf  # made once
@@ -248,6 +252,18 @@ def _quantiles(fitted: Fitted, predictors: np.ndarray, levels: tuple[float, ...]
             low, high = each.min(axis=0), each.max(axis=0)  # the mixture's is between those of its components
             out.append(_stepped(above, low, high) if family.discrete else _root(above, low, high))
     return np.stack(out)
+
+
+def _summed(cumulative: Iterator[np.ndarray], levels: tuple[float, ...], m: int) -> np.ndarray:
+    """(levels, m) least counts at which means over components of the probabilities up to 0, 1, 2 have reached levels."""
+    out = np.full((len(levels), m), np.nan)
+    for count, below in enumerate(cumulative):
+        reached = below.mean(axis=0)
+        for row, level in zip(out, levels, strict=True):
+            row[np.isnan(row) & ~(reached < level)] = count  # what is not known at once
+        if not np.isnan(out).any():
+            return out
+    raise AssertionError
 
 
 def _root(above: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..checks.arguments import FLAG, SHARE, arguments
 from ..network import blocks
+from ..network.blas import on_one_thread
 
 Pair = tuple[np.ndarray, np.ndarray]
 Limits = Callable[[float, slice], Pair]  # alpha, some of the complete rows -> (lower, upper), each (K, rows)
@@ -89,6 +90,7 @@ class Prediction:
         """
         return self._table(alpha, COLUMNS, COLUMNS)
 
+    @on_one_thread
     def _table(self, alpha: float, wanted: Sequence[str], called: Sequence[str]) -> pd.DataFrame:
         """Columns of `summary_frame` by names of their own; several blocks of rows at a time are on the way."""
         k, n = self._mean.shape

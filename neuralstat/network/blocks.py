@@ -68,12 +68,21 @@ def jacobians(
     return _blocks(network, data, among, lambda some: derivatives.jacobian(network, some, theta))
 
 
-def scores(network: Network, data: cpu.Data, theta: np.ndarray, among: int = 1) -> Iterator[tuple[slice, np.ndarray]]:
+def scores(network: Network, data: cpu.Data, theta: np.ndarray, among: int = 1) -> Iterator[tuple[Any, np.ndarray]]:
     """Blocks of `derivatives.scores`: which observations, and their (m, P).
 
-    Where a loss couples observations these are parts of an array of all.
+    Where a loss couples observations, numbers of some that are next to one another in time, or parts of an array of all.
     """
     if network.objective.coupled:
+        n = data.x.shape[1]
+        w = np.ones(n) if data.weight.size == 0 else data.weight[0]
+        eta = derivatives.outputs(network, data.x, theta[np.newaxis], data.offset if data.offset.size else None)[0, 0]
+        step = max(NUMBERS // (among * network.n_params), network.n_params, LEAST)
+        found = network.objective.family.score_blocks(
+            eta, data.y[0], w, lambda rows: derivatives.jacobian(network, taken(data, rows), theta)[0], step
+        )
+        if found is not None:
+            return found
         whole = derivatives.scores(network, data, theta)
         return ((part, whole[part]) for part in parts(len(whole), network.n_outputs, among * network.n_params))
     return _blocks(network, data, among, lambda some: derivatives.scores(network, some, theta))
