@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ class ClusterDesign(Design):
         Rows, each as often as its frequency says.
     limits : (D, 2) array
         Least and largest value of every column, internal units.
+    of_responses : (K, 2) array
+        Least and largest value of every response, internal units.
     means : (K,) array
         Weighted means of the responses, internal units.
     known : (K,) array
@@ -53,6 +55,7 @@ class ClusterDesign(Design):
     seen: float = 0.0
     often: float = 0.0
     limits: np.ndarray = field(default_factory=_none)
+    of_responses: np.ndarray = field(default_factory=_none)
     means: np.ndarray = field(default_factory=_none)
     known: np.ndarray = field(default_factory=_none)
     total_weight: float = 0.0
@@ -84,6 +87,10 @@ class ClusterDesign(Design):
         limits = np.stack([low_high for low_high, _ in found])
         total = sum(part for _, part in found)
         return limits[..., 0].min(axis=0), limits[..., 1].max(axis=0), np.asarray(total) / self.y.shape[1]
+
+    def sum_of_responses(self, function: Callable[..., np.ndarray], *arguments: Any) -> np.ndarray:
+        """Sum over the rows of ``function(y, w, *arguments)`` of responses (K, m) and case weights (m,), internal units."""
+        return self.held.total(sums.of_responses, function, arguments)[0]
 
 
 def cluster_design(
@@ -141,10 +148,12 @@ def cluster_design(
     scaled = Rows(client, parts.mapped(sums.scaled, scaling), parts.places)
     scaled.moved = parts.moved
     scaled.checks = scaled.gathered(sums.check_of)
-    limits = np.stack([over[..., 0].min(axis=0), over[..., 1].max(axis=0)], axis=1)[: len(spec.x_names)]
+    both = np.stack([over[..., 0].min(axis=0), over[..., 1].max(axis=0)], axis=1)
+    limits, of_responses = both[: len(spec.x_names)], both[len(spec.x_names) :]
     means, known = y_sum / weight, known / n
     if scaling is not None:
         limits = (limits - scaling.x_mean[:, np.newaxis]) / scaling.x_sd[:, np.newaxis]
+        of_responses = scaling.y_internal(of_responses)
         means, known = (means - scaling.y_mean) / scaling.y_sd, known / scaling.y_sd
     d, k, m = len(spec.x_names), len(spec.y_names), int(n)
     return ClusterDesign(
@@ -154,7 +163,8 @@ def cluster_design(
            "full_index": pd.RangeIndex(look.total), "kept": Away((look.total,), bool), "scaling": scaling,
            "spec": replace(spec, scaling=scaling), "frame": Away((m, len(made.frame.columns))),
            "frequencies": Away((m,)) if "freq_weights" in options.per_row else None, "reads": made.reads},
-        rows=scaled, seen=seen, often=often, limits=limits, means=means, known=known, total_weight=weight,
+        rows=scaled, seen=seen, often=often, limits=limits, of_responses=of_responses, means=means, known=known,
+        total_weight=weight,
     )  # fmt: skip
 
 

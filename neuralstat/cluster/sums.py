@@ -223,8 +223,16 @@ def curvatures(part: Part, job: Job, theta: np.ndarray) -> Arrays:
 
 def outputs(part: Part, network: Network, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest (B, K, 2), and sums (B, K), of what kernels give of a stack, without the offset."""
-    raw = derivatives.outputs(network, part.x, theta, part.offset) - (0.0 if part.offset is None else part.offset)
+    raw = derivatives.outputs(network, part.x, theta, part.offset)
+    if part.offset is not None:  # of the first outputs
+        raw[:, : len(part.offset)] -= part.offset
     return np.stack([raw.min(axis=2), raw.max(axis=2)], axis=2), raw.sum(axis=2)
+
+
+def of_responses(part: Part, function: Callable[..., np.ndarray], arguments: tuple[Any, ...]) -> Arrays:
+    """A sum over responses and case weights."""
+    w = np.ones(part.y.shape[1]) if part.weight is None else part.weight
+    return (np.asarray(function(part.y, w, *arguments)),)
 
 
 # the tree of sums --------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import numpy as np
 from ..checks.arguments import arguments
 from ..functions import distributions as codes
 from ..functions.densities import POWERS
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 from .family import LINK
 
 START = 1.5  # power
@@ -51,8 +52,8 @@ class TweedieScale(Distributional):
     def frozen(self, par: np.ndarray) -> Any:
         return Compound(*par)
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         mean = max(mean, 1e-8)
         place = (START - POWERS[0]) / (POWERS[1] - POWERS[0])
         return np.array([float(self.link(mean)), np.log(max(variance, 1e-8) / mean**START), np.log(place / (1 - place))])

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks.arguments import NONE, POSITIVE, arguments
 from ..functions import distributions as codes
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 from .family import LINK
 
 _TINY = 1e-8
@@ -66,8 +67,8 @@ class GaussianScale(Distributional):
 
         return stats.norm(par[0], par[1])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         if self.link.name != "identity":
             mean = max(mean, _TINY)
         return np.array([float(self.link(mean)), _log(variance) / 2])
@@ -101,8 +102,8 @@ class LogNormal(Distributional):
 
         return stats.lognorm(par[1], scale=np.exp(par[0]))
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(np.log(y[0]), w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments(_logs)
         return np.array([mean, _log(variance) / 2])
 
 
@@ -129,8 +130,8 @@ class GammaScale(Distributional):
 
         return stats.gamma(1 / par[1], scale=par[0] * par[1])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         return np.array([float(self.link(mean)), _log(variance / mean**2)])
 
 
@@ -157,10 +158,10 @@ class InverseGaussianScale(Distributional):
 
         return stats.invgauss(par[0] * par[1], scale=1 / par[1])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean = float(y[0] @ w / w.sum())
-        spread = float(np.square(y[0] - mean) / (y[0] * mean**2) @ w / w.sum())
-        return np.array([float(self.link(mean)), _log(spread)])
+    def beginning(self) -> Beginning:
+        mean, _ = yield from moments()
+        total, spread = yield _spread, (mean,)
+        return np.array([float(self.link(mean)), _log(float(spread / total))])
 
 
 @arguments(link=LINK)
@@ -190,8 +191,8 @@ class Beta(Distributional):
 
         return stats.beta(par[0] * par[1], (1 - par[0]) * par[1])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         return np.array([float(self.link(mean)), _log(mean * (1 - mean) / max(variance, _TINY) - 1)])
 
 
@@ -245,10 +246,18 @@ class Student(Distributional):
 
         return stats.t(np.clip(par[2], *_NU), par[0], par[1])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         nu = self.parameter or 5.0
         return np.array([mean, _log(variance * (max(nu - 2, 0.5) / max(nu, 2.5))) / 2, math.log(nu)])
 
     def __repr__(self) -> str:
         return f"Student({self.parameter:g})" if self.parameter else "Student()"
+
+
+def _logs(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.log(y[0]), w
+
+
+def _spread(y: np.ndarray, w: np.ndarray, mean: float) -> np.ndarray:
+    return np.array([w.sum(), np.square(y[0] - mean) / (y[0] * mean**2) @ w])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..checks.arguments import arguments
 from ..functions import distributions as codes
-from .distributional import Distributional, moments
+from .beginning import Beginning, Pick, Sums, first, moments
+from .distributional import Distributional
 from .family import LINK
 
 _LEAST = 0.05  # alpha to start from
@@ -55,10 +56,10 @@ class Counts(Distributional):
             return -np.log1p(par[1] * par[0]) / par[1]
         return -par[0]
 
-    def begun(self, y: np.ndarray, w: np.ndarray) -> list[float]:
-        """Linear predictors of mu, and alpha where there is one, by moments."""
-        mean, variance = moments(y, w)
-        mean = max(mean, 0.5 / (w.sum() + 1))
+    def begun(self, pick: Pick, total: float) -> Generator[Sums, np.ndarray, list[float]]:
+        """Linear predictors of mu, and alpha where there is one, by moments of counts of a weight in total."""
+        mean, variance = yield from moments(pick)
+        mean = max(mean, 0.5 / (total + 1))
         found = [float(self.link(mean))]
         if "alpha" in self.others:
             found.append(math.log(max((variance - mean) / mean**2, _LEAST)))
@@ -86,8 +87,9 @@ class NegativeBinomialScale(Counts):
     def frozen(self, par: np.ndarray) -> Any:
         return self.base(par)
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        return np.array(self.begun(y[0], w))
+    def beginning(self) -> Beginning:
+        total, _, _ = yield _zeros, ()
+        return np.array((yield from self.begun(first, total)))
 
 
 class _WithZeros(Counts):
@@ -110,10 +112,10 @@ class _WithZeros(Counts):
     def frozen(self, par: np.ndarray) -> Any:
         return _Zeros(self.base(par), par[-1], self._share(par), self.cut, self._log_zero(par))
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        counts, none = y[0], y[0] == 0
-        zeros = float(w @ none / w.sum())
-        found = self.begun(counts[~none], w[~none]) if np.any(~none & (w > 0)) else self.begun(counts, w)
+    def beginning(self) -> Beginning:
+        total, none, some = yield _zeros, ()
+        zeros = float(none / total)
+        found = yield from (self.begun(_positive, some) if some > 0 else self.begun(first, total))
         share = zeros if self.cut else zeros - math.exp(-float(self.link.inverse(found[0])))
         share = min(max(share, 0.02), 0.98)
         return np.array([*found, math.log(share / (1 - share))])
@@ -211,3 +213,14 @@ class _Zeros:
 
     def rvs(self, size: Any, random_state: np.random.Generator) -> np.ndarray:
         return self.ppf(random_state.uniform(size=size))
+
+
+def _zeros(y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Weight of all rows, of those of 0, and of the others."""
+    none = y[0] == 0
+    return np.array([w.sum(), w @ none, w[~none].sum()])
+
+
+def _positive(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    some = y[0] != 0
+    return y[0][some], w[some]

@@ -19,6 +19,7 @@ import numpy as np
 from ..checks.arguments import arguments
 from ..errors import ArgumentError
 from ..functions.distributions import COUPLED, WIDTH
+from .beginning import Beginning, answered
 from .family import LINK, Family
 from .links import resolve_link
 
@@ -198,6 +199,10 @@ class Distributional(Family):
 
     def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
         """(K,) linear predictors near those of the distribution of y (L, n) without covariates, by moments."""
+        return answered(self.beginning(), lambda function, *arguments: function(y, w, *arguments))
+
+    def beginning(self) -> Beginning:
+        """`start` by sums over rows; families that need more than sums have their own `start`."""
         raise NotImplementedError
 
     def check(self, y: np.ndarray, label: str) -> None:
@@ -233,10 +238,3 @@ class Distributional(Family):
     def __str__(self) -> str:
         links = (f"{role} {link.name}" for role, link in zip(self.roles, self.role_links, strict=True))
         return f"{self.name} ({', '.join(links)})"
-
-
-def moments(y: np.ndarray, w: np.ndarray) -> tuple[float, float]:
-    """Weighted mean and variance."""
-    total = w.sum()
-    mean = float(y @ w / total)
-    return mean, float(np.square(y - mean) @ w / total)

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks.arguments import Whole, arguments
 from ..functions import distributions as codes
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 
 
 @arguments(k=Whole(1, 20))
@@ -87,8 +88,8 @@ class Mixture(Distributional):
     def frozen(self, par: np.ndarray) -> Any:
         return _Normals(self.shares(par), par[: self.k], par[self.k : 2 * self.k])
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         sd, k = math.sqrt(max(variance, 1e-16)), self.k
         places = mean + sd * np.linspace(-1, 1, k) if k > 1 else np.array([mean])
         return np.concatenate([places, np.full(k, math.log(sd / (2 if k > 1 else 1))), np.zeros(k - 1)])

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks.arguments import Whole, arguments
 from ..errors import DataError
 from ..functions import distributions as codes
+from .beginning import Beginning
 from .distributional import Distributional
 
 
@@ -125,14 +126,14 @@ class MultivariateNormal(Distributional):
         z = rng.normal(size=(*par.shape[1:], self.responses))
         return np.moveaxis(np.moveaxis(self.mean(par), 0, -1) + (half @ z[..., np.newaxis])[..., 0], -1, 0)
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean = y @ w / w.sum()
-        r = y - mean[:, np.newaxis]
-        cov = (r * w) @ r.T / w.sum()
+    def beginning(self) -> Beginning:
+        sums = yield _sums, ()
+        mean = sums[:-1] / sums[-1]
+        cov = (yield _products, (mean,)) / sums[-1]
         cov = cov + 1e-8 * np.diag(np.maximum(np.diag(cov), 1e-8))
         sds: list[float] = []
         phi: list[float] = []
-        for k in range(len(y)):
+        for k in range(len(mean)):
             slope = np.linalg.solve(cov[:k, :k], cov[:k, k])
             phi.extend(slope)
             sds.append(0.5 * math.log(max(cov[k, k] - slope @ cov[:k, k], 1e-16)))
@@ -147,3 +148,12 @@ class MultivariateNormal(Distributional):
 
     def __repr__(self) -> str:
         return "MultivariateNormal()"
+
+
+def _sums(y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return np.append(y @ w, w.sum())
+
+
+def _products(y: np.ndarray, w: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    r = y - mean[:, np.newaxis]
+    return (r * w) @ r.T

@@ -10,6 +10,7 @@ import numpy as np
 from ..checks.arguments import Whole, arguments
 from ..errors import DataError
 from ..functions import distributions as codes
+from .beginning import Beginning
 from .distributional import Distributional
 from .family import LINK
 
@@ -97,8 +98,9 @@ class Ordinal(Distributional):
     def frozen(self, par: np.ndarray) -> Any:
         return _Categories(self.probabilities(par))
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        share = (y @ w + 0.5) / (w.sum() + 0.5 * len(y))
+    def beginning(self) -> Beginning:
+        counts = yield _counts, ()
+        share = (counts[:-1] + 0.5) / (counts[-1] + 0.5 * (len(counts) - 1))
         ends = np.array([float(self.link(v)) for v in np.cumsum(share)[:-1]])
         return np.array([-ends[0], *np.log(np.maximum(np.diff(ends), 1e-3))])
 
@@ -139,3 +141,7 @@ class _Categories:
 
     def rvs(self, size: Any, random_state: np.random.Generator) -> np.ndarray:
         return self.ppf(random_state.uniform(size=size))
+
+
+def _counts(y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return np.append(y @ w, w.sum())

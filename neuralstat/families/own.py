@@ -14,7 +14,8 @@ from ..checks.arguments import NONE, Anything, arguments
 from ..errors import ArgumentError, FileFormatError
 from ..functions import distributions as codes
 from ..symbolic import several
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 from .links import resolve_link
 
 LINKS_KNOWN = ("identity", "log", "logit")
@@ -117,11 +118,11 @@ class Distribution(Distributional):
         """Of the compiled density, valid until the process ends."""
         return several.address(self.program)
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    def beginning(self) -> Beginning:
         if self.begin is not None:
             return np.array(self.begin)
         out = np.zeros(len(self.own))
-        mean, variance = moments(y[0], w)
+        mean, variance = yield from moments()
         link = self.own[0][1]
         if link == "identity" or (link == "log" and mean > 0) or (link == "logit" and 0 < mean < 1):
             out[0] = float(resolve_link(link)(mean))

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..checks.arguments import Number, arguments
 from ..functions import distributions as codes
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 
 SMOOTH, CORNER = 0.01, 1.345  # as in `Quantile`; efficiency of 95 % where errors are normal (Holland & Welsch 1977)
 
@@ -30,8 +31,8 @@ class _Robust(Distributional):
         """Logarithm of what the density of the standard variable is divided by."""
         raise NotImplementedError
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        mean, variance = moments(y[0], w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments()
         return np.array([mean, math.log(max(variance, 1e-16)) / 2])
 
     def variance(self, par: Any) -> Any:

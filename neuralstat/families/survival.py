@@ -11,7 +11,8 @@ from ..checks.arguments import arguments
 from ..errors import DataError
 from ..functions import distributions as codes
 from ..functions.links import CLOGLOG, LOGIT, PROBIT
-from .distributional import Distributional, moments
+from .beginning import Beginning, moments
+from .distributional import Distributional
 from .family import LINK
 
 _EULER = 0.5772156649015329
@@ -44,9 +45,8 @@ class Survival(Distributional):
     def frozen(self, par: np.ndarray) -> Any:
         raise NotImplementedError
 
-    def start(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        seen = np.log(np.where(y[0] > 0, y[0], y[1]))
-        mean, variance = moments(seen, w)
+    def beginning(self) -> Beginning:
+        mean, variance = yield from moments(_seen)
         sigma = max(math.sqrt(variance), 1e-6) / self.spread
         return np.array([mean - self.centre * sigma, math.log(sigma)])
 
@@ -236,3 +236,7 @@ class LogLogistic(_Accelerated):
         sigma = np.minimum(par[1], 0.5 - 1e-12)
         second = np.exp(2 * par[0]) * 2 * np.pi * sigma / np.sin(2 * np.pi * sigma)
         return np.where(par[1] < 0.5, second - np.square(self.mean(par)), np.inf)
+
+
+def _seen(y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.log(np.where(y[0] > 0, y[0], y[1])), w

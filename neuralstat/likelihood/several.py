@@ -5,12 +5,16 @@ Their losses are minus log-likelihoods, but of quantiles and expectiles, which h
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..errors import ArgumentError
 from ..families import Distributional, Expectile, Quantile
+from ..families.beginning import answered
 from ..fitted import Fitted, kept
 from ..network import derivatives
+from ..training.outputs import weighted_losses
 
 UNLIKELY = (Quantile, Expectile)  # families whose loss is no minus log-likelihood
 TOLERANCE = 1e-9  # largest mean score of constants
@@ -38,12 +42,15 @@ def likely(fitted: Fitted) -> Distributional:
 def loglike(fitted: Fitted, b: int) -> float:
     """Log-likelihood of repetition b (from 0), which case weights multiply."""
     likely(fitted)
-    with np.errstate(all="ignore"):
-        return -float(fitted.observed_losses(b) @ fitted.case_weights)
+    return -fitted.total(weighted_losses, b)
 
 
 def mixture_loglike(fitted: Fitted, numbers: list[int]) -> float:
     """Log-likelihood of the mixture, in equal shares, of the distributions of some repetitions."""
+    return fitted.total(_mixture, numbers)
+
+
+def _mixture(fitted: Fitted, numbers: list[int]) -> float:
     return float(mixture_losses(fitted, numbers) @ fitted.case_weights)
 
 
@@ -69,23 +76,41 @@ def constants(fitted: Fitted) -> np.ndarray:
     """(K,) linear predictors, units of the response, of the model without covariates (with the offset), by likelihood."""
     from scipy.optimize import minimize
 
-    family, y, w = fitted.distribution, fitted.responses, fitted.case_weights
-    begin = family.start(y, w)
-    known = _known(fitted)
+    family = fitted.distribution
+    if fitted.design.away:
+        begin = answered(family.beginning(), lambda *asked: fitted.total(_of_responses, *asked))
+    else:
+        begin = family.start(fitted.responses, fitted.case_weights)
+    total = fitted.total(_weight)
     held = np.array([role in family.held for role in family.roles])
     held[0] |= family.floating
     if held.all():
         return begin
 
     def mean_loss(free: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = np.broadcast_to(_filled(begin, held, free)[:, np.newaxis] + known, (begin.size, y.shape[1]))
-        losses, slopes = derivatives.predictor_losses(fitted.network, eta, y, w)
-        value = float(losses @ w) / w.sum()
-        return (value if np.isfinite(value) else np.inf), (slopes @ w)[~held] / w.sum()
+        loss, slopes = fitted.total(_at_constants, _filled(begin, held, free))
+        value = loss / total
+        return (value if np.isfinite(value) else np.inf), slopes[~held] / total
 
     with np.errstate(all="ignore"):
         found = minimize(mean_loss, begin[~held], jac=True, method="BFGS", options={"gtol": TOLERANCE})
     return _filled(begin, held, found.x)
+
+
+def _of_responses(fitted: Fitted, function: Any, *arguments: Any) -> np.ndarray:
+    return np.asarray(function(fitted.responses, fitted.case_weights, *arguments))
+
+
+def _weight(fitted: Fitted) -> float:
+    return float(fitted.case_weights.sum())
+
+
+def _at_constants(fitted: Fitted, eta: np.ndarray) -> tuple[float, np.ndarray]:
+    """Loss, and its slopes (K,), of constant linear predictors (K,), units of the response."""
+    y, w = fitted.responses, fitted.case_weights
+    whole = np.broadcast_to(eta[:, np.newaxis] + _known(fitted), (eta.size, y.shape[1]))
+    losses, slopes = derivatives.predictor_losses(fitted.network, whole, y, w)
+    return float(losses @ w), slopes @ w
 
 
 def _filled(begin: np.ndarray, held: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -97,9 +122,7 @@ def _filled(begin: np.ndarray, held: np.ndarray, free: np.ndarray) -> np.ndarray
 @kept
 def null_loss(fitted: Fitted) -> float:
     """Loss of the model without covariates, units of the response."""
-    y = fitted.responses
-    eta = constants(fitted)[:, np.newaxis] + _known(fitted)
-    return float(derivatives.predictor_losses(fitted.network, eta, y, fitted.case_weights)[0] @ fitted.case_weights)
+    return fitted.total(_at_constants, constants(fitted))[0]
 
 
 def explained(fitted: Fitted) -> np.ndarray:
@@ -107,8 +130,8 @@ def explained(fitted: Fitted) -> np.ndarray:
 
     Of quantiles and expectiles the share of the null loss.
     """
-    null, n = null_loss(fitted), fitted.case_weights.sum()
-    own = np.array([float(fitted.observed_losses(b) @ fitted.case_weights) for b in range(fitted.nrep)])
+    null, n = null_loss(fitted), fitted.total(_weight)
+    own = np.array([fitted.total(weighted_losses, b) for b in range(fitted.nrep)])
     with np.errstate(all="ignore"):
         return 1 - (own / null if isinstance(fitted.distribution, UNLIKELY) else np.exp(2 * (own - null) / n))
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..cluster import ClusterDesign, Objective
 from ..engine.data import make_data
 from ..errors import ArgumentError
-from ..families import Distributional
+from ..families import Distributional, Survival
 
 if TYPE_CHECKING:
     from ..engine import cpu
@@ -43,8 +43,11 @@ def check_settings(settings: Settings) -> None:
     for name, value in lost.items():
         if value is not None:
             raise ArgumentError(f"{name}={value!r}: fits of a Dask DataFrame on its cluster have no {name}; {HERE}.")
-    if isinstance(settings.distribution, Distributional):
-        raise ArgumentError(f"family={settings.distribution.name!r}: on a Dask cluster families have one parameter; {HERE}.")
+    family = settings.distribution
+    if isinstance(family, Survival):
+        raise ArgumentError(f"family={family.name!r}: times to an event are not fitted on a Dask cluster; {HERE}.")
+    if isinstance(family, Distributional) and type(family).start is not Distributional.start:
+        raise ArgumentError(f"family={family.name!r}: its fit begins at quantiles of all rows; {HERE}.")
 
 
 def check_design(design: Design, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import formula as formulas
 from ..checks import check_size
-from ..cluster import active_client, cluster_design
+from ..cluster import ClusterDesign, active_client, cluster_design
 from ..errors import ArgumentError, DataError, FitWarning, caller
 from ..families import Distributional, Family, Ordinal, Survival, needs, resolve_objective
 from ..formula import Design
@@ -194,7 +194,7 @@ def _check_response(design: Design, family: Distributional) -> None:
             f"freq_weights: with ties a row of the family {family.name!r} is not as many rows as it is often (Efron's "
             "method): repeat the rows, or give weights=, as in R's survival."
         )
-    family.check(design.y, design.response)
+    family.check(design.of_responses if isinstance(design, ClusterDesign) else design.y, design.response)
 
 
 def _holdable(design: Design, settings: Settings) -> bool:

@@ -56,6 +56,7 @@ class OfParameters:
     case_weights: Any
     penalty_value: Any
     fitted_raw: Any
+    total: Any
 
     @functools.cached_property
     def observed(self) -> np.ndarray:
@@ -71,7 +72,7 @@ class OfParameters:
 
     def several_error(self, b: int) -> float:
         """Minus the log-likelihood (or the sum of the losses) in the units of the response, with the penalty."""
-        return float(self.observed_losses(b) @ self.case_weights) + self.penalty_value(b)
+        return self.total(weighted_losses, b) + self.penalty_value(b)
 
     def observed_losses(self, b: int) -> np.ndarray:
         """(n,) losses of the observations where several outputs describe a response, in its units, without case weights."""
@@ -109,3 +110,9 @@ class OfParameters:
         if not isinstance(family, Distributional):
             raise ArgumentError(f"the family {getattr(family, 'name', None)!r} has no parameters beside its mean.")
         return family
+
+
+def weighted_losses(fitted: Any, b: int) -> float:
+    """Sum of the losses of repetition b where several outputs describe a response, in its units."""
+    with np.errstate(all="ignore"):
+        return float(fitted.observed_losses(b) @ fitted.case_weights)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..checks import shown
+from ..cluster import ClusterDesign
 from ..errors import ArgumentError, DataError
 from ..families import Distributional, Family, Ordinal, Survival
 from ..formula import Design
@@ -116,6 +117,10 @@ def by_parameter(
 def with_known(design: Design, family: Distributional) -> Design:
     """The design whose offset is of the parameters that a response's formula is of: the first, or the means of several."""
     rows = len(design.y) if family.joint else 1
+    if isinstance(design, ClusterDesign):
+        if design.offset is not None and len(design.offset) != rows:
+            raise ArgumentError(f"offset: on a Dask cluster the family {family.name!r} has none.")
+        return replace(design, spec=replace(design.spec, offset_rows=rows))
     offset = None if design.offset is None else design.offset[:rows]
     return replace(design, offset=offset, spec=replace(design.spec, offset_rows=rows))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..cluster import ClusterDesign
 from ..families import Distributional
+from ..families.beginning import answered
 from ..network import derivatives
 from ..network.passes import suits
 
@@ -156,11 +158,8 @@ def _of_parameters(
     Outputs without a bounded range of parameters (location) keep their random weights, those of other parameters' are shrunk
     until the linear predictor stays within `NEAR` of its constant.
     """
-    w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
     theta = theta.copy()
-    known = np.zeros((network.n_outputs, 1)) if design.offset is None else design.offset
-    raw = derivatives.outputs(network, design.x, theta, design.offset)
-    centres = family.start(design.y, w)
+    without_bias, centres, known = _parameters(network, design, theta, family)
     per_unit, units = network.shapes[-1]
     for k in range(units):
         first = network.n_params - (units - k) * per_unit
@@ -168,13 +167,30 @@ def _of_parameters(
         more = known[k] if k < len(known) else 0.0
         free_range = k < family.leading and family.located
         for b in range(theta.shape[0]):
-            part = raw[b, k] - theta[b, first] - more
-            spread = float(np.abs(part - part.mean()).max())
+            spread, average = without_bias(b, k, theta[b, first])
             shrink = min(1.0, NEAR / spread) if spread > 0 and not free_range else 1.0
             theta[b, into] *= shrink
             if free[first]:
-                theta[b, first] = centres[k] - shrink * part.mean() - float(np.mean(more))
+                theta[b, first] = centres[k] - shrink * average - more
     return theta
+
+
+def _parameters(
+    network: Network, design: Design, theta: np.ndarray, family: Distributional
+) -> tuple[Callable[[int, int, float], tuple[float, float]], np.ndarray, np.ndarray]:
+    """Linear predictors without their bias, as `_Away.without_bias`; linear predictors of constants; means of the offset."""
+    if isinstance(design, ClusterDesign):
+        there = _Away(network, design, theta)
+        return there.without_bias, answered(family.beginning(), design.sum_of_responses), design.known
+    w = np.ones(design.y.shape[1]) if design.weights is None else design.weights
+    known = np.zeros((network.n_outputs, 1)) if design.offset is None else design.offset
+    raw = derivatives.outputs(network, design.x, theta, design.offset)
+
+    def without_bias(b: int, k: int, bias: float) -> tuple[float, float]:
+        part = raw[b, k] - bias - (known[k] if k < len(known) else 0.0)
+        return float(np.abs(part - part.mean()).max()), float(part.mean())
+
+    return without_bias, family.start(design.y, w), known.mean(axis=1)
 
 
 def _possible(mean: float, means: tuple[float, float], n: float) -> float:

@@ -152,7 +152,6 @@ def test_predictions_are_made_where_the_rows_are(client, table):
 @pytest.mark.parametrize(("arguments", "said"), [
     ({"algorithm": "adam"}, "another algorithm, with other results.*ns.chunks"),
     ({"groups": "g"}, "groups.*ns.chunks"),
-    ({"family": "negative_binomial"}, "families have one parameter"),
     ({"compat": "R"}, "compat"),
     ({"penalty": ns.decay("estimate")}, "strength is estimated"),
     ({"class_weight": "balanced"}, "class_weight"),
