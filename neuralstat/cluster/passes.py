@@ -9,6 +9,7 @@ import numpy as np
 
 from ..formula import frames
 from ..formula.passes import Data, union
+from . import sums
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def _data(table: Any, job: list[Any]) -> list[Data]:
     from ..formula.learned import arguments
 
     table = frames.as_frame(table, "a Dask DataFrame")
-    return arguments(table, *job)
+    with sums.PARSING:
+        return arguments(table, *job)
 
 
 def _sample(values: np.ndarray) -> np.ndarray:

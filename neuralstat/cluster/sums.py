@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from ..network.upstream import wanted_table
 from ..optimizers import LM, lm
 
 HELD = 8  # arguments that a keeper remembers
+PARSING = threading.Lock()  # Python 3.11 counts the depth of syntax trees of all threads together, and may raise SystemError
 
 Node = tuple[int, int]  # level and number in the tree of sums
 Arrays = tuple[np.ndarray, ...]
@@ -110,7 +112,8 @@ def look(
     table = frames.as_frame(table, "a Dask DataFrame")
     seen = Look(formula, options, context)
     if len(table):
-        seen.update(table)
+        with PARSING:
+            seen.update(table)
     return seen.pieces, seen.counts, seen.total, seen.used
 
 
@@ -129,7 +132,8 @@ def encode(table: Any, spec: Spec, options: Options, needs: str | None) -> Part:
         weighted = any(name in options.per_row for name in WEIGHTS)
         empty = np.zeros(0)
         return Part(*none, empty if weighted else None, offset, empty if "freq_weights" in options.per_row else None)
-    x, y, offset, found, complete = encoded(spec, options, table)
+    with PARSING:
+        x, y, offset, found, complete = encoded(spec, options, table)
     response.check_needs(y[:, complete], spec.y_names, needs, spec.formula)
     given = {name: values[complete] for name, values in found.items()}
     for name, values in given.items():

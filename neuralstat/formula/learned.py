@@ -21,11 +21,13 @@ from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 
 from neuralstat.errors import ArgumentError, DataError, NeuralStatError
-from neuralstat.formula import expressions, frames
+from neuralstat.formula import expressions, frames, smooth_arguments
 from neuralstat.formula.learners import LEARNERS, Given, bound, stateless
 from neuralstat.formula.matrix import Materializer, translated
 from neuralstat.formula.passes import Data, Learner, Parts, answered
 from neuralstat.formula.state import Scope
+from neuralstat.formula.term_learners import SPECIAL
+from neuralstat.network.blas import on_one_thread
 
 States = dict[str | None, dict[str, Any]]  # of the right-hand side (None), and of other expressions by their text
 Path = tuple[Any, ...]  # in a state: () or the number of a column, where a transform is given several
@@ -63,14 +65,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Call:
-    """A call whose state is looked for: where it stands, its arguments, and the shapes of its data."""
+    """A call whose state is looked for: where it stands, its arguments, and its data without rows."""
 
     slot: str | None
     expr: str
     code: str
     key: str
     given: Given
-    shapes: Mapping[Path, tuple[tuple[int, ...], ...]]
+    empty: Mapping[Path, Data]
 
     @property
     def text(self) -> str:
@@ -85,6 +87,7 @@ class Source(Protocol):
         """`arguments` of every part."""
 
 
+@on_one_thread
 def states(asked: Asked, template: pd.DataFrame, source: Source) -> States:
     """States of all transforms that keep one.
 
@@ -106,7 +109,7 @@ def states(asked: Asked, template: pd.DataFrame, source: Source) -> States:
     frame = asked.frame(template)
     while ready := _ready(asked, frame, found):
         parts = source.evaluated(asked, found, [call for call, _ in ready])
-        places = [(call, path, function) for call, function in ready for path in call.shapes]
+        places = [(call, path, function) for call, function in ready for path in call.empty]
         learners = [_learner(call, function) for call, _, function in places]
         for (call, path, _), state in zip(places, answered(learners, parts), strict=True):
             own = found.setdefault(call.slot, {})
@@ -129,14 +132,13 @@ def arguments(table: pd.DataFrame, asked: Asked, states: States, calls: list[Cal
     made: list[Data] = []
     for call in calls:
         if len(frame) == 0:
-            made += [tuple(np.zeros((0, *shape[1:])) for shape in shapes) for shapes in call.shapes.values()]
+            made += call.empty.values()
             continue
         stop = next(s for s in _stops(asked, frame, states, call.slot, call.expr) if s.key == call.key)
-        if not _same(stop.given, call.given):
+        data, given = stop.taken(len(frame))
+        if not _same(given, call.given):
             raise DataError(f"formula: `{call.text}`: an argument depends on the rows, which lie in several parts.")
-        data = stop.data(len(frame))
-        if {path: [a.shape[1:] for a in arrays] for path, arrays in data.items()} != {
-                path: [shape[1:] for shape in shapes] for path, shapes in call.shapes.items()}:
+        if _columns(data) != _columns(call.empty):
             raise DataError(f"formula: `{call.text}`: what it is of has other columns in some parts of the data.")
         made += data.values()
     return made
@@ -161,15 +163,17 @@ def _ready(asked: Asked, frame: pd.DataFrame, known: States) -> list[tuple[Call,
     for slot, expr in asked.texts:
         for stop in _stops(asked, frame, known, slot, expr):
             if (slot, stop.key) not in ready:
-                shapes = {path: tuple(a.shape for a in arrays) for path, arrays in stop.data(len(frame)).items()}
-                ready[slot, stop.key] = Call(slot, expr, stop.code, stop.key, stop.given, shapes), stop.function
+                data, given = stop.taken(len(frame))
+                empty = {path: tuple(a[:0] for a in arrays) for path, arrays in data.items()}
+                ready[slot, stop.key] = Call(slot, expr, stop.code, stop.key, given, empty), stop.function
     return list(ready.values())
 
 
 def _learner(call: Call, function: Callable[..., Any]) -> Learner:
     """What finds the state of a call; its errors name it."""
     try:
-        return (yield from LEARNERS[function](call.given))
+        learner = SPECIAL[function][1] if function in SPECIAL else LEARNERS[function]
+        return (yield from learner(call.given))
     except NeuralStatError:
         raise
     except Exception as error:
@@ -181,14 +185,17 @@ class _Stop(BaseException):
 
     code = key = ""
 
-    def __init__(self, function: Callable[..., Any], values: Any, given: Given, state: Any) -> None:
-        self.function, self.values, self.given, self.state = function, values, given, state
+    def __init__(self, function: Callable[..., Any], args: Any, words: dict[str, Any], state: Any, context: Any) -> None:
+        self.function, self.args, self.words, self.state, self.context = function, args, words, state, context
 
-    def data(self, n: int) -> dict[Path, Data]:
-        """What the call is of, as numbers, n rows."""
-        several = isinstance(self.values, dict)
-        named = {(k,): v for k, v in self.values.items() if not str(k).startswith("__")} if several else {(): self.values}
-        return {path: (self._numbers(values, n),) for path, values in named.items()}
+    def taken(self, n: int) -> tuple[dict[Path, Data], Given]:
+        """What the call is of, n rows, and its other arguments."""
+        if self.function in SPECIAL:
+            return SPECIAL[self.function][0](self.args, self.words, smooth_arguments.Call.read(self.key, self.context))
+        first, *others = self.args
+        named = {(k,): v for k, v in first.items() if not str(k).startswith("__")} if isinstance(first, dict) else {(): first}
+        data: dict[Path, Data] = {path: (self._numbers(values, n),) for path, values in named.items()}
+        return data, bound(self.function, tuple(others), self.words)
 
     def _numbers(self, values: Any, n: int) -> np.ndarray:
         try:
@@ -198,6 +205,10 @@ class _Stop(BaseException):
         if made.shape[:1] != (n,) or made.ndim > 2 or (made.ndim == 2 and self.key.startswith("_f_poly")):
             raise DataError(f"formula: `{shown(self.key)}`: one number per row is needed, not the shape {made.shape}.")
         return made[:, 0] if made.ndim == 2 and made.shape[1] == 1 and not self.key.startswith("_f_s") else made
+
+
+def _columns(data: Mapping[Path, Data]) -> dict[Path, list[tuple[int, ...]]]:
+    return {path: [a.shape[1:] for a in arrays] for path, arrays in data.items()}
 
 
 def _stops(asked: Asked, frame: pd.DataFrame, known: States, slot: str | None, expr: str) -> Iterator[_Stop]:
@@ -237,10 +248,9 @@ def _stand_in(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def called(data: Any, *args: Any, _state: Any = None, _metadata: Any = None, _spec: Any = None, _context: Any = None,
                **words: Any) -> Any:  # fmt: skip
-        if not _state and function in LEARNERS:
-            given = bound(function, args, words)
-            if not stateless(function, given):
-                raise _Stop(function, data, given, _state)
+        known = _state or (function in LEARNERS and stateless(function, bound(function, args, words)))
+        if not known and (function in LEARNERS or function in SPECIAL):
+            raise _Stop(function, (data, *args), words, _state, _context)
         return function(data, *args, _state=_state, _metadata=_metadata, _spec=_spec, _context=_context, **words)
 
     return called

@@ -55,8 +55,8 @@ def partitioned_design(
     Raises
     ------
     ArgumentError
-        For what needs all rows at once: structured terms, lags and windows, arrays per row, transforms of the caller's that
-        keep a state, and weights or offsets that are no columns.
+        For what needs all rows at once: lags and windows, arrays per row, transforms of the caller's that keep a state, and
+        weights or offsets that are no columns.
     DataError
         Where the data do not fit.
     """

@@ -31,6 +31,11 @@ class Call:
         key = next((key for key, value in known.items() if value is state), None)
         if key is None:  # called outside a formula
             return cls(f"{function}()", {})
+        return cls.read(key, context)
+
+    @classmethod
+    def read(cls, key: str, context: Any) -> "Call":
+        """The call that a state is kept by."""
         call: Any = ast.parse(key, mode="eval").body
         for node in ast.walk(call):
             if isinstance(node, ast.Name):

@@ -12,20 +12,23 @@ def _signed(turn: np.ndarray) -> np.ndarray:
 
 
 def natural(
-    values: np.ndarray, mean: np.ndarray | None, bent: np.ndarray, null: np.ndarray
+    values: np.ndarray, mean: np.ndarray | None, bent: np.ndarray, null: np.ndarray, rows: int | None = None
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The natural parameterisation of one penalised basis (Wood 2017, section 5.4.2).
 
     Parameters
     ----------
     values : ndarray, shape (n, width)
-        The basis at the rows of the fit, times a `by` variable where there is one.
+        The basis at the rows of the fit, times a `by` variable where there is one; or any matrix with its cross products, as
+        triangles that QR decompositions of its parts gave.
     mean : ndarray, shape (width,), or None
         Means of the basis over rows where the functions that are kept sum to 0. None keeps all functions.
     bent : ndarray, shape (width, r)
         Coefficients for which the penalty matrix is the identity.
     null : ndarray, shape (width, m)
         Coefficients that are not penalised, those of the constant 1 first.
+    rows : int, optional
+        Number of rows, where `values` has others.
 
     Returns
     -------
@@ -37,7 +40,7 @@ def natural(
 
     None where the rows do not identify what is not penalised.
     """
-    n, rank = len(values), bent.shape[1]
+    n, rank = len(values) if rows is None else rows, bent.shape[1]
     if mean is not None:  # constants are not penalised
         bent = bent - null[:, :1] * (mean @ bent)
         null = null[:, 1:] - null[:, :1] * (mean @ null[:, 1:])
@@ -77,7 +80,7 @@ def tensor_columns(margins: list[np.ndarray]) -> np.ndarray:
     """Products of all columns of several matrices, (n, k1 k2 ...), the last varying fastest."""
     made = margins[0]
     for values in margins[1:]:
-        made = (made[:, :, None] * values[:, None, :]).reshape(len(made), -1)
+        made = (made[:, :, None] * values[:, None, :]).reshape(len(made), made.shape[1] * values.shape[1])
     return made
 
 

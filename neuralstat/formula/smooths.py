@@ -6,7 +6,7 @@ means) is kept as plain lists, and is part of the question: refits on other rows
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,7 +176,7 @@ def _fit_s(
     """The state of ``s`` from the rows of the fit."""
     known = ~np.isnan(u) & ~np.isnan(times) & (True if labels is None else ~pd.isna(labels))
     u, times, labels = u[known], times[known], None if labels is None else labels[known]
-    start = _start(u, k, bs, call, 0)
+    start = start_of(u, k, bs, call, 0)
     values = BASES[bs].values(start.knots, u, start.functions)
     # a function that is multiplied by varying numbers keeps its constant, since no other term has it
     mean = None if np.ptp(times) > 0 else values.mean(axis=0)
@@ -203,48 +203,98 @@ def _fit_te(
     levels: list[Any], call: Call,
 ) -> dict[str, Any]:
     """The state of ``te`` from the rows of the fit."""
-    covariates = [call.arguments.get(j, str(j + 1)).strip("`") for j in range(len(rows))]
-    for name in covariates:
-        if covariates.count(name) > 1:
-            raise ArgumentError(f"`{call.text}`: {name!r} stands twice among the covariates.")
+    covariates = covariates_of(call, len(rows))
     known = np.logical_and.reduce([~np.isnan(row) for row in (*rows, times)]) & (True if labels is None else ~pd.isna(labels))
     rows, times, labels = [row[known] for row in rows], times[known], None if labels is None else labels[known]
     margins, diagonals = [], []
     for j, (u, k, bs) in enumerate(zip(rows, sizes, kinds, strict=True)):
-        start = _start(u, k, bs, call, j)
-        bent, null, functions = start.bent, start.null, start.functions
-        if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
-            points = np.linspace(u.min(), u.max(), k)
-            there = BASES[bs].values(start.knots, points, functions)
-            if np.linalg.cond(there) > UNSTABLE:
-                raise DataError(f"{call.column(j)} lies so unevenly that {k} functions of bs={bs!r} cannot be told apart by "
-                                "their values at equal steps; take bs='cr', or a smaller k.")  # fmt: skip
-            at = np.linalg.inv(there)
-            bent, null, functions = np.linalg.solve(at, bent), np.linalg.solve(at, null), functions @ at
-        turn, diagonal = turned_margin(bent, null)
-        margins.append({"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()})
+        margin, diagonal = margin_of(u, k, bs, call, j)
+        margins.append(margin)
         diagonals.append(diagonal)
     values, entries = _tensor(rows, margins), np.array(tensor_diagonals(diagonals))
     means = None if np.ptp(times) > 0 else values[:, 1:].mean(axis=0).tolist()
     values, entries = _centred(values, means), entries if means is None else entries[:, 1:]
-    flat = ~entries.any(axis=0)
     state: dict[str, Any] = {KIND: "te", "margins": margins, "means": means, "levels": levels}
-    state |= {"sds": [], "names": [], "blocks": [], "diagonals": []}
-    for j, level in enumerate(levels):
-        part = values * (times * (True if labels is None else labels == level))[:, None]
-        sds = np.sqrt((part**2).mean(axis=0))
+
+    def of_level(j: int) -> np.ndarray:
+        return values * (times * np.asarray(True if labels is None else labels == levels[j]))[:, None]
+
+    squares = [(of_level(j) ** 2).mean(axis=0) for j in range(len(levels))]
+    return state | scaled_levels(state, entries, covariates, labels is not None, call, len(values), squares,
+                                 lambda j, sds, flat: of_level(j)[:, flat] / sds[flat])  # fmt: skip
+
+
+def covariates_of(call: Call, count: int) -> list[str]:
+    """Names of the covariates of a tensor product."""
+    names = [call.arguments.get(j, str(j + 1)).strip("`") for j in range(count)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"`{call.text}`: {name!r} stands twice among the covariates.")
+    return names
+
+
+def margin_of(u: np.ndarray, k: int, bs: str, call: Call, j: int) -> tuple[dict[str, Any], np.ndarray]:
+    """One basis of a tensor product of some values, in coordinates that make its penalty diagonal, and the diagonal."""
+    start = start_of(u, k, bs, call, j)
+    bent, null, functions = start.bent, start.null, start.functions
+    if not BASES[bs].valued:  # weights are made function values, so that the penalties of all margins mean the same
+        points = np.linspace(u.min(), u.max(), k)
+        there = BASES[bs].values(start.knots, points, functions)
+        if np.linalg.cond(there) > UNSTABLE:
+            raise DataError(f"{call.column(j)} lies so unevenly that {k} functions of bs={bs!r} cannot be told apart by "
+                            "their values at equal steps; take bs='cr', or a smaller k.")  # fmt: skip
+        at = np.linalg.inv(there)
+        bent, null, functions = np.linalg.solve(at, bent), np.linalg.solve(at, null), functions @ at
+    turn, diagonal = turned_margin(bent, null)
+    return {"bs": bs, "knots": start.knots.tolist(), "coefs": (functions @ turn).tolist()}, diagonal
+
+
+def scaled_levels(
+    state: Mapping[str, Any], entries: np.ndarray, covariates: Sequence[str], named: bool, call: Call, n: int,
+    squares: Sequence[np.ndarray], flat_part: Callable[[int, np.ndarray, np.ndarray], np.ndarray],
+) -> dict[str, Any]:
+    """Standard deviations and penalties of a tensor product's columns, level by level.
+
+    Parameters
+    ----------
+    state : mapping
+        With the levels.
+    entries : (penalties, columns) array
+        Diagonals of the penalties.
+    covariates : sequence of str
+    named : bool
+        Whether levels are those of a factor.
+    call : Call
+    n : int
+        Rows.
+    squares : sequence of arrays
+        Of each level the mean squares of the columns.
+    flat_part : callable
+        ``(level, sds, flat)``: the level's columns that no penalty holds, divided by their standard deviations, or a matrix
+        with the same cross products.
+    """
+    flat: Any = ~entries.any(axis=0)
+    made: dict[str, list[Any]] = {"sds": [], "names": [], "blocks": [], "diagonals": []}
+    for j, level in enumerate(state["levels"]):
+        sds = np.sqrt(squares[j])
+        some = sds.any()
         sds[sds <= 1e-10 * sds.max()] = sds.max() or 1.0  # nothing is known of such a column: its penalty alone holds it
-        size = np.linalg.svd(part[:, flat] / sds[flat] / np.sqrt(len(part)), compute_uv=False) if flat.any() else sds
-        if not part.any() or (flat.any() and (len(part) < flat.sum() or size[-1] < 1e-7)):
-            where = "" if labels is None else f", for level {level!r} of by,"
+        size = np.linalg.svd(flat_part(j, sds, flat) / np.sqrt(n), compute_uv=False) if flat.any() else sds
+        if not some or (flat.any() and (n < flat.sum() or size[-1] < 1e-7)):
+            where = f", for level {level!r} of by," if named else ""
             raise DataError(f"`{call.text}`: the data do not tell apart{where} what is not penalised, straight lines in one "
                             "covariate and their products: too few rows, or one covariate is made of others.")  # fmt: skip
-        state["sds"].append(sds.tolist())
+        made["sds"].append(sds.tolist())
         for name, diagonal in zip(covariates, entries / sds**2, strict=True):
-            state["names"].append(name if labels is None else f"{level}, {name}")
-            state["blocks"].append(j)
-            state["diagonals"].append((diagonal / np.exp(np.log(diagonal[diagonal > 0]).mean())).tolist())
-    return state
+            made["names"].append(f"{level}, {name}" if named else name)
+            made["blocks"].append(j)
+            made["diagonals"].append((diagonal / np.exp(np.log(diagonal[diagonal > 0]).mean())).tolist())
+    return made
+
+
+def tensor_values(rows: list[np.ndarray], margins: Sequence[Mapping[str, Any]], means: Sequence[float] | None) -> np.ndarray:
+    """Columns of a tensor product at some rows, without multipliers and scales."""
+    return _centred(_tensor(rows, margins), means)
 
 
 def _centred(values: np.ndarray, means: Sequence[float] | None) -> np.ndarray:
@@ -276,7 +326,7 @@ def _columns(values: np.ndarray, codes: np.ndarray, width: int, state: Mapping[s
     )  # fmt: skip
 
 
-def _start(u: np.ndarray, k: int, bs: str, call: Call, position: int) -> Start:
+def start_of(u: np.ndarray, k: int, bs: str, call: Call, position: int) -> Start:
     """The basis for some values; `DataError` where too few of them differ, or differ by enough."""
     unique = np.unique(u)
     if len(unique) < k:

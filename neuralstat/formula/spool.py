@@ -55,13 +55,12 @@ class Stored:
         made: list[list[list[np.ndarray]]] = [[list(arrays) for arrays in part] for part in self._parts]
         for k, arrays in enumerate(self._parts[0] if self._parts else ()):
             for j, first in enumerate(arrays):
-                if first.dtype == np.float64:
-                    at = 0
-                    width = int(np.prod(first.shape[1:], dtype=int))
-                    whole = self._spool.finish(f"{self._name}{k}.{j}-", width, sum(len(p[k][j]) for p in self._parts))
-                    for part in made:
-                        m = len(part[k][j])
-                        rows = whole[:, at : at + m]
-                        part[k][j] = rows[0] if first.ndim == 1 else rows.T
-                        at += m
+                own = [part[k] for part in made if part[k][j].dtype == np.float64]
+                width, at = int(np.prod(first.shape[1:], dtype=int)), 0
+                whole = self._spool.finish(f"{self._name}{k}.{j}-", width, sum(len(p[j]) for p in own))
+                for part in own:
+                    m = len(part[j])
+                    rows = whole[:, at : at + m]
+                    part[j] = rows[0] if first.ndim == 1 else rows.T
+                    at += m
         return [[tuple(arrays) for arrays in part] for part in made]

@@ -31,10 +31,10 @@ def nn(*columns: Any, _state: Any = None) -> Any:
     known = _state.setdefault("levels", [])
     made: dict[str, np.ndarray] = {}
     for k, column in enumerate(columns):
-        values = _series(column)
+        values = series_of(column)
         name = str(values.name) if values.name is not None and str(values.name) not in made else str(k + 1)
         if k == len(known):
-            known.append(_levels(values) if frames.is_factor(values) else None)
+            known.append(levels_in(values) if frames.is_factor(values) else None)
         if known[k] is None:
             made[name] = values.to_numpy(dtype=np.float64)
             continue
@@ -66,7 +66,7 @@ def slopes(groups: Sequence[Any], *columns: Any, intercept: bool = True, _state:
     at = _codes(groups, _state)
     z = [np.ones(len(at))] if intercept else []
     for column in columns:
-        values = _series(column)
+        values = series_of(column)
         if frames.is_factor(values):
             raise DataError(f"random slopes: column {values.name!r} holds levels, and must hold numbers.")
         z.append(values.to_numpy(dtype=np.float64))
@@ -85,12 +85,13 @@ def slopes(groups: Sequence[Any], *columns: Any, intercept: bool = True, _state:
     return FactorValues(dict(zip(names, out[:width], strict=True)), kind="numerical", format="{name}[{field}]")
 
 
-def _series(column: Any) -> pd.Series:
+def series_of(column: Any) -> pd.Series:
+    """A column of a term, without what formulaic wraps it in."""
     values = getattr(column, "__wrapped__", column)
     return values if isinstance(values, pd.Series) else pd.Series(values)
 
 
-def _levels(values: pd.Series) -> list[Any]:
+def levels_in(values: pd.Series) -> list[Any]:
     """Levels that occur, in the order of categories, or sorted."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         there = set(pd.unique(values))
@@ -118,22 +119,28 @@ def _positions(values: pd.Series, levels: Sequence[Any]) -> np.ndarray:
 
 def _codes(columns: Sequence[Any], state: Any) -> np.ndarray:
     """Codes of combinations of levels; the state has ``levels`` by column, ``pairs`` that occur, ``names`` of these."""
-    series = [_series(column) for column in columns]
+    series = [series_of(column) for column in columns]
     if "levels" not in state:
-        state["levels"] = [_levels(values) for values in series]
-    at = np.zeros(len(series[0]), dtype=np.int64)
-    for values, levels in zip(series, state["levels"], strict=True):
-        at = at * (len(levels) + 1) + _positions(values, levels)
+        state["levels"] = [levels_in(values) for values in series]
+    at = combined(series, state["levels"])
     if "pairs" not in state:
         found = np.unique(at)
         state["pairs"] = found.tolist()
-        state["names"] = _names(found, state["levels"])
+        state["names"] = combined_names(found, state["levels"])
     pairs = np.asarray(state["pairs"], dtype=np.int64)
     place = np.minimum(np.searchsorted(pairs, at), len(pairs) - 1)
     return np.where(pairs[place] == at, place, len(pairs))
 
 
-def _names(pairs: np.ndarray, levels: Sequence[Sequence[Any]]) -> list[str]:
+def combined(series: Sequence[pd.Series], known: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Numbers of combinations of levels, row by row, those that do not occur among them."""
+    at = np.zeros(len(series[0]), dtype=np.int64)
+    for values, levels in zip(series, known, strict=True):
+        at = at * (len(levels) + 1) + _positions(values, levels)
+    return at
+
+
+def combined_names(pairs: np.ndarray, levels: Sequence[Sequence[Any]]) -> list[str]:
     """Names of combinations, ``"a:b"``."""
     parts = []
     for own in reversed(levels):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from ..cluster import ClusterDesign, Objective
 from ..engine.data import make_data
 from ..errors import ArgumentError
 from ..families import Distributional, Survival
+from ..formula.parse import split_sides
+from ..formula.structure import rewritten
 
 if TYPE_CHECKING:
     from ..engine import cpu
@@ -50,14 +53,19 @@ def check_settings(settings: Settings) -> None:
         raise ArgumentError(f"family={family.name!r}: its fit begins at quantiles of all rows; {HERE}.")
 
 
+def check_terms(formula: str, columns: Collection[str], context: Mapping[str, Any] | None) -> None:
+    """Refuse structured terms of a fit on a cluster, before its data are looked at."""
+    own = [name for name, value in (context or {}).items() if callable(value)]
+    specials = rewritten(split_sides(formula)[1], columns, own).specials
+    if specials:
+        raise ArgumentError(f"formula: {specials[0].label}: structured terms need all rows on one machine; {HERE}.")
+
+
 def check_design(design: Design, settings: Settings) -> None:
     """The same where the design is known; nothing for rows that are here."""
     if not design.away:
         return
     check_settings(settings)
-    if design.spec.specials:
-        label = design.spec.specials[0].label
-        raise ArgumentError(f"formula: {label}: structured terms need all rows on one machine; {HERE}.")
     if settings.penalty is not None and settings.penalty.estimated is not None:
         raise ArgumentError(f"penalty: a strength is estimated from rows on one machine; {HERE}.")
 

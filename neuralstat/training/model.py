@@ -23,7 +23,7 @@ from ..network.network import Network, dense_network
 from ..network.objective import ActivationSpec, resolve_activation
 from ..network.scaling import scaled_constants
 from . import surv
-from .elsewhere import check_settings
+from .elsewhere import check_settings, check_terms
 from .graph_inputs import activated, inputs_of
 from .parameters import by_parameter, held_out, output_names, reads_inputs, with_known
 from .settings import Settings
@@ -166,6 +166,7 @@ class Source:
             if client is None:
                 raise DataError("the Dask client that was active when this model was made is closed: make it anew, with one.")
             check_settings(settings)
+            check_terms(formula, [str(name) for name in data.columns], self.context)
             return cluster_design(formula, data, client, context=self.context, **options)
         parts = formulas.as_partitions(data)
         if settings.compat == "R":

@@ -29,6 +29,16 @@ FORMULAS = (
     "y ~ cr(log(x), df=3)", "y ~ poly(log(x), 2)",
 )  # fmt: skip
 
+#: Structured terms
+STRUCTURED = (
+    "y ~ nn(x, g, k) + z", "y ~ (1 | g)", "y ~ (1 | id)", "y ~ (1 | g/v) + x", "y ~ (x | id)", "y ~ (z || k)",
+    "y ~ nn(x, embed(id))", "y ~ embed(g) + x", "y ~ (1 | flag)", "y ~ s(z)", "y ~ s(x, k=6)", "y ~ s(i, k=5)",
+    "y ~ s(z, bs='ps')", "y ~ s(z, bs='cc', k=7)", "y ~ s(z, bs='tp', k=6)", "y ~ s(z, by=g) + g", "y ~ s(z, by=k)",
+    "y ~ s(z, by=flag, k=5)", "y ~ s(z, by=often, k=5)", "y ~ s(z, by=C(i), k=4)", "y ~ s(log(z))",
+    "y ~ s(scale(x), k=5)", "y ~ te(x, z, k=4)", "y ~ te(x, z, k=(3, 4), by=v)", "y ~ te(z, w, k=4, bs=('ps', 'cr'))",
+    "y ~ te(x, z, k=3, by=often)", "y ~ s(`my col`) + scale(x)",
+)  # fmt: skip
+
 
 def table_of(n: int) -> pd.DataFrame:
     """Data with gaps, ties and a column whose name is no name of Python."""
@@ -39,6 +49,8 @@ def table_of(n: int) -> pd.DataFrame:
     })  # fmt: skip
     table["y"] = np.sin(2 * table.z) + 0.3 * table.x**2 + (table.g == "b") + 0.2 * rng.normal(size=n)
     table["count"] = rng.poisson(np.exp(0.3 * table.x))
+    table["v"], table["id"] = np.where(rng.uniform(size=n) < 0.5, "u", "v"), rng.integers(0, 12, n)
+    table["k"] = pd.Categorical(rng.choice(["hi", "lo", "mid"], n), categories=["lo", "mid", "hi", "none"], ordered=True)
     table["my col"] = table.z**2
     table.loc[[3, n // 2], "x"] = np.nan
     table.loc[5, "w"] = np.nan
@@ -48,8 +60,8 @@ def table_of(n: int) -> pd.DataFrame:
 
 def leaves(states: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Numbers and words of nested states, by where they are."""
-    if isinstance(states, dict):
-        for key, value in states.items():
+    if isinstance(states, dict | list):
+        for key, value in states.items() if isinstance(states, dict) else enumerate(states):
             yield from leaves(value, (*at, key))
     else:
         yield at, states
