@@ -109,7 +109,7 @@ def predict(
         values = link(fitted, raw) if type == "link" else fitted.response(raw)
     else:
         mean = type != "link"
-        values = np.average(fitted.response(raw), axis=0, weights=share) if mean else link_of_mean(fitted, raw, share)
+        values = _average(fitted.response(raw), share) if mean else link_of_mean(fitted, raw, share)
     if own and not complete.all():
         values = fitted.full(values)
     elif not own:
@@ -117,6 +117,11 @@ def predict(
     if rep == "all":
         return _all(fitted, values, index, type)
     return _classes(fitted, values, index, complete) if type == "class" else frame(fitted, values, index)
+
+
+def _average(values: np.ndarray, share: np.ndarray | None) -> np.ndarray:
+    """Mean over repetitions (B', K, m) in shares (B',) or equal ones; m may be 0, as in a partition without rows."""
+    return np.average(values, axis=0, weights=share) if values.size else values.sum(axis=0)
 
 
 def _one(fitted: Fitted, rep: Any) -> int:
@@ -183,7 +188,7 @@ def _all(fitted: Fitted, values: np.ndarray, index: pd.Index, type: str) -> pd.D
     if values.shape[1] == 1:
         return pd.DataFrame(values[:, 0].T, index, pd.Index(numbers, name="rep"))
     names = pd.MultiIndex.from_product([numbers, fitted.design.y_names], names=["rep", "output"])
-    return pd.DataFrame(values.reshape(-1, values.shape[2]).T, index, names)
+    return pd.DataFrame(values.reshape(len(names), values.shape[2]).T, index, names)
 
 
 def _classes(fitted: Fitted, mean: np.ndarray, index: pd.Index, complete: np.ndarray) -> pd.Series:

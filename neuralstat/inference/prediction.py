@@ -106,7 +106,7 @@ class Prediction:
                     found[f"{what}_ci_lower"], found[f"{what}_ci_upper"] = limits(alpha, part)
             for name, values in row.items():
                 values[:, at] = found[name]
-        flat = out.reshape(-1, n).T
+        flat = out.reshape(k * len(wanted), n).T
         if len(self._names) == 1:
             return pd.DataFrame(flat, self._index, list(called), copy=False)
         columns = pd.MultiIndex.from_product([self._names, called], names=["output", "statistic"])

@@ -98,7 +98,7 @@ def test_fit(table, client):
     np.testing.assert_allclose(fit.params, whole.params, rtol=1e-6)
     np.testing.assert_allclose(fit.bse, whole.bse, rtol=1e-5)
     new = table.dropna()
-    found = dask(new, 1).map_partitions(fit.predict, meta=whole.predict(new[:2])).compute()
+    found = dask(new, 4).map_partitions(fit.predict, meta=whole.predict(new[:2])).compute()
     np.testing.assert_allclose(found, whole.predict(new), rtol=1e-6, atol=1e-8)
 
 

@@ -218,3 +218,18 @@ def test_outputs_by_an_activation(data):
     ce = raw.neuralnet("b ~ x", data, hidden=1, err_fct="ce", linear_output=False, rep=3, random_state=1, stepmax=50)
     p = ce.predict(data)
     np.testing.assert_allclose(ce.predict(data, type="link"), np.log(p / (1 - p)), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("formula", "family"), [("y ~ x", "gaussian"), ("g ~ x", "multinomial"),
+                                                 ("k ~ x", "negative_binomial"),
+                                                 ("y + p ~ x", "gaussian")])  # fmt: skip
+def test_tables_without_rows_have_predictions_without_rows(formula, family, data):
+    fit = raw.neuralnet(formula, data, family=family, hidden=1, rep=2, penalty=ns.decay(0.1), random_state=1, stepmax=200,
+                        algorithm="lbfgs")  # fmt: skip
+    asked = [{}, {"rep": "best"}, {"rep": "all"}, {"type": "link"}, {"combine": "mixture"}]
+    asked += [{"type": "class"}, {"type": "class", "rep": "all"}] if family == "multinomial" else []
+    for options in asked:
+        some, none = fit.predict(data[:3], **options), fit.predict(data[:0], **options)
+        assert type(none) is type(some) and none.shape == (0, *some.shape[1:]), options
+    some, none = (fit.get_prediction(table).summary_frame() for table in (data[:3], data[:0]))
+    assert none.shape == (0, some.shape[1]) and none.columns.equals(some.columns)
