@@ -9,6 +9,7 @@ import numpy as np
 
 from ..fitted import Fitted, kept
 from ..formula.structure import unscaled
+from ..network import blocks
 from ..training.structured import direct_rows, structured
 from .findings import Finding, joined, listed, tabular
 
@@ -166,18 +167,18 @@ def leverage(fitted: Fitted) -> Iterator[Finding]:
     n, d = table.values.shape
     if d == 0 or n < 3:
         return
-    own = table.values**2  # leverage of a row in a model of the column alone, less 1 / n
-    row, label = own.argmax(axis=0), fitted.design.index
-    top = own.max(axis=0) + 1 / n
+    row, label = np.array([np.abs(column).argmax() for column in table.values.T]), fitted.design.index
+    own = table.values[row, np.arange(d)] ** 2  # most leverage of a row in a model of the column alone, less 1 / n
+    top = own + 1 / n
     held = np.flatnonzero(top > LEVERAGE)
     for severity, which in (("warning", held[~table.two_valued[held]]), ("note", held[table.two_valued[held]])):
         if which.size:
             where = listed(f"{table.names[j]} (row {label[table.rows[row[j]]]}, leverage {top[j]:.2f})" for j in which)
             remedy = "check these rows; a transformation (log), or a fit without them, shows what hangs on them"
             yield Finding(severity, "high leverage", joined(where, table.part), remedy)
-    far = np.flatnonzero((own.max(axis=0) * n > EXTREME**2) & (top <= LEVERAGE) & ~table.two_valued)
+    far = np.flatnonzero((own * n > EXTREME**2) & (top <= LEVERAGE) & ~table.two_valued)
     if far.size:
-        sds = np.sqrt(own.max(axis=0) * n)
+        sds = np.sqrt(own * n)
         where = listed(
             f"{table.names[j]} (row {label[table.rows[row[j]]]}, {sds[j]:.0f} sd from the mean)" for j in far
         )
@@ -193,7 +194,9 @@ def _rows(fitted: Fitted, table: Columns, named: set[int], n_all: int) -> Iterat
     inverse = _inverse(fitted)
     if inverse is None:
         return
-    hat = np.einsum("nd,nd->n", table.values @ inverse, table.values) + 1 / n
+    hat = np.concatenate([
+        np.einsum("nd,nd->n", table.values[part] @ inverse, table.values[part]) for part in blocks.of_rows(n)
+    ]) + 1 / n  # fmt: skip
     those = [i for i in np.flatnonzero(hat > LEVERAGE) if i not in named]
     if those:
         those.sort(key=lambda i: -hat[i])

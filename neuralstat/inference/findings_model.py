@@ -12,7 +12,7 @@ from ..families import Binomial, Multinomial, NegativeBinomial, Poisson
 from ..fitted import Fitted, kept
 from ..layers import codes
 from ..likelihood.separation import separated
-from ..network import derivatives
+from ..network import blocks, derivatives
 from .findings import Finding, exactly, infinite, joined, large_columns, listed, lost, untrained
 from .units import idle_units
 
@@ -179,11 +179,13 @@ def _features(fitted: Fitted) -> tuple[np.ndarray, list[str]]:
     if len(network.table) == 1:
         return design.x, list(design.x_names)
     row = network.table[-2]
-    values = derivatives.units(network, design.x, fitted.fit.theta[fitted.best].astype(float), design.offset)
+    theta, own = fitted.fit.theta[fitted.best].astype(float), slice(row[codes.TARGET], row[codes.TARGET] + row[codes.N_OUT])
+    out = np.empty((row[codes.N_OUT], fitted.n_rows))
+    for part in blocks.of_rows(fitted.n_rows):
+        known = None if design.offset is None else np.ascontiguousarray(design.offset[:, part])
+        out[:, part] = derivatives.units(network, np.ascontiguousarray(design.x[:, part]), theta, known)[own]
     layer = len(network.table) - 1
-    return values[row[codes.TARGET] : row[codes.TARGET] + row[codes.N_OUT]], [
-        f"{layer}layhid{u + 1}" for u in range(row[codes.N_OUT])
-    ]
+    return out, [f"{layer}layhid{u + 1}" for u in range(row[codes.N_OUT])]
 
 
 def _size(fitted: Fitted, kind: str, k: int) -> tuple[float, np.ndarray, np.ndarray, bool]:
@@ -229,8 +231,9 @@ def _suspicious(
         return False
     x = _chosen(features, used, rows)
     z = np.vstack([np.ones((int(intercept), x.shape[1])), x])
-    size = np.sqrt(np.mean(z**2, axis=1))
-    z = z[size > 0] / size[size > 0, np.newaxis]
+    size = np.sqrt(np.einsum("kn,kn->k", z, z) / z.shape[1])
+    z = z if np.all(size > 0) else z[size > 0]
+    z /= size[size > 0, np.newaxis]
     for c in range(share.shape[0]):
         with np.errstate(divide="ignore", invalid="ignore"):
             if kind == "multinomial":
@@ -242,7 +245,8 @@ def _suspicious(
                 score = w * (y[c] - share[c]) * rise / family.variance(share[c])
         if not (np.isfinite(weight).all() and np.isfinite(score).all()):
             return True
-        step = np.linalg.pinv((z * weight) @ z.T, rcond=1e-14, hermitian=True) @ (z @ score)
+        square = sum((z[:, part] * weight[part]) @ z[:, part].T for part in blocks.of_rows(w.size))
+        step = np.linalg.pinv(square, rcond=1e-14, hermitian=True) @ (z @ score)
         if np.abs(step @ z).max() > MOVES:
             return True
     return False

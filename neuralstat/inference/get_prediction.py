@@ -14,7 +14,6 @@ Technometrics 40:273 (with penalties). Tibshirani (1996), Neural Computation 8:1
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
