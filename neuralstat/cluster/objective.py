@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..engine.elsewhere import Elsewhere
 from ..network.network import Network
 from . import sums
-from .rows import Rows, Shared
+from .rows import Rows, Shared, Stopped
 
 
 class Objective:
@@ -28,17 +29,31 @@ class Objective:
         Weights that are trained.
     dtype : str
         Kind of number in training.
+    stop : Event
+        Set after Ctrl-C: a sum that is waited for is given up then, and all later ones.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether one was given up.
     """
 
-    def __init__(self, rows: Rows, network: Network, free: np.ndarray, dtype: str) -> None:
-        self.rows, self.free = rows, np.ascontiguousarray(free)
+    def __init__(self, rows: Rows, network: Network, free: np.ndarray, dtype: str, stop: threading.Event) -> None:
+        self.rows, self.free, self._stop, self.stopped = rows, np.ascontiguousarray(free), stop, False
         self._job = Shared(sums.Job(network, self.free, dtype))
         self._asked: dict[int, tuple[np.ndarray, bool]] = {}
         self._told: dict[int, Any] = {}
         self._present = 0
         self._busy = False
         self._turn = threading.Condition()
-        self.elsewhere = Elsewhere(self._ask, network.n_params, int(self.free.sum()))
+        me = weakref.ref(self)  # a circle would keep the rows in the workers' memory until it is collected
+
+        def ask(theta: np.ndarray, curved: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
+            asked = me()
+            assert asked is not None, "its owner trains"
+            return asked._ask(theta, curved)
+
+        self.elsewhere = Elsewhere(ask, network.n_params, int(self.free.sum()))
 
     @property
     def address(self) -> int:
@@ -62,12 +77,15 @@ class Objective:
 
     def check(self) -> None:
         """Raise what was raised where compiled code asked."""
-        if self.elsewhere.error is not None:
-            raise self.elsewhere.error
+        error, self.elsewhere.error = self.elsewhere.error, None
+        if error is not None:
+            raise error
 
     def _ask(self, theta: np.ndarray, curved: bool) -> tuple[float, np.ndarray, np.ndarray | None]:
         """What one thread is told; the last of those that wait asks for all."""
         me = threading.get_ident()
+        if self.stopped:
+            return self._nothing()
         with self._turn:
             self._asked[me] = theta, curved
             while me not in self._told:
@@ -79,6 +97,8 @@ class Objective:
                         answers = self._round(batch)
                     except BaseException as error:
                         answers = dict.fromkeys(batch, error)
+                        if isinstance(error, Stopped) or self._stop.is_set():  # nobody waits for what went wrong after Ctrl-C
+                            self.stopped, answers = True, dict.fromkeys(batch, self._nothing())
                     finally:
                         self._turn.acquire()
                     self._told.update(answers)
@@ -91,13 +111,17 @@ class Objective:
             raise answer
         return answer
 
+    def _nothing(self) -> tuple[float, np.ndarray, None]:
+        """What stands for a sum that was given up."""
+        return np.nan, np.full(self.free.size, np.nan), None
+
     def _round(self, batch: dict[int, tuple[np.ndarray, bool]]) -> dict[int, Any]:
         answers: dict[int, Any] = {}
         for curved, function in ((False, sums.losses), (True, sums.curvatures)):
             who = [me for me, (_, wanted) in batch.items() if wanted is curved]
             if not who:
                 continue
-            found = self.rows.total(function, self._job, np.stack([batch[me][0] for me in who]))
+            found = self.rows.total(function, self._job, np.stack([batch[me][0] for me in who]), stop=self._stop)
             for k, me in enumerate(who):
                 matrix = found[2][k] if curved else None
                 answers[me] = float(found[0][k]), np.where(self.free, found[1][k], 0.0), matrix

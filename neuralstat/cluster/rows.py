@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
+from concurrent import futures
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from . import sums
+from . import keys, sums
 
+LOOK = 0.2  # seconds after which it is looked whether Ctrl-C came
 PATIENCE = 2.0  # seconds after which it is looked whether a worker that does not answer is still there
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError, futures.TimeoutError)  # one and the same from Python 3.11 on
+CANCELLED = (futures.CancelledError, asyncio.CancelledError)
 TRIALS = 20  # of a sum during which workers die
 _numbers = itertools.count()
 
@@ -38,6 +45,10 @@ class _Lost(Exception):
     """A worker died."""
 
 
+class Stopped(Exception):
+    """Ctrl-C came while a sum was waited for."""
+
+
 class Shared:
     """An argument that is sent to every keeper once."""
 
@@ -52,10 +63,13 @@ class _Keeper:
         self.worker, self.future, self.sent = worker, future, 0
         self.actor: Any = None
         self._known: set[str] = set()
+        self._given: tuple[Any, ...] = ()
 
     def ask(self, function: Any, count: int, arguments: tuple[Any, ...]) -> Any:
         """The future of its sums."""
-        shared, plain = {}, []
+        shared: dict[str, Any] = {}
+        plain: list[Any] = []
+        self._given = shared, plain
         for argument in arguments:
             if isinstance(argument, Shared):
                 plain.append(sums.Known(argument.token))
@@ -65,7 +79,22 @@ class _Keeper:
             else:
                 plain.append(argument)
         self.sent = _size(plain)
-        return self.actor.sums(function, count, shared, plain)
+        try:
+            return self.actor.sums(function, count, shared, plain)
+        except RuntimeError as error:  # so an actor says that it is known to be lost
+            raise _Lost from error
+
+    def forget(self) -> None:
+        """Let go of what was asked with: a circle in Dask's call, which holds it, may hold a fit and its rows for long."""
+        for given in self._given:
+            given.clear()
+
+    def __del__(self) -> None:
+        """The same circle holds the actor, and that its parts, in a worker's memory."""
+        for future in (self.future, getattr(self.actor, "_future", None)):
+            if future is not None:
+                with suppress(Exception):  # the loop of the client has ended
+                    future.release()
 
 
 class Rows:
@@ -113,48 +142,65 @@ class Rows:
     def gathered(self, function: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Values of ``function(part, *arguments)``, in the order of the parts."""
         self._check()
-        found = self.client.gather(self.mapped(function, *arguments))
+        try:
+            found = self.client.gather(self.mapped(function, *arguments))
+        except CANCELLED:
+            self._check()
+            raise
         self._count(found)
         return found
 
-    def total(self, function: Callable[..., sums.Arrays], *arguments: Any) -> sums.Arrays:
+    def total(
+        self, function: Callable[..., sums.Arrays], *arguments: Any, stop: threading.Event | None = None
+    ) -> sums.Arrays:
         """Sum of ``function(part, *arguments)``, arrays of one shape each, over all parts.
 
         The order of the sum is that of a binary tree over the numbers of the parts: workers add what they can, the rest is
         added here, to the same bits for any number of workers. Where a worker dies, its parts are made again by others, and
-        the sum is formed anew.
+        the sum is formed anew. A worker that is there and does not answer is waited for.
+
+        Parameters
+        ----------
+        function, *arguments
+        stop : Event, optional
+            Set by another thread, after Ctrl-C: nothing is waited for any more.
 
         Raises
         ------
         DataError
             Where the cluster is gone, or a part that was made again has other values.
+        Stopped
+            Where `stop` was set before the sum was known.
         """
         self._check()
         with self._lock:
             for _ in range(TRIALS):
-                nodes = self._round(function, arguments)
+                nodes = self._round(function, arguments, stop)
                 if nodes is not None:
                     (root,) = sums.folded(nodes, len(self.parts)).values()
                     return root
                 self._keepers = None
         raise DataError(f"workers of the Dask cluster died {TRIALS} times while one sum was formed; fit again.")
 
-    def _round(self, function: Any, arguments: tuple[Any, ...]) -> dict[sums.Node, sums.Arrays] | None:
+    def _round(
+        self, function: Any, arguments: tuple[Any, ...], stop: threading.Event | None
+    ) -> dict[sums.Node, sums.Arrays] | None:
         """Sums of all keepers; None where one was lost with its worker."""
         try:
             if self._keepers is None:
-                self._keepers = self._kept()
+                self._keepers = self._kept(stop)
             asked = [(keeper, keeper.ask(function, len(self.parts), arguments)) for keeper in self._keepers]
             nodes: dict[sums.Node, sums.Arrays] = {}
             for keeper, answer in asked:
-                found = self._answer(keeper, answer)
+                found = self._answer(keeper, answer, stop)
                 self.moved += keeper.sent + _size(found)
                 nodes.update(found)
+                keeper.forget()
         except _Lost:
             return None
         return nodes
 
-    def _answer(self, keeper: _Keeper, answer: Any) -> Any:
+    def _answer(self, keeper: _Keeper, answer: Any, stop: threading.Event | None) -> Any:
         """What a keeper says; looks from time to time whether its worker is still there.
 
         Raises
@@ -162,43 +208,74 @@ class Rows:
         _Lost
             Where it is not.
         """
+        looked = time.monotonic()
         while True:
             try:
-                return answer.result(timeout=PATIENCE)
-            except Exception as error:
-                if not self._there(keeper):
+                return answer.result(timeout=LOOK)
+            except (Exception, *CANCELLED) as error:
+                late = isinstance(error, TIMEOUTS)
+                _look(stop)
+                if late and time.monotonic() < looked + PATIENCE:
+                    continue
+                if not self._there(keeper, stop):
                     raise _Lost from error
-                if not isinstance(error, TimeoutError):
+                if not late:
                     raise
+                looked = time.monotonic()
 
-    def _there(self, keeper: _Keeper) -> bool:
+    def _there(self, keeper: _Keeper, stop: threading.Event | None) -> bool:
         """Whether a keeper's worker is there, and has it."""
-        if keeper.worker not in self.client.nthreads():
+        if keeper.worker not in self._told("ncores", stop):
             return False
         if keeper.actor is None:  # it is being made
             return keeper.future.status in ("pending", "error")
-        return keeper.worker in next(iter(self.client.who_has([keeper.future]).values()), ())
+        key = keeper.future.key
+        return keeper.worker in self._told("who_has", stop, keys=[key]).get(key, ())
 
-    def _kept(self) -> list[_Keeper]:
+    def _told(self, question: str, stop: threading.Event | None, **given: Any) -> Any:
+        """What the scheduler says, however long that takes."""
+        while True:
+            self._check()
+            try:
+                return self.client.sync(getattr(self.client.scheduler, question), callback_timeout=LOOK, **given)
+            except (OSError, *TIMEOUTS):
+                time.sleep(LOOK)  # until the client knows that the scheduler is gone, where it is
+            _look(stop)
+
+    def _kept(self, stop: threading.Event | None) -> list[_Keeper]:
         """An actor for every thread of the workers that have parts."""
-        from distributed import wait
-
-        wait(self.parts)
+        self._wait(stop)
         made = []
-        for k, (worker, numbers) in enumerate(self._places()):
+        for k, (worker, numbers) in enumerate(self._places(stop)):
             expected = None if self.checks is None else [self.checks[q] for q in numbers]
-            future = self.client.submit(sums.Keeper, numbers, [self.parts[q] for q in numbers], expected, actor=True,
-                                        workers=[worker], key=f"{self._key(sums.Keeper)}-{k}")  # fmt: skip
+            name = f"{self._key(sums.Keeper)}-{k}"
+            future = self.client.submit(sums.Keeper, numbers, [self.parts[q] for q in numbers], expected, keys.group(),
+                                        actor=True, workers=[worker], key=name)  # fmt: skip
             made.append(_Keeper(worker, future))
         for keeper in made:
-            keeper.actor = self._answer(keeper, keeper.future)
+            keeper.actor = self._answer(keeper, keeper.future, stop)
         return made
 
-    def _places(self) -> list[tuple[str, list[int]]]:
+    def _wait(self, stop: threading.Event | None) -> None:
+        """Until all parts are there."""
+        from distributed import wait
+
+        while True:
+            self._check()
+            try:
+                wait(self.parts, timeout=LOOK)
+                return
+            except TIMEOUTS:
+                _look(stop)
+            except CANCELLED:
+                self._check()
+                raise
+
+    def _places(self, stop: threading.Event | None) -> list[tuple[str, list[int]]]:
         """Workers with numbers of the parts that they have, a group for each of their threads."""
-        threads = self.client.nthreads()
+        threads = self._told("ncores", stop)
         held: dict[str, list[int]] = {}
-        where = self.client.who_has(self.parts)
+        where = self._told("who_has", stop, keys=[part.key for part in self.parts])
         for q, part in enumerate(self.parts):
             holders = sorted(w for w in where.get(part.key, ()) if w in threads) or sorted(threads)
             if not holders:
@@ -214,12 +291,20 @@ class Rows:
         return f"neuralstat-{function.__name__}-{self._token}-{next(_numbers)}"
 
     def _check(self) -> None:
-        if self.client is None or self.client.status != "running":
-            raise DataError("the rows of this fit lay on a Dask cluster whose client is closed, or belonged to another "
-                            "process: fit again, with a client.")  # fmt: skip
+        if self.client is None:
+            raise DataError("the rows of this fit lay on a Dask cluster of another process: fit again, with a client.")
+        if self.client.status != "running":
+            said = "is closed" if self.client.status in ("closing", "closed") else "lost the connection to its scheduler"
+            raise DataError(f"the rows of this fit lie on a Dask cluster whose client {said}; what the scheduler knew of "
+                            "them is gone with it: fit again, with a new client.")  # fmt: skip
 
     def _count(self, found: Any) -> None:
         self.moved += _size(found)
+
+
+def _look(stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 def _size(thing: Any) -> int:

@@ -31,6 +31,7 @@ from ..network import derivatives
 from ..network.network import Network
 from ..network.upstream import wanted_table
 from ..optimizers import LM, lm
+from . import keys
 
 HELD = 8  # arguments that a keeper remembers
 PARSING = threading.Lock()  # Python 3.11 counts the depth of syntax trees of all threads together, and may raise SystemError
@@ -285,6 +286,8 @@ class Keeper:
     parts : list of Part
     expected : list of int, optional
         Sums that the parts must have.
+    group : tuple, optional
+        Of the process that fits, see `keys`: its Ctrl-C is not for this worker while the keeper is there.
 
     Raises
     ------
@@ -292,12 +295,15 @@ class Keeper:
         Where a part that was made again is another one.
     """
 
-    def __init__(self, numbers: list[int], parts: list[Part], expected: list[int] | None) -> None:
+    def __init__(
+        self, numbers: list[int], parts: list[Part], expected: list[int] | None, group: keys.Group | None = None
+    ) -> None:
         for k, (number, part) in enumerate(zip(numbers, parts, strict=True)):
             if expected is not None and part.crc != expected[k]:
                 raise DataError(f"partition {number} of the data had other values when it was read again.")
         self.numbers, self.parts = numbers, parts
         self.shared: dict[str, Any] = {}
+        keys.ignored_with(self, group)
 
     def sums(
         self, function: Callable[..., Arrays], count: int, shared: dict[str, Any], arguments: list[Any]

@@ -8,6 +8,7 @@ those of every other fit.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -74,11 +75,13 @@ class Elsewhere:
         self._ask, self._sizes = ask, (n_params, n_free)
         self.error: BaseException | None = None
         pointer = ctypes.POINTER(ctypes.c_double)
+        answer, of_pointers = weakref.WeakMethod(self._answer), weakref.WeakMethod(self._of_pointers)
         if UNCOMPILED:
             self.address = id(self)
-            PYTHON_FUNCTIONS[self.address] = self._answer
+            PYTHON_FUNCTIONS[self.address] = lambda *arrays: _strong(answer)(*arrays)
+            weakref.finalize(self, PYTHON_FUNCTIONS.pop, self.address, None)
         else:
-            self._function = ctypes.CFUNCTYPE(None, pointer, pointer)(self._of_pointers)
+            self._function = ctypes.CFUNCTYPE(None, pointer, pointer)(lambda *arrays: _strong(of_pointers)(*arrays))
             self.address = int(ctypes.cast(self._function, ctypes.c_void_p).value or 0)
 
     def _of_pointers(self, given: Any, told: Any) -> None:
@@ -98,3 +101,10 @@ class Elsewhere:
                 told[1 + p :] = matrix.reshape(-1)
         except BaseException as error:  # nothing may pass through compiled code
             self.error = error
+
+
+def _strong(method: weakref.WeakMethod[Callable[..., None]]) -> Callable[..., None]:
+    """The method of an object that is there."""
+    found = method()
+    assert found is not None, "compiled code asks what is there"
+    return found

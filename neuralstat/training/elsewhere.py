@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,10 @@ def ranges_of(design: Design) -> np.ndarray:
     return design.limits if isinstance(design, ClusterDesign) else design.x
 
 
-def objective_of(design: Design, network: Network, free: np.ndarray, dtype: str) -> Objective | None:
-    """What gives sums over the rows, where these are on a cluster; None where they are here."""
-    return Objective(design.held, network, np.atleast_2d(free)[0], dtype) if isinstance(design, ClusterDesign) else None
+def objective_of(
+    design: Design, network: Network, free: np.ndarray, dtype: str, stop: threading.Event
+) -> Objective | None:
+    """What gives sums over the rows until `stop`, where these are on a cluster; None where they are here."""
+    if not isinstance(design, ClusterDesign):
+        return None
+    return Objective(design.held, network, np.atleast_2d(free)[0], dtype, stop)

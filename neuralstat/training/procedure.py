@@ -265,7 +265,7 @@ class Procedure:
         budget, stop = self.first_steps(most), threading.Event()
         same: dict[str, Any] = {
             "penalty": penalty, "n_jobs": n_jobs, "watch": watch, "chunk": chunk, "device": settings.device,
-            "stop": stop, "elsewhere": objective_of(self.design, network, free, settings.dtype),
+            "stop": stop, "elsewhere": objective_of(self.design, network, free, settings.dtype, stop),
         }  # fmt: skip
         fit = train(
             network, data, start, free, algorithm, threshold=limit, tol=settings.tol, keep=keep, stepmax=budget, **same

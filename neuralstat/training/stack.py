@@ -46,6 +46,20 @@ class Stack:
         self.recorded = np.zeros(b, np.int64)
         self.stride = np.ones(b, np.int64)
 
+    def state(self, b: int) -> list[np.ndarray]:
+        """A copy of all that steps change of network b."""
+        return [np.copy(array[b]) for array in self._changed]
+
+    def restore(self, b: int, state: list[np.ndarray]) -> None:
+        """Set network b back."""
+        for array, values in zip(self._changed, state, strict=True):
+            array[b] = values
+
+    @property
+    def _changed(self) -> tuple[np.ndarray, ...]:
+        return (self.theta, self.before, self.rate, self.steps, self.status, self.loss, self.reached, self.trace,
+                self.recorded, self.stride)  # fmt: skip
+
     def traces(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Error records, each ended by the last step's error."""
         out = []

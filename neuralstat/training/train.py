@@ -21,7 +21,7 @@ from ..optimizers import rprop
 from .fit import Fit, without_pruned
 from .sharing import Sums, Told, share_observations
 from .stack import Stack, fan_out, next_budget, threads
-from .steppers import make_stepper
+from .steppers import Stepper, make_stepper
 
 if TYPE_CHECKING:
     from ..cluster import Objective
@@ -182,7 +182,10 @@ def _train_here(
     if shared and not pruning and algorithm.name in ("bfgs", "lbfgs"):
         _share_quasi_newton(net, data, algorithm, rules, stack, workers, watch, chunk, stop)
         return
-    run = _runner(make_stepper(net, data, algorithm, *rules, stack), stack, stop, chunk)
+    step = make_stepper(net, data, algorithm, *rules, stack)
+    if elsewhere is not None:  # calls of compiled code are nothing beside messages; Ctrl-C costs the step that runs, alone
+        step, chunk = _taken_back(step, stack, elsewhere), 1
+    run = _runner(step, stack, stop, chunk)
     together = elsewhere is not None
     if elsewhere is not None:  # threads wait for other machines, and ask these at once
         run, workers = elsewhere.attending(run), len(everyone)
@@ -227,7 +230,19 @@ def train_alone(
     return stack
 
 
-def _runner(step: Callable[[int, int], None], stack: Stack, stop: threading.Event, chunk: int | None) -> Any:
+def _taken_back(step: Stepper, stack: Stack, elsewhere: Objective) -> Stepper:
+    """A stepper whose call leaves a network as it was where Ctrl-C ended its sums: what it was told then is NaN."""
+
+    def stepped(b: int, budget: int) -> None:
+        before = stack.state(b)
+        step(b, budget)
+        if elsewhere.stopped:
+            stack.restore(b, before)
+
+    return stepped
+
+
+def _runner(step: Stepper, stack: Stack, stop: threading.Event, chunk: int | None) -> Any:
     """``run(b, limit=None)``: train network b to its end, or to a number of steps."""
 
     def run(b: int, limit: int | None = None) -> None:

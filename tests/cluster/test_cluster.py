@@ -227,11 +227,11 @@ def test_one_two_and_three_workers_and_one_that_is_killed_give_the_same_bits(tab
             address = client.who_has(rows.parts)[rows.parts[0].key][0]
             pid, total = client.run(os.getpid, workers=[address])[address], rows.total
 
-            def counted(function, *given):
+            def counted(function, *given, **more):
                 rounds.append(function)
                 if len(rounds) == 15:
                     os.kill(pid, signal.SIGKILL)
-                return total(function, *given)
+                return total(function, *given, **more)
 
             rows.total = counted
             found[3] = model.fit()

@@ -49,7 +49,7 @@ def asked(fit, answer=None):
         if made.error is not None:
             raise made.error
 
-    return SimpleNamespace(address=made.address, attending=lambda run: run, check=check, made=made)
+    return SimpleNamespace(address=made.address, attending=lambda run: run, check=check, made=made, stopped=False)
 
 
 @pytest.mark.filterwarnings("ignore::neuralstat.errors.NeuralStatWarning")
