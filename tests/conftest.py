@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -9,6 +10,12 @@ import pytest
 import raw
 
 import neuralstat as ns
+
+
+def pytest_configure() -> None:
+    """A shell that starts tests in the background has them, and what they start, ignore Ctrl-C, which tests send."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

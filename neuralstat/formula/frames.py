@@ -124,9 +124,18 @@ def _from_mapping(data: Mapping[Any, Any], argument: str) -> pd.DataFrame:
     if len(set(lengths.values())) > 1:
         raise DataError(f"{argument}: columns have different lengths: {lengths}.")
     n = next(iter(lengths.values()), 1 if columns else 0)
-    single = {name: pd.Series([values] * n) for name, values in columns.items() if name not in lengths}
-    frame = pd.DataFrame({**columns, **{k: v.infer_objects() for k, v in single.items()}}, index=range(n))
+    single = {name: series([values] * n) for name, values in columns.items() if name not in lengths}
+    columns |= {k: v.infer_objects() for k, v in single.items()}
+    frame = pd.DataFrame({k: series(v) if isinstance(v, list | tuple) else v for k, v in columns.items()}, index=range(n))
     return frame if index is None else frame.set_axis(index, axis=0)
+
+
+def series(values: Any) -> pd.Series:
+    """Values as pandas sees them; whole numbers that no float holds, of which pandas 2.1 makes floats, stay objects."""
+    try:
+        return pd.Series(values)
+    except OverflowError:
+        return pd.Series(values, dtype=object)
 
 
 def _from_dataset(data: Any, argument: str) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def vector(values: Any, frame: pd.DataFrame, argument: str) -> np.ndarray:
                 raise DataError(f"{argument} must be numeric, not records.")
             if values.dtype.kind in "mMc":
                 raise DataError(f"{argument} must be numeric, not {values.dtype}.")
-            values = pd.Series(values)
+            values = frames.series(values)
     array = numbers(values, argument) if isinstance(values, pd.Series) else values
     if array.ndim not in (1, 2) or len(array) != len(frame):
         raise DataError(f"{argument} has shape {array.shape}, but the data have {len(frame)} rows.")

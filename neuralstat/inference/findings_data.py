@@ -133,7 +133,7 @@ def _dependent(table: Columns) -> Finding:
     d = table.values.shape[1]
     upper, order = qr(table.values, mode="r", pivoting=True, check_finite=False)
     rank = min(int(np.sum(np.abs(np.diag(upper[:d])) > COLLINEAR)), d - 1)
-    weight = solve_triangular(upper[:rank, :rank], upper[:rank, rank:])
+    weight = solve_triangular(upper[:rank, :rank], upper[:rank, rank:]) if rank else np.zeros((0, d))
     names, told = np.array(table.names, dtype=object), []
     for j in range(d - rank):
         of = order[:rank][np.abs(weight[:, j]) > 1e-6]

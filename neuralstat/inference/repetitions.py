@@ -91,8 +91,11 @@ def unconverged(fitted: Fitted) -> str | None:
 
 
 def _steepest(fitted: Fitted, b: int) -> str:
-    """`` at `` the weight with the largest partial derivative; nothing for fits by epochs, which a pass would slow."""
-    if fitted.settings.minibatch:
+    """`` at `` the weight with the largest partial derivative; nothing for fits by epochs, which a pass would slow.
+
+    Nor after Ctrl-C on a cluster, whose workers may be what was waited for.
+    """
+    if fitted.settings.minibatch or (fitted.design.away and fitted.fit.status[b] == cpu.INTERRUPTED):
         return ""
     if fitted.design.away:
         gradient = fitted.gradients[b]
@@ -152,7 +155,7 @@ def history(fitted: Fitted) -> pd.DataFrame:
         part = pd.DataFrame(record.values[b, :epochs], columns=list(record.columns))
         for name in part.columns:
             if name in kernels:  # what kernels measure is of the scaled response
-                part[name] *= factor
+                part[name] = part[name] * factor  # in place it would change the record, which pandas before 3 shares
         part.insert(0, "epoch", np.arange(1, epochs + 1))
         part.insert(0, "rep", b + 1)
         parts.append(part)

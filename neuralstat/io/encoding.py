@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -22,6 +23,12 @@ _NULLABLE = {f"{sign}{bits}" for sign in ("Int", "UInt") for bits in (8, 16, 32,
     "boolean",
 }
 _STRINGS = ("str", "string")
+_FREQUENCY = re.compile(r"(-?\d*)([A-Za-z]+)((?:-[A-Z0-9]+)?)")
+_RENAMED = {"M": "ME", "Q": "QE", "A": "YE", "Y": "YE", "BM": "BME", "BQ": "BQE", "BA": "BYE", "BY": "BYE", "SM": "SME",
+            "CBM": "CBME", "AS": "YS", "BAS": "BYS", "H": "h", "BH": "bh", "CBH": "cbh", "T": "min", "S": "s", "L": "ms",
+            "U": "us", "N": "ns"}  # fmt: skip
+_BEFORE = {new: old for old, new in reversed(_RENAMED.items())}
+_PERIODS = {"A": "Y", "Y": "A"}
 
 
 def write_array(array: np.ndarray) -> bytes:
@@ -222,13 +229,18 @@ class Reader:
 
     def _with_freq(self, index: Any, entry: dict[str, Any]) -> pd.Index:
         if entry["freq"] is not None:
-            index.freq = _text(entry["freq"])
+
+            def regular(text: str) -> pd.Index:
+                index.freq = text
+                return index
+
+            return _spelled(_text(entry["freq"]), regular)
         return index
 
     def _period(self, entry: dict[str, Any], depth: int) -> pd.Index:
-        return pd.PeriodIndex.from_ordinals(
-            self.array(entry["values"], "<i8", (None,)), freq=_text(entry["freq"])
-        )
+        values = self.array(entry["values"], "<i8", (None,))
+        array = pd.arrays.PeriodArray  # `from_ordinals` came with pandas 2.2
+        return _spelled(_text(entry["freq"]), lambda text: pd.PeriodIndex(array(values, pd.PeriodDtype(text))))
 
     def _category(self, entry: dict[str, Any], depth: int) -> pd.Index:
         categories = self.index(entry["categories"], depth + 1)
@@ -276,6 +288,22 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 40:
         raise FileFormatError(f"it holds {value!r:.60} where a short text was expected")
     return value
+
+
+def _spelled(frequency: str, make: Callable[[str], pd.Index]) -> pd.Index:
+    """What is made of a frequency; pandas 2.2 spelled many of them anew, and 3 does not know the old words."""
+    found = _FREQUENCY.fullmatch(frequency)
+    words = [frequency] if found is None else [frequency, *(f"{found[1]}{names[found[2]]}{found[3]}" for names in
+                                                            (_RENAMED, _BEFORE, _PERIODS) if found[2] in names)]  # fmt: skip
+    refused: list[ValueError] = []
+    for word in words:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)
+                return make(word)
+        except ValueError as error:
+            refused.append(error)
+    raise refused[0]
 
 
 def _integer(value: Any) -> int:

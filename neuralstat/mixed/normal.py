@@ -154,6 +154,8 @@ class Factor:
         from scipy import linalg
 
         q = self.start + columns
+        if q == 0:  # SciPy before 1.14 refuses it
+            return np.zeros((0, 0))
         root = linalg.solve_triangular(self.root[:q, :q], np.eye(q), lower=True)
         return root.T @ root
 

@@ -32,6 +32,8 @@ class Factor:
         """Diagonal of the inverse."""
         from scipy.linalg import solve_triangular
 
+        if not len(self._root):  # SciPy before 1.14 refuses it
+            return np.zeros(0)
         turned = solve_triangular(self._lower, np.eye(len(self._root)), lower=True)
         return np.sum(turned**2, axis=0) / self._root**2
 

@@ -129,7 +129,7 @@ def test_the_message_says_what_the_first_batch_is():
     with pytest.raises(ArgumentError, match=r"its len\(\) raised KeyError: 'endless'"):
         fit(type("Endless", (Given,), {"__len__": lambda self: {}["endless"]})())
     with pytest.raises(DataError, match=r"shape \(rows, 2, 2\) are needed"):
-        fit(Given(np.where(np.arange(N)[:, None, None] > 9, "a", "b") + X.astype(str)), formula="y ~ x")
+        fit(Given(np.char.add(np.where(np.arange(N)[:, None, None] > 9, "a", "b"), X.astype(str))), formula="y ~ x")
 
 
 def test_tables_of_other_packages_are_tables():

@@ -48,7 +48,10 @@ def test_statsmodels(link):
     assert fit.converged
     np.testing.assert_allclose(fit.params, glm.params, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(fit.bse, glm.bse, rtol=1e-3)
-    assert fit.llf == pytest.approx(glm.llf, rel=1e-7)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        llf = glm.llf
+    if np.isfinite(llf):  # statsmodels before 0.15 takes the logarithm of 0 in far rows
+        assert fit.llf == pytest.approx(llf, rel=1e-7)
     wald = fit.wald_test_terms().table
     assert wald.loc["z", "statistic"] == pytest.approx(glm.tvalues["z"] ** 2, rel=5e-3)
     assert (wald["df_constraint"] == 1).all()

@@ -74,7 +74,7 @@ def test_weighted_least_squares():
     new = result.get_prediction(NEW, weights=4.0).summary_frame()
     np.testing.assert_allclose(fit.get_prediction(NEW, weights=4.0).summary_frame(), new, rtol=1e-6)
     each = fit.get_prediction(NEW, weights=[1.0, 4.0, 9.0]).conf_int(obs=True)
-    np.testing.assert_allclose(each.loc["b"], new.loc["b", ["obs_ci_lower", "obs_ci_upper"]].to_numpy(float), rtol=1e-6)
+    np.testing.assert_allclose(each.loc["b"], new[["obs_ci_lower", "obs_ci_upper"]].iloc[1].to_numpy(float), rtol=1e-6)
     for wrong in ([1.0, 2.0], -1.0, "w"):
         with pytest.raises(ArgumentError, match="weights"):
             fit.get_prediction(NEW, weights=wrong)

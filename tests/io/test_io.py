@@ -153,7 +153,7 @@ def test_saved_says_how(tmp_path):
     assert saved["neuralstat"] == ns.__version__ and saved["numpy"] == np.__version__
     assert saved["data"].startswith("sha256:")
 
-
+OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (2, 2)
 INDEXES = {
     "range": pd.RangeIndex(3, 12, 3, name="r"),
     "int": pd.Index([5, -2, 7], name=("a", 1)),
@@ -164,7 +164,7 @@ INDEXES = {
     "object": pd.Index(["a", 1, 2.5], dtype=object),
     "none": pd.Index([None, float("nan"), ("t", 1)], dtype=object, tupleize_cols=False),
     "nullable": pd.Index(pd.array([1, None, 2**60], dtype="Int64")),
-    "dates": pd.date_range("2020-01-31", periods=3, freq="ME"),
+    "dates": pd.date_range("2020-01-31", periods=3, freq=pd.offsets.MonthEnd()),
     "naive": pd.DatetimeIndex(["2020-01-01 00:00:00.123456789", None, "1950-05-05"]).as_unit("ns"),
     "zone": pd.date_range("2020-03-28", periods=3, tz="Europe/Rome"),
     "delta": pd.to_timedelta([1, 2, 5], unit="s"),
@@ -184,6 +184,30 @@ def test_index_round_trip(kind):
     pd.testing.assert_index_equal(index, again, exact=True)
     assert again.names == index.names
     assert getattr(index, "freq", None) == getattr(again, "freq", None)
+
+
+DATES = [("M", "ME"), ("2Q-NOV", "2QE-NOV"), ("A-DEC", "YE-DEC"), ("AS-JUN", "YS-JUN"), ("BM", "BME"), ("15T", "15min"),
+         ("H", "h"), ("SM-20", "SME-20"), ("-1D", "-1D")]  # fmt: skip
+PERIODS = [("A-DEC", "Y-DEC"), ("2M", "2M"), ("15T", "15min"), ("H", "h"), ("Q-NOV", "Q-NOV")]
+
+
+@pytest.mark.parametrize(("make", "old", "new"), [(pd.date_range, *names) for names in DATES]
+                         + [(pd.period_range, *names) for names in PERIODS])  # fmt: skip
+def test_frequencies_of_other_versions_of_pandas(make, old, new):
+    """pandas 2.2 renamed them; a file says them in the words of the pandas that wrote it."""
+    index = make("2020-01-31", periods=4, freq=old if OLD_PANDAS else new)
+    writer = Writer()
+    entry = writer.index(index, "index")
+    for said in (old, new):
+        again = Reader(writer.arrays).index({**entry, "freq": said})
+        assert again.equals(index) and again.freq == index.freq
+
+
+def test_frequencies_that_nobody_knows_are_refused():
+    writer = Writer()
+    entry = {**writer.index(pd.date_range("2020-01-31", periods=4, freq="D"), "index"), "freq": "XQ"}
+    with pytest.raises(ValueError, match="XQ"):
+        Reader(writer.arrays).index(entry)
 
 
 def test_unusual_labels_are_refused():
