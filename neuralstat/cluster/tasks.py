@@ -57,10 +57,6 @@ def _on_worker() -> bool:
     return True
 
 
-class WorkersLost(DataError):
-    """Workers died, or the client was closed, while a calculation ran on them."""
-
-
 class Packed:
     """Something that all tasks need, pickled; its name is its hash.
 
@@ -103,7 +99,7 @@ class Workers:
 
         Raises
         ------
-        WorkersLost
+        DataError
             Where there are none.
         """
         now = time.monotonic()
@@ -113,7 +109,7 @@ class Workers:
             try:
                 self.client.wait_for_workers(1, timeout=10)
             except TimeoutError as error:
-                raise WorkersLost("the Dask cluster has no workers.") from error
+                raise DataError("the Dask cluster has no workers.") from error
             self._threads = sum(self.client.nthreads().values())
         return max(self._threads, 1)
 
@@ -131,7 +127,7 @@ class Workers:
 
         Raises
         ------
-        WorkersLost
+        DataError
             Where they died. Errors of the function are raised as they are.
         """
         from distributed import KilledWorker, as_completed
@@ -166,7 +162,7 @@ class Workers:
                 if future.status == "error" and not isinstance(error, KilledWorker):
                     raise error
                 if future.status == "error" or client.status != "running" or (had is held and rescues == RESCUES):
-                    raise WorkersLost(f"workers of the Dask cluster were lost: {told(error)}"[:300]) from error
+                    raise DataError(f"workers of the Dask cluster were lost: {told(error)}"[:300]) from error
                 if had is held:  # what all tasks need was on workers that died: all of them
                     held, rescues = client.scatter(packed.data, broadcast=True, hash=False), rescues + 1
                 again.append(piece)

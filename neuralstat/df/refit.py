@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,8 +72,9 @@ def refit(
         return inner[at], shift[at], scale[at], None if weights is None else weights[at]
 
     for numbers, means in in_parts(
-        _refit, lambda: job, len(responses), lambda: [range(len(responses))], own, what="the fit", client=client
-    ):
+        _refit, lambda: job, len(responses), lambda: job.parts(responses[0].size, len(responses), weights), own,
+        what="the fit", client=client,
+    ):  # fmt: skip
         out[numbers.start : numbers.stop] = means
     if not predictors or not fitted.network.objective.several:
         return out * scale + shift
@@ -94,6 +96,13 @@ class _Job:
     alone: bool
     used: list[int]
 
+    def parts(self, size: int, count: int, weights: np.ndarray | None) -> Iterator[range]:
+        """Stacks of `count` refits to responses of so many numbers, with case weights (T, n) or without."""
+        if self.alone:
+            return (range(t, t + 1) for t in range(count))
+        values = len(self.used) * (size + (0 if weights is None else weights.shape[1]))
+        return (range(s.start, s.stop) for s in stacks(count, self.fitted.network, len(self.used), values))
+
 
 def _refit(
     job: _Job, numbers: range, inner: np.ndarray, shift: np.ndarray, scale: np.ndarray, weights: np.ndarray | None
@@ -112,10 +121,9 @@ def _refit(
     fitted, used, keep = job.fitted, job.used, job.keep
     again = Refits(fitted.procedure, fitted.fit, job.n_jobs)
     begun = len(used) if keep is None else fitted.settings.repetitions
-    values = inner[0].size + (0 if weights is None else weights.shape[1])
-    singly = (slice(t, t + 1) for t in range(len(inner)))
     out = []
-    for part in singly if job.alone else stacks(len(inner), fitted.network, len(used), len(used) * values):
+    for stack in job.parts(inner[0].size, len(inner), weights):
+        part = slice(stack.start, stack.stop)
         own = numbers[part]
         start = np.concatenate([again.starts(used, begun, job.restarts, job.seeds, t) for t in own])
         units = repeated(shift, scale, part, begun)

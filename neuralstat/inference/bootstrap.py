@@ -158,7 +158,7 @@ def predictions(
     job = _Job(fitted, restarts, start_seeds, used, n_jobs, x, offset, rep)
     out, lost = np.empty((draws, outputs, x.shape[1])), 0
     for numbers, (means, lost_here) in in_parts(
-        _predict, lambda: job, draws, lambda: [range(draws)], lambda numbers: (sample.part(numbers),), what="the fit",
+        _predict, lambda: job, draws, lambda: job.parts(draws), lambda numbers: (sample.part(numbers),), what="the fit",
         client=client,
     ):  # fmt: skip
         at = slice(numbers.start, numbers.stop)
@@ -208,7 +208,7 @@ def weight_draws(fitted: Fitted, b: int) -> np.ndarray:
     client = joblib_client() if fitted.settings.device == "cpu" else None
     job = _Job(fitted, usual_restarts(fitted), None, [b])
     out = [theta for _, theta in in_parts(
-        _weights, lambda: job, WEIGHTS, lambda: [range(WEIGHTS)], lambda numbers: (sample.part(numbers),), what="the fit",
+        _weights, lambda: job, WEIGHTS, lambda: job.parts(WEIGHTS), lambda numbers: (sample.part(numbers),), what="the fit",
         client=client,
     )]  # fmt: skip
     found = np.concatenate(out)
@@ -299,10 +299,15 @@ class _Job:
         fitted, used = self.fitted, self.used
         again, held = Refits(fitted.procedure, fitted.fit, self.n_jobs), None if self.restarts == "fresh" else used
         one = None if self.restarts == "fresh" else again.starts(used, len(used), self.restarts, None, 0)
-        for part in stacks(len(numbers), fitted.network, len(used), 2 * len(used) * fitted.design.y.size):
-            own = numbers[part]
+        for part in self.parts(len(numbers)):
+            own = numbers[part.start : part.stop]
             start = np.stack([again.starts(used, len(used), "fresh", self.seeds, t) if one is None else one for t in own])
-            yield from sample.part(range(part.start, part.stop)).refits(again, fitted, start, held)
+            yield from sample.part(part).refits(again, fitted, start, held)
+
+    def parts(self, count: int) -> Iterator[range]:
+        """Stacks of `count` refits."""
+        fitted, each = self.fitted, len(self.used)
+        return (range(s.start, s.stop) for s in stacks(count, fitted.network, each, 2 * each * fitted.design.y.size))
 
 
 def _predict(job: _Job, numbers: range, sample: _Sample) -> tuple[np.ndarray, int]:

@@ -36,7 +36,7 @@ class Schedule:
         from joblib import effective_n_jobs
 
         self.packed = Packed(plan, "study: a model, truth or estimator")
-        client = joblib_client()
+        client = None if n_jobs == 1 else joblib_client()
         self.workers = None if client is None else Workers(client)
         self._jobs = 1 if client is not None else int(effective_n_jobs(self.n_jobs))  # callbacks know no configuration
 
@@ -115,11 +115,12 @@ class Schedule:
                 yield from task
 
     def _by_joblib(self, tasks: Iterator[list[Chunk]]) -> Generator[list[Done], None, None]:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, parallel_config
 
-        parallel = Parallel(
-            n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs"
-        )
+        with parallel_config(backend="sequential") if self.n_jobs == 1 else contextlib.nullcontext():
+            parallel = Parallel(
+                n_jobs=self.n_jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs"
+            )
         data, name = self.packed.data, self.packed.name
         found = parallel(delayed(run_packed)(data, name, task) for task in tasks)
         try:

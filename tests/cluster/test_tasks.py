@@ -195,11 +195,57 @@ def _fails(thing, numbers):
 def test_an_error_is_raised_as_it_is_and_the_rest_is_cancelled(client):
     with pytest.raises(DataError, match="number 7 is wrong"):
         list(in_parts(_fails, lambda: 1, 1000, list, what="it", client=client))
+    assert _idle(client)
+
+
+def _idle(client):
+    """Whether workers have nothing to do, after some time."""
     for _ in range(100):
-        if not client.processing() or not any(client.processing().values()):
-            break
+        if not any(client.processing().values()):
+            return True
         time.sleep(0.05)
-    assert not any(client.processing().values())
+    return False
+
+
+def test_ctrl_c_cancels_what_waits(client):
+    def own(numbers):
+        if numbers.start > 20:
+            raise KeyboardInterrupt
+        return ([1] * len(numbers),)
+
+    with pytest.raises(KeyboardInterrupt), pytest.warns(FitWarning):
+        list(in_parts(_square, lambda: 3, 10**6, list, own, what="it", client=client))
+    assert _idle(client)
+
+
+STUDY = {"models": [ns.study.bs(4), ns.study.net(2)], "truth": ["sine", "step"], "noise": 0.3, "n": 30, "replicates": 6,
+         "random_state": 1}  # fmt: skip
+
+
+def test_studies(on_dask, monkeypatch):
+    there, tasks_there = ns.study(**STUDY), len(on_dask)
+    assert tasks_there >= 2
+    here = ns.study(**STUDY, n_jobs=1)
+    assert len(on_dask) == tasks_there  # one job is of this process
+    pd.testing.assert_frame_equal(here.frame.drop(columns="seconds"), there.frame.drop(columns="seconds"), check_exact=True)
+    pieces = ns.study(**STUDY, chunk=2)
+    assert len(on_dask) == tasks_there + 12 and pieces.complete
+    pd.testing.assert_frame_equal(here.frame.drop(columns="seconds"), pieces.frame.drop(columns="seconds"), check_exact=True)
+
+
+def test_ctrl_c_leaves_the_part_of_a_study_that_is_done(on_dask, monkeypatch, client):
+    before, asked = Workers.__call__, []
+
+    def pressed(self):
+        asked.append(1)
+        if len(asked) > 9:
+            raise KeyboardInterrupt
+        return before(self)
+
+    monkeypatch.setattr(Workers, "__call__", pressed)
+    with pytest.warns(ns.errors.NeuralStatWarning, match="interrupted"):
+        part = ns.study(**STUDY, chunk=1)
+    assert not part.complete and len(part.frame) > 0 and _idle(client)
 
 
 def test_what_cannot_be_pickled_is_named():
