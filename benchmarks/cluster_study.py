@@ -57,11 +57,13 @@ def calls(ns: Any) -> dict[str, tuple[Callable[..., Any], int, int, str]]:
     said = "1-10-1, n = 200, 3 restarts"
     return {
         "study": (study, 100, 4, "100 replicates of the base study, 14,400 networks"),
-        "cv": (cv, 32, 2, f"risk: 10-fold cross-validation, 32 times; {said}"),
-        "632+": (bootstrap, 320, 20, f"risk: 632+, 320 samples; {said}"),
-        "gdf": (gdf, 300, 20, f"gdf, 300 draws, new starts; {said}"),
-        "bootstrap": (intervals, 300, 20, f"bootstrap intervals, 300 samples, new starts; {said}"),
-        "select": (select, 15, 4, "select: 1 to 14 units with 3 decays, by 10-fold cross-validation; n = 200, 3 restarts"),
+        "study, processes": (study, 50, 4, "50 replicates of the base study, two processes of joblib without Dask"),
+        "study, quiet": (study, 50, 4, "50 replicates of the base study, workers without profiler and with slow clocks"),
+        "cv": (cv, 25, 2, f"risk: 10-fold cross-validation, 25 times; {said}"),
+        "632+": (bootstrap, 250, 20, f"risk: 632+, 250 samples; {said}"),
+        "gdf": (gdf, 240, 20, f"gdf, 240 draws, new starts; {said}"),
+        "bootstrap": (intervals, 240, 20, f"bootstrap intervals, 240 samples, new starts; {said}"),
+        "select": (select, 13, 4, "select: 1 to 12 units with 3 decays, by 10-fold cross-validation; n = 200, 3 restarts"),
     }  # fmt: skip
 
 
@@ -137,8 +139,8 @@ def main() -> None:
         if mine:
             with cluster(quiet) as client:
                 for name in mine:
-                    *call, what = known[name.partition(",")[0]]
-                    rows.append({**measure(name, *call, client, given.repeats), "what": what})
+                    call, size, least, what = known[name]
+                    rows.append({**measure(name, call, size, least, client, given.repeats), "what": what})
                     print(rows[-1], flush=True)
     write("cluster_study", rows)
 
