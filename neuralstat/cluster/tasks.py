@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import os
 import pickle
 import sys
 import threading
@@ -146,7 +147,8 @@ class Workers:
                     if piece is None:
                         break
                     name = f"neuralstat-{function.__name__.strip('_')}-{token}-{next(numbers)}"
-                    future = client.submit(_work, function, held, packed.name, (piece[0], *piece[1]), key=name, pure=False)
+                    own = piece[0], *piece[1]
+                    future = client.submit(_work, function, held, packed.name, os.getpid(), own, key=name, pure=False)
                     asked[future] = piece, held
                     done.add(future)
                 if not asked:
@@ -280,13 +282,19 @@ class _Listening:
 _LISTENING = _Listening()
 
 
-def _work(function: Callable[..., Any], data: np.ndarray, name: str, own: tuple[Any, ...]) -> tuple[Any, float, list[Any]]:
-    """What a worker does: the value, the seconds that it took, and warnings of this package."""
+def _work(
+    function: Callable[..., Any], data: np.ndarray, name: str, client: int, own: tuple[Any, ...]
+) -> tuple[Any, float, list[Any]]:
+    """What a worker does: the value, the seconds that it took, and warnings of this package.
+
+    Of a worker in the process of the client (whose number is given) these are told by the process itself.
+    """
     from joblib import parallel_config
 
     thing = unpacked(data, name)
     began = time.perf_counter()
-    with _LISTENING as heard, ONE_THREAD, parallel_config(backend="sequential"), single_threaded():
+    listening: Any = contextlib.nullcontext([]) if client == os.getpid() else _LISTENING
+    with listening as heard, ONE_THREAD, parallel_config(backend="sequential"), single_threaded():
         value = function(thing, *own)
     seconds = time.perf_counter() - began
     return value, seconds, [one for one in dict.fromkeys(heard) if issubclass(one[0], NeuralStatWarning)]
