@@ -13,10 +13,30 @@ from ..functions.activations import is_coupled
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd import multiply_rows
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_IN, N_OUT, OFFSET, OP, SOURCE, TARGET, WANTED
+from ..layers.codes import (
+    ACT,
+    ADDRESS,
+    CONV2D,
+    COPY,
+    DENSE,
+    DEPTHWISE,
+    FILTERS,
+    N_IN,
+    N_OUT,
+    OFFSET,
+    OP,
+    SOURCE,
+    TARGET,
+    WANTED,
+)
 from ..layers.dense import dense_backward_cpu, dense_forward_cpu, dense_gradient_cpu
-from .kernels import together
 from .layer_calls import layer_backward, layer_forward, layer_gradient
+
+
+@jit
+def together(row: Any) -> int:
+    """Units that an activation is applied to at once: all, or those of the last axis for softmax."""
+    return row[FILTERS] if is_coupled(row[ACT]) and row[FILTERS] > 0 else row[N_OUT]
 
 
 @late

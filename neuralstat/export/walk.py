@@ -31,7 +31,7 @@ NAMES = {
     codes.DEPTHWISE: "depthwise convolution", codes.PRELU: "PReLU", codes.NOISE: "noise",
     codes.MERGE: "a layer that joins", codes.ATTENTION: "attention", codes.POSITION: "PositionEmbedding",
 }  # fmt: skip
-ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)  # as `engine.kernels.forward` has it
+ACTIVATED = (codes.DENSE, codes.CONV2D, codes.COPY, codes.DEPTHWISE)  # as `engine.chain.forward` has it
 OFFSET = "offset"
 OUTPUT = "y"  # of ONNX models
 

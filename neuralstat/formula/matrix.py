@@ -317,8 +317,10 @@ def _hint(text: str) -> str:
     return " (bs() takes extrapolation='clip', 'na', 'zero' or 'extend')" if "upper bound" in text else ""
 
 
-def _slope_rows(state: MatrixState) -> list[int]:
+def _slope_rows(state: MatrixState) -> list[int] | slice:
     flags = [term.is_intercept for term in state.terms for _ in term.columns]
+    if not any(flags[1:]):  # a view: no second copy of the matrix
+        return slice(1 if flags and flags[0] else 0, None)
     return [row for row, intercept in enumerate(flags) if not intercept]
 
 

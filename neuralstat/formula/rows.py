@@ -75,7 +75,7 @@ def clean(frame: pd.DataFrame, columns: Sequence[str], positions: np.ndarray) ->
         whole = is_tensor(values) and len(positions) == len(values)  # of arrays there is no second copy
         plain[name] = frames.raw(values if whole else values.iloc[positions], name)
         frames.finite(plain[name], name)
-    return pd.DataFrame(plain, index=pd.RangeIndex(len(positions)))
+    return pd.DataFrame(plain, index=pd.RangeIndex(len(positions)), copy=False)  # rows were taken: each column is its own
 
 
 def numeric_rows(

@@ -39,7 +39,7 @@ def fit_scaling(
     single = np.isin(groups, numbers[size == 1])
     if single.any():
         names = tuple(name for name, s in zip(x_names, single) if s)
-        x_mean[single], x_sd[single] = _moments(x[single], weights, names, frequencies)
+        x_mean[single], x_sd[single] = _moments(x if single.all() else x[single], weights, names, frequencies)
     for number in numbers[size > 1]:
         own = groups == number
         pooled = x[own].reshape(1, -1)
@@ -60,7 +60,8 @@ def _moments(
     used = float((w > 0).sum() if frequencies is None else frequencies[w > 0].sum())
     mean = rows @ w / w.sum()
     # no variation is judged on the numbers themselves: a rounded mean would leave a tiny spread
-    constant = np.array([np.ptp(row[w > 0]) == 0 for row in rows], dtype=bool)
+    counted = slice(None) if (w > 0).all() else w > 0
+    constant = np.array([np.ptp(row[counted]) == 0 for row in rows], dtype=bool)
     square = ((rows - mean[:, None]) ** 2) @ w / w.sum() * used / (used - 1 if used > 1 else 1)
     sd = np.where(constant, 1.0, np.sqrt(square))
     if constant.any():

@@ -24,6 +24,7 @@ if not PLAIN:
     try:
         from .disk import KernelCache
         from .inner import InnerCompiler, LateCompiler, OuterCompiler
+        from .passing import LAID, passing
     except (ImportError, AttributeError, TypeError) as _lacking:
         PLAIN = True
         warnings.warn(
@@ -95,6 +96,11 @@ def apart(function: Callable[..., Any], strict: bool) -> Any:
         return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True)(function)
     return _kept(numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", no_cpython_wrapper=True,
                             no_cfunc_wrapper=True, pipeline_class=LateCompiler)(function))  # fmt: skip
+
+
+def conventions_of(context: Any) -> Any:
+    """How code in a target context calls late kernels."""
+    return context.call_conv if PLAIN else passing(context, LAID).call_conv
 
 
 def entry(function: Callable[..., Any]) -> Any:

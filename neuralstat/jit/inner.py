@@ -17,7 +17,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import BaseNativeLowering, IRLegalization, NativeLowering
 
-from .passing import Values, passing
+from .passing import LateValues, Values, passing
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
 COUNTS, FREED = {"NRT_incref", "NRT_decref"}, "NRT_MemInfo_call_dtor"  # what numba calls for references
@@ -190,20 +190,46 @@ class SetEnvironments(LoweringPass):
         return False
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Lowering(BaseNativeLowering):
+    """numba's lowering, with `passing.Values`."""
+
+    _name = "neuralstat_lowering"
+
+    @property
+    def lowering_class(self) -> Any:
+        """What writes the code."""
+        return Values
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class LateLowering(BaseNativeLowering):
+    """numba's lowering, with `passing.LateValues`."""
+
+    _name = "neuralstat_late_lowering"
+
+    @property
+    def lowering_class(self) -> Any:
+        """What writes the code."""
+        return LateValues
+
+
 class Compiler(CompilerBase):
     """numba's, which makes a million objects in a second: the collector of cycles would search them time and again."""
+
+    lowering: Any = Lowering
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.state.targetctx = passing(self.state.targetctx)
 
     def stages(self, before: Any, after: Any) -> list[Any]:
-        """numba's list of passes with `Lowering`, a pass before it, and a pass after it."""
+        """numba's list of passes with `lowering`, a pass before it, and a pass after it."""
         made = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        made.passes = [(Lowering if stage is NativeLowering else stage, text) for stage, text in made.passes
+        made.passes = [(self.lowering if stage is NativeLowering else stage, text) for stage, text in made.passes
                        if stage.__name__ not in UNNEEDED]  # fmt: skip
         made.add_pass_after(before, IRLegalization)
-        made.add_pass_after(after, Lowering)
+        made.add_pass_after(after, self.lowering)
         made.finalize()
         return [made]
 
@@ -216,18 +242,6 @@ class Compiler(CompilerBase):
         finally:
             if collects:
                 gc.enable()
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class Lowering(BaseNativeLowering):
-    """numba's lowering, with `passing.Values`."""
-
-    _name = "neuralstat_lowering"
-
-    @property
-    def lowering_class(self) -> Any:
-        """What writes the code."""
-        return Values
 
 
 class InnerCompiler(Compiler):
@@ -248,6 +262,8 @@ class OuterCompiler(Compiler):
 
 class LateCompiler(Compiler):
     """numba's stages for code that is called by its address alone: no counts of references where it makes no arrays."""
+
+    lowering = LateLowering
 
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""

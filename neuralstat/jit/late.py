@@ -25,7 +25,7 @@ from numba import types
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
-from .compile import apart
+from .compile import apart, conventions_of
 from .known import KNOWN, PREFIX
 
 RESOLVE = "neuralstat_late_kernel"  # the symbol that compiled code asks for addresses
@@ -64,8 +64,9 @@ def late(function: Callable[..., Any] | None = None, *, strict: bool = False, re
         KNOWN[name] = (*key, result(*kinds))
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            called = _gate(context, builder.module, name, result, kinds)
-            status, value = context.call_conv.call_function(builder, called, result, kinds, arguments)
+            conventions = conventions_of(context)
+            called = _gate(conventions.get_function_type(result, kinds), builder.module, name)
+            status, value = conventions.call_function(builder, called, result, kinds, arguments)
             with builder.if_then(status.is_error, likely=False):
                 context.call_conv.return_status_propagate(builder, status)
             return context.get_dummy_value() if source is None else value
@@ -104,9 +105,8 @@ def _double(kind: Any) -> Any:
     return types.complex128 if isinstance(kind, types.Complex) else types.float64
 
 
-def _gate(context: Any, module: Any, name: str, result: Any, kinds: tuple[Any, ...]) -> Any:
+def _gate(base: Any, module: Any, name: str) -> Any:
     """A function of the caller's module that goes on to the kernel, and asks for its address the first time."""
-    base = context.call_conv.get_function_type(result, kinds)
     known = f"neuralstat_late_gate.{name}"
     if known in module.globals:
         return module.globals[known]

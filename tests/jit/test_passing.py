@@ -48,6 +48,12 @@ def weighed(inside, at):
 
 
 @late(returns="x")
+def deeper(x, inside, small, row, at):
+    """A late kernel that takes members of what another was given, and a view."""
+    return x[0] * 0 + (inside.small[at] if inside.chosen else -inside.small[at]) + small[at] + row[row.size - 1]
+
+
+@late(returns="x")
 def row_sum(x, outside, b):
     """A late kernel that takes a tuple, and views of its arrays."""
     total, row = x[0] * 0, outside.matrix[b]
@@ -57,6 +63,7 @@ def row_sum(x, outside, b):
             break
     else:
         total += outside.number
+    total += deeper(x, outside.second, outside.first.small, outside.matrix[b, :2], b)
     return total + weighed(outside.first, b) - weighed(outside.second, b)
 
 
@@ -98,10 +105,12 @@ def test_tuples_arrive_as_they_were():
     makes_nothing(given, out)
     sums, small = given.matrix.sum(axis=1), np.asarray(given.first.small, float)
     first = np.where(np.arange(4) % 2 == 0, given.matrix[0, 0], given.matrix[:, 0])
-    np.testing.assert_array_equal(out, sums + 0.5 + 2 * small - small[::-1] + first)
+    more = small - small[::-1] + given.matrix[:, 1]
+    np.testing.assert_array_equal(out, sums + 0.5 + 2 * small - small[::-1] + first + more)
     out = np.zeros(3)
     makes_arrays(given, out)
-    np.testing.assert_array_equal(out, sums[1:] - 0.5 + (small[::-1] - 2 * small)[:3] + np.arange(1, 4))
+    more = (small + small[::-1])[:3] + given.matrix[1:, 1]
+    np.testing.assert_array_equal(out, sums[1:] - 0.5 + (small[::-1] - 2 * small)[:3] + np.arange(1, 4) + more)
 
 
 @pytest.fixture

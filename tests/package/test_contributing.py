@@ -52,7 +52,8 @@ def test_new_codes_come_after_the_last(file, new):
 
 def test_what_is_named_is_there():
     named = {
-        "engine/rare_layers": ("rare_forward", "rare_backward", "rare_gradient"), "network/upstream": ("_SAME_IN_TRAINING",),
+        "engine/cuda/rare_layers": ("rare_forward", "rare_backward", "rare_gradient"),
+        "network/upstream": ("_SAME_IN_TRAINING",),
         "engine/cuda/batches/special": ("prelu_back", "prelu_gradient"), "engine/cuda/batches/program": ("SPECIAL",),
         "export/walk": ("NAMES",), "export/onnx_graph": ("_LAYERS",), "export/keras_graph": ("_LAYERS",),
         "functions/distributions": ("DENSITIES", "sum_distribution", "_two"), "families/resolve": ("DISTRIBUTIONS",),

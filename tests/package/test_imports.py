@@ -174,7 +174,7 @@ def test_only_the_engine_knows_a_device():
 
 
 def test_the_rules_see_relative_imports_and_functions():
-    found = {(i.name, i.target, i.where) for i in rooms.imports_of("engine.layer_kinds")}
+    found = {(i.name, i.target, i.where) for i in rooms.imports_of("engine.cuda.layer_kinds")}
     assert ("neuralstat.layers.conv.conv2d_forward", "layers.conv", TOP) in found
     assert ("neuralstat.jit.compile.jit", "jit.compile", TOP) in found
     found = {(i.name, i.target, i.where) for i in rooms.imports_of("plots.style")}

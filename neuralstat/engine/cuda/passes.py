@@ -14,7 +14,7 @@ import numpy as np
 from ...functions.activations import activate, is_coupled, softmax_backward
 from ...functions.losses import CE_R
 from ...layers.codes import ACT, ADDRESS, N_IN, N_OUT, OFFSET, PARAM, SOURCE, TARGET
-from ..kernels import forward, row_backward, row_gradient, through_activation
+from .chain import forward, row_backward, row_gradient, through_activation
 from .device import Target
 from .losses import build_loss
 

@@ -39,8 +39,8 @@ from ....layers.codes import (
     UNITS,
 )
 from ...batches import ABOVE, LARGEST, SQUARES
+from ...chain import together as together_of
 from ...cpu import RUNNING
-from ...kernels import together as together_of
 from ..device import sum_tree, target
 from ..losses import build_loss
 from .arrays import FIRST, LOSS, METRIC, SIZE

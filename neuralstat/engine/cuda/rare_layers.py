@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.compile import jit
-from ..layers.attention import (
+from ...jit.compile import jit
+from ...layers.attention import (
     attention_backward,
     attention_forward,
     position_backward,
     position_forward,
     position_gradient,
 )
-from ..layers.codes import (
+from ...layers.codes import (
     ATTENTION,
     DEPTHWISE,
     GRU,
@@ -28,19 +28,19 @@ from ..layers.codes import (
     POSITION,
     PRELU,
 )
-from ..layers.depthwise import (
+from ...layers.depthwise import (
     depthwise_backward,
     depthwise_forward,
     depthwise_gradient,
 )
-from ..layers.gru_first import gru_first_backward, gru_first_forward, gru_first_gradient
-from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
-from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
-from ..layers.merge import merge_backward, merge_forward
-from ..layers.move import move_backward, move_forward
-from ..layers.noise import noise_backward, noise_forward
-from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
-from ..layers.recurrent_rows import RESET_FIRST
+from ...layers.gru_first import gru_first_backward, gru_first_forward, gru_first_gradient
+from ...layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
+from ...layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
+from ...layers.merge import merge_backward, merge_forward
+from ...layers.move import move_backward, move_forward
+from ...layers.noise import noise_backward, noise_forward
+from ...layers.prelu import prelu_backward, prelu_forward, prelu_gradient
+from ...layers.recurrent_rows import RESET_FIRST
 
 
 @jit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.compile import jit
-from ..layers.codes import (
+from ...jit.compile import jit
+from ...layers.codes import (
     CONV2D,
     COPY,
     DROPOUT,
@@ -18,22 +18,22 @@ from ..layers.codes import (
     POOL,
     SIMPLE_RNN,
 )
-from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
-from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
-from ..layers.embedding import embedding_backward, embedding_forward, embedding_gradient
-from ..layers.gru import (
+from ...layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
+from ...layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
+from ...layers.embedding import embedding_backward, embedding_forward, embedding_gradient
+from ...layers.gru import (
     gru_backward,
     gru_forward,
     gru_gradient,
 )
-from ..layers.lstm import (
+from ...layers.lstm import (
     lstm_backward,
     lstm_forward,
     lstm_gradient,
 )
-from ..layers.pool import pool_backward, pool_forward
-from ..layers.recurrent_rows import RESET_FIRST
-from ..layers.simple_rnn import (
+from ...layers.pool import pool_backward, pool_forward
+from ...layers.recurrent_rows import RESET_FIRST
+from ...layers.simple_rnn import (
     simple_rnn_backward,
     simple_rnn_forward,
     simple_rnn_gradient,

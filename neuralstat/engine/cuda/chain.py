@@ -1,17 +1,18 @@
 """One pass of a device's thread block through a table of layers: forward, and the steps of the way back.
 
 The block has many lanes; `barrier` separates steps in which lanes share observations from steps in which they share
-weights. Families of layers that a network lacks are passed as None and are then not compiled. The CPU's: `chain`.
+weights. Families of layers that a network lacks are passed as None and are then not compiled. The CPU's: `engine.chain`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..functions.activations import activate, is_coupled, softmax_backward
-from ..jit.compile import jit
-from ..layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, FILTERS, N_OUT, OFFSET, OP, TARGET
-from ..layers.dense import dense_backward, dense_forward, dense_gradient
+from ...functions.activations import activate, is_coupled, softmax_backward
+from ...jit.compile import jit
+from ...layers.codes import ACT, ADDRESS, CONV2D, COPY, DENSE, DEPTHWISE, N_OUT, OFFSET, OP, TARGET
+from ...layers.dense import dense_backward, dense_forward, dense_gradient
+from ..chain import together
 from .layer_kinds import layer_backward, layer_forward, layer_gradient
 
 
@@ -58,12 +59,6 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, lane
         for u in range(0, row[N_OUT], units):
             activate(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET] + u, units, lane, m, lanes, custom,
                      rare)
-
-
-@jit
-def together(row: Any) -> int:
-    """Units that an activation is applied to at once: all, or those of the last axis for softmax."""
-    return row[FILTERS] if is_coupled(row[ACT]) and row[FILTERS] > 0 else row[N_OUT]
 
 
 @jit
