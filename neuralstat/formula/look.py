@@ -112,7 +112,7 @@ class Look:
             Where the data do not fit.
         """
         from neuralstat.formula.learned import Asked, refusal, states
-        from neuralstat.formula.unstable import unstable_terms
+        from neuralstat.formula.unstable import is_unstable, unstable_terms
 
         options, template = self.options, self.template()
         assert self._needed is not None
@@ -124,7 +124,10 @@ class Look:
             found = states(Asked(_calls(request), self._needed, kinds, request.scope), template, source)
             alike = replace(options, standardize=False, scale_response=False, err_needs=None)
             made = build.carried_out(request, alike, build.Known(found, self.used))
-            loose = unstable_terms(made.spec.matrix, made.x, made.frame.reset_index(drop=True), request.scope)
+            frame = made.frame.reset_index(drop=True)
+            loose = unstable_terms(made.spec.matrix, made.x, frame, request.scope, both=True)
+            loose += [expr for slot, expr in _calls(request)
+                      if slot is not None and is_unstable(expr, clean, request.scope, found.get(slot, {}))]  # fmt: skip
         if loose:
             raise refusal(loose[0])
         return made

@@ -105,6 +105,9 @@ def _mine(x, _state=None):
 @pytest.mark.parametrize(("formula", "error", "message"), [
     ("y ~ mine(z)", ArgumentError, r"`mine\(z\)` is found from all rows.* compute it beforehand"),
     ("y ~ {z - z.mean()}", ArgumentError, r"`z - z.mean\(\)` is found from all rows"),
+    ("y ~ {np.cumsum(z)}", ArgumentError, r"`np.cumsum\(z\)` is found from all rows"),
+    ("{y / y.max()} ~ z", ArgumentError, r"`y / y.max\(\)` is found from all rows"),
+    ("y ~ z + offset(z.rank())", ArgumentError, r"`z.rank\(\)` is found from all rows"),
     ("y ~ scale(g)", DataError, r"`scale\(g\)` is of something that is no number"),
     ("y ~ bs(z, df=2)", DataError, r"`bs\(z, df=2\)`.*df"),
     ("y ~ s(z, by=many)", DataError, r"1 different value\(s\) for level"),
@@ -170,6 +173,16 @@ def test_quantiles_are_those_of_numpy_to_the_bit(n):
 
 def _finite(values):
     return values[np.isfinite(values)]
+
+
+def test_functions_of_the_caller_that_go_row_by_row(table):
+    context = {"bent": lambda v: np.maximum(v - 1.5, 0), "np": np}
+    formula = "{bent(y)} ~ bent(z) + {z.clip(1.2, 2.5)} + offset(bent(i))"
+    whole = design(formula, table, context=context)
+    parts = partitioned_design(formula, chunks(cut(table, 150)), context=context)
+    np.testing.assert_array_equal(parts.x, whole.x)
+    np.testing.assert_array_equal(parts.y, whole.y)
+    np.testing.assert_array_equal(parts.offset, whole.offset)
 
 
 def test_levels_that_are_whole_numbers_in_some_parts():
