@@ -80,9 +80,9 @@ def chunks(source: Any, *, rows: int = ROWS) -> Partitions:
 
     Notes
     -----
-    What a formula finds from the data (levels, means, knots, smooths) is found by passes over the parts: once for each depth of
-    transforms, so that ``bs(scale(x), df=5)`` reads the parts twice more. What needs neighbouring rows, or all rows at once in a
-    way of its own, is refused.
+    What a formula finds from the data (levels, means, knots, smooths) is found by passes over the parts, which are read once
+    more for each depth of transforms: twice for ``bs(scale(x), df=5)``. What needs neighbouring rows, or all rows at once in
+    a way of its own, is refused.
 
     Large arrays of several dimensions need no parts: they stay as they are (whole numbers of few bits, float32, mapped files,
     sparse matrices of scipy, ``{"y": y, "words": csr_matrix}``) until a fit by epochs reads its next batches; elementwise
