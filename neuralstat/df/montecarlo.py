@@ -31,6 +31,7 @@ from ..checks.arguments import (
 )  # fmt: skip
 from ..errors import ArgumentError, DfError, DfWarning, caller
 from ..fitted import Fitted
+from ..network import blocks
 from ..seeds import children, seed_sequence
 from ..training.refits import RESTARTS
 from . import noise, polish, several
@@ -71,6 +72,17 @@ def slopes(change: np.ndarray, reply: np.ndarray) -> tuple[np.ndarray, np.ndarra
     safe = np.where(bottom > 0, bottom, 1.0)
     left = bottom - factor * xx
     return top / safe, (top - factor * xy) / np.where(left > 0, left, 1.0)
+
+
+def slopes_of_all(change: np.ndarray, reply: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`slopes` of each observation times a factor (n,), and their sums (T,) without each draw; block by block."""
+    n, t = change.shape[-1], len(change)
+    per, values = np.empty(n), np.zeros(t)
+    for part in blocks.of_numbers(n, 6 * change[..., 0].size):
+        slope, without = slopes(change[..., part], reply[..., part])
+        per[part] = slope * factor[part]
+        values += without @ factor[part]
+    return per, values
 
 
 def jackknife(values: np.ndarray) -> float:
@@ -162,14 +174,11 @@ def gdf(
     fits = refit(fitted, design.y + change, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
     reply = noise.natural(objective, fits)
     if objective.name == "multinomial":
-        slope, without = slopes(change, reply)
-        factor = noise.variance(objective, mu).sum(axis=0)
-        per, values = slope * factor, (without * factor).sum(axis=1)
+        per, values = slopes_of_all(change, reply, noise.variance(objective, mu).sum(axis=0))
     else:
         factor = noise.variance(objective, mu)
-        pairs = [slopes(change[:, k], reply[:, k]) for k in range(mu.shape[0])]
-        per = np.sum([s * f for (s, _), f in zip(pairs, factor, strict=True)], axis=0)
-        values = np.sum([(w * f).sum(axis=1) for (_, w), f in zip(pairs, factor, strict=True)], axis=0)
+        pairs = [slopes_of_all(change[:, k], reply[:, k], factor[k]) for k in range(mu.shape[0])]
+        per, values = (np.sum(own, axis=0) for own in zip(*pairs, strict=True))
         per = per + beside / per.size
     return DegreesOfFreedom(
         float(per.sum()), "gdf", se=jackknife(values), per_observation=per, sigma=_original(fitted, size),
@@ -239,9 +248,9 @@ def covariance(
     fits = refit(fitted, drawn, rep=rep, restarts=restarts, seeds=start_seeds, n_jobs=n_jobs)
     reply = noise.natural(objective, fits)
     if noise.gaussian(objective):
-        pairs = [slopes(drawn[:, k], reply[:, k]) for k in range(mu.shape[0])]
-        per = np.sum([s for s, _ in pairs], axis=0)
-        se = jackknife(np.sum([w.sum(axis=1) for _, w in pairs], axis=0))
+        pairs = [slopes_of_all(drawn[:, k], reply[:, k], np.ones(mu.shape[1])) for k in range(mu.shape[0])]
+        per, values = (np.sum(own, axis=0) for own in zip(*pairs, strict=True))
+        se = jackknife(values)
     else:
         w = fitted.case_weights
         d, m = drawn - drawn.mean(axis=0), reply - reply.mean(axis=0)

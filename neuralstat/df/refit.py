@@ -59,7 +59,6 @@ def refit(
     check_restarts(restarts)
     used = list(range(fitted.nrep)) if rep in ("mean", "best") else [fitted.which(rep)]
     shift, scale = Refits(fitted.procedure, fitted.fit).units(responses)
-    inner = (responses - shift) / scale
     # Early pruning belongs to the procedure; it goes by the errors of one response's repetitions.
     keep = fitted.settings.keep if restarts == "fresh" and rep in ("mean", "best") else None
     alone = keep is not None or (weights is not None and fitted.settings.minibatch)
@@ -69,7 +68,8 @@ def refit(
 
     def own(numbers: range) -> tuple[Any, ...]:
         at = slice(numbers.start, numbers.stop)
-        return inner[at], shift[at], scale[at], None if weights is None else weights[at]
+        inner = (responses[at] - shift[at]) / scale[at]
+        return inner, shift[at], scale[at], None if weights is None else weights[at]
 
     for numbers, means in in_parts(
         _refit, lambda: job, len(responses), lambda: job.parts(responses[0].size, len(responses), weights), own,

@@ -185,7 +185,7 @@ class Cox(Survival):
     def score_blocks(
         self, eta: np.ndarray, y: np.ndarray, w: np.ndarray, slopes: Slopes, step: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]] | None:
-        """`scores` of some rows after others, by time: which rows, and theirs (m, P), from `slopes` of rows; about `step` each.
+        """`scores` of about `step` rows after others, by time: which rows, and theirs (m, P), from `slopes` of rows.
 
         None where rows enter late, who are at risk in no order.
         """
@@ -193,11 +193,12 @@ class Cox(Survival):
         return None if np.any(ties.entry >= 0) else self._score_blocks(ties, slopes, step)
 
     def _score_blocks(self, ties: Ties, slopes: Slopes, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Sums over who is at risk come from the last times, what rows have lived through from the first: two ways through."""
+        """Sums over who is at risk come from the last times, what rows have lived through from the first: two passes."""
         order = np.argsort(ties.rank, kind="stable")
         rank = ties.rank[order]
         new = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))  # where a rank begins
-        ends = np.unique(np.append(new[np.searchsorted(new, np.arange(0, rank.size, step))[1:].clip(max=new.size - 1)], rank.size))
+        next_to = np.searchsorted(new, np.arange(step, rank.size, step)).clip(max=new.size - 1)
+        ends = np.unique(np.append(new[next_to], rank.size))
         blocks = [order[a:b] for a, b in pairwise([0, *ends.tolist()])]
         own = ties.w * ties.risk
         later = [np.zeros(0)] * len(blocks)

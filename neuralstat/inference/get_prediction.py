@@ -169,9 +169,9 @@ def get_prediction(
 
     names = fitted.design.y_names if len(at.mean) == len(fitted.design.y_names) else (fitted.design.response,)
     mean, sampling, between = spread(at.mean), spread(found.sampling), spread(found.between)
-    tables = (frame(fitted, values, index, copy=False) for values in (mean, np.sqrt(sampling + between)))
+    predicted, error = (frame(fitted, values, index, copy=False) for values in (mean, np.sqrt(sampling + between)))
     return Prediction(
-        *tables, method, found.df, sampling, between, mean, found.of_new, found.of_mean, names, index,
+        predicted, error, method, found.df, sampling, between, mean, found.of_new, found.of_mean, names, index,
         None if complete.all() else np.flatnonzero(complete), found.draws,
     )  # fmt: skip
 

@@ -60,14 +60,15 @@ def quantiles(
     eta, se = np.where(known, eta, 0.0), np.where(known, se, 0.0)
     if family.name == "tweedie" and 1 < family.parameter < 2:
         return np.where(known, _simulated(family, link, eta, se, phi / weights, levels), np.nan)
-    flat = [np.broadcast_to(values, eta.shape).ravel() for values in (eta, se, phi, weights)]
+    eta_of, se_of, phi_of, weight_of = (np.broadcast_to(values, eta.shape).ravel() for values in (eta, se, phi, weights))
     out = np.full((len(levels), eta.size), np.nan)
-    count = np.where(known.ravel(), _needed(family, link, *flat), 0)
+    count = np.where(known.ravel(), _needed(family, link, eta_of, se_of, phi_of, weight_of), 0)
     for n in COUNTS:
         rows = np.flatnonzero(count == n)
         for part in blocks.of_numbers(rows.size, 4 * n):
             some = rows[part]
-            out[:, some] = _at(_Mixture(family, link, *(values[some] for values in flat), n), levels)
+            own = _Mixture(family, link, eta_of[some], se_of[some], phi_of[some], weight_of[some], n)
+            out[:, some] = _at(own, levels)
     return out.reshape(len(levels), *eta.shape)
 
 
@@ -77,13 +78,15 @@ class _Mixture:
     def __init__(
         self, family: Family, link: Link, eta: np.ndarray, se: np.ndarray, phi: np.ndarray, weights: np.ndarray, count: int
     ) -> None:
-        self.given, self.count, self.size = (family, link, eta, se, phi, weights), count, eta.size
+        self.family, self.link, self.given = family, link, (eta, se, phi, weights)
+        self.count, self.size = count, eta.size
         nodes, share = gauss(REACH, NODES, count)
         self.share = share[:, np.newaxis]
         self.mu = _means(family, link, eta, se, nodes[:, np.newaxis])
         found = distribution(family, self.mu, phi, weights)
         self.known = found is not None
-        self.each, self.unit = found if found is not None else (None, None)
+        self.each: Any = None if found is None else found[0]
+        self.unit: Any = None if found is None else found[1]
 
     def cdf(self, y: np.ndarray) -> np.ndarray:
         """(m,) P(Y <= y)."""
@@ -92,8 +95,8 @@ class _Mixture:
 
     def some(self, rows: np.ndarray, count: int) -> _Mixture:
         """Of some rows, over so many points."""
-        family, link, *arrays = self.given
-        return _Mixture(family, link, *(values[rows] for values in arrays), count)
+        eta, se, phi, weights = (values[rows] for values in self.given)
+        return _Mixture(self.family, self.link, eta, se, phi, weights, count)
 
 
 def _at(mixture: _Mixture, levels: tuple[float, ...]) -> np.ndarray:

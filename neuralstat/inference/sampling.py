@@ -129,15 +129,15 @@ def _squares_of_roots(
         roots = [own.at(part)[:, :, u] for own, u in zip(whole, used, strict=True)]
         flat = [root.reshape(-1, root.shape[2]) for root in roots]
         turned = flat if plain else [np.tensordot(_root(phi), root, axes=1).reshape(-1, root.shape[2]) for root in roots]
-        for r, own in enumerate(turned):
+        for r, rows_of in enumerate(turned):
             if not plain:
                 informations[r] += flat[r].T @ flat[r]
             for s, other in enumerate(turned[: r + 1]):
-                between[of[r], of[s]] += own.T @ other
-    for r, own in enumerate(of):
+                between[of[r], of[s]] += rows_of.T @ other
+    for r, at in enumerate(of):
         if plain:
-            informations[r] += between[own, own]
-        between[own, own.stop :] = between[own.stop :, own].T
+            informations[r] += between[at, at]
+        between[at, at.stop :] = between[at.stop :, at].T
     if plain:
         between *= phi[0, 0]
     return informations, between
