@@ -172,6 +172,18 @@ def test_ctrl_c_while_a_worker_says_nothing(cluster, at, monkeypatch):
     assert (model.fit().fit.steps == 60).all()
 
 
+def test_predictions_of_new_rows_ask_no_worker(cluster, at, monkeypatch):
+    model = model_of()
+    at(10, ctrl_c)
+    fit = model.fit()
+
+    def hung(*_, **__):
+        raise AssertionError("a sum was asked for")
+
+    monkeypatch.setattr(rows.Rows, "total", hung)
+    assert fit.theta.shape == (2, 9) and np.isfinite(fit.predict(table()[:5])).all()
+
+
 def test_a_part_of_a_larger_calculation_raises(cluster, at):
     model = model_of()
     at(10, ctrl_c)
