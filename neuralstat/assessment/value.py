@@ -211,4 +211,6 @@ class Risk(float):
         text = f"{float(self):.4g}{error} {self.loss}{where} [{'; '.join(parts)}]"
         return text + "".join(f"\n  note: {note}" for note in self.notes)
 
-    __str__ = float.__repr__  # as a number, so that tables and f-strings stay numbers
+    def __format__(self, how: str) -> str:
+        """A number, as in tables; ``str`` and ``print`` say its error and method, too."""
+        return format(float(self), how)
