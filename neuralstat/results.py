@@ -490,9 +490,9 @@ class NeuralNetResults:
         ``accuracy`` (factor and 0/1 responses) or ``mse`` (squared error), ``val_loss`` and ``val_accuracy`` or
         ``val_mse`` (after the epoch, where there is validation data; with the penalty, as Keras), ``learning_rate``
         (of the epoch's last step). Errors of a scaled response are in original units (several outputs: scaled units).
-        Weights: ``loss`` is the sum of errors times case and class weights, over the number of rows; ``val_loss`` the same with
-        the case weights of the validation rows alone; ``accuracy`` and ``mse`` count rows alike; `metrics=` are means by
-        these weights, over their sum, as all of `evaluate`.
+        Weights: ``loss`` is the sum of errors times case and class weights, over the number of rows; ``val_loss`` the same
+        with the case weights of the validation rows alone; ``accuracy`` and ``mse`` count rows alike; `metrics=` are means
+        by these weights, over their sum, as all of `evaluate`.
         Keras' loss is the error per row (half the deviance), times 2 for squared errors, over the outputs unless these are
         classes; `error` and what statistics are made of are sums of errors with every algorithm.
 
@@ -885,9 +885,9 @@ class NeuralNetResults:
         Series
             ``loss`` (the error per row without a penalty, half the mean deviance, and of fits by epochs Keras' loss, as in
             `history`; left out where the error belongs to no family, or to one of several parameters) and a value per
-            metric, in the units of the response. All are means by the rows' weights (case weights, of the fit's own rows times
-            class weights), over the sum of these. `history` has Keras' numbers: there a loss is over the number of rows,
-            and accuracies count rows alike.
+            metric, in the units of the response. All are means by the rows' weights (case weights, of the fit's own rows
+            times class weights), over the sum of these. `history` has Keras' numbers: there a loss is over the number of
+            rows, and accuracies count rows alike.
 
         Raises
         ------

@@ -19,8 +19,8 @@ def test_print_says_how_it_was_found_and_formats_are_numbers(capsys):
     said = capsys.readouterr().out.strip()
     assert said == repr(risk) and f"(se {risk.se:.2g}" in said and "n = 133" in said
     number = float(risk)
-    assert f"{risk}" == str(number) and f"{risk:.2f}" == f"{number:.2f}" and "{:>12.1f}".format(risk) == f"{number:>12.1f}"
-    assert "%.3f" % risk == f"{number:.3f}" and json.loads(json.dumps({"cv": risk})) == {"cv": number}
+    assert f"{risk}" == str(number) and f"{risk:>9.2f}" == f"{number:>9.2f}"
+    assert json.loads(json.dumps({"cv": risk})) == {"cv": number}
     table = pd.DataFrame({"cv": [risk, risk]})
     assert table["cv"].dtype == np.float64 and table.to_csv() == pd.DataFrame({"cv": [number] * 2}).to_csv()
     written = io.StringIO()

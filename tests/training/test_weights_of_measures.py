@@ -18,8 +18,9 @@ OTHER = DATA.sample(40, random_state=1).assign(w=lambda d: d.w[::-1].to_numpy())
 @pytest.mark.parametrize("given", [{}, {"weights": "w"}, {"class_weight": {0: 1.0, 1: 5.0}},
                                    {"weights": "w", "class_weight": {0: 1.0, 1: 5.0}}])  # fmt: skip
 def test_histories_are_over_rows_and_evaluate_over_weights(given):
-    fit = ns.neuralnet("y ~ x", DATA, hidden=2, family="binomial", algorithm="adam", epochs=1, batch_size=60, rep=1,
-                       learningrate=1e-12, random_state=1, validation=OTHER, metrics=["accuracy", "log_loss"], **given)  # fmt: skip
+    settings = {"algorithm": "adam", "epochs": 1, "batch_size": 60, "rep": 1, "learningrate": 1e-12, "random_state": 1}
+    fit = ns.neuralnet("y ~ x", DATA, hidden=2, family="binomial", validation=OTHER, metrics=["accuracy", "log_loss"],
+                       **settings, **given)  # fmt: skip
     (epoch,) = fit.history.to_dict("records")
     for data, prefix, found in ((DATA, "", fit.evaluate()), (OTHER, "val_", fit.evaluate(OTHER))):
         case = data.w.to_numpy() if "weights" in given else np.ones(len(data))
