@@ -169,8 +169,8 @@ class Workers:
                     held, rescues = client.scatter(packed.data, broadcast=True, hash=False), rescues + 1
                 again.append(piece)
         finally:
-            if asked and client.status == "running":
-                client.cancel(list(asked))
+            for future in asked:  # tasks that nobody waits for are cancelled; `Client.cancel` waits for the scheduler
+                future.release()
 
 
 def in_parts(
