@@ -81,7 +81,7 @@ class _Keeper:
         self.sent = _size(plain)
         try:
             return self.actor.sums(function, count, shared, plain)
-        except RuntimeError as error:  # so an actor says that it is known to be lost
+        except (RuntimeError, ValueError) as error:  # so an actor says that it is known to be lost; ValueError until 2024
             raise _Lost from error
 
     def forget(self) -> None:

@@ -181,7 +181,8 @@ def test_chunks_are_read_to_this_machine(client, table):
     assert not fit.design.away and len(fit.fittedvalues) == N
 
 
-def test_progress_says_what_was_sent(client, table, capsys):
+def test_progress_says_what_was_sent(client, table, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")  # a narrow line is cut
     ns.neuralnet("y ~ x", dask(table), hidden=1, algorithm="rprop+", rep=1, stepmax=40, progress=True)
     said = capsys.readouterr().err
     assert "moved=" in said and "MB" in said and "steps=" in said
