@@ -26,6 +26,7 @@ from .grids import gauss
 NODES, REACH = 81, 6.0  # of the trapezoidal rule over a standard normal variable
 MOST_COUNTS = 200  # counts that are summed one by one
 SMALL = 1e-10  # probability beyond them
+LONGER = 4  # sums over counts than over quantiles, at most, about
 SMALLEST = 1e-10  # eigenvalue, beside the largest, below which a direction carries no information
 
 
@@ -57,8 +58,9 @@ def alike(fitted: Fitted, raw: np.ndarray, each: int) -> Iterator[Any]:
 
     Of counts those whose sums are about as long: of a row with a large mean they have hundreds of terms.
     """
-    order = np.argsort(raw[0], kind="stable") if isinstance(fitted.distribution, Counts) else None
-    for part in blocks.of_numbers(raw.shape[1], each):
+    counts = isinstance(fitted.distribution, Counts)
+    order = np.argsort(raw[0], kind="stable") if counts else None
+    for part in blocks.of_numbers(raw.shape[1], LONGER * each if counts else each):
         yield part if order is None else order[part]
 
 
