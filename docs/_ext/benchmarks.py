@@ -158,6 +158,19 @@ def first_fit() -> pd.DataFrame:
 
 
 @table
+def first_fit_kernels() -> pd.DataFrame:
+    """Of ``first_fit_kernels``: the dearest of each fit."""
+    d = read("first_fit_kernels")
+    rows = []
+    for fit, found in d.groupby("fit", sort=False):
+        dearest = found.nlargest(4, "seconds")
+        named = [f"`{kernel.removeprefix('neuralstat.')}` {seconds:.2f}"
+                 for kernel, seconds in zip(dearest["kernel"], dearest["seconds"], strict=True)]  # fmt: skip
+        rows.append([fit, len(found), found["seconds"].sum(), ", ".join(named)])
+    return pd.DataFrame(rows, columns=["first fit", "kernels of .1 s and more", "their seconds", "the dearest"])
+
+
+@table
 def own_data() -> pd.DataFrame:
     """Of ``own_data``."""
     return read("own_data")[["step", "seconds"]]
