@@ -124,12 +124,14 @@ def million() -> pd.DataFrame:
 
 @table
 def inference() -> pd.DataFrame:
-    """Of ``inference``, at the most rows."""
+    """Of ``inference``, at the most rows: seconds, and peak of memory over the size of the data."""
     d = read("inference")
     d = d[d["n"] == d["n"].max()]
-    return d[["fit", "call", "n", "seconds", "times"]].set_axis(
-        ["fit", "call", "rows", "seconds", "peak memory, times the data"], axis=1
-    )
+    told = d.assign(told=[f"{s:.2f} s, {x:.1f}x" for s, x in zip(d["seconds"], d["times"], strict=True)])
+    calls = {"get_prediction(data)": "`get_prediction(data)`", "cov_params()": "`cov_params()`", "summary()": "`summary()`",
+             "partial_dependence, 50 points": "partial dependence, 50 points", "ale, 50 bins": "ALE, 50 bins"}  # fmt: skip
+    wide = told.pivot(index="fit", columns="call", values="told").reindex(index=d["fit"].unique(), columns=list(calls))
+    return wide.rename(columns=calls).rename_axis(columns=None).reset_index()
 
 
 @table
