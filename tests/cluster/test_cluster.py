@@ -36,17 +36,6 @@ def table():
     return frame
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client, LocalCluster
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None,
-                          silence_logs=logging.CRITICAL) as cluster, Client(cluster) as made:  # fmt: skip
-            yield made
-
-
 def dask(frame, parts=PARTS):
     import dask.dataframe as dd
 

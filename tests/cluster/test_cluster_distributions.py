@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,17 +29,6 @@ def table():
     made.loc[[3, 200], "x"] = np.nan
     made.loc[7, "z"] = np.nan
     return made
-
-
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client, LocalCluster
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None,
-                          silence_logs=logging.CRITICAL) as cluster, Client(cluster) as made:  # fmt: skip
-            yield made
 
 
 def dask(table):

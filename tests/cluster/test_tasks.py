@@ -23,17 +23,6 @@ pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client, LocalCluster
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None,
-                          silence_logs=logging.CRITICAL) as cluster, Client(cluster) as made:  # fmt: skip
-            yield made
-
-
 @pytest.fixture
 def on_dask(client):
     """A context in which refits go to the cluster; how many tasks there were."""

@@ -32,16 +32,6 @@ def cluster_of(workers):
                         silence_logs=logging.CRITICAL)  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with cluster_of(2) as cluster, Client(cluster) as made:
-            yield made
-
-
 def dask(table, parts):
     """Partitions, one without rows among them where there are several."""
     import dask.dataframe as dd
