@@ -18,7 +18,7 @@ import numpy as np
 
 from ..checks.arguments import NONE, POSITIVE
 from ..errors import DfError, DfWarning, caller
-from ..fitted import Fitted
+from ..fitted import Fitted, kept
 from ..functions.penalties import L1
 from ..network import blocks, derivatives
 from . import noise
@@ -55,6 +55,7 @@ def jacobian_work(fitted: Fitted, n_used: int) -> tuple[float, float]:
 
 
 @estimator("jacobian")
+@kept
 def jacobian(fitted: Fitted, b: int) -> DegreesOfFreedom:
     """Gauss-Newton trace tr(A (A + D)^-1), A = R'R; the rank of R where nothing is penalised."""
     used = active(fitted, b)

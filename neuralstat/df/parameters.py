@@ -19,7 +19,7 @@ from ..families import (
     TweedieScale,
 )
 from ..families.counts import Counts
-from ..fitted import Fitted
+from ..fitted import Fitted, kept
 from ..network import blocks, derivatives
 from .grids import gauss
 
@@ -53,6 +53,14 @@ def expected(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     return out
 
 
+@kept
+def expected_of(fitted: Fitted, b: int) -> np.ndarray:
+    """`expected` (n, K, K), read-only, of the rows of the fit by repetition b: several statistics of a call ask for it."""
+    matrices = expected(fitted, fitted.fitted_raw([b])[0], fitted.design.y)
+    matrices.setflags(write=False)
+    return matrices
+
+
 def alike(fitted: Fitted, raw: np.ndarray, each: int) -> Iterator[Any]:
     """Rows with linear predictors (K, n) that are summed over points together, with so many numbers each.
 
@@ -80,11 +88,10 @@ def points(fitted: Fitted, raw: np.ndarray, y: np.ndarray, nodes: int = NODES) -
         classes = np.eye(len(p))
         return [(p[j], np.repeat(classes[:, j : j + 1], raw.shape[1], axis=1)) for j in range(len(p))]
     par = family.natural(raw)
-    if family.discrete:
-        last = float(np.max(family.ppf(par, np.full(raw.shape[1], 1 - SMALL))))
-        if last <= MOST_COUNTS:
-            counts = [np.full((1, raw.shape[1]), float(v)) for v in range(int(last) + 1)]
-            return [(np.exp(family.logpdf(par, y[0])), y) for y in counts]
+    if isinstance(family, Counts):
+        masses = family.probabilities(par, SMALL, MOST_COUNTS)
+        if masses is not None:
+            return [(mass, np.full((1, raw.shape[1]), float(v))) for v, mass in enumerate(masses)]
     from scipy.special import ndtr
 
     z, mass = gauss(REACH, nodes, 2 * family.degree + 1 if family.degree else nodes)
@@ -99,7 +106,7 @@ def _sum(fitted: Fitted, raw: np.ndarray, points: list[tuple[np.ndarray, np.ndar
     total = np.empty((n, k, k))
     mass, y = np.stack([m for m, _ in points]), np.concatenate([y for _, y in points], axis=1)
     with np.errstate(all="ignore"):  # of all points at once: a call costs more than few rows
-        slopes = derivatives.predictor_losses(fitted.network, np.tile(raw, (1, len(mass))), y)[1].reshape(k, len(mass), n)
+        slopes = derivatives.predictor_slopes(fitted.network, np.tile(raw, (1, len(mass))), y).reshape(k, len(mass), n)
         for i in range(k):
             for j in range(i + 1):
                 total[:, i, j] = total[:, j, i] = np.nan_to_num(mass * slopes[i] * slopes[j]).sum(axis=0)
@@ -113,7 +120,7 @@ def second_derivatives(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.nda
     for j in range(k):
         moved = raw.astype(np.complex128)
         moved[j] += 1j * derivatives.STEP
-        out[:, j] = derivatives.predictor_losses(fitted.network, moved, y)[1].imag.T / derivatives.STEP
+        out[:, j] = derivatives.predictor_slopes(fitted.network, moved, y).imag.T / derivatives.STEP
     return (out + out.transpose(0, 2, 1)) / 2
 
 
@@ -123,8 +130,8 @@ def _curvatures(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.einsum("nkr,nr,njr->nkj", vectors, np.maximum(values, 0.0), vectors)
 
 
-def information_roots(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """L (n, K, K) with L L' the `expected` information."""
-    values, vectors = np.linalg.eigh(expected(fitted, raw, y))
+def information_roots(fitted: Fitted, b: int) -> np.ndarray:
+    """L (n, K, K) with L L' the `expected` information of the rows of the fit by repetition b."""
+    values, vectors = np.linalg.eigh(expected_of(fitted, b))
     values = np.where(values > SMALLEST * values[:, -1:], values, 0.0)
     return vectors * np.sqrt(values)[:, np.newaxis, :]

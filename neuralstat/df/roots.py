@@ -58,7 +58,7 @@ class Roots:
             self._share = objective.response(raw)
             self._scale = np.sqrt(self._share * (design.y.sum(axis=0) * w))
         elif objective.several:  # R_i = L_i' J_i, with L L' the information of the parameters
-            self._root = information_roots(fitted, raw, design.y)
+            self._root = information_roots(fitted, b)
             self._scale = np.sqrt(w)[np.newaxis]
         else:
             self._scale = np.sqrt(curvature(fitted, raw, design.y) * w)

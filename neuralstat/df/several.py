@@ -86,7 +86,7 @@ def covariance(
     if isinstance(family, Ordinal):
         return _of_classes(family, y, own, eta)
     with np.errstate(all="ignore"):
-        score = np.stack([-derivatives.predictor_losses(network, own, response)[1] for response in y])
+        score = np.stack([-derivatives.predictor_slopes(network, own, response) for response in y])
     bent = np.array([link.name != "identity" for link in family.role_links])
     moved = np.where(bent[:, np.newaxis], 2 * np.tanh((eta - own) / 2), eta - own)
     number, constant = counts(fitted)

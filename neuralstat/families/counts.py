@@ -50,6 +50,29 @@ class Counts(Distributional):
             each = each * (factor * ((1 + alpha * y) / (y + 1)))
             below = below + each
 
+    def probabilities(self, par: np.ndarray, small: float, most: int) -> np.ndarray | None:
+        """(T, ...) of the counts 0, 1, ... up to one beyond which no row has a probability of `small`, by the same recursion.
+
+        None where that is beyond `most`, or where a distribution is not known.
+        """
+        alpha = par[1] if "alpha" in self.others else 0.0
+        with np.errstate(all="ignore"):
+            share, each = self._share(par), np.exp(self._log_zero(par))
+            factor = np.where(par[0] >= 0, par[0], np.nan) / (1 + alpha * par[0])
+            found = [self._zero(par)]
+            below = found[0].copy()
+            for y in range(most + 1):
+                if np.all(1 - below <= small):
+                    return np.stack(found)
+                each = each * (factor * ((1 + alpha * y) / (y + 1)))
+                found.append(share * each)
+                below += found[-1]
+        return None
+
+    def _zero(self, par: np.ndarray) -> np.ndarray:
+        """Probability of a zero."""
+        return np.exp(self._log_zero(par))
+
     def _log_zero(self, par: np.ndarray) -> np.ndarray:
         """log of the probability of a zero in the base."""
         if "alpha" in self.others:
@@ -101,6 +124,9 @@ class _WithZeros(Counts):
         """Factor of the base's probabilities."""
         pi = par[-1]
         return (1 - pi) / -np.expm1(self._log_zero(par)) if self.cut else 1 - pi
+
+    def _zero(self, par: np.ndarray) -> np.ndarray:
+        return par[-1] + (0.0 if self.cut else self._share(par) * np.exp(self._log_zero(par)))
 
     def mean(self, par: np.ndarray) -> np.ndarray:
         return self._share(par) * par[0]

@@ -115,10 +115,15 @@ def _rising(alpha: Any, y: float) -> Any:
     total, slope = alpha * 0, alpha * 0
     if y <= 64 or real_(alpha) * y < 1e-3:  # the latter: gamma functions of 1 / alpha would cancel
         if y <= 64:
+            product = alpha * 0 + 1  # a logarithm of each factor would take most of the time
             for j in range(1, int(y)):
-                total = total + log1p_(alpha * j)
-                slope = slope + j / (1 + alpha * j)
-            return total, slope
+                factor = 1 + alpha * j
+                product = product * factor
+                slope = slope + j / factor
+                if real_(product) > 1e100:
+                    total = total + log_(product)
+                    product = alpha * 0 + 1
+            return total + log_(product), slope
         s1, s2, s3 = y * (y - 1) / 2, (y - 1) * y * (2 * y - 1) / 6, (y * (y - 1) / 2) ** 2
         n = y - 1
         s4 = n * (n + 1) * (2 * n + 1) * (3 * n * n + 3 * n - 1) / 30

@@ -90,7 +90,7 @@ def predictor_terms(fitted: Fitted, raw: np.ndarray, y: np.ndarray, spread: np.n
     at = np.ascontiguousarray(np.broadcast_to(at.reshape(k, 1, moved, n), (k, t, moved, n))).reshape(k, -1)
     response = np.ascontiguousarray(np.broadcast_to(y[:, :, np.newaxis], (len(y), t, moved, n))).reshape(len(y), -1)
     with np.errstate(all="ignore"):
-        slopes = derivatives.predictor_losses(fitted.network, at, response)[1].reshape(k, t, moved, n)
+        slopes = derivatives.predictor_slopes(fitted.network, at, response).reshape(k, t, moved, n)
         middle, up, down = np.split(slopes, [1, 1 + k], axis=2)
         bend, tilt = (up - 2 * middle + down) / STEP**2, (up - down) / (2 * STEP)
         along = np.einsum("ktn,nkr->trn", middle[:, :, 0], errors)  # of each error

@@ -25,7 +25,7 @@ import pandas as pd
 from ..checks.arguments import NONE, REP, Anything, Choice, arguments
 from ..df.exact_fit import dense_index, exact_solution, large, units
 from ..df.information import score_squares
-from ..df.parameters import expected
+from ..df.parameters import expected_of
 from ..errors import ArgumentError, SingularHessianWarning, caller
 from ..families import Laplace, Multinomial, Quantile, working
 from ..fitted import Fitted, kept
@@ -65,7 +65,7 @@ def _expected_information(fitted: Fitted, b: int) -> np.ndarray:
     raw, w = fitted.fitted_raw([b])[0], fitted.case_weights
     several, share, weight = objective.several, None, np.zeros((0, 0))
     if several:
-        information = expected(fitted, raw, design.y) * w[:, np.newaxis, np.newaxis]
+        information = expected_of(fitted, b) * w[:, np.newaxis, np.newaxis]
     elif isinstance(family, Multinomial):
         share = objective.response(raw)
         weight = w * design.y.sum(axis=0) * share

@@ -29,7 +29,7 @@ import pandas as pd
 from ..checks.arguments import FLAG, NONE, REP, Choice, arguments
 from ..df import local, roots
 from ..df.information import observed_scores
-from ..df.parameters import expected, second_derivatives
+from ..df.parameters import expected_of, second_derivatives
 from ..errors import ArgumentError
 from ..fitted import fitted_of
 from ..likelihood.several import likely
@@ -117,10 +117,9 @@ class LikelihoodInfluence:
     @cached_property
     def _bends(self) -> np.ndarray:
         """(n, K, K) second derivatives of minus the log-likelihoods, or their expectations."""
-        raw, y = self.fitted.fitted_raw([self.b])[0], self.fitted.design.y
         if self.curvature == "expected" or self._coupled:
-            return expected(self.fitted, raw, y)
-        return second_derivatives(self.fitted, raw, y)
+            return expected_of(self.fitted, self.b)
+        return second_derivatives(self.fitted, self.fitted.fitted_raw([self.b])[0], self.fitted.design.y)
 
     @cached_property
     def _curve(self) -> np.ndarray:

@@ -267,5 +267,5 @@ def _working_weights(fitted: Fitted, b: int) -> np.ndarray:
     """(n,) second derivative of each row's error in its linear predictor."""
     data, network = fitted.data, fitted.network
     raw = fitted.fitted_raw([b])[0].astype(complex) + 1j * derivatives.STEP
-    bend = derivatives.predictor_losses(network, raw, fitted.design.y)[1][0].imag / derivatives.STEP
+    bend = derivatives.predictor_slopes(network, raw, fitted.design.y)[0].imag / derivatives.STEP
     return bend if data.weight.size == 0 else bend * data.weight[0]

@@ -92,7 +92,7 @@ def gauss_newton(network: Network, data: cpu.Data, theta: np.ndarray, free: np.n
         for j in range(k):
             moved = at.astype(complex)
             moved[j] += 1j * derivatives.STEP
-            bend[part, :, j] = derivatives.predictor_losses(network, moved, y)[1].imag.T / derivatives.STEP
+            bend[part, :, j] = derivatives.predictor_slopes(network, moved, y).imag.T / derivatives.STEP
     if not np.isfinite(bend).all():
         return None
     values, vectors = np.linalg.eigh((bend + bend.transpose(0, 2, 1)) / 2)

@@ -106,16 +106,17 @@ def test_losses_of_devices_are_the_cpus(name):
     """What a device compiles, as plain Python, observation by observation."""
     network, _, data = problem(name)
     net, y = network.net(), data.y[0]
-    eta = np.ascontiguousarray(data.offset.T)
+    eta = np.ascontiguousarray(data.offset.T)[:, :, np.newaxis]
     losses, slopes = np.zeros(N), np.zeros_like(eta)
-    cpu.predictor_losses(net, eta, np.ascontiguousarray(y.T), data.weight[0], slopes, losses)
+    each = np.ascontiguousarray(y.T)[:, :, np.newaxis]
+    cpu.predictor_losses(net, eta, each, data.weight[0][:, np.newaxis], slopes, losses)
     loss = build_loss(target(True), 0, code_of(net))
-    delta, value = np.zeros(eta.T.shape), data.offset
+    delta, value = np.zeros(data.offset.shape), data.offset
     with np.errstate(all="ignore"):
         found = [loss(net.loss, parameters_of(net), value, y, data.weight[0], delta, 0, len(value), i, i + 1, 1)
                  for i in range(N)]  # fmt: skip
     np.testing.assert_allclose(found, losses, rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(delta.T, slopes, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(delta.T, slopes[:, :, 0], rtol=1e-11, atol=1e-13)
 
 
 def test_every_distribution_is_among_them():

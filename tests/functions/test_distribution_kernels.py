@@ -28,10 +28,10 @@ def net(kind, link, parameters=(0.0, 0.0)):
 
 def losses(problem, eta, y):
     """(n,) losses and (n, K) derivatives of outputs (n, K) at responses (n, L)."""
-    eta = np.ascontiguousarray(eta)
+    eta = np.ascontiguousarray(eta)[:, :, np.newaxis]
     out, slopes = np.zeros(len(eta), eta.dtype), np.zeros_like(eta)
-    cpu.predictor_losses(problem, eta, np.ascontiguousarray(y, float), np.ones(len(eta)), slopes, out)
-    return out, slopes
+    cpu.predictor_losses(problem, eta, np.ascontiguousarray(y, float)[:, :, np.newaxis], np.ones((len(eta), 1)), slopes, out)
+    return out, slopes[:, :, 0]
 
 
 def draws():
@@ -85,6 +85,28 @@ CASES = [
     ("normal, 3 responses", D.MULTINORMAL, IDENTITY, 9, "three", ()),
     ("quantiles", D.QUANTILES, IDENTITY, 3, "numbers", LEVELS), ("expectiles", D.EXPECTILES, IDENTITY, 3, "numbers", LEVELS),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "link", "k", "what", "parameters"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_a_block_of_all_observations_has_the_derivatives_of_each(kind, link, k, what, parameters):
+    problem, y = net(kind, link, parameters or (0.0, 0.0)), responses(what)
+    for eta in (draws().normal(size=(N, k)), draws().normal(size=(N, k)) + 1j * STEP):
+        value, slopes = losses(problem, eta, y)
+        together, all_slopes = np.zeros(1, eta.dtype), np.zeros((1, k, N), eta.dtype)
+        cpu.predictor_losses(problem, np.ascontiguousarray(eta.T)[np.newaxis], np.ascontiguousarray(y.T, float)[np.newaxis],
+                             np.ones((1, N)), all_slopes, together)  # fmt: skip
+        np.testing.assert_allclose(all_slopes[0].T, slopes, rtol=1e-12, atol=1e-12)
+        assert together[0].real == pytest.approx(value.real.sum(), rel=1e-12)
+
+
+def test_large_dispersions_of_many_counts_do_not_overflow():
+    y = np.array([[0.0], [1.0], [2.0], [40.0], [64.0], [65.0]])
+    for b in (-20.0, 0.0, 15.0, 300.0):
+        value, slopes = losses(net(D.NEGATIVE_BINOMIAL_2, LOG), np.repeat([[0.5, b]], len(y), axis=0), y)
+        assert np.isfinite(value).all() and np.isfinite(slopes).all()
+        if abs(b) < 100:
+            r = np.exp(-b)
+            np.testing.assert_allclose(value, -stats.nbinom(r, r / (r + np.exp(0.5))).logpmf(y[:, 0]), rtol=1e-6)
 
 
 @pytest.mark.parametrize(("kind", "link", "k", "what", "parameters"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
