@@ -87,6 +87,62 @@ class Ties:
         return total[self.rank + 1] - total[self.entry + 1]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Rows that are next to one another in time, with derivatives z (m, P) of theirs; of events e what was at risk.
+
+    `group`: ranks of the rows' times among theirs (m,). `gone`: which of the rows are events. `part`, `among`, `share`: as
+    `Ties.shares`, of each event. `centre`: (e, P) mean of z over who was at risk.
+    """
+
+    rows: np.ndarray
+    z: np.ndarray
+    group: np.ndarray
+    gone: np.ndarray
+    part: np.ndarray
+    among: np.ndarray
+    share: np.ndarray
+    centre: np.ndarray
+
+
+def _blocks_in_time(ties: Ties, slopes: Slopes, step: int) -> Iterator[Block]:
+    """Blocks of about `step` rows, of whom none enters late, from the first times on.
+
+    Sums over who is at risk come from the last times, what rows have lived through from the first: slopes are taken twice.
+    """
+    order = np.argsort(ties.rank, kind="stable")
+    rank = ties.rank[order]
+    new = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))  # where a rank begins
+    next_to = np.searchsorted(new, np.arange(step, rank.size, step)).clip(max=new.size - 1)
+    ends = np.unique(np.append(new[next_to], rank.size))
+    blocks = [order[a:b] for a, b in pairwise([0, *ends.tolist()])]
+    own = ties.w * ties.risk
+    later = [np.zeros(0)] * len(blocks)
+    after: Any = 0.0
+    for k in range(len(blocks) - 1, -1, -1):
+        later[k] = after
+        after = after + own[blocks[k]] @ slopes(blocks[k])
+    part, among, share = ties.shares() if ties.order.size else (np.zeros(0),) * 3
+    share = np.repeat(share, ties.count)
+    seen = 0  # events so far
+    for rows, beyond in zip(blocks, later, strict=True):
+        z = slopes(rows)
+        group = np.unique(ties.rank[rows], return_inverse=True)[1]
+        starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
+        weighted = own[rows, np.newaxis] * z
+        sums = np.cumsum(np.add.reduceat(weighted, starts, axis=0)[::-1], axis=0)[::-1] + beyond
+        gone = np.flatnonzero(ties.event[rows])
+        events = slice(seen, seen + gone.size)
+        seen += gone.size
+        centre = sums[group[gone]]
+        if gone.size:
+            first = np.flatnonzero(np.concatenate([[True], np.diff(group[gone]) != 0]))
+            each = np.repeat(np.arange(first.size), np.diff(np.append(first, gone.size)))
+            centre -= part[events, np.newaxis] * np.add.reduceat(weighted[gone], first, axis=0)[each]
+            centre /= among[events, np.newaxis]
+        yield Block(rows, z, group, gone, part[events], among[events], share[events], centre)
+
+
 @arguments()
 @dataclass(frozen=True, repr=False, init=False)
 class Cox(Survival):
@@ -193,43 +249,19 @@ class Cox(Survival):
         return None if np.any(ties.entry >= 0) else self._score_blocks(ties, slopes, step)
 
     def _score_blocks(self, ties: Ties, slopes: Slopes, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Sums over who is at risk come from the last times, what rows have lived through from the first: two passes."""
-        order = np.argsort(ties.rank, kind="stable")
-        rank = ties.rank[order]
-        new = np.flatnonzero(np.concatenate([[True], rank[1:] != rank[:-1]]))  # where a rank begins
-        next_to = np.searchsorted(new, np.arange(step, rank.size, step)).clip(max=new.size - 1)
-        ends = np.unique(np.append(new[next_to], rank.size))
-        blocks = [order[a:b] for a, b in pairwise([0, *ends.tolist()])]
-        own = ties.w * ties.risk
-        later = [np.zeros(0)] * len(blocks)
-        after: Any = 0.0
-        for k in range(len(blocks) - 1, -1, -1):
-            later[k] = after
-            after = after + own[blocks[k]] @ slopes(blocks[k])
         exposure = ties.exposure(ties.steps()[0])
-        part, among, share = ties.shares() if ties.order.size else (np.zeros(0),) * 3
         lived: Any = 0.0
-        seen = 0  # events so far
-        for rows, beyond in zip(blocks, later, strict=True):
-            z = slopes(rows)
-            group = np.unique(ties.rank[rows], return_inverse=True)[1]
-            starts = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
-            weighted = own[rows, np.newaxis] * z
-            sums = np.cumsum(np.add.reduceat(weighted, starts, axis=0)[::-1], axis=0)[::-1] + beyond
-            gone = np.flatnonzero(ties.event[rows])
-            moved = np.zeros((starts.size, z.shape[1]))
+        for block in _blocks_in_time(ties, slopes, step):
+            rows, z, centre, group, gone = block.rows, block.z, block.centre, block.group, block.gone
+            moved = np.zeros((group[-1] + 1, z.shape[1]))
             out = np.zeros_like(z)
             if gone.size:
-                events = slice(seen, seen + gone.size)
-                seen += gone.size
                 first = np.flatnonzero(np.concatenate([[True], np.diff(group[gone]) != 0]))
                 count = np.diff(np.append(first, gone.size))
                 each = np.repeat(np.arange(first.size), count)
-                rate = np.repeat(share[np.searchsorted(ties.first, events.start) :][: first.size], count) / among[events]
-                centre = sums[group[gone]] - part[events, np.newaxis] * np.add.reduceat(weighted[gone], first, axis=0)[each]
-                centre /= among[events, np.newaxis]
+                rate = block.share / block.among
                 moved[group[gone][first]] = np.add.reduceat(rate[:, np.newaxis] * centre, first, axis=0)
-                borne = part[events] * rate
+                borne = block.part * rate
                 middle = np.add.reduceat(centre, first, axis=0) / count[:, np.newaxis]
                 tied = np.add.reduceat(borne[:, np.newaxis] * centre, first, axis=0)
                 risk = ties.risk[rows][gone, np.newaxis]
@@ -239,6 +271,31 @@ class Cox(Survival):
             out -= ties.risk[rows, np.newaxis] * (z * exposure[rows, np.newaxis] - total[group])
             lived = total[-1]
             yield rows, -ties.w[rows, np.newaxis] * out
+
+    def working(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Slopes (n,) of the weighted loss in eta, and the diagonal (n,) of its curvature but for what events take off.
+
+        None where rows enter late.
+        """
+        ties = Ties(eta, self.targets(y), w)
+        if np.any(ties.entry >= 0):
+            return None
+        hazard, tied, _ = ties.steps()
+        bend = w * ties.risk * (ties.exposure(hazard) - np.where(ties.event, tied[ties.rank], 0.0))
+        return bend - np.where(ties.event, w, 0.0), bend
+
+    def curvature(
+        self, eta: np.ndarray, y: np.ndarray, w: np.ndarray, slopes: Slopes, step: int, more: np.ndarray
+    ) -> np.ndarray:
+        """(P, P) sum of z z' times `more` (n,) over rows, less events' shares of c c'; rows as in `score_blocks`.
+
+        c are means of z over who is at risk: with the diagonal of `working` for `more` it is the curvature of the loss.
+        """
+        total: Any = 0.0
+        for block in _blocks_in_time(Ties(eta, self.targets(y), w), slopes, step):
+            own, centre = more[block.rows, np.newaxis] * block.z, block.centre
+            total = total + own.T @ block.z - (block.share[:, np.newaxis] * centre).T @ centre
+        return total
 
     def baseline(self, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Times of events, and Breslow's cumulative baseline hazard at them (Efron's sums at ties, as R's survfit)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..engine import cpu
@@ -16,6 +18,7 @@ from .passes import Passes, suits
 from .upstream import wanted_table
 
 CHUNK = 2048  # observations whose derivatives are worked out together
+FEW = 2**15  # numbers of derivatives of coupled observations that are held at a time, about eight times
 READ = 2**20  # numbers of inputs that are read together where they are read by rows
 Weights = np.ndarray | ArrayWeights
 STEP = 1e-30  # of the complex step: its square vanishes beside every number
@@ -41,12 +44,38 @@ def gradient(
     network: Network, data: cpu.Data, theta: np.ndarray, penalty: np.ndarray | None = None, free: np.ndarray | None = None
 ) -> np.ndarray:
     """Gradient (P,) of the error of one network, with the penalty's; with `free`, (P,) bool, right at these weights only."""
-    n = as_python(cpu.n_seen)(data, 0)
-    grad = np.empty(network.n_params)
-    net = network.net(rows=n) if free is None else network.net(rows=n)._replace(table=wanted_table(network, free))
-    cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, n, grad)
+    known = _uncoupled(network, data, theta)
+    if known is None:
+        n = as_python(cpu.n_seen)(data, 0)
+        grad = np.empty(network.n_params)
+        net = network.net(rows=n) if free is None else network.net(rows=n)._replace(table=wanted_table(network, free))
+        cpu.loss_gradient(net, data, _flat(network, theta), 0, 0, n, grad)
+    else:
+        grad = pullback(network, data.x, theta, known.eta, known.slopes[np.newaxis], known.offset)
     add_penalty_gradient(penalty, theta, grad)
     return grad
+
+
+class Uncoupled(NamedTuple):
+    """What a loss that couples n observations is made of where it goes through them in blocks; one output."""
+
+    eta: np.ndarray  # (1, n) outputs
+    weights: np.ndarray  # (n,) case weights
+    slopes: np.ndarray  # (n,) of the weighted loss in the outputs
+    bend: np.ndarray  # (n,) diagonal of its curvature, but for what is taken off (`Cox.curvature`)
+    offset: np.ndarray | None
+
+
+def _uncoupled(network: Network, data: cpu.Data, theta: np.ndarray) -> Uncoupled | None:
+    """None of other losses, and where the family knows no blocks of these observations."""
+    if not network.objective.coupled or data.rows.size:
+        return None
+    offset = data.offset if data.offset.size else None
+    weights = np.ones(data.x.shape[1]) if data.weight.size == 0 else data.weight[0]
+    eta = outputs(network, data.x, theta[np.newaxis], offset)[0]
+    with np.errstate(all="ignore"):  # of a network that diverged
+        found = network.objective.family.working(eta[0], data.y[0], weights)
+    return None if found is None else Uncoupled(eta, weights, found[0], found[1], offset)
 
 
 def add_penalty_gradient(penalty: np.ndarray | None, theta: np.ndarray, grad: np.ndarray) -> None:
@@ -157,22 +186,50 @@ def hessian(
     """Exact Hessian (P, P) of the error of one network, with the penalty's.
 
     Column j is the imaginary part of the gradient at ``theta + i h e_j``, divided by h (complex step: no
-    subtraction, hence exact to rounding, at any depth and for every layer).
+    subtraction, hence exact to rounding, at any depth and for every layer). Where the loss couples observations, it goes
+    through them in blocks all the same where it can.
     """
-    p = network.n_params
+    known = _uncoupled(network, data, theta)
+    if known is None:
+        columns = _by_complex_steps(network.net(rows=as_python(cpu.n_seen)(data, 0)), data, _flat(network, theta))
+    else:
+        columns = _uncoupled_hessian(network, data, theta, known)
+    if penalty is not None:
+        columns[np.diag_indices(len(columns))] += penalty_curvature(penalty, theta)
+    return columns
+
+
+def _by_complex_steps(net: cpu.Net, data: cpu.Data, theta: np.ndarray) -> np.ndarray:
+    p, n = theta.size, as_python(cpu.n_seen)(data, 0)
     columns = np.empty((p, p))
     grad = np.empty(p, np.complex128)
-    n = as_python(cpu.n_seen)(data, 0)
-    net = network.net(rows=n)
     for j in range(p):
-        moved = np.array(_flat(network, theta), np.complex128)
+        moved = np.array(theta, np.complex128)
         moved[j] += 1j * STEP
         cpu.loss_gradient(net, data, moved, 0, 0, n, grad)
         columns[:, j] = grad.imag / STEP
-    columns = (columns + columns.T) / 2
-    if penalty is not None:
-        columns[np.diag_indices(p)] += penalty_curvature(penalty, theta)
-    return columns
+    return (columns + columns.T) / 2
+
+
+def _uncoupled_hessian(network: Network, data: cpu.Data, theta: np.ndarray, known: Uncoupled) -> np.ndarray:
+    """`hessian` without penalty, of a loss that couples observations.
+
+    With s the slopes of the loss in the outputs f, and V its curvature, it is J'VJ and the sum of s_i d2 f_i. Squared errors
+    of weights c_i = a_i + |s_i| at responses f_i - s_i / c_i have the Hessian sum c_i J_i'J_i + s_i d2 f_i; a is `bend`.
+    """
+    slopes, p = known.slopes, network.n_params
+    weights = known.bend + np.abs(slopes)
+    response = known.eta - np.divide(slopes, weights, out=np.zeros_like(slopes), where=weights > 0)
+    squares = make_data(data.x, response, weights, known.offset)
+    second = _by_complex_steps(network.net()._replace(loss=SSE), squares, _flat(network, theta))
+
+    def jacobian_of(rows: np.ndarray) -> np.ndarray:
+        offset = None if known.offset is None else np.ascontiguousarray(known.offset[:, rows])
+        return jacobian(network, _at(network, np.ascontiguousarray(data.x[:, rows]), offset), theta)[0]
+
+    family, step = network.objective.family, max(FEW // p, p)
+    with np.errstate(all="ignore"):
+        return second + family.curvature(known.eta[0], data.y[0], known.weights, jacobian_of, step, -np.abs(slopes))
 
 
 def penalty_curvature(penalty: np.ndarray, theta: np.ndarray) -> np.ndarray:

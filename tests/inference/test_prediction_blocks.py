@@ -13,7 +13,7 @@ from neuralstat.df.grids import even, gauss
 from neuralstat.families.cox import Cox, StepFunction
 from neuralstat.formula import spec
 from neuralstat.inference import mixing, predictive
-from neuralstat.network import blocks
+from neuralstat.network import blocks, derivatives
 
 CONTROL = {"hidden": 2, "penalty": ns.decay(0.05), "algorithm": "lbfgs", "threshold": 1e-4, "random_state": 1}
 KINDS = {
@@ -163,3 +163,28 @@ def test_scores_of_cox_by_blocks_are_those_of_the_sums(ties):
     size = np.abs(want.sum(axis=0)).max()  # parts add up to the gradient of the loss, z' times its slopes in eta
     gradient = z.T @ (w * family.losses(eta[np.newaxis], y, w)[1][0])
     np.testing.assert_allclose(want.sum(axis=0) / size, gradient / size, atol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.filterwarnings("ignore:.*did not converge")
+def test_derivatives_of_cox_by_blocks_are_those_of_all_rows_at_once(weighted, monkeypatch):
+    """Ties, weights that are 0, an offset; one block of the kernel has all rows at risk in it."""
+    rng = np.random.default_rng(2)
+    n = 150
+    x = rng.standard_normal((2, n))
+    t, e = np.ceil(4 * rng.exponential(size=n)) / 4, (rng.random(n) < 0.6).astype(float)
+    data = pd.DataFrame({"x": x[0], "v": x[1], "t": t, "e": e, "w": rng.integers(0, 3, n).astype(float)})
+    more = {"weights": "w", "offset": rng.standard_normal(n)} if weighted else {}
+    fit = ns.neuralnet("Surv(t, e) ~ x + v", data, family="cox", hidden=3, stepmax=5, random_state=1, **more)
+    network, data, theta = fit.fitted.network, fit.fitted.data, fit.fitted.fit.theta[0] + 0.1
+    free = fit.fitted.fit.free[0]
+    penalty = np.tile([0.3, 0.0, 1.0, 0.0], (theta.size, 1))
+    found = derivatives.hessian(network, data, theta, penalty), derivatives.gradient(network, data, theta, penalty, free)
+    monkeypatch.setattr(derivatives, "FEW", 1)
+    parts = derivatives.hessian(network, data, theta, penalty)
+    monkeypatch.setattr(Cox, "working", lambda *_: None)  # as where rows enter late
+    want = derivatives.hessian(network, data, theta, penalty), derivatives.gradient(network, data, theta, penalty)
+    assert theta.size < n / 4 and np.abs(want[0]).max() > 1
+    for own in (found[0], parts):
+        np.testing.assert_allclose(own, want[0], rtol=1e-11, atol=1e-11 * np.abs(want[0]).max())
+    np.testing.assert_allclose(found[1][free], want[1][free], rtol=1e-10, atol=1e-11 * np.abs(want[1]).max())
