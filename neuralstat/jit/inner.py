@@ -12,12 +12,13 @@ from typing import Any
 
 from llvmlite import binding
 from numba import _dynfunc
-from numba.core import codegen, environment, ir
+from numba.core import codegen, compiler, environment, ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import BaseNativeLowering, IRLegalization, NativeLowering
 
 from .passing import LateValues, Values, passing
+from .typing import Remembering
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
 COUNTS, FREED = {"NRT_incref", "NRT_decref"}, "NRT_MemInfo_call_dtor"  # what numba calls for references
@@ -25,7 +26,7 @@ VIEWS = {"cast", "phi", "getattr", "getitem", "static_getitem", "typed_getitem",
          "iternext", "pair_first"}  # expressions that hold arrays that there were  # fmt: skip
 UNNEEDED = {"WithLifting", "InlineClosureLikes", "InlineInlinables", "MakeFunctionToJitFunction", "FindLiterallyCalls",
             "LiteralUnroll", "LiteralPropagationSubPipelinePass", "RewriteDynamicRaises", "InlineOverloads",
-            "NopythonRewrites", "DumpParforDiagnostics"}  # passes over what no kernel has  # fmt: skip
+            "NopythonRewrites", "DumpParforDiagnostics", "AnnotateTypes"}  # passes over what no kernel has  # fmt: skip
 UNCOUNTED = "\n".join(f"define void @{name}(i8* %p) alwaysinline {{ ret void }}" for name in sorted(COUNTS))
 
 
@@ -214,6 +215,18 @@ class LateLowering(BaseNativeLowering):
         return LateValues
 
 
+class Flags(compiler.Flags):
+    """numba's, compared by what is set: to type an operation, each of its hundred overloads is looked up by flags."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        return hash(Flags)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, Flags) else super().__eq__(other)
+
+
 class Compiler(CompilerBase):
     """numba's, which makes a million objects in a second: the collector of cycles would search them time and again."""
 
@@ -222,6 +235,8 @@ class Compiler(CompilerBase):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.state.targetctx = passing(self.state.targetctx)
+        self.state.typingctx = Remembering(self.state.typingctx)
+        self.state.flags = Flags(self.state.flags)
 
     def stages(self, before: Any, after: Any) -> list[Any]:
         """numba's list of passes with `lowering`, a pass before it, and a pass after it."""
@@ -231,6 +246,7 @@ class Compiler(CompilerBase):
         made.add_pass_after(before, IRLegalization)
         made.add_pass_after(after, self.lowering)
         made.finalize()
+        made._ENFORCING = False
         return [made]
 
     def compile_extra(self, func: Any) -> Any:

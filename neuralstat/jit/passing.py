@@ -114,9 +114,10 @@ class Values(Lower):
     """Lowering that keeps in memory what is assigned more than once, alone (where nothing is counted: see `inner.lend`)."""
 
     def _find_singly_assigned_variable(self) -> None:
-        super()._find_singly_assigned_variable()
-        if not self.context.enable_nrt:
-            self._singly_assigned_vars |= assigned_once(self.func_ir.blocks)
+        if self.context.enable_nrt:
+            super()._find_singly_assigned_variable()
+        else:
+            self._singly_assigned_vars, self._blk_local_varmap = assigned_once(self.func_ir.blocks), {}
 
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """What Python calls counts what it takes."""
