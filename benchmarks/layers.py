@@ -70,7 +70,7 @@ def ours(case: Case) -> Callable[[], object]:
     """A call that trains for `case.steps` steps."""
     from neuralstat import layers as L
     from neuralstat.engine import batches, cpu
-    from neuralstat.engine.batches import Room, train_batches
+    from neuralstat.engine.batches import room_of, train_batches
     from neuralstat.engine.data import make_data
     from neuralstat.network.network import Network
     from neuralstat.network.objective import objective, resolve_activation
@@ -110,7 +110,7 @@ def ours(case: Case) -> Callable[[], object]:
         out = np.empty((1, case.classes, len(x)), np.float32)
         return lambda: cpu.output_values(net, held, state.theta, out, cpu.room_for(net, case.classes, np.float32))
     rates = np.full(case.steps, 1e-3)
-    room = Room(cpu.room_for(net, len(response), np.float32), np.zeros(network.n_params, np.float32))
+    room = room_of(net, plan, len(response), state.theta)
     return lambda: train_batches(net, rows, nothing, plan, state, rates, 0, case.steps, False, batches.TRAIN, room)
 
 

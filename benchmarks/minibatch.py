@@ -14,8 +14,7 @@ import numpy as np
 from common import alternate, write
 
 from neuralstat.engine import batches, cpu
-from neuralstat.engine.batches import Room, collect, train_batches
-from neuralstat.engine.cpu import workspace
+from neuralstat.engine.batches import collect, room_of, train_batches
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation
 from neuralstat.optimizers import Adam
@@ -33,8 +32,7 @@ def update(settings, theta, grad, memory, constants, times):
 
 
 @numba.njit(nogil=True)
-def gathered(net, rows, theta, order, times):
-    work = workspace(net, rows.data, theta)
+def gathered(net, rows, order, work, times):
     for t in range(times):
         collect(net, rows, 0, order, t * BATCH, BATCH, work)
     return work.value[0, 0]
@@ -54,7 +52,7 @@ def ours(x, labels):
     state = make_state(start, np.ones(network.n_params, bool), rows, plan, training.optimizer, keys)
     net, nothing = network.net(), rows._replace(inputs=rows.inputs[:0])
     rates = np.full(STEPS, 1e-3)
-    room = Room(cpu.room_for(net, SIZES[-1], np.float32), np.zeros(network.n_params, np.float32))
+    room = room_of(net, plan, SIZES[-1], state.theta)
     rng = np.random.default_rng(2)
     grad = rng.standard_normal(network.n_params).astype(np.float32)
     theta, memory = state.theta[0].copy(), np.zeros((2, network.n_params), np.float32)
@@ -65,7 +63,7 @@ def ours(x, labels):
     return {
         "neuralstat": lambda: train_batches(net, rows, nothing, plan, state, rates, 0, STEPS, False, batches.TRAIN, room),
         "neuralstat: update": lambda: update(training.optimizer.settings(), theta, grad, memory, constants, STEPS),
-        "neuralstat: gather": lambda: gathered(net, rows, theta, order, STEPS),
+        "neuralstat: gather": lambda: gathered(net, rows, order, room.work, STEPS),
         "copy of as many bytes": lambda: [np.copyto(target, source) for _ in range(STEPS)],
     }
 

@@ -18,13 +18,15 @@ from ..functions.penalties import penalise
 from ..jit.compile import entry, jit
 from ..jit.late import late
 from ..jit.random import permute
+from ..jit.stack import few_floats, few_ints
+from ..jit.vector_code import PAD
 from ..jit.vectors import fill
 from ..layers.codes import N_OUT, OFFSET, TARGET
 from ..layers.training import after_batch, predict_mode, training_mode
 from ..optimizers.constraints import constrain
 from ..optimizers.first_order import CONSTANTS, clip, clips, step
 from .chain import forward
-from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded
+from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, accumulate, block_loss, largest_free, padded, room_for
 from .sparse import sparse_gradient, turn_back, turned_weights
 
 EPOCHS_DONE, STOPPED_EARLY, STOPPED_BY_CALLBACK = 20, 21, 22  # further values of a network's status
@@ -35,7 +37,6 @@ HISTORY = 5
 BEST, WAIT, BEST_EPOCH = range(3)  # columns of State.stopping
 FACTOR, LEAST, STILL, COOLING = range(4)  # columns of State.plateau
 TRAIN, FINISH, CHECK, GRADIENT, END = range(5)  # what a call of `train_batches` is to do
-TILE = 16  # observations whose inputs are turned round together
 
 
 class Rows(NamedTuple):
@@ -52,6 +53,9 @@ class Room(NamedTuple):
 
     work: Any  # cpu.Work
     grad: np.ndarray  # (P,), zero
+    constants: np.ndarray  # (CONSTANTS,) of a step
+    kept: np.ndarray  # (H,) weights that do not move
+    norms: np.ndarray  # (n_groups,) of weight arrays
 
 
 class Plan(NamedTuple):
@@ -82,6 +86,13 @@ class Plan(NamedTuple):
     together: int = 1  # observations that follow one another in every order
 
 
+def room_of(net: Any, plan: Plan, outputs: int, theta: np.ndarray) -> Room:
+    """A thread's buffers for weights (..., P) of networks with so many outputs."""
+    kind = theta.dtype
+    return Room(room_for(net, outputs, kind), np.zeros(theta.shape[-1], kind), np.empty(CONSTANTS, kind),
+                np.empty(plan.held.size, kind), np.empty(plan.n_groups))  # fmt: skip
+
+
 class State(NamedTuple):
     """Where training is; row b of every array belongs to network b."""
 
@@ -110,30 +121,30 @@ class State(NamedTuple):
 def collect(net: Any, rows: Any, b: int, order: Any, first: int, m: int, work: Any) -> None:
     """Observations ``order[first : first + m]`` into the buffers (in their own order where `order` is empty).
 
-    Inputs are turned round by tiles, so that every row is read from front to back.
+    Inputs are turned round by tiles of PAD observations, so that every row is read from front to back.
     """
     data = rows.data
     y = data.y[b % data.y.shape[0]]
     weight = data.weight[b % data.weight.shape[0]]
     known = net.table[net.table.shape[0] - 1, OFFSET]
-    at, lies = np.empty(TILE, np.int64), np.empty(TILE, np.int64)
-    for start in range(0, padded(m), TILE):
-        for i in range(TILE):
+    at, lies = work.at[0], work.at[1]
+    for start in range(0, padded(m), PAD):
+        for i in range(PAD):
             row = first + min(start + i, m - 1)  # padding repeats an observation
             at[i] = order[row] if order.size > 0 else row
             lies[i] = row - rows.first if rows.first >= 0 else at[i]
         for d in range(rows.inputs.shape[1]):
-            for i in range(TILE):
+            for i in range(PAD):
                 work.value[d, start + i] = rows.inputs[lies[i], d]
         if known >= 0:
             for k in range(data.offset.shape[0]):
-                for i in range(TILE):
+                for i in range(PAD):
                     work.value[known + k, start + i] = data.offset[k, at[i]]
         for k in range(y.shape[0]):
-            for i in range(TILE):
+            for i in range(PAD):
                 work.target[k, start + i] = y[k, at[i]]
         if weight.size > 0:
-            for i in range(TILE):
+            for i in range(PAD):
                 work.case[start + i] = weight[at[i]]
 
 
@@ -264,7 +275,7 @@ def add_values(net: Any, rows: Any, plan: Any, theta: Any, b: int, work: Any, no
 @entry
 def kept_units(net: Any, rows: Any, theta: Any, at: Any, first: int, last: int, out: Any, work: Any) -> None:
     """Units ``at`` (F,) of the observations first .. last, as in prediction, into rows of `out` (n, F)."""
-    none = np.empty(0, np.int64)
+    none = few_ints(0)
     as_predicted(net, work)
     for start in range(first, last, net.block):
         m = min(net.block, last - start)
@@ -296,7 +307,8 @@ def whole_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any
 @late
 def add_gradient(net: Any, rows: Any, plan: Any, state: Any, b: int, work: Any, none: Any, grad: Any) -> None:
     """Add loss and gradient over the rows that are there to ``state.total`` and `grad`."""
-    spare = np.zeros(2)
+    spare = few_floats(2)  # what is added to it is not wanted
+    fill(spare, 0)
     begin = max(rows.first, 0)
     end = begin + rows.inputs.shape[0]
     as_predicted(net, work)
@@ -452,14 +464,10 @@ def train_batches(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates:
     room : Room
         No other thread's.
     """
-    work, grad = room
-    none = np.empty(0, np.int64)
     if task == TRAIN:
-        like = state.theta
-        take_steps(net, rows, check, plan, state, rates, b, budget, one_epoch, work, grad, none,
-                   np.empty(CONSTANTS, like.dtype), np.empty(plan.held.size, like.dtype), np.empty(plan.n_groups))
+        take_steps(net, rows, check, plan, state, rates, b, budget, one_epoch, room, few_ints(0))
     else:
-        do_task(net, rows, check, plan, state, rates, b, task, work, grad, none)
+        do_task(net, rows, check, plan, state, rates, b, task, room.work, room.grad, few_ints(0))
 
 
 @late
@@ -483,9 +491,10 @@ def do_task(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, 
 
 @late
 def take_steps(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: Any, b: int, budget: int, one_epoch: bool,
-               work: Any, grad: Any, none: Any, constants: Any, kept: Any, norms: Any) -> None:
-    """The steps of `train_batches`, in buffers that are there."""
+               room: Any, none: Any) -> None:
+    """The steps of `train_batches`."""
     theta, memory = state.theta[b], state.memory[b]
+    work, grad = room.work, room.grad
     n = rows.data.y.shape[2]
     batches = (n + plan.batch - 1) // plan.batch
     order = none
@@ -506,7 +515,8 @@ def take_steps(net: Any, rows: Any, check: Any, plan: Any, state: Any, rates: An
         if plan.plateau[0] < 1:
             rate *= state.plateau[b, FACTOR]
         state.steps[b] += 1
-        penalty = take(net, plan, theta, grad, memory, state.steps[b], rate, 1.0 / (last - first), norms, constants, kept)
+        penalty = take(net, plan, theta, grad, memory, state.steps[b], rate, 1.0 / (last - first), room.norms,
+                       room.constants, room.kept)
         after_step(net, plan, theta, work)
         state.sums[b, 0] += total + (last - first) * penalty
         state.place[b] += 1

@@ -60,25 +60,25 @@ class Work(NamedTuple):
     delta: np.ndarray
     target: np.ndarray  # (K, block)
     case: np.ndarray  # (block,)
+    at: np.ndarray  # (2, PAD) int64: where some observations lie
 
 
-@jit
-def workspace(net: Any, data: Any, theta: Any) -> Any:
-    """Fresh buffers in the kind of number of `theta`."""
-    outputs = data.y.shape[1]
-    length = row_length(net.block, theta)
-    value, slope = aligned(net.width, length, theta), aligned(net.width, length, theta)
-    delta = aligned(net.width, length, theta)
-    return Work(value, slope, delta, np.zeros((outputs, net.block), data.y.dtype),
-                np.ones(net.block, data.y.dtype))
+def room_for(net: Net, outputs: int, dtype: Any, observed: Any = None) -> Work:
+    """Buffers for networks with so many outputs, and for responses in a kind of number (that of weights, unless given).
 
-
-def room_for(net: Net, outputs: int, dtype: Any) -> Work:
-    """`workspace` for networks with so many outputs, made by Python: pages that nobody writes to take no memory."""
-    like = np.zeros(1, dtype)
+    Python makes them, as all arrays of kernels that it calls: pages that nobody writes to take no memory, and there is less
+    to compile.
+    """
+    like, observed = np.zeros(1, dtype), dtype if observed is None else observed
     length = as_python(row_length)(net.block, like)
     value, slope, delta = (as_python(aligned)(net.width, length, like) for _ in range(3))
-    return Work(value, slope, delta, np.zeros((outputs, net.block), dtype), np.ones(net.block, dtype))
+    return Work(value, slope, delta, np.zeros((outputs, net.block), observed), np.ones(net.block, observed),
+                np.zeros((2, PAD), np.int64))  # fmt: skip
+
+
+def workspace(net: Net, data: Data, theta: np.ndarray) -> Work:
+    """Fresh buffers in the kind of number of `theta`."""
+    return room_for(net, data.y.shape[1], theta.dtype, data.y.dtype)
 
 
 @jit
@@ -215,18 +215,26 @@ def largest_free(grad: Any, free: Any) -> Any:
     return from_bits(largest)
 
 
-@entry
-def loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int, grad: Any) -> Any:
+def loss_gradient(net: Net, data: Data, theta: np.ndarray, b: int, first: int, last: int, grad: np.ndarray) -> Any:
     """Loss of network b over its observations first .. last, without penalty; `grad` (P,) is overwritten."""
-    work = workspace(net, data, theta)
+    return _loss_gradient(net, data, theta, b, first, last, workspace(net, data, theta), grad)
+
+
+@entry
+def _loss_gradient(net: Any, data: Any, theta: Any, b: int, first: int, last: int, work: Any, grad: Any) -> Any:
     fill(grad, 0)
     return accumulate(net, data, theta, b, first, last, work, grad, False)
 
 
-@entry
-def partition_sums(net: Any, data: Any, theta: Any, b: int, first: int, last: int, parts: Any, errors: Any) -> None:
+def partition_sums(net: Net, data: Data, theta: np.ndarray, b: int, first: int, last: int, parts: np.ndarray,
+                   errors: np.ndarray) -> None:
     """`loss_gradient` of each of the partitions first .. last of the observations, into rows of `parts` and `errors`."""
-    work = workspace(net, data, theta)
+    _partition_sums(net, data, theta, b, first, last, workspace(net, data, theta), parts, errors)
+
+
+@entry
+def _partition_sums(net: Any, data: Any, theta: Any, b: int, first: int, last: int, work: Any, parts: Any,
+                    errors: Any) -> None:
     n = data.x.shape[1]
     for q in range(first, last):
         fill(parts[q], 0)
@@ -264,10 +272,13 @@ def record(trace: Any, recorded: Any, stride: Any, steps: Any, error: Any, b: in
     recorded[b] += 1
 
 
-@entry
-def unit_values(net: Any, data: Any, theta: Any, units: Any) -> None:
+def unit_values(net: Net, data: Data, theta: np.ndarray, units: np.ndarray) -> None:
     """Values of every unit of one network at every observation, into `units` (width, n)."""
-    work = workspace(net, data, theta)
+    _unit_values(net, data, theta, workspace(net, data, theta), units)
+
+
+@entry
+def _unit_values(net: Any, data: Any, theta: Any, work: Any, units: Any) -> None:
     for start in range(0, data.x.shape[1], net.block):
         m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
@@ -291,13 +302,15 @@ def output_values(net: Any, data: Any, theta: Any, out: Any, work: Any) -> None:
                     out[b, k, start + i] = work.value[first + k, i]
 
 
-@entry
-def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
+def output_slopes(net: Net, data: Data, theta: np.ndarray, slopes: np.ndarray) -> None:
     """d output_k / d x_d of one network at every observation, into `slopes` (K, D, n)."""
-    work = workspace(net, data, theta)
+    _output_slopes(net, data, theta, workspace(net, data, theta), np.zeros_like(theta), slopes)
+
+
+@entry
+def _output_slopes(net: Any, data: Any, theta: Any, work: Any, grad: Any, slopes: Any) -> None:
     end = net.table.shape[0] - 1
     first = net.table[end, TARGET]
-    grad = np.zeros_like(theta)
     for start in range(0, data.x.shape[1], net.block):
         m = min(net.block, data.x.shape[1] - start)
         gather(net, data, work, 0, start, m)
@@ -313,10 +326,13 @@ def output_slopes(net: Any, data: Any, theta: Any, slopes: Any) -> None:
                     slopes[k, d, start + i] = work.delta[d, i]
 
 
-@entry
-def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
+def output_jacobian(net: Net, data: Data, theta: np.ndarray, jacobian: np.ndarray) -> None:
     """d output_k / d theta_p of one network at every observation, into `jacobian` (K, n, P)."""
-    work = workspace(net, data, theta)
+    _output_jacobian(net, data, theta, workspace(net, data, theta), jacobian)
+
+
+@entry
+def _output_jacobian(net: Any, data: Any, theta: Any, work: Any, jacobian: Any) -> None:
     end = net.table.shape[0] - 1
     first = net.table[end, TARGET]
     for r in range(data.x.shape[1]):
@@ -331,10 +347,13 @@ def output_jacobian(net: Any, data: Any, theta: Any, jacobian: Any) -> None:
                      False)
 
 
-@entry
-def loss_scores(net: Any, data: Any, theta: Any, scores: Any) -> None:
+def loss_scores(net: Net, data: Data, theta: np.ndarray, scores: np.ndarray) -> None:
     """d loss_i / d theta_p of one network, into `scores` (n, P)."""
-    work = workspace(net, data, theta)
+    _loss_scores(net, data, theta, workspace(net, data, theta), scores)
+
+
+@entry
+def _loss_scores(net: Any, data: Any, theta: Any, work: Any, scores: Any) -> None:
     for r in range(data.x.shape[1]):
         fill(scores[r], 0)
         accumulate(net, data, theta, 0, r, r + 1, work, scores[r], False)

@@ -10,7 +10,20 @@ from ..functions.penalties import any_l1, penalise, settle
 from ..jit.compile import entry
 from ..jit.late import late
 from ..optimizers.rprop import update
-from .cpu import CONVERGED, NONFINITE, RUNNING, STEPMAX, gather, largest_free, n_seen, record, total_gradient, workspace
+from .cpu import (
+    CONVERGED,
+    NONFINITE,
+    RUNNING,
+    STEPMAX,
+    Data,
+    Net,
+    gather,
+    largest_free,
+    n_seen,
+    record,
+    total_gradient,
+    workspace,
+)
 
 
 @entry
@@ -22,10 +35,10 @@ def step_first_order(net: Any, algorithm: int, settings: Any, threshold: float, 
               reached, status, trace, recorded, stride, b)
 
 
-@entry
-def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, threshold: float, stepmax: int,
-                      theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any,
-                      status: Any, trace: Any, recorded: Any, stride: Any, b: int, budget: int) -> None:
+def train_first_order(net: Net, data: Data, algorithm: int, settings: np.ndarray, threshold: float, stepmax: int,
+                      theta: np.ndarray, free: np.ndarray, before: np.ndarray, rate: np.ndarray, steps: np.ndarray,
+                      loss: np.ndarray, reached: np.ndarray, status: np.ndarray, trace: np.ndarray, recorded: np.ndarray,
+                      stride: np.ndarray, b: int, budget: int) -> None:
     """Up to `budget` steps of one of R's algorithms for network b; call again to go on.
 
     Stops when the largest absolute partial derivative over the free weights is at most `threshold`
@@ -45,26 +58,22 @@ def train_first_order(net: Any, data: Any, algorithm: int, settings: Any, thresh
     trace : (B, T) array; recorded, stride : (B,) int64 arrays
         Error at steps 1, 1 + stride, ...; when a row is full every second entry is dropped.
     """
-    work = workspace(net, data, theta)
+    grad, part = np.empty((2, theta.shape[1]), theta.dtype)
+    _descend(net, data, algorithm, settings, threshold, stepmax, workspace(net, data, theta), grad, part, theta, free, before,
+             rate, steps, loss, reached, status, trace, recorded, stride, b, budget)
+
+
+@entry
+def _descend(net: Any, data: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, work: Any, grad: Any,
+             part: Any, theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any, status: Any,
+             trace: Any, recorded: Any, stride: Any, b: int, budget: int) -> None:
     n = n_seen(data, b)
-    w = theta[b]
-    grad = np.empty_like(w)
-    part = np.empty_like(w)
     single = n <= net.block
     if single:
         gather(net, data, work, b, 0, n)
-    descend(net, data, algorithm, settings, threshold, stepmax, w, grad, part, work, single, theta, free, before, rate, steps,
-            loss, reached, status, trace, recorded, stride, b, n, budget)
-
-
-@late
-def descend(net: Any, data: Any, algorithm: int, settings: Any, threshold: float, stepmax: int, w: Any, grad: Any, part: Any,
-            work: Any, gathered: bool, theta: Any, free: Any, before: Any, rate: Any, steps: Any, loss: Any, reached: Any,
-            status: Any, trace: Any, recorded: Any, stride: Any, b: int, n: int, budget: int) -> None:
-    """The steps of `train_first_order`, in buffers that are there."""
     done = 0
     while done < budget and status[b] == RUNNING:
-        error = total_gradient(net, data, w, b, n, work, grad, part, gathered)
+        error = total_gradient(net, data, theta[b], b, n, work, grad, part, single)
         take_step(net, algorithm, settings, threshold, stepmax, error, grad, theta, free, before, rate, steps,
                   loss, reached, status, trace, recorded, stride, b)
         done += 1

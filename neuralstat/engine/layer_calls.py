@@ -11,31 +11,18 @@ from typing import Any
 from ..jit.by_number import by_number
 from ..jit.compile import jit
 from ..jit.late import late
-from ..layers.attention import (
-    attention_backward,
-    attention_forward,
-    position_backward,
-    position_forward,
-    position_gradient,
-)
+from ..layers.attention import attention_backward, attention_forward
 from ..layers.codes import (
     ATTENTION,
     BATCH_NORM,
     CONV2D,
-    COPY,
     DEPTHWISE,
-    DROPOUT,
     EMBEDDING,
     LAYER_NORM,
     MASK,
-    MASKING,
     MERGE,
-    MOVE,
-    NOISE,
     OP,
     POOL,
-    POSITION,
-    PRELU,
     RECURRENT,
 )
 from ..layers.conv import conv2d_backward, conv2d_forward, conv2d_gradient
@@ -48,17 +35,13 @@ from ..layers.depthwise import (
     depthwise_gradient,
     depthwise_gradient_cpu,
 )
-from ..layers.dropout import copy_backward, copy_forward, dropout_backward, dropout_forward
 from ..layers.embedding import embedding_backward, embedding_forward, embedding_gradient
 from ..layers.layer_norm import layer_norm_backward, layer_norm_forward, layer_norm_gradient
-from ..layers.masking import masked_mean_backward, masked_mean_forward, masking_backward, masking_forward
 from ..layers.merge import merge_backward, merge_forward
-from ..layers.move import move_backward, move_forward
-from ..layers.noise import noise_backward, noise_forward
 from ..layers.normalization import batch_norm_backward, batch_norm_forward, batch_norm_gradient
 from ..layers.pool import pool_backward, pool_backward_cpu, pool_forward, pool_forward_cpu
-from ..layers.prelu import prelu_backward, prelu_forward, prelu_gradient
 from .recurrent_calls import recurrent_backward, recurrent_forward, recurrent_gradient
+from .small_calls import small_backward, small_forward, small_gradient
 
 _conv_forward = by_number(conv2d_forward_cpu, conv2d_forward)
 _conv_backward = by_number(conv2d_backward_cpu, conv2d_backward)
@@ -175,57 +158,6 @@ def _merge_backward_alone(row: Any, value: Any, delta: Any, m: int) -> None:
     merge_backward(row, value, delta, 0, m, 1)
 
 
-@late
-def _small_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> None:
-    op = row[OP]
-    if op == COPY:
-        copy_forward(row, value, 0, m, 1)
-    elif op == DROPOUT:
-        dropout_forward(row, value, 0, m, 1)
-    elif op == MOVE:
-        move_forward(row, value, 0, m, 1)
-    elif op == POOL:
-        masked_mean_forward(row, value, 0, m, 1)
-    elif op == PRELU:
-        prelu_forward(row, theta, value, 0, m, 1)
-    elif op == NOISE:
-        noise_forward(row, constant, value, 0, m, 1)
-    elif op == MASKING:
-        masking_forward(row, constant, value, 0, m, 1)
-    elif op == POSITION:
-        position_forward(row, theta, value, 0, m, 1)
-
-
-@late
-def _small_backward(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    op = row[OP]
-    if op == COPY:
-        copy_backward(row, delta, 0, m, 1)
-    elif op == DROPOUT:
-        dropout_backward(row, value, delta, 0, m, 1)
-    elif op == MOVE:
-        move_backward(row, delta, 0, m, 1)
-    elif op == POOL:
-        masked_mean_backward(row, value, delta, 0, m, 1)
-    elif op == PRELU:
-        prelu_backward(row, theta, value, delta, 0, m, 1)
-    elif op == NOISE:
-        noise_backward(row, value, delta, 0, m, 1)
-    elif op == MASKING:
-        masking_backward(row, value, delta, 0, m, 1)
-    elif op == POSITION:
-        position_backward(row, delta, 0, m, 1)
-
-
-@late
-def _small_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
-    op = row[OP]
-    if op == PRELU:
-        prelu_gradient(row, value, delta, grad, 0, m, 1)
-    elif op == POSITION:
-        position_gradient(row, delta, grad, 0, m, 1)
-
-
 @jit
 def is_recurrent(op: int) -> bool:
     """Whether a layer is one of `recurrent_calls`."""
@@ -267,7 +199,7 @@ def layer_forward(row: Any, constant: float, theta: Any, value: Any, m: int) -> 
     elif op == MERGE:
         _merge_forward_alone(row, value, m)
     else:
-        _small_forward(row, constant, theta, value, m)
+        small_forward(row, constant, theta, value, m)
 
 
 @late
@@ -296,7 +228,7 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m
     elif op == MERGE:
         _merge_backward_alone(row, value, delta, m)
     else:
-        _small_backward(row, theta, value, delta, m)
+        small_backward(row, theta, value, delta, m)
 
 
 @late
@@ -316,4 +248,4 @@ def layer_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     elif op == LAYER_NORM:
         _layer_norm_gradient_alone(row, value, delta, grad, m)
     else:
-        _small_gradient(row, value, delta, grad, m)
+        small_gradient(row, value, delta, grad, m)

@@ -23,8 +23,8 @@ from ..optimizers.quasi_newton import (
     two_loops,
     update_inverse,
 )
-from .cpu import RUNNING, STALLED, TOLERANCE, gather, n_seen, total_gradient, workspace
-from .tracking import ROUNDING, finish_step, rounding_hides
+from .cpu import RUNNING, STALLED, TOLERANCE, Data, Net, gather, n_seen, total_gradient, workspace
+from .tracking import ROUNDING, Rules, Track, finish_step, rounding_hides
 
 SEARCH = 30  # most gradients of one line search
 
@@ -200,8 +200,7 @@ def _aim(net: Any, memory: Any, line: Any, right: Any, direction: Any, alpha: An
     return min(1.0, 1 / sum_abs(right))
 
 
-@entry
-def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any, b: int, budget: int) -> None:
+def train_quasi_newton(net: Net, data: Data, rules: Rules, track: Track, memory: Memory, b: int, budget: int) -> None:
     """BFGS or L-BFGS for network b until it stops or `budget` gradients were computed; call again to go on.
 
     All state is in the arguments, and calls end between line searches, so interrupting changes nothing.
@@ -216,17 +215,15 @@ def train_quasi_newton(net: Any, data: Any, rules: Any, track: Any, memory: Any,
     memory : Memory
         The network's; updated.
     """
-    work = workspace(net, data, track.theta)
-    w, size = track.theta[b], memory.where.size
-    point = Point(w.copy(), np.zeros_like(w), np.zeros_like(w), np.zeros_like(w))
-    line_searches(net, data, rules, track, memory, b, budget, work, point, np.zeros_like(w), np.zeros_like(w),
-                  np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(max(memory.pairs.shape[1], 1)))
+    w = track.theta[b]
+    _line_searches(net, data, rules, track, memory, b, budget, workspace(net, data, track.theta),
+                   Point(w.copy(), *(np.zeros_like(w) for _ in range(3))), np.zeros_like(w), np.zeros_like(w),
+                   *np.zeros((3, memory.where.size)), np.zeros(max(memory.pairs.shape[1], 1)))  # fmt: skip
 
 
-@late
-def line_searches(net: Any, data: Any, rules: Any, track: Any, memory: Any, b: int, budget: int, work: Any, point: Any,
-                  old_grad: Any, old_smooth: Any, right: Any, direction: Any, scratch: Any, alpha: Any) -> None:
-    """The steps of `train_quasi_newton`, in buffers that are there."""
+@entry
+def _line_searches(net: Any, data: Any, rules: Any, track: Any, memory: Any, b: int, budget: int, work: Any, point: Any,
+                   old_grad: Any, old_smooth: Any, right: Any, direction: Any, scratch: Any, alpha: Any) -> None:
     n = n_seen(data, b)
     w, free = track.theta[b], track.free[b % track.free.shape[0]]
     lasso = any_l1(net.penalty)

@@ -29,10 +29,23 @@ from ..optimizers.lm import (
     update_secant,
 )
 from .chain import backward
-from .cpu import RUNNING, STALLED, TOLERANCE, accumulate, block_loss, clear_padding, gather, n_seen, padded, workspace
-from .curvature import add_gauss_newton
+from .cpu import (
+    RUNNING,
+    STALLED,
+    TOLERANCE,
+    Data,
+    Net,
+    accumulate,
+    block_loss,
+    clear_padding,
+    gather,
+    n_seen,
+    padded,
+    workspace,
+)
+from .curvature import Curve, add_gauss_newton
 from .elsewhere import CURVATURE, sums_elsewhere
-from .tracking import ROUNDING, finish_step, rounding_hides
+from .tracking import ROUNDING, Rules, Track, finish_step, rounding_hides
 
 
 @jit
@@ -103,19 +116,18 @@ def _move(net: Any, w: Any, grad: Any, where: Any, step: Any, lasso: bool) -> No
         w[j] = there
 
 
-@entry
 def train_lm(
-    net: Any,
-    data: Any,
-    rules: Any,
-    track: Any,
-    settings: Any,
-    curve: Any,
-    memory: Any,
-    grad: Any,
-    matrix: Any,
-    secant: Any,
-    root: Any,
+    net: Net,
+    data: Data,
+    rules: Rules,
+    track: Track,
+    settings: np.ndarray,
+    curve: Curve,
+    memory: np.ndarray,
+    grad: np.ndarray,
+    matrix: np.ndarray,
+    secant: np.ndarray,
+    root: np.ndarray,
     b: int,
     budget: int,
 ) -> None:
@@ -139,19 +151,17 @@ def train_lm(
     """
     work = workspace(net, data, track.theta)
     single = workspace(net, data, track.theta) if net.layered.any else work
+    w = track.theta[b]
+    step, right, change, spare = np.zeros((4, curve.where.size))
+    _damped_steps(net, data, rules, track, settings, curve, memory, grad, matrix, secant, root, b, budget, work, single,
+                  step, right, np.zeros(curve.where.size, bool), w.copy(), np.zeros_like(w), change, spare)
+
+
+@entry
+def _damped_steps(net: Any, data: Any, rules: Any, track: Any, settings: Any, curve: Any, memory: Any, grad: Any,
+                  matrix: Any, secant: Any, root: Any, b: int, budget: int, work: Any, single: Any, step: Any, right: Any,
+                  held: Any, old: Any, scratch: Any, change: Any, spare: Any) -> None:
     n = n_seen(data, b)
-    w, size = track.theta[b], curve.where.size
-    step, right, held = np.zeros(size), np.zeros(size), np.zeros(size, np.bool_)
-    old, scratch = w.copy(), np.zeros_like(w)
-    damped_steps(net, data, rules, track, settings, curve, memory, grad, matrix, secant, root, b, budget, n, work, single,
-                 step, right, held, old, scratch, np.zeros(size), np.zeros(size))
-
-
-@late
-def damped_steps(net: Any, data: Any, rules: Any, track: Any, settings: Any, curve: Any, memory: Any, grad: Any, matrix: Any,
-                 secant: Any, root: Any, b: int, budget: int, n: int, work: Any, single: Any, step: Any, right: Any,
-                 held: Any, old: Any, scratch: Any, change: Any, spare: Any) -> None:
-    """The steps of `train_lm`, in buffers that are there."""
     w, free, where = track.theta[b], track.free[b % track.free.shape[0]], curve.where
     size = where.size
     lasso = any_l1(net.penalty)

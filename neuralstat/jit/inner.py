@@ -18,6 +18,7 @@ from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import BaseNativeLowering, IRLegalization, NativeLowering
 
 from .passing import LateValues, Values, passing
+from .stack import ON_STACK
 from .typing import Remembering
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
@@ -79,7 +80,7 @@ class BorrowingLibrary(OuterLibrary):
 
 
 def makes_none(state: Any) -> bool:
-    """Whether a function returns no arrays, and has none but its arguments and views of these."""
+    """Whether a function returns no arrays, and has none but its arguments, views of these, and what lies on the stack."""
     model = state.targetctx.data_model_manager
 
     def holds(kind: Any) -> bool:
@@ -90,7 +91,9 @@ def makes_none(state: Any) -> bool:
     for block in state.func_ir.blocks.values():
         for assigned in block.find_insts(ir.Assign):
             made = assigned.value
-            if isinstance(made, ir.Expr) and made.op not in VIEWS and holds(state.typemap[assigned.target.name]):
+            if not isinstance(made, ir.Expr) or made.op in VIEWS or not holds(state.typemap[assigned.target.name]):
+                continue
+            if made.op != "call" or getattr(state.typemap[made.func.name], "typing_key", None) not in ON_STACK:
                 return False
     return True
 
@@ -269,7 +272,9 @@ class InnerCompiler(Compiler):
 
 
 class OuterCompiler(Compiler):
-    """numba's stages, and the environments of inner functions."""
+    """numba's stages, and the environments of inner functions; arguments are laid down for it, as for late kernels."""
+
+    lowering = LateLowering
 
     def define_pipelines(self) -> list[Any]:
         """One list of passes."""

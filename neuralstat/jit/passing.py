@@ -9,6 +9,7 @@ tuple as one value; late kernels take a pointer, and pass it on to those that th
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from llvmlite import ir as llvm
@@ -18,6 +19,8 @@ from numba.core.analysis import compute_cfg_from_blocks, must_use_alloca
 from numba.core.datamodel import DataModelManager, default_manager
 from numba.core.datamodel.models import ArrayModel, StructModel, TupleModel
 from numba.core.lowering import Lower
+
+from .boxing import Unboxing
 
 
 class Whole(TupleModel):
@@ -119,13 +122,6 @@ class Values(Lower):
         else:
             self._singly_assigned_vars, self._blk_local_varmap = assigned_once(self.func_ir.blocks), {}
 
-    def create_cpython_wrapper(self, release_gil: bool = False) -> None:
-        """What Python calls counts what it takes."""
-        own = self.context  # type: ignore[has-type]
-        self.context = passing(own, enable_nrt=True)
-        super().create_cpython_wrapper(release_gil)
-        self.context = own
-
     def delvar(self, name: str) -> None:
         """Nothing is to be done where nothing is counted."""
         if self.context.enable_nrt:
@@ -147,6 +143,16 @@ class LateValues(Values):
         conventions = passing(self.context, LAID).call_conv
         self.fnargs = conventions.decode_arguments(self.builder, self.fndesc.argtypes, self.function)
         return self.fnargs
+
+    def create_cpython_wrapper(self, release_gil: bool = False) -> None:
+        """What Python calls lays down what it takes."""
+        own = self.context  # type: ignore[has-type]
+        counted = own.data_model_manager[self.fndesc.restype].contains_nrt_meminfo()
+        self.context = passing(own, LAID, enable_nrt=counted)
+        if not counted:  # Python holds the arguments meanwhile
+            self.context.get_python_api = partial(Unboxing, self.context)
+        super().create_cpython_wrapper(release_gil)
+        self.context = own
 
 
 def assigned_once(blocks: dict[int, Any]) -> set[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.random import DROPOUT, philox
 from ..jit.scalar import exp_, real_
 from ..jit.vectors import fill_rows
@@ -63,14 +64,14 @@ def is_dropping_scores(row: Any) -> bool:
     return row[OP] == ATTENTION and row[OPTIONS] & DROPS != 0
 
 
-@jit
+@late
 def keep_scores(row: Any, value: Any) -> None:
     """Nothing is dropped, as in prediction."""
     first = row[SCRATCH] + scores(row)
     fill_rows(value, first, first + scores(row), value.shape[1], 0)
 
 
-@jit
+@late
 def drop_scores(row: Any, rate: float, value: Any, key: Any, step: int, order: Any, first: int, m: int) -> None:
     """Draw the factors of m observations; see `dropout.drop`."""
     cut = np.uint64(rate * 4294967296.0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.random import DROPOUT, philox
 from .codes import CHANNELS, KIND, N_IN, SCRATCH, SOURCE, TARGET
 
@@ -50,7 +51,7 @@ def dropout_backward(row: Any, value: Any, delta: Any, lane: int, m: int, lanes:
             delta[row[SOURCE] + u, i] = delta[row[TARGET] + u, i] * factor
 
 
-@jit
+@late
 def drop(row: Any, rate: float, value: Any, key: Any, step: int, order: Any, first: int, m: int) -> None:
     """Draw the factors of m observations: -1 (dropped) with probability `rate`, else 1 / (1 - rate) - 1.
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.random import DROPOUT, philox
 from ..jit.scalar import real_
+from ..jit.stack import few_floats
 from .codes import KIND, N_IN, SCRATCH, SOURCE, TARGET
 
 ADDED, FACTOR, ALPHA = range(3)  # kinds: `GaussianNoise`, `GaussianDropout`, `AlphaDropout`
@@ -61,7 +63,7 @@ def normal_pair(first: Any, second: Any) -> Any:
     return radius * math.cos(angle), radius * math.sin(angle)
 
 
-@jit
+@late
 def disturb(row: Any, constant: float, value: Any, key: Any, step: int, order: Any, first: int, m: int) -> None:
     """Draw for m observations; see `dropout.drop` for the arguments."""
     units, spread, kept, cut = row[N_IN], float(constant), 0.0, np.uint64(0)
@@ -70,7 +72,7 @@ def disturb(row: Any, constant: float, value: Any, key: Any, step: int, order: A
     elif row[KIND] == ALPHA:
         kept = alpha_moments(constant)[0] - 1
         cut = np.uint64(constant * 4294967296.0)
-    drawn = np.empty(4)
+    drawn = few_floats(4)
     for u in range(0, units, 4):
         for i in range(m):
             observation = order[first + i] if order.size > 0 else first + i

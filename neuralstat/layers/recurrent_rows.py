@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..jit.compile import jit
+from ..jit.late import late
 from ..jit.random import DROPOUT, philox
 from ..jit.vectors import fill_rows
 from .codes import (
@@ -153,14 +154,14 @@ def is_dropping(row: Any) -> bool:
     return (row[OP] == LSTM or row[OP] == GRU or row[OP] == SIMPLE_RNN) and row[OPTIONS] & DROPS != 0
 
 
-@jit
+@late
 def keep_factors(row: Any, value: Any) -> None:
     """Nothing is dropped, as in prediction."""
     first = factors_row(row, kept_of(row[OP]))
     fill_rows(value, first, first + n_factors(row), value.shape[1], 0)
 
 
-@jit
+@late
 def drop_factors(row: Any, value: Any, key: Any, step: int, order: Any, first: int, m: int) -> None:
     """Draw the factors of m observations, the same at all times; see `dropout.drop`."""
     at, n = factors_row(row, kept_of(row[OP])), n_factors(row)

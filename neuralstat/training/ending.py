@@ -60,7 +60,7 @@ class Ending:
         rooms = Rooms()
 
         def run(part: Rows, check: Rows, most: int, task: int) -> None:
-            with rooms.one(self.net, rows.data.y.shape[1], self.state.theta) as room:
+            with rooms.one(self.net, self.plan, rows.data.y.shape[1], self.state.theta) as room:
                 batches.train_batches(self.net, part, check, self.plan, self.state, np.zeros(0), b, 0, False, task, room)
 
         if self.plan.staged:

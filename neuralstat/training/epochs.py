@@ -298,7 +298,7 @@ def train_epochs(
             own_net, own_plan, given = left.net, left.plan, left.rows[b]
         elif sparse is not None and rows.sparse is not None:
             own_net, own_plan = sparse[0]
-        with rooms.one(own_net, rows.data.y.shape[1], own.theta) as room:
+        with rooms.one(own_net, own_plan, rows.data.y.shape[1], own.theta) as room:
             batches.train_batches(own_net, *given, own_plan, own, rates, b, budget, by_epoch, task, room)
 
     def finish(b: int) -> None:

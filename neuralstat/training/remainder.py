@@ -109,7 +109,7 @@ class Remainder:
                     given: Any = rows.inputs
                     given.read(np.arange(first, last), inputs := np.empty((last - first, given.shape[1]), theta.dtype))
                     window = rows._replace(inputs=inputs, first=first)
-                with rooms.one(self.base, rows.data.y.shape[1], own) as room:
+                with rooms.one(self.base, self.plan, rows.data.y.shape[1], own) as room:
                     batches.kept_units(self.base, window, own, self.at, first, last, made, room.work)
 
             with deferred() as keys, ThreadPoolExecutor(max_workers=workers) as pool:

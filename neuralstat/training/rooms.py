@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..engine import cpu
-from ..engine.batches import Room
+from ..engine.batches import Plan, Room, room_of
 
 
 class Rooms:
@@ -21,13 +21,13 @@ class Rooms:
         self._free: dict[tuple[int, ...], list[Room]] = {}
 
     @contextmanager
-    def one(self, net: cpu.Net, outputs: int, theta: np.ndarray) -> Iterator[Room]:
+    def one(self, net: cpu.Net, plan: Plan, outputs: int, theta: np.ndarray) -> Iterator[Room]:
         """One that nobody else has, for weights (..., P); what a call that failed has left is dropped."""
-        size = (net.width, net.block, outputs, theta.shape[-1])
+        size = (net.width, net.block, outputs, theta.shape[-1], plan.held.size, plan.n_groups)
         free = self._free.setdefault(size, [])
         try:
             room = free.pop()
         except IndexError:
-            room = Room(cpu.room_for(net, outputs, theta.dtype), np.zeros(theta.shape[-1], theta.dtype))
+            room = room_of(net, plan, outputs, theta)
         yield room
         free.append(room)

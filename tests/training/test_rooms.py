@@ -13,28 +13,29 @@ from neuralstat.training.rooms import Rooms
 
 
 def small() -> tuple:
-    net = SimpleNamespace(width=3, block=16)
-    return net, 2, np.zeros((2, 5), np.float32)
+    net, plan = SimpleNamespace(width=3, block=16), SimpleNamespace(held=np.array([4]), n_groups=2)
+    return net, plan, 2, np.zeros((2, 5), np.float32)
 
 
 def test_a_room_is_given_to_one_at_a_time_and_kept():
-    rooms, (net, outputs, theta) = Rooms(), small()
-    with rooms.one(net, outputs, theta) as first, rooms.one(net, outputs, theta) as second:
+    rooms, (net, plan, outputs, theta) = Rooms(), small()
+    with rooms.one(net, plan, outputs, theta) as first, rooms.one(net, plan, outputs, theta) as second:
         assert first is not second
         assert first.work.value.shape[0] == 3 and first.work.target.shape == (2, 16) and first.grad.shape == (5,)
+        assert first.kept.shape == (1,) and first.norms.shape == (2,)
         assert first.work.value.dtype == first.grad.dtype == np.float32
         assert first.work.value.ctypes.data % 64 == 0
-    with rooms.one(net, outputs, theta) as again:
+    with rooms.one(net, plan, outputs, theta) as again:
         assert again in (first, second)
-    with rooms.one(net, 1, theta) as other:
+    with rooms.one(net, plan, 1, theta) as other:
         assert other.work.target.shape == (1, 16)
 
 
 def test_what_a_failed_call_leaves_is_not_taken_again():
-    rooms, (net, outputs, theta) = Rooms(), small()
-    with pytest.raises(KeyError), rooms.one(net, outputs, theta) as dirty:
+    rooms, (net, plan, outputs, theta) = Rooms(), small()
+    with pytest.raises(KeyError), rooms.one(net, plan, outputs, theta) as dirty:
         raise KeyError
-    with rooms.one(net, outputs, theta) as room:
+    with rooms.one(net, plan, outputs, theta) as room:
         assert room is not dirty
 
 
