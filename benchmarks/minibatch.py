@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from common import alternate, write
 
-from neuralstat.engine import batches, cpu
+from neuralstat.engine import batches
 from neuralstat.engine.batches import collect, room_of, train_batches
 from neuralstat.network.network import dense_network
 from neuralstat.network.objective import objective, resolve_activation

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..functions.penalties import penalise
+from ..jit.buffers import few_floats, few_ints
 from ..jit.compile import entry, jit
 from ..jit.late import late
 from ..jit.random import permute
-from ..jit.stack import few_floats, few_ints
 from ..jit.vector_code import PAD
 from ..jit.vectors import fill
 from ..layers.codes import N_OUT, OFFSET, TARGET

@@ -98,6 +98,19 @@ def padded(m: int) -> int:
 
 
 @late
+def pick(given: Any, rows: Any, start: int, m: int, wide: int, into: Any) -> None:
+    """m numbers from the `start`-th on, those that `rows` names (all, where it is empty); the last repeated up to `wide`."""
+    if rows.size == 0:
+        for i in range(m):
+            into[i] = given[start + i]
+    else:
+        for i in range(m):
+            into[i] = given[rows[start + i]]
+    for i in range(m, wide):
+        into[i] = into[m - 1]
+
+
+@late
 def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
     """Inputs, offsets, responses and case weights of a block into the buffers."""
     known = net.table[net.table.shape[0] - 1, OFFSET]
@@ -105,34 +118,14 @@ def gather(net: Any, data: Any, work: Any, b: int, start: int, m: int) -> None:
     y = data.y[b % data.y.shape[0]]
     weight = data.weight[b % data.weight.shape[0]]
     for d in range(data.x.shape[0]):
-        if rows.size == 0:
-            for i in range(m):
-                work.value[d, i] = data.x[d, start + i]
-        else:
-            for i in range(m):
-                work.value[d, i] = data.x[d, rows[start + i]]
-        for i in range(m, padded(m)):  # padding repeats an observation
-            work.value[d, i] = work.value[d, m - 1]
+        pick(data.x[d], rows, start, m, padded(m), work.value[d])
     if known >= 0:
         for k in range(data.offset.shape[0]):
-            for i in range(m):
-                work.value[known + k, i] = data.offset[k, rows[start + i] if rows.size > 0 else start + i]
-            for i in range(m, padded(m)):
-                work.value[known + k, i] = work.value[known + k, m - 1]
+            pick(data.offset[k], rows, start, m, padded(m), work.value[known + k])
     for k in range(y.shape[0]):
-        if rows.size == 0:
-            for i in range(m):
-                work.target[k, i] = y[k, start + i]
-        else:
-            for i in range(m):
-                work.target[k, i] = y[k, rows[start + i]]
+        pick(y[k], rows, start, m, m, work.target[k])
     if weight.size > 0:
-        if rows.size == 0:
-            for i in range(m):
-                work.case[i] = weight[start + i]
-        else:
-            for i in range(m):
-                work.case[i] = weight[rows[start + i]]
+        pick(weight, rows, start, m, m, work.case)
 
 
 @late

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..functions.penalties import L1, any_l1, penalise
 from ..jit.compile import entry, jit
-from ..jit.late import late
 from ..jit.vectors import copy_to, dot, fill, scale_to, sum_abs
 from ..optimizers.quasi_newton import (
     BEST,

@@ -220,7 +220,7 @@ def _damped_steps(net: Any, data: Any, rules: Any, track: Any, settings: Any, cu
             else:
                 for f in range(size):
                     change[f] += grad[where[f]]
-                update_secant(secant, matrix, size, step, change, spare)
+                update_secant(secant, matrix, size, step, change, spare, right)
                 _judge(rules, track, settings, memory, before, reached, predicted, b)
                 if predicted > ROUNDING * abs(before):
                     _choose_model(memory, before - error, simple, whole, settings[LATE] * abs(error))
@@ -263,6 +263,6 @@ def _judge(
         memory[MU] *= settings[SHRINK] if better else 2
         return
     rho = gain / predicted
-    memory[MU] *= max(settings[SHRINK], 1 - (2 * rho - 1) ** 3)
+    memory[MU] *= max(settings[SHRINK], 1 - (2 * rho - 1) * (2 * rho - 1) * (2 * rho - 1))
     if gain <= rules.tol * error and predicted <= rules.tol * error and track.status[b] == RUNNING:
         track.status[b] = TOLERANCE

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..jit.buffers import table, zeros
 from ..jit.compile import jit
 from ..jit.scalar import exp_, log_, real_
 from ..jit.special import exp_wide_
@@ -28,8 +29,8 @@ def sum_cox(value: Any, target: Any, case: Any, delta: Any, first: int, m: int) 
         ranks = max(ranks, int(target[RANK, i]) + 1)
         top = max(top, real_(value[first, i]))
     zero = value[first, 0] * 0
-    come, gone, dead = np.zeros(ranks, value.dtype), np.zeros(ranks, value.dtype), np.zeros(ranks, value.dtype)
-    weight, events = np.zeros(ranks, target.dtype), np.zeros(ranks, np.int64)
+    come, gone, dead = zeros(ranks, value), zeros(ranks, value), zeros(ranks, value)
+    weight, events = zeros(ranks, target), table(1, ranks)[0]
     total = zero
     for i in range(m):
         r, entry = int(target[RANK, i]), int(target[ENTRY, i])

@@ -18,7 +18,6 @@ from numba.core.compiler_machinery import LoweringPass, register_pass
 from numba.core.typed_passes import BaseNativeLowering, IRLegalization, NativeLowering
 
 from .passing import LateValues, Values, passing
-from .stack import ON_STACK
 from .typing import Remembering
 
 ENVIRONMENT = "_ZN08NumbaEnv"  # numba's prefix of a function's environment in its code
@@ -93,7 +92,8 @@ def makes_none(state: Any) -> bool:
             made = assigned.value
             if not isinstance(made, ir.Expr) or made.op in VIEWS or not holds(state.typemap[assigned.target.name]):
                 continue
-            if made.op != "call" or getattr(state.typemap[made.func.name], "typing_key", None) not in ON_STACK:
+            called = getattr(state.typemap[made.func.name], "typing_key", None) if made.op == "call" else None
+            if not getattr(called, "on_stack", False):
                 return False
     return True
 

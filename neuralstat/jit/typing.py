@@ -45,7 +45,7 @@ class Remembering(Context):
                                 lambda: super(Remembering, self).resolve_setitem(target, index, value))  # fmt: skip
 
     def _remembered(self, func: Any, args: tuple[Any, ...], found: Any) -> Any:
-        kind = func if isinstance(func, types.Function) else self._lookup_global(func)  # another, once there are more meanings
+        kind = func if isinstance(func, types.Function) else self._lookup_global(func)  # another one once there are more
         key = (func, id(kind), len(self._functions.get(func, ())), args)
         if key not in _KNOWN:
             signature = found()

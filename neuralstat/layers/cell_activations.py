@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..functions.activations import SELU_ALPHA, SELU_SCALE, elu, logistic, relu, selu, softplus, tanh
 from ..functions.rare_activations import hard_logistic
+from ..jit.buffers import few_ints
 from ..jit.compile import jit
 from ..jit.scalar import expm1_, real_
 from ..jit.simd_cells import rnn_forward_cells
@@ -63,7 +62,7 @@ def squash_rows(code: int, value: Any, first: int, n: int, m: int) -> None:
     if code == LINEAR:
         return
     if code == TANH:
-        lines = np.empty(1, np.int64)
+        lines = few_ints(1)
         lines[0] = first
         rnn_forward_cells(value, value, lines, n, m)
         return

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..jit.buffers import aligned
+from ..jit.buffers import aligned, table, zeros
 from ..jit.compile import jit
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
@@ -73,9 +71,9 @@ def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`conv2d_forward` for one lane."""
     filters = row[FILTERS]
     length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
-    panel = np.zeros(panel_size(filters, length), theta.dtype)
+    panel = zeros(panel_size(filters, length), theta)
     pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, filters, 0, length)
-    segments = np.empty((row[KERNEL_ROWS] * row[KERNEL_COLS], 3), np.int64)
+    segments = table(row[KERNEL_ROWS] * row[KERNEL_COLS], 3)
     for r in range(row[OUT_ROWS]):
         for c in range(row[OUT_COLS]):
             n = _patch(row, r, c, segments)
@@ -111,11 +109,11 @@ def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     channels, filters = row[CHANNELS], row[FILTERS]
     elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
     length = elements * filters
-    panel = np.zeros(panel_size(channels, length), theta.dtype)
+    panel = zeros(panel_size(channels, length), theta)
     for e in range(elements):
         pack_panel(panel, length, theta, -1, row[PARAM] + 1 + e * channels, 1, 1 + elements * channels, channels,
                    e * filters, filters)
-    segments = np.empty((elements, 3), np.int64)
+    segments = table(elements, 3)
     for y in range(row[ROWS]):
         for x in range(row[COLS]):
             n = _reached(row, y, x, segments)
@@ -128,7 +126,7 @@ def conv2d_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> 
     """`conv2d_gradient` for one lane."""
     filters, length = row[FILTERS], row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
     runs, run = _runs(row)
-    biases = np.zeros(filters, value.dtype)
+    biases = zeros(filters, value)
     total_rows(biases, delta, row[TARGET], filters, filters, row[OUT_ROWS] * row[OUT_COLS], m)
     if runs > 1 and run * value.itemsize < VECTOR_BYTES:
         sums, step, runs, run = _near_gradient(row, value, delta, m), length, 1, length
@@ -185,7 +183,7 @@ def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
             for u in range(cols * channels):
                 copy_to(value[s + u, :m], image[at + u])
     length = row[KERNEL_ROWS] * row[KERNEL_COLS] * channels
-    taps, sums = np.empty(length, np.int64), np.zeros(filters * length, value.dtype)
+    taps, sums = table(1, length)[0], zeros(filters * length, value)
     for e in range(length):
         a, b = e // (row[KERNEL_COLS] * channels), e // channels % row[KERNEL_COLS]
         taps[e] = (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS]) * channels + e % channels

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..jit.buffers import aligned
+from ..jit.buffers import aligned, table, zeros
 from ..jit.compile import jit
 from ..jit.simd_gradients import near_sums, total_rows
 from ..jit.simd_taps import tap_rows
@@ -115,7 +113,7 @@ def depthwise_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`depthwise_forward` for one lane."""
     channels, filters, elements = row[CHANNELS], row[FILTERS], row[KERNEL_ROWS] * row[KERNEL_COLS]
     each, per_unit = filters // channels, 1 + elements
-    taps = np.empty((elements, 2), np.int64)
+    taps = table(elements, 2)
     for r in range(row[OUT_ROWS]):
         for c in range(row[OUT_COLS]):
             n = 0
@@ -136,7 +134,7 @@ def depthwise_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     """`depthwise_backward` for one lane."""
     channels, filters, elements = row[CHANNELS], row[FILTERS], row[KERNEL_ROWS] * row[KERNEL_COLS]
     each, per_unit = filters // channels, 1 + elements
-    taps = np.empty((elements * each, 2), np.int64)
+    taps = table(elements * each, 2)
     for y in range(row[ROWS]):
         for x in range(row[COLS]):
             n = 0
@@ -162,7 +160,7 @@ def depthwise_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) 
     channels, filters, cols = row[CHANNELS], row[FILTERS], row[COLS]
     elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
     each, per_unit = filters // channels, 1 + elements
-    biases = np.zeros(filters, value.dtype)
+    biases = zeros(filters, value)
     total_rows(biases, delta, row[TARGET], filters, filters, row[OUT_ROWS] * row[OUT_COLS], m)
     high = max((row[OUT_ROWS] - 1) * row[STRIDE_ROWS] + (row[KERNEL_ROWS] - 1) * row[DILATION_ROWS] + 1,
                row[ROWS] + row[PAD_ROWS])
@@ -175,7 +173,7 @@ def depthwise_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) 
             at, s = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels, row[SOURCE] + y * cols * channels
             for u in range(cols * channels):
                 copy_to(value[s + u, :m], image[at + u])
-    taps, sums = np.empty(elements, np.int64), np.empty(elements, value.dtype)
+    taps, sums = table(1, elements)[0], zeros(elements, value)
     for e in range(elements):
         taps[e] = (e // row[KERNEL_COLS] * row[DILATION_ROWS] * wide + e % row[KERNEL_COLS] * row[DILATION_COLS]) * channels
     for f in range(filters):

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..jit.buffers import aligned, few_ints, small_table, zeros
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.scalar import real_
@@ -245,9 +244,11 @@ def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     k = w + 2 * units * per_unit  # weights of the candidate
     dropped, groups = row[OPTIONS] & DROPS != 0, 2 if row[OPTIONS] & BY_GATE != 0 else 1
     n_rows, last = 2 * units // groups, groups_of(row, 3) - 1
-    gates = np.zeros((groups, panel_size(n_rows, length)), theta.dtype)
-    of_input, of_state = np.zeros(panel_size(units, features), theta.dtype), np.zeros(panel_size(units, units), theta.dtype)
-    both = theta[w : w + 2 * units * per_unit].copy()
+    gates = aligned(groups, panel_size(n_rows, length), theta)
+    of_input, of_state = zeros(panel_size(units, features), theta), zeros(panel_size(units, units), theta)
+    both = zeros(2 * units * per_unit, theta)
+    for j in range(both.size):
+        both[j] = theta[w + j]
     if bias > 0:
         for u in range(2 * units):
             both[u * per_unit] += both[u * per_unit + 1]
@@ -257,7 +258,7 @@ def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
         pack_panel(gates[g], length, both, first if bias > 0 else -1, first + bias, per_unit, 1, n_rows, 0, length)
     pack_panel(of_input, features, theta, of_x, k + bias, per_unit, 1, units, 0, features)
     pack_panel(of_state, units, theta, of_h, k + bias + features, per_unit, 1, units, 0, units)
-    segments, state, lines = np.empty((2, 3), np.int64), np.empty((1, 3), np.int64), np.empty(6, np.int64)
+    segments, state, lines = small_table(2, 3), small_table(1, 3), few_ints(6)
     for t in range(row[TIMES]):
         gate = row[SCRATCH] + t * GATES * units
         if dropped:
@@ -292,13 +293,13 @@ def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> No
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
     dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 3)
     per_unit, length = bias + features + units, 3 * units // groups
-    to_input = np.zeros((groups, panel_size(features, length)), theta.dtype)
-    to_state = np.zeros((groups, panel_size(units, length)), theta.dtype)
+    to_input = aligned(groups, panel_size(features, length), theta)
+    to_state = aligned(groups, panel_size(units, length), theta)
     for g in range(groups):
         w = row[PARAM] + g * length * per_unit + bias
         pack_panel(to_input[g], length, theta, -1, w, 1, per_unit, features, 0, length)
         pack_panel(to_state[g], length, theta, -1, w + features, 1, per_unit, units, 0, length)
-    of_input, of_state, lines = np.empty((1, 3), np.int64), np.empty((2, 3), np.int64), np.empty(6, np.int64)
+    of_input, of_state, lines = small_table(1, 3), small_table(2, 3), few_ints(6)
     clear_states(row, GATES, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * GATES * units

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..jit.buffers import small_table, zeros
 from ..jit.compile import jit
 from ..jit.scalar import real_
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
@@ -174,11 +173,11 @@ def gru_first_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit, length, w = bias + features + units, features + units, row[PARAM]
     k = w + 2 * units * per_unit  # weights of the candidate
-    gates = np.zeros(panel_size(2 * units, length), theta.dtype)
-    candidate = np.zeros(panel_size(units, length), theta.dtype)
+    gates = zeros(panel_size(2 * units, length), theta)
+    candidate = zeros(panel_size(units, length), theta)
     pack_panel(gates, length, theta, w if bias > 0 else -1, w + bias, per_unit, 1, 2 * units, 0, length)
     pack_panel(candidate, length, theta, k if bias > 0 else -1, k + bias, per_unit, 1, units, 0, length)
-    segments = np.empty((2, 3), np.int64)
+    segments = small_table(2, 3)
     for t in range(row[TIMES]):
         gate = row[SCRATCH] + t * KEPT * units
         h, h_before, reset = hidden_row(row, t, KEPT), hidden_row(row, t - 1, KEPT), gate + 3 * units
@@ -220,13 +219,13 @@ def gru_first_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int)
         return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit, w = bias + features + units, row[PARAM] + bias
-    to_input = np.zeros(panel_size(features, 3 * units), theta.dtype)
-    to_state = np.zeros(panel_size(units, 2 * units), theta.dtype)
-    to_reset = np.zeros(panel_size(units, units), theta.dtype)
+    to_input = zeros(panel_size(features, 3 * units), theta)
+    to_state = zeros(panel_size(units, 2 * units), theta)
+    to_reset = zeros(panel_size(units, units), theta)
     pack_panel(to_input, 3 * units, theta, -1, w, 1, per_unit, features, 0, 3 * units)
     pack_panel(to_state, 2 * units, theta, -1, w + features, 1, per_unit, units, 0, 2 * units)
     pack_panel(to_reset, units, theta, -1, w + 2 * units * per_unit + features, 1, per_unit, units, 0, units)
-    segment = np.empty((1, 3), np.int64)
+    segment = small_table(1, 3)
     clear_states(row, KEPT, delta, 0, m, 1)
     for t in range(row[TIMES] - 1, -1, -1):
         gate = row[SCRATCH] + t * KEPT * units

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..jit.buffers import aligned, few_ints, small_table
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.scalar import real_
@@ -278,11 +277,11 @@ def lstm_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
     dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 4)
     n_rows = 4 * units // groups
-    panels = np.zeros((groups, panel_size(n_rows, length)), theta.dtype)
+    panels = aligned(groups, panel_size(n_rows, length), theta)
     for g in range(groups):
         w = row[PARAM] + g * n_rows * (length + bias)
         pack_panel(panels[g], length, theta, w if bias > 0 else -1, w + bias, length + bias, 1, n_rows, 0, length)
-    segments, lines = np.empty((2, 3), np.int64), np.empty(8, np.int64)
+    segments, lines = small_table(2, 3), few_ints(8)
     for t in range(row[TIMES]):
         gate, mask = row[SCRATCH] + t * GATES * units, mask_row(row, t)
         if dropped:
@@ -337,13 +336,13 @@ def lstm_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> N
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 4)
     per_unit, length = bias + features + units, 4 * units // groups
-    to_input = np.zeros((groups, panel_size(features, length)), theta.dtype)
-    to_state = np.zeros((groups, panel_size(units, length)), theta.dtype)
+    to_input = aligned(groups, panel_size(features, length), theta)
+    to_state = aligned(groups, panel_size(units, length), theta)
     for g in range(groups):
         w = row[PARAM] + g * length * per_unit + bias
         pack_panel(to_input[g], length, theta, -1, w, 1, per_unit, features, 0, length)
         pack_panel(to_state[g], length, theta, -1, w + features, 1, per_unit, units, 0, length)
-    segments, lines = np.empty((1, 3), np.int64), np.empty(9, np.int64)
+    segments, lines = small_table(1, 3), few_ints(9)
     masked = mask_row(row, 0) >= 0
     added = masked or dropped  # to the derivatives in the state before
     if added:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..jit.buffers import few_floats
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.random import DROPOUT, philox
 from ..jit.scalar import real_
-from ..jit.stack import few_floats
 from .codes import KIND, N_IN, SCRATCH, SOURCE, TARGET
 
 ADDED, FACTOR, ALPHA = range(3)  # kinds: `GaussianNoise`, `GaussianDropout`, `AlphaDropout`

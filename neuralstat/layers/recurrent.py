@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..jit.buffers import aligned, row_length
+from ..jit.buffers import aligned, row_length, zeros
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
@@ -216,12 +214,12 @@ def _add_products(sums: Any, n_gates: int, left: Any, apart: int, right: Any, n:
 @jit
 def room_for(n_gates: int, n: int, like: Any) -> Any:
     """Zeros for `gradient_sums`: whole vectors for n elements in each row."""
-    return np.zeros((n_gates, vectors_for(n, like.itemsize) * VECTOR_BYTES // like.itemsize), like.dtype)
+    return aligned(n_gates, vectors_for(n, like.itemsize) * VECTOR_BYTES // like.itemsize, like)
 
 
 @jit
 def gate_totals(row: Any, delta: Any, step: int, n_gates: int, m: int) -> Any:
     """Sums of `delta` over observations and times of the `n_gates` gate rows of a time."""
-    totals = np.zeros(n_gates, delta.dtype)
+    totals = zeros(n_gates, delta)
     total_rows(totals, delta, row[SCRATCH], n_gates, step, row[TIMES], m)
     return totals

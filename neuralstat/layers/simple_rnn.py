@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..jit.buffers import few_ints, small_table, zeros
 from ..jit.compile import jit
 from ..jit.scalar import real_
 from ..jit.simd_cells import rnn_backward_cells, rnn_forward_cells
@@ -147,9 +146,9 @@ def simple_rnn_gradient(row: Any, value: Any, delta: Any, grad: Any, lane: int, 
 def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`simple_rnn_forward` for one lane."""
     units, length, bias = row[UNITS], row[FEATURES] + row[UNITS], biases_of(row, 1)
-    panel = np.zeros(panel_size(units, length), theta.dtype)
+    panel = zeros(panel_size(units, length), theta)
     pack_panel(panel, length, theta, row[PARAM] if bias > 0 else -1, row[PARAM] + bias, length + bias, 1, units, 0, length)
-    segments, lines = np.empty((2, 3), np.int64), np.empty(1, np.int64)
+    segments, lines = small_table(2, 3), few_ints(1)
     for t in range(row[TIMES]):
         n, mask = input_and_state(row, t, 0, segments), mask_row(row, t)
         lines[0] = hidden_row(row, t, 0)
@@ -170,11 +169,11 @@ def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int
     """`simple_rnn_backward` for one lane."""
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit = bias + features + units
-    to_input = np.zeros(panel_size(features, units), theta.dtype)
-    to_state = np.zeros(panel_size(units, units), theta.dtype)
+    to_input = zeros(panel_size(features, units), theta)
+    to_state = zeros(panel_size(units, units), theta)
     pack_panel(to_input, units, theta, -1, row[PARAM] + bias, 1, per_unit, features, 0, units)
     pack_panel(to_state, units, theta, -1, row[PARAM] + bias + features, 1, per_unit, units, 0, units)
-    segments, lines = np.empty((1, 3), np.int64), np.empty(1, np.int64)
+    segments, lines = small_table(1, 3), few_ints(1)
     masked, dropped = mask_row(row, 0) >= 0, row[OPTIONS] & DROPS != 0
     added = masked or dropped  # to the derivatives in the state before
     if added:

@@ -64,7 +64,7 @@ def multiply(matrix: Any, size: int, v: Any, out: Any) -> None:
 
 
 @late
-def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -> None:
+def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any, part: Any) -> None:
     """New estimate of the Hessian's other part after a step (lower triangle, in place).
 
     Parameters
@@ -73,7 +73,7 @@ def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -
         The estimate S; A at the new point.
     s, y : (F,) arrays
         Step; difference of the gradients.
-    u : (F,) array
+    u, part : (F,) arrays
         Scratch.
     """
     sy = dot(s, y)
@@ -89,7 +89,6 @@ def update_secant(secant: Any, matrix: Any, size: int, s: Any, y: Any, u: Any) -
     multiply(secant, size, s, u)
     for i in range(size):
         u[i] = y[i] - u[i]
-    part = u.copy()
     multiply(matrix, size, s, part)
     add_to(-1.0, part, u)
     us = dot(u, s)
