@@ -12,7 +12,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.pythonapi import NativeValue, PythonAPI
 
-APART = (types.Array, types.NamedTuple, types.NamedUniTuple)  # type: ignore[attr-defined]
+TUPLES = (types.NamedTuple, types.NamedUniTuple)  # type: ignore[attr-defined]
+APART = (types.Array, *TUPLES)
 
 
 class Unboxing(PythonAPI):
@@ -44,7 +45,7 @@ class Unboxing(PythonAPI):
         function.linkage = "internal"
         function.attributes.add("noinline")
         inside = type(self)(self.context, ir.IRBuilder(function.append_basic_block()), self.made)
-        inside.builder.ret(inside._members(kind, *function.args) if isinstance(kind, types.BaseTuple)
+        inside.builder.ret(inside._members(kind, *function.args) if isinstance(kind, TUPLES)
                            else inside._store(kind, *function.args))  # fmt: skip
         return function
 

@@ -116,11 +116,14 @@ def passing(context: Any, models: DataModelManager = WHOLE, **options: Any) -> A
 class Values(Lower):
     """Lowering that keeps in memory what is assigned more than once, alone (where nothing is counted: see `inner.lend`)."""
 
+    context: Any
+
     def _find_singly_assigned_variable(self) -> None:
         if self.context.enable_nrt:
             super()._find_singly_assigned_variable()
         else:
-            self._singly_assigned_vars, self._blk_local_varmap = assigned_once(self.func_ir.blocks), {}
+            self._singly_assigned_vars = assigned_once(self.func_ir.blocks)
+            self._blk_local_varmap: dict[str, Any] = {}
 
     def delvar(self, name: str) -> None:
         """Nothing is to be done where nothing is counted."""
@@ -146,7 +149,7 @@ class LateValues(Values):
 
     def create_cpython_wrapper(self, release_gil: bool = False) -> None:
         """What Python calls lays down what it takes."""
-        own = self.context  # type: ignore[has-type]
+        own = self.context
         counted = own.data_model_manager[self.fndesc.restype].contains_nrt_meminfo()
         self.context = passing(own, LAID, enable_nrt=counted)
         if not counted:  # Python holds the arguments meanwhile

@@ -23,7 +23,7 @@ class Remembering(Context):
     __slots__ = ("own",)
 
     def __init__(self, own: Any) -> None:  # not numba's, which would begin an empty context
-        self.__dict__ = own.__dict__  # shared: what either learns, both know
+        self.__dict__ = own.__dict__  # type: ignore[misc]  # shared: what either learns, both know
         self.own = own
 
     def __hash__(self) -> int:
@@ -47,9 +47,13 @@ class Remembering(Context):
     def _remembered(self, func: Any, args: tuple[Any, ...], found: Any) -> Any:
         kind = func if isinstance(func, types.Function) else self._lookup_global(func)  # another one once there are more
         key = (func, id(kind), len(self._functions.get(func, ())), args)
-        if key not in _KNOWN:
-            signature = found()
-            if signature is None or not all(a.is_precise() for a in args if isinstance(a, types.Type)):
-                return signature
+        try:
+            known = _KNOWN.get(key)
+        except TypeError:  # a slice
+            return found()
+        if known is not None:
+            return known[1]
+        signature = found()
+        if signature is not None and all(a.is_precise() for a in args if isinstance(a, types.Type)):
             _KNOWN[key] = kind, signature
-        return _KNOWN[key][1]
+        return signature

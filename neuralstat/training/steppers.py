@@ -73,9 +73,9 @@ class SecondOrder:
         if memory is None:
             memory = self._memory[b] = self._make(self.stack.free[b % self.stack.free.shape[0]])
         if isinstance(self.optimizer, LM):
-            train_lm(
-                self.net, self.data, self.rules, self.track, self.optimizer.settings(), *memory, b, budget
-            )
+            curve, numbers, grad, matrix, secant, root = memory
+            train_lm(self.net, self.data, self.rules, self.track, self.optimizer.settings(), curve, numbers, grad, matrix,
+                     secant, root, b, budget)  # fmt: skip
         else:
             train_quasi_newton(self.net, self.data, self.rules, self.track, memory, b, budget)
         if self.stack.status[b] != cpu.RUNNING:

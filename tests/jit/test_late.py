@@ -214,8 +214,8 @@ warnings.simplefilter("ignore")
 data = ns.datasets.doppler(n=40, noise=0.1, random_state=1)
 fit = ns.neuralnet("y ~ x", data, hidden=3, stepmax=20, random_state=1)
 from neuralstat.jit.simd import weighted_rows
-from neuralstat.engine.descent import train_first_order
-print(*(sum(getattr(k.stats, what).values()) for k in (weighted_rows.kernel, train_first_order)
+from neuralstat.engine.descent import _descend
+print(*(sum(getattr(k.stats, what).values()) for k in (weighted_rows.kernel, _descend)
         for what in ("cache_hits", "cache_misses")), repr(float(fit.params.iloc[1])))
 """
 
