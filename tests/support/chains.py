@@ -337,11 +337,15 @@ def kernel_data(x, y, **more) -> cpu.Data:
     return make_data(rows_of(x), np.ascontiguousarray(y.T), **more)
 
 
-@entry
 def drawn_step(net, rows, theta, momentum, key, step, first, grad, factors):
     """A block as in training: loss and gradient, and the factors, which begin at row `first`."""
-    none, m = np.empty(0, np.int64), rows.inputs.shape[0]
     work = cpu.workspace(net, rows.data, theta)
+    return _drawn_step(net, rows, theta, momentum, key, step, first, work, grad, factors)
+
+
+@entry
+def _drawn_step(net, rows, theta, momentum, key, step, first, work, grad, factors):
+    none, m = np.empty(0, np.int64), rows.inputs.shape[0]
     batches.collect(net, rows, 0, none, 0, m, work)
     training_mode(net.table, net.constants, momentum, work.value, key, step, none, 0, m)
     total = cpu.accumulate(net, rows.data, theta, 0, 0, m, work, grad, True)
