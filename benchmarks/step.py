@@ -38,13 +38,13 @@ def ours(hidden: tuple[int, ...], n: int, covariates: int = 1) -> Callable[[], o
                         ["y"])  # fmt: skip
     stack = Stack(np.random.default_rng(0).standard_normal((1, net.n_params)), np.ones(net.n_params, bool))
     data, kernel, settings = make_data(x, np.sin(1 / x[:1])), net.net(), Algorithm().settings()
-    code = rprop.CODES["rprop+"]
+    code, work = rprop.CODES["rprop+"], cpu.workspace(kernel, data, stack.theta)
 
     def run() -> None:
         stack.status[:] = cpu.RUNNING
         descent.train_first_order(
             kernel, data, code, settings, 0.0, 10**12, stack.theta, stack.free, stack.before, stack.rate,
-            stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded, stack.stride, 0, STEPS,
+            stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded, stack.stride, 0, STEPS, work,
         )  # fmt: skip
 
     return run

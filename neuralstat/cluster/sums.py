@@ -221,7 +221,7 @@ def curvatures(part: Part, job: Job, theta: np.ndarray) -> Arrays:
                       np.zeros(1, np.int64), np.zeros((1, 2)), np.zeros(1, np.int64), np.ones(1, np.int64))  # fmt: skip
         grad, (matrix, secant, root) = np.zeros(w.size), np.zeros((3, size, size))
         train_lm(net, data, Rules(-1.0, -1.0, 1), state, LM().settings(), curve, np.zeros(lm.MEMORY), grad, matrix, secant,
-                 root, 0, 0)  # fmt: skip
+                 root, 0, 0, cpu.workspace(net, data, state.theta))  # fmt: skip
         loss[b], grads[b], matrices[b] = state.loss[0], grad, np.tril(matrix)
     return loss, grads, matrices
 

@@ -17,12 +17,12 @@ from .cpu import (
     STEPMAX,
     Data,
     Net,
+    Work,
     gather,
     largest_free,
     n_seen,
     record,
     total_gradient,
-    workspace,
 )
 
 
@@ -38,7 +38,7 @@ def step_first_order(net: Any, algorithm: int, settings: Any, threshold: float, 
 def train_first_order(net: Net, data: Data, algorithm: int, settings: np.ndarray, threshold: float, stepmax: int,
                       theta: np.ndarray, free: np.ndarray, before: np.ndarray, rate: np.ndarray, steps: np.ndarray,
                       loss: np.ndarray, reached: np.ndarray, status: np.ndarray, trace: np.ndarray, recorded: np.ndarray,
-                      stride: np.ndarray, b: int, budget: int) -> None:
+                      stride: np.ndarray, b: int, budget: int, work: Work) -> None:
     """Up to `budget` steps of one of R's algorithms for network b; call again to go on.
 
     Stops when the largest absolute partial derivative over the free weights is at most `threshold`
@@ -57,10 +57,12 @@ def train_first_order(net: Net, data: Data, algorithm: int, settings: np.ndarray
         Updated.
     trace : (B, T) array; recorded, stride : (B,) int64 arrays
         Error at steps 1, 1 + stride, ...; when a row is full every second entry is dropped.
+    work : Work
+        No other thread's.
     """
     grad, part = np.empty((2, theta.shape[1]), theta.dtype)
-    _descend(net, data, algorithm, settings, threshold, stepmax, workspace(net, data, theta), grad, part, theta, free, before,
-             rate, steps, loss, reached, status, trace, recorded, stride, b, budget)
+    _descend(net, data, algorithm, settings, threshold, stepmax, work, grad, part, theta, free, before, rate, steps, loss,
+             reached, status, trace, recorded, stride, b, budget)
 
 
 @entry

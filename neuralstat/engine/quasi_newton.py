@@ -22,7 +22,7 @@ from ..optimizers.quasi_newton import (
     two_loops,
     update_inverse,
 )
-from .cpu import RUNNING, STALLED, TOLERANCE, Data, Net, gather, n_seen, total_gradient, workspace
+from .cpu import RUNNING, STALLED, TOLERANCE, Data, Net, Work, gather, n_seen, total_gradient
 from .tracking import ROUNDING, Rules, Track, finish_step, rounding_hides
 
 SEARCH = 30  # most gradients of one line search
@@ -199,7 +199,8 @@ def _aim(net: Any, memory: Any, line: Any, right: Any, direction: Any, alpha: An
     return min(1.0, 1 / sum_abs(right))
 
 
-def train_quasi_newton(net: Net, data: Data, rules: Rules, track: Track, memory: Memory, b: int, budget: int) -> None:
+def train_quasi_newton(net: Net, data: Data, rules: Rules, track: Track, memory: Memory, b: int, budget: int,
+                       work: Work) -> None:
     """BFGS or L-BFGS for network b until it stops or `budget` gradients were computed; call again to go on.
 
     All state is in the arguments, and calls end between line searches, so interrupting changes nothing.
@@ -213,10 +214,12 @@ def train_quasi_newton(net: Net, data: Data, rules: Rules, track: Track, memory:
         Row b is updated.
     memory : Memory
         The network's; updated.
+    work : Work
+        No other thread's.
     """
-    w = track.theta[b]
-    _line_searches(net, data, rules, track, memory, b, budget, workspace(net, data, track.theta),
-                   Point(w.copy(), *(np.zeros_like(w) for _ in range(3))), np.zeros_like(w), np.zeros_like(w),
+    vectors = np.zeros((6, track.theta.shape[1]), track.theta.dtype)
+    vectors[0] = track.theta[b]
+    _line_searches(net, data, rules, track, memory, b, budget, work, Point(*vectors[:4]), *vectors[4:],
                    *np.zeros((3, memory.where.size)), np.zeros(max(memory.pairs.shape[1], 1)))  # fmt: skip
 
 

@@ -35,6 +35,7 @@ from .cpu import (
     TOLERANCE,
     Data,
     Net,
+    Work,
     accumulate,
     block_loss,
     clear_padding,
@@ -130,6 +131,7 @@ def train_lm(
     root: np.ndarray,
     b: int,
     budget: int,
+    work: Work,
 ) -> None:
     """Levenberg-Marquardt for network b until it stops, or for `budget` objectives; call again to go on.
 
@@ -148,8 +150,9 @@ def train_lm(
         Buffers for the F free weights.
     memory : (MEMORY,) array; grad : (P,) array; matrix, secant, root : (F, F) arrays
         The network's state; zeros at first.
+    work : Work
+        No other thread's.
     """
-    work = workspace(net, data, track.theta)
     single = workspace(net, data, track.theta) if net.layered.any else work
     w = track.theta[b]
     step, right, change, spare = np.zeros((4, curve.where.size))

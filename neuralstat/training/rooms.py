@@ -1,4 +1,4 @@
-"""Buffers of threads that train by epochs, kept from one call of the kernels to the next.
+"""Buffers of threads that train, kept from one call of the kernels to the next.
 
 A call takes a twentieth of a second; of a large network the system would take as long to hand out and clear its memory.
 """
@@ -7,11 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from ..engine import cpu
 from ..engine.batches import Plan, Room, room_of
+
+
+class Works:
+    """Buffers of passes over the observations, as many as calls for one stack run at one time."""
+
+    def __init__(self, net: cpu.Net, data: cpu.Data, theta: np.ndarray) -> None:
+        self._make = partial(cpu.workspace, net, data, theta)
+        self._free: list[cpu.Work] = []
+
+    @contextmanager
+    def one(self) -> Iterator[cpu.Work]:
+        """One that nobody else has; what a call that failed has left is dropped."""
+        try:
+            work = self._free.pop()
+        except IndexError:
+            work = self._make()
+        yield work
+        self._free.append(work)
 
 
 class Rooms:

@@ -17,6 +17,7 @@ from ..functions.losses import MULTINOMIAL
 from ..functions.penalties import DECAY, ELIMINATION, L1
 from ..layers import codes
 from ..optimizers import LBFGS, LM, RProp, lm, quasi_newton, rprop
+from .rooms import Works
 from .stack import Stack
 
 Stepper = Callable[[int, int], None]
@@ -32,13 +33,15 @@ def first_order(
     stack: Stack,
 ) -> Stepper:
     """``step(b, budget)`` for R's algorithms."""
+    works = Works(net, data, stack.theta)
 
     def step(b: int, budget: int) -> None:
-        descent.train_first_order(
-            net, data, code, settings, threshold, stepmax, stack.theta, stack.free, stack.before, stack.rate,
-            stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded,
-            stack.stride, b, budget,
-        )  # fmt: skip
+        with works.one() as work:
+            descent.train_first_order(
+                net, data, code, settings, threshold, stepmax, stack.theta, stack.free, stack.before, stack.rate,
+                stack.steps, stack.loss, stack.reached, stack.status, stack.trace, stack.recorded,
+                stack.stride, b, budget, work,
+            )  # fmt: skip
 
     return step
 
@@ -66,18 +69,20 @@ class SecondOrder:
                            stack.trace,
                            stack.recorded, stack.stride)  # fmt: skip
         self._memory: dict[int, Any] = {}
+        self._works = Works(net, data, stack.theta)
 
     def __call__(self, b: int, budget: int) -> None:
         """Move network b on."""
         memory = self._memory.get(b)
         if memory is None:
             memory = self._memory[b] = self._make(self.stack.free[b % self.stack.free.shape[0]])
-        if isinstance(self.optimizer, LM):
-            curve, numbers, grad, matrix, secant, root = memory
-            train_lm(self.net, self.data, self.rules, self.track, self.optimizer.settings(), curve, numbers, grad, matrix,
-                     secant, root, b, budget)  # fmt: skip
-        else:
-            train_quasi_newton(self.net, self.data, self.rules, self.track, memory, b, budget)
+        with self._works.one() as work:
+            if isinstance(self.optimizer, LM):
+                curve, numbers, grad, matrix, secant, root = memory
+                train_lm(self.net, self.data, self.rules, self.track, self.optimizer.settings(), curve, numbers, grad, matrix,
+                         secant, root, b, budget, work)  # fmt: skip
+            else:
+                train_quasi_newton(self.net, self.data, self.rules, self.track, memory, b, budget, work)
         if self.stack.status[b] != cpu.RUNNING:
             del self._memory[b]
 
