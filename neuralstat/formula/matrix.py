@@ -6,7 +6,7 @@ This module imports formulaic and is imported only where a formula is evaluated.
 import builtins
 import copy
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,25 @@ from neuralstat.formula.state import MatrixState, Scope, TermState
 _OWN = {"bs": splines.bs, "s": smooths.s, "te": smooths.te, **term_columns.FUNCTIONS}
 
 
+class _Columns(Mapping[str, Any]):
+    """Columns of a table, which can be exchanged."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def __getitem__(self, name: str) -> Any:
+        return self.frame[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.frame
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.frame.columns)
+
+    def __len__(self) -> int:
+        return len(self.frame.columns)
+
+
 class Materializer(PandasMaterializer):
     """formulaic's, with quoted names, unseen levels and foreign formulas handled as neuralstat wants."""
 
@@ -46,6 +65,13 @@ class Materializer(PandasMaterializer):
         self.scope = self.params.pop("scope")
         self.context = LayeredMapping(self.scope.context, expressions.functions())
         self.notes: list[str] = []  # for warnings, once all is evaluated
+        self.columns = _Columns(self.data)
+
+    @property
+    @override
+    def data_context(self) -> Mapping[str, Any]:
+        """What names of columns stand for."""
+        return self.columns
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
@@ -277,7 +303,7 @@ def evaluate(expr: str, frame: pd.DataFrame, scope: Scope, transforms: dict[str,
     materializer = Materializer(frame, scope=scope)
     spec = ModelSpec(SimpleFormula([]), output="numpy", na_action="ignore", transform_state=transforms)
     values = translated(lambda: materializer._evaluate(expr, None, spec)[0], expr)
-    _warn(materializer)
+    _done(materializer)
     return values
 
 
@@ -286,12 +312,16 @@ def _materialize(spec: ModelSpec, frame: pd.DataFrame, scope: Scope) -> tuple[np
         return np.empty((0, len(frame))), spec
     materializer = Materializer(frame, scope=scope)
     result = translated(lambda: materializer.get_model_matrix(spec), "")
-    _warn(materializer)
+    _done(materializer)
     return np.ascontiguousarray(np.asarray(result).T), result.model_spec
 
 
-def _warn(materializer: Materializer) -> None:
-    for note in materializer.notes:
+def _done(materializer: Materializer) -> None:
+    """Warn of what was noted, and let go of the data: what refers to them in formulaic, refers to itself."""
+    notes = materializer.notes
+    materializer.columns.frame = pd.DataFrame()
+    materializer.__dict__.clear()
+    for note in notes:
         warnings.warn(note, DataWarning, stacklevel=caller())
 
 

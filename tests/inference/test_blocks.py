@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import tracemalloc
 
 import numpy as np
@@ -161,3 +162,39 @@ def test_memory_of_many_rows(many, call):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * size + 4e6, f"{peak / size:.1f} times the data"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("call", ["get_prediction", "cov_params", "df", "summary", "partial_dependence", "ale"])
+def test_memory_of_many_rows_at_risk(many, call):
+    """Units of all rows at once, in complex numbers, would be ten times the data."""
+    fit, _ = many
+    rng = np.random.default_rng(1)
+    data = fit.fitted.design.frame.assign(t=rng.exponential(size=20_000), e=(rng.random(20_000) < 0.7).astype(float))
+    at_risk = ns.neuralnet("Surv(t, e) ~ x0 + x1 + x2", data, family="cox", hidden=10, stepmax=3, rep=1, random_state=1)
+    own = type(at_risk)(dataclasses.replace(at_risk.fitted))
+    CALLS[call](at_risk)
+    tracemalloc.start()
+    CALLS[call](own)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 7e6 + 4 * 20_000 * 5 * 8, f"{peak / 1e6:.1f} MB"
+
+
+def test_tables_that_were_encoded_are_let_go():
+    """Without waiting for a collection of what refers to itself: effects encode hundreds of tables."""
+    fit = ns.neuralnet("y ~ x + log(w)", data_of(), hidden=0, **CONTROL)
+    table = data_of(4000).drop(columns="c")
+    fit.predict(table)
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(5):
+            fit.predict(table)
+        left = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left < 5 * 4000 * 8
