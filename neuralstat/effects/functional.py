@@ -8,7 +8,7 @@ variance between restarts of the random starts is added, as for predictions (`in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,7 @@ from ..inference import scales
 from ..inference.covariance import cov_type_of, warn_members
 from ..inference.dispersion import t_degrees
 from ..inference.sampling import joint_root, level_slopes
-from ..network import derivatives
+from ..network import blocks, derivatives
 
 BETWEEN = "sd over repetitions"
 
@@ -176,36 +176,35 @@ class Outputs:
         slope = np.zeros((*value.shape, fitted.network.n_params))
         for r, b in enumerate(self.numbers):
             theta, level = fitted.fit.theta[b].astype(float), level_slopes(fitted, b)
-            for j, k in enumerate(self.ks):
-                pull = self._pull(raw[r], k, weights[j])
-                for e, (first, last) in enumerate(pairwise(ends)):
-                    part = slice(first, last)
-                    own = part if order is None else order[part]
-                    known = None if offset is None else np.ascontiguousarray(offset[:, own])
-                    if last > first:
-                        slope[r, j, e] = derivatives.pullback(
-                            fitted.network, np.ascontiguousarray(x[:, own]), theta, raw[r][:, part], pull[:, part], known
-                        )
-                        if level is not None:
-                            slope[r, j, e] -= pull[0, part].sum() * level
+            for e, part in _parts(ends):
+                own = part if order is None else order[part]
+                known = None if offset is None else np.ascontiguousarray(offset[:, own])
+                here = np.ascontiguousarray(x[:, own])
+                for j, pull in enumerate(self._pulls(raw[r][:, part], weights[:, part])):
+                    slope[r, j, e] += derivatives.pullback(fitted.network, here, theta, raw[r][:, part], pull, known)
+                    if level is not None:
+                        slope[r, j, e] -= pull[0].sum() * level
         return Sums(value, slope)
 
-    def _pull(self, raw: np.ndarray, k: int, weight: np.ndarray) -> np.ndarray:
-        """Derivative (K, m) of ``weight * mean_k`` in what kernels give."""
+    def _pulls(self, raw: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
+        """Derivatives (K, m) of ``weight * mean_k`` in what kernels give, of one output after the other."""
         objective, scaling = self.fitted.network.objective, self.fitted.design.scaling
-        weight = weight if scaling is None else weight * scaling.y_sd[k]
-        pull = np.zeros_like(raw)
-        if objective.several:  # a mean may depend on all parameters
-            pull[:] = self.fitted.distribution.response_slopes(raw)[k] * weight
-        elif not objective.of_predictor:
-            pull[k] = weight
-        elif objective.output.name == "softmax":
-            share = objective.response(raw)
-            pull[:] = -share * share[k] * weight
-            pull[k] += share[k] * weight
-        else:
-            pull[k] = objective.output.slopes(raw[k]) * weight
-        return pull
+        several = self.fitted.distribution.response_slopes(raw) if objective.several else None  # of all parameters
+        share = objective.response(raw) if several is None and objective.output.name == "softmax" else None
+        for k, own in zip(self.ks, weights, strict=True):
+            weight = own if scaling is None else own * scaling.y_sd[k]
+            if several is not None:
+                yield several[k] * weight
+                continue
+            pull = np.zeros_like(raw)
+            if not objective.of_predictor:
+                pull[k] = weight
+            elif share is not None:
+                pull[:] = -share * share[k] * weight
+                pull[k] += share[k] * weight
+            else:
+                pull[k] = objective.output.slopes(raw[k]) * weight
+            yield pull
 
     def check(self, count: int, rows: int, what: str) -> None:
         """Refuse so many sums, with their slopes, and so many rows made for one of them, where memory does not hold them."""
@@ -292,6 +291,13 @@ def output_position(fitted: Fitted, response: Any) -> int:
     if at is None:
         raise ArgumentError(f"response must be one of {', '.join(map(repr, names))}; got {shown(response)}.")
     return at
+
+
+def _parts(ends: Sequence[int]) -> Iterator[tuple[int, slice]]:
+    """Which group, and rows of it that are worked out at a time, of groups that begin and end there."""
+    for e, (first, last) in enumerate(pairwise(ends)):
+        if last > first:
+            yield from ((e, slice(first + p.start, first + p.stop)) for p in blocks.of_rows(last - first))
 
 
 def _grouped(group: np.ndarray, size: int) -> tuple[np.ndarray, list[int]]:

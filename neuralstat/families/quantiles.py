@@ -146,7 +146,9 @@ class Quantile(_Levels):
             low, high = np.quantile(r, (q - h, q + h))
             density = ((r >= low) & (r <= high)) / max(float(high - low), 1e-12)
             own = np.where(np.arange(k)[:, np.newaxis] <= level, lead, 0.0)
-            out += density[:, np.newaxis, np.newaxis] * np.einsum("kn,jn->nkj", own, own)
+            for i in range(k):
+                for j in range(k):
+                    out[:, i, j] += density * (own[i] * own[j])
         return out
 
     def ppf(self, par: np.ndarray, q: Any) -> np.ndarray:

@@ -140,6 +140,12 @@ class Weibull(_Accelerated):
 
         return stats.weibull_min(1 / par[1], scale=np.exp(par[0]))
 
+    def mean(self, par: np.ndarray) -> np.ndarray:
+        from scipy.special import gamma
+
+        with np.errstate(all="ignore"):
+            return np.exp(par[0]) * gamma(1 + np.where(par[1] > 0, par[1], np.nan))
+
     @staticmethod
     def below(z: np.ndarray) -> np.ndarray:
         return -np.expm1(-np.exp(z))
@@ -171,6 +177,10 @@ class LogNormalAFT(_Accelerated):
         from scipy import stats
 
         return stats.lognorm(par[1], scale=np.exp(par[0]))
+
+    def mean(self, par: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.exp(par[0] + np.square(np.where(par[1] > 0, par[1], np.nan)) / 2)
 
     @staticmethod
     def below(z: np.ndarray) -> np.ndarray:

@@ -24,6 +24,9 @@ def test_distribution_functions_and_quantiles(family):
         np.testing.assert_allclose(family.sf(par, y), want[1], rtol=1e-11, atol=1e-300)
     for q in (0.0, 0.025, 0.5, 0.975, 1.0, rng.uniform(size=50)):
         np.testing.assert_allclose(family.ppf(par, q), np.broadcast_to(scipy.ppf(q), 50), rtol=1e-11)
+    mean, known = family.mean(par), np.isfinite(scipy.mean())  # an infinite one is NaN there
+    np.testing.assert_allclose(mean[known], scipy.mean()[known], rtol=1e-12)
+    assert np.isinf(mean[~known]).all()
     par[1, 0] = 0.0
     assert np.isnan(family.cdf(par, 1.0)[0]) and np.isnan(family.ppf(par, 0.5)[0])
 
