@@ -14,6 +14,7 @@ from ..errors import DfError
 from ..families import working
 from ..fitted import Fitted
 from ..network import blocks, derivatives
+from ..network.objective import Objective
 from . import noise
 from .information import RCOND, loss_derivatives
 from .parameters import information_roots
@@ -51,9 +52,13 @@ class Roots:
         check_finite(fitted, b)
         self.network, self.data = fitted.network, fitted.data
         self.theta = fitted.fit.theta[b].astype(float)
-        design, objective, w = fitted.design, fitted.network.objective, fitted.case_weights
-        raw = derivatives.outputs(self.network, self.data.x, self.theta, design.offset)[0]
+        design, objective = fitted.design, fitted.network.objective
         self._share = self._root = None
+        if squares(objective) and design.weights is None:  # no array that is as long as the data
+            self._scale = np.broadcast_to(1.0, (self.network.n_outputs, fitted.n_rows))
+            return
+        w = fitted.case_weights
+        raw = derivatives.outputs(self.network, self.data.x, self.theta, design.offset)[0]
         if objective.name == "multinomial":
             self._share = objective.response(raw)
             self._scale = np.sqrt(self._share * (design.y.sum(axis=0) * w))
@@ -92,13 +97,18 @@ def rows(fitted: Fitted, b: int) -> np.ndarray:
     return Roots(fitted, b).at(slice(0, n))
 
 
+def squares(objective: Objective) -> bool:
+    """Whether what kernels give is a mean, and the loss half the squared error of it."""
+    return noise.family_name(objective) == "gaussian" and not objective.of_predictor
+
+
 def curvature(fitted: Fitted, raw: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Second derivative (K, n) of the loss in what kernels give, its expectation for families, at responses (K, n)."""
     objective = fitted.network.objective
     name = noise.family_name(objective)
     if name == "additive":
         return np.maximum(loss_derivatives(objective, raw, y)[1], 0.0)
-    if name == "gaussian" and not objective.of_predictor:
+    if squares(objective):
         return np.ones_like(raw)
     if objective.of_predictor:
         return working.weights(fitted.likely, raw)

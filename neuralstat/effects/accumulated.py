@@ -50,8 +50,9 @@ class Axis:
 
     def value(self, node: np.ndarray) -> np.ndarray:
         """The variable's value at nodes."""
-        values = pd.Series(self.nodes, dtype=object).to_numpy()[node]
-        return values if isinstance(self.nodes[0], str) else np.array(values.tolist())
+        if isinstance(self.nodes[0], str):
+            return pd.Series(self.nodes, dtype=object).to_numpy()[node]
+        return np.array(self.nodes)[node]
 
     def masses(self, share: np.ndarray) -> np.ndarray:
         """(N,) sums of the rows' weights (m,) by where they lie."""
@@ -158,7 +159,7 @@ def _axis(rows: Rows, name: str, bins: Any) -> Axis:
         raise ArgumentError(f"bins: no row has {name!r} in bin {int(np.argmin(count)) + 1}.")
     every = np.arange(x.size)
     middle = (ends[:-1] + ends[1:]) / 2 / (ends[-1] - ends[0])
-    return Axis(name, ends.tolist(), [(every, own)], np.stack([own, own + 1]), middle)
+    return Axis(name, ends.tolist(), [(every, own)], np.stack([own, own + 1], dtype=np.int32), middle)
 
 
 def _ends(x: np.ndarray, bins: Any, variable: str) -> np.ndarray:

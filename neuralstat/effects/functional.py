@@ -163,28 +163,35 @@ class Outputs:
             From 0 to size - 1; one group unless given.
         size : int
         """
-        fitted = self.fitted
-        raw = fitted.raw(x, offset, self.numbers)
         weights = np.broadcast_to(weight, (len(self.ks), x.shape[1]))
         order, ends = (None, [0, x.shape[1]]) if group is None else _grouped(group, size)
-        if order is not None:
-            raw, weights = raw[:, :, order], weights[:, order]
-        means = fitted.response(raw)[:, list(self.ks)] * weights
-        value = np.stack([means[:, :, a:b].sum(axis=2) for a, b in pairwise(ends)], axis=2)
         if self.root is None:
-            return Sums(value, None)
-        slope = np.zeros((*value.shape, fitted.network.n_params))
+            raw = self.fitted.raw(x, offset, self.numbers)
+            if order is not None:
+                raw, weights = raw[:, :, order], weights[:, order]
+            means = self.fitted.response(raw)[:, list(self.ks)] * weights
+            return Sums(np.stack([means[:, :, a:b].sum(axis=2) for a, b in pairwise(ends)], axis=2), None)
+        value = np.zeros((len(self.numbers), len(self.ks), len(ends) - 1))
+        slope = np.zeros((*value.shape, self.fitted.network.n_params))
+        for e, part in _parts(ends):
+            own = part if order is None else order[part]
+            known = None if offset is None else np.ascontiguousarray(offset[:, own])
+            self._add(np.ascontiguousarray(x[:, own]), known, weights[:, own], value[:, :, e], slope[:, :, e])
+        return Sums(value, slope)
+
+    def _add(
+        self, x: np.ndarray, offset: np.ndarray | None, weights: np.ndarray, value: np.ndarray, slope: np.ndarray
+    ) -> None:
+        """Add the sum over some rows to `value` (R, K'), its derivatives to `slope` (R, K', P)."""
+        fitted = self.fitted
+        raw = fitted.raw(x, offset, self.numbers)
+        value += (fitted.response(raw)[:, list(self.ks)] * weights).sum(axis=2)
         for r, b in enumerate(self.numbers):
             theta, level = fitted.fit.theta[b].astype(float), level_slopes(fitted, b)
-            for e, part in _parts(ends):
-                own = part if order is None else order[part]
-                known = None if offset is None else np.ascontiguousarray(offset[:, own])
-                here = np.ascontiguousarray(x[:, own])
-                for j, pull in enumerate(self._pulls(raw[r][:, part], weights[:, part])):
-                    slope[r, j, e] += derivatives.pullback(fitted.network, here, theta, raw[r][:, part], pull, known)
-                    if level is not None:
-                        slope[r, j, e] -= pull[0].sum() * level
-        return Sums(value, slope)
+            for j, pull in enumerate(self._pulls(raw[r], weights)):
+                slope[r, j] += derivatives.pullback(fitted.network, x, theta, raw[r], pull, offset)
+                if level is not None:
+                    slope[r, j] -= pull[0].sum() * level
 
     def _pulls(self, raw: np.ndarray, weights: np.ndarray) -> Iterator[np.ndarray]:
         """Derivatives (K, m) of ``weight * mean_k`` in what kernels give, of one output after the other."""

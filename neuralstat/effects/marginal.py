@@ -153,15 +153,15 @@ def _stencils(
 
 def _change(outputs: Outputs, rows: Rows, name: str, low: Any, high: Any, method: str) -> list[Estimate]:
     """Mean change of the mean response, or of its logarithm, between two values of a variable."""
-    ends = [rows.moved({name: value}) for value in (high, low)]
-    if method[0] == "d":
-        above, below = (outputs.sums(*end, rows.share) for end in ends)
+    if method[0] == "d":  # one end after the other: inputs are as large as the data
+        above, below = (outputs.sums(*rows.moved({name: value}), rows.share) for value in (high, low))
         return outputs.estimates(above - below)
-    means = [_means(outputs, *end) for end in ends]
+    means = [_means(outputs, *rows.moved({name: value})) for value in (high, low)]
     if not np.all(means[0] * means[1] > 0):
         raise ArgumentError(f"method={method!r} needs means of one sign, and those at {name} = {low} and {high} differ.")
     with np.errstate(divide="ignore", over="ignore"):
-        above, below = (outputs.sums(*end, rows.share / mu) for end, mu in zip(ends, means, strict=True))
+        above, below = (outputs.sums(*rows.moved({name: value}), rows.share / mu)
+                        for value, mu in zip((high, low), means, strict=True))  # fmt: skip
     return outputs.estimates(above - below, np.log(means[0] / means[1]) @ rows.share[:, np.newaxis])
 
 

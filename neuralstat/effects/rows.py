@@ -75,7 +75,10 @@ class Rows:
         return [which[first : first + step] for first in range(0, max(which.size, 1), step)]
 
     def along(self, names: Sequence[str], points: Sequence[Sequence[Any]]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """`moved` to one point after the other, every variable having one value in all rows."""
+        """`moved` to one point after the other, every variable having one value in all rows.
+
+        Inputs may lie where those of the point before lay: they are to be used before the next are asked for.
+        """
         columns = {name: _spread([point[k] for point in points], len(points)) for k, name in enumerate(names)}
         touched, alone = self._touched(set(names))
         mixed = [] if alone else [d for d in touched if not columns_of_inputs(self.fitted)[0][d] <= set(names)]
@@ -85,12 +88,12 @@ class Rows:
                 yield self.moved(dict(zip(names, point, strict=True)))
             return
         pure = [d for d in touched if d not in mixed]
-        made = self._alone(columns)[pure]
+        made, x = self._alone(columns)[pure], self.x.copy()
         for g in range(len(points)):
-            x, offset = self._put(pure, made[:, g : g + 1])
+            x[pure] = made[:, g : g + 1]
             if products is not None:
                 x[mixed] = self._internal(products[0] * products[1][:, g : g + 1], mixed)
-            yield x, offset
+            yield x, self.offset
 
     def _products(self, values: Mapping[str, np.ndarray], mixed: list[int]) -> tuple[np.ndarray, np.ndarray] | None:
         """Columns (C, m) of terms with other variables at some point, and what they are multiplied by at each (C, G).
@@ -189,8 +192,11 @@ def rows_of(fitted: Fitted, data: Any = None, absent: Sequence[str] = ()) -> Row
     _refuse_arrays(spec)
     if data is None:
         frame = design.frame.reset_index(drop=True)
-        share = fitted.frequencies
-        return Rows(fitted, frame, design.x, design.offset, share / share.sum(), design.index)
+        if design.weights is None and design.frequencies is None:
+            share = np.full(len(frame), 1 / len(frame))
+        else:
+            share = fitted.frequencies / fitted.frequencies.sum()
+        return Rows(fitted, frame, design.x, design.offset, share, design.index)
     if spec.offset_kind == "array":
         raise ArgumentError("data: effects over another table need the offset as a column, and this model's is an array.")
     table = frames.as_frame(data)

@@ -23,6 +23,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from scipy.linalg import lapack
 
 from ..df.information import observed_score_blocks, observed_scores
 from ..df.local import active
@@ -104,15 +105,39 @@ def _root_by_parts(
     unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's variance drowns in the rounding of another's
     covariance /= unit  # in place: of several repetitions it may be larger than the data
     covariance /= unit.T
-    values, vectors = np.linalg.eigh(covariance)
-    del covariance, between
-    vectors *= unit
-    vectors *= np.sqrt(np.maximum(values, 0.0))
+    del between
+    root = _root_in_place(covariance)
+    root *= unit
     if where.size == len(numbers) * fitted.network.n_params:
-        return vectors, states
+        return root, states
     out = np.zeros((len(numbers) * fitted.network.n_params, ends[-1]))
-    out[where] = vectors
+    out[where] = root
     return out, states
+
+
+def _root_in_place(covariance: np.ndarray) -> np.ndarray:
+    """A root (F, r) of a covariance matrix (F, F) with ones on the diagonal, in its memory; triangular but for the order.
+
+    Cholesky's with pivots, which ends where rounding begins (Higham 2002, Accuracy and Stability, section 10.3): the matrix
+    of several repetitions is often singular.
+    """
+    upper, order, rank, _ = lapack.dpstrf(covariance.T, lower=0, overwrite_a=1)  # of a matrix with rows side by side
+    root: np.ndarray = upper.T
+    for i in range(len(root)):
+        root[i, min(i + 1, rank) :] = 0.0
+    _scatter(root, order - 1)
+    return root[:, :rank]
+
+
+def _scatter(array: np.ndarray, to: np.ndarray) -> None:
+    """Row i to row to[i], in place: cycle after cycle."""
+    left = np.ones(len(to), bool)
+    for first in range(len(to)):
+        at, carried = first, array[first].copy()
+        while left[at]:
+            left[at] = False
+            at = int(to[at])
+            array[at], carried = carried, array[at].copy()
 
 
 def _squares_of_roots(
@@ -123,7 +148,7 @@ def _squares_of_roots(
     ends = np.cumsum([0, *(int(u.sum()) for u in used)])
     of = [slice(*pair) for pair in pairwise(ends)]
     whole = [Roots(fitted, b) for b in numbers]
-    informations = [np.zeros((int(u.sum()),) * 2) for u in used]
+    informations = [np.zeros((0, 0)) if plain else np.zeros((int(u.sum()),) * 2) for u in used]
     between = np.zeros((ends[-1], ends[-1]))
     for part in blocks.of_numbers(fitted.n_rows, len(phi) * len(numbers) * fitted.network.n_params):
         roots = [own.at(part)[:, :, u] for own, u in zip(whole, used, strict=True)]
@@ -136,7 +161,7 @@ def _squares_of_roots(
                 between[of[r], of[s]] += rows_of.T @ other
     for r, at in enumerate(of):
         if plain:
-            informations[r] += between[at, at]
+            informations[r] = between[at, at].copy()
         between[at, at.stop :] = between[at.stop :, at].T
     if plain:
         between *= phi[0, 0]

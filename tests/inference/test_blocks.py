@@ -198,3 +198,18 @@ def test_tables_that_were_encoded_are_let_go():
         tracemalloc.stop()
         gc.enable()
     assert left < 5 * 4000 * 8
+
+
+@pytest.mark.parametrize(("size", "rank"), [(1, 1), (40, 40), (40, 7), (40, 0), (300, 299)])
+def test_a_root_takes_the_memory_of_its_matrix(size, rank):
+    """Of matrices that are singular, too, some of whose variables do not move at all."""
+    rng = np.random.default_rng(size + rank)
+    half = rng.standard_normal((size, rank))
+    half[size // 3] *= size < 40 or rank < 40
+    whole = half @ half.T
+    unit = np.sqrt(np.where(np.diag(whole) > 0, np.diag(whole), 1.0))
+    whole = whole / unit / unit[:, np.newaxis]
+    given = whole.copy()
+    root = sampling._root_in_place(given)
+    assert root.shape[1] <= max(rank, 1) and (rank == 0 or np.shares_memory(root, given))
+    np.testing.assert_allclose(root @ root.T, whole, atol=1e-14 * max(size, 10))
