@@ -153,13 +153,13 @@ def _axis(rows: Rows, name: str, bins: Any) -> Axis:
         return _level_axis(rows, name, bins)
     x = rows.frame[name].to_numpy(dtype=float)
     ends = _ends(x, bins, name)
-    own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2)  # bins are (z_k-1, z_k]
+    own = np.clip(np.searchsorted(ends, x, side="left") - 1, 0, ends.size - 2).astype(np.int32)  # bins are (z_k-1, z_k]
     count = np.bincount(own, minlength=ends.size - 1)
     if not count.all():
         raise ArgumentError(f"bins: no row has {name!r} in bin {int(np.argmin(count)) + 1}.")
-    every = np.arange(x.size)
+    every = np.arange(x.size, dtype=np.int32)
     middle = (ends[:-1] + ends[1:]) / 2 / (ends[-1] - ends[0])
-    return Axis(name, ends.tolist(), [(every, own)], np.stack([own, own + 1], dtype=np.int32), middle)
+    return Axis(name, ends.tolist(), [(every, own)], np.stack([own, own + 1]), middle)
 
 
 def _ends(x: np.ndarray, bins: Any, variable: str) -> np.ndarray:
