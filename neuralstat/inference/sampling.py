@@ -88,44 +88,45 @@ def _root_by_parts(
         for r, u in enumerate(used):
             for s, v in enumerate(used):
                 between[of[r], of[s]] += np.diag(prior[r] * prior[s])[np.ix_(u, v)]
-    covariance, states = between, []
-    where = np.zeros(ends[-1], dtype=int)
+    finite = bool(np.isfinite(between).all())  # else no degrees of freedom are left for the correction of clusters
+    root = _root_in_place(between) if finite else np.full((ends[-1], 1), np.nan)
+    del between
+    states, where = [], np.zeros(ends[-1], dtype=int)
     for r, b in enumerate(numbers):
         own = of[r]
         bread = breads[r]
         bread = curvature_of(fitted, b, kind)[np.ix_(used[r], used[r])] if bread is None else bread
         turned, state = _turned(fitted, b, used[r], bread)
-        covariance[own] = turned @ covariance[own]
-        covariance[:, own] = covariance[:, own] @ turned
+        if finite:
+            root[own] = turned @ root[own]
         where[own] = r * fitted.network.n_params + np.flatnonzero(used[r])
         states.append(state)
-    if not np.isfinite(covariance).all():  # no degrees of freedom are left for the correction of clusters
+    if not finite:
         return np.full((len(numbers) * fitted.network.n_params, 1), np.nan), states
-    size = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's variance drowns in the rounding of another's
-    covariance /= unit  # in place: of several repetitions it may be larger than the data
-    covariance /= unit.T
-    del between
-    root = _root_in_place(covariance)
-    root *= unit
     if where.size == len(numbers) * fitted.network.n_params:
         return root, states
-    out = np.zeros((len(numbers) * fitted.network.n_params, ends[-1]))
+    out = np.zeros((len(numbers) * fitted.network.n_params, root.shape[1]))
     out[where] = root
     return out, states
 
 
-def _root_in_place(covariance: np.ndarray) -> np.ndarray:
-    """A root (F, r) of a covariance matrix (F, F) with ones on the diagonal, in its memory; triangular but for the order.
+def _root_in_place(squares: np.ndarray) -> np.ndarray:
+    """A root (F, r) of a sum of squares (F, F), in its memory; triangular but for the order of rows.
 
-    Cholesky's with pivots, which ends where rounding begins (Higham 2002, Accuracy and Stability, section 10.3): the matrix
-    of several repetitions is often singular.
+    Cholesky's with pivots, which ends where rounding begins (Higham 2002, Accuracy and Stability, section 10.3): that of
+    several repetitions is often singular. Of sums alone, which are as good as their terms: a covariance has an inverse on
+    either side of such a sum, and may be indefinite in the digits that it lost.
     """
-    upper, order, rank, _ = lapack.dpstrf(covariance.T, lower=0, overwrite_a=1)  # of a matrix with rows side by side
+    size = np.sqrt(np.diag(squares))
+    unit = np.where(size > 0, size, 1.0)[:, np.newaxis]  # no weight's part drowns in the rounding of another's
+    squares /= unit  # in place: of several repetitions it may be larger than the data
+    squares /= unit.T
+    upper, order, rank, _ = lapack.dpstrf(squares.T, lower=0, overwrite_a=1)  # of a matrix with rows side by side
     root: np.ndarray = upper.T
     for i in range(len(root)):
         root[i, min(i + 1, rank) :] = 0.0
     _scatter(root, order - 1)
+    root *= unit
     return root[:, :rank]
 
 

@@ -213,3 +213,24 @@ def test_a_root_takes_the_memory_of_its_matrix(size, rank):
     root = sampling._root_in_place(given)
     assert root.shape[1] <= max(rank, 1) and (rank == 0 or np.shares_memory(root, given))
     np.testing.assert_allclose(root @ root.T, whole, atol=1e-14 * max(size, 10))
+
+
+@pytest.mark.filterwarnings("ignore::neuralstat.errors.SingularHessianWarning")
+@pytest.mark.parametrize("more", [{}, {"exclude": [(1, 2, 1)]}], ids=["all weights", "some held"])
+@pytest.mark.parametrize("kind", ["expected", "sandwich", "hessian"])
+def test_variances_of_redundant_units(kind, more, monkeypatch):
+    """Weights that nearly make up for one another: added up over parts, variances keep the digits that all rows give."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.standard_normal((900, 3)), columns=["a", "b", "c"])
+    data["y"] = data.a + 0.3 * rng.standard_normal(900)
+    fit = ns.neuralnet("y ~ a + b + c", data, hidden=8, rep=2, random_state=1, algorithm="lbfgs", threshold=1.0, stepmax=200,
+                       **more)  # fmt: skip
+    fitted, numbers = fit.fitted, fit.fitted.numbers("mean")
+    x = fitted.design.x[:, :50]
+
+    def variances() -> np.ndarray:
+        return sampling.mean_variance(fitted, numbers, x, None, kind)[0]
+
+    whole = variances()
+    monkeypatch.setattr(sampling, "PART", 100)
+    np.testing.assert_allclose(variances(), whole, rtol=1e-5)
