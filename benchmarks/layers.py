@@ -49,6 +49,7 @@ CASES = {
     "CNN 32-64-128": Case((28, 28, 1), 128, 6, units=32, classes=10),
     "VGG-16, 32 x 32": Case((32, 32, 3), 32, 1, units=64, classes=10, kind="VGG"),
     "VGG-16, 32 x 32, outputs": Case((32, 32, 3), 32, 1, units=64, classes=10, kind="VGG", forward=True),
+    "CNN 32-64-128, after VGG-16": Case((28, 28, 1), 128, 6, units=32, classes=10),  # whose memory malloc keeps
     "LSTM(16), 6 steps": Case((6, 1), 32, 300, units=16),
     "LSTM(64), 100 steps": Case((100, 8), 64, 16, units=64),
     "GRU(64), 100 steps": Case((100, 8), 64, 16, units=64, kind="GRU"),

@@ -72,9 +72,7 @@ else:
         n = ir.Constant(number, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
         for length in shape:
             n = builder.mul(n, length)
-        owner = memory.meminfo_alloc_aligned(builder, size=n, align=LINE)
-        with builder.if_then(cgutils.is_null(builder, owner), likely=False):
-            context.call_conv.return_user_exc(builder, MemoryError, ("no memory for a kernel's array",))
+        owner = memory.meminfo_alloc_aligned(builder, size=n, align=LINE)  # or a MemoryError
         data = memory.meminfo_data(builder, owner)
         cgutils.memset(builder, data, n, 0)
         return _array(context, builder, kind, shape,

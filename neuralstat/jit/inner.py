@@ -26,7 +26,7 @@ VIEWS = {"cast", "phi", "getattr", "getitem", "static_getitem", "typed_getitem",
          "iternext", "pair_first"}  # expressions that hold arrays that there were  # fmt: skip
 UNNEEDED = {"WithLifting", "InlineClosureLikes", "InlineInlinables", "MakeFunctionToJitFunction", "FindLiterallyCalls",
             "LiteralUnroll", "LiteralPropagationSubPipelinePass", "RewriteDynamicRaises", "InlineOverloads",
-            "NopythonRewrites", "DumpParforDiagnostics", "AnnotateTypes"}  # passes over what no kernel has  # fmt: skip
+            "NopythonRewrites", "DumpParforDiagnostics", "AnnotateTypes"}  # what no kernel has or needs  # fmt: skip
 UNCOUNTED = "\n".join(f"define void @{name}(i8* %p) alwaysinline {{ ret void }}" for name in sorted(COUNTS))
 
 
@@ -249,7 +249,7 @@ class Compiler(CompilerBase):
         made.add_pass_after(before, IRLegalization)
         made.add_pass_after(after, self.lowering)
         made.finalize()
-        made._ENFORCING = False
+        made._ENFORCING = False  # the graph of blocks is made by the passes that read it, not anew after each
         return [made]
 
     def compile_extra(self, func: Any) -> Any:

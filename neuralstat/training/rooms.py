@@ -5,14 +5,28 @@ A call takes a twentieth of a second; of a large network the system would take a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from ..engine import cpu
 from ..engine.batches import Plan, Room, room_of
+
+T = TypeVar("T")
+
+
+@contextmanager
+def _lent(free: list[T], make: Callable[[], T]) -> Iterator[T]:
+    """One of what is free, that nobody else has, or a new one; what a call that failed has left is dropped."""
+    try:
+        own = free.pop()
+    except IndexError:
+        own = make()
+    yield own
+    free.append(own)
 
 
 class Works:
@@ -22,15 +36,9 @@ class Works:
         self._make = partial(cpu.workspace, net, data, theta)
         self._free: list[cpu.Work] = []
 
-    @contextmanager
-    def one(self) -> Iterator[cpu.Work]:
-        """One that nobody else has; what a call that failed has left is dropped."""
-        try:
-            work = self._free.pop()
-        except IndexError:
-            work = self._make()
-        yield work
-        self._free.append(work)
+    def one(self) -> AbstractContextManager[cpu.Work]:
+        """One that nobody else has."""
+        return _lent(self._free, self._make)
 
 
 class Rooms:
@@ -39,14 +47,7 @@ class Rooms:
     def __init__(self) -> None:
         self._free: dict[tuple[int, ...], list[Room]] = {}
 
-    @contextmanager
-    def one(self, net: cpu.Net, plan: Plan, outputs: int, theta: np.ndarray) -> Iterator[Room]:
-        """One that nobody else has, for weights (..., P); what a call that failed has left is dropped."""
+    def one(self, net: cpu.Net, plan: Plan, outputs: int, theta: np.ndarray) -> AbstractContextManager[Room]:
+        """One that nobody else has, for weights (..., P)."""
         size = (net.width, net.block, outputs, theta.shape[-1], plan.held.size, plan.n_groups)
-        free = self._free.setdefault(size, [])
-        try:
-            room = free.pop()
-        except IndexError:
-            room = room_of(net, plan, outputs, theta)
-        yield room
-        free.append(room)
+        return _lent(self._free.setdefault(size, []), lambda: room_of(net, plan, outputs, theta))

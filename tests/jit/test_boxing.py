@@ -137,6 +137,13 @@ def test_arrays_that_kernels_make_are_given_back():
     assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free > 0
 
 
+@needs_compiled
+def test_an_array_for_which_there_is_no_memory_is_an_error():
+    with pytest.raises(MemoryError):
+        own(2**45, np.zeros(1))
+    assert own(5, np.zeros(1))[0] == 0
+
+
 @needs_inner
 def test_an_array_on_the_stack_has_a_size_that_is_known():
     @jit

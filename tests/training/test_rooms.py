@@ -9,7 +9,8 @@ import pytest
 
 import neuralstat as ns
 from neuralstat import layers
-from neuralstat.training.rooms import Rooms
+from neuralstat.engine.data import make_data
+from neuralstat.training.rooms import Rooms, Works
 
 
 def small() -> tuple:
@@ -37,6 +38,17 @@ def test_what_a_failed_call_leaves_is_not_taken_again():
         raise KeyError
     with rooms.one(net, plan, outputs, theta) as room:
         assert room is not dirty
+
+
+def test_buffers_of_passes_are_lent_likewise():
+    data = make_data(np.zeros((2, 30)), np.zeros((1, 30)))
+    works = Works(SimpleNamespace(width=3, block=16), data, np.zeros((1, 5)))
+    with works.one() as first, works.one() as second:
+        assert first is not second and first.value.shape[0] == 3 and first.target.shape == (1, 16)
+    with pytest.raises(KeyError), works.one() as dirty:
+        raise KeyError
+    with works.one() as again:
+        assert again is not dirty and any(again is lent for lent in (first, second))
 
 
 IMAGES = (layers.Conv2D(3, 2, "relu"), layers.BatchNorm(), layers.MaxPool2D(2), layers.Dropout(0.3), layers.Flatten())
