@@ -2,7 +2,7 @@
 
 Forward, the patch below a position is one run of rows for each row of the kernel. Backward, a position of the input is
 reached from one unit row block for each element of the kernel. The gradient turns observations round, 16 at a time, so
-that its sums over positions stay in registers.
+that its sums over positions stay in registers. Many channels below kernels of 3 x 3 go by tiles: `winograd`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .codes import (
     STRIDE_ROWS,
     TARGET,
 )
+from .winograd import by_tiles, tiles_backward, tiles_forward, tiles_gradient
 
 NEAR = 2**19  # bytes of turned images and deltas that stay in the second cache while sums are formed
 
@@ -69,6 +70,9 @@ def _patch(row: Any, r: int, c: int, segments: Any) -> int:
 @jit
 def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
     """`conv2d_forward` for one lane."""
+    if by_tiles(row):
+        tiles_forward(row, theta, value, m)
+        return
     filters = row[FILTERS]
     length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
     panel = zeros(panel_size(filters, length), theta)
@@ -106,6 +110,9 @@ def _reached(row: Any, y: int, x: int, segments: Any) -> int:
 @jit
 def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     """`conv2d_backward` for one lane."""
+    if by_tiles(row):
+        tiles_backward(row, theta, delta, m)
+        return
     channels, filters = row[CHANNELS], row[FILTERS]
     elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
     length = elements * filters
@@ -128,6 +135,11 @@ def conv2d_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> 
     runs, run = _runs(row)
     biases = zeros(filters, value)
     total_rows(biases, delta, row[TARGET], filters, filters, row[OUT_ROWS] * row[OUT_COLS], m)
+    if by_tiles(row):
+        for f in range(filters):
+            grad[row[PARAM] + f * (1 + length)] += biases[f]
+        tiles_gradient(row, value, delta, grad, m)
+        return
     if runs > 1 and run * value.itemsize < VECTOR_BYTES:
         sums, step, runs, run = _near_gradient(row, value, delta, m), length, 1, length
     else:

@@ -25,6 +25,10 @@ IMAGES = [
     (L.Conv2D(12, 5), (6, 7, 33)),
     (L.Conv1D(11, 4, padding="causal", dilation_rate=2), (12, 5)),
     (L.Conv1D(18, 3, strides=2), (12, 35)),
+    (L.Conv2D(16, 3), (13, 13, 16)),  # by tiles, as all that follow
+    (L.Conv2D(33, 3), (9, 12, 17)),
+    (L.Conv2D(20, 3, padding="same"), (8, 9, 40)),
+    (L.Conv2D(70, 3, padding="same"), (7, 8, 65)),
 ]
 POOLS = [
     (L.MaxPool2D(2), (7, 6, 5)),

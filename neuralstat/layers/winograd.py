@@ -1,0 +1,279 @@
+"""Convolutions by 3 x 3 kernels, tile by tile, with 16 products where sums over the kernel have 36: Winograd's F(2 x 2, 3 x 3).
+
+Outputs of a tile of 2 x 2 positions are A'[(G g G') o (B'd B)]A, d the tile's 4 x 4 inputs, g the kernel, o elementwise and
+summed over channels: so for each of 16 elements, products of matrices (filters x channels) and (channels x observations).
+The derivatives are those of this formula. Entries of A and B are 0, 1 and -1 (`jit.simd_tiles`), those of G also 1/2: sums
+have about twice the rounding error of those over the kernel.
+
+Method: Lavin & Gray (2016), Fast algorithms for convolutional neural networks, CVPR.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jit.buffers import aligned, few_ints, table, zeros
+from ..jit.compile import jit
+from ..jit.late import late
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, turn_rows
+from ..jit.simd_sums import ROWS as PANEL_ROWS
+from ..jit.simd_sums import VECTORS, panel_size, sum_rows
+from ..jit.simd_tiles import deltas_of_tile, inputs_of_tile, outputs_of_tile, pulls_of_tile
+from .codes import (
+    CHANNELS,
+    COLS,
+    DILATION_COLS,
+    DILATION_ROWS,
+    FILTERS,
+    KERNEL_COLS,
+    KERNEL_ROWS,
+    N_OUT,
+    OUT_COLS,
+    OUT_ROWS,
+    PAD_COLS,
+    PAD_ROWS,
+    PARAM,
+    ROWS,
+    SOURCE,
+    STRIDE_COLS,
+    STRIDE_ROWS,
+    TARGET,
+)
+
+ELEMENTS = 16  # of a tile, and of a transformed kernel
+MIDDLE = 5  # the element that all four outputs have once
+LEAST = 16  # channels, and filters, from which tiles are worth their sums
+PACKING = 3  # tiles that take as long as the transformation of the kernel
+GAIN = 5, 4  # products of sums over the kernel, over those of tiles, from which tiles are taken
+APART = 16  # elements between what belongs to two elements of a tile, lest they fall on the same cache sets
+TOGETHER = 2**18  # bytes of one element's inputs and deltas that gradients sum at a time
+FEWEST = 64  # tiles of them at least
+
+
+@jit
+def _tiles(row: Any) -> Any:
+    """Rows and columns of tiles."""
+    return (row[OUT_ROWS] + 1) // 2, (row[OUT_COLS] + 1) // 2
+
+
+@jit
+def _reached(outputs: int, inputs: int, pad: int) -> int:
+    """Pairs of an output and an input below its kernel, along one side."""
+    n = 0
+    for k in range(3):
+        n += max(min(outputs, inputs + pad - k) - max(0, pad - k), 0)
+    return n
+
+
+@jit
+def by_tiles(row: Any) -> bool:
+    """Whether a layer takes tiles: by its geometry alone, lest an output depend on the observations beside it."""
+    if row[KERNEL_ROWS] != 3 or row[KERNEL_COLS] != 3 or min(row[CHANNELS], row[FILTERS]) < LEAST:
+        return False
+    if max(row[STRIDE_ROWS], row[STRIDE_COLS], row[DILATION_ROWS], row[DILATION_COLS]) > 1:
+        return False
+    high, wide = _tiles(row)
+    sums = _reached(row[OUT_ROWS], row[ROWS], row[PAD_ROWS]) * _reached(row[OUT_COLS], row[COLS], row[PAD_COLS])
+    return GAIN[1] * sums > GAIN[0] * ELEMENTS * (high * wide + PACKING)
+
+
+@late
+def _pack_kernels(panels: Any, theta: Any, bias: int, first: int, row_step: int, sum_step: int, tap_step: int, n_rows: int,
+                  n_sum: int) -> None:
+    """G g G' of all kernels: for each element a panel as `sum_rows` wants it.
+
+    Weight e of row r and term j is ``theta[first + r row_step + j sum_step + e tap_step]``; the bias of row r, of the middle
+    element, ``theta[bias + r row_step]`` (negative `bias`: none).
+    """
+    half = zeros(1, theta)
+    half[0] = 0.5
+    for r in range(n_rows):
+        base = r // PANEL_ROWS * PANEL_ROWS * (n_sum + 1) + r % PANEL_ROWS
+        if bias >= 0:
+            panels[MIDDLE, base] = theta[bias + r * row_step]
+        for j in range(n_sum):
+            at, w = base + (1 + j) * PANEL_ROWS, first + r * row_step + j * sum_step
+            for b in range(4):  # column b of G g G', from the sums over the kernel's columns
+                if b == 0 or b == 3:
+                    c = w if b == 0 else w + 2 * tap_step
+                    x, y, z = theta[c], theta[c + 3 * tap_step], theta[c + 6 * tap_step]
+                else:
+                    x = _middle(theta, w, tap_step, b == 1, half)
+                    y = _middle(theta, w + 3 * tap_step, tap_step, b == 1, half)
+                    z = _middle(theta, w + 6 * tap_step, tap_step, b == 1, half)
+                outer = (x + z) * half[0]
+                panels[b, at] = x
+                panels[4 + b, at] = outer + y * half[0]
+                panels[8 + b, at] = outer - y * half[0]
+                panels[12 + b, at] = z
+
+
+@jit
+def _middle(theta: Any, w: int, step: int, plus: bool, half: Any) -> Any:
+    """Half the sum of a row of the kernel, its middle added or taken away."""
+    outer = theta[w] + theta[w + 2 * step]
+    return (outer + theta[w + step]) * half[0] if plus else (outer - theta[w + step]) * half[0]
+
+
+@late
+def _products(out: Any, out_step: int, n_rows: int, panels: Any, biased: bool, values: Any, step: int, n_sum: int, tiles: int,
+              m: int) -> None:
+    """For each element its panel times the values of each of so many tiles; elements lie `out_step` and `step` rows apart."""
+    segments = table(1, 3)
+    segments[0, 1] = n_sum
+    for e in range(ELEMENTS):
+        for t in range(tiles):
+            segments[0, 0] = e * step + t * n_sum
+            sum_rows(out, e * out_step + t * n_rows, n_rows, panels[e], n_sum, 1 if biased and e == MIDDLE else 0, values,
+                     segments, 1, m)
+
+
+@jit
+def _places(at: Any, first: int, unit_rows: int, y0: int, x0: int, rows: int, cols: int, side: int) -> None:
+    """Elements of a tile of side x side positions from (y0, x0) on of an image, in units of `unit_rows`; -1 outside."""
+    for e in range(side * side):
+        y, x = y0 + e // side, x0 + e % side
+        at[e] = first + (y * cols + x) * unit_rows if 0 <= y < rows and 0 <= x < cols else -1
+
+
+@jit
+def _apart(at: Any, first: int, step: int) -> None:
+    """Elements of a tile in a buffer, `step` from one to the next."""
+    for e in range(ELEMENTS):
+        at[e] = first + e * step
+
+
+@jit
+def _group(row: Any, width: int) -> int:
+    """Tiles that share a panel while it is near: as many as have as many numbers as the panel."""
+    high, wide = _tiles(row)
+    channels, filters = row[CHANNELS], row[FILTERS]
+    return min(max(channels * filters // ((channels + filters) * width), 1), high * wide)
+
+
+@late
+def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
+    """`conv2d_forward` by tiles."""
+    channels, filters, block = row[CHANNELS], row[FILTERS], value.shape[1]
+    high, wide = _tiles(row)
+    panels = aligned(ELEMENTS, panel_size(filters, channels), theta)
+    _pack_kernels(panels, theta, row[PARAM], row[PARAM] + 1, 1 + 9 * channels, 1, channels, filters, channels)
+    width = VECTORS * VECTOR_BYTES // value.itemsize
+    group = _group(row, width)
+    inputs, products = group * channels + 1, group * filters + 1  # rows of an element: an odd number, see `APART`
+    v, w = aligned(ELEMENTS * inputs, width, value), aligned(ELEMENTS * products, width, value)
+    one, other = few_ints(16), few_ints(16)
+    for i in range(0, m, width):
+        n = min(width, m - i)
+        for first in range(0, high * wide, group):
+            tiles = min(group, high * wide - first)
+            for t in range(tiles):
+                y, x = (first + t) // wide * 2, (first + t) % wide * 2
+                _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
+                        row[COLS], 4)
+                _apart(other, t * channels * width, inputs * width)
+                inputs_of_tile(v, other, width, value, one, block, channels, n)
+            _products(w, products, filters, panels, True, v, inputs, channels, tiles, n)
+            for t in range(tiles):
+                y, x = (first + t) // wide * 2, (first + t) % wide * 2
+                _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
+                _apart(other, t * filters * width, products * width)
+                outputs_of_tile(value, one, block, w, other, width, filters, n)
+
+
+@late
+def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
+    """`conv2d_backward` by tiles."""
+    channels, filters, block = row[CHANNELS], row[FILTERS], delta.shape[1]
+    high, wide = _tiles(row)
+    panels = aligned(ELEMENTS, panel_size(channels, filters), theta)
+    _pack_kernels(panels, theta, -1, row[PARAM] + 1, 1, 1 + 9 * channels, channels, channels, filters)
+    width = VECTORS * VECTOR_BYTES // delta.itemsize
+    group = _group(row, width)
+    inputs, products = group * channels + 1, group * filters + 1
+    v, w = aligned(ELEMENTS * inputs, width, delta), aligned(ELEMENTS * products, width, delta)
+    one, other = few_ints(16), few_ints(16)
+    for s in range(row[SOURCE], row[SOURCE] + row[ROWS] * row[COLS] * channels):
+        for i in range(m):
+            delta[s, i] = 0
+    for i in range(0, m, width):
+        n = min(width, m - i)
+        for first in range(0, high * wide, group):
+            tiles = min(group, high * wide - first)
+            for t in range(tiles):
+                y, x = (first + t) // wide * 2, (first + t) % wide * 2
+                _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
+                _apart(other, t * filters * width, products * width)
+                deltas_of_tile(w, other, width, delta, one, block, filters, n)
+            _products(v, inputs, channels, panels, False, w, products, filters, tiles, n)
+            for t in range(tiles):
+                y, x = (first + t) // wide * 2, (first + t) % wide * 2
+                _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
+                        row[COLS], 4)
+                _apart(other, t * channels * width, inputs * width)
+                pulls_of_tile(delta, one, block, v, other, width, channels, n)
+
+
+@jit
+def _whole(n: int, value: Any) -> int:
+    """n elements, up to whole vectors."""
+    lanes = VECTOR_BYTES // value.itemsize
+    return (n + lanes - 1) // lanes * lanes
+
+
+@late
+def tiles_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """Add d loss / d kernels by tiles: sums of products of turned tiles, then of their derivatives by G g G'."""
+    channels, filters = row[CHANNELS], row[FILTERS]
+    high, wide = _tiles(row)
+    image, units = row[ROWS] * row[COLS] * channels, row[N_OUT]
+    right = aligned(1, LANES * image + SLACK, value)[0]
+    left = aligned(1, LANES * units + SLACK, value)[0]
+    inputs, outputs = _whole(channels, value), _whole(filters, value)
+    count = min(LANES * high * wide, max(TOGETHER // ((inputs + outputs) * value.itemsize), FEWEST))
+    v, d = aligned(ELEMENTS, count * inputs + APART, value), aligned(ELEMENTS, count * outputs + APART, value)
+    sums = aligned(ELEMENTS, filters * inputs, value)
+    one, other = few_ints(16), few_ints(16)
+    for start in range(0, m, LANES):
+        turn_rows(delta, row[TARGET], units, start, left, 0, units)
+        turn_rows(value, row[SOURCE], image, start, right, 0, image)
+        filled = 0
+        for at in range(LANES * high * wide):
+            i, t = at // (high * wide), at % (high * wide)
+            y, x = t // wide * 2, t % wide * 2
+            _places(one, i * image, channels, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS], row[COLS], 4)
+            _apart(other, filled * inputs, v.shape[1])
+            inputs_of_tile(v, other, 0, right, one, 0, 1, inputs)
+            _places(one, i * units, filters, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
+            _apart(other, filled * outputs, d.shape[1])
+            deltas_of_tile(d, other, 0, left, one, 0, 1, outputs)
+            filled += 1
+            if filled == count or at == LANES * high * wide - 1:
+                for e in range(ELEMENTS):
+                    outer_sums(sums[e], 0, inputs, filters, inputs * value.itemsize // VECTOR_BYTES, d[e], 0, 0, outputs, v[e],
+                               0, 0, inputs, 1, filled, 0, 0, 1)
+                filled = 0
+    _add_kernels(grad, row[PARAM] + 1, sums, filters, channels, inputs)
+
+
+@late
+def _add_kernels(grad: Any, first: int, sums: Any, filters: int, channels: int, step: int) -> None:
+    """G' s G of the sums s of each filter and channel, added to what belongs to its kernel."""
+    half = zeros(1, grad)
+    half[0] = 0.5
+    lines = zeros(12, grad)
+    for f in range(filters):
+        for k in range(channels):
+            at, w = f * step + k, first + f * (1 + 9 * channels) + k
+            for b in range(4):
+                plus, minus = sums[4 + b, at], sums[8 + b, at]
+                outer = (plus + minus) * half[0]
+                lines[b] = sums[b, at] + outer
+                lines[4 + b] = (plus - minus) * half[0]
+                lines[8 + b] = sums[12 + b, at] + outer
+            for a in range(3):
+                plus, minus = lines[4 * a + 1], lines[4 * a + 2]
+                outer = (plus + minus) * half[0]
+                grad[w + 3 * a * channels] += lines[4 * a] + outer
+                grad[w + (3 * a + 1) * channels] += (plus - minus) * half[0]
+                grad[w + (3 * a + 2) * channels] += lines[4 * a + 3] + outer
