@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .simd_sums import call_once
-from .vector_code import INT, Code, address_of, array_parts, scalar_type
+from .vector_code import Code, address_of, array_parts, scalar_type
 
 Matrix = tuple[tuple[int, ...], ...]
 OF_INPUTS: Matrix = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
@@ -41,52 +41,33 @@ def _sandwich(b: ir.IRBuilder, matrix: Matrix, tile: list[ir.Value]) -> list[ir.
     return [_combined(b, weights, line) for line in half for weights in matrix]
 
 
-def _tile_code(name: str, doc: str, matrix: Matrix, adds: bool) -> Any:
+def _tile_code(name: str, doc: str, matrix: Matrix) -> Any:
     """An intrinsic that takes tiles to L d L'."""
 
-    def of_tile(typingctx: Any, out: Any, out_at: Any, out_step: Any, values: Any, at: Any, step: Any, n_units: Any,
-                m: Any) -> Any:
+    def of_tile(typingctx: Any, out: Any, out_at: Any, out_step: Any, values: Any, at: Any, step: Any, outside: Any,
+                n_units: Any, m: Any) -> Any:  # fmt: skip
         n = types.int64
-        signature = types.void(out, out_at, n, values, at, n, n, n)
+        signature = types.void(out, out_at, n, values, at, n, outside, n, n)
 
         def codegen(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-            _, _, out_step, _, _, step, n_units, m = arguments
-            given = [array_parts(context, b, kind, arguments[k])[0]
-                     for k, kind in enumerate((out, out_at, None, values, at)) if kind is not None]  # fmt: skip
-            return call_once(b, context, name, scalar_type(out.dtype), [*given, out_step, step, n_units, m], body)
+            kinds = ((0, out), (1, out_at), (3, values), (4, at), (6, outside))
+            given = [array_parts(context, b, kind, arguments[k])[0] for k, kind in kinds]
+            given += [arguments[k] for k in (2, 5, 7, 8)]
+            return call_once(b, context, name, scalar_type(out.dtype), given, body)
 
         return signature, codegen
 
-    def body(code: Code, b: Any, out: Any, out_at: Any, values: Any, at: Any, out_step: Any, step: Any, n_units: Any,
-             m: Any) -> None:
-        def places(base: ir.Value, where: ir.Value, count: int) -> list[tuple[ir.Value, ir.Value]]:
-            """Of each element its first address, and a mask that takes away what is added to it outside."""
-            outside = code.cell(code.vector)
-            nowhere = b.bitcast(outside, code.scalar.as_pointer())
-            b.store(code.constant(0.0), outside)
-            made = []
-            for k in range(count):
-                first = b.load(address_of(code, where, code.index(k)))
-                inside = b.icmp_signed(">=", first, code.index(0))
-                made.append((b.select(inside, b.gep(base, [first]), nowhere), b.sext(inside, INT)))
-            return made
+    def body(code: Code, b: Any, out: Any, out_at: Any, values: Any, at: Any, outside: Any, out_step: Any, step: Any,
+             n_units: Any, m: Any) -> None:
+        sources = _places(code, values, at, len(matrix[0]) ** 2, outside)
+        targets = _places(code, out, out_at, len(matrix) ** 2, outside)
 
-        sources = places(values, at, len(matrix[0]) ** 2)
-        targets = places(out, out_at, len(matrix) ** 2)
+        def chunk(there: ir.Value, here: ir.Value) -> None:
+            tile = [code.load(b.gep(first, [there])) for first in sources]
+            for first, total in zip(targets, _sandwich(b, matrix, tile), strict=True):
+                code.store(total, b.gep(first, [here]))
 
-        def unit(u: ir.Value) -> None:
-            source_shift, target_shift = b.mul(u, step), b.mul(u, out_step)
-
-            def chunk(i: ir.Value) -> None:
-                there, here = b.add(source_shift, i), b.add(target_shift, i)
-                tile = [code.load(b.gep(first, [b.and_(mask, there)])) for first, mask in sources]
-                for (first, mask), total in zip(targets, _sandwich(b, matrix, tile), strict=True):
-                    place = b.gep(first, [b.and_(mask, here)])
-                    code.store(b.fadd(code.load(place), total) if adds else total, place)
-
-            code.loop(code.index(0), m, code.lanes, chunk)
-
-        code.loop(code.index(0), n_units, 1, unit)
+        _over(code, chunk, step, out_step, n_units, m)
 
     of_tile.__name__ = of_tile.__qualname__ = name
     of_tile.__doc__ = f"""{doc}
@@ -94,22 +75,84 @@ def _tile_code(name: str, doc: str, matrix: Matrix, adds: bool) -> Any:
     Parameters
     ----------
     out, values : arrays, contiguous
-        Written{" (added to)" if adds else ""}, read.
+        Written, read.
     out_at, at : int64 arrays
         Of each element of the tile, row by row, where its first vector lies in the flattened array; negative where it lies
-        outside: it is read as 0, and not written.
+        outside.
     out_step, step : int
         Elements from one unit to the next.
+    outside : array
+        What lies outside is read and written here: as many elements as the units have, and those between them.
     n_units, m : int
         Units, and elements of each: a multiple of the vector length.
     """
     return intrinsic(of_tile)
 
 
-inputs_of_tile: Callable[..., None] = _tile_code("inputs_of_tile", "Tile (4, 4) of inputs for products.", OF_INPUTS, False)
-outputs_of_tile: Callable[..., None] = _tile_code("outputs_of_tile", "Outputs (2, 2) from products (4, 4).", OF_OUTPUTS, False)
-deltas_of_tile: Callable[..., None] = _tile_code(
-    "deltas_of_tile", "Products' derivatives (4, 4) from those of outputs (2, 2).", _transposed(OF_OUTPUTS), False)
-pulls_of_tile: Callable[..., None] = _tile_code(
-    "pulls_of_tile", "Derivatives of inputs (4, 4), added, from those of what `inputs_of_tile` made.",
-    _transposed(OF_INPUTS), True)
+def _places(code: Code, base: ir.Value, at: ir.Value, count: int, outside: ir.Value) -> list[ir.Value]:
+    """Where each element of a tile begins."""
+    b, made = code.builder, []
+    for k in range(count):
+        first = b.load(address_of(code, at, code.index(k)))
+        made.append(b.select(b.icmp_signed(">=", first, code.index(0)), b.gep(base, [first]), outside))
+    return made
+
+
+def _over(code: Code, chunk: Callable[[ir.Value, ir.Value], None], step: ir.Value, out_step: ir.Value, n_units: ir.Value,
+          m: ir.Value) -> None:
+    """``chunk(element of the source, element of the target)`` for the vectors of all units, two by two."""
+    b = code.builder
+
+    def unit(u: ir.Value) -> None:
+        there, here = b.mul(u, step), b.mul(u, out_step)
+
+        def two(i: ir.Value) -> None:
+            one(i)
+            one(b.add(i, code.index(code.lanes)))
+
+        def one(i: ir.Value) -> None:
+            chunk(b.add(there, i), b.add(here, i))
+
+        left = code.loop(code.index(0), m, 2 * code.lanes, two)
+        code.loop(left, m, code.lanes, one)
+
+    code.loop(code.index(0), n_units, 1, unit)
+
+
+inputs_of_tile = _tile_code("inputs_of_tile", "Tile (4, 4) of inputs for products.", OF_INPUTS)
+outputs_of_tile = _tile_code("outputs_of_tile", "Outputs (2, 2) from products (4, 4).", OF_OUTPUTS)
+deltas_of_tile = _tile_code("deltas_of_tile", "Products' derivatives (4, 4) from those of outputs (2, 2).",
+                            _transposed(OF_OUTPUTS))  # fmt: skip
+
+
+@intrinsic
+def pulls_of_tile(typingctx: Any, out: Any, out_at: Any, begun: Any, out_step: Any, values: Any, at: Any, step: Any,
+                  nothing: Any, outside: Any, n_units: Any, m: Any) -> Any:  # fmt: skip
+    """Derivatives of inputs (4, 4) from those of what `inputs_of_tile` made, added to what lies at `begun`.
+
+    Where that is negative nothing does, and `nothing`, zeros, is read. What lies outside is written to `outside`; the other
+    parameters are those of `inputs_of_tile`.
+    """
+    n = types.int64
+    signature = types.void(out, out_at, begun, n, values, at, n, nothing, outside, n, n)
+
+    def codegen(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        kinds = ((0, out), (1, out_at), (2, begun), (4, values), (5, at), (7, nothing), (8, outside))
+        given = [array_parts(context, b, kind, arguments[k])[0] for k, kind in kinds]
+        given += [arguments[k] for k in (3, 6, 9, 10)]
+        return call_once(b, context, "pulls_of_tile", scalar_type(out.dtype), given, body)
+
+    def body(code: Code, b: Any, out: Any, out_at: Any, begun: Any, values: Any, at: Any, nothing: Any, outside: Any,
+             out_step: Any, step: Any, n_units: Any, m: Any) -> None:
+        matrix = _transposed(OF_INPUTS)
+        sources, targets = _places(code, values, at, 16, outside), _places(code, out, out_at, 16, outside)
+        added = _places(code, out, begun, 16, nothing)
+
+        def chunk(there: ir.Value, here: ir.Value) -> None:
+            tile = [code.load(b.gep(first, [there])) for first in sources]
+            for first, other, total in zip(targets, added, _sandwich(b, matrix, tile), strict=True):
+                code.store(b.fadd(code.load(b.gep(other, [here])), total), b.gep(first, [here]))
+
+        _over(code, chunk, step, out_step, n_units, m)
+
+    return signature, codegen

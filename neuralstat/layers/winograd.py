@@ -46,8 +46,7 @@ LEAST = 16  # channels, and filters, from which tiles are worth their sums
 PACKING = 3  # tiles that take as long as the transformation of the kernel
 GAIN = 5, 4  # products of sums over the kernel, over those of tiles, from which tiles are taken
 APART = 16  # elements between what belongs to two elements of a tile, lest they fall on the same cache sets
-TOGETHER = 2**18  # bytes of one element's inputs and deltas that gradients sum at a time
-FEWEST = 64  # tiles of them at least
+TOGETHER = 2**16  # bytes of one element's inputs and deltas that gradients sum at a time
 
 
 @jit
@@ -73,6 +72,8 @@ def by_tiles(row: Any) -> bool:
     if max(row[STRIDE_ROWS], row[STRIDE_COLS], row[DILATION_ROWS], row[DILATION_COLS]) > 1:
         return False
     high, wide = _tiles(row)
+    if row[ROWS] + row[PAD_ROWS] > 2 * high + 2 or row[COLS] + row[PAD_COLS] > 2 * wide + 2:  # inputs that no tile has
+        return False
     sums = _reached(row[OUT_ROWS], row[ROWS], row[PAD_ROWS]) * _reached(row[OUT_COLS], row[COLS], row[PAD_COLS])
     return GAIN[1] * sums > GAIN[0] * ELEMENTS * (high * wide + PACKING)
 
@@ -144,6 +145,13 @@ def _apart(at: Any, first: int, step: int) -> None:
 
 
 @jit
+def _begun(at: Any, begun: Any, y: int, x: int) -> None:
+    """Of a tile's inputs those that an earlier tile, above or on the left, has; -1 for the others."""
+    for e in range(ELEMENTS):
+        begun[e] = at[e] if (y > 0 and e < 8) or (x > 0 and e % 4 < 2) else -1
+
+
+@jit
 def _group(row: Any, width: int) -> int:
     """Tiles that share a panel while it is near: as many as have as many numbers as the panel."""
     high, wide = _tiles(row)
@@ -163,6 +171,7 @@ def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
     inputs, products = group * channels + 1, group * filters + 1  # rows of an element: an odd number, see `APART`
     v, w = aligned(ELEMENTS * inputs, width, value), aligned(ELEMENTS * products, width, value)
     one, other = few_ints(16), few_ints(16)
+    outside, unused = zeros(channels * block, value), zeros(filters * block, value)
     for i in range(0, m, width):
         n = min(width, m - i)
         for first in range(0, high * wide, group):
@@ -172,13 +181,13 @@ def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
                 _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
                         row[COLS], 4)
                 _apart(other, t * channels * width, inputs * width)
-                inputs_of_tile(v, other, width, value, one, block, channels, n)
+                inputs_of_tile(v, other, width, value, one, block, outside, channels, n)
             _products(w, products, filters, panels, True, v, inputs, channels, tiles, n)
             for t in range(tiles):
                 y, x = (first + t) // wide * 2, (first + t) % wide * 2
                 _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
                 _apart(other, t * filters * width, products * width)
-                outputs_of_tile(value, one, block, w, other, width, filters, n)
+                outputs_of_tile(value, one, block, w, other, width, unused, filters, n)
 
 
 @late
@@ -192,10 +201,8 @@ def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
     group = _group(row, width)
     inputs, products = group * channels + 1, group * filters + 1
     v, w = aligned(ELEMENTS * inputs, width, delta), aligned(ELEMENTS * products, width, delta)
-    one, other = few_ints(16), few_ints(16)
-    for s in range(row[SOURCE], row[SOURCE] + row[ROWS] * row[COLS] * channels):
-        for i in range(m):
-            delta[s, i] = 0
+    one, other, begun = few_ints(16), few_ints(16), few_ints(16)
+    nothing, unused = zeros(max(channels, filters) * block, delta), zeros(channels * block, delta)
     for i in range(0, m, width):
         n = min(width, m - i)
         for first in range(0, high * wide, group):
@@ -204,14 +211,15 @@ def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
                 y, x = (first + t) // wide * 2, (first + t) % wide * 2
                 _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
                 _apart(other, t * filters * width, products * width)
-                deltas_of_tile(w, other, width, delta, one, block, filters, n)
+                deltas_of_tile(w, other, width, delta, one, block, nothing, filters, n)
             _products(v, inputs, channels, panels, False, w, products, filters, tiles, n)
             for t in range(tiles):
                 y, x = (first + t) // wide * 2, (first + t) % wide * 2
                 _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
                         row[COLS], 4)
+                _begun(one, begun, y, x)
                 _apart(other, t * channels * width, inputs * width)
-                pulls_of_tile(delta, one, block, v, other, width, channels, n)
+                pulls_of_tile(delta, one, begun, block, v, other, width, nothing, unused, channels, n)
 
 
 @jit
@@ -226,33 +234,34 @@ def tiles_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """Add d loss / d kernels by tiles: sums of products of turned tiles, then of their derivatives by G g G'."""
     channels, filters = row[CHANNELS], row[FILTERS]
     high, wide = _tiles(row)
-    image, units = row[ROWS] * row[COLS] * channels, row[N_OUT]
-    right = aligned(1, LANES * image + SLACK, value)[0]
+    image, units = (2 * high + 2) * (2 * wide + 2) * channels + APART, 4 * high * wide * filters + APART
+    right = aligned(1, LANES * image + SLACK, value)[0]  # turned, with the zeros around them
     left = aligned(1, LANES * units + SLACK, value)[0]
     inputs, outputs = _whole(channels, value), _whole(filters, value)
-    count = min(LANES * high * wide, max(TOGETHER // ((inputs + outputs) * value.itemsize), FEWEST))
-    v, d = aligned(ELEMENTS, count * inputs + APART, value), aligned(ELEMENTS, count * outputs + APART, value)
+    group = min(max(TOGETHER // ((inputs + outputs) * value.itemsize * LANES), 1), high * wide)
+    v, d = aligned(ELEMENTS, group * LANES * inputs + APART, value), aligned(ELEMENTS, group * LANES * outputs + APART, value)
     sums = aligned(ELEMENTS, filters * inputs, value)
     one, other = few_ints(16), few_ints(16)
     for start in range(0, m, LANES):
-        turn_rows(delta, row[TARGET], units, start, left, 0, units)
-        turn_rows(value, row[SOURCE], image, start, right, 0, image)
-        filled = 0
-        for at in range(LANES * high * wide):
-            i, t = at // (high * wide), at % (high * wide)
-            y, x = t // wide * 2, t % wide * 2
-            _places(one, i * image, channels, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS], row[COLS], 4)
-            _apart(other, filled * inputs, v.shape[1])
-            inputs_of_tile(v, other, 0, right, one, 0, 1, inputs)
-            _places(one, i * units, filters, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
-            _apart(other, filled * outputs, d.shape[1])
-            deltas_of_tile(d, other, 0, left, one, 0, 1, outputs)
-            filled += 1
-            if filled == count or at == LANES * high * wide - 1:
-                for e in range(ELEMENTS):
-                    outer_sums(sums[e], 0, inputs, filters, inputs * value.itemsize // VECTOR_BYTES, d[e], 0, 0, outputs, v[e],
-                               0, 0, inputs, 1, filled, 0, 0, 1)
-                filled = 0
+        for y in range(row[OUT_ROWS]):
+            turn_rows(delta, row[TARGET] + y * row[OUT_COLS] * filters, row[OUT_COLS] * filters, start, left,
+                      2 * y * wide * filters, units)
+        for y in range(row[ROWS]):
+            at = ((y + row[PAD_ROWS]) * (2 * wide + 2) + row[PAD_COLS]) * channels
+            turn_rows(value, row[SOURCE] + y * row[COLS] * channels, row[COLS] * channels, start, right, at, image)
+        for first in range(0, high * wide, group):
+            tiles = min(group, high * wide - first)
+            for t in range(tiles):
+                y, x = (first + t) // wide * 2, (first + t) % wide * 2
+                _places(one, 0, channels, y, x, 2 * high + 2, 2 * wide + 2, 4)
+                _apart(other, t * LANES * inputs, v.shape[1])
+                inputs_of_tile(v, other, inputs, right, one, image, right, LANES, inputs)
+                _places(one, 0, filters, y, x, 2 * high, 2 * wide, 2)
+                _apart(other, t * LANES * outputs, d.shape[1])
+                deltas_of_tile(d, other, outputs, left, one, units, left, LANES, outputs)
+            for e in range(ELEMENTS):
+                outer_sums(sums[e], 0, inputs, filters, inputs * value.itemsize // VECTOR_BYTES, d[e], 0, 0, outputs, v[e],
+                           0, 0, inputs, 1, LANES * tiles, 0, 0, 1)
     _add_kernels(grad, row[PARAM] + 1, sums, filters, channels, inputs)
 
 
