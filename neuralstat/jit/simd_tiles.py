@@ -148,11 +148,22 @@ def pulls_of_tile(typingctx: Any, out: Any, out_at: Any, begun: Any, out_step: A
         sources, targets = _places(code, values, at, 16, outside), _places(code, out, out_at, 16, outside)
         added = _places(code, out, begun, 16, nothing)
 
-        def chunk(there: ir.Value, here: ir.Value) -> None:
-            tile = [code.load(b.gep(first, [there])) for first in sources]
-            for first, other, total in zip(targets, added, _sandwich(b, matrix, tile), strict=True):
-                code.store(b.fadd(code.load(b.gep(other, [here])), total), b.gep(first, [here]))
+        def columns(some: tuple[int, ...]) -> Callable[[ir.Value, ir.Value], None]:
+            """What adds these columns of the inputs: their lines are on the same cache sets where channels are a power of two."""
+            needed = [j for j in range(4) if any(matrix[c][j] for c in some)]
 
-        _over(code, chunk, step, out_step, n_units, m)
+            def chunk(there: ir.Value, here: ir.Value) -> None:
+                for_column = {j: [code.load(b.gep(sources[4 * i + j], [there])) for i in range(4)] for j in needed}
+                half = {j: [_combined(b, weights, for_column[j]) for weights in matrix] for j in needed}
+                for r in range(4):
+                    for c in some:
+                        k = 4 * r + c
+                        total = _combined(b, tuple(matrix[c][j] for j in needed), [half[j][r] for j in needed])
+                        code.store(b.fadd(code.load(b.gep(added[k], [here])), total), b.gep(targets[k], [here]))
+
+            return chunk
+
+        for some in ((0, 3), (1, 2)):
+            _over(code, columns(some), step, out_step, n_units, m)
 
     return signature, codegen

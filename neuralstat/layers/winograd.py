@@ -45,7 +45,7 @@ MIDDLE = 5  # the element that all four outputs have once
 LEAST = 16  # channels, and filters, from which tiles are worth their sums
 PACKING = 3  # tiles that take as long as the transformation of the kernel
 GAIN = 5, 4  # products of sums over the kernel, over those of tiles, from which tiles are taken
-APART = 16  # elements between what belongs to two elements of a tile, lest they fall on the same cache sets
+APART, BESIDE = 16, 5  # numbers, and rows, between those of two elements of a tile, lest they fall on the same cache sets
 TOGETHER = 2**16  # bytes of one element's inputs and deltas that gradients sum at a time
 
 
@@ -168,7 +168,7 @@ def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
     _pack_kernels(panels, theta, row[PARAM], row[PARAM] + 1, 1 + 9 * channels, 1, channels, filters, channels)
     width = VECTORS * VECTOR_BYTES // value.itemsize
     group = _group(row, width)
-    inputs, products = group * channels + 1, group * filters + 1  # rows of an element: an odd number, see `APART`
+    inputs, products = group * channels + BESIDE, group * filters + BESIDE
     v, w = aligned(ELEMENTS * inputs, width, value), aligned(ELEMENTS * products, width, value)
     one, other = few_ints(16), few_ints(16)
     outside, unused = zeros(channels * block, value), zeros(filters * block, value)
@@ -199,7 +199,7 @@ def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
     _pack_kernels(panels, theta, -1, row[PARAM] + 1, 1, 1 + 9 * channels, channels, channels, filters)
     width = VECTORS * VECTOR_BYTES // delta.itemsize
     group = _group(row, width)
-    inputs, products = group * channels + 1, group * filters + 1
+    inputs, products = group * channels + BESIDE, group * filters + BESIDE
     v, w = aligned(ELEMENTS * inputs, width, delta), aligned(ELEMENTS * products, width, delta)
     one, other, begun = few_ints(16), few_ints(16), few_ints(16)
     nothing, unused = zeros(max(channels, filters) * block, delta), zeros(channels * block, delta)
