@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..functions.activation_calls import activate_units, softmax_backward_units
-from ..functions.activations import is_coupled
+from ..functions.activation_calls import activate_units, rectify_units, softmax_backward_units, through_rectifier
+from ..functions.activations import RELU, is_coupled
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd import multiply_rows
@@ -21,10 +21,14 @@ from ..layers.codes import (
     DENSE,
     DEPTHWISE,
     FILTERS,
+    KIND,
+    MASK,
+    MAXIMUM,
     N_IN,
     N_OUT,
     OFFSET,
     OP,
+    POOL,
     SOURCE,
     TARGET,
     WANTED,
@@ -37,6 +41,18 @@ from .layer_calls import layer_backward, layer_forward, layer_gradient
 def together(row: Any) -> int:
     """Units that an activation is applied to at once: all, or those of the last axis for softmax."""
     return row[FILTERS] if is_coupled(row[ACT]) and row[FILTERS] > 0 else row[N_OUT]
+
+
+@jit
+def activates(row: Any) -> bool:
+    """Whether a layer has an activation of its own, as dense layers do."""
+    return bool(row[OP] == CONV2D or row[OP] == COPY or row[OP] == DEPTHWISE)
+
+
+@jit
+def is_rectified(row: Any) -> bool:
+    """Whether the units of a layer other than a dense one are rectified: their slopes are not kept, but told from them."""
+    return bool(row[ACT] == RELU and activates(row))
 
 
 @late
@@ -54,7 +70,7 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, m: i
     value : (width, block) array
         Read: the inputs, from row 0 on. Written: every other unit.
     slope : (width, block) array
-        Written: derivative of each unit's activation.
+        Written: derivative of each unit's activation, but of units that `is_rectified` says are rectified.
     m : int
         Observations, padded.
     """
@@ -64,12 +80,15 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, m: i
             dense_forward_cpu(row, theta, value, m)
         else:
             layer_forward(row, constants[k], theta, value, m)
-            if row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:
+            if not activates(row):
                 continue
         if row[OFFSET] >= 0:
             for u in range(row[N_OUT]):
                 for i in range(m):
                     value[row[TARGET] + u, i] += value[row[OFFSET] + u, i]
+        if is_rectified(row):
+            rectify_units(value, row[TARGET], row[N_OUT], m)
+            continue
         units = together(row)
         for u in range(0, row[N_OUT], units):
             activate_units(row[ACT], constants[k], row[ADDRESS], value, slope, row[TARGET] + u, units, m)
@@ -78,9 +97,11 @@ def forward(table: Any, constants: Any, theta: Any, value: Any, slope: Any, m: i
 @jit
 def through_activation(row: Any, value: Any, slope: Any, delta: Any, m: int) -> None:
     """``delta`` of a layer's units from d loss / d a to d loss / d z, in place."""
-    if row[OP] != DENSE and row[OP] != CONV2D and row[OP] != COPY and row[OP] != DEPTHWISE:  # no activation of its own
+    if row[OP] != DENSE and not activates(row):
         return
-    if is_coupled(row[ACT]):
+    if is_rectified(row):
+        through_rectifier(value, delta, row[TARGET], row[N_OUT], m)
+    elif is_coupled(row[ACT]):
         units = together(row)
         for u in range(0, row[N_OUT], units):
             softmax_backward_units(row[ACT], value, delta, row[TARGET] + u, units, m)
@@ -92,9 +113,11 @@ def through_activation(row: Any, value: Any, slope: Any, delta: Any, m: int) -> 
 def row_backward(row: Any, theta: Any, value: Any, slope: Any, delta: Any, inputs: bool, through: bool, m: int) -> None:
     """d loss / d inputs of one layer into `delta`'s source rows (left out when not wanted).
 
-    With `through` (dense layers) on to d loss / d z of the units below.
+    With `through` on to d loss / d z of the units below. A pool's largest unit is rectified where the one it came from is.
     """
     if row[OP] != DENSE:
+        if through:
+            through_rectifier(value, delta, row[TARGET], row[N_OUT], m)
         layer_backward(row, theta, value, delta, inputs, m)
     elif inputs:
         dense_backward_cpu(row, theta, delta, slope, through, m)
@@ -102,9 +125,15 @@ def row_backward(row: Any, theta: Any, value: Any, slope: Any, delta: Any, input
 
 @jit
 def reads_plainly(row: Any, below: Any) -> bool:
-    """Whether a dense layer reads another one's units, all of them, each with an activation of its own."""
-    return bool(row[OP] == DENSE and below[OP] == DENSE and row[SOURCE] == below[TARGET] and row[N_IN] == below[N_OUT]
-                and not is_coupled(below[ACT]))
+    """Whether the way back through a layer goes on through the activation of the one below, all of whose units it reads.
+
+    So it does from a dense layer to another whose units have an activation each, and from a pool's maxima to rectified units.
+    """
+    if row[SOURCE] != below[TARGET] or row[N_IN] != below[N_OUT]:
+        return False
+    if row[OP] == POOL:
+        return bool(row[KIND] == MAXIMUM and row[MASK] < 0 and is_rectified(below))
+    return bool(row[OP] == DENSE and below[OP] == DENSE and not is_coupled(below[ACT]))
 
 
 @jit

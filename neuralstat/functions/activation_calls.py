@@ -14,6 +14,7 @@ from ..jit.compile import entry, jit
 from ..jit.late import late
 from ..jit.simd_activations import simd_logistic, simd_tanh
 from ..jit.simd_cells import simd_relu
+from ..jit.simd_rectifier import simd_rectify, simd_unrectify
 from .activations import (
     ACTIVATIONS,
     CUSTOM,
@@ -71,9 +72,25 @@ def _relu_plain(value: Any, slope: Any, first: int, units: int, m: int) -> None:
             value[u, i], slope[u, i] = relu(value[u, i], 0.0)
 
 
+@jit(strict=True)
+def _rectify_plain(out: Any, value: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            out[u, i] = relu(value[u, i], 0.0)[0]
+
+
+@jit(strict=True)
+def _unrectify_plain(out: Any, value: Any, first: int, units: int, m: int) -> None:
+    for u in range(first, first + units):
+        for i in range(m):
+            out[u, i] *= relu(value[u, i], 0.0)[1]
+
+
 logistic_rows = by_number(simd_logistic, _logistic_plain)
 tanh_rows = by_number(simd_tanh, _tanh_plain)
 relu_rows = by_number(simd_relu, _relu_plain)
+_rectify = by_number(simd_rectify, _rectify_plain)
+_unrectify = by_number(simd_unrectify, _unrectify_plain)
 
 
 @late(strict=True)
@@ -94,6 +111,18 @@ def _tanh_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
 @late(strict=True)
 def _relu_units(value: Any, slope: Any, first: int, units: int, m: int) -> None:
     relu_rows(value, slope, first, units, m)
+
+
+@late(strict=True)
+def rectify_units(value: Any, first: int, units: int, m: int) -> None:
+    """max(0, z) of units, in place; the slopes are those of `through_rectifier`."""
+    _rectify(value, value, first, units, m)
+
+
+@late(strict=True)
+def through_rectifier(value: Any, delta: Any, first: int, units: int, m: int) -> None:
+    """``delta`` of rectified units from d loss / d a to d loss / d z, in place, by the units themselves."""
+    _unrectify(delta, value, first, units, m)
 
 
 @late(strict=True)
