@@ -30,6 +30,10 @@ def _aligned(n_rows: int, length: int, like: Any) -> Any:
     return flat[skip : skip + n_rows * length].reshape(n_rows, length)
 
 
+def _uncleared(n_rows: int, length: int, like: Any) -> Any:
+    return np.empty((n_rows, length), like.dtype)
+
+
 def _zeros(n: int, like: Any) -> Any:
     return np.zeros(n, like.dtype)
 
@@ -51,7 +55,7 @@ def _table(n: int, m: int) -> Any:
 
 
 if PLAIN or numba.config.DISABLE_JIT:
-    aligned, zeros = jit(_aligned), jit(_zeros)
+    aligned, zeros, uncleared = jit(_aligned), jit(_zeros), jit(_uncleared)
     few_ints, few_floats, small_table, table = jit(_few_ints), jit(_few_floats), jit(_small_table), jit(_table)
 else:
 
@@ -66,15 +70,16 @@ else:
         populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=owner)
         return array._getvalue()
 
-    def _zero(context: Any, builder: Any, kind: Any, shape: list[Any]) -> Any:
-        """A new array of zeros."""
+    def _new(context: Any, builder: Any, kind: Any, shape: list[Any], clear: bool = True) -> Any:
+        """A new array, of zeros."""
         number, memory = context.get_value_type(types.intp), context.nrt
         n = ir.Constant(number, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
         for length in shape:
             n = builder.mul(n, length)
         owner = memory.meminfo_alloc_aligned(builder, size=n, align=LINE)  # or a MemoryError
         data = memory.meminfo_data(builder, owner)
-        cgutils.memset(builder, data, n, 0)
+        if clear:
+            cgutils.memset(builder, data, n, 0)
         return _array(context, builder, kind, shape,
                       builder.bitcast(data, context.get_data_type(kind.dtype).as_pointer()), owner)  # fmt: skip
 
@@ -84,7 +89,17 @@ else:
         kind = types.Array(like.dtype, 2, "C")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return _zero(context, builder, kind, list(arguments[:2]))
+            return _new(context, builder, kind, list(arguments[:2]))
+
+        return kind(types.intp, types.intp, like), generate
+
+    @intrinsic
+    def uncleared(typingctx: Any, n_rows: Any, length: Any, like: Any) -> Any:
+        """`aligned` with anything in it: for what is written before it is read."""
+        kind = types.Array(like.dtype, 2, "C")
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return _new(context, builder, kind, list(arguments[:2]), clear=False)
 
         return kind(types.intp, types.intp, like), generate
 
@@ -94,7 +109,7 @@ else:
         kind = types.Array(like.dtype, 1, "C")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return _zero(context, builder, kind, [arguments[0]])
+            return _new(context, builder, kind, [arguments[0]])
 
         return kind(types.intp, like), generate
 
@@ -104,7 +119,7 @@ else:
         kind = types.Array(types.int64, 2, "C")
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return _zero(context, builder, kind, list(arguments))
+            return _new(context, builder, kind, list(arguments))
 
         return kind(types.intp, types.intp), generate
 
@@ -137,7 +152,7 @@ else:
         """An array (n, m) of int64 on the stack, not cleared."""
         return _on_stack(types.int64, n, m)
 
-    for _made, _plain in ((aligned, _aligned), (zeros, _zeros), (table, _table), (few_ints, _few_ints),
+    for _made, _plain in ((aligned, _aligned), (uncleared, _uncleared), (zeros, _zeros), (table, _table), (few_ints, _few_ints),
                           (few_floats, _few_floats), (small_table, _small_table)):  # fmt: skip
         _made.py_func = _plain
     for _made in (few_ints, few_floats, small_table):

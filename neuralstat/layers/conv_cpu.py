@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.buffers import aligned, table, zeros
+from ..jit.buffers import aligned, table, uncleared, zeros
 from ..jit.compile import jit
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
@@ -75,7 +75,7 @@ def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
         return
     filters = row[FILTERS]
     length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
-    panel = zeros(panel_size(filters, length), theta)
+    panel = uncleared(1, panel_size(filters, length), theta)[0]
     pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, filters, 0, length)
     segments = table(row[KERNEL_ROWS] * row[KERNEL_COLS], 3)
     for r in range(row[OUT_ROWS]):
@@ -116,7 +116,7 @@ def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     channels, filters = row[CHANNELS], row[FILTERS]
     elements = row[KERNEL_ROWS] * row[KERNEL_COLS]
     length = elements * filters
-    panel = zeros(panel_size(channels, length), theta)
+    panel = uncleared(1, panel_size(channels, length), theta)[0]
     for e in range(elements):
         pack_panel(panel, length, theta, -1, row[PARAM] + 1 + e * channels, 1, 1 + elements * channels, channels,
                    e * filters, filters)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.buffers import aligned, few_ints, table, zeros
+from ..jit.buffers import aligned, few_ints, table, uncleared, zeros
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, turn_rows
@@ -164,12 +164,12 @@ def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
     """`conv2d_forward` by tiles."""
     channels, filters, block = row[CHANNELS], row[FILTERS], value.shape[1]
     high, wide = _tiles(row)
-    panels = aligned(ELEMENTS, panel_size(filters, channels), theta)
+    panels = uncleared(ELEMENTS, panel_size(filters, channels), theta)
     _pack_kernels(panels, theta, row[PARAM], row[PARAM] + 1, 1 + 9 * channels, 1, channels, filters, channels)
     width = VECTORS * VECTOR_BYTES // value.itemsize
     group = _group(row, width)
     inputs, products = group * channels + BESIDE, group * filters + BESIDE
-    v, w = aligned(ELEMENTS * inputs, width, value), aligned(ELEMENTS * products, width, value)
+    v, w = uncleared(ELEMENTS * inputs, width, value), uncleared(ELEMENTS * products, width, value)
     one, other = few_ints(16), few_ints(16)
     outside, unused = zeros(channels * block, value), zeros(filters * block, value)
     for i in range(0, m, width):
@@ -195,12 +195,12 @@ def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
     """`conv2d_backward` by tiles."""
     channels, filters, block = row[CHANNELS], row[FILTERS], delta.shape[1]
     high, wide = _tiles(row)
-    panels = aligned(ELEMENTS, panel_size(channels, filters), theta)
+    panels = uncleared(ELEMENTS, panel_size(channels, filters), theta)
     _pack_kernels(panels, theta, -1, row[PARAM] + 1, 1, 1 + 9 * channels, channels, channels, filters)
     width = VECTORS * VECTOR_BYTES // delta.itemsize
     group = _group(row, width)
     inputs, products = group * channels + BESIDE, group * filters + BESIDE
-    v, w = aligned(ELEMENTS * inputs, width, delta), aligned(ELEMENTS * products, width, delta)
+    v, w = uncleared(ELEMENTS * inputs, width, delta), uncleared(ELEMENTS * products, width, delta)
     one, other, begun = few_ints(16), few_ints(16), few_ints(16)
     nothing, unused = zeros(max(channels, filters) * block, delta), zeros(channels * block, delta)
     for i in range(0, m, width):
@@ -239,7 +239,8 @@ def tiles_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     left = aligned(1, LANES * units + SLACK, value)[0]
     inputs, outputs = _whole(channels, value), _whole(filters, value)
     group = min(max(TOGETHER // ((inputs + outputs) * value.itemsize * LANES), 1), high * wide)
-    v, d = aligned(ELEMENTS, group * LANES * inputs + APART, value), aligned(ELEMENTS, group * LANES * outputs + APART, value)
+    v = uncleared(ELEMENTS, group * LANES * inputs + APART, value)
+    d = uncleared(ELEMENTS, group * LANES * outputs + APART, value)
     sums = aligned(ELEMENTS, filters * inputs, value)
     one, other = few_ints(16), few_ints(16)
     for start in range(0, m, LANES):
