@@ -152,8 +152,8 @@ else:
         """An array (n, m) of int64 on the stack, not cleared."""
         return _on_stack(types.int64, n, m)
 
-    for _made, _plain in ((aligned, _aligned), (uncleared, _uncleared), (zeros, _zeros), (table, _table), (few_ints, _few_ints),
-                          (few_floats, _few_floats), (small_table, _small_table)):  # fmt: skip
+    for _made, _plain in ((aligned, _aligned), (uncleared, _uncleared), (zeros, _zeros), (table, _table),
+                          (few_ints, _few_ints), (few_floats, _few_floats), (small_table, _small_table)):  # fmt: skip
         _made.py_func = _plain
     for _made in (few_ints, few_floats, small_table):
         _made.on_stack = True  # see `inner.makes_none`

@@ -149,7 +149,7 @@ def pulls_of_tile(typingctx: Any, out: Any, out_at: Any, begun: Any, out_step: A
         added = _places(code, out, begun, 16, nothing)
 
         def columns(some: tuple[int, ...]) -> Callable[[ir.Value, ir.Value], None]:
-            """What adds these columns of the inputs: their lines are on the same cache sets where channels are a power of two."""
+            """What adds these columns of the inputs: all 16 lines may lie on one cache set, which has not as many ways."""
             needed = [j for j in range(4) if any(matrix[c][j] for c in some)]
 
             def chunk(there: ir.Value, here: ir.Value) -> None:

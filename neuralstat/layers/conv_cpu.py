@@ -11,7 +11,9 @@ from typing import Any
 
 from ..jit.buffers import aligned, table, uncleared, zeros
 from ..jit.compile import jit
-from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, outer_sums, total_rows, turn_rows
+from ..jit.late import late
+from ..jit.shared_sums import turned_rows, turned_sums
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, near_sums, total_rows
 from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from ..jit.vectors import copy_to
 from .codes import (
@@ -23,6 +25,7 @@ from .codes import (
     KERNEL_COLS,
     KERNEL_ROWS,
     N_OUT,
+    OPTIONS,
     OUT_COLS,
     OUT_ROWS,
     PAD_COLS,
@@ -34,7 +37,8 @@ from .codes import (
     STRIDE_ROWS,
     TARGET,
 )
-from .winograd import by_tiles, tiles_backward, tiles_forward, tiles_gradient
+from .tiling import BY_TILES
+from .winograd import tiles_backward, tiles_forward, tiles_gradient
 
 NEAR = 2**19  # bytes of turned images and deltas that stay in the second cache while sums are formed
 
@@ -68,24 +72,6 @@ def _patch(row: Any, r: int, c: int, segments: Any) -> int:
 
 
 @jit
-def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
-    """`conv2d_forward` for one lane."""
-    if by_tiles(row):
-        tiles_forward(row, theta, value, m)
-        return
-    filters = row[FILTERS]
-    length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
-    panel = uncleared(1, panel_size(filters, length), theta)[0]
-    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, filters, 0, length)
-    segments = table(row[KERNEL_ROWS] * row[KERNEL_COLS], 3)
-    for r in range(row[OUT_ROWS]):
-        for c in range(row[OUT_COLS]):
-            n = _patch(row, r, c, segments)
-            target = row[TARGET] + (r * row[OUT_COLS] + c) * filters
-            sum_rows(value, target, filters, panel, length, 1, value, segments, n, m)
-
-
-@jit
 def _reached(row: Any, y: int, x: int, segments: Any) -> int:
     """Unit row blocks that see input position (y, x), into `segments`; their number."""
     filters = row[FILTERS]
@@ -107,10 +93,35 @@ def _reached(row: Any, y: int, x: int, segments: Any) -> int:
     return n
 
 
+@late
+def _sums_at_positions(row: Any, value: Any, panel: Any, length: int, forward: bool, m: int) -> None:
+    """Sums of `length` elements of a panel at each position of the outputs (`forward`), or of the inputs."""
+    high, wide = (row[OUT_ROWS], row[OUT_COLS]) if forward else (row[ROWS], row[COLS])
+    first, n_rows = (row[TARGET], row[FILTERS]) if forward else (row[SOURCE], row[CHANNELS])
+    segments = table(row[KERNEL_ROWS] * row[KERNEL_COLS], 3)
+    for y in range(high):
+        for x in range(wide):
+            n = _patch(row, y, x, segments) if forward else _reached(row, y, x, segments)
+            sum_rows(value, first + (y * wide + x) * n_rows, n_rows, panel, length, int(forward), value, segments, n, m)
+
+
+@jit
+def conv2d_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
+    """`conv2d_forward` for one lane."""
+    if row[OPTIONS] & BY_TILES != 0:
+        tiles_forward(row, theta, value, m)
+        return
+    filters = row[FILTERS]
+    length = row[KERNEL_ROWS] * row[KERNEL_COLS] * row[CHANNELS]
+    panel = uncleared(1, panel_size(filters, length), theta)[0]
+    pack_panel(panel, length, theta, row[PARAM], row[PARAM] + 1, length + 1, 1, filters, 0, length)
+    _sums_at_positions(row, value, panel, length, True, m)
+
+
 @jit
 def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     """`conv2d_backward` for one lane."""
-    if by_tiles(row):
+    if row[OPTIONS] & BY_TILES != 0:
         tiles_backward(row, theta, delta, m)
         return
     channels, filters = row[CHANNELS], row[FILTERS]
@@ -120,12 +131,7 @@ def conv2d_backward_cpu(row: Any, theta: Any, delta: Any, m: int) -> None:
     for e in range(elements):
         pack_panel(panel, length, theta, -1, row[PARAM] + 1 + e * channels, 1, 1 + elements * channels, channels,
                    e * filters, filters)
-    segments = table(elements, 3)
-    for y in range(row[ROWS]):
-        for x in range(row[COLS]):
-            n = _reached(row, y, x, segments)
-            source = row[SOURCE] + (y * row[COLS] + x) * channels
-            sum_rows(delta, source, channels, panel, length, 0, delta, segments, n, m)
+    _sums_at_positions(row, delta, panel, length, False, m)
 
 
 @jit
@@ -135,21 +141,25 @@ def conv2d_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> 
     runs, run = _runs(row)
     biases = zeros(filters, value)
     total_rows(biases, delta, row[TARGET], filters, filters, row[OUT_ROWS] * row[OUT_COLS], m)
-    if by_tiles(row):
-        for f in range(filters):
-            grad[row[PARAM] + f * (1 + length)] += biases[f]
-        tiles_gradient(row, value, delta, grad, m)
-        return
-    if runs > 1 and run * value.itemsize < VECTOR_BYTES:
-        sums, step, runs, run = _near_gradient(row, value, delta, m), length, 1, length
-    else:
-        sums, step = _turned_gradient(row, value, delta, m), _vectors(run, value) * VECTOR_BYTES // value.itemsize
     for f in range(filters):
-        w = row[PARAM] + f * (1 + length)
-        grad[w] += biases[f]
+        grad[row[PARAM] + f * (1 + length)] += biases[f]
+    if row[OPTIONS] & BY_TILES != 0:
+        tiles_gradient(row, value, delta, grad, m)
+    elif runs > 1 and run * value.itemsize < VECTOR_BYTES:
+        _near_gradient(row, value, delta, grad, m)
+    else:
+        _turned_gradient(row, value, delta, grad, m)
+
+
+@jit
+def _add_sums(row: Any, grad: Any, sums: Any, step: int, runs: int, run: int) -> None:
+    """Sums of each run of the kernel and each filter, `step` from one to the next, added to the gradient."""
+    filters, length = row[FILTERS], runs * run
+    for f in range(filters):
+        w = row[PARAM] + 1 + f * (1 + length)
         for k in range(runs):
             for j in range(run):
-                grad[w + 1 + k * run + j] += sums[(k * filters + f) * step + j]
+                grad[w + k * run + j] += sums[(k * filters + f) * step + j]
 
 
 @jit
@@ -182,9 +192,9 @@ def _lines(row: Any, a: int) -> Any:
     return low, max(high - low, 0)
 
 
-@jit
-def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
-    """Sums (filter, element of the kernel), flat, for few channels."""
+@late
+def _near_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """Add d loss / d kernels, for few channels."""
     channels, cols, filters = row[CHANNELS], row[COLS], row[FILTERS]
     image, first = value, row[SOURCE]
     high, wide = _reach(row)
@@ -202,12 +212,12 @@ def _near_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
     near_sums(sums, delta, row[TARGET], row[OUT_COLS] * filters, filters, image, first,
               row[STRIDE_ROWS] * wide * channels, row[STRIDE_COLS] * channels, taps, length, filters, row[OUT_ROWS],
               row[OUT_COLS], m)
-    return sums
+    _add_sums(row, grad, sums, length, 1, length)
 
 
-@jit
-def _turned_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
-    """Sums (run, filter, whole vectors for the elements of a run), flat."""
+@late
+def _turned_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
+    """Add d loss / d kernels: sums (run, filter, whole vectors for the elements of a run) of turned images and deltas."""
     filters, channels, cols = row[FILTERS], row[CHANNELS], row[COLS]
     runs, run = _runs(row)
     high, wide = _reach(row)
@@ -219,16 +229,16 @@ def _turned_gradient(row: Any, value: Any, delta: Any, m: int) -> Any:
     down = row[STRIDE_ROWS] * wide
     together = min(max(NEAR // ((image + units) * value.itemsize), 1), LANES)
     for start in range(0, m, LANES):
-        turn_rows(delta, row[TARGET], units, start, left, 0, units)
+        turned_rows(delta, row[TARGET], units, start, left, 0, units)
         for y in range(row[ROWS]):
             at = ((y + row[PAD_ROWS]) * wide + row[PAD_COLS]) * channels
-            turn_rows(value, row[SOURCE] + y * cols * channels, cols * channels, start, right, at, image)
+            turned_rows(value, row[SOURCE] + y * cols * channels, cols * channels, start, right, at, image)
         for i in range(0, LANES, together):
             for k in range(runs):
                 a, b = (k // row[KERNEL_COLS], k % row[KERNEL_COLS]) if row[DILATION_COLS] > 1 else (k, 0)
                 low, lines = _lines(row, a)
                 at = i * image + (a * row[DILATION_ROWS] * wide + b * row[DILATION_COLS] + low * down) * channels
-                outer_sums(sums, k * filters * step, step, filters, vectors, left, i * units + low * row[OUT_COLS] * filters,
-                           row[OUT_COLS] * filters, filters, right, at, down * channels, row[STRIDE_COLS] * channels, lines,
+                turned_sums(sums, k * filters * step, step, filters, vectors, left, i * units + low * row[OUT_COLS] * filters,
+                            row[OUT_COLS] * filters, filters, right, at, down * channels, row[STRIDE_COLS] * channels, lines,
                            row[OUT_COLS], units, image, min(together, LANES - i))
-    return sums
+    _add_sums(row, grad, sums, step, runs, run)

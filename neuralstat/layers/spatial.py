@@ -11,6 +11,7 @@ from ..errors import ArgumentError
 from . import codes
 from .arguments import USE_BIAS, of_arrays
 from .base import ACTIVATION, EXTENT, NAME, UNITS, Placement, several, window, without_bias
+from .tiling import BY_TILES, by_tiles
 
 
 def _convolution_arguments(n: int, *paddings: str) -> Any:
@@ -69,6 +70,7 @@ def _convolution(layer: Any, n: int, shape: tuple[int, ...]) -> Placement:
     paddings = (layer.padding if n == 2 else "valid", layer.padding)
     fields = _geometry(image, kernel, stride, dilation, paddings, type(layer).__name__)
     fields[codes.FILTERS] = layer.filters
+    fields[codes.OPTIONS] = BY_TILES if by_tiles(fields) else 0
     per_unit = 1 + kernel[0] * kernel[1] * image[2]
     out = ((fields[codes.OUT_ROWS],) if n == 2 else ()) + (fields[codes.OUT_COLS], layer.filters)
     return Placement(out, codes.CONV2D, layer.filters * per_unit, 0, layer.filters, per_unit, fields,

@@ -1,4 +1,4 @@
-"""Convolutions by 3 x 3 kernels, tile by tile, with 16 products where sums over the kernel have 36: Winograd's F(2 x 2, 3 x 3).
+"""Convolutions by 3 x 3 kernels, tile by tile, with 16 products in place of 36: Winograd's F(2 x 2, 3 x 3).
 
 Outputs of a tile of 2 x 2 positions are A'[(G g G') o (B'd B)]A, d the tile's 4 x 4 inputs, g the kernel, o elementwise and
 summed over channels: so for each of 16 elements, products of matrices (filters x channels) and (channels x observations).
@@ -15,19 +15,15 @@ from typing import Any
 from ..jit.buffers import aligned, few_ints, table, uncleared, zeros
 from ..jit.compile import jit
 from ..jit.late import late
-from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, turn_rows
+from ..jit.shared_sums import tile_deltas, tile_inputs, turned_rows, turned_sums
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES
 from ..jit.simd_sums import ROWS as PANEL_ROWS
 from ..jit.simd_sums import VECTORS, panel_size, sum_rows
-from ..jit.simd_tiles import deltas_of_tile, inputs_of_tile, outputs_of_tile, pulls_of_tile
+from ..jit.simd_tiles import outputs_of_tile, pulls_of_tile
 from .codes import (
     CHANNELS,
     COLS,
-    DILATION_COLS,
-    DILATION_ROWS,
     FILTERS,
-    KERNEL_COLS,
-    KERNEL_ROWS,
-    N_OUT,
     OUT_COLS,
     OUT_ROWS,
     PAD_COLS,
@@ -35,47 +31,13 @@ from .codes import (
     PARAM,
     ROWS,
     SOURCE,
-    STRIDE_COLS,
-    STRIDE_ROWS,
     TARGET,
 )
+from .tiling import ELEMENTS
 
-ELEMENTS = 16  # of a tile, and of a transformed kernel
 MIDDLE = 5  # the element that all four outputs have once
-LEAST = 16  # channels, and filters, from which tiles are worth their sums
-PACKING = 3  # tiles that take as long as the transformation of the kernel
-GAIN = 5, 4  # products of sums over the kernel, over those of tiles, from which tiles are taken
 APART, BESIDE = 16, 5  # numbers, and rows, between those of two elements of a tile, lest they fall on the same cache sets
 TOGETHER = 2**16  # bytes of one element's inputs and deltas that gradients sum at a time
-
-
-@jit
-def _tiles(row: Any) -> Any:
-    """Rows and columns of tiles."""
-    return (row[OUT_ROWS] + 1) // 2, (row[OUT_COLS] + 1) // 2
-
-
-@jit
-def _reached(outputs: int, inputs: int, pad: int) -> int:
-    """Pairs of an output and an input below its kernel, along one side."""
-    n = 0
-    for k in range(3):
-        n += max(min(outputs, inputs + pad - k) - max(0, pad - k), 0)
-    return n
-
-
-@jit
-def by_tiles(row: Any) -> bool:
-    """Whether a layer takes tiles: by its geometry alone, lest an output depend on the observations beside it."""
-    if row[KERNEL_ROWS] != 3 or row[KERNEL_COLS] != 3 or min(row[CHANNELS], row[FILTERS]) < LEAST:
-        return False
-    if max(row[STRIDE_ROWS], row[STRIDE_COLS], row[DILATION_ROWS], row[DILATION_COLS]) > 1:
-        return False
-    high, wide = _tiles(row)
-    if row[ROWS] + row[PAD_ROWS] > 2 * high + 2 or row[COLS] + row[PAD_COLS] > 2 * wide + 2:  # inputs that no tile has
-        return False
-    sums = _reached(row[OUT_ROWS], row[ROWS], row[PAD_ROWS]) * _reached(row[OUT_COLS], row[COLS], row[PAD_COLS])
-    return GAIN[1] * sums > GAIN[0] * ELEMENTS * (high * wide + PACKING)
 
 
 @late
@@ -145,99 +107,86 @@ def _apart(at: Any, first: int, step: int) -> None:
 
 
 @jit
-def _begun(at: Any, begun: Any, y: int, x: int) -> None:
+def _begun(row: Any, t: int, at: Any, begun: Any) -> None:
     """Of a tile's inputs those that an earlier tile, above or on the left, has; -1 for the others."""
+    wide = (row[OUT_COLS] + 1) // 2
     for e in range(ELEMENTS):
-        begun[e] = at[e] if (y > 0 and e < 8) or (x > 0 and e % 4 < 2) else -1
+        begun[e] = at[e] if (t >= wide and e < 8) or (t % wide > 0 and e % 4 < 2) else -1
 
 
 @jit
-def _group(row: Any, width: int) -> int:
-    """Tiles that share a panel while it is near: as many as have as many numbers as the panel."""
-    high, wide = _tiles(row)
-    channels, filters = row[CHANNELS], row[FILTERS]
-    return min(max(channels * filters // ((channels + filters) * width), 1), high * wide)
+def _tile(row: Any, t: int, inputs: bool, at: Any, start: int, block: int) -> None:
+    """Where tile t has its inputs, or its outputs, from observation `start` on, in a buffer with rows of a block."""
+    wide = (row[OUT_COLS] + 1) // 2
+    y, x = t // wide * 2, t % wide * 2
+    if inputs:
+        _places(at, row[SOURCE] * block + start, row[CHANNELS] * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
+                row[COLS], 4)
+    else:
+        _places(at, row[TARGET] * block + start, row[FILTERS] * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
 
 
 @late
+def _through_tiles(row: Any, panels: Any, value: Any, forward: bool, m: int) -> None:
+    """From inputs to outputs (`forward`), or from the outputs' derivatives to the inputs', in one buffer."""
+    block, width = value.shape[1], VECTORS * VECTOR_BYTES // value.itemsize
+    n_tiles = (row[OUT_ROWS] + 1) // 2 * ((row[OUT_COLS] + 1) // 2)
+    n_from, n_to = (row[CHANNELS], row[FILTERS]) if forward else (row[FILTERS], row[CHANNELS])
+    group = min(max(n_from * n_to // ((n_from + n_to) * width), 1), n_tiles)  # tiles with as many numbers as their panels
+    rows_from, rows_to = group * n_from + BESIDE, group * n_to + BESIDE
+    terms, sums = uncleared(ELEMENTS * rows_from, width, value), uncleared(ELEMENTS * rows_to, width, value)
+    nothing, unused = zeros(max(n_from, n_to) * block, value), zeros(n_to * block, value)
+    one, other, begun = few_ints(16), few_ints(16), few_ints(16)
+    for i in range(0, m, width):
+        n = min(width, m - i)
+        for first in range(0, n_tiles, group):
+            tiles = min(group, n_tiles - first)
+            for t in range(tiles):
+                _tile(row, first + t, forward, one, i, block)
+                _apart(other, t * n_from * width, rows_from * width)
+                if forward:
+                    tile_inputs(terms, other, width, value, one, block, nothing, n_from, n)
+                else:
+                    tile_deltas(terms, other, width, value, one, block, nothing, n_from, n)
+            _products(sums, rows_to, n_to, panels, forward, terms, rows_from, n_from, tiles, n)
+            for t in range(tiles):
+                _tile(row, first + t, not forward, one, i, block)
+                _apart(other, t * n_to * width, rows_to * width)
+                if forward:
+                    outputs_of_tile(value, one, block, sums, other, width, unused, n_to, n)
+                else:
+                    _begun(row, first + t, one, begun)
+                    pulls_of_tile(value, one, begun, block, sums, other, width, nothing, unused, n_to, n)
+
+
+@jit
 def tiles_forward(row: Any, theta: Any, value: Any, m: int) -> None:
     """`conv2d_forward` by tiles."""
-    channels, filters, block = row[CHANNELS], row[FILTERS], value.shape[1]
-    high, wide = _tiles(row)
+    channels, filters = row[CHANNELS], row[FILTERS]
     panels = uncleared(ELEMENTS, panel_size(filters, channels), theta)
     _pack_kernels(panels, theta, row[PARAM], row[PARAM] + 1, 1 + 9 * channels, 1, channels, filters, channels)
-    width = VECTORS * VECTOR_BYTES // value.itemsize
-    group = _group(row, width)
-    inputs, products = group * channels + BESIDE, group * filters + BESIDE
-    v, w = uncleared(ELEMENTS * inputs, width, value), uncleared(ELEMENTS * products, width, value)
-    one, other = few_ints(16), few_ints(16)
-    outside, unused = zeros(channels * block, value), zeros(filters * block, value)
-    for i in range(0, m, width):
-        n = min(width, m - i)
-        for first in range(0, high * wide, group):
-            tiles = min(group, high * wide - first)
-            for t in range(tiles):
-                y, x = (first + t) // wide * 2, (first + t) % wide * 2
-                _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
-                        row[COLS], 4)
-                _apart(other, t * channels * width, inputs * width)
-                inputs_of_tile(v, other, width, value, one, block, outside, channels, n)
-            _products(w, products, filters, panels, True, v, inputs, channels, tiles, n)
-            for t in range(tiles):
-                y, x = (first + t) // wide * 2, (first + t) % wide * 2
-                _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
-                _apart(other, t * filters * width, products * width)
-                outputs_of_tile(value, one, block, w, other, width, unused, filters, n)
-
-
-@late
-def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
-    """`conv2d_backward` by tiles."""
-    channels, filters, block = row[CHANNELS], row[FILTERS], delta.shape[1]
-    high, wide = _tiles(row)
-    panels = uncleared(ELEMENTS, panel_size(channels, filters), theta)
-    _pack_kernels(panels, theta, -1, row[PARAM] + 1, 1, 1 + 9 * channels, channels, channels, filters)
-    width = VECTORS * VECTOR_BYTES // delta.itemsize
-    group = _group(row, width)
-    inputs, products = group * channels + BESIDE, group * filters + BESIDE
-    v, w = uncleared(ELEMENTS * inputs, width, delta), uncleared(ELEMENTS * products, width, delta)
-    one, other, begun = few_ints(16), few_ints(16), few_ints(16)
-    nothing, unused = zeros(max(channels, filters) * block, delta), zeros(channels * block, delta)
-    for i in range(0, m, width):
-        n = min(width, m - i)
-        for first in range(0, high * wide, group):
-            tiles = min(group, high * wide - first)
-            for t in range(tiles):
-                y, x = (first + t) // wide * 2, (first + t) % wide * 2
-                _places(one, row[TARGET] * block + i, filters * block, y, x, row[OUT_ROWS], row[OUT_COLS], 2)
-                _apart(other, t * filters * width, products * width)
-                deltas_of_tile(w, other, width, delta, one, block, nothing, filters, n)
-            _products(v, inputs, channels, panels, False, w, products, filters, tiles, n)
-            for t in range(tiles):
-                y, x = (first + t) // wide * 2, (first + t) % wide * 2
-                _places(one, row[SOURCE] * block + i, channels * block, y - row[PAD_ROWS], x - row[PAD_COLS], row[ROWS],
-                        row[COLS], 4)
-                _begun(one, begun, y, x)
-                _apart(other, t * channels * width, inputs * width)
-                pulls_of_tile(delta, one, begun, block, v, other, width, nothing, unused, channels, n)
+    _through_tiles(row, panels, value, True, m)
 
 
 @jit
-def _whole(n: int, value: Any) -> int:
-    """n elements, up to whole vectors."""
-    lanes = VECTOR_BYTES // value.itemsize
-    return (n + lanes - 1) // lanes * lanes
+def tiles_backward(row: Any, theta: Any, delta: Any, m: int) -> None:
+    """`conv2d_backward` by tiles."""
+    channels, filters = row[CHANNELS], row[FILTERS]
+    panels = uncleared(ELEMENTS, panel_size(channels, filters), theta)
+    _pack_kernels(panels, theta, -1, row[PARAM] + 1, 1, 1 + 9 * channels, channels, channels, filters)
+    _through_tiles(row, panels, delta, False, m)
 
 
 @late
 def tiles_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """Add d loss / d kernels by tiles: sums of products of turned tiles, then of their derivatives by G g G'."""
     channels, filters = row[CHANNELS], row[FILTERS]
-    high, wide = _tiles(row)
+    high, wide = (row[OUT_ROWS] + 1) // 2, (row[OUT_COLS] + 1) // 2
     image, units = (2 * high + 2) * (2 * wide + 2) * channels + APART, 4 * high * wide * filters + APART
     right = aligned(1, LANES * image + SLACK, value)[0]  # turned, with the zeros around them
     left = aligned(1, LANES * units + SLACK, value)[0]
-    inputs, outputs = _whole(channels, value), _whole(filters, value)
+    lanes = VECTOR_BYTES // value.itemsize
+    inputs, outputs = (channels + lanes - 1) // lanes * lanes, (filters + lanes - 1) // lanes * lanes
     group = min(max(TOGETHER // ((inputs + outputs) * value.itemsize * LANES), 1), high * wide)
     v = uncleared(ELEMENTS, group * LANES * inputs + APART, value)
     d = uncleared(ELEMENTS, group * LANES * outputs + APART, value)
@@ -245,23 +194,23 @@ def tiles_gradient(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     one, other = few_ints(16), few_ints(16)
     for start in range(0, m, LANES):
         for y in range(row[OUT_ROWS]):
-            turn_rows(delta, row[TARGET] + y * row[OUT_COLS] * filters, row[OUT_COLS] * filters, start, left,
+            turned_rows(delta, row[TARGET] + y * row[OUT_COLS] * filters, row[OUT_COLS] * filters, start, left,
                       2 * y * wide * filters, units)
         for y in range(row[ROWS]):
             at = ((y + row[PAD_ROWS]) * (2 * wide + 2) + row[PAD_COLS]) * channels
-            turn_rows(value, row[SOURCE] + y * row[COLS] * channels, row[COLS] * channels, start, right, at, image)
+            turned_rows(value, row[SOURCE] + y * row[COLS] * channels, row[COLS] * channels, start, right, at, image)
         for first in range(0, high * wide, group):
             tiles = min(group, high * wide - first)
             for t in range(tiles):
                 y, x = (first + t) // wide * 2, (first + t) % wide * 2
                 _places(one, 0, channels, y, x, 2 * high + 2, 2 * wide + 2, 4)
                 _apart(other, t * LANES * inputs, v.shape[1])
-                inputs_of_tile(v, other, inputs, right, one, image, right, LANES, inputs)
+                tile_inputs(v, other, inputs, right, one, image, right, LANES, inputs)
                 _places(one, 0, filters, y, x, 2 * high, 2 * wide, 2)
                 _apart(other, t * LANES * outputs, d.shape[1])
-                deltas_of_tile(d, other, outputs, left, one, units, left, LANES, outputs)
+                tile_deltas(d, other, outputs, left, one, units, left, LANES, outputs)
             for e in range(ELEMENTS):
-                outer_sums(sums[e], 0, inputs, filters, inputs * value.itemsize // VECTOR_BYTES, d[e], 0, 0, outputs, v[e],
+                turned_sums(sums[e], 0, inputs, filters, inputs // lanes, d[e], 0, 0, outputs, v[e],
                            0, 0, inputs, 1, LANES * tiles, 0, 0, 1)
     _add_kernels(grad, row[PARAM] + 1, sums, filters, channels, inputs)
 
