@@ -70,6 +70,31 @@ def test_gradient_of_every_loss(name):
     close(grad, naive_gradient(network, theta[0], x, y, weights=weights, offset=offset))
 
 
+# Rectified units keep no slopes, and a pool's maxima pass them on: with windows apart, that overlap, that reach outside,
+# above other pools, units that another layer reads, too, and where nothing is rectified.
+RECTIFIED = [
+    ((L.Conv2D(3, 2, "relu"), L.MaxPool2D(2), L.Flatten(), L.Dense(2)), (6, 5, 1)),
+    ((L.Conv2D(2, 2, "relu"), L.MaxPool2D(3, strides=1, padding="same"), L.Conv2D(2, 2, "relu"), L.AvgPool2D(2),
+      L.Flatten(), L.Dense(1)), (5, 5, 1)),
+    ((L.Conv1D(3, 2, "relu"), L.MaxPool1D(3, strides=2), L.Conv1D(2, 1, "relu"), L.GlobalMaxPool(), L.Dense(2)), (9, 2)),
+    ((L.DepthwiseConv2D(2, activation="relu"), L.MaxPool2D(2, strides=1), L.Flatten(), L.Dense(1)), (4, 4, 2)),
+    ((L.Conv2D(3, 2), L.BatchNorm(), L.Activation("relu"), L.MaxPool2D(2), L.Flatten(), L.Dense(1)), (5, 5, 1)),
+    ((L.Conv2D(2, 3, "relu", padding="same", name="a"), L.MaxPool2D(2, strides=1, padding="same", name="b"),
+      L.Add(["a", "b"]), L.Flatten(), L.Dense(1)), (4, 4, 1)),
+    ((L.Conv2D(2, 2, "relu"), L.MaxPool2D(2), L.MaxPool2D(2), L.Flatten(), L.Dense(1)), (6, 6, 1)),
+    ((L.Conv2D(2, 2, "leaky_relu"), L.MaxPool2D(2), L.Flatten(), L.Dense(2, "relu"), L.Dense(1)), (5, 5, 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("chain", RECTIFIED)
+def test_gradient_through_rectified_units(chain):
+    network = chain_network(chain)
+    theta, x, y = draw(network, 30)
+    loss, grad = kernel_gradient(network, kernel_data(x, y), theta[0])
+    close(loss, naive_loss(network, theta[0], x, y))
+    close(grad, naive_gradient(network, theta[0], x, y))
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_gradient_of_every_layer(name):
     if name not in chains.COMPOSED:

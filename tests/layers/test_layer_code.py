@@ -10,6 +10,7 @@ from neuralstat import layers as L
 from neuralstat.jit.buffers import aligned
 from neuralstat.jit.compile import entry
 from neuralstat.layers import codes, conv, conv_cpu, gru, lstm, pool, simple_rnn
+from neuralstat.layers.tiling import BY_TILES
 
 M = 48  # observations: three groups that are turned round together
 TOLERANCE = {np.float64: 1e-12, np.float32: 2e-5}
@@ -137,6 +138,18 @@ def compare(plain, vector, layer, shape, dtype, masked=False):
 @pytest.mark.parametrize(("layer", "shape"), IMAGES, ids=lambda value: str(value)[:70])
 def test_convolutions(layer, shape, dtype):
     compare(conv_plain, conv_vector, layer, shape, dtype)
+
+
+def test_which_convolutions_go_by_tiles():
+    tiled = [bool(chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape)).table[0, codes.OPTIONS] & BY_TILES)
+             for layer, shape in IMAGES]  # fmt: skip
+    assert tiled == [False] * 10 + [True] * 4
+    others = [
+        (L.Conv2D(16, 3), (13, 13, 15)), (L.Conv2D(16, 3, strides=2), (27, 27, 16)), (L.Conv2D(16, 5), (13, 13, 16)),
+        (L.Conv2D(16, 3, dilation_rate=2), (15, 15, 16)), (L.Conv2D(16, 3), (5, 5, 16)), (L.Conv1D(16, 3), (30, 16)),
+    ]  # fmt: skip
+    for layer, shape in others:
+        assert not chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape)).table[0, codes.OPTIONS] & BY_TILES
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
