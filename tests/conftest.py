@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
 import raw
+import simulator
 
 import neuralstat as ns
 
@@ -16,6 +18,8 @@ def pytest_configure() -> None:
     """A shell that starts tests in the background has them, and what they start, ignore Ctrl-C, which tests send."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if os.environ.get("NUMBA_ENABLE_CUDASIM") == "1":
+        simulator.take_turns()
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from chains import (
     naive_gradient,
     naive_loss,
 )
-from processes import passed, run_pytest
+from processes import passed, run_pytest, run_python
 
 from neuralstat.engine import cuda
 from neuralstat.errors import ArgumentError, DeviceError
@@ -92,6 +92,51 @@ def test_the_simulated_device_and_the_compiled_cpu(file, which, least):
 def test_the_simulated_device_where_nothing_is_compiled(file, which, least):
     """Layers' minibatch training here alone: compiling the CPU's part of every kind of network would take minutes."""
     simulate("-k", which, str(HERE / file), jit_off="1", least=least)
+
+
+TURNS = """
+import simulator
+simulator.take_turns()
+import numpy as np
+from numba import cuda
+
+@cuda.jit
+def kernel(out, order):
+    i = cuda.threadIdx.x + cuda.blockDim.x * cuda.threadIdx.y
+    shared = cuda.shared.array(6, np.float64)
+    shared[i] = i + 10 * cuda.blockIdx.x
+    cuda.syncthreads()
+    order[0] = 10 * order[0] + i
+    if i == 4:
+        return  # the others go on without it
+    out[cuda.blockIdx.x, i] = shared[5 - i]
+
+out, order = np.zeros((2, 6)), np.zeros(1, np.int64)
+kernel[2, (3, 2)](out, order)
+assert order[0] == 524130524130, order  # of each block: against the order of the first turn, 0 3 1 4 2 5
+assert out.tolist() == [[5 - i if i != 4 else 0 for i in range(6)], [15 - i if i != 4 else 0 for i in range(6)]], out
+
+@cuda.jit
+def failing(out):
+    cuda.syncthreads()
+    if cuda.threadIdx.x == 2:
+        raise ValueError("no")
+    cuda.syncthreads()
+
+try:
+    failing[1, 4](out)
+except ValueError as error:
+    assert str(error) == "tid=[2, 0, 0] ctaid=[0, 0, 0]: no", error
+else:
+    raise AssertionError
+kernel[1, (3, 2)](out, order)  # and the threads are there for the next one
+"""
+
+
+def test_threads_of_the_simulator_take_turns():
+    pytest.importorskip("numba_cuda")
+    done = run_python(TURNS, NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT="1")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_device_is_named(monkeypatch):
