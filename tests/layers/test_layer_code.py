@@ -152,6 +152,26 @@ def test_which_convolutions_go_by_tiles():
         assert not chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape)).table[0, codes.OPTIONS] & BY_TILES
 
 
+@pytest.mark.parametrize(("layer", "shape"), IMAGES[-4:], ids=lambda value: str(value)[:40])
+def test_tiles_round_no_worse_than_sums_over_the_kernel(layer, shape):
+    network = chains.chain_network(((layer, L.Flatten(), L.Dense(1)), shape))
+    rng = np.random.default_rng(network.width)
+    theta = rng.standard_normal(network.n_params).astype(np.float32)
+    start = np.maximum(rng.standard_normal((2, network.width, M)), 0).astype(np.float32)
+    row = network.table[0]
+    out = slice(row[codes.TARGET], row[codes.TARGET] + row[codes.N_OUT])
+    found = {}
+    for options, dtype in ((0, np.float64), (0, np.float32), (BY_TILES, np.float32)):
+        row = network.table[0].copy()
+        row[codes.OPTIONS] = options
+        value, delta = start.astype(dtype)
+        grad = np.zeros(network.n_params, dtype)
+        conv_vector(row, theta.astype(dtype), value, delta, grad, M)
+        found[options, dtype] = value[out], delta[: row[codes.N_IN]], grad[network.slices[0]]
+    for exact, sums, tiles in zip(*found.values(), strict=True):
+        assert np.linalg.norm(tiles - exact) < 1.3 * np.linalg.norm(sums - exact)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("layer", "shape"), POOLS, ids=lambda value: str(value)[:50])
 def test_pools(layer, shape, dtype):
