@@ -2,8 +2,8 @@
 
 Outputs of a tile of 2 x 2 positions are A'[(G g G') o (B'd B)]A, d the tile's 4 x 4 inputs, g the kernel, o elementwise and
 summed over channels: so for each of 16 elements, products of matrices (filters x channels) and (channels x observations).
-The derivatives are those of this formula. Entries of A and B are 0, 1 and -1 (`jit.simd_tiles`), those of G also 1/2, and sums
-are shorter than those over the kernel: in single precision errors are 0.7 to 1.1 times as large.
+The derivatives are those of this formula. Entries of A and B are 0, 1 and -1 (`jit.simd_tiles`), those of G also 1/2, and
+sums are shorter than those over the kernel: in single precision errors are 0.7 to 1.1 times as large.
 
 Method: Lavin & Gray (2016), Fast algorithms for convolutional neural networks, CVPR.
 """
