@@ -277,12 +277,18 @@ def tweedie(mu: Any, b: Any, c: Any, y: float, p: float) -> Any:
 
 @jit(strict=True)
 def _series(a: Any, ratio: Any, peak: float) -> Any:
-    """``(log of the sum over j >= 1 of exp(w), E j, E j digamma(a j))`` with w = j ratio - lgamma(j + 1) - lgamma(a j)."""
+    """``(log of the sum over j >= 1 of exp(w), E j, E j digamma(a j))`` with w = j ratio - lgamma(j + 1) - lgamma(a j).
+
+    exp(w) has a standard deviation of about sqrt(j / (1 + a)) around its peak. Where all that counts of it lies above 1, a
+    term in each 0.6 of one is enough: what is left out is exp(-54) of the sum, by Poisson's summation formula.
+    """
     start = float(max(1, int(peak)))
+    spread = math.sqrt(start / (1 + real_(a)))
+    stride = max(1.0, math.floor(0.6 * spread)) if start > 10 * spread else 1.0
     top = start * ratio - math.lgamma(start + 1) - lgamma_(a * start)
     pull = digamma_(a * start)
     total, mean, slope = a * 0 + 1, a * 0 + start, start * pull
-    for step in (1.0, -1.0):
+    for step in (stride, -stride):
         j, before = start + step, 0.0
         while j >= 1:
             w = j * ratio - math.lgamma(j + 1) - lgamma_(a * j) - top
@@ -294,4 +300,4 @@ def _series(a: Any, ratio: Any, peak: float) -> Any:
             mean = mean + j * e
             slope = slope + j * digamma_(a * j) * e
             j += step
-    return top + log_(total), mean / total, slope / total
+    return top + log_(total * stride), mean / total, slope / total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from neuralstat import families as F
 from neuralstat.engine import cpu
@@ -244,6 +244,25 @@ def test_tweedie_is_a_poisson_sum_of_gammas():
     phi, power = np.exp(-9.0), 1.01 + 0.98 / (1 + np.exp(-0.5))  # a peak at some 10^4 terms: nearly normal
     small, _ = losses(net(D.TWEEDIE_3, LOG), np.array([[np.log(20), -9.0, 0.5]]), np.array([[20.0]]))
     assert small[0] == pytest.approx(0.5 * np.log(2 * np.pi * phi * 20.0**power), abs=1e-3)
+
+
+@pytest.mark.parametrize("power", [1.011, 1.1, 1.5, 1.9, 1.985])
+def test_tweedie_series_of_many_terms_is_that_of_all_of_them(power):
+    """Small dispersions: of the wide peak some terms are left out."""
+    given = [(phi, y, mu) for phi in (3e-4, 1e-2, 0.1, 3.0) for y, mu in ((0.1, 0.2), (1.0, 1.1), (40.0, 30.0))]
+    eta = np.array([[np.log(mu), np.log(phi), np.log((power - 1.01) / (1.99 - power))] for phi, _, mu in given])
+    y = np.array([y for _, y, _ in given])
+    found, slopes = losses(net(D.TWEEDIE_3, LOG), eta, y[:, np.newaxis])
+    for k, (phi, y_k, mu) in enumerate(given):
+        peak = y_k ** (2 - power) / ((2 - power) * phi)
+        j = np.arange(1, int(peak + 60 * np.sqrt(peak) + 300))
+        a = (2 - power) / (power - 1)
+        w = (j * (a * np.log(y_k / (power - 1)) - (1 + a) * np.log(phi) - np.log(2 - power)) - special.gammaln(j + 1)
+             - special.gammaln(a * j))
+        fit = (y_k * mu ** (1 - power) / (1 - power) - mu ** (2 - power) / (2 - power)) / phi
+        assert found[k] == pytest.approx(np.log(y_k) - fit - special.logsumexp(w), rel=1e-9, abs=1e-9)
+        mean = np.sum(j * np.exp(w - special.logsumexp(w)))
+        assert slopes[k, 1] == pytest.approx(fit + (1 + a) * mean, rel=1e-8, abs=1e-8 * abs(fit))
 
 
 def test_hazards_between_cuts():
