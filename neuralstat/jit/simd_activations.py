@@ -1,4 +1,8 @@
-"""Logistic and tanh in vector code: value and slope, with the polynomial of `scalar.exp_`."""
+"""Logistic and tanh in vector code: value and slope.
+
+In double precision with the polynomial of `scalar.exp_`; in single precision by powers of 2, with fewer instructions: there
+are many of them in a step of a recurrent layer.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,13 @@ from .vector_code import WIDE, Code, address_of, array_parts, scalar_type
 UNROLLED = (4, 2, 1)  # vectors side by side: one polynomial's latency hides behind others'
 
 # Coefficients of (expm1(r) - r) / r^2, the highest power first, and the parts of ln 2 (see jit.scalar)
-_POLYNOMIAL = {
-    8: (2.510038549551032e-08, 2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
-        0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062, 0.04166666666662413,
-        0.16666666666666669, 0.5),
-    4: (0.0013926183587713494, 0.008363179052722578, 0.041666554617204574, 0.16666576989698775, 0.5),
-}  # fmt: skip
-_LN2 = {8: (0.6931471805598903, 5.497923018708371e-14), 4: (0.693359375, -0.00021219444005469057)}
+_POLYNOMIAL = (2.510038549551032e-08, 2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05,
+               0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062, 0.04166666666662413, 0.16666666666666669,
+               0.5)  # fmt: skip
+_LN2 = (0.6931471805598903, 5.497923018708371e-14)
+_POWERS = (0.00015461447460909383, 0.00133908673514704, 0.009618056669894272, 0.05550357104253307, 0.24022650922342667,
+           0.6931471880293425)  # of (2^r - 1) / r, |r| <= 1/2: interpolation at Chebyshev points, relative error 1.3e-8
+_LOG2_E = 1.4426950408889634
 _SHIFT = {8: 6755399441055744.0, 4: 12582912.0}
 _LIMIT = {8: 708.0, 4: 87.0}
 _BIAS = {8: (1023, 52), 4: (127, 23)}
@@ -35,23 +39,55 @@ def _bounded(code: Code, z: ir.Value, limit: float) -> ir.Value:
     return b.select(b.fcmp_ordered("<", z, low), low, z)
 
 
-def _reduced(code: Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
-    """``(expm1(r), 2^k)`` with z = k ln 2 + r."""
-    b, n = code.builder, code.size
-    integers = ir.VectorType(ir.IntType(8 * n), code.lanes)
-    shift = code.constant(_SHIFT[n])
-    shifted = code.fma(z, code.constant(1.4426950408889634), shift)
-    k = b.fsub(shifted, shift)
-    high, low = _LN2[n]
-    r = code.fma(k, code.constant(-low), code.fma(k, code.constant(-high), z))
-    p = code.constant(_POLYNOMIAL[n][0])
-    for c in _POLYNOMIAL[n][1:]:
+def _horner(code: Code, coefficients: tuple[float, ...], r: ir.Value) -> ir.Value:
+    p = code.constant(coefficients[0])
+    for c in coefficients[1:]:
         p = code.fma(p, r, code.constant(c))
-    small = code.fma(b.fmul(p, r), r, r)
-    bias, bits = _BIAS[n]
-    exponent = b.add(b.bitcast(shifted, integers), ir.Constant(integers, [bias] * code.lanes))
-    scale = b.bitcast(b.shl(exponent, ir.Constant(integers, [bits] * code.lanes)), code.vector)
-    return small, scale
+    return p
+
+
+def _shifted(code: Code, z: ir.Value, times: float) -> tuple[ir.Value, ir.Value]:
+    """k = round(times z / ln 2), and what holds it in its lowest bits."""
+    shift = code.constant(_SHIFT[code.size])
+    shifted = code.fma(z, code.constant(times * _LOG2_E), shift)
+    return code.builder.fsub(shifted, shift), shifted
+
+
+def _exponent(code: Code, shifted: ir.Value, bias: int) -> ir.Value:
+    """Integers whose bits are those of a number's exponent: k of `_shifted` and a bias."""
+    b, bits = code.builder, _BIAS[code.size][1]
+    integers = ir.VectorType(ir.IntType(8 * code.size), code.lanes)
+    k = b.bitcast(shifted, integers)
+    if bias:
+        k = b.add(k, ir.Constant(integers, [bias] * code.lanes))
+    return b.shl(k, ir.Constant(integers, [bits] * code.lanes))
+
+
+def _expm1_parts(code: Code, z: ir.Value, times: float) -> tuple[ir.Value, ir.Value]:
+    """``(expm1(r), 2^k)`` with times z = k ln 2 + r."""
+    b = code.builder
+    k, shifted = _shifted(code, z, times)
+    if code.size == 4:
+        r = code.fma(z, code.constant(times * _LOG2_E), b.fneg(k))  # times 1 / ln 2; its error is one of z
+        small = b.fmul(_horner(code, _POWERS, r), r)
+    else:
+        high, low = _LN2
+        r = code.fma(k, code.constant(-low), code.fma(k, code.constant(-high), b.fmul(code.constant(times), z)))
+        small = code.fma(b.fmul(_horner(code, _POLYNOMIAL, r), r), r, r)
+    return small, b.bitcast(_exponent(code, shifted, _BIAS[code.size][0]), code.vector)
+
+
+def _exp(code: Code, z: ir.Value, times: float) -> ir.Value:
+    """exp(times z) of what is not too large."""
+    b = code.builder
+    if code.size == 8:
+        small, scale = _expm1_parts(code, z, times)
+        return code.fma(small, scale, scale)
+    k, shifted = _shifted(code, z, times)
+    r = code.fma(z, code.constant(times * _LOG2_E), b.fneg(k))
+    near_one = code.fma(_horner(code, _POWERS, r), r, code.constant(1.0))
+    exponent = _exponent(code, shifted, 0)
+    return b.bitcast(b.add(b.bitcast(near_one, exponent.type), exponent), code.vector)
 
 
 def _reciprocal(code: Code, d: ir.Value) -> ir.Value:
@@ -74,16 +110,14 @@ def _reciprocal(code: Code, d: ir.Value) -> ir.Value:
 def _logistic(code: Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
     b = code.builder
     one = code.constant(1.0)
-    small, scale = _reduced(code, _bounded(code, b.fneg(z), _LIMIT[code.size]))
-    a = _reciprocal(code, b.fadd(one, code.fma(small, scale, scale)))
+    a = _reciprocal(code, b.fadd(one, _exp(code, _bounded(code, z, _LIMIT[code.size]), -1.0)))
     return a, b.fmul(a, b.fsub(one, a))
 
 
 def _tanh(code: Code, z: ir.Value) -> tuple[ir.Value, ir.Value]:
     b = code.builder
     one, two = code.constant(1.0), code.constant(2.0)
-    doubled = b.fmul(two, _bounded(code, z, 20.0 if code.size == 8 else 10.0))
-    small, scale = _reduced(code, doubled)
+    small, scale = _expm1_parts(code, _bounded(code, z, 20.0 if code.size == 8 else 10.0), 2.0)
     minus_one = code.fma(small, scale, b.fsub(scale, one))
     below = b.fadd(minus_one, two)
     a = b.fdiv(minus_one, below) if code.size == 8 else b.fmul(minus_one, _reciprocal(code, below))
