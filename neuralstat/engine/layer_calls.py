@@ -216,7 +216,7 @@ def layer_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m
         if inputs:
             _depthwise_backward_alone(row, theta, delta, m)
     elif is_recurrent(op):
-        recurrent_backward(row, theta, value, delta, m)
+        recurrent_backward(row, theta, value, delta, inputs, m)
     elif op == EMBEDDING:
         _embedding_backward_alone(row, delta, m)
     elif op == BATCH_NORM:

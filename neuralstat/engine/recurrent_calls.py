@@ -24,14 +24,8 @@ from ..layers.gru_first import (
     gru_first_gradient,
     gru_first_gradient_cpu,
 )
-from ..layers.lstm import (
-    lstm_backward,
-    lstm_backward_cpu,
-    lstm_forward,
-    lstm_forward_cpu,
-    lstm_gradient,
-    lstm_gradient_cpu,
-)
+from ..layers.lstm import lstm_backward, lstm_forward, lstm_gradient
+from ..layers.lstm_cpu import lstm_backward_cpu, lstm_forward_cpu, lstm_gradient_cpu
 from ..layers.recurrent_rows import RESET_FIRST
 from ..layers.simple_rnn import (
     simple_rnn_backward,
@@ -42,17 +36,40 @@ from ..layers.simple_rnn import (
     simple_rnn_gradient_cpu,
 )
 
+# Plain loops go on to the inputs whether or not they are asked to.
+
+
+@jit
+def _lstm_backward_plain(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int) -> None:
+    lstm_backward(row, theta, value, delta, lane, m, lanes)
+
+
+@jit
+def _gru_backward_plain(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int) -> None:
+    gru_backward(row, theta, value, delta, lane, m, lanes)
+
+
+@jit
+def _first_backward_plain(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int) -> None:
+    gru_first_backward(row, theta, value, delta, lane, m, lanes)
+
+
+@jit
+def _rnn_backward_plain(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, lane: int, m: int, lanes: int) -> None:
+    simple_rnn_backward(row, theta, value, delta, lane, m, lanes)
+
+
 _lstm_forward = by_number(lstm_forward_cpu, lstm_forward)
-_lstm_backward = by_number(lstm_backward_cpu, lstm_backward)
+_lstm_backward = by_number(lstm_backward_cpu, _lstm_backward_plain)
 _lstm_gradient = by_number(lstm_gradient_cpu, lstm_gradient)
 _gru_forward = by_number(gru_forward_cpu, gru_forward)
-_gru_backward = by_number(gru_backward_cpu, gru_backward)
+_gru_backward = by_number(gru_backward_cpu, _gru_backward_plain)
 _gru_gradient = by_number(gru_gradient_cpu, gru_gradient)
 _first_forward = by_number(gru_first_forward_cpu, gru_first_forward)
-_first_backward = by_number(gru_first_backward_cpu, gru_first_backward)
+_first_backward = by_number(gru_first_backward_cpu, _first_backward_plain)
 _first_gradient = by_number(gru_first_gradient_cpu, gru_first_gradient)
 _rnn_forward = by_number(simple_rnn_forward_cpu, simple_rnn_forward)
-_rnn_backward = by_number(simple_rnn_backward_cpu, simple_rnn_backward)
+_rnn_backward = by_number(simple_rnn_backward_cpu, _rnn_backward_plain)
 _rnn_gradient = by_number(simple_rnn_gradient_cpu, simple_rnn_gradient)
 
 
@@ -62,8 +79,8 @@ def _lstm_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @late
-def _lstm_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _lstm_backward(row, theta, value, delta, m)
+def _lstm_backward_alone(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    _lstm_backward(row, theta, value, delta, inputs, m)
 
 
 @late
@@ -77,8 +94,8 @@ def _gru_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @late
-def _gru_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _gru_backward(row, theta, value, delta, m)
+def _gru_backward_alone(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    _gru_backward(row, theta, value, delta, inputs, m)
 
 
 @late
@@ -92,8 +109,8 @@ def _first_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @late
-def _first_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _first_backward(row, theta, value, delta, m)
+def _first_backward_alone(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    _first_backward(row, theta, value, delta, inputs, m)
 
 
 @late
@@ -107,8 +124,8 @@ def _rnn_forward_alone(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @late
-def _rnn_backward_alone(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    _rnn_backward(row, theta, value, delta, m)
+def _rnn_backward_alone(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    _rnn_backward(row, theta, value, delta, inputs, m)
 
 
 @late
@@ -130,16 +147,16 @@ def recurrent_forward(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @jit
-def recurrent_backward(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
+def recurrent_backward(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
     """`layer_calls.layer_backward` of these."""
     if row[OP] == LSTM:
-        _lstm_backward_alone(row, theta, value, delta, m)
+        _lstm_backward_alone(row, theta, value, delta, inputs, m)
     elif row[OP] == GRU and row[OPTIONS] & RESET_FIRST != 0:
-        _first_backward_alone(row, theta, value, delta, m)
+        _first_backward_alone(row, theta, value, delta, inputs, m)
     elif row[OP] == GRU:
-        _gru_backward_alone(row, theta, value, delta, m)
+        _gru_backward_alone(row, theta, value, delta, inputs, m)
     else:
-        _rnn_backward_alone(row, theta, value, delta, m)
+        _rnn_backward_alone(row, theta, value, delta, inputs, m)
 
 
 @jit

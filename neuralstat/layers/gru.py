@@ -23,10 +23,10 @@ from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
 from .recurrent import (
+    add_gradient,
     clear_states,
     copied_input_and_state,
     copy_dropped,
-    gate_totals,
     gather_copies,
     gradient_sums,
     input_and_state,
@@ -288,8 +288,8 @@ def gru_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @jit
-def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    """`gru_backward` for one lane."""
+def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    """`gru_backward` for one lane; d loss / d inputs only where `inputs`."""
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
     dropped, groups = row[OPTIONS] & DROPS != 0, groups_of(row, 3)
     per_unit, length = bias + features + units, 3 * units // groups
@@ -326,7 +326,8 @@ def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> No
             if dropped:
                 through_copies(row, GATES, 3, 0, t, to_input[0], to_state[0], length, delta, of_input, of_state, 2, m)
             else:
-                through_weights(row, t, GATES, to_input[0], to_state[0], length, delta, of_input, 1, of_state, 2, m, True)
+                through_weights(row, t, GATES, to_input[0], to_state[0], length, delta, of_input, 1, of_state, 2, m, True,
+                                inputs)  # fmt: skip
         if dropped:
             gather_copies(row, GATES, 3, t, value, delta, m)
 
@@ -335,20 +336,14 @@ def gru_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> No
 def gru_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`gru_gradient` for one lane."""
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 2)
-    of_input, of_state = room_for(4 * units, features, value), room_for(4 * units, units, value)
     step, groups = GATES * units, 4 if row[OPTIONS] & BY_GATE != 0 else 1
-    n, sets = 4 * units // groups, 3 if row[OPTIONS] & DROPS != 0 else 0
+    n, rows, sets = 4 * units // groups, features + units + 1, 3 if row[OPTIONS] & DROPS != 0 else 0
+    sums = room_for(groups, row, n, value)
     for k in range(groups):
-        gradient_sums(row, GATES, value, delta, row[SCRATCH] + k * n, step, n, of_input[k * n : (k + 1) * n],
-                      of_state[k * n : (k + 1) * n], m, sets, min(k, 2))  # fmt: skip
-    totals = gate_totals(row, delta, step, 4 * units, m)
+        own = sums[k * rows : (k + 1) * rows]
+        gradient_sums(row, GATES, value, delta, row[SCRATCH] + k * n, step, n, own, m, sets, min(k, 2))
     for u in range(3 * units):
-        w = row[PARAM] + u * (bias + features + units)
         s = u if u < 2 * units else u + units
-        if bias > 0:
-            grad[w] += totals[u]
-            grad[w + 1] += totals[s]
-        for j in range(features):
-            grad[w + bias + j] += of_input[u, j]
-        for j in range(units):
-            grad[w + bias + features + j] += of_state[s, j]
+        a, b = u // n, s // n  # groups
+        add_gradient(grad, row[PARAM] + u * (bias + rows - 1), bias, features, sums[a * rows : (a + 1) * rows], u - a * n,
+                     sums[b * rows : (b + 1) * rows], s - b * n)  # fmt: skip

@@ -20,8 +20,8 @@ from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SCRATCH, SOURCE, TIMES, UNITS
 from .recurrent import (
+    add_gradient,
     clear_states,
-    gate_totals,
     gradient_sums,
     input_and_state,
     keep_masked,
@@ -212,8 +212,8 @@ def gru_first_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @jit
-def gru_first_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    """`gru_first_backward` for one lane; with dropout by its plain loops."""
+def gru_first_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    """`gru_first_backward` for one lane; d loss / d inputs only where `inputs`; with dropout by its plain loops."""
     if row[OPTIONS] & DROPS != 0:
         gru_first_backward(row, theta, value, delta, 0, m, 1)
         return
@@ -263,7 +263,8 @@ def gru_first_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int)
                     dr[i] = 0
         slope_rows(row[GATE], value, delta, gate, gate, 2 * units, m)
         run_of(segment, 0, gate, 3 * units, 0)
-        sum_rows(delta, input_row(row, t), features, to_input, 3 * units, 0, delta, segment, 1, m)
+        if inputs:
+            sum_rows(delta, input_row(row, t), features, to_input, 3 * units, 0, delta, segment, 1, m)
         if t > 0:
             run_of(segment, 0, gate, 2 * units, 0)
             sum_rows(delta, h_before, units, to_state, 2 * units, 2, delta, segment, 1, m)
@@ -277,22 +278,17 @@ def gru_first_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) 
         return
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit, step = bias + features + units, KEPT * units
-    of_input, of_state = room_for(3 * units, features, value), room_for(3 * units, units, value)
-    gradient_sums(row, KEPT, value, delta, row[SCRATCH], step, 3 * units, of_input, of_state, m, 0, 0)
-    totals = gate_totals(row, delta, step, 3 * units, m)
-    for u in range(3 * units):
-        w = row[PARAM] + u * per_unit
-        if bias > 0:
-            grad[w] += totals[u]
-        for j in range(features):
-            grad[w + bias + j] += of_input[u, j]
-        for j in range(units):
-            total = of_state[u, j]
-            if u >= 2 * units:  # of r h, not of the state before
-                total = total * 0
-                for t in range(1, row[TIMES]):
-                    gate = row[SCRATCH] + t * step
-                    d, s = delta[gate + u], value[gate + 3 * units + j]
-                    for i in range(m):
-                        total += d[i] * s[i]
-            grad[w + bias + features + j] += total
+    sums = room_for(1, row, 3 * units, value)
+    gradient_sums(row, KEPT, value, delta, row[SCRATCH], step, 3 * units, sums, m, 0, 0)
+    for u in range(2 * units):
+        add_gradient(grad, row[PARAM] + u * per_unit, bias, features, sums, u, sums, u)
+    for u in range(2 * units, 3 * units):
+        for j in range(units):  # of r h, not of the state before
+            total = sums[features + j, u] * 0
+            for t in range(1, row[TIMES]):
+                gate = row[SCRATCH] + t * step
+                d, s = delta[gate + u], value[gate + 3 * units + j]
+                for i in range(m):
+                    total += d[i] * s[i]
+            sums[features + j, u] = total
+        add_gradient(grad, row[PARAM] + u * per_unit, bias, features, sums, u, sums, u)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.buffers import aligned, row_length, zeros
+from ..jit.buffers import aligned, row_length
 from ..jit.compile import jit
 from ..jit.late import late
-from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES, outer_sums, total_rows, turn_rows
+from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES
 from ..jit.simd_sums import sum_rows
-from .codes import FEATURES, SCRATCH, SEQUENCES, TIMES, UNITS
+from ..jit.simd_turned import turn, turned_products
+from .codes import FEATURES, SEQUENCES, TIMES, UNITS
 from .recurrent_rows import (
     groups_of,
     hidden_row,
@@ -141,7 +142,8 @@ def copied_input_and_state(row: Any, kept: int, gates: int, g: int, t: int, segm
 
 @jit
 def through_weights(row: Any, t: int, kept: int, to_input: Any, to_state: Any, length: int, delta: Any, of_input: Any,
-                    n_input: int, of_state: Any, n_state: int, m: int, added: bool) -> None:
+                    n_input: int, of_state: Any, n_state: int, m: int, added: bool,
+                    inputs: bool) -> None:
     """d loss / d x_t and d loss / d h_(t-1) from those of the gates.
 
     Parameters
@@ -150,8 +152,11 @@ def through_weights(row: Any, t: int, kept: int, to_input: Any, to_state: Any, l
     of_input, of_state : segments of gate rows, `n_input` and `n_state` of them
     added : bool
         True where d loss / d h_(t-1) already holds a part of the sum.
+    inputs : bool
+        False leaves d loss / d x_t out.
     """
-    sum_rows(delta, input_row(row, t), row[FEATURES], to_input, length, 0, delta, of_input, n_input, m)
+    if inputs:
+        sum_rows(delta, input_row(row, t), row[FEATURES], to_input, length, 0, delta, of_input, n_input, m)
     if t > 0:
         start = 2 if added or row[SEQUENCES] != 0 else 0  # h of earlier times is put out, too
         sum_rows(delta, hidden_row(row, t - 1, kept), row[UNITS], to_state, length, start, delta, of_state, n_state, m)
@@ -164,62 +169,72 @@ def vectors_for(n: int, itemsize: int) -> int:
 
 
 @late
-def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step: int, n_gates: int, of_input: Any,
-                  of_state: Any, m: int, sets: int, g: int) -> None:
-    """Sums over times and observations of (delta of a gate row) times (input), and times (state before).
+def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step: int, n_gates: int, sums: Any, m: int,
+                  sets: int, g: int) -> None:
+    """Add sums over times and observations of (delta of a gate row) times (input), (state before) and 1.
 
-    Observations are turned round by `LANES`, for a few times at once: what is summed stays in the cache.
+    Observations are turned round, so many at once that they stay in the cache. Gates lie along vectors: there are more of
+    them than of inputs, and often whole vectors of them.
 
     Parameters
     ----------
     gates, step, n_gates : int
         First gate row at time 0 (negative: h is the gate), rows from one time to the next, gate rows of a time.
-    of_input : (n_gates, whole vectors for the features) array
-    of_state : (n_gates, whole vectors for the units) array
-        Both are added to.
+    sums : (features + units + 1, whole vectors for the gates) array
+        Added to: a row for each input, for each unit, and one for biases.
     sets, g : int
         Gates that have weights, where inputs and states are those times set g of dropout's factors; 0 otherwise.
     """
     times, features, units = row[TIMES], row[FEATURES], row[UNITS]
-    some = max(1, min(times, TURNED // (LANES * n_gates * value.itemsize)))
-    apart = row_length(n_gates, value)
-    left = aligned(1, some * LANES * apart + SLACK, value)[0]
-    inputs = aligned(1, some * LANES * features + SLACK, value)[0]
-    states = aligned(1, some * LANES * units + SLACK, value)[0]
-    for start in range(0, m, LANES):
-        for first in range(0, times, some):
-            n = min(some, times - first)
+    apart, near = row_length(n_gates, value), max(1, TURNED // (n_gates * value.itemsize))  # positions in the cache
+    wide = max(LANES, min(m, near // LANES * LANES))
+    some, vectors = max(1, min(times, near // wide)), vectors_for(n_gates, value.itemsize)
+    right = aligned(1, some * wide * apart + SLACK, value)[0]
+    inputs = aligned(1, some * wide * features + SLACK, value)[0]
+    states = aligned(1, some * wide * units + SLACK, value)[0]
+    for first in range(0, times, some):
+        n = min(some, times - first)
+        for start in range(0, m, wide):
+            span = min(wide, m - start)
             for k in range(n):
-                t = first + k
+                t, at = first + k, k * span
                 gate = gates + t * step if gates >= 0 else hidden_row(row, t, kept)
-                turn_rows(delta, gate, n_gates, start, left, k * LANES * apart, apart)
+                turn(delta, gate, n_gates, start, span, right, at * apart, apart, sums, features + units)
                 x = input_row(row, t) if sets == 0 else input_copy(row, kept, sets, g, t)
-                turn_rows(value, x, features, start, inputs, k * LANES * features, features)
+                turn(value, x, features, start, span, inputs, at * features, features, sums, -1)
                 if t > 0:
                     h = hidden_row(row, t - 1, kept) if sets == 0 else state_copy(row, kept, sets, g, t)
-                    turn_rows(value, h, units, start, states, k * LANES * units, units)
-            none = LANES if first == 0 else 0  # before the first time there is no state
-            _add_products(of_input, n_gates, left, apart, inputs, features, 0, n * LANES)
-            _add_products(of_state, n_gates, left, apart, states, units, none, n * LANES - none)
+                    turn(value, h, units, start, span, states, at * units, units, sums, -1)
+            none = span if first == 0 else 0  # before the first time there is no state
+            turned_products(sums, 0, features, inputs, 0, features, right, 0, apart, n * span, vectors)
+            turned_products(sums, features, units, states, none * units, units, right, none * apart, apart, n * span - none,
+                            vectors)  # fmt: skip
 
 
 @jit
-def _add_products(sums: Any, n_gates: int, left: Any, apart: int, right: Any, n: int, skipped: int,
-                  positions: int) -> None:
-    """Add products of turned gates and n turned rows, summed over positions after the `skipped` first."""
-    outer_sums(sums.reshape(-1), 0, sums.shape[1], n_gates, vectors_for(n, sums.itemsize), left, skipped * apart, 0,
-               apart, right, skipped * n, 0, n, 1, positions, 0, 0, 1)
+def room_for(groups: int, row: Any, n_gates: int, like: Any) -> Any:
+    """Zeros for `gradient_sums` of as many groups of gates: its rows, group by group."""
+    whole = vectors_for(n_gates, like.itemsize) * VECTOR_BYTES // like.itemsize
+    return aligned(groups * (row[FEATURES] + row[UNITS] + 1), row_length(whole, like), like)
 
 
 @jit
-def room_for(n_gates: int, n: int, like: Any) -> Any:
-    """Zeros for `gradient_sums`: whole vectors for n elements in each row."""
-    return aligned(n_gates, vectors_for(n, like.itemsize) * VECTOR_BYTES // like.itemsize, like)
+def add_gradient(grad: Any, first: int, biases: int, features: int, of_input: Any, u: int, of_state: Any, s: int) -> None:
+    """Add gradients of the weights of a unit and gate: biases, inputs, states.
 
-
-@jit
-def gate_totals(row: Any, delta: Any, step: int, n_gates: int, m: int) -> Any:
-    """Sums of `delta` over observations and times of the `n_gates` gate rows of a time."""
-    totals = zeros(n_gates, delta)
-    total_rows(totals, delta, row[SCRATCH], n_gates, step, row[TIMES], m)
-    return totals
+    Parameters
+    ----------
+    first, biases : int
+        The first weight; how many biases there are.
+    of_input, of_state : arrays of `gradient_sums`
+        With sums for inputs and the first bias in column u, and for states and the second bias in column s.
+    """
+    last = of_input.shape[0] - 1
+    if biases > 0:
+        grad[first] += of_input[last, u]
+    if biases > 1:
+        grad[first + 1] += of_state[last, s]
+    for j in range(features):
+        grad[first + biases + j] += of_input[j, u]
+    for j in range(features, last):
+        grad[first + biases + j] += of_state[j, s]

@@ -16,6 +16,7 @@ from ..jit.simd_sums import pack_panel, panel_size, sum_rows
 from .cell_activations import slope_at, slope_rows, squash_rows, squashed
 from .codes import FEATURES, OPTIONS, PARAM, SOURCE, TIMES, UNITS
 from .recurrent import (
+    add_gradient,
     clear_states,
     copied_input_and_state,
     copy_dropped,
@@ -165,8 +166,8 @@ def simple_rnn_forward_cpu(row: Any, theta: Any, value: Any, m: int) -> None:
 
 
 @jit
-def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int) -> None:
-    """`simple_rnn_backward` for one lane."""
+def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, inputs: bool, m: int) -> None:
+    """`simple_rnn_backward` for one lane; d loss / d inputs only where `inputs`."""
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
     per_unit = bias + features + units
     to_input = zeros(panel_size(features, units), theta)
@@ -192,25 +193,14 @@ def simple_rnn_backward_cpu(row: Any, theta: Any, value: Any, delta: Any, m: int
             through_copies(row, 0, 1, 0, t, to_input, to_state, units, delta, segments, segments, 1, m)
             gather_copies(row, 0, 1, t, value, delta, m)
         else:
-            through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, added)
+            through_weights(row, t, 0, to_input, to_state, units, delta, segments, 1, segments, 1, m, added, inputs)
 
 
 @jit
 def simple_rnn_gradient_cpu(row: Any, value: Any, delta: Any, grad: Any, m: int) -> None:
     """`simple_rnn_gradient` for one lane."""
     units, features, bias = row[UNITS], row[FEATURES], biases_of(row, 1)
-    of_input, of_state = room_for(units, features, value), room_for(units, units, value)
-    gradient_sums(row, 0, value, delta, -1, 0, units, of_input, of_state, m, 1 if row[OPTIONS] & DROPS != 0 else 0, 0)
+    sums = room_for(1, row, units, value)
+    gradient_sums(row, 0, value, delta, -1, 0, units, sums, m, 1 if row[OPTIONS] & DROPS != 0 else 0, 0)
     for u in range(units):
-        w = row[PARAM] + u * (bias + features + units)
-        if bias > 0:
-            for t in range(row[TIMES]):
-                line = delta[hidden_row(row, t, 0) + u]
-                total = grad[w]
-                for i in range(m):
-                    total += line[i]
-                grad[w] = total
-        for j in range(features):
-            grad[w + bias + j] += of_input[u, j]
-        for j in range(units):
-            grad[w + bias + features + j] += of_state[u, j]
+        add_gradient(grad, row[PARAM] + u * (bias + features + units), bias, features, sums, u, sums, u)

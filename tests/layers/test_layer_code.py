@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from neuralstat import layers as L
+from neuralstat.engine import recurrent_calls
+from neuralstat.jit import simd_activations, simd_turned
 from neuralstat.jit.buffers import aligned
 from neuralstat.jit.compile import entry
-from neuralstat.layers import codes, conv, conv_cpu, gru, lstm, pool, simple_rnn
+from neuralstat.layers import codes, conv, conv_cpu, gru, lstm, lstm_cpu, pool, simple_rnn
 from neuralstat.layers.tiling import BY_TILES
 
 M = 48  # observations: three groups that are turned round together
@@ -40,8 +42,8 @@ POOLS = [
     (L.GlobalAvgPool(), (4, 5, 6)),
     (L.GlobalMaxPool(), (4, 5, 6)),
 ]
-RECURRENT = [(units, shape, sequences) for units, shape in ((1, (1, 1)), (9, (5, 17)), (40, (23, 3)), (67, (4, 50)))
-             for sequences in (False, True)]  # fmt: skip
+SIZES = ((1, (1, 1)), (2, (3, 2)), (9, (5, 17)), (40, (23, 3)), (67, (4, 50)))
+RECURRENT = [(units, shape, sequences) for units, shape in SIZES for sequences in (False, True)]
 
 
 @entry
@@ -95,16 +97,16 @@ def recurrent_plain(row, theta, value, delta, grad, m):
 def recurrent_vector(row, theta, value, delta, grad, m):
     """Forward, backward, gradient."""
     if row[codes.OP] == codes.LSTM:
-        lstm.lstm_forward_cpu(row, theta, value, m)
-        lstm.lstm_backward_cpu(row, theta, value, delta, m)
-        lstm.lstm_gradient_cpu(row, value, delta, grad, m)
+        lstm_cpu.lstm_forward_cpu(row, theta, value, m)
+        lstm_cpu.lstm_backward_cpu(row, theta, value, delta, True, m)
+        lstm_cpu.lstm_gradient_cpu(row, value, delta, grad, m)
     elif row[codes.OP] == codes.GRU:
         gru.gru_forward_cpu(row, theta, value, m)
-        gru.gru_backward_cpu(row, theta, value, delta, m)
+        gru.gru_backward_cpu(row, theta, value, delta, True, m)
         gru.gru_gradient_cpu(row, value, delta, grad, m)
     else:
         simple_rnn.simple_rnn_forward_cpu(row, theta, value, m)
-        simple_rnn.simple_rnn_backward_cpu(row, theta, value, delta, m)
+        simple_rnn.simple_rnn_backward_cpu(row, theta, value, delta, True, m)
         simple_rnn.simple_rnn_gradient_cpu(row, value, delta, grad, m)
 
 
@@ -183,6 +185,92 @@ def test_pools(layer, shape, dtype):
 @pytest.mark.parametrize("kind", [L.LSTM, L.GRU, L.SimpleRNN])
 def test_recurrent_layers(kind, units, shape, sequences, dtype):
     compare(recurrent_plain, recurrent_vector, kind(units, return_sequences=sequences), shape, dtype)
+
+
+@entry
+def recurrent_all(row, theta, value, delta, grad, m):
+    """Forward, backward, gradient."""
+    recurrent_calls.recurrent_forward(row, theta, value, m)
+    recurrent_calls.recurrent_backward(row, theta, value, delta, True, m)
+    recurrent_calls.recurrent_gradient(row, value, delta, grad, m)
+
+
+@entry
+def recurrent_weights(row, theta, value, delta, grad, m):
+    """Forward, backward without derivatives in the inputs, gradient."""
+    recurrent_calls.recurrent_forward(row, theta, value, m)
+    recurrent_calls.recurrent_backward(row, theta, value, delta, False, m)
+    recurrent_calls.recurrent_gradient(row, value, delta, grad, m)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
+@pytest.mark.parametrize("layer", [
+    *(kind(5, **given) for kind in (L.LSTM, L.GRU, L.SimpleRNN)
+      for given in ({}, {"return_sequences": True}, {"activation": "relu"})),
+    L.GRU(5, reset_after=False),
+], ids=str)  # fmt: skip
+def test_gradients_where_no_derivatives_in_the_inputs_are_wanted(layer, dtype):
+    network = chains.chain_network(((layer, L.Flatten(), L.Dense(1)), (4, 3)))
+    row, rng = network.table[0], np.random.default_rng(0)
+    theta = (rng.standard_normal(network.n_params) / 3).astype(dtype)
+    start = rng.standard_normal((2, network.width, M)).astype(dtype)
+    found = []
+    for kernel in (recurrent_all, recurrent_weights):
+        value, delta = start.copy()
+        grad = np.ones(network.n_params, dtype)
+        kernel(row, theta, value, delta, grad, M)
+        found.append(grad)
+    np.testing.assert_array_equal(*found)
+    source = slice(row[codes.SOURCE], row[codes.SOURCE] + row[codes.N_IN])
+    if dtype is not np.complex128:  # plain loops go on
+        np.testing.assert_array_equal(delta[source], start[1][source])
+
+
+@entry
+def turned(values, first, n_rows, start, n_columns, step, totals, row):
+    """Rows turned round."""
+    out = aligned(n_columns, step, values)
+    simd_turned.turn(values, first, n_rows, start, n_columns, out.reshape(-1), 0, step, totals, row)
+    return out
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_rows", [1, 7, 16, 24, 37])
+def test_rows_turned_round_and_their_sums(n_rows, dtype):
+    values = np.random.default_rng(n_rows).integers(-9, 9, (40, M)).astype(dtype)
+    totals = np.ones((3, 40), dtype)
+    found = turned(values, 2, n_rows, 16, 32, 50, totals, 1)
+    np.testing.assert_array_equal(found[:, :n_rows], values[2 : 2 + n_rows, 16:].T)
+    np.testing.assert_array_equal(totals[1, :n_rows], 1 + values[2 : 2 + n_rows, 16:].sum(axis=1))
+    assert np.all(totals[[0, 2]] == 1) and np.all(totals[1, n_rows:] == 1)
+    np.testing.assert_array_equal(turned(values, 2, n_rows, 16, 32, 50, totals, -1), found)
+
+
+@entry
+def squashed(value, slope, m):
+    """Logistic of the first row, tanh of the second."""
+    simd_activations.simd_logistic(value, slope, 0, 1, m)
+    simd_activations.simd_tanh(value, slope, 1, 1, m)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_vector_code_of_activations_is_exact_to_rounding(dtype):
+    z = np.linspace(-40, 40, 80_000)
+    z[:6] = np.nan, np.inf, -np.inf, 1e30, -1e30, 0
+    z[6:1006] = np.geomspace(1e-9, 1e-2, 1000)
+    z = z.astype(dtype)
+    value, slope = np.stack([z, z]), np.empty((2, z.size), dtype)
+    squashed(value, slope, z.size)
+    exact = z.astype(np.longdouble)
+    with np.errstate(over="ignore"):
+        logistic = 1 / (1 + np.exp(-exact))
+    for found, expected in zip(value, (logistic, np.tanh(exact)), strict=True):
+        assert np.isnan(found[0])
+        large = np.abs(expected) > 1e-30
+        error = np.abs(found[large] / expected[large] - 1)
+        near = np.abs(exact[large]) < 10
+        assert error[near].max() < 6 * np.finfo(dtype).eps and error.max() < 20 * np.finfo(dtype).eps
+        assert np.all(np.abs(found[1:][~large[1:]]) < 1e-30)
 
 
 VARIANTS = [
