@@ -113,7 +113,7 @@ def kernel(out, order):
 
 out, order = np.zeros((2, 6)), np.zeros(1, np.int64)
 kernel[2, (3, 2)](out, order)
-assert order[0] == 524130524130, order  # of each block: against the order of the first turn, 0 3 1 4 2 5
+assert order[0] == 524130031425, order  # against the orders of the blocks' first turns
 assert out.tolist() == [[5 - i if i != 4 else 0 for i in range(6)], [15 - i if i != 4 else 0 for i in range(6)]], out
 
 @cuda.jit

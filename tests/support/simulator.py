@@ -2,7 +2,7 @@
 
 That loop of numba's competes with the threads for the interpreter: most of a simulation was waiting. Here a thread that ends
 or waits for the others wakes the next one, and the threads of one block are those of the one before. Each turn goes through
-them in the opposite order of the last, so that what hangs on their order is found.
+them in the opposite order of the last, and blocks begin in both, so that what hangs on their order is found.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ def _run(manager, grid_point, *given):
         _POOL.append(thread)
     wide, high, _ = manager._block_dim
     threads = _POOL[: len(points)]
+    if sum(grid_point) % 2 == 1:
+        threads.reverse()
+        points.reverse()
     for thread, (x, y, z) in zip(threads, points, strict=True):
         thread._manager, thread.blockIdx, thread.threadIdx = manager, Dim3(*grid_point), Dim3(x, y, z)
         thread.thread_id, thread.exception, thread.abort = x + wide * (y + high * z), None, False
