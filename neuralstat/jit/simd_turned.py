@@ -92,48 +92,56 @@ def turn(typingctx: Any, values: Any, first: Any, n_rows: Any, start: Any, n_col
 
 
 @intrinsic
-def turned_products(typingctx: Any, sums: Any, first: Any, n_rows: Any, left: Any, left_at: Any, left_step: Any, right: Any,
-                    right_at: Any, right_step: Any, n_steps: Any, n_vectors: Any) -> Any:
-    """sums[first + f, j] += sum_c left[left_at + c left_step + f] right[right_at + c right_step + j].
+def turned_products(typingctx: Any, sums: Any, first: Any, n_rows: Any, left: Any, at: Any, n_times: Any, start: Any,
+                    n_columns: Any, right: Any, right_at: Any, step: Any, n_vectors: Any) -> Any:
+    """sums[first + f, j] += sum_(t, i) left[at[t] + f, start + i] right[right_at + (t n_columns + i) step + j].
 
-    f runs over `n_rows`, c over `n_steps`, j over `n_vectors` times 16 elements of float32 or 8 of float64 (half of that
-    without wide registers). Reads up to `simd_gradients.SLACK` elements behind the last.
+    f runs over `n_rows`, t over `n_times`, i over `n_columns`, j over `n_vectors` times 16 elements of float32 or 8 of
+    float64 (half of that without wide registers). Rows of `left` are not turned: their elements are taken one by one.
+    Reads up to `simd_gradients.SLACK` elements behind the last of `right`.
     """
     n = types.int64
-    signature = types.void(sums, n, n, left, n, n, right, n, n, n, n)
+    signature = types.void(sums, n, n, left, at, n, n, n, right, n, n, n)
 
     def codegen(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
         g, across = array_parts(context, b, sums, arguments[0])
-        d, _ = array_parts(context, b, left, arguments[3])
-        v, _ = array_parts(context, b, right, arguments[6])
-        given = [g, across, d, v, *arguments[1:3], *arguments[4:6], *arguments[7:]]
+        d, ld = array_parts(context, b, left, arguments[3])
+        rows, _ = array_parts(context, b, at, arguments[4])
+        v, _ = array_parts(context, b, right, arguments[8])
+        given = [g, across, d, ld, rows, v, *arguments[1:3], *arguments[5:8], *arguments[9:]]
         return call_once(b, context, "turned_products", scalar_type(sums.dtype), given, body)
 
-    def body(code: Code, b: Any, g: Any, across: Any, d: Any, v: Any, first: Any, n_rows: Any, d_at: Any, d_step: Any,
-             v_at: Any, v_step: Any, n_steps: Any, n_vectors: Any) -> None:
+    def body(code: Code, b: Any, g: Any, across: Any, d: Any, ld: Any, at: Any, v: Any, first: Any, n_rows: Any,
+             n_times: Any, start: Any, n_columns: Any, v_at: Any, step: Any, n_vectors: Any) -> None:
         zero = code.index(0)
 
         def tile(rows: int, vectors: int, j0: ir.Value, f0: ir.Value) -> None:
             j_at = b.mul(j0, code.index(code.lanes))
             base = [address_of(code, g, b.mul(b.add(b.add(first, f0), code.index(f)), across), j_at) for f in range(rows)]
             cells = [[code.cell(code.vector) for _ in range(vectors)] for _ in range(rows)]
-            for at, row in zip(base, cells, strict=True):
+            for place, row in zip(base, cells, strict=True):
                 for k, cell in enumerate(row):
-                    b.store(code.load(b.gep(at, [code.index(k * code.lanes)])), cell)
-            ones, many = address_of(code, d, d_at, f0), address_of(code, v, v_at, j_at)
+                    b.store(code.load(b.gep(place, [code.index(k * code.lanes)])), cell)
 
-            def step(c: ir.Value) -> None:
-                one_at, many_at = b.gep(ones, [b.mul(c, d_step)]), b.gep(many, [b.mul(c, v_step)])
-                loaded = [code.load(b.gep(many_at, [code.index(k * code.lanes)])) for k in range(vectors)]
-                for f, row in enumerate(cells):
-                    one = code.splat(b.load(b.gep(one_at, [code.index(f)])))
-                    for cell, vector in zip(row, loaded, strict=True):
-                        b.store(code.fma(one, vector, b.load(cell)), cell)
+            def time(t: ir.Value) -> None:
+                row_at = b.add(b.load(b.gep(at, [t])), f0)
+                lines = [address_of(code, d, b.mul(b.add(row_at, code.index(f)), ld), start) for f in range(rows)]
+                many = address_of(code, v, v_at, b.mul(b.mul(t, n_columns), step), j_at)
 
-            code.loop(zero, n_steps, 1, step)
-            for at, row in zip(base, cells, strict=True):
+                def column(i: ir.Value) -> None:
+                    there = b.gep(many, [b.mul(i, step)])
+                    loaded = [code.load(b.gep(there, [code.index(k * code.lanes)])) for k in range(vectors)]
+                    for line, row in zip(lines, cells, strict=True):
+                        one = code.splat(b.load(b.gep(line, [i])))
+                        for cell, vector in zip(row, loaded, strict=True):
+                            b.store(code.fma(one, vector, b.load(cell)), cell)
+
+                code.loop(zero, n_columns, 1, column)
+
+            code.loop(zero, n_times, 1, time)
+            for place, row in zip(base, cells, strict=True):
                 for k, cell in enumerate(row):
-                    code.store(b.load(cell), b.gep(at, [code.index(k * code.lanes)]))
+                    code.store(b.load(cell), b.gep(place, [code.index(k * code.lanes)]))
 
         def columns(vectors: int, j0: ir.Value) -> None:
             rest = zero

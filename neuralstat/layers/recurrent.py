@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit.buffers import aligned, row_length
+from ..jit.buffers import aligned, row_length, table
 from ..jit.compile import jit
 from ..jit.late import late
 from ..jit.simd_gradients import LANES, SLACK, VECTOR_BYTES
@@ -21,7 +21,7 @@ from .recurrent_rows import (
     state_factors,
 )
 
-TURNED = 2**16  # bytes of gates that are turned round at a time
+TURNED = 2**17  # bytes of gates that are turned round at a time
 
 
 @jit
@@ -173,7 +173,7 @@ def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step:
                   sets: int, g: int) -> None:
     """Add sums over times and observations of (delta of a gate row) times (input), (state before) and 1.
 
-    Observations are turned round, so many at once that they stay in the cache. Gates lie along vectors: there are more of
+    Gates are turned round, for so many times at once that they stay in the cache, to lie along vectors: there are more of
     them than of inputs, and often whole vectors of them.
 
     Parameters
@@ -190,24 +190,22 @@ def gradient_sums(row: Any, kept: int, value: Any, delta: Any, gates: int, step:
     wide = max(LANES, min(m, near // LANES * LANES))
     some, vectors = max(1, min(times, near // wide)), vectors_for(n_gates, value.itemsize)
     right = aligned(1, some * wide * apart + SLACK, value)[0]
-    inputs = aligned(1, some * wide * features + SLACK, value)[0]
-    states = aligned(1, some * wide * units + SLACK, value)[0]
+    x, h = table(1, some)[0], table(1, some)[0]  # first rows of inputs and of states before
     for first in range(0, times, some):
         n = min(some, times - first)
+        none = 1 if first == 0 else 0  # before the first time there is no state
+        for k in range(n):
+            t = first + k
+            x[k] = input_row(row, t) if sets == 0 else input_copy(row, kept, sets, g, t)
+            if t > 0:
+                h[k - none] = hidden_row(row, t - 1, kept) if sets == 0 else state_copy(row, kept, sets, g, t)
         for start in range(0, m, wide):
             span = min(wide, m - start)
             for k in range(n):
-                t, at = first + k, k * span
-                gate = gates + t * step if gates >= 0 else hidden_row(row, t, kept)
-                turn(delta, gate, n_gates, start, span, right, at * apart, apart, sums, features + units)
-                x = input_row(row, t) if sets == 0 else input_copy(row, kept, sets, g, t)
-                turn(value, x, features, start, span, inputs, at * features, features, sums, -1)
-                if t > 0:
-                    h = hidden_row(row, t - 1, kept) if sets == 0 else state_copy(row, kept, sets, g, t)
-                    turn(value, h, units, start, span, states, at * units, units, sums, -1)
-            none = span if first == 0 else 0  # before the first time there is no state
-            turned_products(sums, 0, features, inputs, 0, features, right, 0, apart, n * span, vectors)
-            turned_products(sums, features, units, states, none * units, units, right, none * apart, apart, n * span - none,
+                gate = gates + (first + k) * step if gates >= 0 else hidden_row(row, first + k, kept)
+                turn(delta, gate, n_gates, start, span, right, k * span * apart, apart, sums, features + units)
+            turned_products(sums, 0, features, value, x, n, start, span, right, 0, apart, vectors)
+            turned_products(sums, features, units, value, h, n - none, start, span, right, none * span * apart, apart,
                             vectors)  # fmt: skip
 
 
